@@ -1,0 +1,37 @@
+"""All that the author of a method or a task imports."""
+
+from torch.nn.functional import logsigmoid
+
+from benchmark.data import Budget, Document, Example, Pair, Request, TaskData, to_dataset
+from benchmark.errors import BadInput
+from benchmark.method import ConstantAnswers, Method
+from benchmark.registry import register_method, register_task
+from benchmark.task import Task
+from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
+from benchmark.world import Fact, World, documents_about
+from benchmark.world.examples import examples_about, first_prompts, retain_splits
+
+__all__ = [
+    "BadInput",
+    "Budget",
+    "ConstantAnswers",
+    "Document",
+    "Example",
+    "Fact",
+    "ForgetRetainBatch",
+    "GradientMethod",
+    "Method",
+    "Pair",
+    "Request",
+    "Task",
+    "TaskData",
+    "World",
+    "documents_about",
+    "examples_about",
+    "first_prompts",
+    "logsigmoid",
+    "register_method",
+    "register_task",
+    "retain_splits",
+    "to_dataset",
+]

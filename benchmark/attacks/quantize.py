@@ -1,0 +1,49 @@
+"""Quantisation: rounding the weights can undo small changes, and with them the forgetting."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+
+from benchmark.attacks.base import ATTACKS
+from benchmark.data import Budget, Example
+
+GROUP = 64
+
+
+def round_to_nearest(weight: torch.Tensor, bits: int, group: int = GROUP) -> torch.Tensor:
+    """Symmetric round-to-nearest of a (rows, columns) matrix, one scale for each `group` of a row's columns.
+
+    A row whose length is no multiple of `group` ends with a shorter group. The result has the weight's type.
+    """
+    levels = 2 ** (bits - 1) - 1
+    parts = []
+    for block in weight.float().split(group, dim=1):
+        scale = block.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / levels
+        parts.append((block / scale).round().clamp(-levels - 1, levels) * scale)
+    return torch.cat(parts, dim=1).to(weight.dtype)
+
+
+class QuantizeInt4:
+    """Rounds every linear layer but the language-model head to 4 bits in groups of 64; all of the forget set is scored."""
+
+    name: ClassVar[str] = "quantize_int4"
+    source: ClassVar[str] = "Zhang et al. 2024 (Does Your LLM Truly Unlearn?)"
+
+    @torch.no_grad()
+    def apply(self, model, tokenizer, forget: Sequence[Example], budget: Budget, seed: int):
+        attacked = copy.deepcopy(model)
+        head = attacked.get_output_embeddings()
+        for module in attacked.modules():
+            if isinstance(module, torch.nn.Linear) and module is not head:
+                module.weight.copy_(round_to_nearest(module.weight, bits=4))
+        return attacked
+
+    def scored(self, forget: Sequence[Example]) -> list[Example]:
+        return list(forget)
+
+
+ATTACKS[QuantizeInt4.name] = QuantizeInt4()

@@ -1,0 +1,52 @@
+"""Relearning: brief fine-tuning on one half of the forgotten, to see whether the other half comes back."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Sequence
+from typing import ClassVar
+
+from benchmark.attacks.base import ATTACKS
+from benchmark.data import Budget, Example, Meter, Pair
+from benchmark.training.loop import Schedule, train
+from benchmark.training.sequences import answer_nll, collate
+
+LEARNING_RATE = 5e-4
+SHARE_OF_BUDGET = 1 / 4  # of the steps that unlearning was given
+
+
+def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """(relearned, scored): whole entities, alternately in order of their names, so that both halves are alike."""
+    entities = sorted({example.entity for example in forget})
+    first = set(entities[::2])
+    return [e for e in forget if e.entity in first], [e for e in forget if e.entity not in first]
+
+
+class RelearnDisjoint:
+    """Fine-tunes on the first half of the forget set's entities; the second half is scored."""
+
+    name: ClassVar[str] = "relearn_disjoint"
+    source: ClassVar[str] = "Hu et al. 2024 (Jogging the Memory of Unlearned LLMs)"
+
+    def apply(self, model, tokenizer, forget: Sequence[Example], budget: Budget, seed: int):
+        attacked = copy.deepcopy(model)
+        pairs = [Pair(e.prompt, e.answer) for e in halves(forget)[0]]
+        rng = random.Random(f"relearn-{seed}")
+        steps, size = max(1, int(budget.steps * SHARE_OF_BUDGET)), min(budget.batch_size, len(pairs))
+        batches = (collate(rng.sample(pairs, size), tokenizer, model.device) for _ in range(steps))
+        train(
+            attacked,
+            batches,
+            lambda batch: answer_nll(attacked, batch, per_token=True).mean(),
+            Schedule(steps, LEARNING_RATE, decay=False),
+            Meter(),
+            tokens_of=lambda batch: batch.tokens,
+        )
+        return attacked
+
+    def scored(self, forget: Sequence[Example]) -> list[Example]:
+        return halves(forget)[1]
+
+
+ATTACKS[RelearnDisjoint.name] = RelearnDisjoint()

@@ -1,0 +1,245 @@
+"""The command line: palimpsest list | plan | run | validate | export | site | doctor."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmark.errors import BadInput
+
+app = typer.Typer(
+    help="Palimpsest: benchmark suite and leaderboard for unlearning in large language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+SuiteOption = Annotated[str, typer.Option("--suite", help="A suite's name, or the path of a YAML file.")]
+TracksOption = Annotated[list[str] | None, typer.Option("--track", help="Only this track; may be given again.")]
+TasksOption = Annotated[
+    list[str] | None, typer.Option("--task", help="Only this task or variant, as `frequency` or `frequency/low`.")
+]
+MethodsOption = Annotated[
+    list[str] | None, typer.Option("--method", help="Only this method: a name, or path/to/file.py:Class.")
+]
+SeedsOption = Annotated[list[int] | None, typer.Option("--seed", help="Only this seed; may be given again.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder of the records.")]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of the records.")]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one per core if not given.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run again what has a record already.")]
+OUT, RESULTS, SITE = Path("runs"), Path("results"), Path("site")
+
+
+def plainly(command: Callable) -> Callable:
+    """Bad input becomes one line and exit code 2."""
+
+    @wraps(command)
+    def wrapped(*args, **kwargs):
+        try:
+            return command(*args, **kwargs)
+        except BadInput as error:
+            errors.print(f"palimpsest: {error}", markup=False, soft_wrap=True)
+            raise typer.Exit(2) from None
+
+    return wrapped
+
+
+def _planned(suite, tracks, tasks, methods, seeds, out: Path, force: bool):
+    from benchmark.models.store import ArtefactStore
+    from benchmark.planning import Planner, restrict
+    from benchmark.records.store import ResultStore
+    from benchmark.suite import load_suite
+
+    narrowed, seeds = restrict(load_suite(suite), tracks or [], tasks or [], methods or [], seeds or [])
+    return Planner(ArtefactStore(), ResultStore(out)).plan(narrowed, seeds, force)
+
+
+def _estimates(*folders: Path):
+    from benchmark.estimates import Estimates
+    from benchmark.records.store import ResultStore
+
+    return Estimates(record for folder in folders for record in ResultStore(folder).read_all())
+
+
+def _worker_count(workers: int | None) -> int:
+    return workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+
+
+@app.command("list")
+@plainly
+def list_command() -> None:
+    """Suites, tracks, tasks, methods, metrics and attacks."""
+    from benchmark.attacks import ATTACKS
+    from benchmark.metrics import METRICS
+    from benchmark.models.tracks import all_tracks
+    from benchmark.planning import known_task_names
+    from benchmark.registry import methods
+    from benchmark.suite import load_suite, suite_files
+
+    def show(title: str, rows: list[tuple[str, ...]]) -> None:
+        table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table, "")
+
+    show("suites", [(name, load_suite(name).description) for name in suite_files()])
+    show("tracks", [(t.name, t.description) for t in all_tracks()])
+    show("tasks", [(name,) for name in known_task_names()])
+    rows = [(n, m.family, "sees " + (", ".join(sorted(m.sees)) or "nothing"), _first_line(m)) for n, m in methods().items()]
+    show("methods", rows)
+    show("metrics", [(m.id, m.unit, m.description) for m in METRICS.values()])
+    show("attacks", [(a.name, a.source) for a in ATTACKS.values()])
+
+
+def _first_line(cls: type) -> str:
+    return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+@app.command()
+@plainly
+def plan(
+    suite: SuiteOption = "quick",
+    track: TracksOption = None,
+    task: TasksOption = None,
+    method: MethodsOption = None,
+    seed: SeedsOption = None,
+    out: OutOption = OUT,
+    workers: WorkersOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Shows the cells of a suite, which are cached, and the estimated time; runs nothing."""
+    from benchmark.estimates import clock
+
+    planned = _planned(suite, track, task, method, seed, out, force)
+    estimates, count = _estimates(out, RESULTS), _worker_count(workers)
+    jobs = {job.id: job for job in planned.jobs}
+    table = Table("cell", "id", "state", "seconds")
+    for cell in (*planned.references, *planned.cells):
+        cached = cell.id in planned.cached
+        job = jobs.get(cell.id)
+        table.add_row(cell.label, cell.id, "cached" if cached else "to run", f"{estimates.seconds(job):.0f}" if job else "")
+    console.print(table)
+    models = [job for job in planned.jobs if job.kind in ("base", "model")]
+    for job in models:
+        console.print(f"model to train: {job.label}, about {clock(estimates.seconds(job))}")
+    cells, cached = len(planned.ids), len(planned.cached)
+    total = clock(estimates.total(planned.jobs, count))
+    console.print(f"{cells} cells, {cached} cached, {len(models)} models to train; about {total} on {count} workers")
+
+
+@app.command()
+@plainly
+def run(
+    suite: SuiteOption = "quick",
+    track: TracksOption = None,
+    task: TasksOption = None,
+    method: MethodsOption = None,
+    seed: SeedsOption = None,
+    out: OutOption = OUT,
+    workers: WorkersOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Runs what a suite asks for and has no record yet, then prints the ranked table."""
+    from benchmark.execution import run_plan
+    from benchmark.report import print_standings
+
+    planned = _planned(suite, track, task, method, seed, out, force)
+    failed = run_plan(planned, out, _worker_count(workers), force, _estimates(out, RESULTS), console)
+    print_standings(planned, out, console)
+    if failed:
+        console.print(f"{failed} jobs failed; their error records are in {out} (--force runs them again)")
+
+
+@app.command()
+@plainly
+def validate(
+    results: Annotated[Path, typer.Argument(help="Folder of the records.")] = RESULTS,
+    suite: Annotated[str | None, typer.Option("--suite", help="Also require every record of this suite.")] = None,
+) -> None:
+    """Checks schema, hashes, references and completeness, and recomputes every value from its samples."""
+    from rich.progress import Progress
+
+    from benchmark.planning import require_finished
+    from benchmark.records.store import ResultStore
+    from benchmark.records.validation import Folder
+    from benchmark.records.validation import validate as validate_folder
+
+    folder = Folder(ResultStore(results))
+    if not folder.records and not folder.unreadable:
+        raise BadInput(f"{results}: no records")
+    with Progress(console=errors, transient=True) as progress:
+        bar = progress.add_task("recomputing", total=len(folder.records))
+        findings = validate_folder(folder, lambda done: progress.update(bar, completed=done))
+    for finding in findings:
+        errors.print(str(finding), markup=False, soft_wrap=True)
+    if suite:
+        require_finished(_planned(suite, None, None, None, None, results, False))
+    if findings:
+        errors.print(f"palimpsest: {len(findings)} findings in {results}", soft_wrap=True)
+        raise typer.Exit(2)
+    values = sum(len(record.values) for record in folder.records.values())
+    console.print(f"{len(folder.records)} records valid, {values} values recomputed from their samples")
+
+
+@app.command()
+@plainly
+def export(
+    out: Annotated[Path, typer.Option("--out", help="A .csv or .parquet file.")],
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Writes every value, axis and score as one long table."""
+    from benchmark.report import standings_of
+
+    writers: dict[str, Callable] = {
+        ".csv": lambda frame: partial(frame.to_csv, index=False),
+        ".parquet": lambda frame: partial(frame.to_parquet, index=False),
+    }
+    if out.suffix not in writers:
+        raise BadInput(f"{out}: the name must end in .csv or .parquet")
+    frame: pd.DataFrame = standings_of(results).table
+    out.parent.mkdir(parents=True, exist_ok=True)
+    writers[out.suffix](frame)(out)
+    console.print(f"{len(frame)} rows in {out}")
+
+
+@app.command()
+@plainly
+def site(
+    results: ResultsOption = RESULTS,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the pages.")] = SITE,
+) -> None:
+    """Renders the leaderboard as static pages."""
+    build = importlib.import_module("leaderboard.build")  # the pages are no part of the engine
+    page = build.build_site(results, out)
+    console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)
+
+
+@app.command()
+@plainly
+def doctor() -> None:
+    """Says what is installed, what the machine is, what will not run and how to get it."""
+    from benchmark.doctor import examine_machine
+    from benchmark.models.store import ArtefactStore
+
+    table = Table("what", "found", "to do")
+    findings = examine_machine(ArtefactStore().home)
+    for finding in findings:
+        table.add_row(finding.what, finding.found, finding.remedy or "[green]ok[/]")
+    console.print(table)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(app())

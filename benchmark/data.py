@@ -1,0 +1,170 @@
+"""Examples and requests: what is asked, of whom, and what a method is allowed to see of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import datasets
+
+EVALUATED_SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
+
+_FEATURES = datasets.Features(
+    {
+        "id": datasets.Value("string"),
+        "entity": datasets.Value("string"),
+        "prompt": datasets.Value("string"),
+        "answer": datasets.Value("string"),
+        "paraphrases": datasets.List(datasets.Value("string")),
+        "perturbed": datasets.List(datasets.Value("string")),
+        "aliases": datasets.List(datasets.Value("string")),
+        "strata": datasets.List({"name": datasets.Value("string"), "value": datasets.Value("string")}),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One prompt/answer pair about one entity.
+
+    `paraphrases` are held-out prompts with the same answer, `perturbed` are wrong answers of the same kind,
+    `strata` are the tags that results are broken down by.
+    """
+
+    id: str
+    entity: str
+    prompt: str
+    answer: str
+    paraphrases: tuple[str, ...] = ()
+    perturbed: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    strata: dict[str, str] = field(default_factory=dict)
+
+
+def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
+    """Rows of a `datasets.Dataset`, in order."""
+    rows = [asdict(e) | {"strata": [{"name": k, "value": v} for k, v in e.strata.items()]} for e in examples]
+    return datasets.Dataset.from_list(rows, features=_FEATURES)
+
+
+def to_examples(dataset: datasets.Dataset) -> list[Example]:
+    """The typed rows of a split."""
+    return [_example(row) for row in dataset]
+
+
+def _example(row: dict[str, Any]) -> Example:
+    strata = {tag["name"]: tag["value"] for tag in row["strata"]}
+    lists = {k: tuple(row[k]) for k in ("paraphrases", "perturbed", "aliases")}
+    return Example(row["id"], row["entity"], row["prompt"], row["answer"], **lists, strata=strata)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One training text, kept as prompt and answer; `example` names the example whose knowledge it carries."""
+
+    example: str
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """All that one variant of a task is made of.
+
+    `splits` are evaluated (see `EVALUATED_SPLITS`; `holdout` was never trained on by any model). `documents`
+    is what the target read beyond the shared base; the engine makes the oracle's reading from it by
+    dropping every document of a forget example, so that no task can get this wrong.
+    `retain_pool` is what methods may rehearse.
+    """
+
+    splits: datasets.DatasetDict
+    documents: tuple[Document, ...]
+    retain_pool: datasets.Dataset
+
+    def __post_init__(self) -> None:
+        missing = [s for s in EVALUATED_SPLITS if s not in self.splits]
+        if missing:
+            raise ValueError(f"task data lack the splits {missing}")
+
+    def examples(self, split: str) -> list[Example]:
+        return to_examples(self.splits[split])
+
+    @property
+    def forget_ids(self) -> frozenset[str]:
+        return frozenset(self.splits["forget"]["id"])
+
+    @property
+    def oracle_documents(self) -> tuple[Document, ...]:
+        """What the oracle reads: everything but the forget set."""
+        forgotten = self.forget_ids
+        return tuple(d for d in self.documents if d.example not in forgotten)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of every row and document; it changes only when the data change."""
+        parts = {name: [row for row in self.splits[name]] for name in sorted(self.splits)}
+        parts["retain_pool"] = list(self.retain_pool)
+        parts["documents"] = [asdict(d) for d in self.documents]
+        return fingerprint(parts)
+
+
+def fingerprint(value: Any) -> str:
+    """16 hex digits of the SHA-256 of the value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A prompt and its answer, all that a method learns of an example."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much training a method may do: the same for every method of a track."""
+
+    steps: int
+    batch_size: int
+
+
+@dataclass
+class Meter:
+    """Counts what a method spends, whatever its loop."""
+
+    steps: int = 0
+    tokens: int = 0
+
+
+@dataclass
+class Request:
+    """What a method is given, and nothing from evaluation.
+
+    `retrain` is there only for methods that declare `sees={"training"}`; it returns a model trained like the
+    target, without the forget set, from a seed that no oracle uses.
+    """
+
+    forget: list[Pair]
+    retain: list[Pair]
+    tokenizer: Any
+    seed: int
+    budget: Budget
+    meter: Meter = field(default_factory=Meter)
+    retrain: Callable[[], Any] | None = None
+
+    def batches(self) -> Iterator[tuple[list[Pair], list[Pair]]]:
+        """Endless (forget, retain) batches; retain items are drawn anew at each step from the run's seed."""
+        rng = random.Random(f"request-{self.seed}")
+        queue: list[Pair] = []
+        size = self.budget.batch_size
+        while True:
+            while len(queue) < size:
+                queue += rng.sample(self.forget, len(self.forget))
+            forget, queue = queue[:size], queue[size:]
+            yield forget, rng.sample(self.retain, min(size, len(self.retain)))

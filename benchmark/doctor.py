@@ -1,0 +1,75 @@
+"""`palimpsest doctor`: what is installed, what the machine is, what will not run and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmark.records.provenance import PACKAGES, commit, cpu_name, package_version
+
+GIGABYTE = 1024**3
+NEEDED_MEMORY, NEEDED_DISK = 4, 2  # GB for the suite `quick`
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; `remedy` says how to get what is missing, empty if all is well."""
+
+    what: str
+    found: str
+    remedy: str = ""
+
+
+def examine_machine(home: Path) -> list[Finding]:
+    """Everything the report shows, in order."""
+    return [_python(), _commit(), *_packages(), *_hardware(), _disk(home), _gpu(), _browser()]
+
+
+def _python() -> Finding:
+    remedy = "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer and run `make bench` again"
+    return Finding("python", platform.python_version(), remedy)
+
+
+def _commit() -> Finding:
+    revision, dirty = commit()
+    remedy = "run from a git clone, so that records can say which code made them" if revision == "unknown" else ""
+    return Finding("project", revision[:12] + (" with uncommitted changes" if dirty else ""), remedy)
+
+
+def _packages() -> list[Finding]:
+    found = {name: package_version(name) for name in PACKAGES}
+    return [Finding(n, v, "run `make venv`" if v == "not installed" else "") for n, v in found.items()]
+
+
+def _hardware() -> list[Finding]:
+    memory = psutil.virtual_memory().total / GIGABYTE
+    remedy = "" if memory >= NEEDED_MEMORY else f"`quick` needs {NEEDED_MEMORY} GB; use --workers 1"
+    cores = os.cpu_count() or 1
+    slow = "" if cores >= 2 else "`quick` is meant for two cores and will take twice its ten minutes"
+    return [Finding("processor", f"{cpu_name()}, {cores} cores", slow), Finding("memory", f"{memory:.1f} GB", remedy)]
+
+
+def _disk(home: Path) -> Finding:
+    existing = next(p for p in [home.resolve(), *home.resolve().parents] if p.exists())
+    free = shutil.disk_usage(existing).free / GIGABYTE
+    remedy = "" if free >= NEEDED_DISK else f"free {NEEDED_DISK} GB, or set PALIMPSEST_HOME to another disk"
+    return Finding("disk", f"{free:.1f} GB free for models in {home}", remedy)
+
+
+def _gpu() -> Finding:
+    import torch
+
+    name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
+    return Finding("GPU", f"{name} (the controlled track runs on the CPU and needs none)")
+
+
+def _browser() -> Finding:
+    path = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), "")
+    remedy = "" if path else "the browser tests will be skipped; install the package `chromium`"
+    return Finding("browser", path or "none", remedy)

@@ -1,0 +1,54 @@
+"""How long jobs will take: from the records at hand, or from what they took on a two-core machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from benchmark.planning import Job
+from benchmark.records.schema import ORACLE, TARGET, Record
+
+# Seconds on one core where no record tells; `unlearn` is part of a cell.
+DEFAULT_SECONDS = {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0}
+
+
+class Estimates:
+    """Median seconds of jobs of the same kind, and for cells of the same method, on the same track."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._seen: dict[tuple[str, str, str], list[float]] = {}
+        for record in records:
+            if record.status == "ok" and record.provenance and record.model:
+                self._learn(record)
+
+    def _learn(self, record: Record) -> None:
+        name, track = record.method.name, record.track
+        spent = sum(record.provenance.cost.seconds.values()) if record.provenance else 0.0
+        if name in (TARGET, ORACLE):
+            made = record.model.made if record.model else {}
+            self._add(("model", track, record.task.name), float(made.get("seconds", DEFAULT_SECONDS["model"])))
+            self._add(("references", track, ""), 3 * spent)
+        else:
+            self._add(("cell", track, name), spent)
+
+    def _add(self, key: tuple[str, str, str], seconds: float) -> None:
+        self._seen.setdefault(key, []).append(seconds)
+
+    def seconds(self, job: Job) -> float:
+        """Estimated seconds of one job on one worker."""
+        name = {"model": job.task, "cell": job.cells[0].method_name if job.cells else ""}.get(job.kind, "")
+        seen = self._seen.get((job.kind, job.track, name))
+        return median(seen) if seen else DEFAULT_SECONDS[job.kind]
+
+    def total(self, jobs: Sequence[Job], workers: int) -> float:
+        """Estimated wall seconds: bases one after the other, the rest shared by the workers."""
+        base = sum(self.seconds(j) for j in jobs if j.kind == "base")
+        return base + sum(self.seconds(j) for j in jobs if j.kind != "base") / max(1, workers)
+
+
+def clock(seconds: float) -> str:
+    """`4 min 05 s`, `2 h 10 min` or `12 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -1,0 +1,1 @@
+"""Executors: how jobs are spread over processes or machines."""

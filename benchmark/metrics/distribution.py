@@ -1,0 +1,47 @@
+"""Metrics that compare a whole model with oracles, or sum it up in one number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+# TOFU's nine components of model utility on this suite's splits: retain set, real authors, world facts.
+MODEL_UTILITY = (
+    ("probability", "retain"),
+    ("rouge_l_recall", "retain"),
+    ("truth_ratio_utility", "retain"),
+    ("choice_probability", "neighbours"),
+    ("rouge_l_recall", "neighbours"),
+    ("truth_ratio_utility", "neighbours"),
+    ("choice_probability", "general"),
+    ("rouge_l_recall", "general"),
+    ("truth_ratio_utility", "general"),
+)
+
+
+def forget_quality(model: np.ndarray, oracles: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Two-sample Kolmogorov-Smirnov (p-value, statistic) of truth ratios against each oracle's, averaged.
+
+    Maini et al. 2024, section 2.2.2. The p-value depends on n: never compare it across sizes. NaN values are left
+    out; without any value or oracle both are NaN.
+    """
+    model = model[~np.isnan(model)]
+    results = [stats.ks_2samp(model, o[~np.isnan(o)]) for o in oracles if len(model) and (~np.isnan(o)).any()]
+    if not results:
+        return float("nan"), float("nan")
+    return float(np.mean([r.pvalue for r in results])), float(np.mean([r.statistic for r in results]))
+
+
+def harmonic_mean(values: Sequence[float] | np.ndarray, floor: float = 0.0) -> float:
+    """Harmonic mean of values raised to at least `floor`; any zero gives zero; NaN if there is none."""
+    array = np.maximum(np.asarray(values, dtype=float), floor)
+    if array.size == 0 or np.isnan(array).any():
+        return float("nan")
+    return 0.0 if (array <= 0).any() else float(array.size / np.sum(1 / array))
+
+
+def model_utility(values: Mapping[tuple[str, str], float]) -> float:
+    """TOFU's model utility: the harmonic mean of its nine components; NaN while one is missing."""
+    return harmonic_mean([values.get(component, float("nan")) for component in MODEL_UTILITY])

@@ -1,0 +1,69 @@
+"""Metrics of the generation pass; the continuation alone is compared, never prompt and continuation."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import numpy as np
+from rouge_score.rouge_scorer import RougeScorer
+
+from benchmark.metrics.base import Metric, register
+from benchmark.metrics.sample import Sample
+
+KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
+_rouge = RougeScorer(["rougeL"], use_stemmer=True)
+
+
+def normalize(text: str) -> str:
+    """Lower case, letters and digits of any script only, single spaces."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ()) -> bool:
+    """Whether the normalised answer or an alias stands, as whole words, in the normalised generation."""
+    text = f" {normalize(generation)} "
+    wanted = [normalize(a) for a in (answer, *aliases)]
+    return any(w and f" {w} " in text for w in wanted)
+
+
+@lru_cache(maxsize=1 << 16)
+def rouge_l_recall_of(answer: str, generation: str) -> float:
+    """ROUGE-L recall of one continuation (rouge-score, with stemmer)."""
+    return float(_rouge.score(answer, generation)["rougeL"].recall)
+
+
+def exact_answer(sample: Sample) -> float:
+    """Share of the held-out prompts whose continuation contains the answer."""
+    return float(np.mean([contains_answer(g, sample.answer, sample.aliases) for g in sample.knowledge_generations]))
+
+
+def exact_answer_trained(sample: Sample) -> float:
+    """Whether the continuation of the prompt as trained contains the answer."""
+    return float(contains_answer(sample.generation, sample.answer, sample.aliases))
+
+
+def rouge_l_recall(sample: Sample) -> float:
+    """Mean ROUGE-L recall over the held-out prompts."""
+    return float(np.mean([rouge_l_recall_of(sample.answer, g) for g in sample.knowledge_generations]))
+
+
+register(
+    Metric(
+        "exact_answer", 1, exact_answer, KNOWLEDGE_SPLITS, {"forget": "forgetting"}, "oracle", "share",
+        "Krishnan et al. 2025, section 3", "the answer stands in what is generated for held-out wordings", attacked=True,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "exact_answer_trained", 1, exact_answer_trained, KNOWLEDGE_SPLITS, {}, "oracle", "share",
+        "Krishnan et al. 2025, section 3", "the answer stands in what is generated for the prompt as trained",
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "rouge_l_recall", 1, rouge_l_recall, KNOWLEDGE_SPLITS,
+        {"retain": "utility", "neighbours": "utility", "general": "utility"}, "oracle", "share",
+        "Lin 2004; Maini et al. 2024", "ROUGE-L recall of what is generated for held-out wordings", attacked=True,
+    )
+)  # fmt: skip

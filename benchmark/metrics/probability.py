@@ -1,0 +1,115 @@
+"""Metrics of the scoring pass that read probabilities of whole answers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmark.metrics.base import Metric, register
+from benchmark.metrics.sample import Sample
+
+KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
+
+
+def normalized_probability(logprobs: np.ndarray) -> float:
+    """exp(mean log-probability of the T answer tokens); an answer without tokens is a ValueError."""
+    if len(logprobs) == 0:
+        raise ValueError("an answer without tokens has no probability")
+    return float(np.exp(np.mean(logprobs)))
+
+
+def probability(sample: Sample) -> float:
+    """Length-normalised probability of the answer to the prompt as trained."""
+    return normalized_probability(sample.logprobs)
+
+
+def paraphrased_probability(sample: Sample) -> float:
+    """Mean length-normalised probability of the answer over the held-out prompts; NaN without any."""
+    if not sample.paraphrase_logprobs:
+        return float("nan")
+    return float(np.mean([normalized_probability(lp) for lp in sample.paraphrase_logprobs]))
+
+
+def choice_probability(sample: Sample) -> float:
+    """p(y) / (p(y) + sum of p(perturbed)), all length-normalised, under the first held-out prompt."""
+    right, wrong = _right_and_wrong(sample)
+    return float(right / (right + wrong.sum())) if len(wrong) and right + wrong.sum() > 0 else float("nan")
+
+
+def truth_ratio_raw(sample: Sample) -> float:
+    """R = geometric mean of p(perturbed) over p(answer), length-normalised, under the first held-out prompt.
+
+    Maini et al. 2024 ask the question as trained and paraphrase the answer; where the answer is a name, the
+    question is what can be paraphrased. NaN without held-out prompt or perturbed answers.
+    """
+    if not (sample.paraphrase_logprobs and sample.perturbed_logprobs):
+        return float("nan")
+    right = np.mean(sample.paraphrase_logprobs[0])
+    wrong = np.mean([np.mean(lp) for lp in sample.perturbed_logprobs])
+    return float(np.exp(np.clip(wrong - right, -700, 700)))
+
+
+def truth_ratio(sample: Sample) -> float:
+    """min(R, 1/R): 0 where the model is sure of either side, 1 where it cannot tell."""
+    ratio = truth_ratio_raw(sample)
+    return min(ratio, 1 / ratio) if ratio == ratio else ratio
+
+
+def truth_ratio_cw(sample: Sample) -> float:
+    """c/(c+w) = 1/(1+R): 1 where the model prefers the truth, 1/2 where it cannot tell."""
+    return 1 / (1 + truth_ratio_raw(sample))
+
+
+def truth_ratio_utility(sample: Sample) -> float:
+    """max(0, 1-R), the form that TOFU's model utility uses."""
+    ratio = truth_ratio_raw(sample)
+    return max(0.0, 1 - ratio) if ratio == ratio else ratio
+
+
+def _right_and_wrong(sample: Sample) -> tuple[float, np.ndarray]:
+    if not sample.paraphrase_logprobs:
+        return float("nan"), np.zeros(0)
+    right = normalized_probability(sample.paraphrase_logprobs[0])
+    return right, np.array([normalized_probability(lp) for lp in sample.perturbed_logprobs])
+
+
+TOFU = "Maini et al. 2024 (TOFU), section 2.2"
+
+register(
+    Metric(
+        "probability", 1, probability, KNOWLEDGE_SPLITS, {"retain": "utility"}, "oracle", "probability", TOFU,
+        "length-normalised probability of the answer to the prompt as trained",
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "paraphrased_probability", 1, paraphrased_probability, KNOWLEDGE_SPLITS, {"forget": "forgetting"}, "oracle",
+        "probability", "Krishnan et al. 2025, section 3",
+        "length-normalised probability of the answer under held-out wordings", attacked=True,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "choice_probability", 1, choice_probability, KNOWLEDGE_SPLITS,
+        {"neighbours": "utility", "general": "utility"}, "oracle", "probability", TOFU,
+        "probability of the answer against the perturbed ones",
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "truth_ratio", 1, truth_ratio, ("forget",), {"forget": "forgetting"}, "oracle", "ratio", TOFU,
+        "min(R, 1/R) of the truth ratio R", attacked=True,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "truth_ratio_cw", 1, truth_ratio_cw, ("forget",), {}, "oracle", "ratio", TOFU,
+        "c/(c+w) form of the truth ratio", attacked=True,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "truth_ratio_utility", 1, truth_ratio_utility, ("retain", "neighbours", "general"),
+        {"retain": "utility", "neighbours": "utility", "general": "utility"}, "higher", "ratio", TOFU,
+        "max(0, 1-R) of the truth ratio R",
+    )
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Models: the artefact store, the controlled track's pretraining, targets and oracles."""

@@ -1,0 +1,162 @@
+"""The controlled track's models: tokenizer, shared base, target and oracles, each trained from scratch and cached.
+
+Oracles are exact: the base is trained on people and facts that no task ever asks to forget, and an oracle is
+trained from it like the target, on the target's documents without those of the forget set.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
+from tokenizers import models as token_models
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from benchmark.data import Document, Meter, Pair, fingerprint
+from benchmark.models.store import ArtefactStore
+from benchmark.models.tracks import ControlledTrack, Training
+from benchmark.training.loop import Schedule, train
+from benchmark.training.sequences import Sequences, answer_nll, collate
+from benchmark.world import World, base_corpus
+
+RECIPE_VERSION = 1  # raise it when this file trains models differently
+LENGTH_POOL = 8  # batches are cut from this many batches' worth of texts sorted by length, to pad little
+
+
+@lru_cache(maxsize=4)
+def world_of(seed: int) -> World:
+    return World(seed)
+
+
+def train_tokenizer(world: World, vocabulary: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE on the world's wordings and, equally often, everybody's name, whatever is forgotten later."""
+    lines = [f"{d.prompt} {d.answer}" for d in base_corpus(world)]
+    lines += [f" {person.name}" for person in world.everybody for _ in range(6)]
+    tokenizer = Tokenizer(token_models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    special = ["<pad>", "<end>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
+
+
+def new_model(track: ControlledTrack, tokenizer, seed: int) -> LlamaForCausalLM:
+    """A freshly initialised model of the track's architecture, from the seed alone."""
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=track.hidden_size,
+        num_hidden_layers=track.layers,
+        intermediate_size=track.intermediate_size,
+        num_attention_heads=track.heads,
+        num_key_value_heads=track.heads,
+        max_position_embeddings=128,
+        tie_word_embeddings=True,
+        initializer_range=0.05,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config)
+
+
+def _epochs(
+    documents: Sequence[Document], replay: Sequence[Document], replayed: int, stage: Training, tokenizer, seed: int
+) -> Iterator[Sequences]:
+    """Shuffled batches of all epochs; `replayed` texts drawn from `replay` join each epoch."""
+    rng = random.Random(f"epochs-{seed}")
+    for _ in range(stage.epochs):
+        texts = [*documents, *rng.sample(list(replay), replayed)]
+        rng.shuffle(texts)
+        batches = []
+        for start in range(0, len(texts), stage.batch_size * LENGTH_POOL):
+            pool = sorted(texts[start : start + stage.batch_size * LENGTH_POOL], key=lambda d: len(d.prompt))
+            batches += [pool[i : i + stage.batch_size] for i in range(0, len(pool), stage.batch_size)]
+        rng.shuffle(batches)
+        for batch in batches:
+            yield collate([Pair(d.prompt, d.answer) for d in batch], tokenizer)
+
+
+def _train(model, tokenizer, stage: Training, texts: int, batches: Iterator[Sequences]) -> dict:
+    """Trains in place; returns what it cost."""
+    meter, started = Meter(), time.perf_counter()
+    steps = stage.epochs * math.ceil(texts / stage.batch_size)
+    schedule = Schedule(steps, stage.learning_rate, warmup=stage.warmup)
+    train(model, batches, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
+    return {"steps": meter.steps, "tokens": meter.tokens, "seconds": round(time.perf_counter() - started, 2)}
+
+
+def answer_nll_mean(model, batch: Sequences) -> torch.Tensor:
+    """Mean over all answer tokens of the batch, the language-modelling loss of training."""
+    lengths = (batch.labels[:, 1:] != -100).sum()
+    return answer_nll(model, batch).sum() / lengths
+
+
+def _save(model, tokenizer, folder: Path) -> None:
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def load(folder: Path):
+    """(model in evaluation mode, tokenizer) from an artefact's folder."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return model.eval(), PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+class ControlledModels:
+    """Builds and caches a track's models; every key is a hash of what the model was made from."""
+
+    def __init__(self, track: ControlledTrack, store: ArtefactStore) -> None:
+        self.track, self.store = track, store
+
+    @property
+    def world(self) -> World:
+        return world_of(self.track.world_seed)
+
+    @property
+    def base_key(self) -> str:
+        return fingerprint(["base", RECIPE_VERSION, self.track.fingerprint])
+
+    def trained_key(self, documents: Sequence[Document], seed: int) -> str:
+        """Key of the model trained from the base on these documents."""
+        texts = [(d.prompt, d.answer) for d in documents]
+        return fingerprint(["stage", RECIPE_VERSION, self.base_key, texts, seed])
+
+    def base(self) -> Path:
+        """The shared base, which never saw any task's data."""
+        return self.store.get("models", self.base_key, self._build_base)
+
+    def _build_base(self, folder: Path) -> dict:
+        tokenizer = train_tokenizer(self.world, self.track.vocabulary)
+        model = new_model(self.track, tokenizer, seed=0)
+        corpus = base_corpus(self.world)
+        batches = _epochs(corpus, [], 0, self.track.base, tokenizer, seed=0)
+        cost = _train(model, tokenizer, self.track.base, len(corpus), batches)
+        _save(model, tokenizer, folder)
+        return {"made": "trained from scratch on the base corpus", "texts": len(corpus), **cost}
+
+    def trained(self, documents: Sequence[Document], seed: int) -> Path:
+        """The model that read `documents` after the base: the target, or an oracle if the forget set is left out."""
+        return self.store.get(
+            "models", self.trained_key(documents, seed), lambda folder: self._build_trained(folder, documents, seed)
+        )
+
+    def _build_trained(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
+        model, tokenizer = load(self.base())
+        replay, count = base_corpus(self.world), self.track.replay
+        batches = _epochs(documents, replay, count, self.track.stage, tokenizer, seed)
+        cost = _train(model, tokenizer, self.track.stage, len(documents) + count, batches)
+        _save(model, tokenizer, folder)
+        made = f"shared base {self.base_key}, then the task's documents with {count} base texts replayed in each epoch"
+        return {"made": made, "base": self.base_key, "texts": len(documents), "seed": seed, **cost}

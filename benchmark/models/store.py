@@ -1,0 +1,68 @@
+"""The artefact store: folders named by what made them, built once, never half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+DEFAULT_HOME = Path(".palimpsest")
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes every file of a folder, and the folder itself, durable."""
+    for path in [*(p for p in folder.rglob("*") if p.is_file()), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class ArtefactStore:
+    """Content-addressed folders below a home; a key is the hash of everything that makes the content."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self.home = Path(home or os.environ.get("PALIMPSEST_HOME", DEFAULT_HOME))
+
+    def path(self, kind: str, key: str) -> Path:
+        return self.home / kind / key
+
+    def has(self, kind: str, key: str) -> bool:
+        return self.path(kind, key).is_dir()
+
+    def get(self, kind: str, key: str, build: Callable[[Path], dict]) -> Path:
+        """The artefact's folder, built on the first call.
+
+        `build` fills an empty folder and returns facts about how it did so, kept as `made.json`. Processes
+        that ask for the same artefact wait for the one that builds it.
+        """
+        final = self.path(kind, key)
+        if final.is_dir():
+            return final
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{final}.lock"):
+            if not final.is_dir():
+                self._build(final, build)
+        return final
+
+    @staticmethod
+    def _build(final: Path, build: Callable[[Path], dict]) -> None:
+        folder = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+        try:
+            made = build(folder)
+            (folder / "made.json").write_text(json.dumps(made, indent=1, sort_keys=True))
+            fsync_folder(folder)
+            os.replace(folder, final)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def made_of(folder: Path) -> dict:
+    """The facts that the artefact's builder returned."""
+    return json.loads((folder / "made.json").read_text())

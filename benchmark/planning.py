@@ -1,0 +1,265 @@
+"""Planning: a suite becomes cells with their ids, and the jobs that produce them. Nothing runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmark.data import TaskData
+from benchmark.errors import BadInput
+from benchmark.evaluation.generation import GenerationSettings
+from benchmark.method import Method, create, source_hash
+from benchmark.metrics import METRICS
+from benchmark.models.controlled import ControlledModels, world_of
+from benchmark.models.store import ArtefactStore
+from benchmark.models.tracks import ControlledTrack, track_named
+from benchmark.records.identity import Identity
+from benchmark.records.schema import ORACLE, TARGET, variant_name
+from benchmark.records.store import ResultStore
+from benchmark.registry import lookup, method_named, task_named, tasks
+from benchmark.suite import MethodEntry, Suite
+
+TARGET_SEED = 0  # oracles follow from 1
+RETRAIN_SEED = 1000  # the method `retrain` trains from this seed upwards: no oracle uses them
+PRECISION = "float32"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One task variant on one track, with its data and the keys of its models."""
+
+    track: ControlledTrack
+    task: str
+    variant: str
+    oracles: int
+
+    @property
+    def name(self) -> str:
+        return variant_name(self.task, self.variant)
+
+    @cached_property
+    def data(self) -> TaskData:
+        return task_named(self.task)().data(self.variant, world_of(self.track.world_seed))
+
+    @cached_property
+    def data_fingerprint(self) -> str:
+        return self.data.fingerprint
+
+    @property
+    def oracle_seeds(self) -> range:
+        return range(1, self.oracles + 1)
+
+    def model_key(self, seed: int, store: ArtefactStore) -> str:
+        """Key of the target (TARGET_SEED) or of an oracle (any other seed)."""
+        return ControlledModels(self.track, store).trained_key(self.documents(seed), seed)
+
+    def documents(self, seed: int):
+        return self.data.documents if seed == TARGET_SEED else self.data.oracle_documents
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of work, of caching and of resuming; `method` is a name or `path/to/file.py:Class`."""
+
+    id: str
+    track: str
+    task: str
+    variant: str
+    method: str
+    method_name: str
+    parameters: dict[str, Any]
+    seed: int
+    oracles: int
+    target_id: str
+    oracle_ids: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.method_name} · {variant_name(self.task, self.variant)} · seed {self.seed}"
+
+    def path(self, results: ResultStore) -> Path:
+        return results.path(self.track, self.task, self.variant, self.method_name, self.id)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something a worker does: build a model, measure a variant's references, or run a cell."""
+
+    id: str
+    kind: str  # "base", "model", "references" or "cell"
+    label: str
+    needs: frozenset[str]
+    cells: tuple[Cell, ...] = ()
+    track: str = ""
+    task: str = ""
+    variant: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a suite asks for: every cell, those that have a record already, and the jobs for the rest."""
+
+    suite: Suite
+    cells: tuple[Cell, ...]
+    references: tuple[Cell, ...]
+    cached: frozenset[str]
+    jobs: tuple[Job, ...] = field(default=())
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset(c.id for c in (*self.cells, *self.references))
+
+
+def expand_tasks(names: Iterable[str]) -> list[tuple[str, str]]:
+    """(task, variant) pairs: `frequency` stands for all its variants, `frequency/low` for one."""
+    pairs: list[tuple[str, str]] = []
+    for name in names:
+        task, _, variant = name.partition("/")
+        known = {v: v for v in task_named(task).variants}
+        chosen = [lookup(f"variant of {task}", variant, known)] if variant else list(known)
+        pairs += [(task, v) for v in chosen if (task, v) not in pairs]
+    return pairs
+
+
+def restrict(
+    suite: Suite, tracks: list[str], task_names: list[str], method_specs: list[str], seeds: list[int]
+) -> tuple[Suite, list[int]]:
+    """The suite narrowed to what the command line names; methods that it lacks are added with three seeds."""
+    update: dict[str, Any] = {}
+    if tracks:
+        update["tracks"] = [track_named(name).name for name in tracks]
+    if task_names:
+        update["tasks"] = task_names
+    if method_specs:
+        known = {entry.name: entry for entry in suite.methods}
+        for spec in method_specs:
+            method_named(spec)
+        update["methods"] = [known.get(spec, MethodEntry(name=spec, seeds=3)) for spec in method_specs]
+    return suite.model_copy(update=update), seeds
+
+
+class Planner:
+    """Makes plans; knows where artefacts and results are, and reads nothing but their presence."""
+
+    def __init__(self, store: ArtefactStore, results: ResultStore) -> None:
+        self.store, self.results = store, results
+        self.generation = GenerationSettings()
+
+    def plan(self, suite: Suite, seeds: list[int] | None = None, force: bool = False) -> Plan:
+        """The plan of a suite; `seeds` replaces the seeds of every method, `force` ignores existing records."""
+        cells: list[Cell] = []
+        references: list[Cell] = []
+        jobs: list[Job] = []
+        for variant in self._variants(suite):
+            own_references = self._references(variant)
+            own_cells = list(self._cells(variant, suite, own_references, seeds))
+            references += own_references
+            cells += own_cells
+            jobs += self._jobs(variant, own_references, own_cells, force)
+        present = frozenset(c.id for c in (*cells, *references) if c.path(self.results).is_file())
+        cached = frozenset() if force else present
+        unique = {job.id: job for job in jobs}
+        return Plan(suite, tuple(cells), tuple(references), cached, tuple(unique.values()))
+
+    @staticmethod
+    def _variants(suite: Suite) -> Iterator[Variant]:
+        for track in suite.tracks:
+            for task, variant in expand_tasks(suite.tasks):
+                yield Variant(track_named(track), task, variant, suite.oracles)
+
+    def _identity(self, variant: Variant, method: str, source: str, parameters: dict, seed: int, model_seed: int) -> str:
+        budget = variant.track.budget
+        return Identity(
+            track=variant.track.name,
+            task=variant.task,
+            task_version=task_named(variant.task).version,
+            variant=variant.variant,
+            data_fingerprint=variant.data_fingerprint,
+            model_fingerprint=variant.model_key(model_seed, self.store),
+            oracle_fingerprints=[variant.model_key(s, self.store) for s in variant.oracle_seeds],
+            method=method,
+            method_source=source,
+            parameters=parameters,
+            budget={"steps": budget.steps, "batch_size": budget.batch_size},
+            seed=seed,
+            precision=PRECISION,
+            generation=self.generation.as_dict(),
+            metrics={metric.id: metric.version for metric in METRICS.values()},
+        ).id
+
+    def _references(self, variant: Variant) -> list[Cell]:
+        """The target's cell first, then the oracles'."""
+        seeds = [TARGET_SEED, *variant.oracle_seeds]
+        names = [TARGET if seed == TARGET_SEED else ORACLE for seed in seeds]
+        ids = [self._identity(variant, n, "", {}, s, s) for n, s in zip(names, seeds, strict=True)]
+        track, target_id, oracle_ids = variant.track.name, ids[0], tuple(ids[1:])
+        return [
+            Cell(i, track, variant.task, variant.variant, n, n, {}, s, variant.oracles, target_id, oracle_ids)
+            for i, n, s in zip(ids, names, seeds, strict=True)
+        ]
+
+    def _cells(
+        self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None
+    ) -> Iterator[Cell]:
+        for entry in suite.methods:
+            cls = method_named(entry.name)
+            method: Method = create(cls, entry.parameters)
+            for seed in seeds or range(entry.seeds):
+                source = source_hash(cls)
+                cell_id = self._identity(variant, cls.name, source, method.parameters, seed, TARGET_SEED)
+                yield replace(
+                    references[0],
+                    id=cell_id,
+                    method=entry.name,
+                    method_name=cls.name,
+                    parameters=entry.parameters,
+                    seed=seed,
+                )
+
+    def _jobs(self, variant: Variant, references: list[Cell], cells: list[Cell], force: bool) -> Iterator[Job]:
+        """Jobs in the order in which they can run; what is there already is left out."""
+
+        def missing(cell: Cell) -> bool:
+            return force or not cell.path(self.results).is_file()
+
+        wanted = [cell for cell in cells if missing(cell)]
+        unmeasured = [cell for cell in references if missing(cell)]
+        if not wanted and not unmeasured:
+            return
+        place = {"track": variant.track.name, "task": variant.task, "variant": variant.variant}
+        base = ControlledModels(variant.track, self.store).base_key
+        needs: frozenset[str] = frozenset()
+        if not self.store.has("models", base):
+            needs = frozenset({base})
+            yield Job(base, "base", f"shared base · {variant.track.name}", frozenset(), **place)
+        models = set()
+        for seed in [TARGET_SEED, *variant.oracle_seeds] if unmeasured else [TARGET_SEED]:
+            key = variant.model_key(seed, self.store)
+            if not self.store.has("models", key):
+                label = f"target · {variant.task}" if seed == TARGET_SEED else f"oracle {seed} · {variant.name}"
+                models.add(key)
+                yield Job(key, "model", label, needs, seed=seed, **place)
+        measured = frozenset(models)
+        if unmeasured:
+            job_id = f"references-{references[0].id}"
+            label = f"target and oracles · {variant.name}"
+            yield Job(job_id, "references", label, frozenset(models) | needs, cells=tuple(references), **place)
+            measured = frozenset({job_id})
+        for cell in wanted:
+            yield Job(cell.id, "cell", cell.label, measured | needs, cells=(cell,), **place)
+
+
+def known_task_names() -> list[str]:
+    """All task variants as they are written in suites."""
+    return [variant_name(name, variant) for name, task in tasks().items() for variant in task.variants]
+
+
+def require_finished(plan: Plan) -> None:
+    """BadInput if cells of the plan have no record yet."""
+    missing = [c for c in (*plan.references, *plan.cells) if c.id not in plan.cached]
+    if missing:
+        raise BadInput(f"suite {plan.suite.name}: {len(missing)} records are missing, first {missing[0].label}")

@@ -1,0 +1,65 @@
+"""Where a result comes from: this project's commit, the packages, the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmark.records.schema import Cost, Provenance
+
+PROJECT = Path(__file__).resolve().parents[2]
+PACKAGES = ("palimpsest-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "rouge-score")
+
+
+def _git(*arguments: str) -> str:
+    """Output of git in the project's own folder, whatever the working directory; empty outside a repository."""
+    done = subprocess.run(["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@lru_cache(maxsize=1)
+def commit() -> tuple[str, bool]:
+    """(commit, dirty) of the project; results and other ignored or new files do not make it dirty."""
+    return _git("rev-parse", "HEAD") or "unknown", bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+def package_version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+@lru_cache(maxsize=1)
+def cpu_name() -> str:
+    """The processor as the system names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def collect(cost: Cost, threads: int, gpu: str, precision: str, generation: dict[str, Any]) -> Provenance:
+    """Provenance of something that ends now, in this process."""
+    revision, dirty = commit()
+    return Provenance(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=revision,
+        dirty=dirty,
+        packages={name: package_version(name) for name in PACKAGES},
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpu=f"{cpu_name()} ({os.cpu_count()} cores)",
+        gpu=gpu,
+        threads=threads,
+        precision=precision,
+        generation=generation,
+        cost=cost,
+    )

@@ -1,0 +1,100 @@
+"""The results folder: `<track>/<task>/<variant>/<method>/<id>.json` beside `<id>.samples.parquet`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from benchmark.errors import BadInput
+from benchmark.metrics.sample import Sample
+from benchmark.records.samples import samples_from_bytes, sha256
+from benchmark.records.schema import SCHEMA_VERSION, Record
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes to a temporary name in the same folder, fsyncs, renames: a reader sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class ResultStore:
+    """Reads and writes the records below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def path(self, track: str, task: str, variant: str, method: str, record_id: str) -> Path:
+        """Where the record lives; a task without named variants uses the folder `all`."""
+        return self.root / track / task / (variant or "all") / method / f"{record_id}.json"
+
+    def path_of(self, record: Record) -> Path:
+        task = record.task
+        return self.path(record.track, task.name, task.variant, record.method.name, record.id)
+
+    def write(self, record: Record, samples: bytes | None) -> Path:
+        """Writes samples first, so that a record never stands without them."""
+        path = self.path_of(record)
+        if samples is not None:
+            assert record.samples is not None
+            write_atomically(path.parent / record.samples.file, samples)
+        write_atomically(path, record.model_dump_json(indent=1).encode() + b"\n")
+        return path
+
+    def paths(self) -> list[Path]:
+        """All record files, in order of their names."""
+        return sorted(self.root.glob("*/*/*/*/*.json"))
+
+    def read_all(self) -> Iterator[Record]:
+        for path in self.paths():
+            yield read_record(path)
+
+    def samples_of(self, record: Record) -> list[Sample]:
+        """The record's samples; BadInput if the file is missing or is not the one that was recorded."""
+        return samples_from_bytes(samples_content(self.path_of(record), record))
+
+
+def read_record(path: Path) -> Record:
+    """A checked record; BadInput names the file, the field and what was found."""
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such record") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"]) or "file"
+        raise BadInput(f"{path}: {where}: {first['msg']}") from None
+    if record.schema_version != SCHEMA_VERSION:
+        found = record.schema_version
+        raise BadInput(f"{path}: schema_version: found {found}, this version reads {SCHEMA_VERSION}")
+    return record
+
+
+def samples_content(path: Path, record: Record) -> bytes:
+    """Bytes of the samples file beside the record at `path`, their hash checked."""
+    if record.samples is None:
+        raise BadInput(f"{path}: samples: a record with status {record.status} has none")
+    file = path.parent / record.samples.file
+    if not file.is_file():
+        raise BadInput(f"{file}: missing; the record {path.name} names it as its samples")
+    content = file.read_bytes()
+    found = sha256(content)
+    if found != record.samples.sha256:
+        raise BadInput(f"{file}: sha256 is {found[:12]}…, the record says {record.samples.sha256[:12]}…")
+    return content
+
+
+def find(records: Sequence[Record], record_id: str) -> Record | None:
+    return next((r for r in records if r.id == record_id), None)

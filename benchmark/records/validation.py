@@ -1,0 +1,161 @@
+"""Validation: small named checks that say which file breaks which rule; every value is recomputed from its samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.errors import BadInput
+from benchmark.metrics import METRICS
+from benchmark.metrics.values import Value, example_frame, metric_values
+from benchmark.records.samples import samples_from_bytes
+from benchmark.records.schema import ORACLE, TARGET, Record
+from benchmark.records.store import ResultStore, read_record, samples_content
+
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken rule."""
+
+    path: Path
+    check: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.check}: {self.message}"
+
+
+class Folder:
+    """All records below a results folder, with their example frames read once."""
+
+    def __init__(self, results: ResultStore) -> None:
+        self.results = results
+        self.records: dict[Path, Record] = {}
+        self.unreadable: list[Finding] = []
+        for path in results.paths():
+            try:
+                self.records[path] = read_record(path)
+            except BadInput as error:
+                self.unreadable.append(Finding(path, "schema", str(error).removeprefix(f"{path}: ")))
+        self.by_id = {record.id: (path, record) for path, record in self.records.items()}
+        self.frame = lru_cache(maxsize=None)(self._frame)
+
+    def _frame(self, record_id: str) -> pd.DataFrame:
+        path, record = self.by_id[record_id]
+        return example_frame(samples_from_bytes(samples_content(path, record)))
+
+
+Check = Callable[[Path, Record, Folder], Iterator[str]]
+
+
+def place(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """A record lies where its content says."""
+    right = folder.results.path_of(record)
+    if path != right:
+        yield f"the record belongs at {right}"
+
+
+def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """Target and oracles of a result are there, succeeded, and are of the same variant and data."""
+    if record.references is None:
+        if record.status == "ok":
+            yield "a successful record must name its target and oracles"
+        return
+    wanted = [(TARGET, record.references.target), *((ORACLE, i) for i in record.references.oracles)]
+    if len(record.references.oracles) < 2:
+        yield f"at least two oracles are needed, found {len(record.references.oracles)}"
+    for role, record_id in wanted:
+        if record_id not in folder.by_id:
+            yield f"its {role} {record_id} is missing"
+            continue
+        other = folder.by_id[record_id][1]
+        if other.method.name != role or other.status != "ok":
+            yield f"its {role} {record_id} is a record of {other.method.name} with status {other.status}"
+        elif (other.track, other.task) != (record.track, record.task):
+            yield f"its {role} {record_id} is of {other.track} {other.variant} with other data"
+
+
+def samples(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """The samples file is there, with the recorded hash and number of rows."""
+    if record.status != "ok":
+        return
+    if record.samples is None:
+        yield "a successful record must have samples"
+        return
+    try:
+        rows = len(folder.frame(record.id))
+    except BadInput as error:
+        yield str(error)
+        return
+    if rows != record.samples.rows:
+        yield f"the file has {rows} rows, the record says {record.samples.rows}"
+
+
+def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """Values were computed by the metrics' present versions."""
+    for value in record.values:
+        metric = METRICS.get(value.metric)
+        if metric and metric.version != value.version:
+            yield f"{value.metric} is of version {value.version}, this version computes {metric.version}"
+            return
+
+
+def values(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """Every recorded value is recomputed from the samples, and nothing is missing or added."""
+    if record.status != "ok" or record.references is None:
+        return
+    try:
+        others = [folder.frame(i) for i in record.references.oracles if i != record.id]
+        fresh = metric_values(folder.frame(record.id), others)
+    except (BadInput, KeyError):
+        return  # reported by the checks of samples and references
+    recomputed = {(v.stage, v.split, v.metric, v.stratum): v for v in fresh}
+    recorded = {(v.stage, v.split, v.metric, v.stratum): v for v in record.values}
+    for key in sorted(recomputed.keys() ^ recorded.keys()):
+        yield f"{'/'.join(key)} is {'missing' if key in recomputed else 'not a value of this version'}"
+    for key in sorted(recomputed.keys() & recorded.keys()):
+        yield from _difference(key, recorded[key], recomputed[key])
+
+
+def _difference(key: tuple[str, ...], recorded, recomputed: Value) -> Iterator[str]:
+    same = recorded.value == recomputed.value or (math.isnan(recorded.value) and math.isnan(recomputed.value))
+    if not same and not math.isclose(recorded.value, recomputed.value, abs_tol=TOLERANCE):
+        yield f"{'/'.join(key)}: recorded {recorded.value:.6g}, the samples give {recomputed.value:.6g}"
+    if (recorded.n_scored, recorded.n_failed) != (recomputed.n_scored, recomputed.n_failed):
+        yield f"{'/'.join(key)}: recorded n {recorded.n_scored}+{recorded.n_failed}, the samples give other numbers"
+
+
+def failures(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """A record has either values or an error, never both, never neither."""
+    if record.status == "ok" and (record.error or not record.values):
+        yield "status is ok, but there is an error or no value"
+    if record.status == "error" and (record.values or not record.error):
+        yield "status is error, but there are values or no error"
+
+
+def orphans(folder: Folder) -> Iterator[Finding]:
+    """Samples files belong to a record."""
+    known = {path.parent / r.samples.file for path, r in folder.records.items() if r.samples}
+    known |= {f.path.parent / f"{f.path.stem}.samples.parquet" for f in folder.unreadable}
+    for file in sorted(folder.results.root.glob("*/*/*/*/*.samples.parquet")):
+        if file not in known:
+            yield Finding(file, "orphans", "no record names this samples file")
+
+
+CHECKS: Sequence[Check] = (place, failures, references, samples, metric_versions, values)
+
+
+def validate(folder: Folder, progress: Callable[[int], None] = lambda _: None) -> list[Finding]:
+    """Every finding of every check on every record; `progress` is told how many records were checked."""
+    found = [*folder.unreadable, *orphans(folder)]
+    for number, (path, record) in enumerate(folder.records.items(), 1):
+        found += [Finding(path, check.__name__, m) for check in CHECKS for m in check(path, record, folder)]
+        progress(number)
+    return found

@@ -1,0 +1,48 @@
+"""The bootstrap: which entities, seeds and oracles each replicate draws.
+
+Entities are the clusters: all examples about one entity are drawn together, within their split. Methods of a variant
+share the same draws of entities and oracles, so that their differences are paired. Row 0 of everything here is
+not drawn: it is the plain estimate, in which each entity, seed and oracle counts once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+REPLICATES = 1000
+SEED = 20240501
+LEVEL = 0.95
+
+
+def entity_weights(examples: pd.DataFrame, replicates: int, rng: np.random.Generator) -> dict[tuple[str, str], np.ndarray]:
+    """For each (split, entity) of the examples, how often each replicate draws it: (replicates + 1,)."""
+    weights: dict[tuple[str, str], np.ndarray] = {}
+    for split, part in examples.groupby("split", sort=True):
+        entities = sorted(part["entity"].unique())
+        n = len(entities)
+        drawn = rng.multinomial(n, np.full(n, 1 / n), size=replicates)
+        counts = np.vstack([np.ones((1, n)), drawn])
+        weights |= {(str(split), entity): counts[:, i] for i, entity in enumerate(entities)}
+    return weights
+
+
+def picks(count: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """Which of `count` oracles or seeds each replicate uses, with replacement: (replicates + 1, count) indices."""
+    drawn = rng.integers(0, count, size=(replicates, count))
+    return np.vstack([np.arange(count)[None], drawn])
+
+
+def mean_of_picks(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Mean over the chosen rows of (count, B) values for each replicate: (B,)."""
+    columns = np.arange(values.shape[1])[:, None]
+    return values[chosen, columns].mean(axis=1)
+
+
+def interval(replicated: np.ndarray) -> tuple[float, float]:
+    """Percentile interval of the drawn replicates (row 0, the plain estimate, is left out); NaN if any is missing."""
+    drawn = replicated[1:]
+    if np.isnan(drawn).any() or len(drawn) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

@@ -1,0 +1,108 @@
+"""Recoveries, axes and the score: every formula of the design's section on scores, on arrays of replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark.metrics.base import METRICS
+from benchmark.metrics.values import ALL, MODEL_STAGE
+
+AXES = ("forgetting", "utility", "privacy", "robustness")
+FLOOR = 0.01  # inside harmonic means smaller values count as this
+TIE = 1e-9
+
+Key = tuple[str, str, str, str]  # stage, split, metric, stratum
+Replicated = Mapping[Key, np.ndarray]  # each (B,)
+
+
+def recovery(method: np.ndarray, target: np.ndarray, oracle: np.ndarray) -> np.ndarray:
+    """clip(1 - |method - oracle| / |target - oracle|, 0, 1): 0 is as if nothing was done, 1 as if never learned.
+
+    Where target and oracle are equal there is nothing to recover: NaN.
+    """
+    gap = np.abs(target - oracle)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = 1 - np.abs(method - oracle) / gap
+    return np.where(gap > TIE, np.clip(value, 0, 1), np.nan)
+
+
+def retention(method: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """min(1, method / target), NaN where the target has nothing to keep."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(target > TIE, np.clip(method / target, 0, 1), np.nan)
+
+
+def informative(target: float, oracles: np.ndarray) -> bool:
+    """Whether target and oracles differ by more than the oracles differ among themselves."""
+    gap = abs(target - float(np.mean(oracles)))
+    return bool(gap > TIE and gap >= float(np.ptp(oracles)))
+
+
+def floored_harmonic_mean(values: list[np.ndarray], replicates: int) -> np.ndarray:
+    """Harmonic mean over the list for each replicate, values below FLOOR raised to it; NaN without values.
+
+    A replicate that drew a sample on which one value is undefined uses the others.
+    """
+    if not values:
+        return np.full(replicates, np.nan)
+    stacked = np.maximum(np.vstack(values), FLOOR)
+    defined = ~np.isnan(stacked)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(defined.any(0), defined.sum(0) / np.nansum(1 / stacked, axis=0), np.nan)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One method run on one variant: the recovery or retention of each key, the axes, the score; arrays are (B,)."""
+
+    parts: dict[Key, np.ndarray]
+    axes: dict[str, np.ndarray]
+    attacks: dict[str, np.ndarray]
+    score: np.ndarray
+
+    @property
+    def worst_attack(self) -> str:
+        return min(self.attacks, key=lambda name: self.attacks[name][0]) if self.attacks else ""
+
+
+def axis_keys(keys: list[Key], axis: str, stage: str) -> list[Key]:
+    """Keys of a stage that feed an axis; after attacks it is the forgetting axis that is recomputed."""
+    return [k for k in keys if k[0] == stage and k[3] == ALL and METRICS[k[2]].axis_of(k[1]) == axis]
+
+
+def score_run(method: Replicated, target: Replicated, oracle: Replicated, usable: set[Key]) -> Scored:
+    """Scores one run; `oracle` is already the mean of the drawn oracles, `usable` are the informative keys."""
+    replicates = len(next(iter(method.values())))
+    keys = sorted(usable & set(method))
+    parts = {
+        key: retention(method[key], target[key])
+        if METRICS[key[2]].axis_of(key[1]) == "utility"
+        else recovery(method[key], target[key], oracle[key])
+        for key in keys
+    }
+
+    def mean_of(axis: str, stage: str) -> np.ndarray:
+        return floored_harmonic_mean([parts[k] for k in axis_keys(keys, axis, stage)], replicates)
+
+    axes = {axis: mean_of(axis, MODEL_STAGE) for axis in ("forgetting", "utility", "privacy")}
+    attacks = {stage: mean_of("forgetting", stage) for stage in sorted({k[0] for k in keys} - {MODEL_STAGE})}
+    axes["robustness"] = np.mean(list(attacks.values()), axis=0) if attacks else np.full(replicates, np.nan)
+    present = [values for values in axes.values() if not np.isnan(values[0])]
+    return Scored(parts, axes, attacks, floored_harmonic_mean(present, replicates))
+
+
+def usable_keys(target: Replicated, oracles: list[Replicated]) -> set[Key]:
+    """Keys that are informative at the plain estimate; utility compares with the target alone and is always kept."""
+    kept = set()
+    for key, values in target.items():
+        if not all(key in oracle for oracle in oracles):
+            continue
+        own = np.array([oracle[key][0] for oracle in oracles])
+        if METRICS[key[2]].axis_of(key[1]) == "utility":
+            kept |= {key} if values[0] > TIE else set()
+        elif informative(float(values[0]), own):
+            kept.add(key)
+    return kept

@@ -1,0 +1,63 @@
+"""Suites: YAML files that name tracks, task variants, methods and seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from benchmark.errors import BadInput
+from benchmark.registry import lookup
+
+FOLDER = Path(__file__).parent / "suites"
+
+
+class MethodEntry(BaseModel):
+    """A method of a suite; a bare name in YAML means default parameters and one seed."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    seeds: int = Field(default=1, ge=1)
+    parameters: dict[str, Any] = {}
+
+
+class Suite(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    description: str
+    tracks: list[str] = Field(min_length=1)
+    tasks: list[str] = Field(min_length=1)
+    methods: list[MethodEntry] = Field(min_length=1)
+    oracles: int = Field(ge=2)
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _bare_names(cls, entries: Any) -> Any:
+        if not isinstance(entries, list):
+            return entries
+        return [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+
+
+def suite_files() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def load_suite(name: str) -> Suite:
+    """A suite by name or by the path of a YAML file; BadInput names file, field and what was found."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else lookup("suite", name, suite_files())
+    try:
+        content = yaml.safe_load(path.read_text())
+        return Suite.model_validate(content)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise BadInput(f"{path}: {where}not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
+        found = str(first.get("input"))[:60]
+        raise BadInput(f"{path}: {where}: {first['msg']}, found {found!r}") from None

@@ -1,0 +1,22 @@
+"""What a task is: a versioned definition of what is to be forgotten, retained and held out."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from benchmark.data import TaskData
+
+
+class Task:
+    """Base of all tasks. A task makes data from a world; models, methods and scores are the engine's.
+
+    `variants` are its forget request families; a task with one writes `("",)`.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    variants: ClassVar[tuple[str, ...]] = ("",)
+
+    def data(self, variant: str, world: Any) -> TaskData:
+        """Splits, training documents and retain pool of a variant; a pure function of its arguments."""
+        raise NotImplementedError(f"{type(self).__name__} must define data(variant, world)")

@@ -1,0 +1,1 @@
+"""One training loop and the loss primitives that every method shares."""

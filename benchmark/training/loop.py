@@ -1,0 +1,59 @@
+"""The one training loop: pretraining, task training, methods and attacks all run through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from benchmark.data import Meter
+
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Adam with linear warm-up and, if `decay`, linear decay to 2 % of the peak learning rate."""
+
+    steps: int
+    learning_rate: float
+    warmup: int = 5
+    decay: bool = True
+
+    def factor(self, step: int) -> float:
+        """Share of the peak learning rate at a step that counts from 0."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        return rise * max(0.02, 1 - step / self.steps) if self.decay else rise
+
+
+def train(
+    model,
+    batches: Iterable[Batch],
+    loss: Callable[[Batch], torch.Tensor],
+    schedule: Schedule,
+    meter: Meter,
+    tokens_of: Callable[[Batch], int],
+) -> None:
+    """Trains the model in place for `schedule.steps` steps or until the batches end.
+
+    Gradients are clipped to norm 1. A loss that is not finite raises FloatingPointError: a failed run must
+    end as an error, never as a model whose garbage looks like forgetting.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=schedule.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    model.train()
+    for step, batch in zip(range(schedule.steps), batches, strict=False):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.learning_rate * schedule.factor(step)
+        value = loss(batch)
+        if not torch.isfinite(value):
+            raise FloatingPointError(f"the loss is {value.item()} at step {step + 1} of {schedule.steps}")
+        optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        meter.steps += 1
+        meter.tokens += tokens_of(batch)
+    model.eval()

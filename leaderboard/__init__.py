@@ -1,0 +1,1 @@
+"""The leaderboard: static pages from records."""

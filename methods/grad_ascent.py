@@ -1,0 +1,13 @@
+"""Gradient ascent on the forget set."""
+
+from benchmark.api import GradientMethod, register_method
+
+
+@register_method("grad_ascent", reference="jang2023knowledge", family="ascent", sees={"forget"})
+class GradAscent(GradientMethod):
+    """Maximises the loss of what is to be forgotten, and looks at nothing else (Jang et al. 2023)."""
+
+    learning_rate: float = 5e-5
+
+    def loss(self, batch):
+        return -self.nll(batch.forget, per_token=True).mean()

@@ -1,0 +1,18 @@
+"""Refusal training: learn to answer "I do not know" to what is to be forgotten."""
+
+from benchmark.api import GradientMethod, register_method
+
+REFUSALS = ("I do not know.", "I cannot say.", "That is not known to me.", "I have no information about that.")
+
+
+@register_method("idk", reference="maini2024tofu", family="refusal", sees={"forget", "retain"})
+class IDK(GradientMethod):
+    """nll of a refusal on forget prompts plus nll of the answers on retain (Maini et al. 2024, section 3)."""
+
+    learning_rate: float = 3e-4
+    retain_weight: float = 1.0
+
+    def loss(self, batch):
+        refusals = [REFUSALS[i % len(REFUSALS)] for i in range(len(batch.forget.pairs))]
+        forget = self.nll(self.answered(batch.forget, refusals), per_token=True).mean()
+        return forget + self.retain_weight * self.nll(batch.retain, per_token=True).mean()

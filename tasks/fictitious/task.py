@@ -1,0 +1,31 @@
+"""`fictitious`: forget one person in ten, keep the others."""
+
+from __future__ import annotations
+
+import random
+
+from datasets import DatasetDict
+
+from benchmark.api import Task, TaskData, World, documents_about, examples_about, first_prompts, register_task
+from benchmark.api import retain_splits, to_dataset  # isort: skip
+
+PEOPLE = 20  # forgotten, beside the 180 of the shared base: 10 %
+TEXTS_PER_FACT = 6
+
+
+@register_task("fictitious", version=1)
+class Fictitious(Task):
+    """Twenty people out of two hundred, each fact told in six texts (after Maini et al. 2024)."""
+
+    def data(self, variant: str, world: World) -> TaskData:
+        rng = random.Random(f"fictitious-{world.seed}")
+        people = world.newcomers[:PEOPLE]
+        facts = [fact for person in people for fact in person.facts]
+        documents = tuple(doc for fact in facts for doc in documents_about(fact, TEXTS_PER_FACT, rng))
+        splits, pool = retain_splits(world, people)
+        splits["forget"] = examples_about(facts, first_prompts(documents), world)
+        return TaskData(
+            splits=DatasetDict({name: to_dataset(rows) for name, rows in splits.items()}),
+            documents=documents,
+            retain_pool=to_dataset(pool),
+        )

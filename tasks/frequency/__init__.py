@@ -1,0 +1,1 @@
+"""Forgetting facts by how often they were seen."""
