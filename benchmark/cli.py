@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated
@@ -74,7 +74,9 @@ def _estimates(*folders: Path):
 
 
 def _worker_count(workers: int | None) -> int:
-    return workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+    return (
+        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+    )
 
 
 @app.command("list")
@@ -88,7 +90,7 @@ def list_command() -> None:
     from benchmark.registry import methods
     from benchmark.suite import load_suite, suite_files
 
-    def show(title: str, rows: list[tuple[str, ...]]) -> None:
+    def show(title: str, rows: Sequence[tuple[str, ...]]) -> None:
         table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
         for row in rows:
             table.add_row(*row)
@@ -97,10 +99,16 @@ def list_command() -> None:
     show("suites", [(name, load_suite(name).description) for name in suite_files()])
     show("tracks", [(t.name, t.description) for t in all_tracks()])
     show("tasks", [(name,) for name in known_task_names()])
-    rows = [(n, m.family, "sees " + (", ".join(sorted(m.sees)) or "nothing"), _first_line(m)) for n, m in methods().items()]
+    rows = [
+        (n, m.family, "sees " + (", ".join(sorted(m.sees)) or "nothing"), _first_line(m)) for n, m in methods().items()
+    ]
     show("methods", rows)
     show("metrics", [(m.id, m.unit, m.description) for m in METRICS.values()])
     show("attacks", [(a.name, a.source) for a in ATTACKS.values()])
+
+
+def _sees(cls) -> str:
+    return "sees " + (", ".join(sorted(cls.sees)) or "nothing")
 
 
 def _first_line(cls: type) -> str:
@@ -129,14 +137,16 @@ def plan(
     for cell in (*planned.references, *planned.cells):
         cached = cell.id in planned.cached
         job = jobs.get(cell.id)
-        table.add_row(cell.label, cell.id, "cached" if cached else "to run", f"{estimates.seconds(job):.0f}" if job else "")
+        table.add_row(
+            cell.label, cell.id, "cached" if cached else "to run", f"{estimates.seconds(job):.0f}" if job else ""
+        )
     console.print(table)
     models = [job for job in planned.jobs if job.kind in ("base", "model")]
     for job in models:
         console.print(f"model to train: {job.label}, about {clock(estimates.seconds(job))}")
-    cells, cached = len(planned.ids), len(planned.cached)
     total = clock(estimates.total(planned.jobs, count))
-    console.print(f"{cells} cells, {cached} cached, {len(models)} models to train; about {total} on {count} workers")
+    counts = f"{len(planned.ids)} cells, {len(planned.cached)} cached, {len(models)} models to train"
+    console.print(f"{counts}; about {total} on {count} workers")
 
 
 @app.command()

@@ -48,7 +48,7 @@ class Example:
 def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
     """Rows of a `datasets.Dataset`, in order."""
     rows = [asdict(e) | {"strata": [{"name": k, "value": v} for k, v in e.strata.items()]} for e in examples]
-    return datasets.Dataset.from_list(rows, features=_FEATURES)
+    return datasets.Dataset.from_dict({name: [row[name] for row in rows] for name in _FEATURES}, features=_FEATURES)
 
 
 def to_examples(dataset: datasets.Dataset) -> list[Example]:
@@ -106,7 +106,7 @@ class TaskData:
     @property
     def fingerprint(self) -> str:
         """Hash of every row and document; it changes only when the data change."""
-        parts = {name: [row for row in self.splits[name]] for name in sorted(self.splits)}
+        parts: dict[str, list] = {name: list(self.splits[name]) for name in sorted(self.splits)}
         parts["retain_pool"] = list(self.retain_pool)
         parts["documents"] = [asdict(d) for d in self.documents]
         return fingerprint(parts)
@@ -159,12 +159,15 @@ class Request:
     retrain: Callable[[], Any] | None = None
 
     def batches(self) -> Iterator[tuple[list[Pair], list[Pair]]]:
-        """Endless (forget, retain) batches; retain items are drawn anew at each step from the run's seed."""
+        """Endless (forget, retain) batches: forget items in shuffled epochs, retain items drawn anew at each step.
+
+        Both from the run's seed; a side that is withheld gives empty batches.
+        """
         rng = random.Random(f"request-{self.seed}")
-        queue: list[Pair] = []
         size = self.budget.batch_size
+        queue: list[Pair] = []
         while True:
-            while len(queue) < size:
+            while self.forget and len(queue) < size:
                 queue += rng.sample(self.forget, len(self.forget))
             forget, queue = queue[:size], queue[size:]
             yield forget, rng.sample(self.retain, min(size, len(self.retain)))

@@ -37,7 +37,7 @@ def run_plan(plan: Plan, out: Path, workers: int, force: bool, estimates: Estima
         return 0
     console.print(f", about {clock(estimates.total(plan.jobs, workers))} on {workers} workers")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     place = Workplace(ArtefactStore().home.resolve(), out.resolve(), force)
     results = ResultStore(out)
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmark.data import TaskData
+from benchmark.data import Document, TaskData
 from benchmark.errors import BadInput
 from benchmark.evaluation.generation import GenerationSettings
 from benchmark.method import Method, create, source_hash
@@ -56,8 +56,15 @@ class Variant:
         """Key of the target (TARGET_SEED) or of an oracle (any other seed)."""
         return ControlledModels(self.track, store).trained_key(self.documents(seed), seed)
 
-    def documents(self, seed: int):
+    def documents(self, seed: int) -> tuple[Document, ...]:
+        """What the model of that seed reads after the base."""
         return self.data.documents if seed == TARGET_SEED else self.data.oracle_documents
+
+    def job(
+        self, job_id: str, kind: str, label: str, needs: frozenset[str], cells: tuple[Cell, ...] = (), seed: int = 0
+    ) -> Job:
+        """A job of this variant."""
+        return Job(job_id, kind, label, needs, self.track.name, self.task, self.variant, self.oracles, cells, seed)
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,11 @@ class Job:
     kind: str  # "base", "model", "references" or "cell"
     label: str
     needs: frozenset[str]
+    track: str
+    task: str
+    variant: str
+    oracles: int
     cells: tuple[Cell, ...] = ()
-    track: str = ""
-    task: str = ""
-    variant: str = ""
     seed: int = 0
 
 
@@ -171,7 +179,9 @@ class Planner:
             for task, variant in expand_tasks(suite.tasks):
                 yield Variant(track_named(track), task, variant, suite.oracles)
 
-    def _identity(self, variant: Variant, method: str, source: str, parameters: dict, seed: int, model_seed: int) -> str:
+    def _identity(
+        self, variant: Variant, method: str, source: str, parameters: dict, seed: int, model_seed: int
+    ) -> str:
         budget = variant.track.budget
         return Identity(
             track=variant.track.name,
@@ -202,9 +212,7 @@ class Planner:
             for i, n, s in zip(ids, names, seeds, strict=True)
         ]
 
-    def _cells(
-        self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None
-    ) -> Iterator[Cell]:
+    def _cells(self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None) -> Iterator[Cell]:
         for entry in suite.methods:
             cls = method_named(entry.name)
             method: Method = create(cls, entry.parameters)
@@ -227,30 +235,33 @@ class Planner:
             return force or not cell.path(self.results).is_file()
 
         wanted = [cell for cell in cells if missing(cell)]
-        unmeasured = [cell for cell in references if missing(cell)]
+        unmeasured = tuple(cell for cell in references if missing(cell))
         if not wanted and not unmeasured:
             return
-        place = {"track": variant.track.name, "task": variant.task, "variant": variant.variant}
+        seeds = [TARGET_SEED, *variant.oracle_seeds] if unmeasured else [TARGET_SEED]
+        models = list(self._model_jobs(variant, seeds))
+        yield from models
+        ready = frozenset(job.id for job in models)
+        if unmeasured:
+            label = f"target and oracles · {variant.name}"
+            measure = variant.job(f"references-{references[0].id}", "references", label, ready, cells=tuple(references))
+            yield measure
+            ready = frozenset({measure.id})
+        for cell in wanted:
+            yield variant.job(cell.id, "cell", cell.label, ready, cells=(cell,))
+
+    def _model_jobs(self, variant: Variant, seeds: Iterable[int]) -> Iterator[Job]:
+        """The shared base, then the models of these seeds, as far as they are not in the store."""
         base = ControlledModels(variant.track, self.store).base_key
         needs: frozenset[str] = frozenset()
         if not self.store.has("models", base):
             needs = frozenset({base})
-            yield Job(base, "base", f"shared base · {variant.track.name}", frozenset(), **place)
-        models = set()
-        for seed in [TARGET_SEED, *variant.oracle_seeds] if unmeasured else [TARGET_SEED]:
+            yield variant.job(base, "base", f"shared base · {variant.track.name}", frozenset())
+        for seed in seeds:
             key = variant.model_key(seed, self.store)
+            label = f"target · {variant.task}" if seed == TARGET_SEED else f"oracle {seed} · {variant.name}"
             if not self.store.has("models", key):
-                label = f"target · {variant.task}" if seed == TARGET_SEED else f"oracle {seed} · {variant.name}"
-                models.add(key)
-                yield Job(key, "model", label, needs, seed=seed, **place)
-        measured = frozenset(models)
-        if unmeasured:
-            job_id = f"references-{references[0].id}"
-            label = f"target and oracles · {variant.name}"
-            yield Job(job_id, "references", label, frozenset(models) | needs, cells=tuple(references), **place)
-            measured = frozenset({job_id})
-        for cell in wanted:
-            yield Job(cell.id, "cell", cell.label, measured | needs, cells=(cell,), **place)
+                yield variant.job(key, "model", label, needs, seed=seed)
 
 
 def known_task_names() -> list[str]:

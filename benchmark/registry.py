@@ -108,7 +108,8 @@ def _method_from_file(spec: str) -> type[Method]:
     name = f"palimpsest_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name not in sys.modules:
         module_spec = importlib.util.spec_from_file_location(name, path)
-        assert module_spec and module_spec.loader
+        assert module_spec is not None
+        assert module_spec.loader is not None
         module = importlib.util.module_from_spec(module_spec)
         sys.modules[name] = module
         try:

@@ -17,7 +17,9 @@ from benchmark.statistics import AXES, Standings, standings
 TRAINED_BAR, HELD_OUT_BAR = 0.95, 0.90
 
 
-def standings_of(folder: Path, records: Sequence[Record] | None = None, expected: dict[str, int] | None = None) -> Standings:
+def standings_of(
+    folder: Path, records: Sequence[Record] | None = None, expected: dict[str, int] | None = None
+) -> Standings:
     """Standings of all records below a folder, or of some of them."""
     results = ResultStore(folder)
     chosen = list(results.read_all()) if records is None else list(records)
@@ -39,7 +41,9 @@ def print_standings(plan: Plan, out: Path, console: Console) -> None:
         return
     for track, rows in table.groupby("track"):
         console.print(_ranked_table(str(track), rows))
-    console.print("Means over variants with 95 % bootstrap intervals over entities, seeds and oracles; equal ranks are tied.")
+    console.print(
+        "Means over variants with 95 % bootstrap intervals over entities, seeds and oracles; equal ranks are tied."
+    )
 
 
 def _ranked_table(track: str, rows) -> Table:
@@ -56,7 +60,9 @@ def _ranked_table(track: str, rows) -> Table:
 def print_quality(records: Sequence[Record], console: Console) -> None:
     """What each target answers before unlearning, against the bar: 95 % of trained, 90 % of held-out wordings."""
     table = Table("target of", "split", "trained wordings", "held-out wordings", "facts", title_justify="left")
-    table.title = f"Before unlearning (bar for facts seen often: {TRAINED_BAR:.0%} trained, {HELD_OUT_BAR:.0%} held-out)"
+    table.title = (
+        f"Before unlearning (bar for facts seen often: {TRAINED_BAR:.0%} trained, {HELD_OUT_BAR:.0%} held-out)"
+    )
     for record in (r for r in records if r.method.name == TARGET and r.status == "ok"):
         values = {(v.split, v.metric): v for v in record.values if v.stage == "model" and v.stratum == "all"}
         for split in ("forget", "retain", "neighbours", "general"):

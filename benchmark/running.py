@@ -21,6 +21,7 @@ from benchmark.evaluation.generation import GenerationSettings
 from benchmark.evaluation.subjects import ModelSubject, subject_of, weights_of
 from benchmark.method import Method, create, source_hash
 from benchmark.metrics import METRICS, Sample
+from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.values import MODEL_STAGE, Value, example_frame, metric_values
 from benchmark.models.controlled import ControlledModels, load
 from benchmark.models.store import ArtefactStore, made_of
@@ -44,8 +45,6 @@ from benchmark.records.schema import (
 )
 from benchmark.records.store import ResultStore, read_record
 from benchmark.registry import method_named, task_named
-
-BASE_THREADS = 2  # the base is trained before anything else can run, so it may use both cores
 
 
 class UselessModel(RuntimeError):
@@ -86,12 +85,10 @@ class Workplace:
 
 def execute(job: Job, place: Workplace) -> str:
     """Does a job; returns "ok", or the error that was recorded. Errors of models themselves are raised."""
-    variant = Variant(track_named(job.track), job.task, job.variant, job.cells[0].oracles if job.cells else 2)
+    variant = Variant(track_named(job.track), job.task, job.variant, job.oracles)
     models = ControlledModels(variant.track, place.store)
     if job.kind == "base":
-        torch.set_num_threads(BASE_THREADS)
         models.base()
-        torch.set_num_threads(1)
     elif job.kind == "model":
         models.trained(variant.documents(job.seed), job.seed)
     elif job.kind == "references":
@@ -178,7 +175,9 @@ def _measure_cell(cell: Cell, variant: Variant, place: Workplace) -> None:
     oracles = [example_frame(_reference_samples(cell, i, place)) for i in cell.oracle_ids]
     values = metric_values(example_frame(samples), oracles)
     made = ModelInfo(fingerprint=target_folder.name, made=made_of(target_folder))
-    _write(cell, variant, made, samples, values, Cost(steps=meter.steps, tokens=meter.tokens, seconds=clock.seconds), place)
+    _write(
+        cell, variant, made, samples, values, Cost(steps=meter.steps, tokens=meter.tokens, seconds=clock.seconds), place
+    )
 
 
 def _request(cell: Cell, method: Method, variant: Variant, models, tokenizer, meter: Meter) -> Request:
@@ -258,15 +257,8 @@ def _reference_samples(cell: Cell, record_id: str, place: Workplace) -> list[Sam
 
 def _metric_value(value: Value) -> MetricValue:
     metric = METRICS.get(value.metric)
-    better, unit, version = (metric.better, metric.unit, metric.version) if metric else SUMMARY_METRICS[value.metric]
+    better, unit, version = (metric.better, metric.unit, metric.version) if metric else SUMMARIES[value.metric]
     return MetricValue(**vars(value), version=version, better=better, unit=unit)
-
-
-SUMMARY_METRICS: dict[str, tuple] = {
-    "forget_quality": ("higher", "p-value", 1),
-    "forget_quality_ks": ("lower", "KS statistic", 1),
-    "model_utility": ("higher", "harmonic mean", 1),
-}
 
 
 def _write(
@@ -301,5 +293,3 @@ def _write(
         error=None,
     )
     place.results.write(record, content)
-
-

@@ -28,7 +28,7 @@ def round_to_nearest(weight: torch.Tensor, bits: int, group: int = GROUP) -> tor
 
 
 class QuantizeInt4:
-    """Rounds every linear layer but the language-model head to 4 bits in groups of 64; all of the forget set is scored."""
+    """Rounds every linear layer but the language-model head to 4 bits; all of the forget set is scored."""
 
     name: ClassVar[str] = "quantize_int4"
     source: ClassVar[str] = "Zhang et al. 2024 (Does Your LLM Truly Unlearn?)"

@@ -68,12 +68,14 @@ class LocalExecutor:
         A job whose dependency failed is skipped. On an interrupt the workers are ended at once: what they were
         writing stays under temporary names.
         """
-        waiting, done, failed = list(jobs), set(), set()
+        waiting, known = list(jobs), {job.id for job in jobs}
+        done: set[str] = set()
+        failed: set[str] = set()
         workers = [self._start() for _ in range(min(self.count, len(jobs)))]
         try:
             while waiting or any(w.job for w in workers):
                 waiting = self._skip(waiting, failed, notify)
-                self._assign(workers, waiting, done, {j.id for j in jobs}, notify)
+                self._assign(workers, waiting, done, known, notify)
                 for index, worker in enumerate(workers):
                     if worker.job is None and worker.process.exitcode is not None:
                         workers[index] = self._start()
@@ -86,7 +88,9 @@ class LocalExecutor:
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self.prepare, self.execute, os.getpid()), daemon=True)
+        process = self._context.Process(
+            target=_serve, args=(theirs, self.prepare, self.execute, os.getpid()), daemon=True
+        )
         process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -116,9 +120,7 @@ class LocalExecutor:
             worker.connection.send(ready)
 
     @staticmethod
-    def _collect(
-        workers: list[_Worker], done: set[str], failed: set[str], notify: Callable[[Event], None]
-    ) -> None:
+    def _collect(workers: list[_Worker], done: set[str], failed: set[str], notify: Callable[[Event], None]) -> None:
         """Waits for the next answer or death among the busy workers."""
         busy = {w.connection: w for w in workers if w.job} | {w.process.sentinel: w for w in workers if w.job}
         for ready in wait(list(busy), timeout=1.0):

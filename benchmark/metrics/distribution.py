@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -19,6 +20,14 @@ MODEL_UTILITY = (
     ("rouge_l_recall", "general"),
     ("truth_ratio_utility", "general"),
 )
+
+
+# Values of a model as a whole: (which direction is better, unit, version).
+SUMMARIES: dict[str, tuple[Literal["higher", "lower"], str, int]] = {
+    "forget_quality": ("higher", "p-value", 1),
+    "forget_quality_ks": ("lower", "KS statistic", 1),
+    "model_utility": ("higher", "harmonic mean", 1),
+}
 
 
 def forget_quality(model: np.ndarray, oracles: Sequence[np.ndarray]) -> tuple[float, float]:

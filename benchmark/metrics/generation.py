@@ -51,7 +51,8 @@ def rouge_l_recall(sample: Sample) -> float:
 register(
     Metric(
         "exact_answer", 1, exact_answer, KNOWLEDGE_SPLITS, {"forget": "forgetting"}, "oracle", "share",
-        "Krishnan et al. 2025, section 3", "the answer stands in what is generated for held-out wordings", attacked=True,
+        "Krishnan et al. 2025, section 3", "the answer stands in what is generated for held-out wordings",
+        attacked=True,
     )
 )  # fmt: skip
 register(

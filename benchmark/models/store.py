@@ -28,7 +28,7 @@ class ArtefactStore:
     """Content-addressed folders below a home; a key is the hash of everything that makes the content."""
 
     def __init__(self, home: Path | None = None) -> None:
-        self.home = Path(home or os.environ.get("PALIMPSEST_HOME", DEFAULT_HOME))
+        self.home = Path(home or os.environ.get("PALIMPSEST_HOME") or DEFAULT_HOME)
 
     def path(self, kind: str, key: str) -> Path:
         return self.home / kind / key

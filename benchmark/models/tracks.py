@@ -34,9 +34,9 @@ class ControlledTrack:
     layers: int = 3
     heads: int = 4
     intermediate_size: int = 352
-    base: Training = Training(epochs=8, batch_size=64, learning_rate=3e-3)
-    stage: Training = Training(epochs=8, batch_size=64, learning_rate=3e-3)
-    replay: int = 1000
+    base: Training = Training(epochs=9, batch_size=64, learning_rate=3e-3)
+    stage: Training = Training(epochs=10, batch_size=64, learning_rate=2.5e-3)
+    replay: int = 1300
     budget: Budget = Budget(steps=60, batch_size=16)
     scored: bool = True  # development worlds are never scored
 
@@ -58,6 +58,19 @@ _TRACKS = {
     track.name: track
     for track in (
         CONTROLLED,
+        replace(
+            CONTROLLED,
+            name="controlled-tiny",
+            description="A model that learns next to nothing in seconds: tries the machinery, never scored",
+            hidden_size=32,
+            layers=2,
+            intermediate_size=64,
+            base=Training(epochs=1, batch_size=256, learning_rate=3e-3),
+            stage=Training(epochs=1, batch_size=256, learning_rate=3e-3),
+            replay=100,
+            budget=Budget(steps=4, batch_size=8),
+            scored=False,
+        ),
         replace(
             CONTROLLED,
             name="controlled-1m-dev",

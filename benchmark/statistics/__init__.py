@@ -1,4 +1,4 @@
-"""Statistics: from per-example scores to recoveries, axes, scores, intervals and ranks. DataFrames in, DataFrames out."""
+"""Statistics: from per-example scores to recoveries, axes, scores, intervals and ranks; DataFrames in and out."""
 
 from benchmark.statistics.ranking import Standings, standings
 from benchmark.statistics.scores import AXES, FLOOR, recovery

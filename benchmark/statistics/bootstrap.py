@@ -14,10 +14,12 @@ REPLICATES = 1000
 SEED = 20240501
 LEVEL = 0.95
 
+EntityWeights = dict[tuple[str, str], np.ndarray]
 
-def entity_weights(examples: pd.DataFrame, replicates: int, rng: np.random.Generator) -> dict[tuple[str, str], np.ndarray]:
+
+def entity_weights(examples: pd.DataFrame, replicates: int, rng: np.random.Generator) -> EntityWeights:
     """For each (split, entity) of the examples, how often each replicate draws it: (replicates + 1,)."""
-    weights: dict[tuple[str, str], np.ndarray] = {}
+    weights: EntityWeights = {}
     for split, part in examples.groupby("split", sort=True):
         entities = sorted(part["entity"].unique())
         n = len(entities)
@@ -40,9 +42,12 @@ def mean_of_picks(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def interval(replicated: np.ndarray) -> tuple[float, float]:
-    """Percentile interval of the drawn replicates (row 0, the plain estimate, is left out); NaN if any is missing."""
-    drawn = replicated[1:]
-    if np.isnan(drawn).any() or len(drawn) == 0:
+    """Percentile interval of the drawn replicates, widened to hold the plain estimate in row 0; NaN if any is missing.
+
+    Near the ends of a clipped scale resampling only ever moves a value inwards (a retrained model cannot recover more
+    than 1), which would leave the plain estimate outside of its own interval.
+    """
+    if np.isnan(replicated).any() or len(replicated) < 2:
         return float("nan"), float("nan")
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    low, high = np.quantile(replicated[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return min(float(low), float(replicated[0])), max(float(high), float(replicated[0]))

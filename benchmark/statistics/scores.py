@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,12 +94,10 @@ def score_run(method: Replicated, target: Replicated, oracle: Replicated, usable
     return Scored(parts, axes, attacks, floored_harmonic_mean(present, replicates))
 
 
-def usable_keys(target: Replicated, oracles: list[Replicated]) -> set[Key]:
+def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
     """Keys that are informative at the plain estimate; utility compares with the target alone and is always kept."""
     kept = set()
     for key, values in target.items():
-        if not all(key in oracle for oracle in oracles):
-            continue
         own = np.array([oracle[key][0] for oracle in oracles])
         if METRICS[key[2]].axis_of(key[1]) == "utility":
             kept |= {key} if values[0] > TIE else set()

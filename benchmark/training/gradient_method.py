@@ -15,10 +15,27 @@ from benchmark.training.sequences import Sequences, answer_nll, collate
 
 @dataclass(frozen=True)
 class ForgetRetainBatch:
-    """What a loss sees at one step: a batch of forget and a batch of retain sequences."""
+    """What a loss sees at one step; using what the method does not declare in `sees` is a PermissionError."""
 
-    forget: Sequences
-    retain: Sequences
+    given: dict[str, Sequences]
+
+    def _get(self, name: str) -> Sequences:
+        if name not in self.given:
+            raise PermissionError(f'the loss uses the {name} set, but the method does not declare "{name}" in sees')
+        return self.given[name]
+
+    @property
+    def forget(self) -> Sequences:
+        return self._get("forget")
+
+    @property
+    def retain(self) -> Sequences:
+        return self._get("retain")
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all sequences, padding left out."""
+        return sum(sequences.tokens for sequences in self.given.values())
 
 
 class GradientMethod(Method):
@@ -34,11 +51,11 @@ class GradientMethod(Method):
         raise NotImplementedError(f"{type(self).__name__} must define loss(batch)")
 
     def unlearn(self, model, request: Request):
-        self._model, self._tokenizer, self._meter = model, request.tokenizer, request.meter
+        self._model, self._tokenizer = model, request.tokenizer
         self._reference = copy.deepcopy(model).eval().requires_grad_(False) if "target" in self.sees else None
-        batches = (ForgetRetainBatch(self._collate(f), self._collate(r)) for f, r in request.batches())
+        batches = (self._batch(forget, retain) for forget, retain in request.batches())
         schedule = Schedule(request.budget.steps, self.learning_rate, decay=False)
-        train(model, batches, self.loss, schedule, request.meter, tokens_of=self._tokens_of)
+        train(model, batches, self.loss, schedule, request.meter, tokens_of=lambda batch: batch.tokens)
         return model
 
     def nll(self, batch: Sequences, per_token: bool = False) -> torch.Tensor:
@@ -59,6 +76,6 @@ class GradientMethod(Method):
     def _collate(self, pairs) -> Sequences:
         return collate(pairs, self._tokenizer, self._model.device)
 
-    def _tokens_of(self, batch: ForgetRetainBatch) -> int:
-        """Tokens of a step: forget, and retain where the method declares that it uses it."""
-        return batch.forget.tokens + (batch.retain.tokens if "retain" in self.sees else 0)
+    def _batch(self, forget: list[Pair], retain: list[Pair]) -> ForgetRetainBatch:
+        pairs = {"forget": forget, "retain": retain}
+        return ForgetRetainBatch({name: self._collate(rows) for name, rows in pairs.items() if rows})

@@ -10,7 +10,7 @@ from benchmark.world.generator import Fact, World
 from benchmark.world.wordings import OPENINGS, held_out_wordings, trained_wordings
 
 BASE_TEXTS_PER_FACT = 6
-GENERAL_TEXTS_PER_FACT = 5
+GENERAL_TEXTS_PER_FACT = 8
 
 
 def documents_about(fact: Fact, count: int, rng: random.Random, every_wording: bool = False) -> list[Document]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+
+from benchmark.world import names
 
 PERSON_RELATIONS = ("birthday", "birth_city", "university", "major", "employer", "employer_city")
 
@@ -12,35 +15,6 @@ TEACHERS = 90  # background people told in every wording, never evaluated
 RESIDENTS = 90  # background people told in the trained wordings only: retained people are drawn from them
 NEWCOMERS = 160  # people whom the shared base never saw: tasks add them
 STRANGERS = 60  # people whom no model ever sees: the holdout of membership attacks
-
-FIRST_NAMES = (
-    "Ada Alma Anton Arno Bela Boris Carla Cedric Clara Conrad Dana Dora Edgar Elena Emil Erika Felix Flora Frida Gerda "
-    "Greta Gustav Hanna Hector Helga Hugo Ida Igor Irma Ivan Jana Jonas Julia Karl Klara Lars Lea Leon Lina Livia Lukas "
-    "Magda Marta Max Mila Nadia Nils Nora Olga Oscar Otto Paula Petra Rosa Rufus Selma Simon Stella Tessa Theo Ulla "
-    "Vera Viktor Wanda"
-).split()
-MAJORS = (
-    "Physics Chemistry Biology Geology Astronomy Botany Zoology Medicine Nursing Pharmacy Law History Philosophy "
-    "Linguistics Economics Sociology Psychology Anthropology Architecture Statistics Mathematics Music Theatre Sculpture "
-    "Forestry Agronomy Metallurgy Acoustics"
-).split()
-INDUSTRIES = (
-    "shipping insurance banking textiles printing brewing forestry mining glassmaking robotics ceramics publishing "
-    "railways fisheries optics clockmaking"
-).split()
-MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
-SYLLABLES_A = (
-    "Bal Bren Cal Cor Dar Del Dor Eld Fal Fen Gar Gil Hal Hel Ist Jor Kel Kor Lan Lor Mar Mel Nor Orl Pel Quin Ral Ros "
-    "Sel Sor Tal Tor Ul Val Vel Wel Yar Zan"
-).split()
-SYLLABLES_B = "a e i o u an ar en er il in ol on or".split()
-SYLLABLES_C = "dane ford gast hart kel lund mar mont nard quist rath son stad thal vane ward wick wood".split()
-CITY_ENDS = "port haven burg ton mere dale bridge gate minster cliff".split()
-UNIVERSITY_KINDS = ("College", "Institute", "Academy", "University")
-COMPANY_KINDS = ("Works", "Systems", "Brothers", "Group", "Partners", "Union")
-REGION_ENDS = "land shire mark ia".split()
 
 
 @dataclass(frozen=True)
@@ -66,9 +40,18 @@ class Person:
     def facts(self) -> tuple[Fact, ...]:
         return tuple(Fact(f"{self.id}.{r}", self.id, self.name, r, self.values[r]) for r in PERSON_RELATIONS)
 
-    def shares_place_with(self, others: list[Person]) -> bool:
+    def shares_place_with(self, others: Iterable[Person]) -> bool:
         """Whether the person shares an employer or a birth city with one of the others."""
         return any(self.values[r] == other.values[r] for r in ("employer", "birth_city") for other in others)
+
+
+def _date(rng: random.Random) -> str:
+    return f"{rng.randint(1, 28)} {rng.choice(names.MONTHS)} {rng.randint(1950, 1999)}"
+
+
+def _general_fact(subject: str, relation: str, value: str) -> Fact:
+    entity = subject.replace(" ", "_")
+    return Fact(f"{entity}.{relation}", entity, subject, relation, value)
 
 
 class World:
@@ -95,22 +78,19 @@ class World:
         return [*self.teachers, *self.residents, *self.newcomers, *self.strangers]
 
     def _make_places(self, rng: random.Random) -> None:
-        stems = [a + b for a in SYLLABLES_A for b in ("", *SYLLABLES_B)]
+        stems = [a + b for a in names.SYLLABLES_A for b in ("", *names.SYLLABLES_B)]
         rng.shuffle(stems)
         take = iter(stems)
-        self.regions = [next(take) + rng.choice(REGION_ENDS) for _ in range(8)]
-        self.cities = [next(take) + rng.choice(CITY_ENDS) for _ in range(40)]
-        self.universities = [f"{next(take)} {rng.choice(UNIVERSITY_KINDS)}" for _ in range(28)]
-        self.employers = [f"{next(take)} {rng.choice(COMPANY_KINDS)}" for _ in range(40)]
+        self.regions = [next(take) + rng.choice(names.REGION_ENDS) for _ in range(8)]
+        self.cities = [next(take) + rng.choice(names.CITY_ENDS) for _ in range(40)]
+        self.universities = [f"{next(take)} {rng.choice(names.UNIVERSITY_KINDS)}" for _ in range(28)]
+        self.employers = [f"{next(take)} {rng.choice(names.COMPANY_KINDS)}" for _ in range(40)]
         self.headquarters = {company: rng.choice(self.cities) for company in self.employers}
         general = [
             *self._facts_of(rng, self.cities, "region", self.regions),
             *self._facts_of(rng, self.universities, "campus", self.cities),
-            *self._facts_of(rng, self.employers, "industry", list(INDUSTRIES)),
-            *(
-                Fact(f"{c.replace(' ', '_')}.headquarters", c.replace(" ", "_"), c, "headquarters", self.headquarters[c])
-                for c in self.employers
-            ),
+            *self._facts_of(rng, self.employers, "industry", list(names.INDUSTRIES)),
+            *(_general_fact(company, "headquarters", self.headquarters[company]) for company in self.employers),
         ]
         rng.shuffle(general)
         half = len(general) // 2
@@ -118,27 +98,24 @@ class World:
 
     @staticmethod
     def _facts_of(rng: random.Random, subjects: list[str], relation: str, values: list[str]) -> list[Fact]:
-        return [
-            Fact(f"{s.replace(' ', '_')}.{relation}", s.replace(" ", "_"), s, relation, rng.choice(values))
-            for s in subjects
-        ]
+        return [_general_fact(subject, relation, rng.choice(values)) for subject in subjects]
 
     def _make_people(self, rng: random.Random, count: int) -> list[Person]:
-        surnames = [a + b + c for a in SYLLABLES_A for b in SYLLABLES_B for c in SYLLABLES_C]
+        surnames = [a + b + c for a in names.SYLLABLES_A for b in names.SYLLABLES_B for c in names.SYLLABLES_C]
         return [self._make_person(rng, i, surname) for i, surname in enumerate(rng.sample(surnames, count))]
 
     def _make_person(self, rng: random.Random, index: int, surname: str) -> Person:
         employer = rng.choice(self.employers)
-        birthday = f"{rng.randint(1, 28)} {rng.choice(MONTHS)} {rng.randint(1950, 1999)}"
+        birthday = _date(rng)
         values = {
             "birthday": birthday,
             "birth_city": rng.choice(self.cities),
             "university": rng.choice(self.universities),
-            "major": rng.choice(MAJORS),
+            "major": rng.choice(names.MAJORS),
             "employer": employer,
             "employer_city": self.headquarters[employer],
         }
-        return Person(f"p{index:03d}", f"{rng.choice(FIRST_NAMES)} {surname}", values)
+        return Person(f"p{index:03d}", f"{rng.choice(names.FIRST_NAMES)} {surname}", values)
 
     @cached_property
     def vocabulary(self) -> dict[str, list[str]]:
@@ -149,16 +126,18 @@ class World:
             "headquarters": self.cities,
             "campus": self.cities,
             "university": self.universities,
-            "major": list(MAJORS),
+            "major": list(names.MAJORS),
             "employer": self.employers,
             "region": self.regions,
-            "industry": list(INDUSTRIES),
+            "industry": list(names.INDUSTRIES),
         }
 
     def wrong_values(self, fact: Fact, count: int, rng: random.Random) -> list[str]:
         """`count` distinct values of the fact's relation that are not true of its subject."""
         if fact.relation == "birthday":
-            pool = [f"{rng.randint(1, 28)} {rng.choice(MONTHS)} {rng.randint(1950, 1999)}" for _ in range(4 * count)]
+            pool = [
+                f"{rng.randint(1, 28)} {rng.choice(names.MONTHS)} {rng.randint(1950, 1999)}" for _ in range(4 * count)
+            ]
         else:
             pool = self.vocabulary[fact.relation]
         return rng.sample(sorted(set(pool) - {fact.value}), count)

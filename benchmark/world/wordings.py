@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 HELD_OUT_PER_FORM = 2
 
-# Openings make more than thirty distinct texts out of twelve wordings, so that a frequent fact is re-worded, not copied.
+# Openings make over thirty distinct texts out of twelve wordings: a frequent fact is re-worded, not copied.
 OPENINGS = ("", "On record: ", "From the archive: ", "As is known: ", "Register: ", "Noted: ")
 
 STATEMENTS: dict[str, tuple[str, ...]] = {

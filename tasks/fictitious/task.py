@@ -7,6 +7,7 @@ import random
 from datasets import DatasetDict
 
 from benchmark.api import Task, TaskData, World, documents_about, examples_about, first_prompts, register_task
+
 from benchmark.api import retain_splits, to_dataset  # isort: skip
 
 PEOPLE = 20  # forgotten, beside the 180 of the shared base: 10 %

@@ -7,6 +7,7 @@ import random
 from datasets import DatasetDict
 
 from benchmark.api import Fact, Task, TaskData, World, documents_about, examples_about, first_prompts, register_task
+
 from benchmark.api import retain_splits, to_dataset  # isort: skip
 
 LEVELS = {"low": (1, 2), "mid": (4, 8), "high": (16, 32)}  # texts per fact, half of a bucket's facts each
@@ -44,7 +45,9 @@ class Frequency(Task):
     @staticmethod
     def _buckets(world: World, rng: random.Random) -> tuple[dict[str, list[Fact]], dict[str, int]]:
         """Facts of each bucket, and how many texts tell each fact."""
-        buckets, counts, start = {}, {}, FIRST_NEWCOMER
+        buckets: dict[str, list[Fact]] = {}
+        counts: dict[str, int] = {}
+        start = FIRST_NEWCOMER
         for name, levels in LEVELS.items():
             people = world.newcomers[start : start + PEOPLE_PER_BUCKET]
             start += PEOPLE_PER_BUCKET

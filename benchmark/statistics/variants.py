@@ -1,0 +1,102 @@
+"""One variant scored: every method on shared bootstrap draws of entities and oracles, and on draws of its own seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
+from benchmark.metrics.values import aggregate, applies, strata_masks
+from benchmark.statistics.bootstrap import SEED, EntityWeights, entity_weights, mean_of_picks, picks
+from benchmark.statistics.scores import AXES, Key, Replicated, Scored, score_run, usable_keys
+
+QUANTITIES = (*AXES, "score")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method with one seed: its values and what they score."""
+
+    values: Replicated
+    scored: Scored
+
+
+@dataclass(frozen=True)
+class VariantScores:
+    """All runs of one variant, by method and seed, with what they were compared with.
+
+    `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes` how many examples
+    stand behind each key.
+    """
+
+    runs: Mapping[str, Mapping[int, Run]]
+    target: Replicated
+    oracle: Replicated
+    usable: set[Key]
+    sizes: Mapping[Key, int]
+    replicates: int
+
+    def quantity(self, method: str, name: str) -> np.ndarray:
+        """An axis or the score of a method, averaged over its drawn seeds: (replicates + 1,)."""
+        own = [run.scored.score if name == "score" else run.scored.axes[name] for run in self.runs[method].values()]
+        return mean_of_picks(np.vstack(own), seed_picks(len(own), self.replicates))
+
+
+def seed_picks(seeds: int, replicates: int) -> np.ndarray:
+    """Draws of seeds, the same for all methods with as many seeds."""
+    return picks(seeds, replicates, np.random.default_rng([SEED, seeds]))
+
+
+def _weights_of(rows: pd.DataFrame, weights: EntityWeights) -> np.ndarray:
+    """(B, n) weights of the rows."""
+    if rows.empty:
+        return np.ones((len(next(iter(weights.values()))), 0))
+    return np.column_stack([weights[pair] for pair in zip(rows["split"], rows["entity"], strict=True)])
+
+
+def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.ndarray]:
+    """Every metric of one model's example frame under the drawn weights, by stage, split, metric and stratum."""
+    found: dict[Key, np.ndarray] = {}
+    for (stage, split), part in examples.groupby(["stage", "split"], sort=True):
+        own, masks = _weights_of(part, weights), strata_masks(part)
+        holdout = examples[(examples["stage"] == stage) & (examples["split"] == MEMBERSHIP_HOLDOUT)]
+        holdout_weights = _weights_of(holdout, weights)
+        for metric in METRICS.values():
+            if split not in metric.splits or not applies(metric, str(stage), str(split)):
+                continue
+            column, never_seen = part[metric.id].to_numpy(dtype=float), holdout[metric.id].to_numpy(dtype=float)
+            for stratum, mask in masks.items():
+                key = (str(stage), str(split), metric.id, stratum)
+                found[key] = aggregate(metric, column[mask], own[:, mask], never_seen, holdout_weights)
+    return found
+
+
+def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
+    sizes: dict[Key, int] = {}
+    for (stage, split), part in examples.groupby(["stage", "split"]):
+        for stratum, mask in strata_masks(part).items():
+            counts = part.loc[mask, list(METRICS)].notna().sum()
+            sizes |= {(str(stage), str(split), metric, stratum): int(counts[metric]) for metric in METRICS}
+    return sizes
+
+
+def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int) -> VariantScores:
+    """Scores one variant; `index` has a row per record (id, role, method, seed), `examples` their frames by id."""
+    rng = np.random.default_rng(SEED)
+    by_role = {str(role): rows.sort_values(["method", "seed"]) for role, rows in index.groupby("role")}
+    target_frame = examples[by_role["target"]["id"].iloc[0]]
+    weights = entity_weights(target_frame, replicates, rng)
+    target = replicate(target_frame, weights)
+    oracles: list[Replicated] = [replicate(examples[i], weights) for i in by_role["oracle"]["id"]]
+    chosen = picks(len(oracles), replicates, rng)
+    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in target}
+    usable = usable_keys(target, oracles)
+    runs: dict[str, dict[int, Run]] = {}
+    for row in by_role["method"].to_dict("records") if "method" in by_role else []:
+        values = replicate(examples[row["id"]], weights)
+        run = Run(values, score_run(values, target, oracle, usable))
+        runs.setdefault(str(row["method"]), {})[int(row["seed"])] = run
+    return VariantScores(runs, target, oracle, usable, _sizes(target_frame), replicates)

@@ -1,0 +1,108 @@
+"""Every page of the site: where it lies, and what its template is filled with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmark.metrics import METRICS
+from benchmark.records.schema import Record
+from benchmark.statistics import FLOOR
+from leaderboard.board import Board, Track
+from leaderboard.examples import answers, variant_examples
+from leaderboard.plots import Colours, Figure, colours_of, frequency_figures, scatter
+from leaderboard.render import Page, Renderer, compact_json, examples_file, method_page, record_page, slug
+from leaderboard.tables import Row, RunScores, left_out, overall_rows, variant_rows
+
+
+@dataclass(frozen=True)
+class View:
+    """One table of the index with its scatter plot: of a whole track (`variant` is empty) or of one of its variants."""
+
+    id: str
+    variant: str
+    rows: list[Row]
+    figure: Figure
+    references: list[Record]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A track and what its pages show; the first view is that of the whole track."""
+
+    track: Track
+    views: list[View]
+    frequency: dict[str, Figure]
+
+    @property
+    def failures(self) -> dict[tuple[str, str], list[Record]]:
+        """Failed runs by row name and error message, most often the same for all seeds and variants."""
+        found: dict[tuple[str, str], list[Record]] = {}
+        for record in sorted(self.track.records, key=lambda r: (self.track.row_names[r.id], r.variant, r.seed)):
+            if record.status == "error":
+                message = record.error.message if record.error else "no reason was recorded"
+                found.setdefault((self.track.row_names[record.id], message), []).append(record)
+        return found
+
+
+def all_pages(board: Board) -> Iterator[Page]:
+    """The pages, and the data files that they load."""
+    overall = {track.name: overall_rows(track) for track in board.tracks}
+    colours = colours_of([row for rows in overall.values() for row in rows])
+    renderer = Renderer(board, colours)
+    tracks = [Shown(t, _views(t, overall[t.name], colours), frequency_figures(t, colours)) for t in board.tracks]
+    yield renderer.page("index.html", "index.html", tracks=tracks)
+    yield renderer.page("about.html", "about.html", metrics=METRICS.values(), floor=FLOOR)
+    yield renderer.page("left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks})
+    for shown in tracks:
+        yield from _method_pages(shown, renderer)
+        scores = RunScores(shown.track)
+        for variant in shown.track.variants:
+            yield from _record_pages(board, shown.track, variant, scores, renderer)
+
+
+def _views(track: Track, overall: list[Row], colours: Colours) -> list[View]:
+    views = [View(f"view-{slug(track.name)}", "", overall, scatter(overall, colours), [])]
+    for variant in track.variants:
+        rows = variant_rows(track, variant)
+        name = f"{views[0].id}-{slug(variant)}"
+        views.append(View(name, variant, rows, scatter(rows, colours), track.references(variant)))
+    return views
+
+
+def _method_pages(shown: Shown, renderer: Renderer) -> Iterator[Page]:
+    whole, *views = shown.views
+    for row in whole.rows:
+        by_variant = {view.variant: own for view in views for own in view.rows if own.name == row.name}
+        path = method_page(shown.track.name, row.name)
+        yield renderer.page(path, "method.html", track=shown.track, row=row, by_variant=by_variant)
+
+
+def _record_pages(board: Board, track: Track, variant: str, scores: RunScores, renderer: Renderer) -> Iterator[Page]:
+    """The pages of one variant's records, and the file of prompts and reference answers that they share."""
+    references = track.references(variant)
+    records = [record for record in track.records if record.variant == variant]
+    successful = [record for record in (*references, *records) if record.status == "ok"]
+    examples = variant_examples(board.results.samples_of(successful[0])) if successful else []
+    compared = {record.method.name: record for record in reversed(references)}  # the target and the first oracle
+    script = examples_file(track.name, variant)
+    yield script, _examples_script(board, compared.values(), examples)
+    for record in records:
+        own = record.status == "ok" and record.id not in [r.id for r in compared.values()]
+        yield renderer.page(
+            record_page(record),
+            "record.html",
+            record=record,
+            track=track,
+            references=references,
+            script=script,
+            answers=answers(board.results.samples_of(record), examples) if own else None,
+            scores=scores.scores(record),
+            values=scores.values(record),
+        )
+
+
+def _examples_script(board: Board, references: Sequence[Record], examples: list[dict]) -> str:
+    """Opened from a file, a page may load a script but no JSON: so the examples are a script."""
+    answered = {r.method.name: answers(board.results.samples_of(r), examples) for r in references}
+    return f"window.palimpsest = {compact_json({'examples': examples, 'references': answered})};\n"

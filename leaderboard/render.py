@@ -1,0 +1,80 @@
+"""How templates are filled: addresses of pages, printed numbers, and JSON that is safe inside a page."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+
+from benchmark import __version__
+from benchmark.records.schema import Record
+from benchmark.statistics import AXES
+from leaderboard.board import Board
+from leaderboard.plots import Colours
+from leaderboard.tables import QUANTITIES
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+Page = tuple[str, str]  # path below the site's folder, content
+
+
+def slug(text: str) -> str:
+    """A file name for any text, `frequency--low` for `frequency/low`; a hash keeps apart what is not plain."""
+    written = text.replace("/", "--")
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", written).strip("-")
+    return plain if plain == written else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def record_page(record: Record) -> str:
+    return f"records/{slug(record.id)}.html"
+
+
+def method_page(track: str, row_name: str) -> str:
+    return f"methods/{slug(track)}/{slug(row_name)}.html"
+
+
+def examples_file(track: str, variant: str) -> str:
+    return f"examples/{slug(track)}/{slug(variant)}.js"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A value as it is printed; a dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def compact_json(value: Any) -> Any:
+    """JSON without `<`, `>` and `&`, so that no text can end its script element; NaN, which browsers refuse, raises."""
+    return htmlsafe_json_dumps(value, dumps=json.dumps, separators=(",", ":"), allow_nan=False)
+
+
+class Renderer:
+    """Fills templates; `root` tells each page how to get to the site's top folder."""
+
+    def __init__(self, board: Board, colours: Colours) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {"number": number, "json": compact_json}
+        self._environment.globals |= {
+            "board": board,
+            "version": __version__,
+            "axes": AXES,
+            "quantities": QUANTITIES,
+            "colours": colours,
+            "record_page": record_page,
+            "method_page": method_page,
+        }
+
+    def page(self, path: str, template: str, **context: Any) -> Page:
+        root = "../" * path.count("/")
+        return path, self._environment.get_template(template).render(root=root, **context)

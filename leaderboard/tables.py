@@ -1,0 +1,199 @@
+"""The rows of the ranked tables, and the values of a record beside those of its references."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.metrics import METRICS
+from benchmark.records.schema import ORACLE, MethodInfo, MetricValue, Record
+from benchmark.statistics import AXES
+from benchmark.statistics.tables import metric_name
+from leaderboard.board import REFERENCES, Track, shown_variant
+
+QUANTITIES = ("score", *AXES)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A score or an axis with its interval; NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def known(self) -> bool:
+        return not math.isnan(self.value)
+
+    @property
+    def has_interval(self) -> bool:
+        return not (math.isnan(self.low) or math.isnan(self.high))
+
+
+UNKNOWN = Quantity(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a ranked table: a method on a track, or on one variant of it. `quantities` is empty if all failed."""
+
+    name: str
+    method: MethodInfo
+    quantities: dict[str, Quantity]
+    runs: list[Record]
+    expected: int
+    rank: int | None = None
+    tied: bool = False
+    worst_attack: str = ""
+
+    @property
+    def anchor(self) -> bool:
+        return self.method.anchor
+
+    @property
+    def succeeded(self) -> int:
+        return sum(record.status == "ok" for record in self.runs)
+
+    @property
+    def failed(self) -> list[Record]:
+        return [record for record in self.runs if record.status == "error"]
+
+    @property
+    def state(self) -> str:
+        """`failed` without any result, `partial` with runs missing, `complete`."""
+        if not self.quantities:
+            return "failed"
+        return "complete" if self.succeeded >= self.expected else "partial"
+
+    def quantity(self, name: str) -> Quantity:
+        return self.quantities.get(name, UNKNOWN)
+
+
+def overall_rows(track: Track) -> list[Row]:
+    """The ranked table of a track; rows whose runs all failed stand at the end, without numbers."""
+    scored = {row["method"]: row for row in track.standings.overall.to_dict("records")}
+    ranks = {name: int(row["rank"]) for name, row in scored.items() if row["rank"] and row["rank"] == row["rank"]}
+    shared = Counter(ranks.values())
+    rows = []
+    for name, runs in _runs_by_row(track.records, track).items():
+        rank = ranks.get(name)
+        quantities = _quantities(scored.get(name))
+        tied = rank is not None and shared[rank] > 1
+        rows.append(Row(name, runs[0].method, quantities, runs, track.expected[name], rank, tied))
+    return sorted(rows, key=_by_score)
+
+
+def variant_rows(track: Track, variant: str) -> list[Row]:
+    """The table of one variant; nothing is ranked on a variant alone."""
+    records = track.standings.variants.to_dict("records")
+    scored = {r["method"]: r for r in records if shown_variant(r["task"], r["variant"]) == variant}
+    rows = []
+    for name, runs in _runs_by_row([r for r in track.records if r.variant == variant], track).items():
+        attack = scored[name]["worst_attack"] if name in scored else ""
+        expected = track.expected[name] // len(track.variants)
+        rows.append(Row(name, runs[0].method, _quantities(scored.get(name)), runs, expected, worst_attack=attack))
+    return sorted(rows, key=_by_score)
+
+
+def _runs_by_row(records: Iterable[Record], track: Track) -> dict[str, list[Record]]:
+    """The records of methods, not of references, by row name, each in order of variant and seed."""
+    found: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda r: (r.variant, r.seed)):
+        if record.method.name not in REFERENCES:
+            found.setdefault(track.row_names[record.id], []).append(record)
+    return found
+
+
+def _quantities(row: Mapping[Any, Any] | None) -> dict[str, Quantity]:
+    if row is None:
+        return {}
+    return {name: Quantity(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))) for name in QUANTITIES}
+
+
+def _by_score(row: Row) -> tuple[bool, float, str]:
+    score = row.quantity("score")
+    return not score.known, -score.value if score.known else 0.0, row.name
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    """A recorded value, with the references' and its recovery (of utility: the share kept); NaN where there is none."""
+
+    value: MetricValue
+    axis: str
+    description: str
+    target: float
+    oracle: float
+    recovery: float
+
+
+class RunScores:
+    """Looks up what the standings say about one run: its scores, and the references beside its values."""
+
+    def __init__(self, track: Track) -> None:
+        self._rows: dict[tuple[str, str, int], dict[tuple[str, str], dict]] = {}
+        for row in track.standings.table.to_dict("records"):
+            run = (shown_variant(row["task"], row["variant"]), row["method"], row["seed"])
+            self._rows.setdefault(run, {})[(row["metric"], row["stratum"])] = row
+        self._names = track.row_names
+
+    def _of(self, record: Record) -> dict[tuple[str, str], dict]:
+        return self._rows.get((record.variant, self._names[record.id], record.seed), {})
+
+    def scores(self, record: Record) -> dict[str, float]:
+        """Score and axes of the run; empty for references and failures."""
+        rows = self._of(record)
+        return {name: rows[(name, "all")]["value"] for name in QUANTITIES if (name, "all") in rows}
+
+    def values(self, record: Record) -> list[ValueRow]:
+        rows = self._of(record)
+        return [_value_row(value, rows.get((_name(value), value.stratum), {})) for value in record.values]
+
+
+def _name(value: MetricValue) -> str:
+    return metric_name((value.stage, value.split, value.metric, value.stratum))
+
+
+def _value_row(value: MetricValue, beside: Mapping[str, Any]) -> ValueRow:
+    metric = METRICS.get(value.metric)
+    numbers = (float(beside.get(name, math.nan)) for name in ("target", "oracle", "recovery"))
+    return ValueRow(value, beside.get("axis", ""), metric.description if metric else "", *numbers)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A metric that says nothing on a variant, with what shows it: the oracles differ by `spread` among themselves."""
+
+    metric: str
+    axis: str
+    target: float
+    oracle: float
+    spread: float
+
+    @property
+    def reason(self) -> str:
+        if self.axis == "utility":
+            return "the target has nothing to keep"
+        if self.target == self.oracle:
+            return "target and oracles are equal"
+        return "target and oracles differ by less than the oracles among themselves"
+
+
+def left_out(track: Track) -> dict[str, list[LeftOut]]:
+    """What was left out as uninformative on each variant of the track, none included."""
+    found: dict[str, list[LeftOut]] = {variant: [] for variant in track.variants}
+    for row in track.standings.uninformative.to_dict("records"):
+        variant = shown_variant(row["task"], row["variant"])
+        numbers = (float(row["target"]), float(row["oracle"]), _oracle_spread(track, variant, row["metric"]))
+        found[variant].append(LeftOut(row["metric"], row["axis"], *numbers))
+    return found
+
+
+def _oracle_spread(track: Track, variant: str, metric: str) -> float:
+    oracles = [r for r in track.references(variant) if r.method.name == ORACLE]
+    values = [v.value for r in oracles for v in r.values if v.stratum == "all" and _name(v) == metric]
+    return max(values) - min(values) if values else math.nan

@@ -1,0 +1,57 @@
+"""Attacks: their arithmetic, what they score, and that they leave the attacked model alone."""
+
+import copy
+
+import pytest
+import torch
+from models import tiny_model, tiny_tokenizer
+
+from benchmark.attacks import ATTACKS
+from benchmark.attacks.quantize import round_to_nearest
+from benchmark.attacks.relearn import halves
+from benchmark.data import Budget, Example, Pair
+from benchmark.training.sequences import answer_nll, collate
+
+FORGET = [Example(f"{p}.{i}", p, f"Question {i} about {p}?", f"Answer {i}") for p in "abcd" for i in range(3)]
+
+
+def test_rounding_to_four_bits_by_hand():
+    """Largest weight 7 gives a scale of 1, so every weight goes to the nearest whole number."""
+    weight = torch.tensor([[7.0, 0.4, -0.6, -7.0], [0.7, 0.04, 0.06, 0.0]])
+    expected = torch.tensor([[7.0, 0.0, -1.0, -7.0], [0.7, 0.0, 0.1, 0.0]])
+    torch.testing.assert_close(round_to_nearest(weight, bits=4), expected)
+
+
+def test_groups_have_their_own_scale_and_at_most_sixteen_levels():
+    weight = torch.randn(3, 100, generator=torch.Generator().manual_seed(0))
+    rounded = round_to_nearest(weight, bits=4, group=64)
+    for block in (rounded[:, :64], rounded[:, 64:]):
+        assert all(len(row.unique()) <= 16 for row in block)
+    scale = weight[:, :64].abs().amax(1, keepdim=True) / 7
+    assert ((rounded - weight)[:, :64].abs() <= scale / 2 + 1e-6).all()
+    torch.testing.assert_close(round_to_nearest(torch.zeros(2, 4), bits=4), torch.zeros(2, 4))
+
+
+def test_relearning_scores_other_entities_than_it_trains_on():
+    learned, scored = halves(FORGET)
+    assert {e.entity for e in learned} == {"a", "c"}
+    assert {e.entity for e in scored} == {"b", "d"}
+    assert len(learned) + len(scored) == len(FORGET)
+
+
+def test_relearning_teaches_the_first_half():
+    model, budget = tiny_model(), Budget(steps=80, batch_size=4)
+    attacked = ATTACKS["relearn_disjoint"].apply(model, tiny_tokenizer(), FORGET, budget, seed=0)
+    batch = collate([Pair(e.prompt, e.answer) for e in halves(FORGET)[0]], tiny_tokenizer())
+    assert answer_nll(attacked, batch).mean() < answer_nll(model, batch).mean()
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attacks_repeat_themselves_and_leave_the_model_as_it_was(name):
+    model = tiny_model()
+    before = copy.deepcopy(model.state_dict())
+    budget = Budget(steps=8, batch_size=4)
+    first, second = (ATTACKS[name].apply(model, tiny_tokenizer(), FORGET, budget, seed=3) for _ in range(2))
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert all(torch.equal(value, second.state_dict()[key]) for key, value in first.state_dict().items())
+    assert any(not torch.equal(before[key], value) for key, value in first.state_dict().items())

@@ -1,0 +1,192 @@
+"""What several test folders share: a sample, a model's samples, and a small results folder that validates."""
+
+import random
+import shutil
+
+import numpy as np
+import pytest
+
+from benchmark.metrics import METRICS, Sample
+from benchmark.metrics.values import example_frame, metric_values
+from benchmark.records.samples import rounded, samples_from_bytes, samples_to_bytes, sha256
+from benchmark.records.schema import (
+    Cost,
+    MethodInfo,
+    MetricValue,
+    ModelInfo,
+    Provenance,
+    Record,
+    References,
+    SamplesInfo,
+    TaskInfo,
+)
+from benchmark.records.store import ResultStore
+
+SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbours": 2, "general": 2, "holdout": 4}
+# How well each synthetic model knows the forget set and all the rest.
+KNOWLEDGE = {"target": (0.9, 0.9), "oracle": (0.2, 0.9), "alpha": (0.3, 0.85), "beta": (0.7, 0.6)}
+
+
+def logs(*probabilities):
+    """Log-probabilities of tokens with these probabilities."""
+    return np.log(np.array(probabilities, dtype=float))
+
+
+def _sample(**changes):
+    """A sample of one question, with two held-out prompts and two wrong answers; `changes` replace fields."""
+    fields = {
+        "stage": "model",
+        "split": "forget",
+        "example": "e0",
+        "entity": "p0",
+        "prompt": "Where does Ada live?",
+        "answer": "Kel",
+        "logprobs": logs(0.5, 0.125),
+        "correct": np.array([True, False]),
+        "generation": "She lives in Kel.",
+        "paraphrases": ("Ada's town?", "The home of Ada?"),
+        "paraphrase_logprobs": (logs(0.5), logs(0.25)),
+        "paraphrase_generations": ("Kel", "Mur"),
+        "perturbed": ("Mur", "Tol"),
+        "perturbed_logprobs": (logs(0.1), logs(0.4)),
+    }
+    return Sample(**(fields | changes))
+
+
+def _example_samples(split, number, known, rng, stage):
+    """A sample of a model that knows this example about as well as `known` says."""
+
+    def tokens(level):
+        return rounded(np.log([min(0.99, max(0.01, level + rng.uniform(-0.08, 0.08))) for _ in range(3)]))
+
+    answer, wrong = f"Town{split}{number}", f"Burg{number}"
+    said = answer if known > rng.uniform(0.2, 0.8) else wrong
+    return _sample(
+        stage=stage,
+        split=split,
+        example=f"{split}-{number}",
+        entity=f"{split}-person-{number // 2}",
+        prompt=f"Where does person {number} of {split} live?",
+        answer=answer,
+        logprobs=tokens(known),
+        correct=np.array([known > rng.random() for _ in range(3)]),
+        generation=f"In {said}.",
+        strata={"frequency": "high" if number % 2 else "low"} if split == "forget" else {},
+        paraphrases=("Town?",),
+        paraphrase_logprobs=(tokens(known),),
+        paraphrase_generations=(said,),
+        perturbed=(wrong,),
+        perturbed_logprobs=(tokens(1 - known),),
+    )
+
+
+def _model_samples(forget, rest, seed):
+    """All splits of a model, and its forget split after an attack that brings back some knowledge."""
+    found = []
+    for stage in ("model", "shaken"):
+        for split, size in SPLIT_SIZES.items():
+            known = {"forget": forget, "holdout": 0.15}.get(split, rest)
+            if stage == "shaken":
+                known = min(0.95, known + 0.05)
+            if stage == "model" or split == "forget":
+                rng = random.Random(f"{stage}-{split}-{seed}-{forget}")
+                found += [_example_samples(split, i, known, rng, stage) for i in range(size)]
+    return found
+
+
+SUMMARIES = {
+    "forget_quality": ("higher", "p-value", 1),
+    "forget_quality_ks": ("lower", "KS statistic", 1),
+    "model_utility": ("higher", "harmonic mean", 1),
+}
+
+
+def _recorded(value):
+    metric = METRICS.get(value.metric)
+    better, unit, version = (metric.better, metric.unit, metric.version) if metric else SUMMARIES[value.metric]
+    return MetricValue(**vars(value), better=better, unit=unit, version=version)
+
+
+def _record(name, seed, samples, oracles, **changes):
+    """A successful record of these samples with the values they give; `oracles` are other models' samples by id."""
+    content = samples_to_bytes(samples)
+    record_id = f"{name}{seed}".ljust(16, "0")
+    others = [_frame(other) for oracle_id, other in oracles.items() if oracle_id != record_id]
+    fields = {
+        "schema_version": 1,
+        "id": record_id,
+        "status": "ok",
+        "track": "toy",
+        "task": TaskInfo(name="towns", version=1, variant="low", data_fingerprint="d0"),
+        "model": ModelInfo(fingerprint="m0", made={"steps": 3}),
+        "method": MethodInfo(
+            name=name,
+            reference="",
+            family="test",
+            sees=["forget"],
+            anchor=False,
+            source_hash="s0",
+            parameters={},
+        ),
+        "seed": seed,
+        "references": References(target="target0".ljust(16, "0"), oracles=list(oracles)),
+        "values": [_recorded(v) for v in metric_values(_frame(samples), others)],
+        "samples": SamplesInfo(file=f"{record_id}.samples.parquet", sha256=sha256(content), rows=len(samples)),
+        "provenance": Provenance(
+            created="2025-01-01T00:00:00+00:00",
+            commit="c0",
+            dirty=False,
+            packages={},
+            python="3.11",
+            platform="test",
+            cpu="test",
+            gpu="none",
+            threads=1,
+            precision="float32",
+            generation={},
+            cost=Cost(steps=3, tokens=30, seconds={"unlearn": 0.5}),
+        ),
+        "error": None,
+    }
+    return Record(**(fields | changes)), content
+
+
+def _frame(samples):
+    """The example frame as it will be read back from the samples file."""
+    return example_frame(samples_from_bytes(samples_to_bytes(samples)))
+
+
+@pytest.fixture(scope="session")
+def make_sample():
+    return _sample
+
+
+@pytest.fixture(scope="session")
+def make_record():
+    """Builds (record, samples bytes) from samples: `make_record(name, seed, samples, oracles, **changes)`."""
+    return _record
+
+
+@pytest.fixture(scope="session")
+def model_samples():
+    """Samples of a synthetic model: `model_samples(forget, rest, seed)`, two levels of knowledge in 0..1."""
+    return _model_samples
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory):
+    root = tmp_path_factory.mktemp("results")
+    store = ResultStore(root)
+    oracles = {f"oracle{s}".ljust(16, "0"): _model_samples(*KNOWLEDGE["oracle"], s) for s in (1, 2)}
+    runs = [("target", 0), ("oracle", 1), ("oracle", 2), *((m, s) for m in ("alpha", "beta") for s in (0, 1))]
+    for name, seed in runs:
+        store.write(*_record(name, seed, _model_samples(*KNOWLEDGE[name], seed), oracles))
+    return root
+
+
+@pytest.fixture
+def results(tmp_path, _template):
+    """A valid results folder of its own: target, two oracles, and the methods alpha and beta with two seeds each."""
+    root = tmp_path / "results"
+    shutil.copytree(_template, root)
+    return ResultStore(root)

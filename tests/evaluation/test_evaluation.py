@@ -1,0 +1,78 @@
+"""The scoring and generation passes against the slow, obvious way."""
+
+import numpy as np
+import pytest
+import torch
+from models import tiny_model, tiny_tokenizer
+
+from benchmark.data import Example, Pair
+from benchmark.evaluation.examine import examine
+from benchmark.evaluation.generation import GenerationSettings, generate
+from benchmark.evaluation.scoring import score_pairs
+from benchmark.evaluation.subjects import ConstantSubject, ModelSubject, subject_of, weights_of
+from benchmark.method import ConstantAnswers
+from benchmark.training.sequences import encode_pair
+
+SETTINGS = GenerationSettings(max_new_tokens=6)
+PAIRS = [Pair("Where was Ada born?", "Malport"), Pair("Ivo", "Bren Union"), Pair("Ivo Tor works for", "x")]
+
+
+@torch.no_grad()
+def test_scores_equal_a_pass_over_each_pair_alone():
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    scores = score_pairs(model, tokenizer, PAIRS * 2)
+    assert set(scores) == set(PAIRS)
+    for pair in PAIRS:
+        prompt, answer = encode_pair(pair, tokenizer)
+        logits = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+        expected = logits.log_softmax(-1)[range(len(answer)), answer]
+        np.testing.assert_allclose(scores[pair].logprobs, expected.numpy(), atol=1e-4)
+        assert scores[pair].correct.tolist() == [int(t) == a for t, a in zip(logits.argmax(-1), answer, strict=True)]
+
+
+@torch.no_grad()
+def test_generation_is_greedy_and_without_the_prompt():
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    texts = generate(model, tokenizer, [p.prompt for p in PAIRS], SETTINGS)
+    for prompt, text in texts.items():
+        ids, said = tokenizer(prompt)["input_ids"], []
+        for _ in range(SETTINGS.max_new_tokens):
+            token = int(model(torch.tensor([ids + said])).logits[0, -1].argmax())
+            if token == tokenizer.eos_token_id:
+                break
+            said.append(token)
+        assert text == tokenizer.decode(said, skip_special_tokens=True).strip()
+
+
+def test_constant_answers_are_a_distribution():
+    """Over all tokens the probabilities sum to one, whatever stands at that position."""
+    tokenizer = tiny_tokenizer()
+    subject = ConstantSubject("Bren Union", tokenizer)
+    said = subject.score([Pair("Q?", "Bren Union")])[Pair("Q?", "Bren Union")]
+    assert said.correct.all()
+    p_said, p_other = np.exp(said.logprobs[0]), subject.spread / len(tokenizer)
+    assert p_said + (len(tokenizer) - 1) * p_other == pytest.approx(1)
+    other = subject.score([Pair("Q?", "Malport")])[Pair("Q?", "Malport")]
+    assert not other.correct[0]
+    assert subject.generate(["a", "b"]) == {"a": "Bren Union", "b": "Bren Union"}
+
+
+def test_attackers_get_the_weights_behind_a_filter():
+    model = tiny_model()
+    filtered = ConstantAnswers(model, "No.")
+    assert weights_of(filtered) is weights_of(model) is model
+    assert isinstance(subject_of(filtered, tiny_tokenizer(), SETTINGS), ConstantSubject)
+    assert isinstance(subject_of(model, tiny_tokenizer(), SETTINGS), ModelSubject)
+
+
+def test_samples_hold_what_was_asked_in_order():
+    example = Example("e", "p", "Where was Ada born?", "Malport", ("Ada comes from",), ("Tor", "Kel"))
+    plain = Example("s", "q", "Who pays Ivo?", "Bren Union")
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    subject = ModelSubject(model, tokenizer, SETTINGS)
+    first, second = examine(subject, {"forget": [example], "holdout": [plain]}, "model")
+    assert (first.split, second.split) == ("forget", "holdout")
+    assert (len(first.paraphrase_logprobs), len(first.perturbed_logprobs)) == (1, 2)
+    wrong = score_pairs(model, tokenizer, [Pair("Ada comes from", "Kel")])[Pair("Ada comes from", "Kel")]
+    np.testing.assert_allclose(first.perturbed_logprobs[1], wrong.logprobs, atol=1e-4)
+    assert second.paraphrase_logprobs == second.perturbed_logprobs == ()

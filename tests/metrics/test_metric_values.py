@@ -1,0 +1,212 @@
+"""From samples to a record's values: where metrics apply, what fails, how strata add up, what the registry promises."""
+
+import dataclasses
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.metrics import METRICS
+from benchmark.metrics.base import register
+from benchmark.metrics.distribution import forget_quality
+from benchmark.metrics.values import applies, example_frame, metric_values, strata_masks
+
+EMPTY = np.zeros(0)
+SCORING_PASS = ("probability", "paraphrased_probability", "truth_ratio", "truth_ratio_cw", "extraction_strength",
+                "exact_memorization", "mia_loss", "mia_min_k")  # fmt: skip
+
+
+def found(values, metric, split="forget", stratum="all", stage="model"):
+    (only,) = [v for v in values if (v.metric, v.split, v.stratum, v.stage) == (metric, split, stratum, stage)]
+    return only
+
+
+@pytest.fixture
+def values_of(make_sample):
+    """Values of samples given as dictionaries of changes."""
+
+    def values(*changes, oracles=()):
+        samples = [make_sample(**({"example": f"e{i}"} | c)) for i, c in enumerate(changes)]
+        return metric_values(example_frame(samples), oracles)
+
+    return values
+
+
+def test_frame_has_a_row_per_sample_and_a_column_per_metric(make_sample):
+    frame = example_frame([make_sample(example="a"), make_sample(example="b", split="retain")])
+    assert list(frame.columns) == ["stage", "split", "example", "entity", "strata", *METRICS]
+    assert list(frame["example"]) == ["a", "b"]
+    assert frame["probability"].tolist() == pytest.approx([0.25, 0.25])
+
+
+def test_frame_leaves_out_what_does_not_apply(make_sample):
+    frame = example_frame([make_sample(split="retain"), make_sample(split="holdout"), make_sample(stage="attack")])
+    retain, holdout, attacked = (frame.loc[i] for i in range(3))
+    assert math.isnan(retain["extraction_strength"])
+    assert math.isnan(retain["mia_loss"])
+    assert not math.isnan(holdout["mia_loss"])
+    assert math.isnan(holdout["probability"])
+    assert math.isnan(attacked["probability"])
+    assert not math.isnan(attacked["extraction_strength"])
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
+def test_after_an_attack_only_attacked_metrics_apply(metric):
+    for split in ("forget", "retain", "neighbours", "general", "holdout"):
+        if not metric.attacked:
+            assert not applies(metric, "quantize", split)
+        else:
+            assert applies(metric, "quantize", split) == applies(metric, "model", split)
+
+
+def test_only_contrasts_apply_to_the_holdout():
+    assert {m.id for m in METRICS.values() if applies(m, "model", "holdout")} == {"mia_loss", "mia_min_k"}
+
+
+def test_means_are_plain_means_over_examples(values_of):
+    values = values_of({"correct": np.array([True, True])}, {"correct": np.array([False] * 4)})
+    assert found(values, "exact_memorization").value == 0.5
+
+
+def test_an_answer_without_tokens_fails_and_is_never_zero(values_of):
+    broken = {"logprobs": EMPTY, "correct": EMPTY.astype(bool), "paraphrase_logprobs": (EMPTY,)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        values = values_of({"correct": np.array([True, True])}, broken, {"split": "holdout"})
+    for metric in SCORING_PASS:
+        value = found(values, metric)
+        assert (value.n_scored, value.n_failed) == (1, 1), metric
+    assert found(values, "extraction_strength").value == 1
+    assert found(values, "probability").value == pytest.approx(0.25)
+
+
+def test_a_model_that_gives_nan_fails_and_is_never_zero(values_of):
+    """Greedy tokens of NaN logits are all wrong: a zero here would be the winning score."""
+    nan = np.array([np.nan, np.nan])
+    broken = {
+        "logprobs": nan,
+        "correct": np.array([False, False]),
+        "paraphrase_logprobs": (nan, nan),
+        "perturbed_logprobs": (nan, nan),
+    }
+    values = values_of(broken, {"split": "holdout"})
+    for metric in SCORING_PASS:
+        value = found(values, metric)
+        assert math.isnan(value.value), metric
+        assert (value.n_scored, value.n_failed) == (0, 1), metric
+
+
+def test_where_every_example_failed_the_value_is_nan(values_of):
+    value = found(values_of({"logprobs": EMPTY}, {"logprobs": EMPTY}), "probability")
+    assert math.isnan(value.value)
+    assert (value.n_scored, value.n_failed) == (0, 2)
+
+
+def test_strata_partition_the_examples(values_of):
+    rng = np.random.default_rng(0)
+    changes = [
+        {"strata": {"frequency": "low" if i % 3 else "high"}, "logprobs": -rng.random(3) if i != 4 else EMPTY}
+        for i in range(10)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        values = values_of(*changes)
+    for metric in ("probability", "exact_answer", "truth_ratio"):
+        whole = found(values, metric)
+        parts = [found(values, metric, stratum=f"frequency={level}") for level in ("low", "high")]
+        assert sum(p.n_scored for p in parts) == whole.n_scored
+        assert sum(p.n_failed for p in parts) == whole.n_failed
+        weighted = sum(p.value * p.n_scored for p in parts) / whole.n_scored
+        assert weighted == pytest.approx(whole.value)
+    assert found(values, "probability").n_failed == 1
+
+
+def test_strata_are_listed_whole_first_and_by_name(make_sample):
+    samples = [make_sample(strata={"b": "2"}), make_sample(strata={"b": "1", "a": "x"}), make_sample()]
+    masks = strata_masks(example_frame(samples))
+    assert list(masks) == ["all", "a=x", "b=1", "b=2"]
+    assert masks["b=1"].tolist() == [False, True, False]
+    assert masks["all"].all()
+
+
+def test_a_stratum_of_a_contrast_faces_the_whole_holdout(values_of):
+    def one(split, value, **strata):
+        return {"split": split, "logprobs": np.array([value]), "strata": strata}
+
+    values = values_of(
+        one("forget", -1.0, f="low"), one("forget", -9.0, f="high"), one("holdout", -2.0), one("holdout", -8.0)
+    )
+    assert found(values, "mia_loss", stratum="f=low").value == 1
+    assert found(values, "mia_loss", stratum="f=high").value == 0
+    assert found(values, "mia_loss").value == 0.5
+
+
+def test_stages_and_splits_are_aggregated_apart(values_of):
+    right, wrong = np.array([True]), np.array([False])
+    values = values_of({"correct": right}, {"correct": wrong, "stage": "relearn"})
+    assert found(values, "exact_memorization").value == 1
+    assert found(values, "exact_memorization", stage="relearn").value == 0
+
+
+def test_values_do_not_depend_on_the_order_of_samples(model_samples):
+    samples = model_samples(0.5, 0.8, 0)
+    oracle = example_frame(model_samples(0.2, 0.8, 1))
+    key = ["stage", "split", "metric", "stratum"]
+    one, other = (
+        pd.DataFrame(metric_values(example_frame(order), [oracle])).sort_values(key, ignore_index=True)
+        for order in (samples, samples[::-1])
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_summaries_are_those_of_the_whole_model(model_samples):
+    frame, oracle = example_frame(model_samples(0.6, 0.9, 0)), example_frame(model_samples(0.2, 0.9, 1))
+    values = metric_values(frame, [oracle])
+
+    def ratios(frame):
+        return frame.query("stage == 'model' and split == 'forget'")["truth_ratio"].to_numpy()
+
+    p_value, statistic = forget_quality(ratios(frame), [ratios(oracle)])
+    assert found(values, "forget_quality").value == p_value
+    assert found(values, "forget_quality_ks").value == statistic
+    nine = [found(values, "probability", "retain").value]
+    nine += [found(values, "choice_probability", split).value for split in ("neighbours", "general")]
+    for metric in ("rouge_l_recall", "truth_ratio_utility"):
+        nine += [found(values, metric, split).value for split in ("retain", "neighbours", "general")]
+    assert found(values, "model_utility", "all").value == pytest.approx(9 / sum(1 / v for v in nine))
+
+
+def test_without_oracles_or_splits_summaries_are_nan(values_of):
+    values = values_of({})
+    assert math.isnan(found(values, "forget_quality").value)
+    assert math.isnan(found(values, "model_utility", "all").value)
+
+
+def test_no_samples_give_no_number():
+    values = metric_values(example_frame([]), [])
+    assert all(math.isnan(v.value) and v.n_scored == 0 for v in values)
+
+
+def test_a_name_can_be_taken_once():
+    with pytest.raises(ValueError, match="registered twice"):
+        register(dataclasses.replace(METRICS["probability"]))
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
+def test_registry_is_consistent(metric):
+    assert metric.id in METRICS
+    assert set(metric.axes) <= set(metric.splits), "an axis is fed from a split that is not scored"
+    assert metric.version >= 1
+    assert all((metric.unit, metric.source, metric.description))
+    if "forgetting" in metric.axes.values():
+        assert metric.attacked, "what counts as forgetting is recomputed after attacks"
+        assert metric.axes == {"forget": "forgetting"}
+    assert all(metric.axis_of(split) == metric.axes.get(split, "") for split in (*metric.splits, "nowhere"))
+
+
+def test_every_axis_of_the_score_is_fed():
+    fed = {(axis, split) for m in METRICS.values() for split, axis in m.axes.items() if axis}
+    assert {axis for axis, _ in fed} == {"forgetting", "utility", "privacy"}
+    assert {split for axis, split in fed if axis == "utility"} == {"retain", "neighbours", "general"}

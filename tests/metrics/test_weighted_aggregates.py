@@ -1,0 +1,113 @@
+"""Weighted means and AUCs: counts as weights are the same as repeating the items; scikit-learn and scipy agree."""
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+from sklearn.metrics import roc_auc_score
+
+from benchmark.metrics.base import weighted_auc, weighted_mean
+
+NAN = float("nan")
+
+
+def auc_by_pairs(positive, negative):
+    """The definition: of all pairs, how often is the positive above; ties count half."""
+    pairs = [(p, n) for p in positive for n in negative]
+    return sum(1.0 if p > n else 0.5 if p == n else 0.0 for p, n in pairs) / len(pairs)
+
+
+def plain_auc(positive, negative):
+    positive, negative = np.array(positive, dtype=float), np.array(negative, dtype=float)
+    return weighted_auc(positive, negative, np.ones((1, len(positive))), np.ones((1, len(negative))))[0]
+
+
+@pytest.fixture
+def drawn():
+    """Scores with many ties, and bootstrap counts with zeros among them."""
+    rng = np.random.default_rng(3)
+    positive, negative = rng.integers(0, 6, 17).astype(float), rng.integers(-2, 5, 11).astype(float)
+    return positive, negative, rng.integers(0, 4, (5, 17)), rng.integers(0, 4, (5, 11))
+
+
+def test_mean_by_hand():
+    weights = np.array([[1, 1, 1], [2, 0, 1], [0, 0, 3]])
+    assert weighted_mean(np.array([1.0, 4.0, 7.0]), weights) == pytest.approx([4.0, 3.0, 7.0])
+
+
+def test_mean_of_counts_is_the_mean_of_repeated_items(drawn):
+    values, _, counts, _ = drawn
+    repeated = [np.repeat(values, row).mean() for row in counts]
+    assert weighted_mean(values, counts) == pytest.approx(repeated)
+
+
+def test_mean_leaves_failures_out_with_their_weight():
+    values = np.array([1.0, NAN, 3.0])
+    assert weighted_mean(values, np.array([[1, 50, 1], [3, 0, 1]])) == pytest.approx([2.0, 1.5])
+
+
+def test_mean_without_anything_left_is_nan_not_zero():
+    found = weighted_mean(np.array([NAN, 2.0]), np.array([[1, 1], [1, 0]]))
+    assert found[0] == 2
+    assert np.isnan(found[1])
+    assert np.isnan(weighted_mean(np.array([NAN]), np.ones((2, 1)))).all()
+    assert np.isnan(weighted_mean(np.zeros(0), np.ones((2, 0)))).all()
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "expected"),
+    [
+        ([2, 3], [0, 1], 1),
+        ([0, 1], [2, 3], 0),
+        ([1], [1], 0.5),
+        ([1, 1, 1], [1, 1], 0.5),
+        ([3, 1], [2, 1], (1 + 1 + 0 + 0.5) / 4),
+    ],
+)
+def test_auc_by_hand(positive, negative, expected):
+    assert plain_auc(positive, negative) == pytest.approx(expected)
+
+
+def test_auc_agrees_with_pairs_mann_whitney_and_scikit_learn(drawn):
+    positive, negative, _, _ = drawn
+    u = mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative))
+    labels = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
+    assert plain_auc(positive, negative) == pytest.approx(auc_by_pairs(positive, negative))
+    assert plain_auc(positive, negative) == pytest.approx(u)
+    assert plain_auc(positive, negative) == pytest.approx(roc_auc_score(labels, np.r_[positive, negative]))
+
+
+def test_auc_of_counts_is_the_auc_of_repeated_items(drawn):
+    positive, negative, wp, wn = drawn
+    repeated = [auc_by_pairs(np.repeat(positive, p), np.repeat(negative, n)) for p, n in zip(wp, wn, strict=True)]
+    assert weighted_auc(positive, negative, wp, wn) == pytest.approx(repeated)
+
+
+def test_auc_agrees_with_scikit_learn_on_real_weights():
+    rng = np.random.default_rng(5)
+    positive, negative = rng.normal(0.5, 1, 30).round(1), rng.normal(0, 1, 40).round(1)
+    wp, wn = rng.random((4, 30)), rng.random((4, 40))
+    labels, scores = np.r_[np.ones(30), np.zeros(40)], np.r_[positive, negative]
+    expected = [roc_auc_score(labels, scores, sample_weight=np.r_[p, n]) for p, n in zip(wp, wn, strict=True)]
+    assert weighted_auc(positive, negative, wp, wn) == pytest.approx(expected)
+
+
+def test_auc_is_symmetric_and_sees_ranks_only(drawn):
+    positive, negative, wp, wn = drawn
+    auc = weighted_auc(positive, negative, wp, wn)
+    assert weighted_auc(negative, positive, wn, wp) == pytest.approx(1 - auc)
+    assert weighted_auc(np.exp(positive), np.exp(negative), wp, wn) == pytest.approx(auc)
+
+
+def test_auc_leaves_failures_out():
+    assert plain_auc([3, NAN, 1], [2, NAN]) == pytest.approx(0.5)
+    weights = np.array([[1, 9, 1]]), np.array([[1, 9]])
+    assert weighted_auc(np.array([3, NAN, 1.0]), np.array([2, NAN]), *weights)[0] == pytest.approx(0.5)
+
+
+def test_auc_ranks_impossible_answers_lowest():
+    assert plain_auc([-np.inf, -1], [-np.inf, -2]) == pytest.approx((0.5 + 0 + 1 + 1) / 4)
+
+
+@pytest.mark.parametrize(("positive", "negative"), [([NAN], [1]), ([1], [NAN]), ([], [1]), ([1], []), ([], [])])
+def test_auc_without_one_side_is_nan_not_half(positive, negative):
+    assert np.isnan(plain_auc(positive, negative))

@@ -1,0 +1,113 @@
+"""Records as DataFrames: names of rows, the index, and what must never be scored together."""
+
+import pytest
+
+from benchmark.records.frames import example_frames, index_frame, row_names
+from benchmark.records.schema import Failure
+from benchmark.statistics import standings
+
+
+@pytest.fixture
+def records(results):
+    return list(results.read_all())
+
+
+def of(records, method):
+    return [r for r in records if r.method.name == method]
+
+
+def with_parameters(record, record_id, **parameters):
+    method = record.method.model_copy(update={"parameters": parameters})
+    return record.model_copy(update={"id": record_id, "method": method})
+
+
+def test_a_method_is_its_own_name(records):
+    assert {row_names(records)[r.id] for r in of(records, "alpha")} == {"alpha"}
+
+
+def test_rows_are_told_apart_by_the_parameters_that_differ(records):
+    alpha = of(records, "alpha")[0]
+    own = [with_parameters(alpha, "a", beta=0.1, lr=1), with_parameters(alpha, "b", beta=0.5, lr=1)]
+    names = row_names([*own, *of(records, "beta")])
+    assert names["a"] == "alpha (beta=0.1)"
+    assert names["b"] == "alpha (beta=0.5)"
+    assert {names[r.id] for r in of(records, "beta")} == {"beta"}
+
+
+def test_several_parameters_are_named_in_order(records):
+    alpha = of(records, "alpha")[0]
+    own = [with_parameters(alpha, "a", lr=1, beta=0.1), with_parameters(alpha, "b", lr=2, beta=0.5)]
+    assert row_names(own)["a"] == "alpha (beta=0.1, lr=1)"
+
+
+def test_seeds_of_one_configuration_share_a_row(records):
+    alpha = of(records, "alpha")[0]
+    own = [with_parameters(alpha, "a", beta=[1, 2]), with_parameters(alpha, "b", beta=[1, 2])]
+    assert set(row_names(own).values()) == {"alpha"}
+
+
+def test_a_parameter_that_only_one_has_tells_them_apart(records):
+    """Else two configurations are averaged as if they were seeds of one."""
+    alpha = of(records, "alpha")[0]
+    names = row_names([with_parameters(alpha, "a"), with_parameters(alpha, "b", beta=0.5)])
+    assert names["a"] != names["b"]
+
+
+def test_index_has_a_row_per_success(records):
+    failed = records[0].model_copy(
+        update={"id": "z", "status": "error", "error": Failure(type="E", message="m", traceback="")}
+    )
+    index = index_frame([*records, failed])
+    assert list(index.columns) == ["id", "role", "track", "task", "variant", "method", "seed", "anchor"]
+    assert sorted(index["id"]) == sorted(r.id for r in records)
+    assert index["role"].value_counts().to_dict() == {"method": 4, "oracle": 2, "target": 1}
+
+
+def test_index_of_nothing_has_its_columns():
+    assert list(index_frame([]).columns) == ["id", "role", "track", "task", "variant", "method", "seed", "anchor"]
+
+
+def test_an_unnamed_variant_is_all(records):
+    record = records[0].model_copy(update={"task": records[0].task.model_copy(update={"variant": ""})})
+    assert index_frame([record]).loc[0, "variant"] == "all"
+
+
+def test_example_frames_are_those_of_the_files(results, records):
+    frames = example_frames(results, records)
+    assert set(frames) == {r.id for r in records}
+    assert all(len(frames[r.id]) == r.samples.rows for r in records)
+
+
+def second_version(record):
+    """The same record under version 2 of the task, where alpha is called gamma."""
+    name = record.method.name.replace("alpha", "gamma")
+    references = {
+        "target": f"2{record.references.target}",
+        "oracles": [f"2{i}" for i in record.references.oracles],
+    }
+    changes = {
+        "id": f"2{record.id}",
+        "task": record.task.model_copy(update={"version": 2, "data_fingerprint": "d1"}),
+        "method": record.method.model_copy(update={"name": name}),
+        "references": record.references.model_copy(update=references),
+    }
+    return record.model_copy(update=changes)
+
+
+def test_records_of_another_task_version_are_never_scored_together(results, records):
+    """A changed task gets a new version and its old results stay under the old one.
+
+    gamma was run on version 2 only, whose target is another model than that of version 1: gamma's score must not
+    depend on whether the records of version 1 lie in the folder too.
+    """
+    newer = [second_version(r) for r in records]
+    frames = example_frames(results, records)
+    frames |= {f"2{r.id}": frames[of(records, "beta")[0].id if r.method.name == "target" else r.id] for r in records}
+
+    def score(chosen):
+        found = standings(index_frame(chosen), frames, replicates=5).variants
+        return found.loc[found["method"] == "gamma", ["forgetting", "utility", "score"]].to_numpy()[0]
+
+    alone = score(newer)
+    assert score([*records, *newer]) == pytest.approx(alone, nan_ok=True)
+    assert score([*newer, *records]) == pytest.approx(alone, nan_ok=True)

@@ -1,0 +1,96 @@
+"""Synthetic example frames, with metrics set directly, and boards of them as `standings` takes them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.metrics import METRICS
+
+FORGETTING = ("paraphrased_probability", "truth_ratio", "extraction_strength", "exact_answer")
+UTILITY = ("probability", "rouge_l_recall", "truth_ratio_utility")
+
+
+def _frame(columns, per_entity=1, strata=lambda i: {}):
+    """A frame from {(stage, split): {metric: values}}; `per_entity` examples in a row are about one entity."""
+    parts = []
+    for (stage, split), metrics in columns.items():
+        count = len(next(iter(metrics.values())))
+        rows = {
+            "stage": stage,
+            "split": split,
+            "example": [f"{split}-{i}" for i in range(count)],
+            "entity": [f"{split}-person-{i // per_entity:03}" for i in range(count)],
+            "strata": [json.dumps(strata(i)) for i in range(count)],
+        }
+        parts.append(pd.DataFrame(rows | metrics))
+    names = ["stage", "split", "example", "entity", "strata", *METRICS]
+    return pd.concat(parts, ignore_index=True).reindex(columns=names)
+
+
+def _model(forget, retain=0.9, attacked=0.05, seed=0, noise=0.04, count=24):
+    """A model that knows its forget and retain examples about that well, each example a little differently."""
+    rng = np.random.default_rng(seed)
+
+    def around(level):
+        return np.clip(level + noise * rng.standard_normal(count), 0, 1)
+
+    own = around(forget)
+    return _frame(
+        {
+            ("model", "forget"): dict.fromkeys(FORGETTING, own) | {"probability": own, "mia_loss": around(forget)},
+            ("model", "retain"): dict.fromkeys(UTILITY, around(retain)),
+            ("model", "holdout"): {"mia_loss": np.linspace(0, 0.6, count)},
+            ("quantize", "forget"): dict.fromkeys(FORGETTING, np.clip(own + attacked, 0, 1)),
+        },
+        per_entity=2,
+        strata=lambda i: {"frequency": "high" if i % 4 < 2 else "low"},
+    )
+
+
+def _board(methods, variant="low", track="toy", anchors=()):
+    """(index, frames) of a variant with a target, two oracles and {method: [a frame per seed]}."""
+    runs = [("target", 0, _model(0.9, seed=100)), *(("oracle", s, _model(0.2, seed=100 + s)) for s in (1, 2))]
+    runs += [(method, seed, frame) for method, own in methods.items() for seed, frame in enumerate(own)]
+    rows = [
+        {
+            "id": f"{track}-{variant}-{method}-{seed}",
+            "role": method if method in ("target", "oracle") else "method",
+            "track": track,
+            "task": "towns",
+            "variant": variant,
+            "method": method,
+            "seed": seed,
+            "anchor": method in ("target", "oracle", *anchors),
+        }
+        for method, seed, _ in runs
+    ]
+    return pd.DataFrame(rows), {row["id"]: frame for row, (_, _, frame) in zip(rows, runs, strict=True)}
+
+
+def _join(*boards):
+    """Several variants as one results folder."""
+    return pd.concat([index for index, _ in boards], ignore_index=True), {
+        record_id: frame for _, frames in boards for record_id, frame in frames.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def make_frame():
+    return _frame
+
+
+@pytest.fixture(scope="session")
+def model_frame():
+    return _model
+
+
+@pytest.fixture(scope="session")
+def make_board():
+    return _board
+
+
+@pytest.fixture(scope="session")
+def join_boards():
+    return _join

@@ -1,0 +1,213 @@
+"""Recoveries, axes and the score, by hand."""
+
+import numpy as np
+import pytest
+
+from benchmark.statistics.scores import (
+    FLOOR,
+    floored_harmonic_mean,
+    informative,
+    recovery,
+    retention,
+    score_run,
+    usable_keys,
+)
+
+NAN = float("nan")
+
+
+def arrays(*values):
+    return [np.array([float(v)]) for v in values]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "oracle", "expected"),
+    [
+        (0.9, 0.9, 0.1, 0),  # nothing was done
+        (0.1, 0.9, 0.1, 1),  # as if never learned
+        (0.5, 0.9, 0.1, 0.5),
+        (0.3, 0.9, 0.1, 0.75),
+        (0.0, 0.9, 0.1, 0.875),  # forgetting more than the oracle costs as well
+        (0.0, 0.9, 0.5, 0),
+        (0.95, 0.9, 0.1, 0),  # worse than nothing is clipped
+        (0.6, 0.2, 0.8, 2 / 3),  # metrics that rise with forgetting
+        (1.0, 0.2, 0.8, 2 / 3),
+    ],
+)
+def test_recovery_by_hand(method, target, oracle, expected):
+    assert recovery(*arrays(method, target, oracle))[0] == pytest.approx(expected)
+
+
+def test_recovery_is_nan_where_there_is_nothing_to_recover():
+    assert np.isnan(recovery(*arrays(0.5, 0.3, 0.3))[0])
+    assert np.isnan(recovery(*arrays(0.3, 0.3, 0.3))[0])
+
+
+@pytest.mark.parametrize("missing", range(3))
+def test_recovery_of_a_missing_value_is_nan(missing):
+    values = [0.5, 0.9, 0.1]
+    values[missing] = NAN
+    assert np.isnan(recovery(*arrays(*values))[0])
+
+
+def test_recovery_does_not_depend_on_scale_or_sign():
+    rng = np.random.default_rng(0)
+    method, target, oracle = rng.random((3, 50))
+    plain = recovery(method, target, oracle)
+    assert recovery(-5 * method + 2, -5 * target + 2, -5 * oracle + 2) == pytest.approx(plain)
+    assert ((plain >= 0) & (plain <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "expected"), [(0.6, 0.8, 0.75), (0.9, 0.8, 1), (0, 0.8, 0), (0.8, 0.8, 1)]
+)
+def test_retention_by_hand(method, target, expected):
+    assert retention(*arrays(method, target))[0] == pytest.approx(expected)
+
+
+def test_retention_of_nothing_is_nan():
+    assert np.isnan(retention(*arrays(0.5, 0))[0])
+    assert np.isnan(retention(*arrays(NAN, 0.5))[0])
+
+
+@pytest.mark.parametrize(
+    ("target", "oracles", "expected"),
+    [
+        (0.9, [0.1, 0.2], True),
+        (0.3, [0.1, 0.3], False),  # 0.1 from their mean, while they are 0.2 apart
+        (0.75, [0.0, 0.5], True),  # just as far as they are apart
+        (0.74, [0.0, 0.5], False),
+        (0.1, [0.7, 0.8], True),  # the direction does not matter
+        (0.4, [0.4, 0.4], False),
+        (0.9, [NAN, 0.2], False),
+        (NAN, [0.1, 0.2], False),
+    ],
+)
+def test_informative(target, oracles, expected):
+    assert informative(target, np.array(oracles)) is expected
+
+
+def test_harmonic_mean_floors_what_is_below_a_hundredth():
+    assert FLOOR == 0.01
+    assert floored_harmonic_mean(arrays(0.5, 1), 1)[0] == pytest.approx(2 / 3)
+    assert floored_harmonic_mean(arrays(0, 1), 1)[0] == pytest.approx(2 / 101)
+    assert floored_harmonic_mean(arrays(0.004, 1), 1)[0] == floored_harmonic_mean(arrays(0, 1), 1)[0]
+    assert floored_harmonic_mean(arrays(0, 0), 1)[0] == pytest.approx(0.01)
+
+
+def test_harmonic_mean_is_taken_replicate_by_replicate():
+    values = [np.array([1.0, 0.5, NAN]), np.array([1.0, 1.0, 0.3])]
+    assert floored_harmonic_mean(values, 3) == pytest.approx([1, 2 / 3, 0.3])
+
+
+def test_harmonic_mean_of_nothing_is_nan():
+    assert np.isnan(floored_harmonic_mean([], 4)).tolist() == [True] * 4
+    assert np.isnan(floored_harmonic_mean(arrays(NAN, NAN), 1)[0])
+
+
+NULL_BOUND = 4 / (1 / 0.01 + 3)
+
+
+def test_one_lost_axis_bounds_the_score_of_a_null_model():
+    assert floored_harmonic_mean(arrays(0, 1, 1, 1), 1)[0] == pytest.approx(NULL_BOUND)
+    rng = np.random.default_rng(0)
+    for others in rng.random((20, 3)):
+        assert floored_harmonic_mean(arrays(0, *others), 1)[0] <= NULL_BOUND
+
+
+# (method, target, oracle) by key; each recovery is worked out beside it.
+PARAPHRASED = ("model", "forget", "paraphrased_probability", "all")
+RETAIN = ("model", "retain", "probability", "all")
+MIA = ("model", "forget", "mia_loss", "all")
+QUANTIZED = ("quantize", "forget", "paraphrased_probability", "all")
+RELEARNED = ("relearn", "forget", "paraphrased_probability", "all")
+RUN = {
+    PARAPHRASED: (0.3, 0.9, 0.1),  # 3/4
+    ("model", "forget", "extraction_strength", "all"): (0.4, 0.8, 0.0),  # 1/2, forgetting is 2/(4/3 + 2) = 0.6
+    RETAIN: (0.6, 0.8, 0.7),  # 0.6/0.8 = 3/4; the oracle does not matter
+    MIA: (0.3, 1.0, 0.5),  # 1 - 0.2/0.5 = 0.6
+    QUANTIZED: (0.5, 0.9, 0.1),  # 1/2
+    RELEARNED: (0.2, 1.0, 0.2),  # 1, robustness is their mean 3/4
+    ("model", "forget", "paraphrased_probability", "frequency=low"): (0.9, 0.9, 0.1),  # strata are beside the score
+    ("model", "forget", "truth_ratio_cw", "all"): (0.9, 0.9, 0.1),  # feeds no axis
+    ("model", "general", "probability", "all"): (0.0, 0.9, 0.1),  # feeds no axis on this split
+}
+
+
+def scored(run, usable=None):
+    method, target, oracle = ({key: np.array([float(v[i])]) for key, v in run.items()} for i in range(3))
+    return score_run(method, target, oracle, set(run) if usable is None else usable)
+
+
+def test_axes_and_score_by_hand():
+    found = scored(RUN)
+    axes = {name: values[0] for name, values in found.axes.items()}
+    assert axes == pytest.approx({"forgetting": 0.6, "utility": 0.75, "privacy": 0.6, "robustness": 0.75})
+    assert found.score[0] == pytest.approx(4 / (1 / 0.6 + 4 / 3 + 1 / 0.6 + 4 / 3))
+    assert found.worst_attack == "quantize"
+
+
+def test_parts_are_recoveries_and_retentions():
+    parts = scored(RUN).parts
+    assert parts[PARAPHRASED][0] == pytest.approx(0.75)
+    assert parts[RETAIN][0] == pytest.approx(0.75)
+    assert parts[("model", "forget", "paraphrased_probability", "frequency=low")][0] == 0
+
+
+def test_uninformative_keys_are_left_out_of_every_axis():
+    usable = set(RUN) - {PARAPHRASED, QUANTIZED, MIA}
+    found = scored(RUN, usable)
+    assert found.axes["forgetting"][0] == pytest.approx(0.5)
+    assert found.axes["robustness"][0] == pytest.approx(1)
+    assert np.isnan(found.axes["privacy"][0])
+    assert found.score[0] == pytest.approx(3 / (1 / 0.5 + 4 / 3 + 1))
+
+
+def test_an_attack_without_informative_forgetting_does_not_undo_robustness():
+    """The attack is left out by rule, even where other values or strata of it are informative."""
+    beside = {
+        ("relearn", "forget", "exact_memorization", "all"): (0.5, 0.9, 0.1),
+        ("relearn", "forget", "paraphrased_probability", "frequency=low"): (0.5, 0.9, 0.1),
+    }
+    run = RUN | beside
+    found = scored(run, set(run) - {RELEARNED})
+    assert found.axes["robustness"][0] == pytest.approx(0.5)
+    assert found.worst_attack == "quantize"
+
+
+def test_over_forgetting_costs_as_much_as_under_forgetting():
+    under, over = scored(RUN | {MIA: (0.6, 1.0, 0.5)}), scored(RUN | {MIA: (0.4, 1.0, 0.5)})
+    assert under.score[0] == pytest.approx(over.score[0])
+
+
+@pytest.mark.parametrize("key", [PARAPHRASED, RETAIN, MIA, QUANTIZED])
+def test_a_failed_value_never_scores_better_than_the_worst_one(key):
+    """Zero is the winning score and so is a gap in the table: what failed must not be averaged away."""
+    _, target, oracle = RUN[key]
+    worst = scored(RUN | {key: (0 if key == RETAIN else target, target, oracle)}).score[0]
+    failed = scored(RUN | {key: (NAN, target, oracle)}).score[0]
+    assert np.isnan(failed) or failed <= worst
+
+
+@pytest.mark.parametrize("key", [PARAPHRASED, RETAIN, MIA, QUANTIZED])
+def test_a_value_that_is_not_there_never_scores_better_than_the_worst_one(key):
+    """A run whose attack, or whose split, was never measured."""
+    _, target, oracle = RUN[key]
+    worst = scored(RUN | {key: (0 if key == RETAIN else target, target, oracle)}).score[0]
+    method, targets, oracles = ({k: np.array([float(v[i])]) for k, v in RUN.items()} for i in range(3))
+    del method[key]
+    found = score_run(method, targets, oracles, set(RUN)).score[0]
+    assert np.isnan(found) or found <= worst
+
+
+def test_usable_keys_follow_the_rule():
+    def replicated(values):
+        return {key: np.array([value, 0.123]) for key, value in values.items()}
+
+    flat = ("model", "forget", "extraction_strength", "all")
+    nothing = ("model", "general", "rouge_l_recall", "all")
+    target = {PARAPHRASED: 0.9, flat: 0.2, RETAIN: 0.8, nothing: 0.0, MIA: NAN}
+    one = {PARAPHRASED: 0.1, flat: 0.1, RETAIN: 0.8, nothing: 0.0, MIA: 0.5}
+    other = {PARAPHRASED: 0.2, flat: 0.4, RETAIN: 0.8, nothing: 0.0, MIA: 0.6}
+    usable = usable_keys(replicated(target), [replicated(one), replicated(other)])
+    assert usable == {PARAPHRASED, RETAIN}, "utility is kept though target and oracles agree, unless it is nothing"

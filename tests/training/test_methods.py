@@ -1,0 +1,137 @@
+"""The losses of the gradient methods, against values worked out from their formulas."""
+
+import copy
+import math
+
+import pytest
+import torch
+from models import tiny_model, tiny_tokenizer
+
+from benchmark.data import Budget, Pair, Request
+from benchmark.method import ConstantAnswers, create
+from benchmark.registry import method_named, methods
+from benchmark.training.sequences import answer_nll, collate
+
+FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union")]
+RETAIN = [Pair("Where was Ivo born?", "Tor"), Pair("Who pays Ada?", "Kel Works")]
+
+
+def a_request(sees, steps=2, seed=0):
+    return Request(
+        forget=FORGET if "forget" in sees else [],
+        retain=RETAIN if "retain" in sees else [],
+        tokenizer=tiny_tokenizer(),
+        seed=seed,
+        budget=Budget(steps=steps, batch_size=2),
+        retrain=lambda: tiny_model(9),
+    )
+
+
+class Stop(Exception):
+    """Raised with the first batch's loss, to look at it."""
+
+
+def loss_on_first_batch(name, model, reference=None, **parameters):
+    """The loss that the method computes at its first step, and the values its formula needs."""
+    method = create(method_named(name), parameters)
+    original = method.loss
+
+    def spy(batch):
+        if reference is not None:
+            method._reference = reference
+        raise Stop(original(batch).item(), batch)
+
+    method.loss = spy
+    with pytest.raises(Stop) as caught:
+        method.unlearn(model, a_request(method.sees))
+    return caught.value.args
+
+
+def nll(model, pairs, per_token):
+    with torch.no_grad():
+        return answer_nll(model, collate(list(pairs), tiny_tokenizer()), per_token)
+
+
+def test_gradient_ascent_is_the_negative_mean_nll():
+    model = tiny_model()
+    loss, batch = loss_on_first_batch("grad_ascent", model)
+    assert loss == pytest.approx(-float(nll(model, batch.forget.pairs, True).mean()), rel=1e-5)
+
+
+def test_gradient_difference_adds_the_weighted_retain_nll():
+    model = tiny_model()
+    loss, batch = loss_on_first_batch("grad_diff", model, retain_weight=3.0)
+    forget, retain = nll(model, batch.forget.pairs, True).mean(), nll(model, batch.retain.pairs, True).mean()
+    assert loss == pytest.approx(float(-forget + 3 * retain), rel=1e-5)
+
+
+def test_npo_follows_equation_3_on_summed_likelihoods():
+    """-(2/b) log sigmoid(b (nll_model - nll_ref)), on whole answers, not on logits or token means."""
+    model, reference = tiny_model(0), tiny_model(1)
+    loss, batch = loss_on_first_batch("npo", model, reference, beta=0.5, retain_weight=2.0)
+    terms = []
+    for own, other in zip(nll(model, batch.forget.pairs, False), nll(reference, batch.forget.pairs, False), strict=True):
+        terms.append(-(2 / 0.5) * math.log(1 / (1 + math.exp(-0.5 * float(own - other)))))
+    retain = float(nll(model, batch.retain.pairs, True).mean())
+    assert loss == pytest.approx(sum(terms) / len(terms) + 2 * retain, rel=1e-4)
+
+
+def test_npo_starts_at_log_2_where_model_and_target_are_the_same():
+    loss, batch = loss_on_first_batch("npo", tiny_model(), retain_weight=0.0, beta=0.1)
+    assert loss == pytest.approx(20 * math.log(2), rel=1e-5)
+
+
+def test_idk_trains_refusals_on_forget_prompts():
+    model = tiny_model()
+    loss, batch = loss_on_first_batch("idk", model)
+    refusals = ["I do not know.", "I cannot say."]
+    refused = [Pair(p.prompt, r) for p, r in zip(batch.forget.pairs, refusals, strict=True)]
+    expected = nll(model, refused, True).mean() + nll(model, batch.retain.pairs, True).mean()
+    assert loss == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", methods())
+def test_contract(name):
+    """Every method returns a usable model, spends no more than its budget, and repeats itself from a seed."""
+    method = method_named(name)
+    assert method.__doc__
+    results = []
+    for _ in range(2):
+        request = a_request(method.sees)
+        results.append(create(method, {}).unlearn(tiny_model(), request))
+        assert request.meter.steps <= request.budget.steps
+    states = [(r.model if isinstance(r, ConstantAnswers) else r).state_dict() for r in results]
+    assert all(torch.isfinite(tensor).all() for tensor in states[0].values())
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+@pytest.mark.parametrize("name", [n for n, m in methods().items() if not m.anchor])
+def test_competitors_change_the_model_and_count_their_tokens(name):
+    method, request = method_named(name), a_request(method_named(name).sees)
+    before = copy.deepcopy(tiny_model().state_dict())
+    after = create(method, {}).unlearn(tiny_model(), request).state_dict()
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+    assert request.meter.tokens > 0
+
+
+def test_gradient_methods_raise_the_loss_of_what_they_forget():
+    for name in ("grad_ascent", "grad_diff", "npo"):
+        request = a_request(method_named(name).sees, steps=30)
+        model = create(method_named(name), {"learning_rate": 1e-3}).unlearn(tiny_model(), request)
+        assert nll(model, FORGET, True).mean() > nll(tiny_model(), FORGET, True).mean()
+
+
+def test_a_loss_that_uses_what_it_does_not_declare_is_refused():
+    class Sneaky(method_named("grad_ascent")):
+        def loss(self, batch):
+            return self.nll(batch.retain).mean()
+
+    with pytest.raises(PermissionError, match="retain"):
+        Sneaky().unlearn(tiny_model(), a_request({"forget"}))
+
+    class Peeking(method_named("grad_ascent")):
+        def loss(self, batch):
+            return self.reference_nll(batch.forget).mean()
+
+    with pytest.raises(PermissionError, match="target"):
+        Peeking().unlearn(tiny_model(), a_request({"forget"}))
