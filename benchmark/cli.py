@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 errors = Console(stderr=True, highlight=False)
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="A suite's name, or the path of a YAML file.")]
@@ -253,3 +253,7 @@ def doctor() -> None:
 def main() -> None:
     """Entry point of the console script."""
     sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

@@ -51,6 +51,11 @@ class ConstantAnswers:
     text: str
 
 
+def with_parameters(cls: type[Method]) -> type[Method]:
+    """Makes the annotations of a class, beside those of its bases, validated parameters."""
+    return parameter_dataclass(cls, kw_only=True, config=ConfigDict(extra="forbid"))  # type: ignore[return-value]
+
+
 def describe(cls: type, name: str, reference: str, family: str, sees: set[str]) -> type[Method]:
     """Completes a method class with its description and makes its annotations validated parameters.
 
@@ -62,7 +67,7 @@ def describe(cls: type, name: str, reference: str, family: str, sees: set[str]) 
     if not (inspect.isclass(cls) and issubclass(cls, Method)):
         raise BadInput(f"method {name}: {cls!r} is not a subclass of Method")
     cls.name, cls.reference, cls.family, cls.sees = name, reference, family, frozenset(sees)
-    return parameter_dataclass(cls, kw_only=True, config=ConfigDict(extra="forbid"))  # type: ignore[return-value]
+    return with_parameters(cls)
 
 
 def create(cls: type[Method], parameters: dict[str, Any]) -> Method:

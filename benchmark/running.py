@@ -102,7 +102,7 @@ def _recorded(cells: Sequence[Cell], place: Workplace, measure) -> str:
     """Runs `measure`, which writes the records of `cells`; whatever it raises becomes their error records."""
     lock = place.home / "locks" / f"{cells[0].id}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with FileLock(str(lock)):
         if not place.force and all(cell.path(place.results).is_file() for cell in cells):
             return "ok"
         try:

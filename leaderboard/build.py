@@ -1,4 +1,4 @@
-"""Builds the site: reads the records, writes all pages into a new folder, and only then puts it in the old one's place."""
+"""Builds the site: writes all pages into a new folder, and only then puts it in the former one's place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models answered, packed for the record pages: a variant's prompts and references once, then each run's answers."""
+"""What models answered, packed for the record pages: a variant's prompts once, then each run's answers."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _record_pages(board: Board, track: Track, variant: str, scores: RunScores, r
     examples = variant_examples(board.results.samples_of(successful[0])) if successful else []
     compared = {record.method.name: record for record in reversed(references)}  # the target and the first oracle
     script = examples_file(track.name, variant)
-    yield script, _examples_script(board, compared.values(), examples)
+    yield script, _examples_script(board, list(compared.values()), examples)
     for record in records:
         own = record.status == "ok" and record.id not in [r.id for r in compared.values()]
         yield renderer.page(

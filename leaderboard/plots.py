@@ -1,4 +1,4 @@
-"""Figures as plain dictionaries for plotly's script: forgetting against utility, and residual knowledge by frequency."""
+"""Figures for plotly's script: forgetting against utility, and residual knowledge by frequency."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def frequency_figures(track: Track, colours: Colours) -> dict[str, Figure]:
     rows = strata[(strata["task"] == "frequency") & strata["stratum"].str.startswith("frequency=")].copy()
     rows["frequency"] = pd.to_numeric(rows["stratum"].str.removeprefix("frequency="), errors="coerce")
     rows = rows[rows["frequency"] > 0].sort_values(["frequency", "variant"])
-    figures = {metric: _frequency_figure(rows[rows["metric"] == metric], metric, colours) for metric in FREQUENCY_METRICS}
-    return {metric: figure for metric, figure in figures.items() if figure["data"]}
+    by_metric = {metric: rows[rows["metric"] == metric] for metric in FREQUENCY_METRICS}
+    return {metric: _frequency_figure(own, metric, colours) for metric, own in by_metric.items() if len(own)}
 
 
 def _frequency_figure(rows: pd.DataFrame, metric: str, colours: Colours) -> Figure:
@@ -93,16 +93,17 @@ def _frequency_figure(rows: pd.DataFrame, metric: str, colours: Colours) -> Figu
         shift = DODGE * (i - (len(methods) - 1) / 2)
         traces.append(_line(rows[rows["method"] == name], name, colours[name], shift, "solid"))
     ticks = sorted({int(f) for f in rows["frequency"]})
-    span = [math.log10(ticks[0]) - 0.12, math.log10(ticks[-1]) + 0.12] if ticks else None
-    axis = {"title": {"text": "times seen"}, "type": "log", "range": span, "tickvals": ticks}
-    axis |= {"ticktext": [str(tick) for tick in ticks], "zeroline": False}
-    return _figure(traces, {"xaxis": axis, "yaxis": _share_axis(FREQUENCY_METRICS[metric])})
+    span = [math.log10(ticks[0]) - 0.12, math.log10(ticks[-1]) + 0.12]
+    marks = {"tickvals": ticks, "ticktext": [str(tick) for tick in ticks]}
+    times_seen = _axis("times seen") | {"type": "log", "range": span} | marks
+    return _figure(traces, {"xaxis": times_seen, "yaxis": _share_axis(FREQUENCY_METRICS[metric])})
 
 
 def _line(rows: pd.DataFrame, name: str, colour: str, shift: float, dash: str) -> go.Scatter:
     quantities = [Quantity(*map(float, row)) for row in rows[["value", "low", "high"]].itertuples(index=False)]
     seen = rows["frequency"].astype(int).tolist()
-    spoken = [f"seen {f} times<br>{_spoken('value', q)}<br>n {n}" for f, q, n in zip(seen, quantities, rows["n"], strict=True)]
+    points = zip(seen, quantities, rows["n"], strict=True)
+    spoken = [f"seen {times} times<br>{_spoken('value', q)}<br>n {n}" for times, q, n in points]
     return go.Scatter(
         x=[frequency * 2**shift for frequency in seen],
         y=[q.value for q in quantities],
@@ -118,14 +119,18 @@ def _line(rows: pd.DataFrame, name: str, colour: str, shift: float, dash: str) -
 
 def _share_axis(title: str) -> dict[str, Any]:
     """An axis for values between 0 and 1, with room for the markers at both ends."""
-    return {"title": {"text": title}, "range": [-0.04, 1.04], "tickvals": [0, 0.25, 0.5, 0.75, 1], "zeroline": False}
+    return _axis(title) | {"range": [-0.04, 1.04], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
+
+
+def _axis(title: str) -> dict[str, Any]:
+    return {"title": {"text": title, "standoff": 10}, "automargin": True, "zeroline": False}
 
 
 def _figure(traces: list[go.Scatter], axes: dict[str, Any]) -> Figure:
     """Colours of text and grid are set where the page's theme is known: in plots.js."""
     figure = go.Figure(traces, {"template": "none", "hovermode": "closest", "dragmode": False} | axes)
     figure.update_layout(
-        margin={"l": 55, "r": 12, "t": 12, "b": 50},
-        legend={"orientation": "h", "x": 0, "y": -0.18, "yanchor": "top"},
+        margin={"l": 10, "r": 12, "t": 12, "b": 10},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
     )
     return figure.to_plotly_json()

@@ -16,7 +16,7 @@ LEVELS = [
     {"models", "suite"},
     {"evaluation", "attacks"},
     {"planning"},
-    {"estimates", "running", "report", "doctor"},
+    {"estimates", "running", "report", "doctor", "reference"},
     {"executors"},
     {"progress"},
     {"execution", "api"},

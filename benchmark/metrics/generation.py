@@ -17,7 +17,7 @@ _rouge = RougeScorer(["rougeL"], use_stemmer=True)
 
 def normalize(text: str) -> str:
     """Lower case, letters and digits of any script only, single spaces."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
 
 
 def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ()) -> bool:

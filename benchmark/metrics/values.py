@@ -42,6 +42,9 @@ def applies(metric: Metric, stage: str, split: str) -> bool:
 
 
 def _score(metric: Metric, sample: Sample) -> float:
+    """The metric of a sample; NaN, which counts as failed, where it cannot be scored or the model gave NaN."""
+    if np.isnan(sample.logprobs).any():  # greedy tokens of NaN are all wrong, and zero would be the winning score
+        return float("nan")
     try:
         return metric.example(sample)
     except ValueError:  # an example that cannot be scored is counted as failed, never as a value
@@ -116,7 +119,8 @@ def _summaries(frame: pd.DataFrame, values: list[Value], oracles: Sequence[pd.Da
 def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
     """Every value of a record, from its example frame and those of the oracles it is compared with."""
     values: list[Value] = []
-    for (stage, split), part in frame.groupby(["stage", "split"], sort=True):
+    for place, part in frame.groupby(["stage", "split"], sort=True):
+        stage, split = map(str, place)  # type: ignore[arg-type]  # pandas types group keys as Hashable
         stage_rows = frame[(frame["stage"] == stage) & (frame["split"] == MEMBERSHIP_HOLDOUT)]
         for metric in METRICS.values():
             if split in metric.splits and applies(metric, stage, split):

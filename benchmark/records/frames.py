@@ -19,10 +19,8 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
     for record in records:
         by_method.setdefault(record.method.name, []).append(record)
     for method, own in by_method.items():
-        values: dict[str, set[str]] = {}
-        for record in own:
-            for name, value in record.method.parameters.items():
-                values.setdefault(name, set()).add(json.dumps(value))
+        names_used = {name for record in own for name in record.method.parameters}
+        values = {name: {json.dumps(r.method.parameters.get(name)) for r in own} for name in names_used}
         telling = sorted(name for name, found in values.items() if len(found) > 1)
         for record in own:
             shown = ", ".join(f"{n}={record.method.parameters.get(n)}" for n in telling)
@@ -33,6 +31,9 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
 def index_frame(records: Sequence[Record]) -> pd.DataFrame:
     """A row per successful record: id, role, track, task, variant, method (row name), seed, anchor."""
     names = row_names(records)
+    newest: dict[tuple[str, str], int] = {}
+    for r in records:
+        newest[r.track, r.task.name] = max(r.task.version, newest.get((r.track, r.task.name), 0))
     rows = [
         {
             "id": r.id,
@@ -45,7 +46,7 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
             "anchor": r.method.anchor,
         }
         for r in records
-        if r.status == "ok"
+        if r.status == "ok" and r.task.version == newest[r.track, r.task.name]
     ]
     columns = ["id", "role", "track", "task", "variant", "method", "seed", "anchor"]
     return pd.DataFrame(rows, columns=columns)

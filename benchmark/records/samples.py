@@ -34,8 +34,11 @@ SCHEMA = pa.schema(
 
 
 def rounded(logprobs: np.ndarray) -> np.ndarray:
-    """Log-probabilities as they are stored: float32 to DECIMALS places."""
-    return np.round(np.asarray(logprobs, dtype=np.float64), DECIMALS).astype(np.float32)
+    """Log-probabilities as they will be read back: to DECIMALS places, through the float32 of the file.
+
+    float64, because metrics computed in float32 differ from those that a reader computes from the file.
+    """
+    return np.round(np.asarray(logprobs, dtype=np.float64), DECIMALS).astype(np.float32).astype(np.float64)
 
 
 def samples_to_bytes(samples: Sequence[Sample]) -> bytes:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pyarrow import ArrowException
+from pydantic import BaseModel, ValidationError
 
 from benchmark.errors import BadInput
 from benchmark.metrics.sample import Sample
@@ -62,23 +63,28 @@ class ResultStore:
 
     def samples_of(self, record: Record) -> list[Sample]:
         """The record's samples; BadInput if the file is missing or is not the one that was recorded."""
-        return samples_from_bytes(samples_content(self.path_of(record), record))
+        return read_samples(self.path_of(record), record)
+
+
+class _Versioned(BaseModel):
+    schema_version: int
 
 
 def read_record(path: Path) -> Record:
     """A checked record; BadInput names the file, the field and what was found."""
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError:
         raise BadInput(f"{path}: no such record") from None
+    try:
+        found = _Versioned.model_validate_json(content).schema_version
+        if found != SCHEMA_VERSION:  # before the fields, which another schema has others of
+            raise BadInput(f"{path}: schema_version: found {found}, this version reads {SCHEMA_VERSION}")
+        return Record.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"]) or "file"
         raise BadInput(f"{path}: {where}: {first['msg']}") from None
-    if record.schema_version != SCHEMA_VERSION:
-        found = record.schema_version
-        raise BadInput(f"{path}: schema_version: found {found}, this version reads {SCHEMA_VERSION}")
-    return record
 
 
 def samples_content(path: Path, record: Record) -> bytes:
@@ -93,6 +99,16 @@ def samples_content(path: Path, record: Record) -> bytes:
     if found != record.samples.sha256:
         raise BadInput(f"{file}: sha256 is {found[:12]}…, the record says {record.samples.sha256[:12]}…")
     return content
+
+
+def read_samples(path: Path, record: Record) -> list[Sample]:
+    """The samples beside the record at `path`; BadInput if their file is not the recorded one, or not of samples."""
+    content = samples_content(path, record)
+    try:
+        return samples_from_bytes(content)
+    except (ArrowException, ValueError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{path.parent / record.samples.file}: no samples can be read from it: {reason}") from None
 
 
 def find(records: Sequence[Record], record_id: str) -> Record | None:

@@ -12,12 +12,17 @@ import pandas as pd
 
 from benchmark.errors import BadInput
 from benchmark.metrics import METRICS
+from benchmark.metrics.sample import Sample
 from benchmark.metrics.values import Value, example_frame, metric_values
-from benchmark.records.samples import samples_from_bytes
 from benchmark.records.schema import ORACLE, TARGET, Record
-from benchmark.records.store import ResultStore, read_record, samples_content
+from benchmark.records.store import ResultStore, read_record, read_samples
 
 TOLERANCE = 1e-9
+SUMMARIES = {
+    "forget_quality": ("higher", "p-value", 1),
+    "forget_quality_ks": ("lower", "KS statistic", 1),
+    "model_utility": ("higher", "harmonic mean", 1),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,9 @@ class Folder:
         self.results = results
         self.records: dict[Path, Record] = {}
         self.unreadable: list[Finding] = []
+        misplaced = set(results.root.rglob("*.json")) - set(results.paths())
+        for path in sorted(misplaced):
+            self.unreadable.append(Finding(path, "place", "records lie at <track>/<task>/<variant>/<method>/<id>.json"))
         for path in results.paths():
             try:
                 self.records[path] = read_record(path)
@@ -47,9 +55,12 @@ class Folder:
         self.by_id = {record.id: (path, record) for path, record in self.records.items()}
         self.frame = lru_cache(maxsize=None)(self._frame)
 
-    def _frame(self, record_id: str) -> pd.DataFrame:
+    def samples(self, record_id: str) -> list[Sample]:
         path, record = self.by_id[record_id]
-        return example_frame(samples_from_bytes(samples_content(path, record)))
+        return read_samples(path, record)
+
+    def _frame(self, record_id: str) -> pd.DataFrame:
+        return example_frame(self.samples(record_id))
 
 
 Check = Callable[[Path, Record, Folder], Iterator[str]]
@@ -69,8 +80,8 @@ def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
             yield "a successful record must name its target and oracles"
         return
     wanted = [(TARGET, record.references.target), *((ORACLE, i) for i in record.references.oracles)]
-    if len(record.references.oracles) < 2:
-        yield f"at least two oracles are needed, found {len(record.references.oracles)}"
+    if len(set(record.references.oracles)) < 2:
+        yield f"at least two oracles are needed, found {len(set(record.references.oracles))}"
     for role, record_id in wanted:
         if record_id not in folder.by_id:
             yield f"its {role} {record_id} is missing"
@@ -98,12 +109,32 @@ def samples(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         yield f"the file has {rows} rows, the record says {record.samples.rows}"
 
 
+def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """A result is measured on the very examples that its target was measured on."""
+    if record.status != "ok" or record.references is None:
+        return
+    try:
+        own, target = (
+            {
+                (s.stage, s.split, s.example): (s.entity, s.prompt, s.answer, s.strata, s.aliases)
+                for s in folder.samples(i)
+            }
+            for i in (record.id, record.references.target)
+        )
+    except (BadInput, KeyError):
+        return  # reported by the checks of samples and references
+    different = sorted(key for key in own.keys() | target.keys() if own.get(key) != target.get(key))
+    if different:
+        yield f"{len(different)} examples are not those of the target, first {'/'.join(different[0])}"
+
+
 def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """Values were computed by the metrics' present versions."""
     for value in record.values:
         metric = METRICS.get(value.metric)
-        if metric and metric.version != value.version:
-            yield f"{value.metric} is of version {value.version}, this version computes {metric.version}"
+        version = metric.version if metric else SUMMARIES[value.metric][2] if value.metric in SUMMARIES else None
+        if version is not None and version != value.version:
+            yield f"{value.metric} is of version {value.version}, this version computes {version}"
             return
 
 
@@ -118,6 +149,9 @@ def values(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         return  # reported by the checks of samples and references
     recomputed = {(v.stage, v.split, v.metric, v.stratum): v for v in fresh}
     recorded = {(v.stage, v.split, v.metric, v.stratum): v for v in record.values}
+    keys = [(v.stage, v.split, v.metric, v.stratum) for v in record.values]
+    for key in sorted({key for key in keys if keys.count(key) > 1}):
+        yield f"{'/'.join(key)} is recorded more than once"
     for key in sorted(recomputed.keys() ^ recorded.keys()):
         yield f"{'/'.join(key)} is {'missing' if key in recomputed else 'not a value of this version'}"
     for key in sorted(recomputed.keys() & recorded.keys()):
@@ -128,6 +162,10 @@ def _difference(key: tuple[str, ...], recorded, recomputed: Value) -> Iterator[s
     same = recorded.value == recomputed.value or (math.isnan(recorded.value) and math.isnan(recomputed.value))
     if not same and not math.isclose(recorded.value, recomputed.value, abs_tol=TOLERANCE):
         yield f"{'/'.join(key)}: recorded {recorded.value:.6g}, the samples give {recomputed.value:.6g}"
+    metric = METRICS.get(recorded.metric)
+    better, unit = (metric.better, metric.unit) if metric else SUMMARIES[recorded.metric][:2]
+    if (recorded.better, recorded.unit) != (better, unit):
+        yield f"{'/'.join(key)}: recorded {recorded.better} in {recorded.unit}, the metric is {better} in {unit}"
     if (recorded.n_scored, recorded.n_failed) != (recomputed.n_scored, recomputed.n_failed):
         yield f"{'/'.join(key)}: recorded n {recorded.n_scored}+{recorded.n_failed}, the samples give other numbers"
 
@@ -149,7 +187,7 @@ def orphans(folder: Folder) -> Iterator[Finding]:
             yield Finding(file, "orphans", "no record names this samples file")
 
 
-CHECKS: Sequence[Check] = (place, failures, references, samples, metric_versions, values)
+CHECKS: Sequence[Check] = (place, failures, references, samples, questions, metric_versions, values)
 
 
 def validate(folder: Folder, progress: Callable[[int], None] = lambda _: None) -> list[Finding]:

@@ -47,7 +47,8 @@ def interval(replicated: np.ndarray) -> tuple[float, float]:
     Near the ends of a clipped scale resampling only ever moves a value inwards (a retrained model cannot recover more
     than 1), which would leave the plain estimate outside of its own interval.
     """
-    if np.isnan(replicated).any() or len(replicated) < 2:
+    drawn = replicated[1:][~np.isnan(replicated[1:])]
+    if np.isnan(replicated[0]) or len(drawn) == 0:
         return float("nan"), float("nan")
-    low, high = np.quantile(replicated[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return min(float(low), float(replicated[0])), max(float(high), float(replicated[0]))

@@ -76,7 +76,9 @@ def axis_keys(keys: list[Key], axis: str, stage: str) -> list[Key]:
 def score_run(method: Replicated, target: Replicated, oracle: Replicated, usable: set[Key]) -> Scored:
     """Scores one run; `oracle` is already the mean of the drawn oracles, `usable` are the informative keys."""
     replicates = len(next(iter(method.values())))
-    keys = sorted(usable & set(method))
+    missing = np.full(replicates, np.nan)
+    keys = sorted(usable)
+    method = {key: method.get(key, missing) for key in keys}
     parts = {
         key: retention(method[key], target[key])
         if METRICS[key[2]].axis_of(key[1]) == "utility"
@@ -85,13 +87,18 @@ def score_run(method: Replicated, target: Replicated, oracle: Replicated, usable
     }
 
     def mean_of(axis: str, stage: str) -> np.ndarray:
-        return floored_harmonic_mean([parts[k] for k in axis_keys(keys, axis, stage)], replicates)
+        """NaN if any informative value is missing from the run: what failed is not averaged away."""
+        own = [parts[k] for k in axis_keys(keys, axis, stage)]
+        return missing if any(np.isnan(v[0]) for v in own) else floored_harmonic_mean(own, replicates)
 
     axes = {axis: mean_of(axis, MODEL_STAGE) for axis in ("forgetting", "utility", "privacy")}
-    attacks = {stage: mean_of("forgetting", stage) for stage in sorted({k[0] for k in keys} - {MODEL_STAGE})}
-    axes["robustness"] = np.mean(list(attacks.values()), axis=0) if attacks else np.full(replicates, np.nan)
-    present = [values for values in axes.values() if not np.isnan(values[0])]
-    return Scored(parts, axes, attacks, floored_harmonic_mean(present, replicates))
+    attacked = sorted({k[0] for k in keys if axis_keys([k], "forgetting", k[0])} - {MODEL_STAGE})
+    attacks = {stage: mean_of("forgetting", stage) for stage in attacked}
+    axes["robustness"] = np.mean(list(attacks.values()), axis=0) if attacks else missing
+    informative_axes = [a for a in axes if (attacks if a == "robustness" else axis_keys(keys, a, MODEL_STAGE))]
+    own = [axes[a] for a in informative_axes]
+    score = missing if any(np.isnan(v[0]) for v in own) else floored_harmonic_mean(own, replicates)
+    return Scored(parts, axes, attacks, score)
 
 
 def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:

@@ -59,7 +59,7 @@ def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
                     "target": float(scores.target[key][0]),
                     "oracle": float(scores.oracle[key][0]),
                     "recovery": float("nan") if part is None else float(part[0]),
-                    "n": scores.sizes.get(key, 0),
+                    "n": run.sizes.get(key, 0),
                 }
             for name in QUANTITIES:
                 value = run.scored.score if name == "score" else run.scored.axes[name]

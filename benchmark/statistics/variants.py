@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.values import aggregate, applies, strata_masks
 from benchmark.statistics.bootstrap import SEED, EntityWeights, entity_weights, mean_of_picks, picks
@@ -22,6 +23,7 @@ class Run:
 
     values: Replicated
     scored: Scored
+    sizes: Mapping[Key, int]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], rep
     runs: dict[str, dict[int, Run]] = {}
     for row in by_role["method"].to_dict("records") if "method" in by_role else []:
         values = replicate(examples[row["id"]], weights)
-        run = Run(values, score_run(values, target, oracle, usable))
+        run = Run(values, score_run(values, target, oracle, usable), _sizes(examples[row["id"]]))
+        if int(row["seed"]) in runs.get(str(row["method"]), {}):
+            raise BadInput(f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}")
         runs.setdefault(str(row["method"]), {})[int(row["seed"])] = run
     return VariantScores(runs, target, oracle, usable, _sizes(target_frame), replicates)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from benchmark.data import Pair, Request
-from benchmark.method import Method
+from benchmark.method import Method, with_parameters
 from benchmark.training.loop import Schedule, train
 from benchmark.training.sequences import Sequences, answer_nll, collate
 
@@ -38,6 +38,7 @@ class ForgetRetainBatch:
         return sum(sequences.tokens for sequences in self.given.values())
 
 
+@with_parameters
 class GradientMethod(Method):
     """Minimises `loss` for the steps of the request's budget, starting from the target.
 

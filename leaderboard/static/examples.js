@@ -17,17 +17,17 @@ function element(name, properties = {}, ...children) {
 }
 
 function answerCell(answer) {
-  if (!answer) return element("td", { className: "answer missing", textContent: "–" });
+  if (!answer) return element("td", { className: "missing", textContent: "–" });
   const [text, probability, right] = answer;
   const shown = element("span", { className: right ? "right" : "other", textContent: text || "(nothing)" });
   const number = element("span", { className: "probability", textContent: probability?.toFixed(3) ?? "" });
-  return element("td", { className: "answer" }, shown, number);
+  return element("td", {}, element("div", { className: "answer" }, shown, number));
 }
 
 function exampleBody(index) {
   const example = examples[index];
   const lines = example.prompts.map((prompt, n) => {
-    const wording = element("td", { className: "small", textContent: n ? "held-out" : "as trained" });
+    const wording = element("td", { className: "small", textContent: n ? "held-out" : "trained" });
     const line = element("tr", {}, wording, element("td", { className: "prompt", textContent: prompt }));
     line.append(...columns.map(([, answers]) => answerCell(answers[index]?.[n])));
     return line;

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -70,11 +69,10 @@ def test_means_are_plain_means_over_examples(values_of):
     assert found(values, "exact_memorization").value == 0.5
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_an_answer_without_tokens_fails_and_is_never_zero(values_of):
     broken = {"logprobs": EMPTY, "correct": EMPTY.astype(bool), "paraphrase_logprobs": (EMPTY,)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        values = values_of({"correct": np.array([True, True])}, broken, {"split": "holdout"})
+    values = values_of({"correct": np.array([True, True])}, broken, {"split": "holdout"})
     for metric in SCORING_PASS:
         value = found(values, metric)
         assert (value.n_scored, value.n_failed) == (1, 1), metric
@@ -104,15 +102,14 @@ def test_where_every_example_failed_the_value_is_nan(values_of):
     assert (value.n_scored, value.n_failed) == (0, 2)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_strata_partition_the_examples(values_of):
     rng = np.random.default_rng(0)
     changes = [
         {"strata": {"frequency": "low" if i % 3 else "high"}, "logprobs": -rng.random(3) if i != 4 else EMPTY}
         for i in range(10)
     ]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        values = values_of(*changes)
+    values = values_of(*changes)
     for metric in ("probability", "exact_answer", "truth_ratio"):
         whole = found(values, metric)
         parts = [found(values, metric, stratum=f"frequency={level}") for level in ("low", "high")]

@@ -125,6 +125,7 @@ def test_extreme_models_give_finite_truth_ratios(make_sample, right, wrong):
     assert truth_ratio_utility(sample) == pytest.approx(float(right > wrong))
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("field", ["paraphrase_logprobs", "perturbed_logprobs"])
 @pytest.mark.parametrize("metric", [truth_ratio, truth_ratio_cw, truth_ratio_utility, choice_probability])
 def test_an_empty_compared_answer_is_never_a_number(make_sample, metric, field):

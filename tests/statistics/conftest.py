@@ -12,7 +12,12 @@ FORGETTING = ("paraphrased_probability", "truth_ratio", "extraction_strength", "
 UTILITY = ("probability", "rouge_l_recall", "truth_ratio_utility")
 
 
-def _frame(columns, per_entity=1, strata=lambda i: {}):
+def _halves(i):
+    """The strata of the i-th example: the frequency of every second person is high."""
+    return {"frequency": "high" if i % 4 < 2 else "low"}
+
+
+def _frame(columns, per_entity, strata):
     """A frame from {(stage, split): {metric: values}}; `per_entity` examples in a row are about one entity."""
     parts = []
     for (stage, split), metrics in columns.items():
@@ -29,7 +34,7 @@ def _frame(columns, per_entity=1, strata=lambda i: {}):
     return pd.concat(parts, ignore_index=True).reindex(columns=names)
 
 
-def _model(forget, retain=0.9, attacked=0.05, seed=0, noise=0.04, count=24):
+def _model(forget, retain=0.9, attacked=0.05, seed=0, noise=0.04, count=24, strata=_halves):
     """A model that knows its forget and retain examples about that well, each example a little differently."""
     rng = np.random.default_rng(seed)
 
@@ -45,13 +50,14 @@ def _model(forget, retain=0.9, attacked=0.05, seed=0, noise=0.04, count=24):
             ("quantize", "forget"): dict.fromkeys(FORGETTING, np.clip(own + attacked, 0, 1)),
         },
         per_entity=2,
-        strata=lambda i: {"frequency": "high" if i % 4 < 2 else "low"},
+        strata=strata,
     )
 
 
-def _board(methods, variant="low", track="toy", anchors=()):
+def _board(methods, variant="low", track="toy", anchors=(), strata=_halves):
     """(index, frames) of a variant with a target, two oracles and {method: [a frame per seed]}."""
-    runs = [("target", 0, _model(0.9, seed=100)), *(("oracle", s, _model(0.2, seed=100 + s)) for s in (1, 2))]
+    runs = [("target", 0, _model(0.9, seed=100, strata=strata))]
+    runs += [("oracle", s, _model(0.2, seed=100 + s, strata=strata)) for s in (1, 2)]
     runs += [(method, seed, frame) for method, own in methods.items() for seed, frame in enumerate(own)]
     rows = [
         {
@@ -74,11 +80,6 @@ def _join(*boards):
     return pd.concat([index for index, _ in boards], ignore_index=True), {
         record_id: frame for _, frames in boards for record_id, frame in frames.items()
     }
-
-
-@pytest.fixture(scope="session")
-def make_frame():
-    return _frame
 
 
 @pytest.fixture(scope="session")

@@ -85,8 +85,8 @@ def test_interval_holds_the_plain_estimate():
     assert high == 1
 
 
-@pytest.mark.parametrize("replicated", [[0.5, 0.1, np.nan], [np.nan, 0.1, 0.2], [0.5]])
-def test_interval_of_missing_draws_is_nan(replicated):
+@pytest.mark.parametrize("replicated", [[0.5, np.nan, np.nan], [np.nan, 0.1, 0.2], [0.5]])
+def test_interval_without_estimate_or_draws_is_nan(replicated):
     assert np.isnan(interval(np.array(replicated))).all()
 
 

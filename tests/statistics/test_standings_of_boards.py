@@ -171,7 +171,7 @@ def test_uninformative_metrics_are_left_out_and_listed(board, found):
     changed = {i: f.copy() for i, f in frames.items()}
     changed[target_id]["extraction_strength"] = changed[oracle_id]["extraction_strength"]
     again = score(index, changed)
-    assert ("forgetting", "extraction_strength") not in zip(*found.uninformative[["axis", "metric"]].to_numpy().T)
+    assert of(found.uninformative, metric="extraction_strength").empty
     listed = of(again.uninformative, metric="extraction_strength")
     assert listed[["track", "task", "variant", "axis"]].to_numpy().tolist() == [["toy", "towns", "low", "forgetting"]]
     assert listed["target"].item() == pytest.approx(
@@ -254,6 +254,17 @@ def test_strata_have_intervals_for_methods_target_and_oracle(found):
     assert (rows["low"] <= rows["value"]).all()
     assert (rows["value"] <= rows["high"]).all()
     assert of(rows, stratum="all", method="good")["n"].item() == 24
+
+
+def test_a_small_stratum_has_an_interval(make_board, model_frame):
+    """With 2 of 12 entities every ninth draw holds none of them; the other draws still say how sure the value is."""
+
+    def rare(i):
+        return {"frequency": "rare" if i < 4 else "common"}
+
+    strata = score(*make_board({"good": [model_frame(0.4, seed=1, strata=rare)]}, strata=rare)).strata
+    row = of(strata, method="good", metric="exact_answer", stratum="frequency=rare").iloc[0]
+    assert row["low"] < row["value"] < row["high"]
 
 
 def test_a_variant_without_references_is_left_out(board):

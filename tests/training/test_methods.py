@@ -70,7 +70,9 @@ def test_npo_follows_equation_3_on_summed_likelihoods():
     model, reference = tiny_model(0), tiny_model(1)
     loss, batch = loss_on_first_batch("npo", model, reference, beta=0.5, retain_weight=2.0)
     terms = []
-    for own, other in zip(nll(model, batch.forget.pairs, False), nll(reference, batch.forget.pairs, False), strict=True):
+    for own, other in zip(
+        nll(model, batch.forget.pairs, False), nll(reference, batch.forget.pairs, False), strict=True
+    ):
         terms.append(-(2 / 0.5) * math.log(1 / (1 + math.exp(-0.5 * float(own - other)))))
     retain = float(nll(model, batch.retain.pairs, True).mean())
     assert loss == pytest.approx(sum(terms) / len(terms) + 2 * retain, rel=1e-4)

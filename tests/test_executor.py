@@ -1,0 +1,62 @@
+"""The local executor: order, dependencies, and workers that die."""
+
+import os
+import signal
+import time
+
+from benchmark.executors.local import LocalExecutor
+from benchmark.planning import Job
+
+
+def job(name, needs=(), kind="cell"):
+    return Job(name, kind, name, frozenset(needs), "track", "task", "variant", 2)
+
+
+def prepare():
+    """Nothing to prepare."""
+
+
+def act(job):
+    """Does what the job's name says, in a worker."""
+    if "die" in job.id:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "raise" in job.id:
+        raise ValueError("first line\nlast line")
+    time.sleep(0.05)
+    return "ok"
+
+
+def run(jobs, workers=2):
+    events = []
+    LocalExecutor(workers, prepare, act).run(jobs, events.append)
+    return events
+
+
+def ends(events):
+    return {e.job.id: (e.kind, e.message) for e in events if e.kind != "start"}
+
+
+def test_dependencies_come_first_and_every_job_ends_once():
+    events = run([job("c", ["a", "b"]), job("a", kind="model"), job("b", kind="model"), job("d")])
+    finished = [e.job.id for e in events if e.kind == "done"]
+    assert sorted(finished) == ["a", "b", "c", "d"]
+    order = [(e.kind, e.job.id) for e in events]
+    assert order.index(("start", "c")) > max(order.index(("done", "a")), order.index(("done", "b")))
+
+
+def test_what_is_there_already_is_no_obstacle():
+    assert ends(run([job("a", needs=["cached long ago"])])) == {"a": ("done", "ok")}
+
+
+def test_a_dead_worker_costs_its_job_and_no_other():
+    found = ends(run([job("die"), *(job(f"j{i}") for i in range(5))]))
+    assert found["die"] == ("lost", "the worker process died (exit code -9)")
+    assert all(found[f"j{i}"] == ("done", "ok") for i in range(5))
+
+
+def test_what_needs_a_failed_job_is_skipped():
+    found = ends(run([job("raise", kind="model"), job("x", ["raise"]), job("y", ["x"]), job("z")], workers=1))
+    assert found["raise"][0] == "done"
+    assert "last line" in found["raise"][1]
+    assert found["x"][0] == found["y"][0] == "skipped"
+    assert found["z"] == ("done", "ok")

@@ -1,0 +1,81 @@
+"""Discovery: names, near misses, collisions, and methods that live outside the tree."""
+
+import pytest
+
+from benchmark import registry
+from benchmark.errors import BadInput
+from benchmark.method import Method, create, source_hash
+
+OUTSIDE = '''
+from benchmark.api import GradientMethod, register_method
+
+@register_method("{name}", reference="", family="test", sees={{"forget"}})
+class Mine(GradientMethod):
+    """Mine."""
+    power: float = 2.0
+
+    def loss(self, batch):
+        return -self.nll(batch.forget).mean() ** self.power
+'''
+
+
+def write(tmp_path, name, text=OUTSIDE):
+    path = tmp_path / f"{name}.py"
+    path.write_text(text.format(name=name))
+    return f"{path}:Mine"
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest():
+    with pytest.raises(BadInput, match=r"unknown method 'grad_dif'; did you mean grad_diff"):
+        registry.method_named("grad_dif")
+    with pytest.raises(BadInput, match="unknown task 'freqency'; did you mean frequency"):
+        registry.task_named("freqency")
+    with pytest.raises(BadInput, match="known: .*npo"):
+        registry.method_named("zzzzzz")
+
+
+def test_a_method_from_a_file_has_its_parameters_checked(tmp_path):
+    cls = registry.method_named(write(tmp_path, "outside_a"))
+    assert create(cls, {"power": 3}).parameters == {"learning_rate": 1e-3, "power": 3.0}
+    with pytest.raises(BadInput, match=r"parameter pwer: .*parameters: learning_rate, power"):
+        create(cls, {"pwer": 3})
+    with pytest.raises(BadInput, match="parameter power: .*number"):
+        create(cls, {"power": "much"})
+
+
+def test_the_source_is_part_of_a_methods_identity(tmp_path):
+    one = source_hash(registry.method_named(write(tmp_path, "outside_b")))
+    other = source_hash(registry.method_named(write(tmp_path, "outside_c")))
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("missing.py:Mine", "is not a file"),
+        ("{tmp}/broken.py:Mine", "raised ZeroDivisionError"),
+        ("{tmp}/fine.py:Other", "no class 'Other' .*defines Mine"),
+        ("{tmp}/plain.py:Mine", "lacks @register_method"),
+        ("{tmp}/npo.py:Mine", "'npo' is defined twice"),
+        ("{tmp}/oracle.py:Mine", "the name is reserved"),
+        ("{tmp}/nosy.py:Mine", r"sees has \['evaluation'\]"),
+    ],
+)
+def test_bad_files_are_one_clear_line(tmp_path, spec, message):
+    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "plain.py").write_text("class Mine: pass")
+    write(tmp_path, "fine", OUTSIDE.replace("{name}", "fine_one"))
+    write(tmp_path, "npo")
+    write(tmp_path, "oracle")
+    write(tmp_path, "nosy", OUTSIDE.replace('"forget"', '"evaluation"'))
+    with pytest.raises(BadInput, match=message) as caught:
+        registry.method_named(spec.format(tmp=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_every_registered_entry_describes_itself():
+    for name, cls in registry.methods().items():
+        assert issubclass(cls, Method)
+        assert cls.__doc__
+        assert cls.name == name
+    assert all(cls.version >= 1 and cls.__doc__ for cls in registry.tasks().values())

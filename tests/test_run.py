@@ -1,0 +1,139 @@
+"""Whole runs on the tiny track: determinism, kills, methods that misbehave, records that validate."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from benchmark.records.store import ResultStore
+from benchmark.records.validation import Folder, validate
+
+pytestmark = pytest.mark.slow
+
+BAD_METHODS = '''
+import os
+import torch
+from benchmark.api import Method, register_method
+
+
+@register_method("raises", reference="", family="test", sees=set())
+class Raises(Method):
+    """Raises."""
+
+    def unlearn(self, model, request):
+        raise RuntimeError("no such luck\\nthe last line")
+
+
+@register_method("gives_nan", reference="", family="test", sees=set())
+class GivesNaN(Method):
+    """Returns NaN weights."""
+
+    def unlearn(self, model, request):
+        with torch.no_grad():
+            next(model.parameters()).fill_(float("nan"))
+        return model
+
+
+@register_method("gives_nothing", reference="", family="test", sees=set())
+class GivesNothing(Method):
+    """Returns nothing."""
+
+    def unlearn(self, model, request):
+        pass
+
+
+@register_method("dies", reference="", family="test", sees=set())
+class Dies(Method):
+    """Takes its process with it, as an out-of-memory kill does."""
+
+    def unlearn(self, model, request):
+        os.kill(os.getpid(), 9)
+'''
+
+
+def command(folder, *arguments):
+    environment = os.environ | {"PALIMPSEST_HOME": str(folder / "home")}
+    words = [sys.executable, "-m", "benchmark.cli", "run", "--suite", "smoke", "--out", str(folder / "out"), *arguments]
+    return {"args": words, "env": environment, "cwd": folder, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+
+
+def run(folder, *arguments):
+    done = subprocess.run(**command(folder, *arguments), text=True, timeout=500, check=False)
+    return done.returncode, done.stdout
+
+
+def contents(folder):
+    """Everything in the records that must repeat itself: all but where and when they were made."""
+    found = {}
+    for path in sorted((folder / "out").glob("*/*/*/*/*.json")):
+        record = json.loads(path.read_text())
+        record["provenance"] = None
+        record["model"]["made"].pop("seconds")
+        found[path.relative_to(folder)] = (record, (path.parent / record["samples"]["file"]).read_bytes())
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder in which the suite ran through."""
+    folder = tmp_path_factory.mktemp("finished")
+    code, output = run(folder)
+    assert code == 0, output
+    return folder
+
+
+def test_a_run_makes_every_record_and_all_validate(finished):
+    assert len(contents(finished)) == 8
+    assert validate(Folder(ResultStore(finished / "out"))) == []
+
+
+def test_a_second_run_finds_everything_cached_and_changes_nothing(finished):
+    before = {p: p.stat().st_mtime_ns for p in (finished / "out").rglob("*.*")}
+    code, output = run(finished)
+    assert code == 0
+    assert "8 cells, 8 cached, 0 jobs, nothing to run" in output
+    assert {p: p.stat().st_mtime_ns for p in (finished / "out").rglob("*.*")} == before
+
+
+def test_killed_and_resumed_elsewhere_the_records_are_identical(finished, tmp_path):
+    """Kill -9 after the first result; nothing is half-written, none is lost, and every score is the same again."""
+    process = subprocess.Popen(**command(tmp_path), text=True, start_new_session=True)
+    deadline = time.monotonic() + 300
+    while not list((tmp_path / "out").glob("*/*/*/*/*.json")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    partial = contents(tmp_path)
+    assert len(partial) < 8
+    time.sleep(2)  # orphaned workers notice that their parent is gone
+    assert contents(tmp_path).keys() == partial.keys()
+    code, output = run(tmp_path)
+    assert code == 0, output
+    assert contents(tmp_path) == contents(finished)
+    assert not [p for p in (tmp_path / "out").rglob("*") if p.name.startswith(".")]
+
+
+def test_bad_methods_become_error_records_and_the_rest_goes_on(finished, tmp_path):
+    (tmp_path / "bad.py").write_text(BAD_METHODS)
+    classes = ["Raises", "GivesNaN", "GivesNothing", "Dies"]
+    arguments = [word for name in classes for word in ("--method", f"{tmp_path / 'bad.py'}:{name}")]
+    code, output = run(finished, *arguments, "--method", "refuse_all", "--seed", "7")
+    assert code == 0, output
+    errors = {}
+    for record in ResultStore(finished / "out").read_all():
+        if record.status == "error":
+            errors[record.method.name] = record.error.message
+            assert record.values == []
+    assert errors["raises"].startswith("RuntimeError: no such luck")
+    assert "weights of the returned model are NaN" in errors["gives_nan"]
+    assert "returned nothing" in errors["gives_nothing"]
+    assert "worker process died (exit code -9)" in errors["dies"]
+    assert "4 jobs failed" in output
+    assert list((finished / "out").glob("*/*/*/refuse_all/*.json"))
+    assert validate(Folder(ResultStore(finished / "out"))) == []
