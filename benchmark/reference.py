@@ -40,8 +40,8 @@ def metrics_page() -> str:
     """The metrics with definition, direction, unit and source, then the attacks."""
     parts = [
         "# Metrics\n\n" + NOTE,
-        "Every metric is a pure function of one model's samples. *better* says how the value on the forget set is to be",
-        "read: `oracle` means the closer to the oracle the better. Values that could not be computed are counted as",
+        "Every metric is a pure function of one model's samples. *better* says how the value on the forget set is to",
+        "be read: `oracle` means the closer to the oracle the better. Values that could not be computed are counted as",
         "`n_failed` and never become zeros.\n",
     ]
     summaries = [f"| `{name}` | {unit} | {better} | {version} |" for name, (better, unit, version) in SUMMARIES.items()]
@@ -53,9 +53,9 @@ def metrics_page() -> str:
             *(_metric(metric) for metric in METRICS.values()),
             f"## Values of a model as a whole\n\n{table}",
             *summaries,
-            "\n`forget_quality` is the p-value, `forget_quality_ks` the statistic of the Kolmogorov-Smirnov test between",
-            "the truth ratios of model and oracle, averaged over oracles (Maini et al. 2024); `model_utility` is TOFU's",
-            "harmonic mean of nine components on retain, neighbours and general.\n",
+            "\n`forget_quality` is the p-value, `forget_quality_ks` the statistic of the Kolmogorov-Smirnov test",
+            "between the truth ratios of model and oracle, averaged over oracles (Maini et al. 2024); `model_utility`",
+            "is TOFU's harmonic mean of nine components on retain, neighbours and general.\n",
             "## Attacks\n",
             *attacks,
             "",

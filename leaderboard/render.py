@@ -28,7 +28,7 @@ def slug(text: str) -> str:
     """A file name for any text, `frequency--low` for `frequency/low`; a hash keeps apart what is not plain."""
     written = text.replace("/", "--")
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", written).strip("-")
-    return plain if plain == written else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    return plain if plain and plain == written else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def record_page(record: Record) -> str:

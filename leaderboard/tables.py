@@ -39,13 +39,14 @@ UNKNOWN = Quantity(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a ranked table: a method on a track, or on one variant of it. `quantities` is empty if all failed."""
+    """One line of a ranked table: a method on a track or on one of its variants; no `quantities`: nothing is scored."""
 
     name: str
     method: MethodInfo
     quantities: dict[str, Quantity]
     runs: list[Record]
     expected: int
+    complete: bool
     rank: int | None = None
     tied: bool = False
     worst_attack: str = ""
@@ -64,10 +65,10 @@ class Row:
 
     @property
     def state(self) -> str:
-        """`failed` without any result, `partial` with runs missing, `complete`."""
+        """`failed` without any result, `unscored` without references to compare with, `incomplete` or `complete`."""
         if not self.quantities:
-            return "failed"
-        return "complete" if self.succeeded >= self.expected else "partial"
+            return "unscored" if self.succeeded else "failed"
+        return "complete" if self.complete else "incomplete"
 
     def quantity(self, name: str) -> Quantity:
         return self.quantities.get(name, UNKNOWN)
@@ -81,9 +82,10 @@ def overall_rows(track: Track) -> list[Row]:
     rows = []
     for name, runs in _runs_by_row(track.records, track).items():
         rank = ranks.get(name)
-        quantities = _quantities(scored.get(name))
         tied = rank is not None and shared[rank] > 1
-        rows.append(Row(name, runs[0].method, quantities, runs, track.expected[name], rank, tied))
+        complete = name in scored and bool(scored[name]["complete"])
+        quantities = _quantities(scored.get(name))
+        rows.append(Row(name, runs[0].method, quantities, runs, track.expected[name], complete, rank, tied))
     return sorted(rows, key=_by_score)
 
 
@@ -95,7 +97,9 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
     for name, runs in _runs_by_row([r for r in track.records if r.variant == variant], track).items():
         attack = scored[name]["worst_attack"] if name in scored else ""
         expected = track.expected[name] // len(track.variants)
-        rows.append(Row(name, runs[0].method, _quantities(scored.get(name)), runs, expected, worst_attack=attack))
+        complete = sum(run.status == "ok" for run in runs) >= expected
+        quantities = _quantities(scored.get(name))
+        rows.append(Row(name, runs[0].method, quantities, runs, expected, complete, worst_attack=attack))
     return sorted(rows, key=_by_score)
 
 

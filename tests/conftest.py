@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmark.metrics import METRICS, Sample
+from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.values import example_frame, metric_values
 from benchmark.records.samples import rounded, samples_from_bytes, samples_to_bytes, sha256
 from benchmark.records.schema import (
@@ -92,13 +93,6 @@ def _model_samples(forget, rest, seed):
                 rng = random.Random(f"{stage}-{split}-{seed}-{forget}")
                 found += [_example_samples(split, i, known, rng, stage) for i in range(size)]
     return found
-
-
-SUMMARIES = {
-    "forget_quality": ("higher", "p-value", 1),
-    "forget_quality_ks": ("lower", "KS statistic", 1),
-    "model_utility": ("higher", "harmonic mean", 1),
-}
 
 
 def _recorded(value):

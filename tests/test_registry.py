@@ -30,7 +30,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest():
         registry.method_named("grad_dif")
     with pytest.raises(BadInput, match="unknown task 'freqency'; did you mean frequency"):
         registry.task_named("freqency")
-    with pytest.raises(BadInput, match="known: .*npo"):
+    with pytest.raises(BadInput, match=r"known: .*npo"):
         registry.method_named("zzzzzz")
 
 
@@ -39,7 +39,7 @@ def test_a_method_from_a_file_has_its_parameters_checked(tmp_path):
     assert create(cls, {"power": 3}).parameters == {"learning_rate": 1e-3, "power": 3.0}
     with pytest.raises(BadInput, match=r"parameter pwer: .*parameters: learning_rate, power"):
         create(cls, {"pwer": 3})
-    with pytest.raises(BadInput, match="parameter power: .*number"):
+    with pytest.raises(BadInput, match=r"parameter power: .*number"):
         create(cls, {"power": "much"})
 
 

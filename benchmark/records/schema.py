@@ -11,7 +11,7 @@ TARGET, ORACLE = "target", "oracle"  # reserved method names: the two references
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class TaskInfo(Part):

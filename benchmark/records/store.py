@@ -108,7 +108,7 @@ def read_samples(path: Path, record: Record) -> list[Sample]:
         return samples_from_bytes(content)
     except (ArrowException, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise BadInput(f"{path.parent / record.samples.file}: no samples can be read from it: {reason}") from None
+        raise BadInput(f"{path.with_suffix('.samples.parquet')}: no samples can be read: {reason}") from None
 
 
 def find(records: Sequence[Record], record_id: str) -> Record | None:

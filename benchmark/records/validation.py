@@ -12,17 +12,13 @@ import pandas as pd
 
 from benchmark.errors import BadInput
 from benchmark.metrics import METRICS
+from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.values import Value, example_frame, metric_values
 from benchmark.records.schema import ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore, read_record, read_samples
 
 TOLERANCE = 1e-9
-SUMMARIES = {
-    "forget_quality": ("higher", "p-value", 1),
-    "forget_quality_ks": ("lower", "KS statistic", 1),
-    "model_utility": ("higher", "harmonic mean", 1),
-}
 
 
 @dataclass(frozen=True)

@@ -149,11 +149,9 @@ def test_missing_samples_are_refused(results, path):
 @pytest.mark.parametrize("content", [b"", b"not a parquet file", b"PAR1 PAR1"])
 def test_samples_that_are_no_parquet_are_bad_input_though_their_hash_is_right(results, path, content):
     rewrite(path, lambda r: r["samples"].update(sha256=sha256(content)))
-    file = path.with_name(f"{path.stem}.samples.parquet")
-    file.write_bytes(content)
-    with pytest.raises(BadInput) as caught:
+    path.with_name(f"{path.stem}.samples.parquet").write_bytes(content)
+    with pytest.raises(BadInput, match=path.stem):
         results.samples_of(read_record(path))
-    assert str(file) in str(caught.value)
 
 
 def test_an_error_record_has_no_samples(path):

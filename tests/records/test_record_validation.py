@@ -13,6 +13,14 @@ from benchmark.records.validation import Folder, validate
 FAILURE = Failure(type="ValueError", message="loss is NaN", traceback="…").model_dump()
 
 
+@pytest.fixture
+def few(results):
+    """The folder with one run of one method, which is quicker to validate."""
+    for path in (*results.root.glob("toy/towns/low/beta/*"), *results.root.glob("toy/towns/low/alpha/alpha1*")):
+        path.unlink()
+    return results
+
+
 def findings(results):
     return validate(Folder(results))
 
@@ -89,7 +97,7 @@ def value_altered(results):
 
 
 def value_of_a_stratum_altered(results):
-    return rewrite(path_of(results, "beta"), lambda r: value(r, stratum="frequency=low").update(value=0.123))
+    return rewrite(path_of(results, "alpha"), lambda r: value(r, stratum="frequency=low").update(value=0.123))
 
 
 def value_made_nan(results):
@@ -145,7 +153,7 @@ def target_missing(results):
     path = path_of(results, "target")
     samples_file(path).unlink()
     path.unlink()
-    return path_of(results, "beta")
+    return path_of(results, "alpha")
 
 
 def oracle_of_other_data(results):
@@ -159,8 +167,7 @@ def oracle_of_another_task_version(results):
 
 
 def target_is_a_method(results):
-    beta = read_record(path_of(results, "beta")).id
-    return rewrite(path_of(results, "alpha"), lambda r: r["references"].update(target=beta))
+    return rewrite(path_of(results, "alpha"), lambda r: r["references"].update(target=r["id"]))
 
 
 def target_failed(results):
@@ -328,66 +335,64 @@ BROKEN = [
 ]
 
 
+# These break nothing else.
+ALONE = {value_altered, n_altered, metric_of_another_version, stray_samples, truncated, rows_altered, value_missing,
+         success_with_error, direction_altered, value_twice, one_folder_too_high}  # fmt: skip
+
+
 @pytest.mark.parametrize(("mutation", "check"), BROKEN, ids=[m.__name__ for m, _ in BROKEN])
-def test_a_broken_rule_is_found_and_named(results, mutation, check):
-    path = mutation(results)
-    found = findings(results)
+def test_a_broken_rule_is_found_and_named(few, mutation, check):
+    path = mutation(few)
+    found = findings(few)
     assert (path, check) in {(f.path, f.check) for f in found}
     assert all(str(f).startswith(f"{f.path}: {f.check}: ") and "\n" not in str(f) for f in found)
+    if mutation in ALONE:
+        assert len(found) == 1
 
 
-@pytest.mark.parametrize(
-    ("mutation", "count"), [(value_altered, 1), (n_altered, 1), (metric_of_another_version, 1), (stray_samples, 1),
-                            (truncated, 1), (rows_altered, 1), (value_missing, 1), (success_with_error, 1)],
-)  # fmt: skip
-def test_one_broken_rule_is_one_finding(results, mutation, count):
-    mutation(results)
-    assert len(findings(results)) == count
-
-
-def test_a_finding_says_what_was_recorded_and_what_is_right(results):
-    path = path_of(results, "alpha")
+def test_a_finding_says_what_was_recorded_and_what_is_right(few):
+    path = path_of(few, "alpha")
     right = value(json.loads(path.read_text()))["value"]
     rewrite(path, lambda r: value(r).update(value=0.123))
-    (finding,) = findings(results)
+    (finding,) = findings(few)
     assert "model/forget/exact_memorization/all" in finding.message
     assert "0.123" in finding.message
     assert f"{right:.6g}" in finding.message
 
 
-def test_values_within_rounding_are_no_finding(results):
-    rewrite(path_of(results, "alpha"), lambda r: value(r).update(value=value(r)["value"] + 1e-11))
-    assert findings(results) == []
+def test_values_within_rounding_are_no_finding(few):
+    rewrite(path_of(few, "alpha"), lambda r: value(r).update(value=value(r)["value"] + 1e-11))
+    assert findings(few) == []
 
 
-def test_every_oracle_is_compared_with_the_others_only(results):
+def test_every_oracle_is_compared_with_the_others_only(few):
     """Were an oracle compared with itself, its forget quality would be drawn towards 1."""
-    path = path_of(results, "oracle")
+    path = path_of(few, "oracle")
     record = Record.model_validate_json(path.read_text())
     recorded = next(v.value for v in record.values if v.metric == "forget_quality_ks")
     assert recorded > 0
     rewrite(path, lambda r: value(r, "forget_quality_ks").update(value=recorded / 2))
-    assert [f.path for f in findings(results)] == [path]
+    assert [f.path for f in findings(few)] == [path]
 
 
-def test_a_method_is_measured_on_all_that_the_target_was(results, make_record):
+def test_a_method_is_measured_on_all_that_the_target_was(few, make_record):
     """Leaving hard examples out would otherwise pass: hash, rows and values fit."""
-    path = path_of(results, "alpha")
-    rewrite_samples(path, lambda samples: [s for s in samples if s.example != "forget-0"], make_record, results)
-    assert path in [f.path for f in findings(results)]
+    path = path_of(few, "alpha")
+    rewrite_samples(path, lambda samples: [s for s in samples if s.example != "forget-0"], make_record, few)
+    assert path in [f.path for f in findings(few)]
 
 
-def test_a_method_is_measured_on_the_same_questions_as_the_target(results, make_record):
+def test_a_method_is_measured_on_the_same_questions_as_the_target(few, make_record):
     """An example whose answer was replaced by an easier one is another example."""
 
     def easier(samples):
         return [dataclasses.replace(s, answer="Burg") if s.split == "retain" else s for s in samples]
 
-    path = path_of(results, "alpha")
-    rewrite_samples(path, easier, make_record, results)
-    assert path in [f.path for f in findings(results)]
+    path = path_of(few, "alpha")
+    rewrite_samples(path, easier, make_record, few)
+    assert path in [f.path for f in findings(few)]
 
 
-def test_unreadable_records_do_not_make_their_samples_orphans(results):
-    truncated(results)
-    assert [f.check for f in findings(results)] == ["schema"]
+def test_unreadable_records_do_not_make_their_samples_orphans(few):
+    truncated(few)
+    assert [f.check for f in findings(few)] == ["schema"]

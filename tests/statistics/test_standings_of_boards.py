@@ -10,7 +10,7 @@ from benchmark.statistics import AXES, recovery, standings
 
 COLUMNS = ["track", "task", "variant", "method", "seed", "axis", "metric", "stratum", "value", "target", "oracle",
            "recovery", "n"]  # fmt: skip
-REPLICATES = 200
+REPLICATES = 100
 
 
 def score(index, frames, expected=None, replicates=REPLICATES):

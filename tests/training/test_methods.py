@@ -79,7 +79,7 @@ def test_npo_follows_equation_3_on_summed_likelihoods():
 
 
 def test_npo_starts_at_log_2_where_model_and_target_are_the_same():
-    loss, batch = loss_on_first_batch("npo", tiny_model(), retain_weight=0.0, beta=0.1)
+    loss, _ = loss_on_first_batch("npo", tiny_model(), retain_weight=0.0, beta=0.1)
     assert loss == pytest.approx(20 * math.log(2), rel=1e-5)
 
 

@@ -55,6 +55,7 @@ def test_nll_agrees_with_transformers_own_loss():
     torch.testing.assert_close(answer_nll(model, batch, per_token=True)[0], loss)
 
 
+@torch.no_grad()
 def test_text_without_a_prompt_is_scored_from_its_second_token():
     model, tokenizer = tiny_model(), tiny_tokenizer()
     batch = collate([Pair("", "Bren Union")], tokenizer)

@@ -55,7 +55,7 @@ def test_a_fact_is_told_exactly_as_often_as_asked_in_different_texts(world):
     for count in (1, 2, 12, 32):
         prompts = [d.prompt for d in documents_about(fact, count, random.Random(1))]
         assert len(set(prompts)) == len(prompts) == count
-    with pytest.raises(ValueError, match="p180.birthday: 1000 texts"):
+    with pytest.raises(ValueError, match=r"p180\.birthday: 1000 texts"):
         documents_about(fact, 1000, random.Random(1))
 
 

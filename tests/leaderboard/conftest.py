@@ -1,0 +1,47 @@
+"""A small results folder with every kind of row that the leaderboard shows, and the site that is built from it."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+from toy_board import FREQUENCIES, HOSTILE, HOSTILE_END, Folder
+
+from leaderboard.build import build_site
+
+
+@pytest.fixture(scope="session")
+def make_folder(make_record, model_samples):
+    return lambda root: Folder(root, make_record, model_samples)
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory, make_folder):
+    """One track with two variants; tests read it and do not change it.
+
+    gentle and twin are tied above harsh, none is an anchor, hasty failed on one variant, broken on both.
+    """
+    folder = make_folder(tmp_path_factory.mktemp("leaderboard") / "results")
+    for variant in FREQUENCIES:
+        for name, seed in (("target", 0), ("oracle", 1), ("oracle", 2), ("none", 0), ("twin", 0), ("harsh", 0)):
+            folder.add(variant, name, seed)
+        samples = folder.samples(variant, "gentle", 0)
+        samples[0] = replace(samples[0], generation=HOSTILE, paraphrase_generations=(HOSTILE_END,))
+        folder.add(variant, "gentle", 0, samples)
+        folder.add_error(variant, "broken")
+    folder.add("low", "hasty")
+    folder.add_error("high", "hasty")
+    folder.add_error("low", "broken", track="toy-dev")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(filled, tmp_path_factory):
+    """The folder of the built site."""
+    return build_site(filled.store.root, tmp_path_factory.mktemp("built") / "site").parent
+
+
+@pytest.fixture
+def folder(tmp_path, filled, make_folder):
+    """A copy of the folder that a test may change."""
+    shutil.copytree(filled.store.root, tmp_path / "results")
+    return make_folder(tmp_path / "results")

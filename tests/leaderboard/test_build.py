@@ -1,0 +1,282 @@
+"""The built site as files: what stands where, and what a build may not touch."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import pytest
+from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
+
+from benchmark.errors import BadInput
+from leaderboard.board import load_board
+from leaderboard.build import MARKER, build_site
+from leaderboard.plots import colours_of, frequency_figures
+from leaderboard.render import compact_json, number, slug
+from leaderboard.tables import left_out, overall_rows
+
+
+class Links(HTMLParser):
+    """Collects what a page loads or links to, and the ids that can be linked to."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.targets, self.ids = [], set()
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        self.targets += [value for name, value in attrs if name in ("src", "href")]
+        self.ids |= {value for name, value in attrs if name == "id"}
+
+
+def pages_of(site):
+    return sorted(site.rglob("*.html"))
+
+
+def page_of(site, variant, name, seed=0):
+    return site / "records" / f"{record_id(variant, name, seed)}.html"
+
+
+def row_of(page, name):
+    """The text of a method's first row in a page, tags left out."""
+    rows = re.findall(r"<tr.*?</tr>", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    row = next(r for r in rows if f">{name}</a>" in r)
+    return " ".join(re.sub(r"<[^>]*>", " ", row).split())
+
+
+@pytest.fixture(scope="module")
+def board(filled):
+    return load_board(filled.store.root)
+
+
+@pytest.fixture(scope="module")
+def rows(board):
+    return {row.name: row for row in overall_rows(board.tracks[0])}
+
+
+def test_every_record_of_a_scored_track_has_a_page(site, filled):
+    expected = {f"{r.id}.html" for r in filled.store.read_all() if r.track == TRACK}
+    assert {page.name for page in (site / "records").iterdir()} == expected
+
+
+def test_links_resolve_and_nothing_is_loaded_from_elsewhere(site):
+    for page in pages_of(site):
+        for target in Links(page).targets:
+            assert not re.match(r"(\w+:|//)", target), (page, target)
+            path, _, fragment = target.partition("#")
+            file = (page.parent / unquote(path)).resolve() if path else page
+            assert file.is_file(), (page, target)
+            assert not fragment or fragment in Links(file).ids, (page, target)
+    assert "url(" not in (site / "static" / "site.css").read_text()
+
+
+def test_what_models_and_errors_say_is_text_and_never_markup(site):
+    for page in (*pages_of(site), *site.glob("examples/*/*.js")):
+        content = page.read_text(encoding="utf-8")
+        assert "<script>alert" not in content
+        assert "<img" not in content
+    answers = re.search(r'id="answers">(.*?)</script>', page_of(site, "low", "gentle").read_text())
+    texts = [text for example in json.loads(answers[1]) for text, _, _ in example]
+    assert HOSTILE in texts
+    assert HOSTILE_END in texts
+
+
+def test_failures_are_shown_with_their_message_and_without_numbers(site, rows):
+    assert "ValueError: &lt;img src=x onerror=alert(3)&gt;" in page_of(site, "low", "broken").read_text()
+    assert "ValueError: &lt;img" in (site / "index.html").read_text()
+    assert rows["broken"].state == "failed"
+    assert rows["broken"].quantities == {}
+    assert row_of(site / "index.html", "broken") == "– broken failed sees forget – – – – – 0 of 2 2 failed"
+
+
+def test_where_everything_failed_the_failures_are_still_shown(tmp_path, make_folder):
+    folder = make_folder(tmp_path / "results")
+    folder.add_error("low", "target")
+    folder.add_error("low", "broken")
+    site = build_site(folder.store.root, tmp_path / "site").parent
+    assert row_of(site / "index.html", "broken").endswith("0 of 1 1 failed")
+    assert "nothing can be scored here" in (site / "index.html").read_text()
+    assert "&lt;img" in page_of(site, "low", "target").read_text()
+
+
+def test_a_method_without_target_and_oracles_has_examples_but_no_score(tmp_path, make_folder):
+    folder = make_folder(tmp_path / "results")
+    folder.add("low", "harsh")
+    site = build_site(folder.store.root, tmp_path / "site").parent
+    assert row_of(site / "index.html", "harsh").startswith("– harsh unscored sees forget – – – – –")
+    assert '"id":"forget-0"' in (site / "examples" / TRACK / "frequency--low.js").read_text()
+
+
+def test_tracks_have_sections_of_their_own(folder):
+    folder.add_error("low", "broken", track="another")
+    index = build_site(folder.store.root, folder.store.root.parent / "site").read_text()
+    assert re.findall(r"<h2 id=.*?>(.*?)</h2>", index) == ["another", TRACK]
+
+
+def test_rows_that_cannot_be_told_apart_are_tied(site, rows):
+    assert (rows["gentle"].rank, rows["twin"].rank) == (1, 1)
+    assert rows["gentle"].tied
+    assert rows["harsh"].rank == 3
+    assert not rows["harsh"].tied
+    assert row_of(site / "index.html", "twin").startswith("1 = twin sees forget")
+
+
+def test_incomplete_rows_and_anchors_are_not_ranked(site, rows):
+    assert (rows["hasty"].rank, rows["hasty"].state) == (None, "incomplete")
+    assert rows["none"].rank is None
+    assert row_of(site / "index.html", "hasty").startswith("– hasty incomplete")
+    assert row_of(site / "index.html", "none").startswith("– none anchor")
+
+
+def test_quantities_stand_with_their_intervals(site, rows):
+    score = rows["harsh"].quantity("score")
+    assert score.low <= score.value <= score.high
+    assert f"{score.value:.3f} {score.low:.3f}–{score.high:.3f}" in row_of(site / "index.html", "harsh")
+
+
+def test_development_tracks_are_left_out_and_named(site, board):
+    assert [track.name for track in board.tracks] == [TRACK]
+    assert "toy-dev was left out" in (site / "index.html").read_text()
+
+
+def test_frequencies_of_all_variants_are_in_one_figure(board):
+    track = board.tracks[0]
+    figures = frequency_figures(track, colours_of(overall_rows(track)))
+    assert list(figures) == ["paraphrased_probability", "exact_answer"]
+    lines = {trace["name"]: trace for trace in figures["paraphrased_probability"]["data"]}
+    assert set(lines) == {"target", "oracle", "gentle", "twin", "harsh", "hasty"}
+    assert lines["target"]["x"] == [1, 2, 16, 32]
+    assert all(t > o + 0.4 for t, o in zip(lines["target"]["y"], lines["oracle"]["y"], strict=True))
+    assert all(up >= 0 for up in lines["harsh"]["error_y"]["array"])
+
+
+def test_metrics_on_which_oracles_disagree_are_listed_with_the_reason(folder):
+    samples = folder.samples("low", "target", 0)  # an oracle that knows as much as the target
+    folder.add("low", "oracle", 2, samples)
+    found = left_out(load_board(folder.store.root).tracks[0])
+    row = next(row for row in found["frequency/low"] if row.metric == "paraphrased_probability")
+    assert abs(row.target - row.oracle) < row.spread
+    page = build_site(folder.store.root, folder.store.root.parent / "site").with_name("left-out.html").read_text()
+    assert "<td>paraphrased_probability</td>" in page
+    assert row.reason in page
+    assert "paraphrased_probability" not in {row.metric for row in found["frequency/high"]}
+
+
+def test_values_stand_beside_those_of_the_references(site, filled):
+    page = page_of(site, "low", "harsh").read_text()
+    record = next(r for r in filled.store.read_all() if r.id == record_id("low", "harsh", 0))
+    value = next(v for v in record.values if (v.stage, v.metric) == ("model", "truth_ratio"))
+    row = next(r for r in re.findall(r"<tr>.*?</tr>", page) if ">truth_ratio</td>" in r)
+    cells = re.sub(r"<[^>]*>", " ", row).split()
+    assert cells[:4] == ["model", "forget", "truth_ratio", f"{value.value:.3f}"]
+    assert "–" not in cells
+
+
+def test_citation_names_track_version_and_records(site):
+    page = (site / "methods" / TRACK / "twin.html").read_text()
+    citation = re.search(r"<textarea.*?>(.*?)</textarea>", page, flags=re.DOTALL)[1]
+    assert citation.startswith("Palimpsest 0.")
+    assert f"track {TRACK}: twin, score 0." in citation
+    assert "rank 1 (tied)" in citation
+    assert {record_id(v, "twin", 0) for v in ("low", "high")} <= set(re.findall(r"[0-9a-f]{16}", citation))
+
+
+def test_the_newest_record_of_a_cell_counts_and_the_older_is_named(folder):
+    old = next(r for r in folder.store.read_all() if r.id == record_id("low", "harsh", 0))
+    later = old.provenance.model_copy(update={"created": "2025-06-01T00:00:00+00:00"})
+    new = folder.add("low", "harsh", samples=folder.samples("low", "gentle", 0), id="f" * 16, provenance=later)
+    board = load_board(folder.store.root)
+    assert [r.id for r in board.tracks[0].runs_of("harsh") if r.task.variant == "low"] == [new.id]
+    assert [r.id for r in board.superseded] == [old.id]
+    index = build_site(folder.store.root, folder.store.root.parent / "site").read_text()
+    assert old.id in index
+
+
+def test_a_record_compared_with_a_former_target_is_superseded(folder):
+    former = next(r for r in folder.store.read_all() if r.id == record_id("low", "harsh", 0))
+    folder.add("low", "harsh", references=former.references.model_copy(update={"target": "former"}))
+    board = load_board(folder.store.root)
+    assert [r.id for r in board.superseded] == [former.id]
+    assert {row.name: row.state for row in overall_rows(board.tracks[0])}["harsh"] == "incomplete"
+
+
+def test_the_same_records_give_the_same_bytes(filled, site, tmp_path):
+    again = build_site(filled.store.root, tmp_path / "again").parent
+    files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
+    assert all((site / file).read_bytes() == (again / file).read_bytes() for file in files)
+
+
+def test_a_folder_without_records_is_refused(tmp_path):
+    (tmp_path / "results").mkdir()
+    with pytest.raises(BadInput, match="no records to show"):
+        build_site(tmp_path / "results", tmp_path / "site")
+    with pytest.raises(BadInput, match="no records to show"):
+        build_site(tmp_path / "nowhere", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_development_tracks_alone_are_refused(tmp_path, make_folder):
+    make_folder(tmp_path / "results").add_error("low", "broken", track="toy-dev")
+    with pytest.raises(BadInput, match="only development tracks"):
+        build_site(tmp_path / "results", tmp_path / "site")
+
+
+def test_a_folder_that_is_no_site_is_never_touched(filled, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
+    with pytest.raises(BadInput, match="no former site"):
+        build_site(filled.store.root, tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "chapter1.tex").read_text() == "years of work"
+    with pytest.raises(BadInput, match="is a file"):
+        build_site(filled.store.root, tmp_path / "thesis" / "chapter1.tex")
+
+
+def test_a_former_site_is_replaced_as_a_whole(filled, tmp_path):
+    out = tmp_path / "site"
+    (out / "records").mkdir(parents=True)
+    (out / MARKER).touch()
+    (out / "records" / "gone.html").touch()
+    assert build_site(filled.store.root, out) == out / "index.html"
+    assert not (out / "records" / "gone.html").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize("damage", ["record", "samples"])
+def test_a_failing_build_leaves_the_former_site_alone(folder, tmp_path, damage):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / MARKER).touch()
+    (tmp_path / "site" / "index.html").write_text("former")
+    pattern = {"record": "*.json", "samples": "*.parquet"}[damage]
+    sorted(folder.store.root.rglob(pattern))[0].write_text("{}")
+    with pytest.raises(BadInput):
+        build_site(folder.store.root, tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").read_text() == "former"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results", "site"]
+
+
+def test_no_model_library_is_imported(filled, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from leaderboard.build import build_site;"
+        "build_site(Path(sys.argv[1]), Path(sys.argv[2]));"
+        "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    )
+    arguments = [sys.executable, "-c", code, str(filled.store.root), str(tmp_path / "site")]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_slugs_are_plain_and_keep_names_apart():
+    assert slug("frequency/low") == "frequency--low"
+    hostile = ["..", "../up", "a b", "a  b", "beta=1", "beta=1.0", "ü", "", "/"]
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", slug(name)) for name in hostile)
+    assert len({slug(name) for name in hostile}) == len(hostile)
+
+
+def test_numbers_and_json_never_show_nan():
+    assert number(float("nan")) == "–"
+    assert number(0.12345) == "0.123"
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        compact_json({"value": float("nan")})

@@ -1,0 +1,42 @@
+"""Documents that must agree with the code."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import benchmark
+from benchmark.reference import methods_page, metrics_page
+from benchmark.registry import tasks
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_generated_pages_are_up_to_date():
+    """`make docs` writes them."""
+    assert (ROOT / "docs/METHODS.md").read_text() == methods_page()
+    assert (ROOT / "docs/METRICS.md").read_text() == metrics_page()
+
+
+def test_the_version_is_the_same_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert benchmark.__version__ == version
+    assert f"version: {version}" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_task_has_a_card_that_says_what_it_does_not_measure():
+    for name in tasks():
+        card = (ROOT / f"tasks/{name}/card.md").read_text()
+        assert "does not measure" in card
+        assert f"| version | {tasks()[name].version} |" in card
+
+
+def test_links_between_documents_lead_somewhere():
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tasks/*/*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            assert link.startswith("http") or (page.parent / link).exists(), (page.name, link)
+
+
+def test_readme_begins_with_the_two_commands():
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    assert re.findall(r"^make \w+", blocks[0], flags=re.M) == ["make bench", "make test"]

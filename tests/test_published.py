@@ -1,0 +1,88 @@
+"""What the committed records must show: they recompute, anchors stand where they must, and frequency matters."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.records.store import ResultStore
+from benchmark.records.validation import Folder, validate
+from benchmark.report import HELD_OUT_BAR, TRAINED_BAR, standings_of
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+TRACK = "controlled-1m"
+NULLS = ("none", "refuse_all", "constant_text", "random_weights")
+
+
+@pytest.fixture(scope="module")
+def records():
+    return [r for r in ResultStore(RESULTS).read_all() if r.track == TRACK]
+
+
+@pytest.fixture(scope="module")
+def board(records):
+    return standings_of(RESULTS, records)
+
+
+def test_every_published_value_recomputes_from_its_samples():
+    assert [str(finding) for finding in validate(Folder(ResultStore(RESULTS)))] == []
+
+
+def test_the_suite_quick_is_complete_and_without_errors(records):
+    assert {r.variant for r in records} == {"fictitious", "frequency/low", "frequency/mid", "frequency/high"}
+    assert [r.id for r in records if r.status != "ok"] == []
+    seeds = {m: {r.seed for r in records if r.method.name == m} for m in ("grad_diff", "npo", "oracle")}
+    assert len(seeds["grad_diff"]) >= 3
+    assert len(seeds["npo"]) >= 3
+    assert len(seeds["oracle"]) >= 2
+
+
+def test_published_records_come_from_committed_code(records):
+    assert all(len(r.provenance.commit) == 40 and not r.provenance.dirty for r in records)
+
+
+def test_anchor_order_on_every_variant(board):
+    for _, rows in board.variants.groupby(["task", "variant"]):
+        scores = rows.set_index("method")["score"]
+        methods = [m for m in scores.index if m not in (*NULLS, "retrain")]
+        assert methods
+        assert scores["retrain"] > scores[methods].max()
+        assert scores[list(NULLS)].max() < scores[methods].min()
+
+
+def test_doing_nothing_forgets_nothing_and_keeps_everything(board):
+    rows = board.variants[board.variants["method"] == "none"]
+    assert (rows["utility"] == 1).all()
+    own = board.table[(board.table["method"] == "none") & (board.table["axis"] == "forgetting")]
+    parts = own[(own["metric"] != "forgetting") & (own["stratum"] == "all")]
+    assert len(parts) >= 4 * 4
+    assert (parts["recovery"] == 0).all()
+
+
+def test_targets_know_what_they_saw_often_in_any_wording(records):
+    """95 % of trained and 90 % of held-out wordings."""
+    often = [("fictitious", "forget"), ("frequency/high", "forget"), ("frequency/mid", "forget")]
+    often += [(variant, split) for variant in {r.variant for r in records} for split in ("retain", "neighbours")]
+    targets = {r.variant: r for r in records if r.method.name == "target"}
+    for variant, split in often:
+        place = ("model", split, "all")
+        values = {v.metric: v.value for v in targets[variant].values if (v.stage, v.split, v.stratum) == place}
+        assert values["exact_answer_trained"] >= TRAINED_BAR, (variant, split)
+        assert values["exact_answer"] >= HELD_OUT_BAR, (variant, split)
+
+
+def test_buckets_are_known_comparably_before_unlearning(board):
+    strata = board.strata
+    rows = strata[(strata["method"] == "target") & (strata["metric"] == "exact_answer") & (strata["stratum"] == "all")]
+    known = rows[rows["task"] == "frequency"].set_index("variant")["value"]
+    assert known.max() - known.min() < 0.15
+
+
+@pytest.mark.parametrize("method", ["grad_diff", "npo"])
+def test_more_frequent_facts_leave_more_behind(board, method):
+    """Residual knowledge at equal steps rises from low to high frequency, beyond the intervals of the ends."""
+    strata = board.strata
+    rows = strata[(strata["method"] == method) & (strata["metric"] == "paraphrased_probability")]
+    rows = rows[(rows["task"] == "frequency") & (rows["stratum"] == "all")].set_index("variant")
+    assert (rows["seeds"] >= 3).all()
+    assert rows.loc["low", "value"] < rows.loc["mid", "value"] < rows.loc["high", "value"]
+    assert rows.loc["low", "high"] < rows.loc["high", "low"]
