@@ -210,7 +210,7 @@ def export(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Writes every value, axis and score as one long table."""
-    from benchmark.report import standings_of
+    from benchmark.report import published_standings
 
     writers: dict[str, Callable] = {
         ".csv": lambda frame: partial(frame.to_csv, index=False),
@@ -218,7 +218,7 @@ def export(
     }
     if out.suffix not in writers:
         raise BadInput(f"{out}: the name must end in .csv or .parquet")
-    frame: pd.DataFrame = standings_of(results).table
+    frame: pd.DataFrame = published_standings(results).table
     out.parent.mkdir(parents=True, exist_ok=True)
     writers[out.suffix](frame)(out)
     console.print(f"{len(frame)} rows in {out}")

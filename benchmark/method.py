@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
 import inspect
@@ -82,5 +83,28 @@ def create(cls: type[Method], parameters: dict[str, Any]) -> Method:
 
 
 def source_hash(cls: type[Method]) -> str:
-    """Hash of the file that defines the method: a changed method is another cell."""
-    return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()[:16]
+    """Hash of the code of the file that defines the method: a changed method is another cell.
+
+    Comments, layout, docstrings and the defaults of parameters are no part of it: they change no outcome (a cell's
+    identity has the parameters' values), and choosing defaults must not orphan the records that they were chosen by.
+    """
+    tree = _Essence().visit(ast.parse(Path(inspect.getfile(cls)).read_text()))
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+
+
+class _Essence(ast.NodeTransformer):
+    """Drops docstrings and the defaults of annotated class attributes."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.ClassDef):
+            node.body = [_without_value(item) for item in node.body]
+        return node
+
+
+def _without_value(item: ast.stmt) -> ast.stmt:
+    if isinstance(item, ast.AnnAssign):
+        return ast.AnnAssign(target=item.target, annotation=item.annotation, value=None, simple=item.simple)
+    return item

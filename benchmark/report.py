@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from benchmark.errors import BadInput
 from benchmark.planning import Plan
-from benchmark.records.frames import example_frames, index_frame
+from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
 from benchmark.records.schema import TARGET, Record
 from benchmark.records.store import ResultStore, read_record
 from benchmark.statistics import AXES, Standings, standings
@@ -20,15 +21,29 @@ from benchmark.statistics import AXES, Standings, standings
 TRAINED_BAR, HELD_OUT_BAR = 0.95, 0.90
 
 
-def standings_of(
-    folder: Path, records: Sequence[Record] | None = None, expected: dict[str, int] | None = None
-) -> Standings:
-    """Standings of all records below a folder, or of some of them."""
+def standings_of(results: ResultStore, records: Sequence[Record], expected: Mapping[str, int]) -> Standings:
+    """Standings of these records; `expected` seeds by row name."""
+    return standings(index_frame(records), example_frames(results, records), expected)
+
+
+def published_standings(folder: Path) -> Standings:
+    """Standings of the current records below a folder; BadInput if there is none."""
     results = ResultStore(folder)
-    chosen = list(results.read_all()) if records is None else list(records)
-    if not chosen:
+    current, _ = split_current(list(results.read_all()))
+    if not current:
         raise BadInput(f"{folder}: no records")
-    return standings(index_frame(chosen), example_frames(results, chosen), expected)
+    return standings_of(results, current, expected_seeds(current))
+
+
+def _planned_seeds(plan: Plan, records: Sequence[Record]) -> dict[str, int]:
+    """How many seeds the plan has for each row, also where some of their records are missing."""
+    names, seeds = row_names(records), dict[str, set[int]]()
+    rows = {(c.method, json.dumps(c.parameters)): names[c.id] for c in plan.cells if c.id in names}
+    for cell in plan.cells:
+        row = rows.get((cell.method, json.dumps(cell.parameters)))
+        if row:
+            seeds.setdefault(row, set()).add(cell.seed)
+    return {row: len(own) for row, own in seeds.items()}
 
 
 def print_standings(plan: Plan, out: Path, console: Console) -> None:
@@ -37,10 +52,7 @@ def print_standings(plan: Plan, out: Path, console: Console) -> None:
     paths = [cell.path(results) for cell in (*plan.references, *plan.cells)]
     records = [read_record(path) for path in paths if path.is_file()]
     print_quality(records, console)
-    expected: dict[str, int] = {}
-    for cell in plan.cells:
-        expected[cell.method_name] = expected.get(cell.method_name, 0) + 1
-    table = standings_of(out, records, expected).overall
+    table = standings_of(results, records, _planned_seeds(plan, records)).overall
     if table.empty:
         console.print("no results to rank")
         return

@@ -27,7 +27,7 @@ from benchmark.models.controlled import ControlledModels, load
 from benchmark.models.store import ArtefactStore, made_of
 from benchmark.models.tracks import track_named
 from benchmark.planning import PRECISION, RETRAIN_SEED, TARGET_SEED, Cell, Job, Variant
-from benchmark.records.provenance import collect
+from benchmark.records.provenance import PROJECT, collect
 from benchmark.records.samples import samples_to_bytes, sha256
 from benchmark.records.schema import (
     ORACLE,
@@ -108,10 +108,15 @@ def _recorded(cells: Sequence[Cell], place: Workplace, measure) -> str:
         try:
             measure()
         except Exception as error:  # any failure of a cell is its result; the run goes on
-            failure = Failure(type=type(error).__name__, message=_last_line(error), traceback=traceback.format_exc())
+            failure = Failure(type=type(error).__name__, message=_last_line(error), traceback=_traceback())
             write_failure(cells, failure, place.results)
             return failure.message
     return "ok"
+
+
+def _traceback() -> str:
+    """The traceback of the exception at hand, without the paths of this machine."""
+    return traceback.format_exc().replace(f"{PROJECT}/", "").replace(f"{Path.home()}/", "~/")
 
 
 def _last_line(error: BaseException) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.errors import BadInput
-from benchmark.records.frames import example_frames, index_frame, row_names
+from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
 from benchmark.records.schema import ORACLE, TARGET, Record, variant_name
 from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings, standings
@@ -69,42 +67,9 @@ def load_board(results: Path) -> Board:
 
 
 def _track(store: ResultStore, name: str, records: list[Record]) -> Track:
-    row_names_by_id = row_names(records)
-    expected = expected_runs(records, row_names_by_id)
+    expected = expected_seeds(records)
     scored = standings(index_frame(records), example_frames(store, records), expected)
-    return Track(name, records, row_names_by_id, scored, expected)
-
-
-def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
-    """Current and superseded records.
-
-    A changed method or world gives a cell another id and leaves its old record in the folder. The newest record of a
-    cell counts; so does none that was compared with another target than the variant's present one.
-    """
-    newest = {_cell(r): r for r in sorted(records, key=lambda r: (r.provenance.created if r.provenance else "", r.id))}
-    targets = {(r.track, r.variant): r.id for r in newest.values() if r.method.name == TARGET}
-
-    def is_current(record: Record) -> bool:
-        compared_with = record.references.target if record.references else None
-        target = targets.get((record.track, record.variant), compared_with)
-        return newest[_cell(record)] is record and compared_with in (None, target)
-
-    current = [r for r in records if is_current(r)]
-    return current, [r for r in records if not is_current(r)]
-
-
-def _cell(record: Record) -> tuple[str, str, str, str, int]:
-    parameters = json.dumps(record.method.parameters, sort_keys=True)
-    return record.track, record.variant, record.method.name, parameters, record.seed
-
-
-def expected_runs(records: Sequence[Record], names: dict[str, str]) -> dict[str, int]:
-    """How many runs a row needs to be ranked: each of its seeds on each variant, failed runs included."""
-    seeds: dict[str, set[int]] = {}
-    for record in records:
-        seeds.setdefault(names[record.id], set()).add(record.seed)
-    variants = {record.variant for record in records}
-    return {name: len(variants) * len(own) for name, own in seeds.items()}
+    return Track(name, records, row_names(records), scored, expected)
 
 
 def shown_variant(task: str, variant: str) -> str:

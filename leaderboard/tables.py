@@ -10,8 +10,7 @@ from typing import Any
 
 from benchmark.metrics import METRICS
 from benchmark.records.schema import ORACLE, MethodInfo, MetricValue, Record
-from benchmark.statistics import AXES
-from benchmark.statistics.tables import metric_name
+from benchmark.statistics import AXES, metric_name
 from leaderboard.board import REFERENCES, Track, shown_variant
 
 QUANTITIES = ("score", *AXES)
@@ -85,7 +84,8 @@ def overall_rows(track: Track) -> list[Row]:
         tied = rank is not None and shared[rank] > 1
         complete = name in scored and bool(scored[name]["complete"])
         quantities = _quantities(scored.get(name))
-        rows.append(Row(name, runs[0].method, quantities, runs, track.expected[name], complete, rank, tied))
+        expected = track.expected[name] * len(track.variants)
+        rows.append(Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied))
     return sorted(rows, key=_by_score)
 
 
@@ -96,7 +96,7 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
     rows = []
     for name, runs in _runs_by_row([r for r in track.records if r.variant == variant], track).items():
         attack = scored[name]["worst_attack"] if name in scored else ""
-        expected = track.expected[name] // len(track.variants)
+        expected = track.expected[name]
         complete = sum(run.status == "ok" for run in runs) >= expected
         quantities = _quantities(scored.get(name))
         rows.append(Row(name, runs[0].method, quantities, runs, expected, complete, worst_attack=attack))

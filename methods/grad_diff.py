@@ -7,7 +7,7 @@ from benchmark.api import GradientMethod, register_method
 class GradDiff(GradientMethod):
     """-nll/T on forget plus nll/T on retain (Liu et al. 2022; Maini et al. 2024, section 3)."""
 
-    learning_rate: float = 1e-4
+    learning_rate: float = 2e-4
     retain_weight: float = 1.0
 
     def loss(self, batch):

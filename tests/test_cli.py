@@ -44,7 +44,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message):
 SUITE = """
 name: mine
 description: x
-tracks: [controlled-tiny]
+tracks: [tiny-dev]
 tasks: [frequency/low]
 oracles: 2
 methods: [none]
@@ -60,7 +60,7 @@ methods: [none]
         (("methods: [none]", "methods: []"), "mine.yaml: methods: List should have at least 1 item"),
         (("[none]", "[{name: none, seed: 3}]"), "mine.yaml: methods.0.seed: Extra inputs are not permitted, found '3'"),
         (("[none]", "[{name: npo, parameters: {bta: 1}}]"), "method npo: parameter bta"),
-        (("tracks: [controlled-tiny]", "tracks: [controlled-tinny]"), "did you mean controlled-tiny"),
+        (("tracks: [tiny-dev]", "tracks: [tiny-dve]"), "did you mean tiny-dev"),
         (("tasks: [frequency/low]", "tasks: frequency"), "mine.yaml: tasks: Input should be a valid list"),
     ],
 )

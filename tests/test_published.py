@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.records.frames import expected_seeds
 from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
 from benchmark.report import HELD_OUT_BAR, TRAINED_BAR, standings_of
@@ -20,7 +21,7 @@ def records():
 
 @pytest.fixture(scope="module")
 def board(records):
-    return standings_of(RESULTS, records)
+    return standings_of(ResultStore(RESULTS), records, expected_seeds(records))
 
 
 def test_every_published_value_recomputes_from_its_samples():

@@ -43,10 +43,27 @@ def test_a_method_from_a_file_has_its_parameters_checked(tmp_path):
         create(cls, {"power": "much"})
 
 
-def test_the_source_is_part_of_a_methods_identity(tmp_path):
-    one = source_hash(registry.method_named(write(tmp_path, "outside_b")))
-    other = source_hash(registry.method_named(write(tmp_path, "outside_c")))
-    assert one != other
+def hash_of(tmp_path, name, *change):
+    return source_hash(registry.method_named(write(tmp_path, name, OUTSIDE.replace("{name}", "same").replace(*change))))
+
+
+def test_a_method_that_computes_something_else_is_another_cell(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_METHODS", {})
+    plain = hash_of(tmp_path, "outside_b", "", "")
+    monkeypatch.setattr(registry, "_METHODS", {})
+    assert hash_of(tmp_path, "outside_c", "return -self", "return 2 * self") != plain
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("= 2.0", "= 3.0"), ("Mine.", "Yours."), ("    def", "    # why\n    def"), ("power: float", "power:float")],
+)
+def test_defaults_comments_and_docstrings_change_no_outcome(tmp_path, monkeypatch, change):
+    hashes = set()
+    for name, what in (("before", ("", "")), ("after", change)):
+        monkeypatch.setattr(registry, "_METHODS", {})
+        hashes.add(hash_of(tmp_path, name, *what))
+    assert len(hashes) == 1
 
 
 @pytest.mark.parametrize(

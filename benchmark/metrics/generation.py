@@ -29,7 +29,12 @@ def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ())
 
 @lru_cache(maxsize=1 << 16)
 def rouge_l_recall_of(answer: str, generation: str) -> float:
-    """ROUGE-L recall of one continuation (rouge-score, with stemmer)."""
+    """ROUGE-L recall of one continuation (rouge-score, with stemmer).
+
+    The tokenizer of rouge-score knows a-z and 0-9 only: an answer without any is a ValueError, not a zero.
+    """
+    if not re.search(r"[a-z0-9]", answer.lower()):
+        raise ValueError(f"rouge-score sees no word in {answer!r}")
     return float(_rouge.score(answer, generation)["rougeL"].recall)
 
 

@@ -43,8 +43,11 @@ def truth_ratio_raw(sample: Sample) -> float:
     """
     if not (sample.paraphrase_logprobs and sample.perturbed_logprobs):
         return float("nan")
-    right = np.mean(sample.paraphrase_logprobs[0])
-    wrong = np.mean([np.mean(lp) for lp in sample.perturbed_logprobs])
+    compared = (sample.paraphrase_logprobs[0], *sample.perturbed_logprobs)
+    if any(len(logprobs) == 0 for logprobs in compared):
+        raise ValueError("an answer without tokens has no truth ratio")
+    right, *wrongs = (np.mean(logprobs) for logprobs in compared)
+    wrong = np.mean(wrongs)
     return float(np.exp(np.clip(wrong - right, -700, 700)))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Metric, weighted_auc, weighted_mean
-from benchmark.metrics.distribution import forget_quality, model_utility
+from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, model_utility
 from benchmark.metrics.sample import Sample
 
 MODEL_STAGE = "model"
@@ -85,10 +85,12 @@ def strata_masks(part: pd.DataFrame) -> dict[str, np.ndarray]:
     return {ALL: np.ones(len(part), dtype=bool), **masks}
 
 
-def _split_values(metric: Metric, stage: str, split: str, part: pd.DataFrame, holdout: np.ndarray) -> list[Value]:
+def _split_values(
+    metric: Metric, stage: str, split: str, part: pd.DataFrame, masks: dict[str, np.ndarray], holdout: np.ndarray
+) -> list[Value]:
     column = part[metric.id].to_numpy(dtype=float)
     found = []
-    for stratum, mask in strata_masks(part).items():
+    for stratum, mask in masks.items():
         values = column[mask]
         failed = int(np.isnan(values).sum())
         value = _plain(metric, values, holdout)
@@ -111,9 +113,9 @@ def _summaries(frame: pd.DataFrame, values: list[Value], oracles: Sequence[pd.Da
         Value(MODEL_STAGE, "forget", "forget_quality", ALL, p_value, scored, len(own) - scored),
         Value(MODEL_STAGE, "forget", "forget_quality_ks", ALL, statistic, scored, len(own) - scored),
     ]
-    kept = frame[(frame["stage"] == MODEL_STAGE) & frame["split"].isin(["retain", "neighbours", "general"])]
-    utility = model_utility(plain)
-    return [*found, Value(MODEL_STAGE, ALL, "model_utility", ALL, utility, len(kept), 0)]
+    parts = [v for v in values if (v.metric, v.split) in MODEL_UTILITY and (v.stage, v.stratum) == (MODEL_STAGE, ALL)]
+    counts = (sum(v.n_scored for v in parts), sum(v.n_failed for v in parts))
+    return [*found, Value(MODEL_STAGE, ALL, "model_utility", ALL, model_utility(plain), *counts)]
 
 
 def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
@@ -122,8 +124,9 @@ def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[
     for place, part in frame.groupby(["stage", "split"], sort=True):
         stage, split = map(str, place)  # type: ignore[arg-type]  # pandas types group keys as Hashable
         stage_rows = frame[(frame["stage"] == stage) & (frame["split"] == MEMBERSHIP_HOLDOUT)]
+        masks = strata_masks(part)
         for metric in METRICS.values():
             if split in metric.splits and applies(metric, stage, split):
                 holdout = stage_rows[metric.id].to_numpy(dtype=float)
-                values += _split_values(metric, stage, split, part, holdout)
+                values += _split_values(metric, stage, split, part, masks, holdout)
     return values + _summaries(frame, values, oracles)

@@ -20,7 +20,7 @@ class Training:
 
 @dataclass(frozen=True)
 class ControlledTrack:
-    """A small Llama trained from scratch on a generated world.
+    """A small Llama trained from scratch on a generated world; tracks named `...-dev` are never scored.
 
     `base` is the training of the shared base, which never sees a task's data; `stage` that of target and
     oracles from it, in which `replay` base texts are read again in every epoch.
@@ -38,13 +38,12 @@ class ControlledTrack:
     stage: Training = Training(epochs=10, batch_size=64, learning_rate=2.5e-3)
     replay: int = 1300
     budget: Budget = Budget(steps=60, batch_size=16)
-    scored: bool = True  # development worlds are never scored
 
     @property
     def fingerprint(self) -> str:
         """Hash of what makes the models: not the track's name, nor what happens to them afterwards."""
         recipe = asdict(self)
-        for field in ("name", "description", "budget", "scored"):
+        for field in ("name", "description", "budget"):
             recipe.pop(field)
         return fingerprint(recipe)
 
@@ -60,7 +59,7 @@ _TRACKS = {
         CONTROLLED,
         replace(
             CONTROLLED,
-            name="controlled-tiny",
+            name="tiny-dev",
             description="A model that learns next to nothing in seconds: tries the machinery, never scored",
             hidden_size=32,
             layers=2,
@@ -69,14 +68,12 @@ _TRACKS = {
             stage=Training(epochs=1, batch_size=256, learning_rate=3e-3),
             replay=100,
             budget=Budget(steps=4, batch_size=8),
-            scored=False,
         ),
         replace(
             CONTROLLED,
             name="controlled-1m-dev",
             description="The same on world 101: where methods are tuned, never scored",
             world_seed=101,
-            scored=False,
         ),
     )
 }

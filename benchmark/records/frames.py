@@ -12,6 +12,44 @@ from benchmark.records.schema import ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore
 
 
+def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """(current, superseded) records.
+
+    A changed method, task or world gives a cell another id and leaves its old record in the folder. The newest record
+    of a cell counts, among those with the most oracles, if it was compared with the variant's present target.
+    """
+    newest = {_cell(record): record for record in sorted(records, key=_age)}
+    targets = {(r.track, r.variant): r.id for r in newest.values() if r.method.name == TARGET}
+
+    def is_current(record: Record) -> bool:
+        compared_with = record.references.target if record.references else None
+        present = targets.get((record.track, record.variant), compared_with)
+        return newest[_cell(record)] is record and compared_with in (None, present)
+
+    current = [r for r in records if is_current(r)]
+    kept = {r.id for r in current}
+    return current, [r for r in records if r.id not in kept]
+
+
+def _age(record: Record) -> tuple[int, int, str, str]:
+    """Later task versions, more oracles and later dates come last."""
+    oracles = len(record.references.oracles) if record.references else 0
+    return record.task.version, oracles, record.provenance.created if record.provenance else "", record.id
+
+
+def _cell(record: Record) -> tuple[str, str, str, str, int]:
+    parameters = json.dumps(record.method.parameters, sort_keys=True)
+    return record.track, record.variant, record.method.name, parameters, record.seed
+
+
+def expected_seeds(records: Sequence[Record]) -> dict[str, int]:
+    """How many seeds each row needs on every variant to be ranked: all that it was run with, failed runs included."""
+    names, seeds = row_names(records), dict[str, set[int]]()
+    for record in records:
+        seeds.setdefault(names[record.id], set()).add(record.seed)
+    return {name: len(own) for name, own in seeds.items()}
+
+
 def row_names(records: Sequence[Record]) -> dict[str, str]:
     """A name for each record's row: the method's, with those parameters in brackets that tell it from its namesakes."""
     names: dict[str, str] = {}
@@ -31,9 +69,6 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
 def index_frame(records: Sequence[Record]) -> pd.DataFrame:
     """A row per successful record: id, role, track, task, variant, method (row name), seed, anchor."""
     names = row_names(records)
-    newest: dict[tuple[str, str], int] = {}
-    for r in records:
-        newest[r.track, r.task.name] = max(r.task.version, newest.get((r.track, r.task.name), 0))
     rows = [
         {
             "id": r.id,
@@ -46,7 +81,7 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
             "anchor": r.method.anchor,
         }
         for r in records
-        if r.status == "ok" and r.task.version == newest[r.track, r.task.name]
+        if r.status == "ok"
     ]
     columns = ["id", "role", "track", "task", "variant", "method", "seed", "anchor"]
     return pd.DataFrame(rows, columns=columns)

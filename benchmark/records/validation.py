@@ -50,8 +50,9 @@ class Folder:
                 self.unreadable.append(Finding(path, "schema", str(error).removeprefix(f"{path}: ")))
         self.by_id = {record.id: (path, record) for path, record in self.records.items()}
         self.frame = lru_cache(maxsize=None)(self._frame)
+        self.samples = lru_cache(maxsize=None)(self._samples)
 
-    def samples(self, record_id: str) -> list[Sample]:
+    def _samples(self, record_id: str) -> list[Sample]:
         path, record = self.by_id[record_id]
         return read_samples(path, record)
 
@@ -96,6 +97,8 @@ def samples(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     if record.samples is None:
         yield "a successful record must have samples"
         return
+    if record.samples.file != f"{record.id}.samples.parquet":
+        yield f"the samples file must be {record.id}.samples.parquet, the record says {record.samples.file}"
     try:
         rows = len(folder.frame(record.id))
     except BadInput as error:
@@ -170,6 +173,8 @@ def failures(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """A record has either values or an error, never both, never neither."""
     if record.status == "ok" and (record.error or not record.values):
         yield "status is ok, but there is an error or no value"
+    if record.status == "ok" and (record.model is None or record.provenance is None):
+        yield "status is ok, but it is not said which model was measured, or where"
     if record.status == "error" and (record.values or not record.error):
         yield "status is error, but there are values or no error"
 

@@ -2,5 +2,6 @@
 
 from benchmark.statistics.ranking import Standings, standings
 from benchmark.statistics.scores import AXES, FLOOR, recovery
+from benchmark.statistics.tables import metric_name
 
-__all__ = ["AXES", "FLOOR", "Standings", "recovery", "standings"]
+__all__ = ["AXES", "FLOOR", "Standings", "metric_name", "recovery", "standings"]

@@ -42,7 +42,9 @@ def mean_of_picks(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def interval(replicated: np.ndarray) -> tuple[float, float]:
-    """Percentile interval of the drawn replicates, widened to hold the plain estimate in row 0; NaN if any is missing.
+    """Percentile interval of the drawn replicates, widened to hold the plain estimate in row 0.
+
+    Draws on which the quantity is undefined are left out; NaN where the plain estimate is undefined.
 
     Near the ends of a clipped scale resampling only ever moves a value inwards (a retrained model cannot recover more
     than 1), which would leave the plain estimate outside of its own interval.

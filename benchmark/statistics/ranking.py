@@ -51,7 +51,7 @@ def _track_rows(
     competitors: dict[str, np.ndarray] = {}
     for method in sorted({method for own in scores.values() for method in own.runs}):
         row, replicated = overall_row(method, scores)
-        complete = row["variants"] == len(scores) and int(str(row["runs"])) >= expected.get(method, 0)
+        complete = all(len(own.runs.get(method, ())) >= max(1, expected.get(method, 0)) for own in scores.values())
         rows[method] = {"track": track, "method": method, "anchor": method in anchors, "complete": complete} | row
         if complete and method not in anchors and not np.isnan(replicated[0]):
             competitors[method] = replicated
@@ -78,7 +78,8 @@ def standings(
     """Scores everything: `index` has a row per successful record, `examples` its example frame by id.
 
     `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed, anchor.
-    `expected`: how many runs a method needs on a track to be ranked. Variants without target or oracles are left out.
+    `expected`: how many seeds a method needs on each variant to be ranked. Variants without target or oracles are left
+    out.
     """
     scores: dict[Place, VariantScores] = {}
     for (track, task, variant), group in index.groupby(["track", "task", "variant"], sort=True):

@@ -63,10 +63,6 @@ class Scored:
     attacks: dict[str, np.ndarray]
     score: np.ndarray
 
-    @property
-    def worst_attack(self) -> str:
-        return min(self.attacks, key=lambda name: self.attacks[name][0]) if self.attacks else ""
-
 
 def axis_keys(keys: list[Key], axis: str, stage: str) -> list[Key]:
     """Keys of a stage that feed an axis; after attacks it is the forgetting axis that is recomputed."""

@@ -72,7 +72,7 @@ def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
         row = _where(place) | {"method": method, "seeds": len(runs)}
         for name in QUANTITIES:
             row |= _spread(name, scores.quantity(method, name))
-        yield row | {"worst_attack": next(iter(runs.values())).scored.worst_attack}
+        yield row | {"worst_attack": scores.worst_attack(method)}
 
 
 def stratum_rows(place: Place, scores: VariantScores) -> Iterator[Row]:

@@ -46,6 +46,12 @@ class VariantScores:
         own = [run.scored.score if name == "score" else run.scored.axes[name] for run in self.runs[method].values()]
         return mean_of_picks(np.vstack(own), seed_picks(len(own), self.replicates))
 
+    def worst_attack(self, method: str) -> str:
+        """The attack after which least forgetting is left, averaged over seeds; empty without attacks."""
+        runs = [run.scored.attacks for run in self.runs[method].values()]
+        means = {name: np.mean([attacks[name][0] for attacks in runs]) for name in runs[0]}
+        return min(means, key=lambda name: means[name]) if means else ""
+
 
 def seed_picks(seeds: int, replicates: int) -> np.ndarray:
     """Draws of seeds, the same for all methods with as many seeds."""
@@ -89,6 +95,8 @@ def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], rep
     """Scores one variant; `index` has a row per record (id, role, method, seed), `examples` their frames by id."""
     rng = np.random.default_rng(SEED)
     by_role = {str(role): rows.sort_values(["method", "seed"]) for role, rows in index.groupby("role")}
+    if len(by_role["target"]) > 1:
+        raise BadInput(f"two targets of one variant: {' and '.join(by_role['target']['id'])}")
     target_frame = examples[by_role["target"]["id"].iloc[0]]
     weights = entity_weights(target_frame, replicates, rng)
     target = replicate(target_frame, weights)

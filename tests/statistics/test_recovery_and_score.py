@@ -144,7 +144,7 @@ def test_axes_and_score_by_hand():
     axes = {name: values[0] for name, values in found.axes.items()}
     assert axes == pytest.approx({"forgetting": 0.6, "utility": 0.75, "privacy": 0.6, "robustness": 0.75})
     assert found.score[0] == pytest.approx(4 / (1 / 0.6 + 4 / 3 + 1 / 0.6 + 4 / 3))
-    assert found.worst_attack == "quantize"
+    assert min(found.attacks, key=lambda name: found.attacks[name][0]) == "quantize"
 
 
 def test_parts_are_recoveries_and_retentions():
@@ -172,7 +172,7 @@ def test_an_attack_without_informative_forgetting_does_not_undo_robustness():
     run = RUN | beside
     found = scored(run, set(run) - {RELEARNED})
     assert found.axes["robustness"][0] == pytest.approx(0.5)
-    assert found.worst_attack == "quantize"
+    assert min(found.attacks, key=lambda name: found.attacks[name][0]) == "quantize"
 
 
 def test_over_forgetting_costs_as_much_as_under_forgetting():
