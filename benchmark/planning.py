@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,11 @@ RETRAIN_SEED = 1000  # the method `retrain` trains from this seed upwards: no or
 PRECISION = "float32"
 
 
+@lru_cache(maxsize=8)
+def _data_of(task: str, variant: str, world_seed: int) -> TaskData:
+    return task_named(task)().data(variant, world_of(world_seed))
+
+
 @dataclass(frozen=True)
 class Variant:
     """One task variant on one track, with its data and the keys of its models."""
@@ -40,9 +45,9 @@ class Variant:
     def name(self) -> str:
         return variant_name(self.task, self.variant)
 
-    @cached_property
+    @property
     def data(self) -> TaskData:
-        return task_named(self.task)().data(self.variant, world_of(self.track.world_seed))
+        return _data_of(self.task, self.variant, self.track.world_seed)
 
     @cached_property
     def data_fingerprint(self) -> str:

@@ -7,7 +7,7 @@ from benchmark.api import GradientMethod, logsigmoid, register_method
 class NPO(GradientMethod):
     """Gradient ascent bounded by the target's own likelihood (Zhang et al. 2024, eq. 3), with a retain loss."""
 
-    learning_rate: float = 2e-4
+    learning_rate: float = 1.5e-4
     beta: float = 0.1
     retain_weight: float = 1.0
 

@@ -16,10 +16,10 @@ LEVELS = [
     {"models", "suite"},
     {"evaluation", "attacks"},
     {"planning"},
-    {"estimates", "running", "report", "doctor", "reference"},
+    {"estimates", "running", "report", "doctor", "tuning"},
     {"executors"},
     {"progress"},
-    {"execution", "api"},
+    {"execution", "api", "reference"},
     {"cli"},
 ]
 

@@ -5,8 +5,11 @@ import tomllib
 from pathlib import Path
 
 import benchmark
+from benchmark.method import create
+from benchmark.records.store import ResultStore
 from benchmark.reference import methods_page, metrics_page
-from benchmark.registry import tasks
+from benchmark.registry import methods, tasks
+from benchmark.tuning import chosen, page, trials
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -15,6 +18,15 @@ def test_generated_pages_are_up_to_date():
     """`make docs` writes them."""
     assert (ROOT / "docs/METHODS.md").read_text() == methods_page()
     assert (ROOT / "docs/METRICS.md").read_text() == metrics_page()
+
+
+def test_defaults_are_those_that_the_trials_speak_for():
+    found = trials(ResultStore(ROOT / "results"))
+    assert set(found) == {name for name, cls in methods().items() if not cls.anchor}
+    for name, own in found.items():
+        assert create(methods()[name], {}).parameters["learning_rate"] == chosen(own)
+        assert len(own) == 7
+    assert (ROOT / "docs/TUNING.md").read_text() == page(ROOT / "results")
 
 
 def test_the_version_is_the_same_everywhere():
@@ -32,9 +44,9 @@ def test_every_task_has_a_card_that_says_what_it_does_not_measure():
 
 
 def test_links_between_documents_lead_somewhere():
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tasks/*/*.md")]:
-        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
-            assert link.startswith("http") or (page.parent / link).exists(), (page.name, link)
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tasks/*/*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)", path.read_text()):
+            assert link.startswith("http") or (path.parent / link).exists(), (path.name, link)
 
 
 def test_readme_begins_with_the_two_commands():

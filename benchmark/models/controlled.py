@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -103,6 +104,13 @@ def answer_nll_mean(model, batch: Sequences) -> torch.Tensor:
     return answer_nll(model, batch).sum() / lengths
 
 
+def _reading(documents: Sequence[Document], stage: Training) -> dict:
+    """What was read how often: texts, passes over them, and how many examples are told in how many texts."""
+    told = Counter(Counter(d.example for d in documents).values())
+    examples_by_texts = {str(texts): examples for texts, examples in sorted(told.items())}
+    return {"texts": len(documents), "epochs": stage.epochs, "examples_by_texts": examples_by_texts}
+
+
 def _save(model, tokenizer, folder: Path) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -144,7 +152,7 @@ class ControlledModels:
         batches = _epochs(corpus, [], 0, self.track.base, tokenizer, seed=0)
         cost = _train(model, tokenizer, self.track.base, len(corpus), batches)
         _save(model, tokenizer, folder)
-        return {"made": "trained from scratch on the base corpus", "texts": len(corpus), **cost}
+        return {"made": "trained from scratch on the base corpus", **_reading(corpus, self.track.base), **cost}
 
     def trained(self, documents: Sequence[Document], seed: int) -> Path:
         """The model that read `documents` after the base: the target, or an oracle if the forget set is left out."""
@@ -159,4 +167,4 @@ class ControlledModels:
         cost = _train(model, tokenizer, self.track.stage, len(documents) + count, batches)
         _save(model, tokenizer, folder)
         made = f"shared base {self.base_key}, then the task's documents with {count} base texts replayed in each epoch"
-        return {"made": made, "base": self.base_key, "texts": len(documents), "seed": seed, **cost}
+        return {"made": made, "base": self.base_key, "seed": seed, **_reading(documents, self.track.stage), **cost}

@@ -14,7 +14,7 @@ from typing import Any
 from benchmark.records.schema import Cost, Provenance
 
 PROJECT = Path(__file__).resolve().parents[2]
-PACKAGES = ("palimpsest-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "scipy", "rouge-score")
+PACKAGES = ("palimpsest-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "pandas", "scipy")
 
 
 def _git(*arguments: str) -> str:
