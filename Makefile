@@ -36,8 +36,9 @@ lint: venv  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: venv  ## write the pages of docs/ that come from the registries
+docs: venv  ## write the pages and figures that come from registries and records
 	$(BIN)/python -m benchmark.reference
+	$(BIN)/python -m leaderboard.readme
 
 clean:  ## remove environment, models, runs and site
 	rm -rf .venv .palimpsest runs site

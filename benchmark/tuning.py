@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from benchmark.records.frames import example_frames, index_frame, split_current
-from benchmark.records.schema import Record
+from benchmark.records.schema import Record, shown_variant
 from benchmark.records.store import ResultStore
 from benchmark.statistics.bootstrap import REPLICATES, interval
 from benchmark.statistics.scores import AXES
-from benchmark.statistics.variants import score_variant
+from benchmark.statistics.variants import Run, score_variant
 
 TRACK = "controlled-1m-dev"
 PARAMETER = "learning_rate"
+RESIDUAL = ("model", "forget", "paraphrased_probability", "all")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One value of the tuned parameter: mean axes and score over variants, and how far the score is from the best."""
+    """One value of the tuned parameter: mean axes and score over variants, and how far the score is from the best.
+
+    `left` is the residual knowledge by variant: the probability of the forgotten answers under held-out wordings.
+    """
 
     value: float
+    left: Mapping[str, float]
     axes: Mapping[str, float]
     score: float
     low: float
@@ -40,14 +45,17 @@ def trials(results: ResultStore) -> dict[str, list[Trial]]:
     """The trials of each method on the development track, by value."""
     records, _ = split_current([r for r in results.read_all() if r.track == TRACK])
     index, frames = index_frame(records), example_frames(results, records)
-    scores = [score_variant(group, frames, REPLICATES) for _, group in index.groupby(["task", "variant"])]
+    scores = {
+        shown_variant(str(task), str(variant)): score_variant(group, frames, REPLICATES)
+        for (task, variant), group in index.groupby(["task", "variant"])
+    }
     names = dict(zip(index["id"], index["method"], strict=True))
     rows: dict[str, dict[float, str]] = {}
     for record in (r for r in records if PARAMETER in r.method.parameters):
         rows.setdefault(record.method.name, {})[_value(record)] = names[record.id]
 
     def mean(row: str, quantity: str) -> np.ndarray:
-        return np.mean([own.quantity(row, quantity) for own in scores], axis=0)
+        return np.mean([own.quantity(row, quantity) for own in scores.values()], axis=0)
 
     found: dict[str, list[Trial]] = {}
     for method, own in sorted(rows.items()):
@@ -56,6 +64,7 @@ def trials(results: ResultStore) -> dict[str, list[Trial]]:
         found[method] = [
             Trial(
                 value,
+                {name: _left(variant.runs[own[value]].values()) for name, variant in scores.items()},
                 {axis: float(mean(own[value], axis)[0]) for axis in AXES},
                 float(score[0]),
                 *interval(score),
@@ -64,6 +73,10 @@ def trials(results: ResultStore) -> dict[str, list[Trial]]:
             for value, score in drawn.items()
         ]
     return found
+
+
+def _left(runs: Iterable[Run]) -> float:
+    return float(np.mean([run.values[RESIDUAL][0] for run in runs]))
 
 
 def _value(record: Record) -> float:
@@ -83,7 +96,8 @@ Every method had seven trials of its {PARAMETER.replace("_", " ")} on the develo
 seed than the scored world), on all four variants with one seed each, at the steps and batch size of the track. Chosen
 is the smallest value whose score cannot be told from the best one's (the 95 % interval of the paired difference holds
 0), because it changes the model least. The other parameters keep the values of their papers. The strength of the attack
-`relearn_disjoint` was looked at on the same world only.
+`relearn_disjoint` was looked at on the same world only. *left of* a variant is the probability of its forgotten answers
+under held-out wordings.
 
 `palimpsest run --suite tuning --out results` makes the records, in minutes or at once where they are there.
 """
@@ -93,15 +107,16 @@ def page(results: Path) -> str:
     """docs/TUNING.md."""
     parts = [INTRODUCTION]
     for method, own in trials(ResultStore(results)).items():
-        head = f"| {PARAMETER.replace('_', ' ')} | score | {' | '.join(AXES)} | behind the best by | |"
-        parts.append(f"## `{method}`\n\n{head}\n|{'---|' * (len(AXES) + 4)}")
+        columns = [PARAMETER.replace("_", " "), "", "score", "behind the best by", *AXES]
+        columns += [f"left of {variant}" for variant in own[0].left]
+        parts.append(f"## `{method}`\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
         parts += [_line(trial, trial.value == chosen(own)) for trial in own]
         parts.append("")
     return "\n".join(parts)
 
 
 def _line(trial: Trial, is_chosen: bool) -> str:
-    axes = " | ".join(f"{trial.axes[axis]:.3f}" for axis in AXES)
+    numbers = [f"{number:.3f}" for number in (*trial.axes.values(), *trial.left.values())]
     behind = f"{trial.behind[0]:.3f} to {trial.behind[1]:.3f}" if any(trial.behind) else "(best)"
     score = f"{trial.score:.3f} [{trial.low:.3f}, {trial.high:.3f}]"
-    return f"| {trial.value:g} | {score} | {axes} | {behind} | {'chosen' if is_chosen else ''} |"
+    return f"| {' | '.join([f'{trial.value:g}', 'chosen' if is_chosen else '', score, behind, *numbers])} |"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.errors import BadInput
 from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
-from benchmark.records.schema import ORACLE, TARGET, Record, variant_name
+from benchmark.records.schema import ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings, standings
 
@@ -33,11 +33,6 @@ class Track:
         """The target and then the oracles of a variant, as far as they succeeded."""
         found = [r for r in self.records if r.variant == variant and r.method.name in REFERENCES and r.status == "ok"]
         return sorted(found, key=lambda r: (r.method.name == ORACLE, r.seed))
-
-    def runs_of(self, row_name: str) -> list[Record]:
-        """The records behind a row, in order of variant and seed."""
-        own = [r for r in self.records if self.row_names[r.id] == row_name]
-        return sorted(own, key=lambda r: (r.variant, r.seed))
 
 
 @dataclass(frozen=True)
@@ -70,8 +65,3 @@ def _track(store: ResultStore, name: str, records: list[Record]) -> Track:
     expected = expected_seeds(records)
     scored = standings(index_frame(records), example_frames(store, records), expected)
     return Track(name, records, row_names(records), scored, expected)
-
-
-def shown_variant(task: str, variant: str) -> str:
-    """The written name of a variant of the standings, where a task without named variants has the variant `all`."""
-    return variant_name(task, "" if variant == "all" else variant)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.metrics import METRICS
-from benchmark.records.schema import ORACLE, MethodInfo, MetricValue, Record
+from benchmark.records.schema import ORACLE, MethodInfo, MetricValue, Record, shown_variant
 from benchmark.statistics import AXES, metric_name
-from leaderboard.board import REFERENCES, Track, shown_variant
+from leaderboard.board import REFERENCES, Track
 
 QUANTITIES = ("score", *AXES)
 

@@ -10,6 +10,7 @@ from benchmark.records.store import ResultStore
 from benchmark.reference import methods_page, metrics_page
 from benchmark.registry import methods, tasks
 from benchmark.tuning import chosen, page, trials
+from leaderboard.readme import with_figures
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,6 +28,11 @@ def test_defaults_are_those_that_the_trials_speak_for():
         assert create(methods()[name], {}).parameters["learning_rate"] == chosen(own)
         assert len(own) == 7
     assert (ROOT / "docs/TUNING.md").read_text() == page(ROOT / "results")
+
+
+def test_the_figures_of_the_readme_are_those_of_the_records():
+    text = (ROOT / "README.md").read_text()
+    assert text == with_figures(text, ROOT / "results")
 
 
 def test_the_version_is_the_same_everywhere():

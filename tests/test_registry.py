@@ -90,6 +90,19 @@ def test_bad_files_are_one_clear_line(tmp_path, spec, message):
     assert "\n" not in str(caught.value)
 
 
+def test_entry_points_of_installed_packages_are_loaded(tmp_path, monkeypatch):
+    """As a package would: the entry point names a class, whose import registers it."""
+
+    class Point:
+        def load(self):
+            registry.method_named(write(tmp_path, "from_a_package"))
+
+    monkeypatch.setattr(registry, "_METHODS", dict(registry.methods()))
+    monkeypatch.setattr(registry.metadata, "entry_points", lambda group: [Point()] * (group == "palimpsest.methods"))
+    registry._discover.__wrapped__()
+    assert "from_a_package" in registry.methods()
+
+
 def test_every_registered_entry_describes_itself():
     for name, cls in registry.methods().items():
         assert issubclass(cls, Method)

@@ -123,3 +123,8 @@ class Record(Part):
 def variant_name(task: str, variant: str) -> str:
     """How a task variant is written: `frequency/low`; a task with a single unnamed variant is just its name."""
     return f"{task}/{variant}" if variant else task
+
+
+def shown_variant(task: str, variant: str) -> str:
+    """The written name of a variant in tables, where a task without named variants has the variant `all`."""
+    return variant_name(task, "" if variant == "all" else variant)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from pyarrow import ArrowException
@@ -109,7 +109,3 @@ def read_samples(path: Path, record: Record) -> list[Sample]:
     except (ArrowException, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"{path.with_suffix('.samples.parquet')}: no samples can be read: {reason}") from None
-
-
-def find(records: Sequence[Record], record_id: str) -> Record | None:
-    return next((r for r in records if r.id == record_id), None)

@@ -7,8 +7,8 @@ const table = document.getElementById("examples");
 const filters = document.getElementById("filters");
 const more = document.getElementById("more");
 const own = JSON.parse(document.getElementById("answers").textContent);
-const columns = Object.entries({ target: references.target, oracle: references.oracle, [table.dataset.own]: own })
-  .filter(([, answers]) => answers);
+const { target, oracle } = references;
+const columns = Object.entries({ target, oracle, ...(own && { [table.dataset.own]: own }) }).filter(([, answers]) => answers);
 
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);

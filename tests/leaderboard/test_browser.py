@@ -167,6 +167,14 @@ def test_examples_are_filtered_by_split_text_and_answer(visit):
     assert all(rows.nth(i).locator("td:last-child .right").count() for i in range(rows.count()))
 
 
+@pytest.mark.parametrize(("name", "seed"), [("target", 0), ("oracle", 1), ("oracle", 2), ("gentle", 0)])
+def test_answers_stand_beside_those_of_target_and_oracle(visit, name, seed):
+    page = visit.open(f"records/{record_id('low', name, seed)}.html")
+    columns = page.locator("#examples thead th").all_inner_texts()[-3 if name == "gentle" else -2 :]
+    assert columns == ["target", "oracle", "gentle"][: len(columns)]
+    assert page.locator("#examples tbody tr").first.locator("td .answer").count() == len(columns)
+
+
 def test_what_a_model_said_is_shown_as_text(visit):
     page = visit.open(RECORD)
     cells = page.locator("#examples tbody").first.locator("td:last-child").all_inner_texts()

@@ -188,7 +188,9 @@ def test_the_newest_record_of_a_cell_counts_and_the_older_is_named(folder):
     later = old.provenance.model_copy(update={"created": "2025-06-01T00:00:00+00:00"})
     new = folder.add("low", "harsh", samples=folder.samples("low", "gentle", 0), id="f" * 16, provenance=later)
     board = load_board(folder.store.root)
-    assert [r.id for r in board.tracks[0].runs_of("harsh") if r.task.variant == "low"] == [new.id]
+    assert [r.id for r in board.tracks[0].records if (r.method.name, r.variant) == (old.method.name, old.variant)] == [
+        new.id
+    ]
     assert [r.id for r in board.superseded] == [old.id]
     index = build_site(folder.store.root, folder.store.root.parent / "site").read_text()
     assert old.id in index

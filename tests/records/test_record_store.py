@@ -13,7 +13,7 @@ from benchmark.errors import BadInput
 from benchmark.records import provenance
 from benchmark.records.samples import sha256
 from benchmark.records.schema import Cost, Failure, Record, variant_name
-from benchmark.records.store import ResultStore, find, read_record, samples_content, write_atomically
+from benchmark.records.store import ResultStore, read_record, samples_content, write_atomically
 
 
 @pytest.fixture
@@ -74,12 +74,6 @@ def test_paths_are_all_records_in_order(results):
     assert len(paths) == 7
     assert paths == sorted(paths)
     assert [r.id for r in results.read_all()] == [p.stem for p in paths]
-
-
-def test_find_by_id(results):
-    records = list(results.read_all())
-    assert find(records, records[3].id) is records[3]
-    assert find(records, "nothing") is None
 
 
 def test_an_absent_record_is_bad_input(tmp_path):
