@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from benchmark.metrics.base import Metric, register
+from benchmark.metrics.probability import mean_of
 from benchmark.metrics.sample import Sample
 
 MIN_K = 0.4
@@ -18,17 +19,13 @@ MIN_K = 0.4
 
 def mean_logprob(sample: Sample) -> float:
     """Mean log-probability of the answer's tokens: the loss attack's score (Yeom et al. 2018)."""
-    if len(sample.logprobs) == 0:
-        raise ValueError("an answer without tokens has no loss")
-    return float(np.mean(sample.logprobs))
+    return mean_of(sample.logprobs)
 
 
 def min_k_logprob(sample: Sample) -> float:
     """Mean log-probability of the 40 % least likely tokens, at least one (Shi et al. 2024)."""
-    if len(sample.logprobs) == 0:
-        raise ValueError("an answer without tokens has no loss")
     kept = max(1, math.floor(MIN_K * len(sample.logprobs)))
-    return float(np.mean(np.sort(sample.logprobs)[:kept]))
+    return mean_of(np.sort(sample.logprobs)[:kept])
 
 
 register(

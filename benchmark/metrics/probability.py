@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from benchmark.metrics.base import Metric, register
@@ -10,11 +12,19 @@ from benchmark.metrics.sample import Sample
 KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
 
 
-def normalized_probability(logprobs: np.ndarray) -> float:
-    """exp(mean log-probability of the T answer tokens); an answer without tokens is a ValueError."""
+def mean_of(logprobs: np.ndarray) -> float:
+    """Mean over an answer's tokens; an answer without tokens is a ValueError.
+
+    Answers have a handful of tokens, for which numpy's own mean is ten times slower.
+    """
     if len(logprobs) == 0:
         raise ValueError("an answer without tokens has no probability")
-    return float(np.exp(np.mean(logprobs)))
+    return math.fsum(logprobs) / len(logprobs)
+
+
+def normalized_probability(logprobs: np.ndarray) -> float:
+    """exp(mean log-probability of the T answer tokens); an answer without tokens is a ValueError."""
+    return math.exp(mean_of(logprobs))
 
 
 def probability(sample: Sample) -> float:
@@ -26,7 +36,7 @@ def paraphrased_probability(sample: Sample) -> float:
     """Mean length-normalised probability of the answer over the held-out prompts; NaN without any."""
     if not sample.paraphrase_logprobs:
         return float("nan")
-    return float(np.mean([normalized_probability(lp) for lp in sample.paraphrase_logprobs]))
+    return math.fsum(map(normalized_probability, sample.paraphrase_logprobs)) / len(sample.paraphrase_logprobs)
 
 
 def choice_probability(sample: Sample) -> float:
@@ -43,12 +53,9 @@ def truth_ratio_raw(sample: Sample) -> float:
     """
     if not (sample.paraphrase_logprobs and sample.perturbed_logprobs):
         return float("nan")
-    compared = (sample.paraphrase_logprobs[0], *sample.perturbed_logprobs)
-    if any(len(logprobs) == 0 for logprobs in compared):
-        raise ValueError("an answer without tokens has no truth ratio")
-    right, *wrongs = (np.mean(logprobs) for logprobs in compared)
-    wrong = np.mean(wrongs)
-    return float(np.exp(np.clip(wrong - right, -700, 700)))
+    right = mean_of(sample.paraphrase_logprobs[0])
+    wrong = math.fsum(map(mean_of, sample.perturbed_logprobs)) / len(sample.perturbed_logprobs)
+    return math.exp(min(max(wrong - right, -700), 700))
 
 
 def truth_ratio(sample: Sample) -> float:

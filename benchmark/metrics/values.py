@@ -42,9 +42,7 @@ def applies(metric: Metric, stage: str, split: str) -> bool:
 
 
 def _score(metric: Metric, sample: Sample) -> float:
-    """The metric of a sample; NaN, which counts as failed, where it cannot be scored or the model gave NaN."""
-    if np.isnan(sample.logprobs).any():  # greedy tokens of NaN are all wrong, and zero would be the winning score
-        return float("nan")
+    """The metric of a sample; NaN, which counts as failed, where it cannot be scored."""
     try:
         return metric.example(sample)
     except ValueError:  # an example that cannot be scored is counted as failed, never as a value
@@ -57,8 +55,10 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
     for sample in samples:
         row = {"stage": sample.stage, "split": sample.split, "example": sample.example, "entity": sample.entity}
         row["strata"] = json.dumps(sample.strata, sort_keys=True)
-        scored = (m for m in METRICS.values() if applies(m, sample.stage, sample.split))
-        rows.append(row | {m.id: _score(m, sample) for m in scored})
+        if not np.isnan(sample.logprobs).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
+            scored = (m for m in METRICS.values() if applies(m, sample.stage, sample.split))
+            row |= {m.id: _score(m, sample) for m in scored}
+        rows.append(row)
     columns = ["stage", "split", "example", "entity", "strata", *METRICS]
     return pd.DataFrame(rows).reindex(columns=columns)
 
