@@ -34,7 +34,7 @@ TasksOption = Annotated[
 MethodsOption = Annotated[
     list[str] | None, typer.Option("--method", help="Only this method: a name, or path/to/file.py:Class.")
 ]
-SeedsOption = Annotated[list[int] | None, typer.Option("--seed", help="Only this seed; may be given again.")]
+SeedsOption = Annotated[list[int] | None, typer.Option("--seed", min=0, help="Only this seed; may be given again.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of the records.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of the records.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one per core if not given.")]
