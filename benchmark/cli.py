@@ -34,7 +34,9 @@ TasksOption = Annotated[
 MethodsOption = Annotated[
     list[str] | None, typer.Option("--method", help="Only this method: a name, or path/to/file.py:Class.")
 ]
-SeedsOption = Annotated[list[int] | None, typer.Option("--seed", min=0, help="Only this seed; may be given again.")]
+SeedsOption = Annotated[
+    list[int] | None, typer.Option("--seed", min=0, max=2**31 - 1, help="Only this seed; may be given again.")
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of the records.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of the records.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one per core if not given.")]
@@ -51,7 +53,9 @@ def plainly(command: Callable) -> Callable:
             return command(*args, **kwargs)
         except BadInput as error:
             errors.print(f"palimpsest: {error}", markup=False, soft_wrap=True)
-            raise typer.Exit(2) from None
+        except OSError as error:  # a folder that cannot be made, a disk that is full
+            errors.print(f"palimpsest: {error.filename}: {error.strerror}", markup=False, soft_wrap=True)
+        raise typer.Exit(2)
 
     return wrapped
 
@@ -99,10 +103,7 @@ def list_command() -> None:
     show("suites", [(name, load_suite(name).description) for name in suite_files()])
     show("tracks", [(t.name, t.description) for t in all_tracks()])
     show("tasks", [(name,) for name in known_task_names()])
-    rows = [
-        (n, m.family, "sees " + (", ".join(sorted(m.sees)) or "nothing"), _first_line(m)) for n, m in methods().items()
-    ]
-    show("methods", rows)
+    show("methods", [(name, cls.family, _sees(cls), _first_line(cls)) for name, cls in methods().items()])
     show("metrics", [(m.id, m.unit, m.description) for m in METRICS.values()])
     show("attacks", [(a.name, a.source) for a in ATTACKS.values()])
 

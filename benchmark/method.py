@@ -51,6 +51,10 @@ class ConstantAnswers:
     model: Any
     text: str
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.text, str) and self.text):
+            raise ValueError(f"ConstantAnswers needs a text that is not empty, found {self.text!r}")
+
 
 def with_parameters(cls: type[Method]) -> type[Method]:
     """Makes the annotations of a class, beside those of its bases, validated parameters."""
@@ -88,23 +92,26 @@ def source_hash(cls: type[Method]) -> str:
     Comments, layout, docstrings and the defaults of parameters are no part of it: they change no outcome (a cell's
     identity has the parameters' values), and choosing defaults must not orphan the records that they were chosen by.
     """
-    tree = _Essence().visit(ast.parse(Path(inspect.getfile(cls)).read_text()))
+    parameters = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # describe() made it one
+    tree = _Essence(cls.__name__, parameters).visit(ast.parse(Path(inspect.getfile(cls)).read_text()))
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
 
 
 class _Essence(ast.NodeTransformer):
-    """Drops docstrings and the defaults of annotated class attributes."""
+    """Drops docstrings, and the defaults of one class's parameters."""
+
+    def __init__(self, class_name: str, parameters: set[str]) -> None:
+        self.class_name, self.parameters = class_name, parameters
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-        if isinstance(node, ast.ClassDef):
-            node.body = [_without_value(item) for item in node.body]
+        if isinstance(node, ast.ClassDef) and node.name == self.class_name:
+            node.body = [self._without_default(item) for item in node.body]
         return node
 
-
-def _without_value(item: ast.stmt) -> ast.stmt:
-    if isinstance(item, ast.AnnAssign):
+    def _without_default(self, item: ast.stmt) -> ast.stmt:
+        if not (isinstance(item, ast.AnnAssign) and ast.unparse(item.target) in self.parameters):
+            return item
         return ast.AnnAssign(target=item.target, annotation=item.annotation, value=None, simple=item.simple)
-    return item

@@ -151,8 +151,8 @@ def restrict(
         known = {entry.name: entry for entry in suite.methods}
         for spec in method_specs:
             method_named(spec)
-        update["methods"] = [known.get(spec, MethodEntry(name=spec, seeds=3)) for spec in method_specs]
-    return suite.model_copy(update=update), seeds
+        update["methods"] = [known.get(spec, MethodEntry(name=spec, seeds=3)) for spec in dict.fromkeys(method_specs)]
+    return suite.model_copy(update=update), list(dict.fromkeys(seeds))
 
 
 class Planner:

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import importlib.util
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -35,6 +36,8 @@ def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
 
 def _add(kind: str, name: str, entry: type, registered: dict[str, type]) -> None:
     other = registered.get(name)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise BadInput(f"{kind} {name!r}: a name is made of a-z, 0-9, _ and -; it becomes a folder")
     if name in RESERVED:
         raise BadInput(f"{kind} {name!r}: the name is reserved")
     if other is not None and (other.__module__, other.__qualname__) != (entry.__module__, entry.__qualname__):
@@ -117,7 +120,7 @@ def _method_from_file(spec: str) -> type[Method]:
         except BadInput:
             del sys.modules[name]
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise BadInput(f"method {spec!r}: importing {path} raised {type(error).__name__}: {error}") from None
     found = getattr(sys.modules[name], class_name, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
@@ -87,6 +89,7 @@ def execute(job: Job, place: Workplace) -> str:
     """Does a job; returns "ok", or the error that was recorded. Errors of models themselves are raised."""
     variant = Variant(track_named(job.track), job.task, job.variant, job.oracles)
     models = ControlledModels(variant.track, place.store)
+    _reset_torch()
     if job.kind == "base":
         models.base()
     elif job.kind == "model":
@@ -98,6 +101,20 @@ def execute(job: Job, place: Workplace) -> str:
     return "ok"
 
 
+def _reset_torch() -> None:
+    """Undoes what a method before this job may have set for the whole process."""
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
+    torch.set_num_threads(1)
+
+
+def _seed_everything(seed: int) -> None:
+    """The generators of the process, for methods that do not bring their own."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 def _recorded(cells: Sequence[Cell], place: Workplace, measure) -> str:
     """Runs `measure`, which writes the records of `cells`; whatever it raises becomes their error records."""
     lock = place.home / "locks" / f"{cells[0].id}.lock"
@@ -107,7 +124,7 @@ def _recorded(cells: Sequence[Cell], place: Workplace, measure) -> str:
             return "ok"
         try:
             measure()
-        except Exception as error:  # any failure of a cell is its result; the run goes on
+        except BaseException as error:  # any failure of a cell is its result, an exit() too; the run goes on
             failure = Failure(type=type(error).__name__, message=_last_line(error), traceback=_traceback())
             write_failure(cells, failure, place.results)
             return failure.message
@@ -136,7 +153,7 @@ def write_failure(cells: Sequence[Cell], failure: Failure, results: ResultStore)
             model=None,
             method=_method_info(cell),
             seed=cell.seed,
-            references=None,
+            references=References(target=cell.target_id, oracles=list(cell.oracle_ids)),
             values=[],
             samples=None,
             provenance=collect(Cost(steps=0, tokens=0, seconds={}), 1, "none", PRECISION, {}),
@@ -174,6 +191,7 @@ def _measure_cell(cell: Cell, variant: Variant, place: Workplace) -> None:
     target, tokenizer = load(target_folder)
     method = create(method_named(cell.method), cell.parameters)
     request = _request(cell, method, variant, models, tokenizer, meter)
+    _seed_everything(cell.seed)
     with clock.stage("unlearn"):
         result = checked(method.unlearn(target, request))
     samples = _examine_all(result, tokenizer, variant, cell.seed, clock)

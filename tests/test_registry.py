@@ -19,6 +19,12 @@ class Mine(GradientMethod):
 '''
 
 
+@pytest.fixture(autouse=True)
+def _as_it_was(monkeypatch):
+    """What these tests register is forgotten again."""
+    monkeypatch.setattr(registry, "_METHODS", dict(registry.methods()))
+
+
 def write(tmp_path, name, text=OUTSIDE):
     path = tmp_path / f"{name}.py"
     path.write_text(text.format(name=name))
@@ -54,6 +60,15 @@ def test_a_method_that_computes_something_else_is_another_cell(tmp_path, monkeyp
     assert hash_of(tmp_path, "outside_c", "return -self", "return 2 * self") != plain
 
 
+def test_values_that_are_no_parameters_belong_to_the_source(tmp_path, monkeypatch):
+    hashes = set()
+    for name, strength in (("weak", "1.0"), ("strong", "50.0")):
+        monkeypatch.setattr(registry, "_METHODS", {})
+        helper = f"class Helper:\n    strength: float = {strength}\n\n@register_method"
+        hashes.add(hash_of(tmp_path, name, "@register_method", helper))
+    assert len(hashes) == 2
+
+
 @pytest.mark.parametrize(
     "change",
     [("= 2.0", "= 3.0"), ("Mine.", "Yours."), ("    def", "    # why\n    def"), ("power: float", "power:float")],
@@ -75,11 +90,15 @@ def test_defaults_comments_and_docstrings_change_no_outcome(tmp_path, monkeypatc
         ("{tmp}/plain.py:Mine", "lacks @register_method"),
         ("{tmp}/npo.py:Mine", "'npo' is defined twice"),
         ("{tmp}/oracle.py:Mine", "the name is reserved"),
+        ("{tmp}/path.py:Mine", "a name is made of"),
+        ("{tmp}/leaves.py:Mine", "raised SystemExit"),
         ("{tmp}/nosy.py:Mine", r"sees has \['evaluation'\]"),
     ],
 )
 def test_bad_files_are_one_clear_line(tmp_path, spec, message):
     (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "leaves.py").write_text("raise SystemExit(0)")
+    write(tmp_path, "path", OUTSIDE.replace("{name}", "../../evil"))
     (tmp_path / "plain.py").write_text("class Mine: pass")
     write(tmp_path, "fine", OUTSIDE.replace("{name}", "fine_one"))
     write(tmp_path, "npo")

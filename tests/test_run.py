@@ -46,6 +46,27 @@ class GivesNothing(Method):
         pass
 
 
+@register_method("leaves", reference="", family="test", sees=set())
+class Leaves(Method):
+    """Ends the process politely, after changing it for all that come later."""
+
+    def unlearn(self, model, request):
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        raise SystemExit(3)
+
+
+@register_method("random", reference="", family="test", sees=set())
+class Random(Method):
+    """Draws without a seed of its own."""
+
+    def unlearn(self, model, request):
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.add_(0.01 * torch.randn_like(weight))
+        return model
+
+
 @register_method("dies", reference="", family="test", sees=set())
 class Dies(Method):
     """Takes its process with it, as an out-of-memory kill does."""
@@ -121,7 +142,7 @@ def test_killed_and_resumed_elsewhere_the_records_are_identical(finished, tmp_pa
 
 def test_bad_methods_become_error_records_and_the_rest_goes_on(finished, tmp_path):
     (tmp_path / "bad.py").write_text(BAD_METHODS)
-    classes = ["Raises", "GivesNaN", "GivesNothing", "Dies"]
+    classes = ["Raises", "GivesNaN", "GivesNothing", "Leaves", "Dies"]
     arguments = [word for name in classes for word in ("--method", f"{tmp_path / 'bad.py'}:{name}")]
     code, output = run(finished, *arguments, "--method", "refuse_all", "--seed", "7")
     assert code == 0, output
@@ -133,7 +154,29 @@ def test_bad_methods_become_error_records_and_the_rest_goes_on(finished, tmp_pat
     assert errors["raises"].startswith("RuntimeError: no such luck")
     assert "weights of the returned model are NaN" in errors["gives_nan"]
     assert "returned nothing" in errors["gives_nothing"]
+    assert "SystemExit: 3" in errors["leaves"]
     assert "worker process died (exit code -9)" in errors["dies"]
-    assert "4 jobs failed" in output
+    assert "5 jobs failed" in output
     assert list((finished / "out").glob("*/*/*/refuse_all/*.json"))
     assert validate(Folder(ResultStore(finished / "out"))) == []
+
+
+def test_a_careless_method_repeats_itself_and_harms_no_other(finished, tmp_path):
+    """One worker does all: what one method sets for the process must not reach the next."""
+    (tmp_path / "bad.py").write_text(BAD_METHODS)
+    methods = (
+        "--method",
+        f"{tmp_path / 'bad.py'}:Leaves",
+        "--method",
+        f"{tmp_path / 'bad.py'}:Random",
+        "--method",
+        "npo",
+    )
+    found = []
+    for _ in range(2):
+        code, output = run(finished, *methods, "--seed", "8", "--workers", "1", "--force")
+        assert code == 0, output
+        records = [r for r in ResultStore(finished / "out").read_all() if r.seed == 8]
+        found.append({r.method.name: (r.status, [v.value for v in r.values]) for r in records})
+    assert found[0] == found[1]
+    assert {name: status for name, (status, _) in found[0].items()} == {"leaves": "error", "random": "ok", "npo": "ok"}

@@ -53,7 +53,12 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
     """One row per sample: stage, split, example, entity, strata (JSON), and a column per metric (NaN: not scored)."""
     rows = []
     for sample in samples:
-        row = {"stage": sample.stage, "split": sample.split, "example": sample.example, "entity": sample.entity}
+        row: dict[str, object] = {
+            "stage": sample.stage,
+            "split": sample.split,
+            "example": sample.example,
+            "entity": sample.entity,
+        }
         row["strata"] = json.dumps(sample.strata, sort_keys=True)
         if not np.isnan(sample.logprobs).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
             scored = (m for m in METRICS.values() if applies(m, sample.stage, sample.split))

@@ -51,12 +51,13 @@ def expected_seeds(records: Sequence[Record]) -> dict[str, int]:
 
 
 def row_names(records: Sequence[Record]) -> dict[str, str]:
-    """A name for each record's row: the method's, with those parameters in brackets that tell it from its namesakes."""
+    """A name for each record's row: the method's, with those parameters in brackets that tell it from its namesakes
+    on the track."""
     names: dict[str, str] = {}
-    by_method: dict[str, list[Record]] = {}
+    by_method: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        by_method.setdefault(record.method.name, []).append(record)
-    for method, own in by_method.items():
+        by_method.setdefault((record.track, record.method.name), []).append(record)
+    for (_, method), own in by_method.items():
         names_used = {name for record in own for name in record.method.parameters}
         values = {name: {json.dumps(r.method.parameters.get(name)) for r in own} for name in names_used}
         telling = sorted(name for name, found in values.items() if len(found) > 1)

@@ -51,6 +51,8 @@ class ResultStore:
             assert record.samples is not None
             write_atomically(path.parent / record.samples.file, samples)
         write_atomically(path, record.model_dump_json(indent=1).encode() + b"\n")
+        if samples is None:  # a failed rerun leaves no samples of the run before
+            path.with_suffix(".samples.parquet").unlink(missing_ok=True)
         return path
 
     def paths(self) -> list[Path]:

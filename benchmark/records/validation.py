@@ -72,9 +72,10 @@ def place(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """Target and oracles of a result are there, succeeded, and are of the same variant and data."""
+    if record.status == "error":
+        return
     if record.references is None:
-        if record.status == "ok":
-            yield "a successful record must name its target and oracles"
+        yield "a successful record must name its target and oracles"
         return
     wanted = [(TARGET, record.references.target), *((ORACLE, i) for i in record.references.oracles)]
     if len(set(record.references.oracles)) < 2:
