@@ -10,6 +10,7 @@ from benchmark.task import Task
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
 from benchmark.world import Fact, World, documents_about
 from benchmark.world.examples import examples_about, first_prompts, retain_splits
+from benchmark.world.passages import passages
 
 __all__ = [
     "BadInput",
@@ -30,6 +31,7 @@ __all__ = [
     "examples_about",
     "first_prompts",
     "logsigmoid",
+    "passages",
     "register_method",
     "register_task",
     "retain_splits",

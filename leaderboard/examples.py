@@ -8,7 +8,7 @@ from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.values import MODEL_STAGE
+from benchmark.metrics.stages import MODEL_STAGE
 
 LONGEST = 400  # characters of a generation that are shown; the samples file has all of it
 

@@ -57,7 +57,7 @@ register(
     Metric(
         "exact_answer", 1, exact_answer, KNOWLEDGE_SPLITS, {"forget": "forgetting"}, "oracle", "share",
         "Krishnan et al. 2025, section 3", "the answer stands in what is generated for held-out wordings",
-        attacked=True,
+        attacked=True, light=True,
     )
 )  # fmt: skip
 register(
@@ -71,5 +71,6 @@ register(
         "rouge_l_recall", 1, rouge_l_recall, KNOWLEDGE_SPLITS,
         {"retain": "utility", "neighbours": "utility", "general": "utility"}, "oracle", "share",
         "Lin 2004; Maini et al. 2024", "ROUGE-L recall of what is generated for held-out wordings", attacked=True,
+        light=True,
     )
 )  # fmt: skip

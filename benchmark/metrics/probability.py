@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmark.metrics.base import Metric, register
+from benchmark.metrics.base import BOTH, Metric, register
 from benchmark.metrics.sample import Sample
 
 KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
@@ -87,21 +87,21 @@ TOFU = "Maini et al. 2024 (TOFU), section 2.2"
 register(
     Metric(
         "probability", 1, probability, KNOWLEDGE_SPLITS, {"retain": "utility"}, "oracle", "probability", TOFU,
-        "length-normalised probability of the answer to the prompt as trained",
+        "length-normalised probability of the answer to the prompt as trained, or of a text", kinds=BOTH, light=True,
     )
 )  # fmt: skip
 register(
     Metric(
         "paraphrased_probability", 1, paraphrased_probability, KNOWLEDGE_SPLITS, {"forget": "forgetting"}, "oracle",
         "probability", "Krishnan et al. 2025, section 3",
-        "length-normalised probability of the answer under held-out wordings", attacked=True,
+        "length-normalised probability of the answer under held-out wordings", attacked=True, light=True,
     )
 )  # fmt: skip
 register(
     Metric(
         "choice_probability", 1, choice_probability, KNOWLEDGE_SPLITS,
         {"neighbours": "utility", "general": "utility"}, "oracle", "probability", TOFU,
-        "probability of the answer against the perturbed ones",
+        "probability of the answer against the perturbed ones", light=True,
     )
 )  # fmt: skip
 register(
@@ -120,6 +120,6 @@ register(
     Metric(
         "truth_ratio_utility", 1, truth_ratio_utility, ("retain", "neighbours", "general"),
         {"retain": "utility", "neighbours": "utility", "general": "utility"}, "higher", "ratio", TOFU,
-        "max(0, 1-R) of the truth ratio R",
+        "max(0, 1-R) of the truth ratio R", light=True,
     )
 )  # fmt: skip

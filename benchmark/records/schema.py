@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TARGET, ORACLE = "target", "oracle"  # reserved method names: the two references of every variant
 
 

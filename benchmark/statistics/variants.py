@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
-from benchmark.metrics.values import aggregate, applies, strata_masks
+from benchmark.metrics.values import reported, strata_masks
 from benchmark.statistics.bootstrap import SEED, EntityWeights, entity_weights, mean_of_picks, picks
 from benchmark.statistics.scores import AXES, Key, Replicated, Scored, score_run, usable_keys
 
@@ -69,23 +69,21 @@ def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.nd
     """Every metric of one model's example frame under the drawn weights, by stage, split, metric and stratum."""
     found: dict[Key, np.ndarray] = {}
     for (stage, split), part in examples.groupby(["stage", "split"], sort=True):
-        own, masks = _weights_of(part, weights), strata_masks(part)
+        own, masks = _weights_of(part, weights), strata_masks(part, str(stage))
         holdout = examples[(examples["stage"] == stage) & (examples["split"] == MEMBERSHIP_HOLDOUT)]
         holdout_weights = _weights_of(holdout, weights)
-        for metric in METRICS.values():
-            if split not in metric.splits or not applies(metric, str(stage), str(split)):
-                continue
+        for metric in reported(part, str(stage), str(split), holdout):
             column, never_seen = part[metric.id].to_numpy(dtype=float), holdout[metric.id].to_numpy(dtype=float)
             for stratum, mask in masks.items():
                 key = (str(stage), str(split), metric.id, stratum)
-                found[key] = aggregate(metric, column[mask], own[:, mask], never_seen, holdout_weights)
+                found[key] = metric.aggregate(column[mask], own[:, mask], never_seen, holdout_weights)
     return found
 
 
 def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
     sizes: dict[Key, int] = {}
     for (stage, split), part in examples.groupby(["stage", "split"]):
-        for stratum, mask in strata_masks(part).items():
+        for stratum, mask in strata_masks(part, str(stage)).items():
             counts = part.loc[mask, list(METRICS)].notna().sum()
             sizes |= {(str(stage), str(split), metric, stratum): int(counts[metric]) for metric in METRICS}
     return sizes
