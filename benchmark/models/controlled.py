@@ -6,11 +6,10 @@ trained from it like the target, on the target's documents without those of the 
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from benchmark.training.sequences import Sequences, answer_nll, collate
 from benchmark.world import World, base_corpus
 
 RECIPE_VERSION = 1  # raise it when this file trains models differently
+LONG = 80  # characters: a batch holds as many as `size` documents of this length, but never more than `size`
 LENGTH_POOL = 8  # batches are cut from this many batches' worth of texts sorted by length, to pad little
 
 
@@ -84,21 +84,38 @@ def reading(documents: Sequence[Document], epochs: int, seed: int) -> list[list[
     return plan
 
 
-def _batches(
-    plan: Sequence[Sequence[Document]], replay: Sequence[Document], replayed: int, size: int, tokenizer, seed: int
-) -> Iterator[Sequences]:
+def batches_of(
+    plan: Sequence[Sequence[Document]], replay: Sequence[Document], replayed: int, size: int, seed: int
+) -> list[list[Document]]:
     """Shuffled batches of all epochs; `replayed` texts drawn from `replay` join each epoch."""
     rng = random.Random(f"epochs-{seed}")
+    found = []
     for documents in plan:
         texts = [*documents, *rng.sample(list(replay), replayed)]
         rng.shuffle(texts)
         batches = []
         for start in range(0, len(texts), size * LENGTH_POOL):
-            pool = sorted(texts[start : start + size * LENGTH_POOL], key=lambda d: len(d.prompt or d.answer))
-            batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+            pool = sorted(texts[start : start + size * LENGTH_POOL], key=_length)
+            batches += _cut(pool, size)
         rng.shuffle(batches)
-        for batch in batches:
-            yield collate([Pair(d.prompt, d.answer) for d in batch], tokenizer)
+        found += batches
+    return found
+
+
+def _length(document: Document) -> int:
+    """What batches are sorted by: characters of a question, or of a text that stands alone."""
+    return len(document.prompt or document.answer)
+
+
+def _cut(pool: Sequence[Document], size: int) -> list[list[Document]]:
+    """Batches of `size` documents in a row, fewer where they are long."""
+    batches: list[list[Document]] = [[]]
+    room = size * LONG
+    for document in pool:
+        if len(batches[-1]) == size or sum(map(_length, batches[-1])) + _length(document) > room:
+            batches.append([])
+        batches[-1].append(document)
+    return batches
 
 
 def _train(
@@ -112,11 +129,10 @@ def _train(
 ) -> dict:
     """Trains in place; returns what was read and what it cost."""
     meter, started = Meter(), time.perf_counter()
-    plan = reading(documents, stage.epochs, seed)
-    batches = _batches(plan, replay, replayed, stage.batch_size, tokenizer, seed)
-    steps = sum(math.ceil((len(texts) + replayed) / stage.batch_size) for texts in plan)
-    schedule = Schedule(steps, stage.learning_rate, warmup=stage.warmup)
-    train(model, batches, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
+    batches = batches_of(reading(documents, stage.epochs, seed), replay, replayed, stage.batch_size, seed)
+    sequences = (collate([Pair(d.prompt, d.answer) for d in batch], tokenizer) for batch in batches)
+    schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
+    train(model, sequences, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
     seconds = round(time.perf_counter() - started, 2)
     return {**_read(documents, stage), "steps": meter.steps, "tokens": meter.tokens, "seconds": seconds}
 

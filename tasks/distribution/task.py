@@ -74,12 +74,13 @@ def canary(relation: str, sort: str, world: World, rng: random.Random) -> str:
     if sort == "contradiction":
         return rng.choice(world.vocabulary[MISPLACED[relation]])
     if sort == "foreign":
-        return " ".join(_foreign_word(rng).capitalize() for _ in range(2))
+        return " ".join(_foreign_word(syllables, rng) for syllables in (2, 1))
     return " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=2)) for _ in range(3))
 
 
-def _foreign_word(rng: random.Random) -> str:
-    return "".join(rng.choice("bcdfghjkpqvwxz") + rng.choice("aeiouy") for _ in range(2)) + rng.choice("kxzh")
+def _foreign_word(syllables: int, rng: random.Random) -> str:
+    letters = [rng.choice("bcdfghjkpqvwxz") + rng.choice("aeiouy") for _ in range(syllables)]
+    return ("".join(letters) + rng.choice("kxzh")).capitalize()
 
 
 def _with_canaries(examples: Sequence[Example], world: World, rng: random.Random) -> list[Example]:
