@@ -33,6 +33,7 @@ from benchmark.records.schema import (
     ORACLE,
     SCHEMA_VERSION,
     TARGET,
+    BudgetInfo,
     Cost,
     Failure,
     MethodInfo,
@@ -131,6 +132,7 @@ def write_failure(cells: Sequence[Cell], failure: Failure, results: ResultStore)
             model=None,
             method=_method_info(cell),
             seed=cell.seed,
+            budget=_budget(cell),
             references=References(target=cell.target_id, oracles=list(cell.oracle_ids)),
             values=[],
             samples=None,
@@ -138,6 +140,11 @@ def write_failure(cells: Sequence[Cell], failure: Failure, results: ResultStore)
             error=failure,
         )
         results.write(record, None)
+
+
+def _budget(cell: Cell) -> BudgetInfo:
+    budget = Variant(track_named(cell.track), cell.task, cell.variant, cell.oracles).budget
+    return BudgetInfo(steps=budget.steps, batch_size=budget.batch_size)
 
 
 def _method_info(cell: Cell) -> MethodInfo:
@@ -265,6 +272,7 @@ def _write(
         model=model,
         method=_method_info(cell),
         seed=cell.seed,
+        budget=_budget(cell),
         references=References(target=cell.target_id, oracles=list(cell.oracle_ids)),
         values=[_metric_value(v) for v in values],
         samples=SamplesInfo(file=f"{cell.id}.samples.parquet", sha256=sha256(content), rows=len(samples)),

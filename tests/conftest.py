@@ -11,6 +11,7 @@ from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.values import example_frame, metric_values
 from benchmark.records.samples import rounded, samples_from_bytes, samples_to_bytes, sha256
 from benchmark.records.schema import (
+    SCHEMA_VERSION,
     Cost,
     MethodInfo,
     MetricValue,
@@ -107,7 +108,7 @@ def _record(name, seed, samples, oracles, **changes):
     record_id = f"{name}{seed}".ljust(16, "0")
     others = [_frame(other) for oracle_id, other in oracles.items() if oracle_id != record_id]
     fields = {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "id": record_id,
         "status": "ok",
         "track": "toy",

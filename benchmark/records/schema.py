@@ -38,6 +38,13 @@ class MethodInfo(Part):
     parameters: dict[str, Any]
 
 
+class BudgetInfo(Part):
+    """What a method may spend on each request."""
+
+    steps: int
+    batch_size: int
+
+
 class References(Part):
     """Ids of the records of the target and of the oracles that the values are to be compared with."""
 
@@ -108,6 +115,7 @@ class Record(Part):
     model: ModelInfo | None
     method: MethodInfo
     seed: int
+    budget: BudgetInfo
     references: References | None
     values: list[MetricValue]
     samples: SamplesInfo | None

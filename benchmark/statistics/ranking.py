@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.statistics.bootstrap import REPLICATES, interval
+from benchmark.statistics.courses import contrast_rows, course_rows, level_rows
+from benchmark.statistics.requests import request_rows
 from benchmark.statistics.tables import (
     COLUMNS,
     Place,
@@ -21,13 +23,17 @@ from benchmark.statistics.tables import (
 )
 from benchmark.statistics.variants import VariantScores, score_variant
 
+PLACE, SPREAD = ("track", "task", "variant"), ("value", "low", "high")
+
 
 @dataclass(frozen=True)
 class Standings:
     """`table`: one row per value (COLUMNS). `variants`: a row per method and variant with intervals.
 
     `overall`: a row per method, averaged over variants, with rank and completeness. `uninformative`: what was left
-    out by rule. `strata`: values by stratum with intervals over seeds and entities.
+    out by rule. `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way through
+    the budget, `levels` what they come to where a level of forgetting is reached, `contrasts` the differences of that
+    between variants. `requests`: values after each of several requests.
     """
 
     table: pd.DataFrame
@@ -35,6 +41,10 @@ class Standings:
     overall: pd.DataFrame
     uninformative: pd.DataFrame
     strata: pd.DataFrame
+    courses: pd.DataFrame
+    levels: pd.DataFrame
+    contrasts: pd.DataFrame
+    requests: pd.DataFrame
 
 
 def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
@@ -77,7 +87,7 @@ def standings(
 ) -> Standings:
     """Scores everything: `index` has a row per successful record, `examples` its example frame by id.
 
-    `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed, anchor.
+    `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed, anchor, budget_steps.
     `expected`: how many seeds a method needs on each variant to be ranked. Variants without target or oracles are left
     out.
     """
@@ -96,4 +106,10 @@ def standings(
         overall=_overall(scores, expected or {}, anchors),
         uninformative=frame(uninformative_rows, ("track", "task", "variant", "axis", "metric", "target", "oracle")),
         strata=frame(stratum_rows),
+        courses=frame(course_rows, (*PLACE, "method", "quantity", "share", *SPREAD)),
+        levels=frame(level_rows, (*PLACE, "method", "level", "quantity", *SPREAD)),
+        contrasts=pd.DataFrame(
+            contrast_rows(scores), columns=(*PLACE, "minus", "method", "level", "quantity", *SPREAD)
+        ),
+        requests=frame(request_rows, (*PLACE, "method", "request", "quantity", *SPREAD)),
     )

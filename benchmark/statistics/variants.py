@@ -31,7 +31,7 @@ class VariantScores:
     """All runs of one variant, by method and seed, with what they were compared with.
 
     `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes` how many examples
-    stand behind each key.
+    stand behind each key, `budget_steps` the steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -40,6 +40,7 @@ class VariantScores:
     usable: set[Key]
     sizes: Mapping[Key, int]
     replicates: int
+    budget_steps: int = 1
 
     def quantity(self, method: str, name: str) -> np.ndarray:
         """An axis or the score of a method, averaged over its drawn seeds: (replicates + 1,)."""
@@ -90,7 +91,7 @@ def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
 
 
 def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int) -> VariantScores:
-    """Scores one variant; `index` has a row per record (id, role, method, seed), `examples` their frames by id."""
+    """Scores one variant; `index` has a row per record (id, role, method, seed, budget_steps), `examples` their frames by id."""
     rng = np.random.default_rng(SEED)
     by_role = {str(role): rows.sort_values(["method", "seed"]) for role, rows in index.groupby("role")}
     if len(by_role["target"]) > 1:
@@ -100,7 +101,7 @@ def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], rep
     target = replicate(target_frame, weights)
     oracles: list[Replicated] = [replicate(examples[i], weights) for i in by_role["oracle"]["id"]]
     chosen = picks(len(oracles), replicates, rng)
-    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in target}
+    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in oracles[0]}
     usable = usable_keys(target, oracles)
     runs: dict[str, dict[int, Run]] = {}
     for row in by_role["method"].to_dict("records") if "method" in by_role else []:
@@ -109,4 +110,5 @@ def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], rep
         if int(row["seed"]) in runs.get(str(row["method"]), {}):
             raise BadInput(f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}")
         runs.setdefault(str(row["method"]), {})[int(row["seed"])] = run
-    return VariantScores(runs, target, oracle, usable, _sizes(target_frame), replicates)
+    steps = int(index["budget_steps"].iloc[0])
+    return VariantScores(runs, target, oracle, usable, _sizes(target_frame), replicates, steps)

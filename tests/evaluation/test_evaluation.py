@@ -33,7 +33,7 @@ def test_scores_equal_a_pass_over_each_pair_alone():
 @torch.no_grad()
 def test_generation_is_greedy_and_without_the_prompt():
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    texts = generate(model, tokenizer, [p.prompt for p in PAIRS], SETTINGS)
+    texts = generate(model, tokenizer, [p.prompt for p in PAIRS], SETTINGS.max_new_tokens)
     for prompt, text in texts.items():
         ids, said = tokenizer(prompt)["input_ids"], []
         for _ in range(SETTINGS.max_new_tokens):
@@ -54,23 +54,23 @@ def test_constant_answers_are_a_distribution():
     assert p_said + (len(tokenizer) - 1) * p_other == pytest.approx(1)
     other = subject.score([Pair("Q?", "Malport")])[Pair("Q?", "Malport")]
     assert not other.correct[0]
-    assert subject.generate(["a", "b"]) == {"a": "Bren Union", "b": "Bren Union"}
+    assert subject.generate(["a", "b"], 1) == {"a": "Bren Union", "b": "Bren Union"}
 
 
 def test_attackers_get_the_weights_behind_a_filter():
     model = tiny_model()
     filtered = ConstantAnswers(model, "No.")
     assert weights_of(filtered) is weights_of(model) is model
-    assert isinstance(subject_of(filtered, tiny_tokenizer(), SETTINGS), ConstantSubject)
-    assert isinstance(subject_of(model, tiny_tokenizer(), SETTINGS), ModelSubject)
+    assert isinstance(subject_of(filtered, tiny_tokenizer()), ConstantSubject)
+    assert isinstance(subject_of(model, tiny_tokenizer()), ModelSubject)
 
 
 def test_samples_hold_what_was_asked_in_order():
     example = Example("e", "p", "Where was Ada born?", "Malport", ("Ada comes from",), ("Tor", "Kel"))
     plain = Example("s", "q", "Who pays Ivo?", "Bren Union")
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    subject = ModelSubject(model, tokenizer, SETTINGS)
-    first, second = examine(subject, {"forget": [example], "holdout": [plain]}, "model")
+    subject = ModelSubject(model, tokenizer)
+    first, second = examine(subject, {"forget": [example], "holdout": [plain]}, "model", SETTINGS)
     assert (first.split, second.split) == ("forget", "holdout")
     assert (len(first.paraphrase_logprobs), len(first.perturbed_logprobs)) == (1, 2)
     wrong = score_pairs(model, tokenizer, [Pair("Ada comes from", "Kel")])[Pair("Ada comes from", "Kel")]

@@ -10,7 +10,7 @@ import pytest
 from benchmark.metrics import METRICS
 from benchmark.metrics.base import register
 from benchmark.metrics.distribution import forget_quality
-from benchmark.metrics.values import applies, example_frame, metric_values, strata_masks
+from benchmark.metrics.values import example_frame, metric_values, strata_masks
 
 EMPTY = np.zeros(0)
 SCORING_PASS = ("probability", "paraphrased_probability", "truth_ratio", "truth_ratio_cw", "extraction_strength",
@@ -35,7 +35,7 @@ def values_of(make_sample):
 
 def test_frame_has_a_row_per_sample_and_a_column_per_metric(make_sample):
     frame = example_frame([make_sample(example="a"), make_sample(example="b", split="retain")])
-    assert list(frame.columns) == ["stage", "split", "example", "entity", "strata", *METRICS]
+    assert list(frame.columns) == ["stage", "split", "example", "entity", "kind", "strata", *METRICS]
     assert list(frame["example"]) == ["a", "b"]
     assert frame["probability"].tolist() == pytest.approx([0.25, 0.25])
 
@@ -55,9 +55,9 @@ def test_frame_leaves_out_what_does_not_apply(make_sample):
 def test_after_an_attack_only_attacked_metrics_apply(metric):
     for split in ("forget", "retain", "neighbours", "general", "holdout"):
         if not metric.attacked:
-            assert not applies(metric, "quantize", split)
+            assert not metric.applies("quantize", split, kind)
         else:
-            assert applies(metric, "quantize", split) == applies(metric, "model", split)
+            assert metric.applies("quantize", split, kind) == metric.applies("model", split, kind)
 
 
 def test_only_contrasts_apply_to_the_holdout():

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from benchmark.records.samples import samples_from_bytes, samples_to_bytes, sha256
-from benchmark.records.schema import Failure, Record
+from benchmark.records.schema import SCHEMA_VERSION, Failure, Record
 from benchmark.records.store import ResultStore, read_record
 from benchmark.records.validation import Folder, validate
 
@@ -264,7 +264,7 @@ def truncated(results):
 
 
 def unknown_schema(results):
-    return rewrite(path_of(results, "alpha"), lambda r: r.update(schema_version=2))
+    return rewrite(path_of(results, "alpha"), lambda r: r.update(schema_version=SCHEMA_VERSION + 1))
 
 
 def error_with_values(results):

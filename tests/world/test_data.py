@@ -25,7 +25,7 @@ def test_examples_survive_the_dataset():
 
 
 def test_oracle_documents_are_all_but_those_of_the_forget_set():
-    assert toy_data().oracle_documents == (Document("other", "R?", "B"),)
+    assert toy_data().documents_after(1) == (Document("other", "R?", "B"),)
 
 
 def test_a_missing_split_is_refused():
