@@ -237,6 +237,8 @@ class Planner:
 
     def _cells(self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None) -> Iterator[Cell]:
         for entry in suite.methods:
+            if entry.tasks is not None and (variant.task, variant.variant) not in expand_tasks(entry.tasks):
+                continue
             cls = method_named(entry.name)
             method: Method = create(cls, entry.parameters)
             for seed in seeds or range(entry.seeds):

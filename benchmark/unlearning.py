@@ -19,7 +19,7 @@ from benchmark.evaluation.generation import GenerationSettings
 from benchmark.evaluation.subjects import ModelSubject, subject_of, weights_of
 from benchmark.method import create
 from benchmark.metrics import Sample
-from benchmark.metrics.stages import budget_stage, request_stage
+from benchmark.metrics.stages import REQUEST, budget_stage, request_stage, sort_of
 from benchmark.models.controlled import ControlledModels, load_model
 from benchmark.models.store import made_of
 from benchmark.planning import RETRAIN_SEED, Cell, Variant
@@ -67,8 +67,12 @@ class Bench:
 
     def look(self, subject, splits: tuple[str, ...], stage: str) -> list[Sample]:
         """Samples of a subject on some splits, on the way."""
-        data = self.variant.data
-        return examine(subject, {s: data.examples(s) for s in splits}, stage, GenerationSettings())
+        return examine(subject, {s: self._examples(s, stage) for s in splits}, stage, GenerationSettings())
+
+    def _examples(self, split: str, stage: str) -> list[Example]:
+        """Along a course without wrong answers, which no metric there reads and which cost most to score."""
+        examples = self.variant.data.examples(split)
+        return examples if sort_of(stage) == REQUEST else [replace(e, perturbed=()) for e in examples]
 
 
 def unlearn(bench: Bench, target: Any, checkpoints: Checkpoints) -> Progress:

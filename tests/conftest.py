@@ -12,6 +12,7 @@ from benchmark.metrics.values import example_frame, metric_values
 from benchmark.records.samples import rounded, samples_from_bytes, samples_to_bytes, sha256
 from benchmark.records.schema import (
     SCHEMA_VERSION,
+    BudgetInfo,
     Cost,
     MethodInfo,
     MetricValue,
@@ -124,6 +125,7 @@ def _record(name, seed, samples, oracles, **changes):
             parameters={},
         ),
         "seed": seed,
+        "budget": BudgetInfo(steps=3, batch_size=2),
         "references": References(target="target0".ljust(16, "0"), oracles=list(oracles)),
         "values": [_recorded(v) for v in metric_values(_frame(samples), others)],
         "samples": SamplesInfo(file=f"{record_id}.samples.parquet", sha256=sha256(content), rows=len(samples)),

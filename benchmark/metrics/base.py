@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import MODEL_STAGE, is_on_the_way
+from benchmark.metrics.stages import ATTACK, ON_THE_WAY, sort_of
 
 Axis = Literal["forgetting", "utility", "privacy", ""]
 MEMBERSHIP_HOLDOUT = "holdout"
@@ -86,16 +86,17 @@ class Metric:
     contrast: bool = False
     fit: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     attacked: bool = False  # also recomputed after each attack
-    light: bool = False  # also scored on the way: at points of the budget and between requests
+    on_the_way: frozenset[str] = frozenset()  # also scored at these sorts of stages: "budget", "request"
 
     def axis_of(self, split: str) -> Axis:
         return self.axes.get(split, "")
 
     def applies(self, stage: str, split: str, kind: str) -> bool:
         """Whether samples of this stage, split and kind are scored; of the holdout, for comparison only."""
-        if kind not in self.kinds or (is_on_the_way(stage) and not self.light):
+        sort = sort_of(stage)
+        if kind not in self.kinds or (sort == ATTACK and not self.attacked):
             return False
-        if stage != MODEL_STAGE and not is_on_the_way(stage) and not self.attacked:
+        if sort in ON_THE_WAY and sort not in self.on_the_way:
             return False
         return split in self.splits or (self.contrast and split == MEMBERSHIP_HOLDOUT)
 

@@ -13,6 +13,7 @@ import numpy as np
 from benchmark.metrics.base import BOTH, TEXT, Metric, auc, holdout_weight_below, register, weighted_auc
 from benchmark.metrics.probability import mean_of
 from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import ON_THE_WAY
 
 MIN_K = 0.4
 FOLDS = 5
@@ -91,7 +92,7 @@ register(
         "mia_unlearned", 1, mean_logprob, ("forget",), {"forget": "privacy"}, "oracle", "AUC",
         "Barbulescu & Triantafillou 2024 (MIAU)",
         "telling unlearned texts from never-seen ones by a cross-validated classifier on losses, two-sided",
-        kinds=TEXT, aggregate=two_sided_auc, contrast=True, fit=out_of_fold_scores, light=True,
+        kinds=TEXT, aggregate=two_sided_auc, contrast=True, fit=out_of_fold_scores, on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip
 register(
@@ -99,6 +100,6 @@ register(
         "exposure", 1, mean_logprob, ("forget",), {"forget": "privacy"}, "oracle", "bits",
         "Carlini et al. 2019; our reading of Baluta et al. 2024",
         "how far up forget examples stand among never-seen ones ordered by loss, in bits", kinds=BOTH,
-        aggregate=exposures, contrast=True, light=True,
+        aggregate=exposures, contrast=True, on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmark.metrics.base import BOTH, TEXT, Metric, register
 from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import ON_THE_WAY
 
 PERCENTILE = 0.95
 
@@ -87,7 +88,7 @@ register(
         "memorization_accuracy", 1, exact_memorization, ("forget", "retain"),
         {"forget": "forgetting", "retain": "utility"}, "oracle", "share", "Tirumala et al. 2022; Jang et al. 2023",
         "share of a text's tokens, from the second, that greedy decoding gets right", kinds=TEXT, attacked=True,
-        light=True,
+        on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip
 register(
@@ -101,6 +102,6 @@ register(
     Metric(
         "outliers", 1, exact_memorization, ("forget",), {}, "oracle", "texts", "Barbulescu & Triantafillou 2024",
         "texts whose memorisation accuracy is above the 95th percentile of that of never-seen texts", kinds=TEXT,
-        aggregate=count_outliers, contrast=True, light=True,
+        aggregate=count_outliers, contrast=True, on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip

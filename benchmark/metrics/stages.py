@@ -7,26 +7,30 @@ there a share of the budget ("budget 0.25") or the number of requests done so fa
 from __future__ import annotations
 
 MODEL_STAGE = "model"
-_BUDGET, _REQUEST = "budget ", "request "
+BUDGET, REQUEST, ATTACK = "budget", "request", "attack"
+ON_THE_WAY = frozenset({BUDGET, REQUEST})
 
 
 def budget_stage(fraction: float) -> str:
-    return f"{_BUDGET}{fraction:.2f}"
+    return f"{BUDGET} {fraction:.2f}"
 
 
 def request_stage(done: int) -> str:
-    return f"{_REQUEST}{done:02d}"
+    return f"{REQUEST} {done:02d}"
 
 
 def fraction_of(stage: str) -> float | None:
     """The share of the budget that had been spent, None for stages of another sort."""
-    return float(stage.removeprefix(_BUDGET)) if stage.startswith(_BUDGET) else None
+    return float(stage.removeprefix(f"{BUDGET} ")) if sort_of(stage) == BUDGET else None
 
 
 def request_of(stage: str) -> int | None:
     """The number of requests that had been done, None for stages of another sort."""
-    return int(stage.removeprefix(_REQUEST)) if stage.startswith(_REQUEST) else None
+    return int(stage.removeprefix(f"{REQUEST} ")) if sort_of(stage) == REQUEST else None
 
 
-def is_on_the_way(stage: str) -> bool:
-    return stage.startswith((_BUDGET, _REQUEST))
+def sort_of(stage: str) -> str:
+    """MODEL_STAGE, BUDGET, REQUEST or ATTACK."""
+    if stage == MODEL_STAGE:
+        return MODEL_STAGE
+    return next((sort for sort in ON_THE_WAY if stage.startswith(f"{sort} ")), ATTACK)

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from benchmark.metrics.base import METRICS
-from benchmark.metrics.stages import MODEL_STAGE, budget_stage, fraction_of
+from benchmark.metrics.stages import BUDGET, MODEL_STAGE, budget_stage, fraction_of
 from benchmark.metrics.values import ALL
 from benchmark.statistics.bootstrap import interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
@@ -60,14 +60,14 @@ def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
 
 
 def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndarray]:
-    """The light values of the forget set at a stage, or at the end where the run did not get that far, and utility."""
-    names = [m.id for m in METRICS.values() if m.light]
+    """Values of the forget set at a stage, or at the end where the run did not get that far, and utility."""
+    names = [m.id for m in METRICS.values() if BUDGET in m.on_the_way]
     there = stage if any(key[0] == stage for key in values) else MODEL_STAGE
     found = {name: values[key] for name in names if (key := (there, "forget", name, ALL)) in values}
     kept = [
         retention(values[key], target[(MODEL_STAGE, *key[1:])])
         for key in values
-        if key[0] == there and key[1] == "retain" and key[3] == ALL and METRICS[key[2]].light
+        if key[0] == there and key[1] == "retain" and key[3] == ALL and BUDGET in METRICS[key[2]].on_the_way
         and METRICS[key[2]].axis_of("retain") == "utility"
     ]  # fmt: skip
     return found | {UTILITY: floored_harmonic_mean(kept, len(next(iter(values.values()))))}

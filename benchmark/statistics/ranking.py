@@ -31,9 +31,9 @@ class Standings:
     """`table`: one row per value (COLUMNS). `variants`: a row per method and variant with intervals.
 
     `overall`: a row per method, averaged over variants, with rank and completeness. `uninformative`: what was left
-    out by rule. `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way through
-    the budget, `levels` what they come to where a level of forgetting is reached, `contrasts` the differences of that
-    between variants. `requests`: values after each of several requests.
+    out by rule. `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way
+    through the budget, `levels` what they come to where a level of forgetting is reached, `contrasts` the differences
+    of that between variants. `requests`: values after each of several requests.
     """
 
     table: pd.DataFrame

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from benchmark.metrics.base import METRICS
-from benchmark.metrics.stages import MODEL_STAGE, request_of, request_stage
+from benchmark.metrics.stages import MODEL_STAGE, REQUEST, request_of, request_stage
 from benchmark.metrics.values import ALL
 from benchmark.statistics.bootstrap import interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
@@ -42,7 +42,7 @@ def after_request(values: Replicated, target: Replicated, request: int, last: in
     kept = [
         retention(values[key], target[(MODEL_STAGE, *key[1:])])
         for key in values
-        if key[0] == stage and key[1] in UTILITY_SPLITS and key[3] == ALL and METRICS[key[2]].light
+        if key[0] == stage and key[1] in UTILITY_SPLITS and key[3] == ALL and REQUEST in METRICS[key[2]].on_the_way
         and METRICS[key[2]].axis_of(key[1]) == "utility"
     ]  # fmt: skip
     found = {"utility": floored_harmonic_mean(kept, len(next(iter(values.values()))))}

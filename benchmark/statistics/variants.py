@@ -91,7 +91,7 @@ def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
 
 
 def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int) -> VariantScores:
-    """Scores one variant; `index` has a row per record (id, role, method, seed, budget_steps), `examples` their frames by id."""
+    """Scores one variant: `index` has a row per record (see `standings`), `examples` their frames by id."""
     rng = np.random.default_rng(SEED)
     by_role = {str(role): rows.sort_values(["method", "seed"]) for role, rows in index.groupby("role")}
     if len(by_role["target"]) > 1:
