@@ -88,7 +88,8 @@ TOFU = "Maini et al. 2024 (TOFU), section 2.2"
 register(
     Metric(
         "probability", 1, probability, KNOWLEDGE_SPLITS, {"retain": "utility"}, "oracle", "probability", TOFU,
-        "length-normalised probability of the answer to the prompt as trained, or of a text", kinds=BOTH, on_the_way=ON_THE_WAY,
+        "length-normalised probability of the answer to the prompt as trained, or of a text", kinds=BOTH,
+        on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip
 register(
