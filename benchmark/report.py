@@ -18,7 +18,8 @@ from benchmark.planning import Plan
 from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
 from benchmark.records.schema import TARGET, Record
 from benchmark.records.store import ResultStore, read_record
-from benchmark.statistics import AXES, Standings, standings
+from benchmark.registry import lookup
+from benchmark.statistics import AXES, Standings, findings, standings
 
 TRAINED_BAR, HELD_OUT_BAR = 0.95, 0.90
 
@@ -93,3 +94,15 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
                     reworded = f"{held_out.value:.1%}" if held_out else "texts: tokens right"
                     table.add_row(record.variant, split, f"{trained.value:.1%}", reworded, str(trained.n_scored))
     console.print(table)
+
+
+def print_task(task: str, results: Path, console: Console) -> None:
+    """What the current records below a folder say about a task; BadInput if they say nothing."""
+    found = published_standings(results)
+    name = lookup("task", task, {str(row): row for row in found.variants["task"].unique()})
+    for title, frame in findings(found, name).items():
+        table = Table(*frame.columns, title=title, title_justify="left", box=SIMPLE_HEAD)
+        for row in frame.itertuples(index=False):
+            table.add_row(*row)
+        console.print(table)
+    console.print("95 % bootstrap intervals over entities, seeds and oracles.")

@@ -30,11 +30,11 @@ PLACE, SPREAD = ("track", "task", "variant"), ("value", "low", "high")
 class Standings:
     """`table`: one row per value (COLUMNS). `variants`: a row per method and variant with intervals.
 
-    `overall`: a row per method, averaged over variants, with rank and completeness; `tasks` the same for each task alone,
-    where a method that a suite runs on one task only is ranked too. `uninformative`: what was left
-    out by rule. `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way
-    through the budget, `levels` what they come to where a level of forgetting is reached, `contrasts` the differences
-    of that between variants. `requests`: values after each of several requests.
+    `overall`: a row per method, averaged over variants, with rank and completeness; `tasks` the same for each task
+    alone, where a method that a suite runs on one task only is ranked too. `uninformative`: what was left out by rule.
+    `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way through the budget,
+    `levels` what they come to where a level of forgetting is reached, `contrasts` the differences of that between
+    variants. `requests`: values after each of several requests.
     """
 
     table: pd.DataFrame
