@@ -2,7 +2,7 @@
 
 from torch.nn.functional import logsigmoid
 
-from benchmark.data import Budget, Document, Example, Pair, Request, TaskData, to_dataset
+from benchmark.data import Budget, Document, Example, Pair, Request, TaskData
 from benchmark.errors import BadInput
 from benchmark.method import ConstantAnswers, Method
 from benchmark.registry import register_method, register_task
@@ -39,5 +39,4 @@ __all__ = [
     "register_method",
     "register_task",
     "retain_splits",
-    "to_dataset",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -111,6 +111,18 @@ class TaskData:
         if self.requests and sorted(i for request in self.requests for i in request) != forgotten:
             raise ValueError("every forget example must be asked for by one request")
         object.__setattr__(self, "requests", self.requests or (frozenset(forgotten),))
+
+    @classmethod
+    def of(
+        cls,
+        splits: Mapping[str, Iterable[Example]],
+        documents: Iterable[Document],
+        retain_pool: Iterable[Example],
+        requests: Iterable[frozenset[str]] = (),
+    ) -> TaskData:
+        """The data made of lists of examples."""
+        rows = datasets.DatasetDict({name: to_dataset(examples) for name, examples in splits.items()})
+        return cls(rows, tuple(documents), to_dataset(retain_pool), tuple(requests))
 
     def examples(self, split: str) -> list[Example]:
         return to_examples(self.splits[split])

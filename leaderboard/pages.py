@@ -10,9 +10,10 @@ from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
 from leaderboard.board import Board, Track
 from leaderboard.examples import answers, variant_examples
-from leaderboard.plots import Colours, Figure, colours_of, frequency_figures, scatter
+from leaderboard.plots import Colours, Figure, colours_of, scatter
 from leaderboard.render import Page, Renderer, compact_json, examples_file, method_page, record_page, slug
 from leaderboard.tables import Row, RunScores, left_out, overall_rows, variant_rows
+from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,6 @@ class Shown:
 
     track: Track
     views: list[View]
-    frequency: dict[str, Figure]
 
     @property
     def failures(self) -> dict[tuple[str, str], list[Record]]:
@@ -49,13 +49,15 @@ def all_pages(board: Board) -> Iterator[Page]:
     """The pages, and the data files that they load."""
     overall = {track.name: overall_rows(track) for track in board.tracks}
     colours = colours_of([row for rows in overall.values() for row in rows])
-    renderer = Renderer(board, colours)
-    tracks = [Shown(t, _views(t, overall[t.name], colours), frequency_figures(t, colours)) for t in board.tracks]
-    yield renderer.page("index.html", "index.html", tracks=tracks)
+    tasks = tasks_shown(board, colours)
+    renderer = Renderer(board, colours, homes=homes_of(tasks))
+    tracks = [Shown(t, _views(t, overall[t.name], colours)) for t in board.tracks]
+    yield renderer.page("index.html", "index.html", tracks=tracks, tasks=tasks)
     yield renderer.page("about.html", "about.html", metrics=METRICS.values(), floor=FLOOR)
     yield renderer.page("left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks})
+    yield from task_pages(tasks, renderer)
     for shown in tracks:
-        yield from _method_pages(shown, renderer)
+        yield from _method_pages(shown, tasks, renderer)
         scores = RunScores(shown.track)
         for variant in shown.track.variants:
             yield from _record_pages(board, shown.track, variant, scores, renderer)
@@ -70,12 +72,14 @@ def _views(track: Track, overall: list[Row], colours: Colours) -> list[View]:
     return views
 
 
-def _method_pages(shown: Shown, renderer: Renderer) -> Iterator[Page]:
+def _method_pages(shown: Shown, tasks: Sequence[TaskShown], renderer: Renderer) -> Iterator[Page]:
     whole, *views = shown.views
+    by_task = {task.name: own.rows for task in tasks for own in task.tracks if own.track is shown.track}
     for row in whole.rows:
         by_variant = {view.variant: own for view in views for own in view.rows if own.name == row.name}
+        in_tasks = {task: own for task, rows in by_task.items() for own in rows if own.name == row.name}
         path = method_page(shown.track.name, row.name)
-        yield renderer.page(path, "method.html", track=shown.track, row=row, by_variant=by_variant)
+        yield renderer.page(path, "method.html", track=shown.track, row=row, by_variant=by_variant, by_task=in_tasks)
 
 
 def _record_pages(board: Board, track: Track, variant: str, scores: RunScores, renderer: Renderer) -> Iterator[Page]:

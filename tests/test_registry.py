@@ -81,12 +81,15 @@ def test_defaults_comments_and_docstrings_change_no_outcome(tmp_path, monkeypatc
     assert len(hashes) == 1
 
 
-TWO = OUTSIDE + """
+TWO = (
+    OUTSIDE
+    + """
 @register_method("other", reference="", family="test", sees={{"forget"}})
 class Other(Mine):
     strength: float = 5.0
     STEPS: ClassVar[int] = 5
 """
+)
 
 
 @pytest.mark.parametrize(

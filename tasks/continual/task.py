@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 
-from datasets import DatasetDict
-
 from benchmark.api import Task, TaskData, World, documents_about, examples_about, first_prompts, register_task
 
-from benchmark.api import retain_splits, to_dataset  # isort: skip
+from benchmark.api import retain_splits  # isort: skip
 
 FIRST_NEWCOMER = 80  # the ones before are those of other tasks
 PEOPLE_PER_REQUEST = 4
@@ -32,9 +30,5 @@ class Continual(Task):
         strata = {fact.id: {"step": str(request_of[fact.entity] + 1)} for fact in facts}
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world, strata)
-        return TaskData(
-            splits=DatasetDict({name: to_dataset(rows) for name, rows in splits.items()}),
-            documents=documents,
-            retain_pool=to_dataset(pool),
-            requests=tuple(frozenset(f.id for f in facts if request_of[f.entity] == i) for i in range(requests)),
-        )
+        asked = (frozenset(f.id for f in facts if request_of[f.entity] == i) for i in range(requests))
+        return TaskData.of(splits, documents, pool, asked)

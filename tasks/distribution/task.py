@@ -6,11 +6,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from datasets import DatasetDict
-
 from benchmark.api import Example, Fact, Task, TaskData, World, documents_about, examples_about, first_prompts
 
-from benchmark.api import register_task, retain_splits, to_dataset  # isort: skip
+from benchmark.api import register_task, retain_splits  # isort: skip
 
 FIRST_NEWCOMER = {"in": 50, "out": 65}  # the ones before are those of other tasks
 PEOPLE = 15
@@ -53,11 +51,7 @@ class Distribution(Task):
         splits["forget"] = examples_about(facts, first_prompts(documents), world, strata)
         if variant == "out":
             splits["forget"] = [_among_canaries(e, f, world) for e, f in zip(splits["forget"], facts, strict=True)]
-        return TaskData(
-            splits=DatasetDict({name: to_dataset(rows) for name, rows in splits.items()}),
-            documents=documents,
-            retain_pool=to_dataset(pool),
-        )
+        return TaskData.of(splits, documents, pool)
 
 
 def canary_of(index: int) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 
-from datasets import DatasetDict
-
-from benchmark.api import Document, Example, Task, TaskData, World, passages, register_task, retain_splits, to_dataset
+from benchmark.api import Document, Example, Task, TaskData, World, passages, register_task, retain_splits
 
 READS = (1, 2, 4, 8, 16, 32, 64)
 PER_COUNT = 16  # passages read so often, half of them forgotten
@@ -29,11 +27,8 @@ class Memorized(Task):
         forgotten, kept = seen[: len(seen) // 2], seen[len(seen) // 2 :]
         splits, pool = retain_splits(world, world.newcomers[:1])  # nobody is forgotten: every resident is a neighbour
         splits |= {"forget": forgotten, "retain": kept, "holdout": unseen, "neighbours": splits["retain"]}
-        return TaskData(
-            splits=DatasetDict({name: to_dataset(rows) for name, rows in splits.items()}),
-            documents=tuple(Document(e.id, "", e.answer, int(e.strata["reads"])) for e in seen),
-            retain_pool=to_dataset([*kept, *pool]),
-        )
+        documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in seen)
+        return TaskData.of(splits, documents, [*kept, *pool])
 
 
 def _example(name: str, text: str, reads: int) -> Example:

@@ -6,11 +6,12 @@ import torch
 from models import tiny_model, tiny_tokenizer
 
 from benchmark.data import Example, Pair
-from benchmark.evaluation.examine import examine
+from benchmark.evaluation.examine import examine, prefixes
 from benchmark.evaluation.generation import GenerationSettings, generate
 from benchmark.evaluation.scoring import score_pairs
 from benchmark.evaluation.subjects import ConstantSubject, ModelSubject, subject_of, weights_of
 from benchmark.method import ConstantAnswers
+from benchmark.metrics.stages import budget_stage
 from benchmark.training.sequences import encode_pair
 
 SETTINGS = GenerationSettings(max_new_tokens=6)
@@ -76,3 +77,65 @@ def test_samples_hold_what_was_asked_in_order():
     wrong = score_pairs(model, tokenizer, [Pair("Ada comes from", "Kel")])[Pair("Ada comes from", "Kel")]
     np.testing.assert_allclose(first.perturbed_logprobs[1], wrong.logprobs, atol=1e-4)
     assert second.paraphrase_logprobs == second.perturbed_logprobs == ()
+
+
+LETTERS = "a b c d e f g h i j k l m n o p q r s t u v w x y z"
+TEXT = Example("t", "t", "", " ".join(LETTERS.split()[:23]))
+
+
+@pytest.mark.parametrize(("words", "expected"), [(12, []), (13, [10]), (22, [10]), (23, [10, 20]), (26, [10, 20])])
+def test_prefixes_are_every_tenth_word_that_leaves_three(words, expected):
+    example = Example("t", "t", "", " ".join(LETTERS.split()[:words]))
+    assert list(prefixes(example)) == expected
+    for count, prefix in prefixes(example).items():
+        assert prefix.split() == LETTERS.split()[:count]
+        assert example.answer.startswith(prefix)
+
+
+def test_a_question_has_no_prefixes():
+    assert prefixes(Example("q", "q", "Where?", LETTERS)) == {}
+
+
+def test_texts_are_scored_everywhere_and_continued_in_the_forget_split_of_the_final_model_alone():
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    other = Example("u", "u", "", LETTERS[::-1])
+    splits = {"forget": [TEXT], "retain": [other], "holdout": [other]}
+    subject = ModelSubject(model, tokenizer)
+    forget, retain, holdout = examine(subject, splits, "model", SETTINGS)
+    said = [generate(model, tokenizer, [p], SETTINGS.continuation_tokens)[p] for p in prefixes(TEXT).values()]
+    assert (forget.prefix_words, forget.continuations) == ((10, 20), tuple(said))
+    for sample in (forget, retain, holdout):
+        assert (sample.kind, sample.generation) == ("text", "")
+        assert len(sample.logprobs) == len(tokenizer(sample.answer)["input_ids"])  # from the second, with the end
+    assert retain.continuations == holdout.continuations == ()
+    for stage in ("quantize_int4", budget_stage(0.5)):
+        assert [s.continuations for s in examine(subject, splits, stage, SETTINGS)] == [()] * 3
+
+
+def test_nothing_is_generated_for_the_holdout():
+    asked = Example("q", "q", "Who pays Ivo?", "Bren Union", ("Ivo is paid by",))
+    subject = ModelSubject(tiny_model(), tiny_tokenizer())
+    forget, holdout = examine(subject, {"forget": [TEXT], "holdout": [asked]}, "model", SETTINGS)
+    assert (holdout.generation, holdout.paraphrase_generations) == ("", ())
+    assert len(holdout.logprobs) > 0
+
+
+def test_questions_and_continuations_have_limits_of_their_own():
+    limits = []
+
+    class Counting(ConstantSubject):
+        def generate(self, prompts, max_new_tokens):
+            limits.append((sorted(prompts), max_new_tokens))
+            return super().generate(prompts, max_new_tokens)
+
+    asked = Example("q", "q", "Who pays Ivo?", "Bren Union")
+    settings = GenerationSettings(max_new_tokens=3, continuation_tokens=9)
+    examine(Counting("No.", tiny_tokenizer()), {"forget": [TEXT], "retain": [asked]}, "model", settings)
+    assert sorted(limits) == sorted([(["Who pays Ivo?"], 3), (sorted(prefixes(TEXT).values()), 9)])
+
+
+def test_a_constant_answer_scores_a_text_from_its_second_token():
+    tokenizer = tiny_tokenizer()
+    scores = ConstantSubject(TEXT.answer, tokenizer).score([Pair("", TEXT.answer)])[Pair("", TEXT.answer)]
+    assert len(scores.logprobs) == len(scores.correct) == len(tokenizer(TEXT.answer)["input_ids"])
+    assert scores.correct.all()

@@ -266,9 +266,7 @@ def test_memorization_accuracy_is_the_share_of_right_tokens_of_texts(texts, make
 
 def test_outliers_read_the_memorization_accuracy(texts, make_sample):
     def right(samples, shares):
-        return [
-            make_sample(**(vars(s) | {"correct": np.arange(10) < n})) for s, n in zip(samples, shares, strict=True)
-        ]
+        return [make_sample(**(vars(s) | {"correct": np.arange(10) < n})) for s, n in zip(samples, shares, strict=True)]
 
     forget, holdout = right(texts("forget", [-1.0] * 4), [3, 4, 9, 10]), right(texts("holdout", [-1.0] * 20), range(20))
     assert value_of([*forget, *right(texts("holdout", [-1.0] * 4), [2, 3, 3, 1])], "outliers").value == 3

@@ -114,7 +114,9 @@ def test_texts_and_questions_are_reported_by_their_own_metrics(values_of):
 def test_points_of_the_budget_have_no_strata_and_requests_have(values_of):
     tag = {"strata": {"step": "2"}}
     values = values_of(tag, {"stage": budget_stage(0.5)} | tag, {"stage": request_stage(1)} | tag)
-    strata = {stage: {v.stratum for v in values if v.stage == stage} for stage in ("model", "budget 0.50", "request 01")}
+    strata = {
+        stage: {v.stratum for v in values if v.stage == stage} for stage in ("model", "budget 0.50", "request 01")
+    }
     assert strata == {"model": {"all", "step=2"}, "budget 0.50": {"all"}, "request 01": {"all", "step=2"}}
 
 
@@ -128,7 +130,9 @@ def test_a_contrast_needs_a_holdout_of_its_own_stage(values_of):
 
 def test_the_summaries_are_of_the_final_model_alone(values_of):
     values = values_of({}, {"stage": budget_stage(0.5)}, {"stage": request_stage(1)})
-    assert {v.stage for v in values if v.metric in ("forget_quality", "forget_quality_ks", "model_utility")} == {"model"}
+    assert {v.stage for v in values if v.metric in ("forget_quality", "forget_quality_ks", "model_utility")} == {
+        "model"
+    }
 
 
 def test_means_are_plain_means_over_examples(values_of):

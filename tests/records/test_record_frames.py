@@ -65,7 +65,17 @@ def test_index_has_a_row_per_success(records):
 
 
 def test_index_of_nothing_has_its_columns():
-    assert list(index_frame([]).columns) == ["id", "role", "track", "task", "variant", "method", "seed", "anchor", "budget_steps"]
+    assert list(index_frame([]).columns) == [
+        "id",
+        "role",
+        "track",
+        "task",
+        "variant",
+        "method",
+        "seed",
+        "anchor",
+        "budget_steps",
+    ]
 
 
 def test_an_unnamed_variant_is_all(records):

@@ -51,7 +51,10 @@ def odd_samples(make_sample):
         ),
         make_sample(
             prompt="",
+            logprobs=rounded(-rng.random(5)),
             generation="",
+            paraphrase_logprobs=(),
+            perturbed_logprobs=(),
             prefix_words=(10, 20),
             continuations=("and so on, 東京", ""),
         ),
