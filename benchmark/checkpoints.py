@@ -48,9 +48,10 @@ class Checkpoints:
     def save(self, progress: Progress) -> None:
         """Replaces the checkpoint; a kill leaves either the former or the new one."""
         former = self._all()
-        self.store.get(KIND, f"{self.cell_id}-{progress.done:03d}", lambda folder: _write(progress, folder))
+        kept = self.store.get(KIND, f"{self.cell_id}-{progress.done:03d}", lambda folder: _write(progress, folder))
         for folder in former:
-            shutil.rmtree(folder)
+            if folder != kept:
+                shutil.rmtree(folder)
 
     def load(self) -> Progress | None:
         """The last checkpoint, if there is one."""
@@ -59,7 +60,8 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Removes everything of the cell: it has a record."""
-        for path in (self.store.home / KIND).glob(f"{self.cell_id}-*"):
+        home = self.store.home / KIND
+        for path in [*home.glob(f"{self.cell_id}-*"), *home.glob(f".{self.cell_id}-*")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

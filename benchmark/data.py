@@ -110,6 +110,8 @@ class TaskData:
         forgotten = sorted(self.splits["forget"]["id"])
         if self.requests and sorted(i for request in self.requests for i in request) != forgotten:
             raise ValueError("every forget example must be asked for by one request")
+        if not all(self.requests):
+            raise ValueError("a request must ask for at least one example")
         object.__setattr__(self, "requests", self.requests or (frozenset(forgotten),))
 
     @classmethod

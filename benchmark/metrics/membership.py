@@ -41,6 +41,8 @@ def exposures(values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, hold
     likelier = total[:, None] - holdout_weight_below(values, holdout[keep], holdout_weights[:, keep], "left")
     bits = -np.log2((1 + likelier) / (1 + total[:, None]))
     scored = ~np.isnan(values)
+    if not keep.any():
+        return np.full(len(weights), np.nan)
     with np.errstate(invalid="ignore"):
         return (weights * bits)[:, scored].sum(1) / weights[:, scored].sum(1)
 

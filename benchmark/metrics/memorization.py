@@ -61,7 +61,7 @@ def count_outliers(
 ) -> np.ndarray:
     """Weight of the values above the 95th percentile of the holdout, the least value that 95 % of it do not exceed."""
     keep, scored = ~np.isnan(holdout), ~np.isnan(values)
-    if not keep.any():
+    if not keep.any() or not scored.any():
         return np.full(len(weights), np.nan)
     order = np.argsort(holdout[keep], kind="stable")
     reached = np.cumsum(holdout_weights[:, keep][:, order], axis=1)

@@ -109,10 +109,10 @@ def _length(document: Document) -> int:
 
 def _cut(pool: Sequence[Document], size: int) -> list[list[Document]]:
     """Batches of `size` documents in a row, fewer where they are long."""
-    batches: list[list[Document]] = [[]]
+    batches: list[list[Document]] = []
     room = size * LONG
     for document in pool:
-        if len(batches[-1]) == size or sum(map(_length, batches[-1])) + _length(document) > room:
+        if not batches or len(batches[-1]) == size or sum(map(_length, batches[-1])) + _length(document) > room:
             batches.append([])
         batches[-1].append(document)
     return batches

@@ -115,7 +115,7 @@ def test_texts_are_scored_everywhere_and_continued_in_the_forget_split_of_the_fi
 def test_nothing_is_generated_for_the_holdout():
     asked = Example("q", "q", "Who pays Ivo?", "Bren Union", ("Ivo is paid by",))
     subject = ModelSubject(tiny_model(), tiny_tokenizer())
-    forget, holdout = examine(subject, {"forget": [TEXT], "holdout": [asked]}, "model", SETTINGS)
+    _, holdout = examine(subject, {"forget": [TEXT], "holdout": [asked]}, "model", SETTINGS)
     assert (holdout.generation, holdout.paraphrase_generations) == ("", ())
     assert len(holdout.logprobs) > 0
 

@@ -72,16 +72,19 @@ def test_only_contrasts_apply_to_the_holdout(kind, contrasts):
     assert {m.id for m in METRICS.values() if m.applies("model", "holdout", kind)} == contrasts
 
 
-LIGHT = {"probability", "paraphrased_probability", "choice_probability", "truth_ratio_utility", "exact_answer",
-         "rouge_l_recall", "exposure", "mia_unlearned", "memorization_accuracy", "outliers"}  # fmt: skip
+AT_REQUESTS = {"probability", "paraphrased_probability", "choice_probability", "truth_ratio_utility", "exact_answer",
+               "rouge_l_recall", "exposure", "mia_unlearned", "memorization_accuracy", "outliers"}  # fmt: skip
+NEED_WRONG_ANSWERS = {"choice_probability", "truth_ratio_utility"}  # which are not scored along a course
 
 
 @pytest.mark.parametrize("kind", ["question", "text"])
-@pytest.mark.parametrize("stage", [budget_stage(0.5), request_stage(3)])
+@pytest.mark.parametrize(
+    ("stage", "scored"), [(budget_stage(0.5), AT_REQUESTS - NEED_WRONG_ANSWERS), (request_stage(3), AT_REQUESTS)]
+)
 @pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
-def test_on_the_way_the_light_metrics_apply_where_they_apply_in_the_end(metric, stage, kind):
+def test_on_the_way_few_metrics_apply_and_only_where_they_apply_in_the_end(metric, stage, scored, kind):
     for split in ("forget", "retain", "neighbours", "general", "holdout"):
-        expected = metric.id in LIGHT and metric.applies("model", split, kind)
+        expected = metric.id in scored and metric.applies("model", split, kind)
         assert metric.applies(stage, split, kind) == expected
 
 
