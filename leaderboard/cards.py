@@ -23,6 +23,11 @@ class Card:
     plain_title: str
     body: Markup
 
+    @property
+    def summary(self) -> str:
+        """What the title says after the task's name and a colon, all of it where there is no colon."""
+        return self.plain_title.partition(": ")[2] or self.plain_title
+
 
 def card_of(task: str, folder: Path = TASKS) -> Card | None:
     """The card of a task; None if it has none, as tasks from elsewhere, whatever their names look like."""

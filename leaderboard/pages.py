@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.metrics import METRICS
+from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
 from leaderboard.board import Board, Track
 from leaderboard.examples import answers, variant_examples
 from leaderboard.plots import Colours, Figure, colours_of, scatter
 from leaderboard.render import Page, Renderer, compact_json, examples_file, method_page, record_page, slug
-from leaderboard.tables import Row, RunScores, left_out, overall_rows, variant_rows
+from leaderboard.tables import Row, RunScores, left_out, on_the_way, overall_rows, variant_rows
 from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
 
 
@@ -25,6 +26,7 @@ class View:
     rows: list[Row]
     figure: Figure
     references: list[Record]
+    task: str = ""  # that a variant belongs to
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def _views(track: Track, overall: list[Row], colours: Colours) -> list[View]:
     for variant in track.variants:
         rows = variant_rows(track, variant)
         name = f"{views[0].id}-{slug(variant)}"
-        views.append(View(name, variant, rows, scatter(rows, colours), track.references(variant)))
+        task = next(record.task.name for record in track.records if record.variant == variant)
+        views.append(View(name, variant, rows, scatter(rows, colours), track.references(variant), task))
     return views
 
 
@@ -91,7 +94,9 @@ def _record_pages(board: Board, track: Track, variant: str, scores: RunScores, r
     compared = {record.method.name: record for record in reversed(references)}  # the target and the first oracle
     script = examples_file(track.name, variant)
     yield script, _examples_script(board, list(compared.values()), examples)
+    kinds = sorted({example["kind"] for example in examples})
     for record in records:
+        values = scores.values(record)
         own = record.status == "ok" and record.id not in [r.id for r in compared.values()]
         yield renderer.page(
             record_page(record),
@@ -102,7 +107,9 @@ def _record_pages(board: Board, track: Track, variant: str, scores: RunScores, r
             script=script,
             answers=answers(board.results.samples_of(record), examples) if own else None,
             scores=scores.scores(record),
-            values=scores.values(record),
+            values=[row for row in values if sort_of(row.value.stage) not in ON_THE_WAY],
+            way=on_the_way(values),
+            kinds=kinds,
         )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"number": number, "json": compact_json, "breakable": breakable}
+        filters: dict[str, Callable[..., Any]] = {"number": number, "json": compact_json, "breakable": breakable}
+        self._environment.filters |= filters
         self._environment.globals |= {
             "board": board,
             "version": __version__,

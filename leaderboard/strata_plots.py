@@ -45,16 +45,18 @@ NEVER_SEEN = "never-seen texts"
 SPREAD = 0.6  # of the distance between neighbouring strata: how wide their methods are set apart
 
 
-def stratum_plots(standings: Standings, task: str, colours: Colours) -> dict[str, list[PlotGroup]]:
-    """Groups of figures by the strata's name: lines where its values are numbers, dots where they are words."""
+def stratum_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
+    """What is left by each sort of strata: first, as lines, those with numbers for values, then, as dots, words."""
     strata = standings.strata
     if strata.empty:
-        return {}
+        return []
     rows = strata[(strata["task"] == task) & strata["metric"].isin(LEFT) & (strata["stratum"] != ALL)]
     parts = rows["stratum"].str.partition("=")
     rows = rows.assign(name=parts[0], level=parts[2])
-    found = {str(name): _stratum_groups(own, task, str(name), colours) for name, own in rows.groupby("name", sort=True)}
-    return {name: groups for name, groups in found.items() if groups}
+    groups = [
+        g for name, own in rows.groupby("name", sort=True) for g in _stratum_groups(own, task, str(name), colours)
+    ]
+    return sorted(groups, key=lambda group: group.compact)
 
 
 def _stratum_groups(rows: pd.DataFrame, task: str, name: str, colours: Colours) -> list[PlotGroup]:
@@ -68,7 +70,8 @@ def _stratum_groups(rows: pd.DataFrame, task: str, name: str, colours: Colours) 
             if part["level"].nunique() > 1 and drawn(part["method"], colours)
         ]
         if plots:
-            groups.append(PlotGroup(titled(metric), f"{sentence(metric)}.", plots, compact=not numeric))
+            title = f"{titled(metric)} by {name}"
+            groups.append(PlotGroup(title, f"{sentence(metric)}.", plots, compact=not numeric))
     return groups
 
 
@@ -226,9 +229,7 @@ def _boxes(found: Mapping[str, Sequence[float]], colours: Colours) -> Figure:
     return figure(traces, share_axis("memorisation accuracy"), rows)
 
 
-def _outliers(
-    standings: Standings, task: str, variant: str, names: Sequence[str], colours: Colours
-) -> Figure | None:
+def _outliers(standings: Standings, task: str, variant: str, names: Sequence[str], colours: Colours) -> Figure | None:
     """A dot per method, in the order of the boxes; None if outliers were not counted."""
     strata = standings.strata
     if strata.empty:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.metrics import METRICS
+from benchmark.metrics.stages import ON_THE_WAY, sort_of
+from benchmark.metrics.values import ALL
 from benchmark.records.schema import ORACLE, MethodInfo, MetricValue, Record, shown_variant
 from benchmark.statistics import AXES, metric_name
 from leaderboard.board import REFERENCES, Track
@@ -179,6 +181,31 @@ class RunScores:
     def values(self, record: Record) -> list[ValueRow]:
         rows = self._of(record)
         return [_value_row(value, rows.get((_name(value), value.stratum), {})) for value in record.values]
+
+
+@dataclass(frozen=True)
+class WayTable:
+    """A run's values on the way: a row per value, a column per stage, in order; NaN where a stage lacks it."""
+
+    sort: str
+    stages: list[str]
+    rows: list[tuple[MetricValue, list[float]]]
+
+
+def on_the_way(values: Sequence[ValueRow]) -> list[WayTable]:
+    """One table for the shares of the budget and one for the requests, as far as the run has such stages."""
+    tables = []
+    for sort in sorted(ON_THE_WAY):
+        own = [row.value for row in values if sort_of(row.value.stage) == sort]
+        stages = sorted({value.stage for value in own})
+        found = {(v.split, v.metric, v.stratum, v.stage): v for v in own}
+        first = {key[:3]: value for key, value in reversed(found.items())}
+        rows = [
+            (first[key], [v.value if (v := found.get((*key, stage))) else math.nan for stage in stages])
+            for key in sorted(first, key=lambda key: (key[0], key[1], key[2] != ALL, key[2]))
+        ]
+        tables += [WayTable(sort, stages, rows)] if rows else []
+    return tables
 
 
 def _name(value: MetricValue) -> str:

@@ -14,7 +14,7 @@ from leaderboard.strata_plots import stratum_plots, text_plots
 from leaderboard.tables import Row, task_rows
 from leaderboard.task_tables import Grid, contrast_grids, level_grids, metric_grids
 
-CLUTTER = "Anchors are left out of these plots; the tables have them."
+CLUTTER = "Anchors, which would only clutter these plots, are in the tables alone."
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
             request_plots(standings, task, colours),
             [],
         ),
-        *_stratum_parts(track, task, colours),
-        Part("texts", "Texts", CLUTTER, text_plots(track, task, order, colours), []),
+        _stratum_part(track, task, colours),
+        Part("texts", "Text by text", "Anchors are in grey.", text_plots(track, task, order, colours), []),
     ]
     kept = [part for part in parts if part.groups or part.grids]
     return TaskOnTrack(name, track, variants, rows, kept, metric_grids(standings, task, order))
@@ -101,16 +101,15 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
 def _course_part(track: Track, task: str, order: list[str], colours: Colours) -> Part:
     note = (
         "Models on the way, looked at after shares of the budget; a run that ended early stays as it ended. Lines are "
-        f"means over seeds, bands and bars 95 % intervals. {CLUTTER} So are methods that take no steps."
+        f"means over seeds, bands and bars 95 % intervals. Methods that take no steps have no course. {CLUTTER}"
     )
     grids = [*level_grids(track.standings, task, order), *contrast_grids(track.standings, task, order)]
     return Part("course", "On the way", note, course_plots(track.standings, task, colours), grids)
 
 
-def _stratum_parts(track: Track, task: str, colours: Colours) -> list[Part]:
+def _stratum_part(track: Track, task: str, colours: Colours) -> Part:
     note = (
         "The forget set at the end of unlearning, means over seeds with 95 % intervals. A method that forgets well is "
         f"near the oracles' dotted line, neither above nor below; points are set apart sideways. {CLUTTER}"
     )
-    found = stratum_plots(track.standings, task, colours)
-    return [Part(f"by-{slug(name)}", f"What is left, by {name}", note, groups, []) for name, groups in found.items()]
+    return Part("strata", "What is left, by stratum", note, stratum_plots(track.standings, task, colours), [])

@@ -12,13 +12,15 @@ from benchmark.metrics import METRICS
 from benchmark.metrics.base import TEXT
 from benchmark.metrics.values import ALL
 from benchmark.records.schema import shown_variant
-from benchmark.statistics import Standings
-from benchmark.statistics.courses import AREA, LOST, STEPS
+from benchmark.statistics import AXES, Standings
+from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.board import REFERENCES
 from leaderboard.plots import quantities_of
 from leaderboard.tables import Quantity
 
 NEVER = "not within the budget"
+BESIDE = "beside the score"
+LEVELS = {ORACLE_LEVEL: "at the oracles' interval", SHARE_LEVEL: "at 90 % of the way"}
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ def _level_grid(
     ]
     titles = ["steps of the budget until the level is reached", "utility lost until then"]
     titles += [METRICS[name].description for name in columns[2:]]
-    headings = [Heading(f"at {level}", [name.replace("_", " ") for name in columns], titles) for level in levels]
+    headings = [
+        Heading(LEVELS.get(level, level), [name.replace("_", " ") for name in columns], titles) for level in levels
+    ]
     area = Heading("", [AREA], ["area under utility over forgetting: 1 forgets all and loses nothing"])
     return Grid(label, [*headings, area], lines)
 
@@ -139,9 +143,9 @@ def metric_grids(standings: Standings, task: str, order: Sequence[str]) -> list[
 
 def _metric_grid(rows: pd.DataFrame, label: str, order: Sequence[str]) -> Grid:
     """Columns by the axis of the score that they feed."""
-    by_axis: dict[str, list[str]] = {}
+    by_axis: dict[str, list[str]] = {axis: [] for axis in (*AXES, BESIDE)}
     for name in (name for name in METRICS if name in set(rows["metric"])):
-        by_axis.setdefault(METRICS[name].axis_of("forget") or "beside the score", []).append(name)
+        by_axis[METRICS[name].axis_of("forget") or BESIDE].append(name)
     metrics = [name for names in by_axis.values() for name in names]
     found = dict(zip(zip(rows["method"], rows["metric"], strict=True), quantities_of(rows), strict=True))
     present = set(rows["method"])
@@ -153,5 +157,6 @@ def _metric_grid(rows: pd.DataFrame, label: str, order: Sequence[str]) -> Grid:
     headings = [
         Heading(axis, names, [f"{METRICS[name].description} ({METRICS[name].unit})" for name in names])
         for axis, names in by_axis.items()
+        if names
     ]
     return Grid(label, headings, lines)
