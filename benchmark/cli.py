@@ -1,4 +1,4 @@
-"""The command line: palimpsest list | plan | run | validate | export | site | doctor."""
+"""The command line: palimpsest list | plan | run | validate | report | export | site | doctor."""
 
 from __future__ import annotations
 
@@ -223,6 +223,18 @@ def export(
     out.parent.mkdir(parents=True, exist_ok=True)
     writers[out.suffix](frame)(out)
     console.print(f"{len(frame)} rows in {out}")
+
+
+@app.command()
+@plainly
+def report(
+    task: Annotated[str, typer.Argument(help="A task's name, as `frequency`.")],
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Says what the records hold about one task: what is left, at which cost, on the way and at the end."""
+    from benchmark.report import print_task
+
+    print_task(task, results, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
 
 
 @app.command()

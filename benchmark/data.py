@@ -1,11 +1,11 @@
-"""Examples and requests: what is asked, of whom, and what a method is allowed to see of it."""
+"""Examples and requests: what is to be forgotten, and what a method is allowed to see of it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ _FEATURES = datasets.Features(
 
 @dataclass(frozen=True)
 class Example:
-    """One prompt/answer pair about one entity.
+    """One prompt/answer pair about one entity, or one text: then the prompt is empty and the answer is all of it.
 
     `paraphrases` are held-out prompts with the same answer, `perturbed` are wrong answers of the same kind,
     `strata` are the tags that results are broken down by.
@@ -43,6 +43,15 @@ class Example:
     perturbed: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     strata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.prompt)
+
+
+def kind_of(prompt: str) -> str:
+    """ "question" where there is something to answer, "text" where the prompt is empty: a sequence as it stands."""
+    return "question" if prompt else "text"
 
 
 def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
@@ -64,51 +73,75 @@ def _example(row: dict[str, Any]) -> Example:
 
 @dataclass(frozen=True)
 class Document:
-    """One training text, kept as prompt and answer; `example` names the example whose knowledge it carries."""
+    """One training text, kept as prompt and answer; `example` names the example whose knowledge it carries.
+
+    `reads`: how often training reads it in all; without it, once in every epoch.
+    """
 
     example: str
     prompt: str
     answer: str
+    reads: int | None = None
 
 
 @dataclass(frozen=True)
 class TaskData:
     """All that one variant of a task is made of.
 
-    `splits` are evaluated (see `EVALUATED_SPLITS`; `holdout` was never trained on by any model). `documents`
-    is what the target read beyond the shared base; the engine makes the oracle's reading from it by
-    dropping every document of a forget example, so that no task can get this wrong.
-    `retain_pool` is what methods may rehearse.
+    `splits` are evaluated (see `EVALUATED_SPLITS`; `holdout` was never trained on by any model), each of one kind
+    of examples. `documents` is what the target read beyond the shared base; the engine makes the oracles' reading
+    from it by dropping every document of a forgotten example, so that no task can get this wrong.
+    `retain_pool` is what methods may rehearse. `requests` are the ids of the forget examples that each of several
+    requests in a row asks for; without it there is one request for all of them.
     """
 
     splits: datasets.DatasetDict
     documents: tuple[Document, ...]
     retain_pool: datasets.Dataset
+    requests: tuple[frozenset[str], ...] = ()
 
     def __post_init__(self) -> None:
         missing = [s for s in EVALUATED_SPLITS if s not in self.splits]
         if missing:
             raise ValueError(f"task data lack the splits {missing}")
+        for name in EVALUATED_SPLITS:
+            if len({kind_of(prompt) for prompt in self.splits[name]["prompt"]}) > 1:
+                raise ValueError(f"the split {name} mixes questions and texts")
+        forgotten = sorted(self.splits["forget"]["id"])
+        if self.requests and sorted(i for request in self.requests for i in request) != forgotten:
+            raise ValueError("every forget example must be asked for by one request")
+        if not all(self.requests):
+            raise ValueError("a request must ask for at least one example")
+        object.__setattr__(self, "requests", self.requests or (frozenset(forgotten),))
+
+    @classmethod
+    def of(
+        cls,
+        splits: Mapping[str, Iterable[Example]],
+        documents: Iterable[Document],
+        retain_pool: Iterable[Example],
+        requests: Iterable[frozenset[str]] = (),
+    ) -> TaskData:
+        """The data made of lists of examples."""
+        rows = datasets.DatasetDict({name: to_dataset(examples) for name, examples in splits.items()})
+        return cls(rows, tuple(documents), to_dataset(retain_pool), tuple(requests))
 
     def examples(self, split: str) -> list[Example]:
         return to_examples(self.splits[split])
 
-    @property
-    def forget_ids(self) -> frozenset[str]:
-        return frozenset(self.splits["forget"]["id"])
-
-    @property
-    def oracle_documents(self) -> tuple[Document, ...]:
-        """What the oracle reads: everything but the forget set."""
-        forgotten = self.forget_ids
-        return tuple(d for d in self.documents if d.example not in forgotten)
+    def documents_after(self, requests: int) -> tuple[Document, ...]:
+        """What is read by a model that never saw what the first so many requests ask for: 0 is the target's reading."""
+        gone = frozenset[str]().union(*self.requests[:requests])
+        return tuple(d for d in self.documents if d.example not in gone)
 
     @property
     def fingerprint(self) -> str:
         """Hash of every row and document; it changes only when the data change."""
         parts: dict[str, list] = {name: list(self.splits[name]) for name in sorted(self.splits)}
         parts["retain_pool"] = list(self.retain_pool)
-        parts["documents"] = [asdict(d) for d in self.documents]
+        parts["documents"] = [{k: v for k, v in asdict(d).items() if v is not None} for d in self.documents]
+        if len(self.requests) > 1:
+            parts["requests"] = [sorted(request) for request in self.requests]
         return fingerprint(parts)
 
 
@@ -134,20 +167,40 @@ class Budget:
     batch_size: int
 
 
+class BudgetExceeded(RuntimeError):
+    """A method took more steps than its budget has."""
+
+
 @dataclass
 class Meter:
-    """Counts what a method spends, whatever its loop."""
+    """Counts what is spent, whatever the loop, and shows the model to `watch(model, steps)` after every step.
+
+    A step beyond `limit` is BudgetExceeded.
+    """
 
     steps: int = 0
     tokens: int = 0
+    limit: int | None = None
+    watch: Callable[[Any, int], None] | None = None
+
+    def step(self, model: Any, tokens: int) -> None:
+        """One step was taken on so many tokens; `model` is what it has made of the target so far."""
+        if self.limit is not None and self.steps >= self.limit:
+            raise BudgetExceeded(f"the budget has {self.limit} steps")
+        self.steps += 1
+        self.tokens += tokens
+        if self.watch:
+            self.watch(model, self.steps)
 
 
 @dataclass
 class Request:
     """What a method is given, and nothing from evaluation.
 
-    `retrain` is there only for methods that declare `sees={"training"}`; it returns a model trained like the
-    target, without the forget set, from a seed that no oracle uses.
+    Of several requests in a row a method sees the current one alone; what it puts into `state` (numbers, texts,
+    tensors, and lists or dictionaries of them) it finds there again at the next. `retrain` is there only for methods
+    that declare `sees={"training"}`; it returns a model trained like the target, without anything that this and
+    earlier requests ask for, from a seed that no oracle uses.
     """
 
     forget: list[Pair]
@@ -157,6 +210,7 @@ class Request:
     budget: Budget
     meter: Meter = field(default_factory=Meter)
     retrain: Callable[[], Any] | None = None
+    state: dict[str, Any] = field(default_factory=dict)
 
     def batches(self) -> Iterator[tuple[list[Pair], list[Pair]]]:
         """Endless (forget, retain) batches: forget items in shuffled epochs, retain items drawn anew at each step.

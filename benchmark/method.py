@@ -92,26 +92,24 @@ def source_hash(cls: type[Method]) -> str:
     Comments, layout, docstrings and the defaults of parameters are no part of it: they change no outcome (a cell's
     identity has the parameters' values), and choosing defaults must not orphan the records that they were chosen by.
     """
-    parameters = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # describe() made it one
-    tree = _Essence(cls.__name__, parameters).visit(ast.parse(Path(inspect.getfile(cls)).read_text()))
+    tree = _Essence().visit(ast.parse(Path(inspect.getfile(cls)).read_text()))
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
 
 
 class _Essence(ast.NodeTransformer):
-    """Drops docstrings, and the defaults of one class's parameters."""
-
-    def __init__(self, class_name: str, parameters: set[str]) -> None:
-        self.class_name, self.parameters = class_name, parameters
+    """Drops docstrings, and the defaults of the parameters of registered methods."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-        if isinstance(node, ast.ClassDef) and node.name == self.class_name:
-            node.body = [self._without_default(item) for item in node.body]
+        if isinstance(node, ast.ClassDef) and any("register_method" in ast.unparse(d) for d in node.decorator_list):
+            node.body = [_without_default(item) for item in node.body]
         return node
 
-    def _without_default(self, item: ast.stmt) -> ast.stmt:
-        if not (isinstance(item, ast.AnnAssign) and ast.unparse(item.target) in self.parameters):
-            return item
-        return ast.AnnAssign(target=item.target, annotation=item.annotation, value=None, simple=item.simple)
+
+def _without_default(item: ast.stmt) -> ast.stmt:
+    """A parameter without its default; what is no parameter (a ClassVar, an assignment) stays as it is."""
+    if not isinstance(item, ast.AnnAssign) or "ClassVar" in ast.unparse(item.annotation):
+        return item
+    return ast.AnnAssign(target=item.target, annotation=item.annotation, value=None, simple=item.simple)

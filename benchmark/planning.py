@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from benchmark.data import Document, TaskData
+from benchmark.data import EVALUATED_SPLITS, Budget, Document, TaskData, kind_of
 from benchmark.errors import BadInput
 from benchmark.evaluation.generation import GenerationSettings
 from benchmark.method import Method, create, source_hash
@@ -53,23 +53,40 @@ class Variant:
     def data_fingerprint(self) -> str:
         return self.data.fingerprint
 
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of examples that are evaluated."""
+        return frozenset(kind_of(self.data.splits[split][0]["prompt"]) for split in EVALUATED_SPLITS)
+
+    @property
+    def budget(self) -> Budget:
+        """What a method may spend on one request."""
+        whole = self.track.budget
+        return replace(whole, steps=max(1, round(whole.steps * task_named(self.task).budget_share)))
+
     @property
     def oracle_seeds(self) -> range:
         return range(1, self.oracles + 1)
 
-    def model_key(self, seed: int, store: ArtefactStore) -> str:
-        """Key of the target (TARGET_SEED) or of an oracle (any other seed)."""
-        return ControlledModels(self.track, store).trained_key(self.documents(seed), seed)
+    def readings(self, seed: int) -> list[int]:
+        """Which models a reference has, by the number of requests that they never saw anything of.
 
-    def documents(self, seed: int) -> tuple[Document, ...]:
-        """What the model of that seed reads after the base."""
-        return self.data.documents if seed == TARGET_SEED else self.data.oracle_documents
+        The target (TARGET_SEED) saw all; an oracle has a model for each request, the last for all of them.
+        """
+        return [0] if seed == TARGET_SEED else list(range(1, len(self.data.requests) + 1))
 
-    def job(
-        self, job_id: str, kind: str, label: str, needs: frozenset[str], cells: tuple[Cell, ...] = (), seed: int = 0
-    ) -> Job:
+    def model_keys(self, seed: int, store: ArtefactStore) -> list[str]:
+        """Keys of the models of the target or of an oracle."""
+        models = ControlledModels(self.track, store)
+        return [models.trained_key(self.documents(unseen), seed) for unseen in self.readings(seed)]
+
+    def documents(self, unseen: int) -> tuple[Document, ...]:
+        """What a model reads after the base that is never to see anything of the first `unseen` requests."""
+        return self.data.documents_after(unseen)
+
+    def job(self, job_id: str, kind: str, label: str, needs: frozenset[str], **more: Any) -> Job:
         """A job of this variant."""
-        return Job(job_id, kind, label, needs, self.track.name, self.task, self.variant, self.oracles, cells, seed)
+        return Job(job_id, kind, label, needs, self.track.name, self.task, self.variant, self.oracles, **more)
 
 
 @dataclass(frozen=True)
@@ -110,6 +127,7 @@ class Job:
     oracles: int
     cells: tuple[Cell, ...] = ()
     seed: int = 0
+    unseen: int = 0  # of a model: the number of requests that it never sees anything of
 
 
 @dataclass(frozen=True)
@@ -187,15 +205,15 @@ class Planner:
     def _identity(
         self, variant: Variant, method: str, source: str, parameters: dict, seed: int, model_seed: int
     ) -> str:
-        budget = variant.track.budget
+        budget = variant.budget
         return Identity(
             track=variant.track.name,
             task=variant.task,
             task_version=task_named(variant.task).version,
             variant=variant.variant,
             data_fingerprint=variant.data_fingerprint,
-            model_fingerprint=variant.model_key(model_seed, self.store),
-            oracle_fingerprints=[variant.model_key(s, self.store) for s in variant.oracle_seeds],
+            model_fingerprint=variant.model_keys(model_seed, self.store)[-1],
+            oracle_fingerprints=[key for s in variant.oracle_seeds for key in variant.model_keys(s, self.store)],
             method=method,
             method_source=source,
             parameters=parameters,
@@ -203,7 +221,7 @@ class Planner:
             seed=seed,
             precision=PRECISION,
             generation=self.generation.as_dict(),
-            metrics={metric.id: metric.version for metric in METRICS.values()},
+            metrics={metric.id: metric.version for metric in METRICS.values() if metric.kinds & variant.kinds},
         ).id
 
     def _references(self, variant: Variant) -> list[Cell]:
@@ -219,6 +237,8 @@ class Planner:
 
     def _cells(self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None) -> Iterator[Cell]:
         for entry in suite.methods:
+            if entry.tasks is not None and (variant.task, variant.variant) not in expand_tasks(entry.tasks):
+                continue
             cls = method_named(entry.name)
             method: Method = create(cls, entry.parameters)
             for seed in seeds or range(entry.seeds):
@@ -263,10 +283,17 @@ class Planner:
             needs = frozenset({base})
             yield variant.job(base, "base", f"shared base · {variant.track.name}", frozenset())
         for seed in seeds:
-            key = variant.model_key(seed, self.store)
-            label = f"target · {variant.task}" if seed == TARGET_SEED else f"oracle {seed} · {variant.name}"
-            if not self.store.has("models", key):
-                yield variant.job(key, "model", label, needs, seed=seed)
+            for unseen, key in zip(variant.readings(seed), variant.model_keys(seed, self.store), strict=True):
+                if not self.store.has("models", key):
+                    label = _model_label(variant, seed, unseen)
+                    yield variant.job(key, "model", label, needs, seed=seed, unseen=unseen)
+
+
+def _model_label(variant: Variant, seed: int, unseen: int) -> str:
+    requests = len(variant.data.requests)
+    name = "target" if seed == TARGET_SEED else f"oracle {seed}"
+    after = f" after request {unseen}" if unseen and requests > 1 else ""
+    return f"{name}{after} · {variant.name}"
 
 
 def known_task_names() -> list[str]:

@@ -12,11 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.errors import BadInput
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.values import ALL
 from benchmark.planning import Plan
 from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
 from benchmark.records.schema import TARGET, Record
 from benchmark.records.store import ResultStore, read_record
-from benchmark.statistics import AXES, Standings, standings
+from benchmark.registry import lookup
+from benchmark.statistics import AXES, Standings, findings, standings
 
 TRAINED_BAR, HELD_OUT_BAR = 0.95, 0.90
 
@@ -75,14 +78,31 @@ def _rank_text(row: dict) -> str:
     return "partial" if pd.isna(row["rank"]) else f"{row['rank']:.0f}"
 
 
+# What shows that a target knows a split: in the words of training, and in words held out; texts have one way only.
+KNOWN_BY = (("exact_answer_trained", "exact_answer"), ("memorization_accuracy", ""))
+
+
 def print_quality(records: Sequence[Record], console: Console) -> None:
     """What each target answers before unlearning, against the bar: 95 % of trained, 90 % of held-out wordings."""
-    table = Table("target of", "split", "trained wordings", "held-out wordings", "facts", box=SIMPLE_HEAD)
-    table.title = f"Answered before unlearning (bar for facts seen often: {TRAINED_BAR:.0%} and {HELD_OUT_BAR:.0%})"
+    table = Table("target of", "split", "as trained", "held-out wordings", "examples", box=SIMPLE_HEAD)
+    table.title = f"Known before unlearning (bar for facts seen often: {TRAINED_BAR:.0%} and {HELD_OUT_BAR:.0%})"
     for record in (r for r in records if r.method.name == TARGET and r.status == "ok"):
-        values = {(v.split, v.metric): v for v in record.values if v.stage == "model" and v.stratum == "all"}
+        values = {(v.split, v.metric): v for v in record.values if v.stage == MODEL_STAGE and v.stratum == ALL}
         for split in ("forget", "retain", "neighbours", "general"):
-            trained, held_out = values[(split, "exact_answer_trained")], values[(split, "exact_answer")]
-            row = (f"{trained.value:.1%}", f"{held_out.value:.1%}", str(held_out.n_scored))
-            table.add_row(record.variant, split, *row)
+            for trained, held_out in ((values.get((split, a)), values.get((split, b))) for a, b in KNOWN_BY):
+                if trained:
+                    reworded = f"{held_out.value:.1%}" if held_out else "texts: tokens right"
+                    table.add_row(record.variant, split, f"{trained.value:.1%}", reworded, str(trained.n_scored))
     console.print(table)
+
+
+def print_task(task: str, results: Path, console: Console) -> None:
+    """What the current records below a folder say about a task; BadInput if they say nothing."""
+    found = published_standings(results)
+    name = lookup("task", task, {str(row): row for row in found.variants["task"].unique()})
+    for title, frame in findings(found, name).items():
+        table = Table(*frame.columns, title=title, title_justify="left", box=SIMPLE_HEAD)
+        for row in frame.itertuples(index=False):
+            table.add_row(*row)
+        console.print(table)
+    console.print("95 % bootstrap intervals over entities, seeds and oracles.")

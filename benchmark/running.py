@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import random
-import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 from filelock import FileLock
 
 from benchmark.attacks import ATTACKS
-from benchmark.data import EVALUATED_SPLITS, Example, Meter, Pair, Request, TaskData
+from benchmark.checkpoints import Checkpoints
+from benchmark.data import EVALUATED_SPLITS
+from benchmark.evaluation.degrees import degrees, strata_of, with_strata
 from benchmark.evaluation.examine import examine
 from benchmark.evaluation.generation import GenerationSettings
 from benchmark.evaluation.subjects import ModelSubject, subject_of, weights_of
-from benchmark.method import Method, create, source_hash
+from benchmark.method import create, source_hash
 from benchmark.metrics import METRICS, Sample
 from benchmark.metrics.distribution import SUMMARIES
-from benchmark.metrics.values import MODEL_STAGE, Value, example_frame, metric_values
-from benchmark.models.controlled import ControlledModels, load
+from benchmark.metrics.stages import MODEL_STAGE, request_stage
+from benchmark.metrics.values import Value, example_frame, metric_values
+from benchmark.models.controlled import ControlledModels, load, load_model
 from benchmark.models.store import ArtefactStore, made_of
 from benchmark.models.tracks import track_named
-from benchmark.planning import PRECISION, RETRAIN_SEED, TARGET_SEED, Cell, Job, Variant
+from benchmark.planning import PRECISION, TARGET_SEED, Cell, Job, Variant
 from benchmark.records.provenance import PROJECT, collect
 from benchmark.records.samples import samples_to_bytes, sha256
 from benchmark.records.schema import (
     ORACLE,
     SCHEMA_VERSION,
     TARGET,
+    BudgetInfo,
     Cost,
     Failure,
     MethodInfo,
@@ -47,25 +46,7 @@ from benchmark.records.schema import (
 )
 from benchmark.records.store import ResultStore, read_record
 from benchmark.registry import method_named, task_named
-
-
-class UselessModel(RuntimeError):
-    """What a method returned cannot be evaluated."""
-
-
-@dataclass
-class Stopwatch:
-    """Wall seconds by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(self.seconds.get(name, 0) + time.perf_counter() - started, 3)
+from benchmark.unlearning import REQUEST_SPLITS, Bench, Stopwatch, unlearn
 
 
 @dataclass(frozen=True)
@@ -93,11 +74,16 @@ def execute(job: Job, place: Workplace) -> str:
     if job.kind == "base":
         models.base()
     elif job.kind == "model":
-        models.trained(variant.documents(job.seed), job.seed)
+        models.trained(variant.documents(job.unseen), job.seed)
     elif job.kind == "references":
         return _recorded(job.cells, place, lambda: _measure_references(job.cells, variant, place))
     else:
-        return _recorded(job.cells, place, lambda: _measure_cell(job.cells[0], variant, place))
+        checkpoints = Checkpoints(place.store, job.cells[0].id)
+        if place.force:
+            checkpoints.clear()
+        message = _recorded(job.cells, place, lambda: _measure_cell(job.cells[0], variant, place, checkpoints))
+        checkpoints.clear()
+        return message
     return "ok"
 
 
@@ -106,13 +92,6 @@ def _reset_torch() -> None:
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
     torch.set_num_threads(1)
-
-
-def _seed_everything(seed: int) -> None:
-    """The generators of the process, for methods that do not bring their own."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
 
 
 def _recorded(cells: Sequence[Cell], place: Workplace, measure) -> str:
@@ -153,6 +132,7 @@ def write_failure(cells: Sequence[Cell], failure: Failure, results: ResultStore)
             model=None,
             method=_method_info(cell),
             seed=cell.seed,
+            budget=_budget(cell),
             references=References(target=cell.target_id, oracles=list(cell.oracle_ids)),
             values=[],
             samples=None,
@@ -160,6 +140,11 @@ def write_failure(cells: Sequence[Cell], failure: Failure, results: ResultStore)
             error=failure,
         )
         results.write(record, None)
+
+
+def _budget(cell: Cell) -> BudgetInfo:
+    budget = Variant(track_named(cell.track), cell.task, cell.variant, cell.oracles).budget
+    return BudgetInfo(steps=budget.steps, batch_size=budget.batch_size)
 
 
 def _method_info(cell: Cell) -> MethodInfo:
@@ -179,102 +164,80 @@ def _method_info(cell: Cell) -> MethodInfo:
     )
 
 
-def _splits(data: TaskData) -> dict[str, list[Example]]:
-    return {name: data.examples(name) for name in EVALUATED_SPLITS}
-
-
-def _measure_cell(cell: Cell, variant: Variant, place: Workplace) -> None:
+def _measure_cell(cell: Cell, variant: Variant, place: Workplace, checkpoints: Checkpoints) -> None:
     """Unlearns, evaluates, attacks, and writes the cell's record."""
-    clock, meter = Stopwatch(), Meter()
     models = ControlledModels(variant.track, place.store)
-    target_folder = models.trained(variant.documents(TARGET_SEED), TARGET_SEED)
+    target_folder = models.trained(variant.documents(0), TARGET_SEED)
     target, tokenizer = load(target_folder)
-    method = create(method_named(cell.method), cell.parameters)
-    request = _request(cell, method, variant, models, tokenizer, meter)
-    _seed_everything(cell.seed)
-    with clock.stage("unlearn"):
-        result = checked(method.unlearn(target, request))
-    samples = _examine_all(result, tokenizer, variant, cell.seed, clock)
-    oracles = [example_frame(_reference_samples(cell, i, place)) for i in cell.oracle_ids]
+    bench = Bench(cell, variant, models, tokenizer, Stopwatch())
+    progress = unlearn(bench, target, checkpoints)
+    samples = progress.samples + _examine_all(progress.result, bench)
+    target_samples = _reference_samples(cell, TARGET, cell.target_id, place)
+    samples = with_strata(samples, strata_of(target_samples))
+    oracles = [example_frame(_reference_samples(cell, ORACLE, i, place)) for i in cell.oracle_ids]
     values = metric_values(example_frame(samples), oracles)
     made = ModelInfo(fingerprint=target_folder.name, made=made_of(target_folder))
-    _write(
-        cell, variant, made, samples, values, Cost(steps=meter.steps, tokens=meter.tokens, seconds=clock.seconds), place
-    )
+    cost = Cost(steps=progress.steps, tokens=progress.tokens, seconds=bench.clock.seconds)
+    _write(cell, variant, made, samples, values, cost, place)
 
 
-def _request(cell: Cell, method: Method, variant: Variant, models, tokenizer, meter: Meter) -> Request:
-    """What the method is given: only the information that it declares, and nothing from evaluation."""
-
-    def retrain():
-        folder = models.trained(variant.data.oracle_documents, RETRAIN_SEED + cell.seed)
-        made = made_of(folder)
-        meter.steps, meter.tokens = made["steps"], made["tokens"]
-        return load(folder)[0]
-
-    sees = type(method).sees
-    return Request(
-        forget=_as_pairs(variant.data.splits["forget"]) if "forget" in sees else [],
-        retain=_as_pairs(variant.data.retain_pool) if "retain" in sees else [],
-        tokenizer=tokenizer,
-        seed=cell.seed,
-        budget=variant.track.budget,
-        meter=meter,
-        retrain=retrain if "training" in sees else None,
-    )
-
-
-def _as_pairs(dataset) -> list[Pair]:
-    return [Pair(prompt, answer) for prompt, answer in zip(dataset["prompt"], dataset["answer"], strict=True)]
-
-
-def checked(result: Any) -> Any:
-    """What a method returned, if it can be evaluated; UselessModel says why not."""
-    if result is None:
-        raise UselessModel("the method returned nothing; unlearn() must return the model")
-    model = weights_of(result)
-    if not isinstance(model, torch.nn.Module):
-        raise UselessModel(f"the method returned {type(result).__name__}, not a model")
-    broken = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
-    if broken:
-        raise UselessModel(f"{len(broken)} weights of the returned model are NaN or infinite, first {broken[0]}")
-    model.eval()
-    return result
-
-
-def _examine_all(result: Any, tokenizer, variant: Variant, seed: int, clock: Stopwatch) -> list[Sample]:
+def _examine_all(result: Any, bench: Bench) -> list[Sample]:
     """Samples of the result itself and of the result under each attack."""
-    settings, data = GenerationSettings(), variant.data
+    settings, data, clock = GenerationSettings(), bench.variant.data, bench.clock
     with clock.stage("evaluate"):
-        samples = examine(subject_of(result, tokenizer, settings), _splits(data), MODEL_STAGE)
+        splits = {name: data.examples(name) for name in EVALUATED_SPLITS}
+        samples = examine(subject_of(result, bench.tokenizer), splits, MODEL_STAGE, settings)
     forget = data.examples("forget")
     for name, attack in ATTACKS.items():
         with clock.stage(name):
-            attacked = attack.apply(weights_of(result), tokenizer, forget, variant.track.budget, seed)
-            subject = ModelSubject(attacked, tokenizer, settings)
-            samples += examine(subject, {"forget": attack.scored(forget)}, name)
+            budget, seed = bench.variant.track.budget, bench.cell.seed
+            attacked = attack.apply(weights_of(result), bench.tokenizer, forget, budget, seed)
+            subject = ModelSubject(attacked, bench.tokenizer)
+            samples += examine(subject, {"forget": attack.scored(forget)}, name, settings)
     return samples
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """A target or an oracle, measured."""
+
+    cell: Cell
+    info: ModelInfo
+    samples: list[Sample]
+    seconds: dict[str, float]
 
 
 def _measure_references(cells: Sequence[Cell], variant: Variant, place: Workplace) -> None:
     """Evaluates the target and every oracle once; an oracle is compared with the other oracles only."""
+    target, *oracles = [_measure_reference(cell, variant, place) for cell in cells]
+    strata = degrees(target.samples, [o.samples for o in oracles]) if task_named(variant.task).degrees else {}
+    marked = {r.cell.id: with_strata(r.samples, strata) for r in (target, *oracles)}
+    frames = {record_id: example_frame(samples) for record_id, samples in marked.items()}
+    for reference in (target, *oracles):
+        cell, made = reference.cell, reference.info.made
+        others = [frames[i] for i in cell.oracle_ids if i != cell.id]
+        cost = Cost(steps=made["steps"], tokens=made["tokens"], seconds=reference.seconds)
+        _write(cell, variant, reference.info, marked[cell.id], metric_values(frames[cell.id], others), cost, place)
+
+
+def _measure_reference(cell: Cell, variant: Variant, place: Workplace) -> _Reference:
+    """Samples of the target, or of an oracle: its last model in full, and on the way those for earlier requests."""
     models = ControlledModels(variant.track, place.store)
-    measured: dict[str, tuple[Cell, ModelInfo, list[Sample], pd.DataFrame, Stopwatch]] = {}
-    for cell in cells:
-        clock = Stopwatch()
-        folder = models.trained(variant.documents(cell.seed), cell.seed)
-        model, tokenizer = load(folder)
-        samples = _examine_all(model, tokenizer, variant, cell.seed, clock)
-        info = ModelInfo(fingerprint=folder.name, made=made_of(folder))
-        measured[cell.id] = (cell, info, samples, example_frame(samples), clock)
-    for cell_id, (cell, info, samples, frame, clock) in measured.items():
-        others = [measured[i][3] for i in cell.oracle_ids if i != cell_id]
-        cost = Cost(steps=info.made["steps"], tokens=info.made["tokens"], seconds=clock.seconds)
-        _write(cell, variant, info, samples, metric_values(frame, others), cost, place)
+    *earlier, last = variant.readings(cell.seed)
+    folder = models.trained(variant.documents(last), cell.seed)
+    model, tokenizer = load(folder)
+    bench = Bench(cell, variant, models, tokenizer, Stopwatch())
+    samples: list[Sample] = []
+    for unseen in earlier:
+        with bench.clock.stage("requests"):
+            on_the_way = load_model(models.trained(variant.documents(unseen), cell.seed))
+            samples += bench.look(ModelSubject(on_the_way, tokenizer), REQUEST_SPLITS, request_stage(unseen))
+    samples += _examine_all(model, bench)
+    return _Reference(cell, ModelInfo(fingerprint=folder.name, made=made_of(folder)), samples, bench.clock.seconds)
 
 
-def _reference_samples(cell: Cell, record_id: str, place: Workplace) -> list[Sample]:
-    path = place.results.path(cell.track, cell.task, cell.variant, ORACLE, record_id)
+def _reference_samples(cell: Cell, role: str, record_id: str, place: Workplace) -> list[Sample]:
+    path = place.results.path(cell.track, cell.task, cell.variant, role, record_id)
     return place.results.samples_of(read_record(path))
 
 
@@ -309,6 +272,7 @@ def _write(
         model=model,
         method=_method_info(cell),
         seed=cell.seed,
+        budget=_budget(cell),
         references=References(target=cell.target_id, oracles=list(cell.oracle_ids)),
         values=[_metric_value(v) for v in values],
         samples=SamplesInfo(file=f"{cell.id}.samples.parquet", sha256=sha256(content), rows=len(samples)),

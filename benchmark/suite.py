@@ -15,12 +15,13 @@ FOLDER = Path(__file__).parent / "suites"
 
 
 class MethodEntry(BaseModel):
-    """A method of a suite; a bare name in YAML means default parameters and one seed."""
+    """A method of a suite; a bare name in YAML means default parameters and one seed on all tasks of the suite."""
 
     model_config = ConfigDict(extra="forbid")
     name: str
     seeds: int = Field(default=1, ge=1)
     parameters: dict[str, Any] = {}
+    tasks: list[str] | None = None  # those of the suite's tasks that it runs on, as they are written there
 
 
 class Suite(BaseModel):

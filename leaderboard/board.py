@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from benchmark.errors import BadInput
 from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
 from benchmark.records.schema import ORACLE, TARGET, Record
@@ -17,17 +19,25 @@ REFERENCES = (TARGET, ORACLE)
 
 @dataclass(frozen=True)
 class Track:
-    """One track's records, successful and failed, the row name of each by id, and their standings."""
+    """One track's records, successful and failed, with the row name and the example frame of each by id."""
 
     name: str
     records: list[Record]
     row_names: dict[str, str]
     standings: Standings
     expected: dict[str, int]
+    frames: dict[str, pd.DataFrame]
+
+    @property
+    def tasks(self) -> list[str]:
+        return sorted({record.task.name for record in self.records})
 
     @property
     def variants(self) -> list[str]:
         return sorted({record.variant for record in self.records})
+
+    def records_of(self, task: str) -> list[Record]:
+        return [record for record in self.records if record.task.name == task]
 
     def references(self, variant: str) -> list[Record]:
         """The target and then the oracles of a variant, as far as they succeeded."""
@@ -63,5 +73,6 @@ def load_board(results: Path) -> Board:
 
 def _track(store: ResultStore, name: str, records: list[Record]) -> Track:
     expected = expected_seeds(records)
-    scored = standings(index_frame(records), example_frames(store, records), expected)
-    return Track(name, records, row_names(records), scored, expected)
+    frames = example_frames(store, records)
+    scored = standings(index_frame(records), frames, expected)
+    return Track(name, records, row_names(records), scored, expected, frames)

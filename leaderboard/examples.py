@@ -6,14 +6,20 @@ from collections.abc import Sequence
 
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.generation import contains_answer
+from benchmark.metrics.memorization import ngram_overlap
 from benchmark.metrics.probability import normalized_probability
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.values import MODEL_STAGE
+from benchmark.metrics.stages import MODEL_STAGE
 
 LONGEST = 400  # characters of a generation that are shown; the samples file has all of it
+GRAM = 3  # words in a row that are looked for in the true continuation of a text
+ENOUGH = 0.5  # share of them at which a continuation counts as right
+WHOLE = "the whole text"
 
-Answer = tuple[str, float | None, int]  # text, probability of the expected answer, whether the text contains it
-Answers = list[Answer] | None  # to the prompt as trained, then to the held-out ones; None if the example was not asked
+# Text (None where nothing was generated), a number (the probability of the expected answer; of a continuation the
+# share of its three words in a row that are right), and whether it counts as right.
+Answer = tuple[str | None, float | None, int]
+Answers = list[Answer] | None  # to each of an example's prompts; None if the example was not asked
 Key = tuple[str, str]
 
 
@@ -23,17 +29,31 @@ def shown(samples: Sequence[Sample]) -> dict[Key, Sample]:
 
 
 def variant_examples(samples: Sequence[Sample]) -> list[dict]:
-    """Each example of a variant: split, id, strata, expected answer and prompts, the one as trained first."""
+    """Each example of a variant: split, id, kind, strata, prompts, and what is expected: once, or for each prompt.
+
+    Of a question the prompt as trained comes first, then the held-out ones. The prompts of a text are its beginnings.
+    """
     return [
         {
             "split": s.split,
             "id": s.example,
+            "kind": s.kind,
             "strata": ", ".join(f"{name} {value}" for name, value in sorted(s.strata.items())),
-            "expected": s.answer,
-            "prompts": [s.prompt, *s.paraphrases],
+            **(_text(s) if s.kind == "text" else {"expected": [s.answer], "prompts": [s.prompt, *s.paraphrases]}),
         }
         for s in shown(samples).values()
     ]
+
+
+def _text(sample: Sample) -> dict[str, list[str]]:
+    """The beginnings of a text and how each goes on; without generations, the text as a whole."""
+    words = sample.answer.split()
+    if not sample.continuations:
+        return {"expected": [sample.answer], "prompts": [WHOLE]}
+    return {
+        "expected": [" ".join(words[count:]) for count in sample.prefix_words],
+        "prompts": [" ".join(words[:count]) for count in sample.prefix_words],
+    }
 
 
 def answers(samples: Sequence[Sample], examples: Sequence[dict]) -> list[Answers]:
@@ -44,6 +64,19 @@ def answers(samples: Sequence[Sample], examples: Sequence[dict]) -> list[Answers
 
 
 def _answers_of(sample: Sample) -> list[Answer]:
+    return _continued(sample) if sample.kind == "text" else _answered(sample)
+
+
+def _continued(sample: Sample) -> list[Answer]:
+    words = sample.answer.split()
+    if not sample.continuations:
+        return [(None, _rounded(sample.logprobs), 0)]
+    pairs = zip(sample.prefix_words, sample.continuations, strict=True)
+    shares = [(text, ngram_overlap(text.split(), words[count:], GRAM)) for count, text in pairs]
+    return [(_cut(text), round(share, 3), int(share >= ENOUGH)) for text, share in shares]
+
+
+def _answered(sample: Sample) -> list[Answer]:
     texts = (sample.generation, *sample.paraphrase_generations)
     logprobs = (sample.logprobs, *sample.paraphrase_logprobs)
     return [

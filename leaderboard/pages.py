@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.metrics import METRICS
+from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
 from leaderboard.board import Board, Track
 from leaderboard.examples import answers, variant_examples
-from leaderboard.plots import Colours, Figure, colours_of, frequency_figures, scatter
+from leaderboard.plots import Colours, Figure, colours_of, scatter
 from leaderboard.render import Page, Renderer, compact_json, examples_file, method_page, record_page, slug
-from leaderboard.tables import Row, RunScores, left_out, overall_rows, variant_rows
+from leaderboard.tables import Row, RunScores, left_out, on_the_way, overall_rows, variant_rows
+from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class View:
     rows: list[Row]
     figure: Figure
     references: list[Record]
+    task: str = ""  # that a variant belongs to
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,6 @@ class Shown:
 
     track: Track
     views: list[View]
-    frequency: dict[str, Figure]
 
     @property
     def failures(self) -> dict[tuple[str, str], list[Record]]:
@@ -49,13 +51,15 @@ def all_pages(board: Board) -> Iterator[Page]:
     """The pages, and the data files that they load."""
     overall = {track.name: overall_rows(track) for track in board.tracks}
     colours = colours_of([row for rows in overall.values() for row in rows])
-    renderer = Renderer(board, colours)
-    tracks = [Shown(t, _views(t, overall[t.name], colours), frequency_figures(t, colours)) for t in board.tracks]
-    yield renderer.page("index.html", "index.html", tracks=tracks)
+    tasks = tasks_shown(board, colours)
+    renderer = Renderer(board, colours, homes=homes_of(tasks))
+    tracks = [Shown(t, _views(t, overall[t.name], colours)) for t in board.tracks]
+    yield renderer.page("index.html", "index.html", tracks=tracks, tasks=tasks)
     yield renderer.page("about.html", "about.html", metrics=METRICS.values(), floor=FLOOR)
     yield renderer.page("left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks})
+    yield from task_pages(tasks, renderer)
     for shown in tracks:
-        yield from _method_pages(shown, renderer)
+        yield from _method_pages(shown, tasks, renderer)
         scores = RunScores(shown.track)
         for variant in shown.track.variants:
             yield from _record_pages(board, shown.track, variant, scores, renderer)
@@ -66,16 +70,19 @@ def _views(track: Track, overall: list[Row], colours: Colours) -> list[View]:
     for variant in track.variants:
         rows = variant_rows(track, variant)
         name = f"{views[0].id}-{slug(variant)}"
-        views.append(View(name, variant, rows, scatter(rows, colours), track.references(variant)))
+        task = next(record.task.name for record in track.records if record.variant == variant)
+        views.append(View(name, variant, rows, scatter(rows, colours), track.references(variant), task))
     return views
 
 
-def _method_pages(shown: Shown, renderer: Renderer) -> Iterator[Page]:
+def _method_pages(shown: Shown, tasks: Sequence[TaskShown], renderer: Renderer) -> Iterator[Page]:
     whole, *views = shown.views
+    by_task = {task.name: own.rows for task in tasks for own in task.tracks if own.track is shown.track}
     for row in whole.rows:
         by_variant = {view.variant: own for view in views for own in view.rows if own.name == row.name}
+        in_tasks = {task: own for task, rows in by_task.items() for own in rows if own.name == row.name}
         path = method_page(shown.track.name, row.name)
-        yield renderer.page(path, "method.html", track=shown.track, row=row, by_variant=by_variant)
+        yield renderer.page(path, "method.html", track=shown.track, row=row, by_variant=by_variant, by_task=in_tasks)
 
 
 def _record_pages(board: Board, track: Track, variant: str, scores: RunScores, renderer: Renderer) -> Iterator[Page]:
@@ -87,7 +94,9 @@ def _record_pages(board: Board, track: Track, variant: str, scores: RunScores, r
     compared = {record.method.name: record for record in reversed(references)}  # the target and the first oracle
     script = examples_file(track.name, variant)
     yield script, _examples_script(board, list(compared.values()), examples)
+    kinds = sorted({example["kind"] for example in examples})
     for record in records:
+        values = scores.values(record)
         own = record.status == "ok" and record.id not in [r.id for r in compared.values()]
         yield renderer.page(
             record_page(record),
@@ -98,7 +107,9 @@ def _record_pages(board: Board, track: Track, variant: str, scores: RunScores, r
             script=script,
             answers=answers(board.results.samples_of(record), examples) if own else None,
             scores=scores.scores(record),
-            values=scores.values(record),
+            values=[row for row in values if sort_of(row.value.stage) not in ON_THE_WAY],
+            way=on_the_way(values),
+            kinds=kinds,
         )
 
 

@@ -1,15 +1,16 @@
-"""Figures for plotly's script: forgetting against utility, and residual knowledge by frequency."""
+"""What all figures for plotly's script share, and the one of the rankings: forgetting against utility."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from leaderboard.board import REFERENCES, Track
+from benchmark.metrics import METRICS
 from leaderboard.tables import Quantity, Row
 
 PALETTE = (
@@ -18,14 +19,28 @@ PALETTE = (
 GREY = "#8b929c"
 ANCHOR_SYMBOLS = ("diamond", "square", "x", "cross", "triangle-up", "triangle-down", "star")
 REFERENCE_DASHES = {"target": "dash", "oracle": "dot"}
-FREQUENCY_METRICS = {
-    "paraphrased_probability": "probability of the answer",
-    "exact_answer": "share answered",
-}
-DODGE = 0.07  # octaves between neighbouring methods, so that their error bars do not cover each other
+DIGITS = 5  # significant digits that figures carry: more than can be seen, and half the size of a page
 
 Colours = dict[str, str]
 Figure = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure; `label` says which part of its group's data it shows, and is empty where it shows all."""
+
+    figure: Figure
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class PlotGroup:
+    """Figures that are read together, side by side on the same axes, and how to read them."""
+
+    title: str
+    caption: str
+    plots: list[Plot]
+    compact: bool = False
 
 
 def colours_of(rows: Sequence[Row]) -> Colours:
@@ -35,15 +50,23 @@ def colours_of(rows: Sequence[Row]) -> Colours:
     return colours | {row.name: GREY for row in rows if row.anchor}
 
 
+def drawn(names: Sequence[str] | pd.Series, colours: Colours) -> list[str]:
+    """The methods among these names that plots show: neither anchors nor references, which are drawn apart."""
+    return sorted({name for name in names if colours.get(name, GREY) != GREY})
+
+
 def scatter(rows: Sequence[Row], colours: Colours) -> Figure:
-    """Forgetting against utility with intervals both ways, a point per row; anchors are hollow and grey."""
+    """Forgetting against utility with intervals both ways, a point per row; anchors are hollow and grey.
+
+    A mean over a part of the variants cannot be compared with the others, so partial rows are left out.
+    """
     known = [row for row in rows if row.quantity("forgetting").known and row.quantity("utility").known]
+    known = [row for row in known if row.state != "partial"]
     anchors = sorted(row.name for row in known if row.anchor)
     symbols = {name: ANCHOR_SYMBOLS[i % len(ANCHOR_SYMBOLS)] + "-open" for i, name in enumerate(anchors)}
     points = sorted(known, key=lambda row: row.anchor)
     traces = [_point(row, colours[row.name], symbols.get(row.name, "circle")) for row in points]
-    axes = {"xaxis": _share_axis("forgetting"), "yaxis": _share_axis("utility")}
-    return _figure(traces, axes)
+    return figure(traces, share_axis("forgetting"), share_axis("utility"))
 
 
 def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
@@ -54,18 +77,63 @@ def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
         name=row.name,
         mode="markers",
         marker={"color": colour, "symbol": symbol, "size": 11, "line": {"color": colour, "width": 1.5}},
-        error_x=_error_bar([x], colour),
-        error_y=_error_bar([y], colour),
-        hovertemplate=f"{_spoken('forgetting', x)}<br>{_spoken('utility', y)}",
+        error_x=error_bar([x], colour),
+        error_y=error_bar([y], colour),
+        hovertemplate=f"{spoken('forgetting', x)}<br>{spoken('utility', y)}",
     )
 
 
-def _spoken(name: str, quantity: Quantity) -> str:
+def quantities_of(rows: pd.DataFrame) -> list[Quantity]:
+    """Value and interval of each row of a frame of the standings."""
+    return [Quantity(*map(float, row)) for row in rows[["value", "low", "high"]].itertuples(index=False)]
+
+
+def titled(metric: str) -> str:
+    return metric.replace("_", " ").capitalize()
+
+
+def sentence(metric: str) -> str:
+    """What a metric is, as the beginning of a sentence."""
+    text = METRICS[metric].description
+    return text[0].upper() + text[1:]
+
+
+def spoken(name: str, quantity: Quantity) -> str:
     interval = f" [{quantity.low:.3f}, {quantity.high:.3f}]" if quantity.has_interval else ""
     return f"{name} {quantity.value:.3f}{interval}"
 
 
-def _error_bar(quantities: Sequence[Quantity], colour: str) -> dict[str, Any]:
+def line(x: Sequence[float], quantities: Sequence[Quantity], name: str, colour: str, **changes: Any) -> go.Scatter:
+    """A method's values, joined in the order given; hovering tells `text`."""
+    style = {"color": colour, "width": 2, "dash": REFERENCE_DASHES.get(name, "solid")}
+    looks = {"mode": "lines+markers", "marker": {"size": 6}, "line": style, "hovertemplate": "%{text}"}
+    return go.Scatter(x=list(x), y=[q.value for q in quantities], name=name, legendgroup=name, **(looks | changes))
+
+
+def band(x: Sequence[float], quantities: Sequence[Quantity], name: str, colour: str) -> go.Scatter:
+    """The intervals of a line as a band behind it, which goes when the line is clicked away in the legend."""
+    known = [(place, q) for place, q in zip(x, quantities, strict=True) if q.has_interval]
+    there, back = [(p, q.high) for p, q in known], [(p, q.low) for p, q in reversed(known)]
+    return go.Scatter(
+        x=[place for place, _ in there + back],
+        y=[end for _, end in there + back],
+        fill="toself",
+        fillcolor=transparent(colour),
+        mode="none",
+        legendgroup=name,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def reference(span: tuple[float, float], quantity: Quantity, name: str) -> list[go.Scatter]:
+    """A reference's value as a line across the plot, with its interval as a band."""
+    both = [quantity, quantity]
+    text = [f"{name}: {spoken('value', quantity)}"] * 2
+    return [band(span, both, name, GREY), line(span, both, name, GREY, mode="lines", text=text)]
+
+
+def error_bar(quantities: Sequence[Quantity], colour: str) -> dict[str, Any]:
     """Distances up and down to the ends of the intervals."""
     up = [q.high - q.value if q.has_interval else None for q in quantities]
     down = [q.value - q.low if q.has_interval else None for q in quantities]
@@ -73,64 +141,39 @@ def _error_bar(quantities: Sequence[Quantity], colour: str) -> dict[str, Any]:
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down} | look
 
 
-def frequency_figures(track: Track, colours: Colours) -> dict[str, Figure]:
-    """For each metric, what is left of facts by how often they were seen; empty if the track has no such strata."""
-    strata = track.standings.strata
-    if strata.empty:
-        return {}
-    rows = strata[(strata["task"] == "frequency") & strata["stratum"].str.startswith("frequency=")].copy()
-    rows["frequency"] = pd.to_numeric(rows["stratum"].str.removeprefix("frequency="), errors="coerce")
-    rows = rows[rows["frequency"] > 0].sort_values(["frequency", "variant"])
-    by_metric = {metric: rows[rows["metric"] == metric] for metric in FREQUENCY_METRICS}
-    return {metric: _frequency_figure(own, metric, colours) for metric, own in by_metric.items() if len(own)}
+def transparent(colour: str, opacity: float = 0.13) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
 
 
-def _frequency_figure(rows: pd.DataFrame, metric: str, colours: Colours) -> Figure:
-    methods = [name for name in sorted(set(rows["method"])) if colours.get(name, GREY) != GREY]
-    present = [name for name in REFERENCES if name in set(rows["method"])]
-    traces = [_line(rows[rows["method"] == name], name, GREY, 0, REFERENCE_DASHES[name]) for name in present]
-    for i, name in enumerate(methods):
-        shift = DODGE * (i - (len(methods) - 1) / 2)
-        traces.append(_line(rows[rows["method"] == name], name, colours[name], shift, "solid"))
-    ticks = sorted({int(f) for f in rows["frequency"]})
-    span = [math.log10(ticks[0]) - 0.12, math.log10(ticks[-1]) + 0.12]
-    marks = {"tickvals": ticks, "ticktext": [str(tick) for tick in ticks]}
-    times_seen = _axis("times seen") | {"type": "log", "range": span} | marks
-    return _figure(traces, {"xaxis": times_seen, "yaxis": _share_axis(FREQUENCY_METRICS[metric])})
-
-
-def _line(rows: pd.DataFrame, name: str, colour: str, shift: float, dash: str) -> go.Scatter:
-    quantities = [Quantity(*map(float, row)) for row in rows[["value", "low", "high"]].itertuples(index=False)]
-    seen = rows["frequency"].astype(int).tolist()
-    points = zip(seen, quantities, rows["n"], strict=True)
-    spoken = [f"seen {times} times<br>{_spoken('value', q)}<br>n {n}" for times, q, n in points]
-    return go.Scatter(
-        x=[frequency * 2**shift for frequency in seen],
-        y=[q.value for q in quantities],
-        name=name,
-        mode="lines+markers",
-        line={"color": colour, "dash": dash, "width": 2},
-        marker={"size": 6},
-        error_y=_error_bar(quantities, colour),
-        text=spoken,
-        hovertemplate="%{text}",
-    )
-
-
-def _share_axis(title: str) -> dict[str, Any]:
+def share_axis(title: str) -> dict[str, Any]:
     """An axis for values between 0 and 1, with room for the markers at both ends."""
-    return _axis(title) | {"range": [-0.04, 1.04], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
+    return axis(title) | {"range": [-0.04, 1.04], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
 
 
-def _axis(title: str) -> dict[str, Any]:
+def axis(title: str) -> dict[str, Any]:
     return {"title": {"text": title, "standoff": 10}, "automargin": True, "zeroline": False}
 
 
-def _figure(traces: list[go.Scatter], axes: dict[str, Any]) -> Figure:
+def figure(traces: Sequence[go.Scatter | go.Box], xaxis: dict[str, Any], yaxis: dict[str, Any]) -> Figure:
     """Colours of text and grid are set where the page's theme is known: in plots.js."""
-    figure = go.Figure(traces, {"template": "none", "hovermode": "closest", "dragmode": False} | axes)
-    figure.update_layout(
+    made = go.Figure(
+        list(traces),
+        {"template": "none", "hovermode": "closest", "dragmode": False, "xaxis": xaxis, "yaxis": yaxis},
+    )
+    made.update_layout(
         margin={"l": 10, "r": 12, "t": 12, "b": 10},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
     )
-    return figure.to_plotly_json()
+    return plain(made.to_plotly_json())
+
+
+def plain(value: Any) -> Any:
+    """A figure as JSON can hold it: numbers rounded, and nothing where a number is missing or has no end."""
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value

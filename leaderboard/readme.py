@@ -11,7 +11,11 @@ from leaderboard.board import Track, load_board
 
 ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- figures: written by `make docs` -->\n", "<!-- end of figures -->"
-RESIDUAL = "paraphrased_probability"
+RESIDUALS = {
+    "paraphrased_probability": "Probability of the forgotten answers under held-out wordings",
+    "memorization_accuracy": "Share of the forgotten texts' tokens that greedy decoding gets right",
+}
+MISSING = "–"
 
 
 def figures(results: Path) -> str:
@@ -23,12 +27,10 @@ def figures(results: Path) -> str:
             *_ranking(track),
             "",
         ]
-        parts += [
-            "Probability of the forgotten answers under held-out wordings, before and after "
-            "(`palimpsest export --out table.csv`, metric `paraphrased_probability`, means over seeds):\n",
-            *_residuals(track),
-            "",
-        ]
+        for metric, title in RESIDUALS.items():
+            told = f"(`palimpsest export --out table.csv`, metric `{metric}`, means over seeds)"
+            rows = list(_residuals(track, metric))
+            parts += [f"{title}, before and after {told}:\n", *rows, ""] if rows else []
     return "\n".join(parts)
 
 
@@ -45,20 +47,25 @@ def _ranking(track: Track) -> Iterator[str]:
         yield f"| {rank} | `{row['method']}` | {score} | {axes} | {row['runs']} |"
 
 
-def _residuals(track: Track) -> Iterator[str]:
+def _residuals(track: Track, metric: str) -> Iterator[str]:
+    """A row per model, a column per variant that has the metric; nothing if none has."""
     strata = track.standings.strata
-    rows = strata[(strata["metric"] == RESIDUAL) & (strata["stratum"] == "all")]
-    overall = track.standings.overall
-    methods = [TARGET, ORACLE, *overall.loc[~overall["anchor"].astype(bool), "method"]]
-    known = rows[rows["method"] == TARGET].sort_values(
-        "value"
-    )  # from what the target knows least to what it knows best
+    rows = strata[(strata["metric"] == metric) & (strata["stratum"] == "all")] if len(strata) else strata
+    if rows.empty:
+        return
+    # From what the target knows least to what it knows best.
+    known = rows[rows["method"] == TARGET].sort_values("value")
     places = list(zip(known["task"], known["variant"], strict=True))
     yield f"| | {' | '.join(f'`{shown_variant(*place)}`' for place in places)} |\n|{'---|' * (len(places) + 1)}"
-    for method in methods:
-        own = rows[rows["method"] == method].set_index(["task", "variant"])
-        cells = (own.loc[place] for place in places)
-        yield f"| `{method}` | {' | '.join(_spread(c['value'], c['low'], c['high']) for c in cells)} |"
+    spread = {
+        (row["method"], row["task"], row["variant"]): _spread(row["value"], row["low"], row["high"])
+        for row in rows.to_dict("records")
+    }
+    overall = track.standings.overall
+    measured = set(rows["method"])
+    for method in (TARGET, ORACLE, *overall.loc[~overall["anchor"].astype(bool), "method"]):
+        if method in measured:
+            yield f"| `{method}` | {' | '.join(spread.get((method, *place), MISSING) for place in places)} |"
 
 
 def with_figures(text: str, results: Path) -> str:

@@ -6,11 +6,13 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
 
 from benchmark import __version__
 from benchmark.records.schema import Record
@@ -39,6 +41,10 @@ def method_page(track: str, row_name: str) -> str:
     return f"methods/{slug(track)}/{slug(row_name)}.html"
 
 
+def task_page(task: str) -> str:
+    return f"tasks/{slug(task)}.html"
+
+
 def examples_file(track: str, variant: str) -> str:
     return f"examples/{slug(track)}/{slug(variant)}.js"
 
@@ -46,6 +52,11 @@ def examples_file(track: str, variant: str) -> str:
 def number(value: float, digits: int = 3) -> str:
     """A value as it is printed; a dash where there is none."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def breakable(name: str) -> Markup:
+    """A name that may be broken over two lines after its underscores."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def compact_json(value: Any) -> Any:
@@ -56,7 +67,7 @@ def compact_json(value: Any) -> Any:
 class Renderer:
     """Fills templates; `root` tells each page how to get to the site's top folder."""
 
-    def __init__(self, board: Board, colours: Colours) -> None:
+    def __init__(self, board: Board, colours: Colours, **shared: Any) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -64,7 +75,8 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"number": number, "json": compact_json}
+        filters: dict[str, Callable[..., Any]] = {"number": number, "json": compact_json, "breakable": breakable}
+        self._environment.filters |= filters
         self._environment.globals |= {
             "board": board,
             "version": __version__,
@@ -73,7 +85,8 @@ class Renderer:
             "colours": colours,
             "record_page": record_page,
             "method_page": method_page,
-        }
+            "task_page": task_page,
+        } | shared
 
     def page(self, path: str, template: str, **context: Any) -> Page:
         root = "../" * path.count("/")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmark.metrics import METRICS
+from benchmark.metrics.stages import ON_THE_WAY, sort_of
+from benchmark.metrics.values import ALL
 from benchmark.records.schema import ORACLE, MethodInfo, MetricValue, Record, shown_variant
 from benchmark.statistics import AXES, metric_name
 from leaderboard.board import REFERENCES, Track
@@ -38,7 +40,10 @@ UNKNOWN = Quantity(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a ranked table: a method on a track or on one of its variants; no `quantities`: nothing is scored."""
+    """One line of a ranked table: a method on a track, a task or a variant; no `quantities`: nothing is scored.
+
+    `of` is how many variants the table has, `expected` how many runs the row needs on those that it was run on.
+    """
 
     name: str
     method: MethodInfo
@@ -49,6 +54,12 @@ class Row:
     rank: int | None = None
     tied: bool = False
     worst_attack: str = ""
+    of: int = 1
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that the method was run on, with or without success."""
+        return sorted({record.variant for record in self.runs})
 
     @property
     def anchor(self) -> bool:
@@ -64,10 +75,13 @@ class Row:
 
     @property
     def state(self) -> str:
-        """`failed` without any result, `unscored` without references to compare with, `incomplete` or `complete`."""
+        """`failed` without any result, `unscored` without references to compare with, `complete`, `incomplete`,
+        or `partial`: nothing is missing on the variants that the method was run on, but the table has others."""
         if not self.quantities:
             return "unscored" if self.succeeded else "failed"
-        return "complete" if self.complete else "incomplete"
+        if self.complete:
+            return "complete"
+        return "partial" if len(self.variants) < self.of and self.succeeded == self.expected else "incomplete"
 
     def quantity(self, name: str) -> Quantity:
         return self.quantities.get(name, UNKNOWN)
@@ -75,17 +89,28 @@ class Row:
 
 def overall_rows(track: Track) -> list[Row]:
     """The ranked table of a track; rows whose runs all failed stand at the end, without numbers."""
-    scored = {row["method"]: row for row in track.standings.overall.to_dict("records")}
+    return _ranked_rows(track, track.records, track.standings.overall.to_dict("records"))
+
+
+def task_rows(track: Track, task: str) -> list[Row]:
+    """The ranked table of one task, where methods that a suite runs on this task only have a rank too."""
+    rows = [row for row in track.standings.tasks.to_dict("records") if row["task"] == task]
+    return _ranked_rows(track, track.records_of(task), rows)
+
+
+def _ranked_rows(track: Track, records: Sequence[Record], standing: Sequence[Mapping[Any, Any]]) -> list[Row]:
+    scored = {row["method"]: row for row in standing}
     ranks = {name: int(row["rank"]) for name, row in scored.items() if row["rank"] and row["rank"] == row["rank"]}
     shared = Counter(ranks.values())
+    variants = len({record.variant for record in records})
     rows = []
-    for name, runs in _runs_by_row(track.records, track).items():
+    for name, runs in _runs_by_row(records, track).items():
         rank = ranks.get(name)
         tied = rank is not None and shared[rank] > 1
         complete = name in scored and bool(scored[name]["complete"])
+        expected = track.expected[name] * len({run.variant for run in runs})
         quantities = _quantities(scored.get(name))
-        expected = track.expected[name] * len(track.variants)
-        rows.append(Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied))
+        rows.append(Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied, of=variants))
     return sorted(rows, key=_by_score)
 
 
@@ -156,6 +181,31 @@ class RunScores:
     def values(self, record: Record) -> list[ValueRow]:
         rows = self._of(record)
         return [_value_row(value, rows.get((_name(value), value.stratum), {})) for value in record.values]
+
+
+@dataclass(frozen=True)
+class WayTable:
+    """A run's values on the way: a row per value, a column per stage, in order; NaN where a stage lacks it."""
+
+    sort: str
+    stages: list[str]
+    rows: list[tuple[MetricValue, list[float]]]
+
+
+def on_the_way(values: Sequence[ValueRow]) -> list[WayTable]:
+    """One table for the shares of the budget and one for the requests, as far as the run has such stages."""
+    tables = []
+    for sort in sorted(ON_THE_WAY):
+        own = [row.value for row in values if sort_of(row.value.stage) == sort]
+        stages = sorted({value.stage for value in own})
+        found = {(v.split, v.metric, v.stratum, v.stage): v for v in own}
+        first = {key[:3]: value for key, value in reversed(found.items())}
+        rows = [
+            (first[key], [v.value if (v := found.get((*key, stage))) else math.nan for stage in stages])
+            for key in sorted(first, key=lambda key: (key[0], key[1], key[2] != ALL, key[2]))
+        ]
+        tables += [WayTable(sort, stages, rows)] if rows else []
+    return tables
 
 
 def _name(value: MetricValue) -> str:

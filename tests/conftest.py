@@ -11,6 +11,8 @@ from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.values import example_frame, metric_values
 from benchmark.records.samples import rounded, samples_from_bytes, samples_to_bytes, sha256
 from benchmark.records.schema import (
+    SCHEMA_VERSION,
+    BudgetInfo,
     Cost,
     MethodInfo,
     MetricValue,
@@ -107,7 +109,7 @@ def _record(name, seed, samples, oracles, **changes):
     record_id = f"{name}{seed}".ljust(16, "0")
     others = [_frame(other) for oracle_id, other in oracles.items() if oracle_id != record_id]
     fields = {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "id": record_id,
         "status": "ok",
         "track": "toy",
@@ -123,6 +125,7 @@ def _record(name, seed, samples, oracles, **changes):
             parameters={},
         ),
         "seed": seed,
+        "budget": BudgetInfo(steps=3, batch_size=2),
         "references": References(target="target0".ljust(16, "0"), oracles=list(oracles)),
         "values": [_recorded(v) for v in metric_values(_frame(samples), others)],
         "samples": SamplesInfo(file=f"{record_id}.samples.parquet", sha256=sha256(content), rows=len(samples)),

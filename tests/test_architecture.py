@@ -16,6 +16,8 @@ LEVELS = [
     {"models", "suite"},
     {"evaluation", "attacks"},
     {"planning"},
+    {"checkpoints"},
+    {"unlearning"},
     {"estimates", "running", "report", "doctor", "tuning"},
     {"executors"},
     {"progress"},

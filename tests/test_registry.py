@@ -81,6 +81,36 @@ def test_defaults_comments_and_docstrings_change_no_outcome(tmp_path, monkeypatc
     assert len(hashes) == 1
 
 
+TWO = (
+    OUTSIDE
+    + """
+@register_method("other", reference="", family="test", sees={{"forget"}})
+class Other(Mine):
+    strength: float = 5.0
+    STEPS: ClassVar[int] = 5
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (("strength: float = 5.0", "strength: float = 6.0"), True),  # the default of the other method in the file
+        (("strength: float = 5.0", "strength: float = 5.0\n    more: int = 1"), False),  # it has one more
+        (("STEPS: ClassVar[int] = 5", "STEPS: ClassVar[int] = 6"), False),  # no parameter
+        (("self.power", "self.power / 2"), False),
+        (("@register_method", "SIZE: int = 3\n\n@register_method"), False),  # a constant of the file
+    ],
+)
+def test_only_defaults_of_registered_methods_are_no_part_of_the_source(tmp_path, monkeypatch, change, same):
+    hashes = set()
+    for name, what in (("before", ("", "")), ("after", change)):
+        monkeypatch.setattr(registry, "_METHODS", {})
+        text = "from typing import ClassVar\n" + TWO.replace("{name}", "same").replace(*what)
+        hashes.add(source_hash(registry.method_named(write(tmp_path, name, text))))
+    assert len(hashes) == (1 if same else 2)
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmark.data import Example, Pair
+from benchmark.evaluation.generation import GenerationSettings
 from benchmark.evaluation.scoring import AnswerScores
 from benchmark.evaluation.subjects import Subject
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.records.samples import rounded
+
+PREFIX_STRIDE = 10  # words from one prefix of a text to the next; an extraction likelihood at every prefix costs much
+SHORTEST_REST = 3  # words that must be left after a prefix
 
 
 def _pairs(example: Example) -> list[Pair]:
@@ -17,11 +23,28 @@ def _pairs(example: Example) -> list[Pair]:
     return pairs + [Pair(p, wrong) for p in example.paraphrases[:1] for wrong in example.perturbed]
 
 
-def examine(subject: Subject, splits: Mapping[str, Sequence[Example]], stage: str) -> list[Sample]:
-    """Samples of all splits, in order; log-probabilities are rounded as they will be stored."""
-    examples = [example for split in splits.values() for example in split]
-    scores = subject.score([pair for example in examples for pair in _pairs(example)])
-    texts = subject.generate([prompt for e in examples for prompt in (e.prompt, *e.paraphrases)])
+def _prompts(example: Example) -> tuple[str, ...]:
+    return (example.prompt, *example.paraphrases) if example.kind == "question" else ()
+
+
+def prefixes(example: Example) -> dict[int, str]:
+    """The beginnings of a text by their number of words; of a question none."""
+    words = example.answer.split() if example.kind == "text" else []
+    return {n: " ".join(words[:n]) for n in range(PREFIX_STRIDE, len(words) - SHORTEST_REST + 1, PREFIX_STRIDE)}
+
+
+def examine(
+    subject: Subject, splits: Mapping[str, Sequence[Example]], stage: str, settings: GenerationSettings
+) -> list[Sample]:
+    """Samples of all splits, in order; log-probabilities are rounded as they will be stored.
+
+    Nothing is generated for the membership holdout, and texts are continued for the final model alone: it costs most.
+    """
+    scores = subject.score([pair for split in splits.values() for example in split for pair in _pairs(example)])
+    asked = [e for name, split in splits.items() if name != MEMBERSHIP_HOLDOUT for e in split]
+    answers = subject.generate([prompt for e in asked for prompt in _prompts(e)], settings.max_new_tokens)
+    begun = [text for e in splits.get("forget", ()) for text in prefixes(e).values()] if stage == MODEL_STAGE else []
+    texts = subject.generate(begun, settings.continuation_tokens) | answers
     return [_sample(stage, split, e, scores, texts) for split, rows in splits.items() for e in rows]
 
 
@@ -31,6 +54,7 @@ def _sample(
     own = scores[Pair(example.prompt, example.answer)]
     reworded = [scores[Pair(prompt, example.answer)] for prompt in example.paraphrases]
     wrong = [scores[Pair(p, text)] for p in example.paraphrases[:1] for text in example.perturbed]
+    begun = {words: prefix for words, prefix in prefixes(example).items() if prefix in texts}
     return Sample(
         stage=stage,
         split=split,
@@ -40,12 +64,14 @@ def _sample(
         answer=example.answer,
         logprobs=rounded(own.logprobs),
         correct=own.correct,
-        generation=texts[example.prompt],
+        generation=texts.get(example.prompt, ""),
         strata=example.strata,
         aliases=example.aliases,
         paraphrases=example.paraphrases,
         paraphrase_logprobs=tuple(rounded(s.logprobs) for s in reworded),
-        paraphrase_generations=tuple(texts[p] for p in example.paraphrases),
+        paraphrase_generations=tuple(texts[p] for p in example.paraphrases if p in texts),
         perturbed=example.perturbed,
         perturbed_logprobs=tuple(rounded(s.logprobs) for s in wrong),
+        prefix_words=tuple(begun),
+        continuations=tuple(texts[prefix] for prefix in begun.values()),
     )

@@ -14,10 +14,11 @@ BATCH_SIZE = 256
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Part of a cell's identity."""
+    """Part of a cell's identity; `continuation_tokens` is the limit after a prefix of a text."""
 
     backend: str = "hf"
     max_new_tokens: int = 10
+    continuation_tokens: int = 32
     temperature: float = 0.0
 
     def as_dict(self) -> dict:
@@ -25,14 +26,14 @@ class GenerationSettings:
 
 
 @torch.inference_mode()
-def generate(model, tokenizer, prompts: Sequence[str], settings: GenerationSettings) -> dict[str, str]:
+def generate(model, tokenizer, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
     """The continuation of every distinct prompt, without the prompt and without special tokens."""
     by_length: dict[int, list[tuple[str, list[int]]]] = defaultdict(list)
     for prompt in sorted(set(prompts)):
         ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
         by_length[len(ids)].append((prompt, ids))
     config = GenerationConfig(
-        max_new_tokens=settings.max_new_tokens,
+        max_new_tokens=max_new_tokens,
         do_sample=False,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmark.data import Pair
-from benchmark.evaluation.generation import GenerationSettings, generate
+from benchmark.evaluation.generation import generate
 from benchmark.evaluation.scoring import AnswerScores, score_pairs
 from benchmark.method import ConstantAnswers
 from benchmark.training.sequences import encode_pair
@@ -20,7 +20,7 @@ class Subject(Protocol):
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]: ...
 
-    def generate(self, prompts: Sequence[str]) -> dict[str, str]: ...
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,12 @@ class ModelSubject:
 
     model: Any
     tokenizer: Any
-    settings: GenerationSettings
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
         return score_pairs(self.model, self.tokenizer, pairs)
 
-    def generate(self, prompts: Sequence[str]) -> dict[str, str]:
-        return generate(self.model, self.tokenizer, prompts, self.settings)
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        return generate(self.model, self.tokenizer, prompts, max_new_tokens)
 
 
 @dataclass(frozen=True)
@@ -54,18 +53,19 @@ class ConstantSubject:
         _, answer = encode_pair(pair, self.tokenizer)
         fixed = fixed + [self.tokenizer.eos_token_id] * len(answer)
         hits = np.array([token == said for token, said in zip(answer, fixed, strict=False)])
+        hits = hits if pair.prompt else hits[1:]  # of a text, models are scored from the second token
         floor = self.spread / len(self.tokenizer)
         return AnswerScores(np.log(np.where(hits, 1 - self.spread + floor, floor)), hits)
 
-    def generate(self, prompts: Sequence[str]) -> dict[str, str]:
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         return dict.fromkeys(prompts, self.text)
 
 
-def subject_of(result: Any, tokenizer, settings: GenerationSettings) -> Subject:
+def subject_of(result: Any, tokenizer) -> Subject:
     """The subject for what a method returned."""
     if isinstance(result, ConstantAnswers):
         return ConstantSubject(result.text, tokenizer)
-    return ModelSubject(result, tokenizer, settings)
+    return ModelSubject(result, tokenizer)
 
 
 def weights_of(result: Any) -> Any:

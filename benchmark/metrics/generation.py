@@ -10,6 +10,7 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from benchmark.metrics.base import Metric, register
 from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import ON_THE_WAY
 
 KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
 _rouge = RougeScorer(["rougeL"], use_stemmer=True)
@@ -57,7 +58,7 @@ register(
     Metric(
         "exact_answer", 1, exact_answer, KNOWLEDGE_SPLITS, {"forget": "forgetting"}, "oracle", "share",
         "Krishnan et al. 2025, section 3", "the answer stands in what is generated for held-out wordings",
-        attacked=True,
+        attacked=True, on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip
 register(
@@ -71,5 +72,6 @@ register(
         "rouge_l_recall", 1, rouge_l_recall, KNOWLEDGE_SPLITS,
         {"retain": "utility", "neighbours": "utility", "general": "utility"}, "oracle", "share",
         "Lin 2004; Maini et al. 2024", "ROUGE-L recall of what is generated for held-out wordings", attacked=True,
+        on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip

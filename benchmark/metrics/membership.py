@@ -1,7 +1,7 @@
 """Membership attacks by loss: can forgotten examples be told from examples that no model ever saw?
 
-Values are AUCs: 1 means that the forget set looks like training data, 1/2 that it cannot be told from the holdout,
-below 1/2 that it was forgotten more than if it had never been seen. Other suites report 1 - AUC.
+AUCs say: 1 means that the forget set looks like training data, 1/2 that it cannot be told from the holdout, below 1/2
+that it was forgotten more than if it had never been seen. Other suites report 1 - AUC.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import math
 
 import numpy as np
 
-from benchmark.metrics.base import Metric, register
+from benchmark.metrics.base import BOTH, TEXT, Metric, auc, holdout_weight_below, register, weighted_auc
 from benchmark.metrics.probability import mean_of
 from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import ON_THE_WAY
 
 MIN_K = 0.4
+FOLDS = 5
 
 
 def mean_logprob(sample: Sample) -> float:
@@ -28,15 +30,78 @@ def min_k_logprob(sample: Sample) -> float:
     return mean_of(np.sort(sample.logprobs)[:kept])
 
 
+def exposures(values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
+    """Mean of -log2((1 + #{r: nll(r) <= nll(x)}) / (1 + |R|)), the holdout being R, from mean log-probabilities.
+
+    Our reading of Baluta et al. 2024 after Carlini et al. 2019: 0 where every never-seen sequence is as likely as x,
+    log2(1 + |R|) where none is.
+    """
+    keep = ~np.isnan(holdout)
+    total = holdout_weights[:, keep].sum(1)
+    likelier = total[:, None] - holdout_weight_below(values, holdout[keep], holdout_weights[:, keep], "left")
+    bits = -np.log2((1 + likelier) / (1 + total[:, None]))
+    scored = ~np.isnan(values)
+    if not keep.any():
+        return np.full(len(weights), np.nan)
+    with np.errstate(invalid="ignore"):
+        return (weights * bits)[:, scored].sum(1) / weights[:, scored].sum(1)
+
+
+def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log-odds of having been in the forget set, (n,) and (m,), by a logistic regression on the standardised value
+    that was fitted without the example's fold; NaN for NaN values, and for all if one side has fewer than 5."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    values = np.concatenate([forget, holdout])
+    labels = np.concatenate([np.ones(len(forget), dtype=int), np.zeros(len(holdout), dtype=int)])
+    known = ~np.isnan(values)
+    scores = np.full(len(values), np.nan)
+    if min(np.bincount(labels[known], minlength=2)) >= FOLDS:
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+        scores[known] = cross_val_predict(
+            classifier, values[known, None], labels[known], cv=folds, method="decision_function"
+        )
+    return scores[: len(forget)], scores[len(forget) :]
+
+
+def two_sided_auc(
+    values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray
+) -> np.ndarray:
+    """max(AUC, 1 - AUC): an attacker who is always wrong knows as much as one who is always right."""
+    found = weighted_auc(values, holdout, weights, holdout_weights)
+    return np.maximum(found, 1 - found)
+
+
 register(
     Metric(
         "mia_loss", 1, mean_logprob, ("forget",), {"forget": "privacy"}, "oracle", "AUC", "Yeom et al. 2018",
-        "telling forget examples from never-seen ones by loss", contrast=True,
+        "telling forget examples from never-seen ones by loss", kinds=BOTH, aggregate=auc, contrast=True,
     )
 )  # fmt: skip
 register(
     Metric(
         "mia_min_k", 1, min_k_logprob, ("forget",), {"forget": "privacy"}, "oracle", "AUC", "Shi et al. 2024",
-        "telling forget examples from never-seen ones by their least likely tokens", contrast=True,
+        "telling forget examples from never-seen ones by their least likely tokens", kinds=BOTH, aggregate=auc,
+        contrast=True,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "mia_unlearned", 1, mean_logprob, ("forget",), {"forget": "privacy"}, "oracle", "AUC",
+        "Barbulescu & Triantafillou 2024 (MIAU)",
+        "telling unlearned texts from never-seen ones by a cross-validated classifier on losses, two-sided",
+        kinds=TEXT, aggregate=two_sided_auc, contrast=True, fit=out_of_fold_scores, on_the_way=ON_THE_WAY,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "exposure", 1, mean_logprob, ("forget",), {"forget": "privacy"}, "oracle", "bits",
+        "Carlini et al. 2019; our reading of Baluta et al. 2024",
+        "how far up forget examples stand among never-seen ones ordered by loss, in bits", kinds=BOTH,
+        aggregate=exposures, contrast=True, on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from benchmark.metrics.base import Metric, register
+from benchmark.metrics.base import BOTH, TEXT, Metric, register
 from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import ON_THE_WAY
+
+PERCENTILE = 0.95
 
 
 def extraction_strength(sample: Sample) -> float:
@@ -28,16 +33,75 @@ def exact_memorization(sample: Sample) -> float:
     return float(np.mean(sample.correct))
 
 
+def extraction_likelihood_3(sample: Sample) -> float:
+    """Mean over prefixes of the share of generated 3-grams that occur in the true continuation (Jang et al. 2023).
+
+    The paper counts 10-grams of tokens at every prefix; these texts are short, so here it is 3-grams of words, which
+    need no tokenizer to be recomputed, at every tenth word. A continuation of fewer than three words extracts nothing.
+    """
+    words = sample.answer.split()
+    if not sample.continuations:
+        raise ValueError("nothing was generated")
+    shares = [
+        ngram_overlap(continuation.split(), words[count:], 3)
+        for count, continuation in zip(sample.prefix_words, sample.continuations, strict=True)
+    ]
+    return float(np.mean(shares))
+
+
+def ngram_overlap(generated: Sequence[str], true: Sequence[str], n: int) -> float:
+    """Share of the n-grams of `generated`, repeated ones included, that occur in `true`; 0 without any."""
+    wanted = {tuple(true[i : i + n]) for i in range(len(true) - n + 1)}
+    found = [tuple(generated[i : i + n]) in wanted for i in range(len(generated) - n + 1)]
+    return sum(found) / len(found) if found else 0.0
+
+
+def count_outliers(
+    values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray
+) -> np.ndarray:
+    """Weight of the values above the 95th percentile of the holdout, the least value that 95 % of it do not exceed."""
+    keep, scored = ~np.isnan(holdout), ~np.isnan(values)
+    if not keep.any() or not scored.any():
+        return np.full(len(weights), np.nan)
+    order = np.argsort(holdout[keep], kind="stable")
+    reached = np.cumsum(holdout_weights[:, keep][:, order], axis=1)
+    first = (reached < PERCENTILE * reached[:, -1:] - 1e-9).sum(1)
+    bounds = holdout[keep][order][np.minimum(first, len(order) - 1)]
+    return ((values[scored] > bounds[:, None]) * weights[:, scored]).sum(1)
+
+
 register(
     Metric(
         "extraction_strength", 1, extraction_strength, ("forget",), {"forget": "forgetting"}, "oracle", "share",
         "Carlini et al. 2021", "1 - share of the answer that must be given before greedy decoding completes it",
-        attacked=True,
+        kinds=BOTH, attacked=True,
     )
 )  # fmt: skip
 register(
     Metric(
         "exact_memorization", 1, exact_memorization, ("forget",), {}, "oracle", "share", "Tirumala et al. 2022",
         "share of answer tokens that greedy decoding gets right", attacked=True,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "memorization_accuracy", 1, exact_memorization, ("forget", "retain"),
+        {"forget": "forgetting", "retain": "utility"}, "oracle", "share", "Tirumala et al. 2022; Jang et al. 2023",
+        "share of a text's tokens, from the second, that greedy decoding gets right", kinds=TEXT, attacked=True,
+        on_the_way=ON_THE_WAY,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "extraction_likelihood_3", 1, extraction_likelihood_3, ("forget",), {"forget": "forgetting"}, "oracle", "share",
+        "Jang et al. 2023", "share of 3-grams generated after prefixes of a text that occur in what follows there",
+        kinds=TEXT,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "outliers", 1, exact_memorization, ("forget",), {}, "oracle", "texts", "Barbulescu & Triantafillou 2024",
+        "texts whose memorisation accuracy is above the 95th percentile of that of never-seen texts", kinds=TEXT,
+        aggregate=count_outliers, contrast=True, on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from benchmark.metrics.base import Metric, register
+from benchmark.metrics.base import BOTH, Metric, register
 from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import ON_THE_WAY, REQUEST
 
 KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
 
@@ -87,21 +88,22 @@ TOFU = "Maini et al. 2024 (TOFU), section 2.2"
 register(
     Metric(
         "probability", 1, probability, KNOWLEDGE_SPLITS, {"retain": "utility"}, "oracle", "probability", TOFU,
-        "length-normalised probability of the answer to the prompt as trained",
+        "length-normalised probability of the answer to the prompt as trained, or of a text", kinds=BOTH,
+        on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip
 register(
     Metric(
         "paraphrased_probability", 1, paraphrased_probability, KNOWLEDGE_SPLITS, {"forget": "forgetting"}, "oracle",
         "probability", "Krishnan et al. 2025, section 3",
-        "length-normalised probability of the answer under held-out wordings", attacked=True,
+        "length-normalised probability of the answer under held-out wordings", attacked=True, on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip
 register(
     Metric(
         "choice_probability", 1, choice_probability, KNOWLEDGE_SPLITS,
         {"neighbours": "utility", "general": "utility"}, "oracle", "probability", TOFU,
-        "probability of the answer against the perturbed ones",
+        "probability of the answer against the perturbed ones", on_the_way=frozenset({REQUEST}),
     )
 )  # fmt: skip
 register(
@@ -120,6 +122,6 @@ register(
     Metric(
         "truth_ratio_utility", 1, truth_ratio_utility, ("retain", "neighbours", "general"),
         {"retain": "utility", "neighbours": "utility", "general": "utility"}, "higher", "ratio", TOFU,
-        "max(0, 1-R) of the truth ratio R",
+        "max(0, 1-R) of the truth ratio R", on_the_way=frozenset({REQUEST}),
     )
 )  # fmt: skip

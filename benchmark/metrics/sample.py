@@ -13,9 +13,10 @@ FloatArray = np.ndarray
 class Sample:
     """Log-probabilities are natural logarithms of the answer's tokens, end token included, shape (T,).
 
-    `stage` is "model", or the name of the attack that the model went through. `correct` says of each answer
-    position whether the greedy token, teacher-forced, is the answer's. `paraphrase_*` belong to the held-out
-    prompts; `perturbed_logprobs` are those of the wrong answers under the first of them.
+    `stage` says when in its cell the sample was taken (see `stages`). Of a text, whose prompt is empty, the tokens
+    count from the second. `correct` says of each position whether the greedy token, teacher-forced, is the answer's.
+    `paraphrase_*` belong to the held-out prompts; `perturbed_logprobs` are those of the wrong answers under the first
+    of them. `continuations` are what is generated after the first `prefix_words` words of a text.
     """
 
     stage: str
@@ -34,6 +35,13 @@ class Sample:
     paraphrase_generations: tuple[str, ...] = ()
     perturbed: tuple[str, ...] = ()
     perturbed_logprobs: tuple[FloatArray, ...] = ()
+    prefix_words: tuple[int, ...] = ()
+    continuations: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """ "question" or, where the prompt is empty, "text"."""
+        return "question" if self.prompt else "text"
 
     @property
     def knowledge_generations(self) -> tuple[str, ...]:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Metric, weighted_auc, weighted_mean
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Metric
 from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, model_utility
 from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import MODEL_STAGE, fraction_of
 
-MODEL_STAGE = "model"
 ALL = "all"
 
 
@@ -34,13 +34,6 @@ class Value:
     n_failed: int
 
 
-def applies(metric: Metric, stage: str, split: str) -> bool:
-    """Whether the metric is scored on samples of this stage and split."""
-    if stage != MODEL_STAGE and not metric.attacked:
-        return False
-    return split in metric.splits or (metric.contrast and split == MEMBERSHIP_HOLDOUT)
-
-
 def _score(metric: Metric, sample: Sample) -> float:
     """The metric of a sample; NaN, which counts as failed, where it cannot be scored."""
     try:
@@ -50,7 +43,10 @@ def _score(metric: Metric, sample: Sample) -> float:
 
 
 def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
-    """One row per sample: stage, split, example, entity, strata (JSON), and a column per metric (NaN: not scored)."""
+    """One row per sample: stage, split, example, entity, kind, strata (JSON), and a column per metric.
+
+    NaN is what was not scored.
+    """
     rows = []
     for sample in samples:
         row: dict[str, object] = {
@@ -58,32 +54,50 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
             "split": sample.split,
             "example": sample.example,
             "entity": sample.entity,
+            "kind": sample.kind,
         }
         row["strata"] = json.dumps(sample.strata, sort_keys=True)
         if not np.isnan(sample.logprobs).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
-            scored = (m for m in METRICS.values() if applies(m, sample.stage, sample.split))
+            scored = (m for m in METRICS.values() if m.applies(sample.stage, sample.split, sample.kind))
             row |= {m.id: _score(m, sample) for m in scored}
         rows.append(row)
-    columns = ["stage", "split", "example", "entity", "strata", *METRICS]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    columns = ["stage", "split", "example", "entity", "kind", "strata", *METRICS]
+    return _fitted(pd.DataFrame(rows).reindex(columns=columns))
 
 
-def aggregate(
-    metric: Metric, values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray
-) -> np.ndarray:
-    """The metric over (n,) values under (B, n) weights, (B,); `holdout` matters to contrast metrics only."""
-    if metric.contrast:
-        return weighted_auc(values, holdout, weights, holdout_weights)
-    return weighted_mean(values, weights)
+def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the columns of fitted metrics replaced by what their classifiers say, stage by stage."""
+    fits = {metric.id: metric.fit for metric in METRICS.values() if metric.fit is not None}
+    for name, fit in fits.items():
+        for _, part in frame[frame[name].notna()].groupby("stage"):
+            forget, holdout = (part.index[part["split"] == split] for split in ("forget", MEMBERSHIP_HOLDOUT))
+            scores = fit(*(frame.loc[rows, name].to_numpy(dtype=float) for rows in (forget, holdout)))
+            for rows, values in zip((forget, holdout), scores, strict=True):
+                frame.loc[rows, name] = values
+    return frame
 
 
 def _plain(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
     one, other = np.ones((1, len(values))), np.ones((1, len(holdout)))
-    return float(aggregate(metric, values, one, holdout, other)[0])
+    return float(metric.aggregate(values, one, holdout, other)[0])
 
 
-def strata_masks(part: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Rows of each stratum, "all" first, then "name=value" in order."""
+def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) -> list[Metric]:
+    """The metrics of which a stage and split have values: those of their kind, with a holdout where they need one."""
+    kinds = set(part["kind"])
+    return [
+        metric
+        for metric in METRICS.values()
+        if split in metric.splits
+        and all(metric.applies(stage, split, kind) for kind in kinds)
+        and not (metric.contrast and holdout.empty)
+    ]
+
+
+def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.ndarray]:
+    """Rows of each stratum, "all" first, then "name=value" in order; points of the budget have "all" alone."""
+    if fraction_of(stage) is not None:
+        return {ALL: np.ones(len(part), dtype=bool)}
     tags = [json.loads(text) for text in part["strata"]]
     names = sorted({(name, value) for tag in tags for name, value in tag.items()})
     masks = {f"{name}={value}": np.array([tag.get(name) == value for tag in tags]) for name, value in names}
@@ -104,23 +118,28 @@ def _split_values(
 
 
 def _summaries(frame: pd.DataFrame, values: list[Value], oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Forget quality with its statistic, and model utility: values of the model as a whole."""
+    """Forget quality with its statistic, and model utility, where the task has what they are made of."""
+    plain = {(v.metric, v.split): v for v in values if v.stage == MODEL_STAGE and v.stratum == ALL}
+    found = []
+    if ("truth_ratio", "forget") in plain:
+        own = _truth_ratios(frame)
+        p_value, statistic = forget_quality(own, [_truth_ratios(oracle) for oracle in oracles])
+        scored = int((~np.isnan(own)).sum())
+        found = [
+            Value(MODEL_STAGE, "forget", "forget_quality", ALL, p_value, scored, len(own) - scored),
+            Value(MODEL_STAGE, "forget", "forget_quality_ks", ALL, statistic, scored, len(own) - scored),
+        ]
+    if all(component in plain for component in MODEL_UTILITY):
+        parts = [plain[component] for component in MODEL_UTILITY]
+        counts = (sum(v.n_scored for v in parts), sum(v.n_failed for v in parts))
+        utility = model_utility({component: v.value for component, v in plain.items()})
+        found.append(Value(MODEL_STAGE, ALL, "model_utility", ALL, utility, *counts))
+    return found
 
-    def ratios(frame: pd.DataFrame) -> np.ndarray:
-        rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
-        return rows["truth_ratio"].to_numpy(dtype=float)
 
-    own = ratios(frame)
-    p_value, statistic = forget_quality(own, [ratios(oracle) for oracle in oracles])
-    plain = {(v.metric, v.split): v.value for v in values if v.stage == MODEL_STAGE and v.stratum == ALL}
-    scored = int((~np.isnan(own)).sum())
-    found = [
-        Value(MODEL_STAGE, "forget", "forget_quality", ALL, p_value, scored, len(own) - scored),
-        Value(MODEL_STAGE, "forget", "forget_quality_ks", ALL, statistic, scored, len(own) - scored),
-    ]
-    parts = [v for v in values if (v.metric, v.split) in MODEL_UTILITY and (v.stage, v.stratum) == (MODEL_STAGE, ALL)]
-    counts = (sum(v.n_scored for v in parts), sum(v.n_failed for v in parts))
-    return [*found, Value(MODEL_STAGE, ALL, "model_utility", ALL, model_utility(plain), *counts)]
+def _truth_ratios(frame: pd.DataFrame) -> np.ndarray:
+    rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
+    return rows["truth_ratio"].to_numpy(dtype=float)
 
 
 def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
@@ -129,9 +148,8 @@ def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[
     for place, part in frame.groupby(["stage", "split"], sort=True):
         stage, split = map(str, place)  # type: ignore[arg-type]  # pandas types group keys as Hashable
         stage_rows = frame[(frame["stage"] == stage) & (frame["split"] == MEMBERSHIP_HOLDOUT)]
-        masks = strata_masks(part)
-        for metric in METRICS.values():
-            if split in metric.splits and applies(metric, stage, split):
-                holdout = stage_rows[metric.id].to_numpy(dtype=float)
-                values += _split_values(metric, stage, split, part, masks, holdout)
+        masks = strata_masks(part, stage)
+        for metric in reported(part, stage, split, stage_rows):
+            holdout = stage_rows[metric.id].to_numpy(dtype=float)
+            values += _split_values(metric, stage, split, part, masks, holdout)
     return values + _summaries(frame, values, oracles)

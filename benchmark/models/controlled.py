@@ -6,11 +6,10 @@ trained from it like the target, on the target's documents without those of the 
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from benchmark.training.sequences import Sequences, answer_nll, collate
 from benchmark.world import World, base_corpus
 
 RECIPE_VERSION = 1  # raise it when this file trains models differently
+LONG = 80  # characters: a batch holds as many as `size` documents of this length, but never more than `size`
 LENGTH_POOL = 8  # batches are cut from this many batches' worth of texts sorted by length, to pad little
 
 
@@ -72,30 +72,69 @@ def new_model(track: ControlledTrack, tokenizer, seed: int) -> LlamaForCausalLM:
         return LlamaForCausalLM(config)
 
 
-def _epochs(
-    documents: Sequence[Document], replay: Sequence[Document], replayed: int, stage: Training, tokenizer, seed: int
-) -> Iterator[Sequences]:
+def reading(documents: Sequence[Document], epochs: int, seed: int) -> list[list[Document]]:
+    """The documents of each epoch: all of them, and those with `reads` so often that these are their reads in all."""
+    rng = random.Random(f"reads-{seed}")
+    plan: list[list[Document]] = [[d for d in documents if d.reads is None] for _ in range(epochs)]
+    for document in (d for d in documents if d.reads is not None):
+        each, rest = divmod(document.reads or 0, epochs)
+        extra = set(rng.sample(range(epochs), rest))
+        for epoch, texts in enumerate(plan):
+            texts += [document] * (each + (epoch in extra))
+    return plan
+
+
+def batches_of(
+    plan: Sequence[Sequence[Document]], replay: Sequence[Document], replayed: int, size: int, seed: int
+) -> list[list[Document]]:
     """Shuffled batches of all epochs; `replayed` texts drawn from `replay` join each epoch."""
     rng = random.Random(f"epochs-{seed}")
-    for _ in range(stage.epochs):
+    found = []
+    for documents in plan:
         texts = [*documents, *rng.sample(list(replay), replayed)]
         rng.shuffle(texts)
         batches = []
-        for start in range(0, len(texts), stage.batch_size * LENGTH_POOL):
-            pool = sorted(texts[start : start + stage.batch_size * LENGTH_POOL], key=lambda d: len(d.prompt))
-            batches += [pool[i : i + stage.batch_size] for i in range(0, len(pool), stage.batch_size)]
+        for start in range(0, len(texts), size * LENGTH_POOL):
+            pool = sorted(texts[start : start + size * LENGTH_POOL], key=_length)
+            batches += _cut(pool, size)
         rng.shuffle(batches)
-        for batch in batches:
-            yield collate([Pair(d.prompt, d.answer) for d in batch], tokenizer)
+        found += batches
+    return found
 
 
-def _train(model, tokenizer, stage: Training, texts: int, batches: Iterator[Sequences]) -> dict:
-    """Trains in place; returns what it cost."""
+def _length(document: Document) -> int:
+    """What batches are sorted by: characters of a question, or of a text that stands alone."""
+    return len(document.prompt or document.answer)
+
+
+def _cut(pool: Sequence[Document], size: int) -> list[list[Document]]:
+    """Batches of `size` documents in a row, fewer where they are long."""
+    batches: list[list[Document]] = []
+    room = size * LONG
+    for document in pool:
+        if not batches or len(batches[-1]) == size or sum(map(_length, batches[-1])) + _length(document) > room:
+            batches.append([])
+        batches[-1].append(document)
+    return batches
+
+
+def _train(
+    model,
+    tokenizer,
+    documents: Sequence[Document],
+    replay: Sequence[Document],
+    replayed: int,
+    stage: Training,
+    seed: int,
+) -> dict:
+    """Trains in place; returns what was read and what it cost."""
     meter, started = Meter(), time.perf_counter()
-    steps = stage.epochs * math.ceil(texts / stage.batch_size)
-    schedule = Schedule(steps, stage.learning_rate, warmup=stage.warmup)
-    train(model, batches, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
-    return {"steps": meter.steps, "tokens": meter.tokens, "seconds": round(time.perf_counter() - started, 2)}
+    batches = batches_of(reading(documents, stage.epochs, seed), replay, replayed, stage.batch_size, seed)
+    sequences = (collate([Pair(d.prompt, d.answer) for d in batch], tokenizer) for batch in batches)
+    schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
+    train(model, sequences, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
+    seconds = round(time.perf_counter() - started, 2)
+    return {**_read(documents, stage), "steps": meter.steps, "tokens": meter.tokens, "seconds": seconds}
 
 
 def answer_nll_mean(model, batch: Sequences) -> torch.Tensor:
@@ -104,10 +143,15 @@ def answer_nll_mean(model, batch: Sequences) -> torch.Tensor:
     return answer_nll(model, batch).sum() / lengths
 
 
-def _reading(documents: Sequence[Document], stage: Training) -> dict:
-    """What was read how often: texts, passes over them, and how many examples are told in how many texts."""
-    told = Counter(Counter(d.example for d in documents).values())
-    examples_by_texts = {str(texts): examples for texts, examples in sorted(told.items())}
+def _read(documents: Sequence[Document], stage: Training) -> dict:
+    """What was read how often: texts, passes over them, and how many examples were told in how many texts.
+
+    A text that is read a number of times of its own counts as so many.
+    """
+    told = Counter[str]()
+    for document in documents:
+        told[document.example] += document.reads or 1
+    examples_by_texts = {str(texts): examples for texts, examples in sorted(Counter(told.values()).items())}
     return {"texts": len(documents), "epochs": stage.epochs, "examples_by_texts": examples_by_texts}
 
 
@@ -116,10 +160,14 @@ def _save(model, tokenizer, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def load_model(folder: Path):
+    """The model of a folder, in evaluation mode."""
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
 def load(folder: Path):
     """(model in evaluation mode, tokenizer) from an artefact's folder."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return model.eval(), PreTrainedTokenizerFast.from_pretrained(folder)
+    return load_model(folder), PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 class ControlledModels:
@@ -138,7 +186,7 @@ class ControlledModels:
 
     def trained_key(self, documents: Sequence[Document], seed: int) -> str:
         """Key of the model trained from the base on these documents."""
-        texts = [(d.prompt, d.answer) for d in documents]
+        texts = [(d.prompt, d.answer) if d.reads is None else (d.prompt, d.answer, d.reads) for d in documents]
         return fingerprint(["stage", RECIPE_VERSION, self.base_key, texts, seed])
 
     def base(self) -> Path:
@@ -148,11 +196,9 @@ class ControlledModels:
     def _build_base(self, folder: Path) -> dict:
         tokenizer = train_tokenizer(self.world, self.track.vocabulary)
         model = new_model(self.track, tokenizer, seed=0)
-        corpus = base_corpus(self.world)
-        batches = _epochs(corpus, [], 0, self.track.base, tokenizer, seed=0)
-        cost = _train(model, tokenizer, self.track.base, len(corpus), batches)
+        cost = _train(model, tokenizer, base_corpus(self.world), [], 0, self.track.base, seed=0)
         _save(model, tokenizer, folder)
-        return {"made": "trained from scratch on the base corpus", **_reading(corpus, self.track.base), **cost}
+        return {"made": "trained from scratch on the base corpus", **cost}
 
     def trained(self, documents: Sequence[Document], seed: int) -> Path:
         """The model that read `documents` after the base: the target, or an oracle if the forget set is left out."""
@@ -162,9 +208,8 @@ class ControlledModels:
 
     def _build_trained(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
         model, tokenizer = load(self.base())
-        replay, count = base_corpus(self.world), self.track.replay
-        batches = _epochs(documents, replay, count, self.track.stage, tokenizer, seed)
-        cost = _train(model, tokenizer, self.track.stage, len(documents) + count, batches)
+        count = self.track.replay
+        cost = _train(model, tokenizer, documents, base_corpus(self.world), count, self.track.stage, seed)
         _save(model, tokenizer, folder)
         made = f"shared base {self.base_key}, then the task's documents with {count} base texts replayed in each epoch"
-        return {"made": made, "base": self.base_key, "seed": seed, **_reading(documents, self.track.stage), **cost}
+        return {"made": made, "base": self.base_key, "seed": seed, **cost}

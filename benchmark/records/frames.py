@@ -68,7 +68,7 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
 
 
 def index_frame(records: Sequence[Record]) -> pd.DataFrame:
-    """A row per successful record: id, role, track, task, variant, method (row name), seed, anchor."""
+    """A row per successful record: id, role, track, task, variant, method (row name), seed, anchor, budget_steps."""
     names = row_names(records)
     rows = [
         {
@@ -80,11 +80,12 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
             "method": names[r.id],
             "seed": r.seed,
             "anchor": r.method.anchor,
+            "budget_steps": r.budget.steps,
         }
         for r in records
         if r.status == "ok"
     ]
-    columns = ["id", "role", "track", "task", "variant", "method", "seed", "anchor"]
+    columns = ["id", "role", "track", "task", "variant", "method", "seed", "anchor", "budget_steps"]
     return pd.DataFrame(rows, columns=columns)
 
 

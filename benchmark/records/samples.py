@@ -29,6 +29,8 @@ SCHEMA = pa.schema(
         ("paraphrase_generations", _TEXTS),
         ("perturbed", _TEXTS),
         ("perturbed_logprobs", pa.list_(_FLOATS)),
+        ("prefix_words", pa.list_(pa.int32())),
+        ("continuations", _TEXTS),
     ]
 )
 
@@ -66,7 +68,7 @@ def _sample(row: dict) -> Sample:
     row["logprobs"], row["correct"] = _floats(row["logprobs"]), np.array(row["correct"], dtype=bool)
     for name in ("paraphrase_logprobs", "perturbed_logprobs"):
         row[name] = tuple(_floats(values) for values in row[name])
-    for name in ("aliases", "paraphrases", "paraphrase_generations", "perturbed"):
+    for name in ("aliases", "paraphrases", "paraphrase_generations", "perturbed", "prefix_words", "continuations"):
         row[name] = tuple(row[name])
     return Sample(**row)
 

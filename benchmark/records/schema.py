@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TARGET, ORACLE = "target", "oracle"  # reserved method names: the two references of every variant
 
 
@@ -36,6 +36,13 @@ class MethodInfo(Part):
     anchor: bool
     source_hash: str
     parameters: dict[str, Any]
+
+
+class BudgetInfo(Part):
+    """What a method may spend on each request."""
+
+    steps: int
+    batch_size: int
 
 
 class References(Part):
@@ -108,6 +115,7 @@ class Record(Part):
     model: ModelInfo | None
     method: MethodInfo
     seed: int
+    budget: BudgetInfo
     references: References | None
     values: list[MetricValue]
     samples: SamplesInfo | None

@@ -14,6 +14,7 @@ from benchmark.errors import BadInput
 from benchmark.metrics import METRICS
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import MODEL_STAGE, ON_THE_WAY, sort_of
 from benchmark.metrics.values import Value, example_frame, metric_values
 from benchmark.records.schema import ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore, read_record, read_samples
@@ -123,7 +124,11 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         )
     except (BadInput, KeyError):
         return  # reported by the checks of samples and references
-    different = sorted(key for key in own.keys() | target.keys() if own.get(key) != target.get(key))
+    on_the_way = {key for key in own.keys() | target.keys() if sort_of(key[0]) in ON_THE_WAY}
+    different = sorted(
+        [key for key in (own.keys() | target.keys()) - on_the_way if own.get(key) != target.get(key)]
+        + [key for key in on_the_way & own.keys() if own[key] != target.get((MODEL_STAGE, *key[1:]))]
+    )
     if different:
         yield f"{len(different)} examples are not those of the target, first {'/'.join(different[0])}"
 

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.statistics.bootstrap import REPLICATES, interval
+from benchmark.statistics.courses import contrast_rows, course_rows, level_rows
+from benchmark.statistics.requests import request_rows
 from benchmark.statistics.tables import (
     COLUMNS,
     Place,
@@ -21,20 +23,30 @@ from benchmark.statistics.tables import (
 )
 from benchmark.statistics.variants import VariantScores, score_variant
 
+PLACE, SPREAD = ("track", "task", "variant"), ("value", "low", "high")
+
 
 @dataclass(frozen=True)
 class Standings:
     """`table`: one row per value (COLUMNS). `variants`: a row per method and variant with intervals.
 
-    `overall`: a row per method, averaged over variants, with rank and completeness. `uninformative`: what was left
-    out by rule. `strata`: values by stratum with intervals over seeds and entities.
+    `overall`: a row per method, averaged over variants, with rank and completeness; `tasks` the same for each task
+    alone, where a method that a suite runs on one task only is ranked too. `uninformative`: what was left out by rule.
+    `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way through the budget,
+    `levels` what they come to where a level of forgetting is reached, `contrasts` the differences of that between
+    variants. `requests`: values after each of several requests.
     """
 
     table: pd.DataFrame
     variants: pd.DataFrame
     overall: pd.DataFrame
+    tasks: pd.DataFrame
     uninformative: pd.DataFrame
     strata: pd.DataFrame
+    courses: pd.DataFrame
+    levels: pd.DataFrame
+    contrasts: pd.DataFrame
+    requests: pd.DataFrame
 
 
 def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
@@ -43,30 +55,32 @@ def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
     return 1 + sum(interval(scores - own)[0] > 0 for other, scores in competitors.items() if other != method)
 
 
-def _track_rows(
-    track: str, scores: Mapping[Place, VariantScores], expected: Mapping[str, int], anchors: set[str]
-) -> list[Row]:
-    """Rows of one track; only complete rows of methods that are no anchors are ranked."""
+def _rows(scores: Mapping[Place, VariantScores], expected: Mapping[str, int], anchors: set[str]) -> list[Row]:
+    """A row per method of these variants; only complete rows of methods that are no anchors are ranked."""
     rows: dict[str, Row] = {}
     competitors: dict[str, np.ndarray] = {}
     for method in sorted({method for own in scores.values() for method in own.runs}):
         row, replicated = overall_row(method, scores)
         complete = all(len(own.runs.get(method, ())) >= max(1, expected.get(method, 0)) for own in scores.values())
-        rows[method] = {"track": track, "method": method, "anchor": method in anchors, "complete": complete} | row
+        rows[method] = {"method": method, "anchor": method in anchors, "complete": complete} | row
         if complete and method not in anchors and not np.isnan(replicated[0]):
             competitors[method] = replicated
     return [row | {"rank": _rank(m, competitors) if m in competitors else None} for m, row in rows.items()]
 
 
-def _overall(scores: Mapping[Place, VariantScores], expected: Mapping[str, int], anchors: set[str]) -> pd.DataFrame:
+def _ranked(
+    scores: Mapping[Place, VariantScores], expected: Mapping[str, int], anchors: set[str], by: tuple[str, ...]
+) -> pd.DataFrame:
+    """Ranked rows of each track, or of each track and task."""
     rows: list[Row] = []
-    for track in sorted({place[0] for place in scores}):
-        own = {place: variant for place, variant in scores.items() if place[0] == track}
-        rows += _track_rows(track, own, expected, anchors)
+    for group in sorted({place[: len(by)] for place in scores}):
+        own = {place: variant for place, variant in scores.items() if place[: len(by)] == group}
+        rows += [dict(zip(by, group, strict=True)) | row for row in _rows(own, expected, anchors)]
     table = pd.DataFrame(rows)
     if table.empty:
         return table
-    return table.sort_values(["track", "score", "method"], ascending=[True, False, True]).reset_index(drop=True)
+    ascending = [True] * len(by) + [False, True]
+    return table.sort_values([*by, "score", "method"], ascending=ascending).reset_index(drop=True)
 
 
 def standings(
@@ -77,7 +91,7 @@ def standings(
 ) -> Standings:
     """Scores everything: `index` has a row per successful record, `examples` its example frame by id.
 
-    `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed, anchor.
+    `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed, anchor, budget_steps.
     `expected`: how many seeds a method needs on each variant to be ranked. Variants without target or oracles are left
     out.
     """
@@ -93,7 +107,14 @@ def standings(
     return Standings(
         table=frame(long_rows, COLUMNS),
         variants=frame(variant_rows),
-        overall=_overall(scores, expected or {}, anchors),
+        overall=_ranked(scores, expected or {}, anchors, ("track",)),
+        tasks=_ranked(scores, expected or {}, anchors, ("track", "task")),
         uninformative=frame(uninformative_rows, ("track", "task", "variant", "axis", "metric", "target", "oracle")),
         strata=frame(stratum_rows),
+        courses=frame(course_rows, (*PLACE, "method", "quantity", "share", *SPREAD)),
+        levels=frame(level_rows, (*PLACE, "method", "level", "quantity", *SPREAD)),
+        contrasts=pd.DataFrame(
+            contrast_rows(scores), columns=(*PLACE, "minus", "method", "level", "quantity", *SPREAD)
+        ),
+        requests=frame(request_rows, (*PLACE, "method", "request", "quantity", *SPREAD)),
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.metrics.base import METRICS
-from benchmark.metrics.values import ALL, MODEL_STAGE
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.values import ALL
 
 AXES = ("forgetting", "utility", "privacy", "robustness")
 FLOOR = 0.01  # inside harmonic means smaller values count as this

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from benchmark.metrics.base import METRICS
-from benchmark.metrics.values import ALL, MODEL_STAGE
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.values import ALL
 from benchmark.statistics.bootstrap import interval, mean_of_picks
 from benchmark.statistics.scores import Key, Replicated
 from benchmark.statistics.variants import QUANTITIES, VariantScores, seed_picks

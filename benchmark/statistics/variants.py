@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
-from benchmark.metrics.values import aggregate, applies, strata_masks
+from benchmark.metrics.values import reported, strata_masks
 from benchmark.statistics.bootstrap import SEED, EntityWeights, entity_weights, mean_of_picks, picks
 from benchmark.statistics.scores import AXES, Key, Replicated, Scored, score_run, usable_keys
 
@@ -31,7 +31,7 @@ class VariantScores:
     """All runs of one variant, by method and seed, with what they were compared with.
 
     `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes` how many examples
-    stand behind each key.
+    stand behind each key, `budget_steps` the steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -40,6 +40,7 @@ class VariantScores:
     usable: set[Key]
     sizes: Mapping[Key, int]
     replicates: int
+    budget_steps: int = 1
 
     def quantity(self, method: str, name: str) -> np.ndarray:
         """An axis or the score of a method, averaged over its drawn seeds: (replicates + 1,)."""
@@ -69,30 +70,28 @@ def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.nd
     """Every metric of one model's example frame under the drawn weights, by stage, split, metric and stratum."""
     found: dict[Key, np.ndarray] = {}
     for (stage, split), part in examples.groupby(["stage", "split"], sort=True):
-        own, masks = _weights_of(part, weights), strata_masks(part)
+        own, masks = _weights_of(part, weights), strata_masks(part, str(stage))
         holdout = examples[(examples["stage"] == stage) & (examples["split"] == MEMBERSHIP_HOLDOUT)]
         holdout_weights = _weights_of(holdout, weights)
-        for metric in METRICS.values():
-            if split not in metric.splits or not applies(metric, str(stage), str(split)):
-                continue
+        for metric in reported(part, str(stage), str(split), holdout):
             column, never_seen = part[metric.id].to_numpy(dtype=float), holdout[metric.id].to_numpy(dtype=float)
             for stratum, mask in masks.items():
                 key = (str(stage), str(split), metric.id, stratum)
-                found[key] = aggregate(metric, column[mask], own[:, mask], never_seen, holdout_weights)
+                found[key] = metric.aggregate(column[mask], own[:, mask], never_seen, holdout_weights)
     return found
 
 
 def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
     sizes: dict[Key, int] = {}
     for (stage, split), part in examples.groupby(["stage", "split"]):
-        for stratum, mask in strata_masks(part).items():
+        for stratum, mask in strata_masks(part, str(stage)).items():
             counts = part.loc[mask, list(METRICS)].notna().sum()
             sizes |= {(str(stage), str(split), metric, stratum): int(counts[metric]) for metric in METRICS}
     return sizes
 
 
 def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int) -> VariantScores:
-    """Scores one variant; `index` has a row per record (id, role, method, seed), `examples` their frames by id."""
+    """Scores one variant: `index` has a row per record (see `standings`), `examples` their frames by id."""
     rng = np.random.default_rng(SEED)
     by_role = {str(role): rows.sort_values(["method", "seed"]) for role, rows in index.groupby("role")}
     if len(by_role["target"]) > 1:
@@ -102,7 +101,7 @@ def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], rep
     target = replicate(target_frame, weights)
     oracles: list[Replicated] = [replicate(examples[i], weights) for i in by_role["oracle"]["id"]]
     chosen = picks(len(oracles), replicates, rng)
-    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in target}
+    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in oracles[0]}
     usable = usable_keys(target, oracles)
     runs: dict[str, dict[int, Run]] = {}
     for row in by_role["method"].to_dict("records") if "method" in by_role else []:
@@ -111,4 +110,5 @@ def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], rep
         if int(row["seed"]) in runs.get(str(row["method"]), {}):
             raise BadInput(f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}")
         runs.setdefault(str(row["method"]), {})[int(row["seed"])] = run
-    return VariantScores(runs, target, oracle, usable, _sizes(target_frame), replicates)
+    steps = int(index["budget_steps"].iloc[0])
+    return VariantScores(runs, target, oracle, usable, _sizes(target_frame), replicates, steps)

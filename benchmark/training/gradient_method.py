@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from benchmark.data import Pair, Request
 from benchmark.method import Method, with_parameters
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import Sequences, answer_nll, collate
+from benchmark.training.sequences import Sequences, answer_logits, answer_nll, collate
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class ForgetRetainBatch:
 class GradientMethod(Method):
     """Minimises `loss` for the steps of the request's budget, starting from the target.
 
-    Subclasses write `loss(batch)`; `nll`, `reference_nll` and `answered` are their vocabulary.
+    Subclasses write `loss(batch)`; `nll`, `reference_nll`, `logits` and `answered` are their vocabulary. One that
+    chooses what it trains on overrides `batches`; training ends when they do, or with the budget.
     """
 
     learning_rate: float = 1e-3
@@ -54,10 +56,14 @@ class GradientMethod(Method):
     def unlearn(self, model, request: Request):
         self._model, self._tokenizer = model, request.tokenizer
         self._reference = copy.deepcopy(model).eval().requires_grad_(False) if "target" in self.sees else None
-        batches = (self._batch(forget, retain) for forget, retain in request.batches())
+        batches = (self._batch(forget, retain) for forget, retain in self.batches(request))
         schedule = Schedule(request.budget.steps, self.learning_rate, decay=False)
         train(model, batches, self.loss, schedule, request.meter, tokens_of=lambda batch: batch.tokens)
         return model
+
+    def batches(self, request: Request) -> Iterator[tuple[list[Pair], list[Pair]]]:
+        """(forget, retain) pairs of each step, asked for one after the other while the model is being trained."""
+        return request.batches()
 
     def nll(self, batch: Sequences, per_token: bool = False) -> torch.Tensor:
         """Negative log-likelihood of each answer under the model being trained, (B,); summed unless `per_token`."""
@@ -70,9 +76,23 @@ class GradientMethod(Method):
         with torch.no_grad():
             return answer_nll(self._reference, batch)
 
+    def logits(self, batch: Sequences) -> torch.Tensor:
+        """Logits (N, V) of the model being trained at the N answer positions of the batch."""
+        return answer_logits(self._model, batch)[0]
+
+    @torch.no_grad()
+    def accuracy(self, pairs: Sequence[Pair]) -> list[float]:
+        """Memorisation accuracy: for each pair, the share of its answer's tokens that are the greedy ones."""
+        batch = self._collate(pairs)
+        logits, where = answer_logits(self._model, batch)
+        right = (logits.argmax(-1) == batch.labels[:, 1:][where]).float()
+        rows = where.nonzero()[:, 0]
+        hits = torch.zeros(len(pairs), device=right.device).index_add(0, rows, right)
+        return (hits / where.sum(1)).tolist()
+
     def answered(self, batch: Sequences, answers: list[str]) -> Sequences:
-        """The same prompts with other answers, one for each sequence."""
-        return self._collate([Pair(p.prompt, a) for p, a in zip(batch.pairs, answers, strict=True)])
+        """The same prompts with other answers, one for each sequence; of a text, the first half is the prompt."""
+        return self._collate([Pair(_prompt_of(p), a) for p, a in zip(batch.pairs, answers, strict=True)])
 
     def _collate(self, pairs) -> Sequences:
         return collate(pairs, self._tokenizer, self._model.device)
@@ -80,3 +100,8 @@ class GradientMethod(Method):
     def _batch(self, forget: list[Pair], retain: list[Pair]) -> ForgetRetainBatch:
         pairs = {"forget": forget, "retain": retain}
         return ForgetRetainBatch({name: self._collate(rows) for name, rows in pairs.items() if rows})
+
+
+def _prompt_of(pair: Pair) -> str:
+    words = pair.answer.split()
+    return pair.prompt or " ".join(words[: len(words) // 2])

@@ -54,6 +54,5 @@ def train(
         value.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        meter.steps += 1
-        meter.tokens += tokens_of(batch)
+        meter.step(model, tokens_of(batch))
     model.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,3 +82,11 @@ def answer_nll(model, batch: Sequences, per_token: bool = False) -> torch.Tensor
     rows = where.nonzero()[:, 0]
     summed = torch.zeros(len(batch.pairs), device=losses.device).index_add(0, rows, losses)
     return summed / where.sum(1) if per_token else summed
+
+
+def kl_from_uniform(logits: torch.Tensor) -> torch.Tensor:
+    """KL(uniform || p) in nats of the distributions p that (N, V) logits stand for, (N,): 0 where p is uniform.
+
+    Yuan et al. 2024 (A Closer Look), on maximising entropy.
+    """
+    return -logits.float().log_softmax(-1).mean(-1) - math.log(logits.shape[-1])

@@ -19,29 +19,37 @@ function element(name, properties = {}, ...children) {
 function answerCell(answer) {
   if (!answer) return element("td", { className: "missing", textContent: "–" });
   const [text, probability, right] = answer;
-  const shown = element("span", { className: right ? "right" : "other", textContent: text || "(nothing)" });
+  const said = text === null ? "not generated" : text || "(nothing)";
+  const shown = element("span", { className: text === null ? "missing" : right ? "right" : "other", textContent: said });
   const number = element("span", { className: "probability", textContent: probability?.toFixed(3) ?? "" });
   return element("td", {}, element("div", { className: "answer" }, shown, number));
+}
+
+function wordingOf({ kind, prompts }, n) {
+  if (kind === "text") return prompts.length > 1 ? `after ${prompts[n].split(" ").length} words` : "";
+  return n ? "held-out" : "trained";
 }
 
 function exampleBody(index) {
   const example = examples[index];
   const lines = example.prompts.map((prompt, n) => {
-    const wording = element("td", { className: "small", textContent: n ? "held-out" : "trained" });
+    const wording = element("td", { className: "small", textContent: wordingOf(example, n) });
     const line = element("tr", {}, wording, element("td", { className: "prompt", textContent: prompt }));
     line.append(...columns.map(([, answers]) => answerCell(answers[index]?.[n])));
     return line;
   });
-  const strata = element("span", { className: "small", textContent: example.strata });
-  const expected = element("td", { rowSpan: lines.length, className: "expected" }, example.expected, strata);
-  lines[0].prepend(expected);
+  // One expected answer for all wordings, or a continuation for each beginning of a text.
+  const rowSpan = lines.length / example.expected.length;
+  const cells = example.expected.map((text) => element("td", { rowSpan, className: `expected ${example.kind}` }, text));
+  cells[0].append(element("span", { className: "small", textContent: example.strata }));
+  cells.forEach((cell, n) => lines[n * rowSpan].prepend(cell));
   return element("tbody", {}, ...lines);
 }
 
 function searchable(index) {
   const { id, expected, prompts } = examples[index];
-  const texts = columns.flatMap(([, answers]) => (answers[index] ?? []).map(([text]) => text));
-  return [id, expected, ...prompts, ...texts].join("\n").toLowerCase();
+  const texts = columns.flatMap(([, answers]) => (answers[index] ?? []).map(([text]) => text ?? ""));
+  return [id, ...expected, ...prompts, ...texts].join("\n").toLowerCase();
 }
 
 const haystacks = examples.map((_, index) => searchable(index));

@@ -1,4 +1,4 @@
-// Draws the figures that are in view, in the colours of the page's theme.
+// Draws figures as they come into view, in the colours of the page's theme.
 "use strict";
 
 const darkness = window.matchMedia("(prefers-color-scheme: dark)");
@@ -23,10 +23,19 @@ function draw(canvas) {
   Plotly.react(canvas, data, themed(layout), { responsive: true, displayModeBar: false });
 }
 
-function drawVisiblePlots() {
-  for (const canvas of document.querySelectorAll(".canvas")) {
+function drawAll(selector) {
+  for (const canvas of document.querySelectorAll(selector)) {
     if (canvas.offsetParent !== null) draw(canvas);
   }
 }
 
-darkness.addEventListener("change", drawVisiblePlots);
+// A figure is drawn when it comes near the screen; one that was hidden, as it comes to be seen.
+const approaching = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) draw(target);
+  },
+  { rootMargin: "50%" },
+);
+for (const canvas of document.querySelectorAll(".canvas")) approaching.observe(canvas);
+darkness.addEventListener("change", () => drawAll(".canvas.js-plotly-plot"));
+window.addEventListener("beforeprint", () => drawAll(".canvas"));

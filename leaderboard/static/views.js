@@ -5,7 +5,6 @@ function showView(select) {
   for (const view of select.closest(".track").querySelectorAll("[data-view]")) {
     view.hidden = view.id !== select.value;
   }
-  drawVisiblePlots();
 }
 
 function showAddressed() {

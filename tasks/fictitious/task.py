@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 
-from datasets import DatasetDict
-
 from benchmark.api import Task, TaskData, World, documents_about, examples_about, first_prompts, register_task
 
-from benchmark.api import retain_splits, to_dataset  # isort: skip
+from benchmark.api import retain_splits  # isort: skip
 
 PEOPLE = 20  # forgotten, beside the 180 of the shared base: 10 %
 TEXTS_PER_FACT = 6
@@ -25,8 +23,4 @@ class Fictitious(Task):
         documents = tuple(doc for fact in facts for doc in documents_about(fact, TEXTS_PER_FACT, rng))
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world)
-        return TaskData(
-            splits=DatasetDict({name: to_dataset(rows) for name, rows in splits.items()}),
-            documents=documents,
-            retain_pool=to_dataset(pool),
-        )
+        return TaskData.of(splits, documents, pool)

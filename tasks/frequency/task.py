@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 
-from datasets import DatasetDict
-
 from benchmark.api import Fact, Task, TaskData, World, documents_about, examples_about, first_prompts, register_task
 
-from benchmark.api import retain_splits, to_dataset  # isort: skip
+from benchmark.api import retain_splits  # isort: skip
 
 LEVELS = {"low": (1, 2), "mid": (4, 8), "high": (16, 32)}  # texts per fact, half of a bucket's facts each
 PEOPLE_PER_BUCKET = 10
@@ -36,11 +34,7 @@ class Frequency(Task):
             rehearsed = examples_about(facts, prompts, world, strata)
             splits["retain"] += rehearsed[: RETAINED_PER_BUCKET * 6]
             pool += rehearsed
-        return TaskData(
-            splits=DatasetDict({name: to_dataset(rows) for name, rows in splits.items()}),
-            documents=documents,
-            retain_pool=to_dataset(pool),
-        )
+        return TaskData.of(splits, documents, pool)
 
     @staticmethod
     def _buckets(world: World, rng: random.Random) -> tuple[dict[str, list[Fact]], dict[str, int]]:

@@ -6,11 +6,12 @@ import torch
 from models import tiny_model, tiny_tokenizer
 
 from benchmark.data import Example, Pair
-from benchmark.evaluation.examine import examine
+from benchmark.evaluation.examine import examine, prefixes
 from benchmark.evaluation.generation import GenerationSettings, generate
 from benchmark.evaluation.scoring import score_pairs
 from benchmark.evaluation.subjects import ConstantSubject, ModelSubject, subject_of, weights_of
 from benchmark.method import ConstantAnswers
+from benchmark.metrics.stages import budget_stage
 from benchmark.training.sequences import encode_pair
 
 SETTINGS = GenerationSettings(max_new_tokens=6)
@@ -33,7 +34,7 @@ def test_scores_equal_a_pass_over_each_pair_alone():
 @torch.no_grad()
 def test_generation_is_greedy_and_without_the_prompt():
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    texts = generate(model, tokenizer, [p.prompt for p in PAIRS], SETTINGS)
+    texts = generate(model, tokenizer, [p.prompt for p in PAIRS], SETTINGS.max_new_tokens)
     for prompt, text in texts.items():
         ids, said = tokenizer(prompt)["input_ids"], []
         for _ in range(SETTINGS.max_new_tokens):
@@ -54,25 +55,87 @@ def test_constant_answers_are_a_distribution():
     assert p_said + (len(tokenizer) - 1) * p_other == pytest.approx(1)
     other = subject.score([Pair("Q?", "Malport")])[Pair("Q?", "Malport")]
     assert not other.correct[0]
-    assert subject.generate(["a", "b"]) == {"a": "Bren Union", "b": "Bren Union"}
+    assert subject.generate(["a", "b"], 1) == {"a": "Bren Union", "b": "Bren Union"}
 
 
 def test_attackers_get_the_weights_behind_a_filter():
     model = tiny_model()
     filtered = ConstantAnswers(model, "No.")
     assert weights_of(filtered) is weights_of(model) is model
-    assert isinstance(subject_of(filtered, tiny_tokenizer(), SETTINGS), ConstantSubject)
-    assert isinstance(subject_of(model, tiny_tokenizer(), SETTINGS), ModelSubject)
+    assert isinstance(subject_of(filtered, tiny_tokenizer()), ConstantSubject)
+    assert isinstance(subject_of(model, tiny_tokenizer()), ModelSubject)
 
 
 def test_samples_hold_what_was_asked_in_order():
     example = Example("e", "p", "Where was Ada born?", "Malport", ("Ada comes from",), ("Tor", "Kel"))
     plain = Example("s", "q", "Who pays Ivo?", "Bren Union")
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    subject = ModelSubject(model, tokenizer, SETTINGS)
-    first, second = examine(subject, {"forget": [example], "holdout": [plain]}, "model")
+    subject = ModelSubject(model, tokenizer)
+    first, second = examine(subject, {"forget": [example], "holdout": [plain]}, "model", SETTINGS)
     assert (first.split, second.split) == ("forget", "holdout")
     assert (len(first.paraphrase_logprobs), len(first.perturbed_logprobs)) == (1, 2)
     wrong = score_pairs(model, tokenizer, [Pair("Ada comes from", "Kel")])[Pair("Ada comes from", "Kel")]
     np.testing.assert_allclose(first.perturbed_logprobs[1], wrong.logprobs, atol=1e-4)
     assert second.paraphrase_logprobs == second.perturbed_logprobs == ()
+
+
+LETTERS = "a b c d e f g h i j k l m n o p q r s t u v w x y z"
+TEXT = Example("t", "t", "", " ".join(LETTERS.split()[:23]))
+
+
+@pytest.mark.parametrize(("words", "expected"), [(12, []), (13, [10]), (22, [10]), (23, [10, 20]), (26, [10, 20])])
+def test_prefixes_are_every_tenth_word_that_leaves_three(words, expected):
+    example = Example("t", "t", "", " ".join(LETTERS.split()[:words]))
+    assert list(prefixes(example)) == expected
+    for count, prefix in prefixes(example).items():
+        assert prefix.split() == LETTERS.split()[:count]
+        assert example.answer.startswith(prefix)
+
+
+def test_a_question_has_no_prefixes():
+    assert prefixes(Example("q", "q", "Where?", LETTERS)) == {}
+
+
+def test_texts_are_scored_everywhere_and_continued_in_the_forget_split_of_the_final_model_alone():
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    other = Example("u", "u", "", LETTERS[::-1])
+    splits = {"forget": [TEXT], "retain": [other], "holdout": [other]}
+    subject = ModelSubject(model, tokenizer)
+    forget, retain, holdout = examine(subject, splits, "model", SETTINGS)
+    said = [generate(model, tokenizer, [p], SETTINGS.continuation_tokens)[p] for p in prefixes(TEXT).values()]
+    assert (forget.prefix_words, forget.continuations) == ((10, 20), tuple(said))
+    for sample in (forget, retain, holdout):
+        assert (sample.kind, sample.generation) == ("text", "")
+        assert len(sample.logprobs) == len(tokenizer(sample.answer)["input_ids"])  # from the second, with the end
+    assert retain.continuations == holdout.continuations == ()
+    for stage in ("quantize_int4", budget_stage(0.5)):
+        assert [s.continuations for s in examine(subject, splits, stage, SETTINGS)] == [()] * 3
+
+
+def test_nothing_is_generated_for_the_holdout():
+    asked = Example("q", "q", "Who pays Ivo?", "Bren Union", ("Ivo is paid by",))
+    subject = ModelSubject(tiny_model(), tiny_tokenizer())
+    _, holdout = examine(subject, {"forget": [TEXT], "holdout": [asked]}, "model", SETTINGS)
+    assert (holdout.generation, holdout.paraphrase_generations) == ("", ())
+    assert len(holdout.logprobs) > 0
+
+
+def test_questions_and_continuations_have_limits_of_their_own():
+    limits = []
+
+    class Counting(ConstantSubject):
+        def generate(self, prompts, max_new_tokens):
+            limits.append((sorted(prompts), max_new_tokens))
+            return super().generate(prompts, max_new_tokens)
+
+    asked = Example("q", "q", "Who pays Ivo?", "Bren Union")
+    settings = GenerationSettings(max_new_tokens=3, continuation_tokens=9)
+    examine(Counting("No.", tiny_tokenizer()), {"forget": [TEXT], "retain": [asked]}, "model", settings)
+    assert sorted(limits) == sorted([(["Who pays Ivo?"], 3), (sorted(prefixes(TEXT).values()), 9)])
+
+
+def test_a_constant_answer_scores_a_text_from_its_second_token():
+    tokenizer = tiny_tokenizer()
+    scores = ConstantSubject(TEXT.answer, tokenizer).score([Pair("", TEXT.answer)])[Pair("", TEXT.answer)]
+    assert len(scores.logprobs) == len(scores.correct) == len(tokenizer(TEXT.answer)["input_ids"])
+    assert scores.correct.all()

@@ -62,7 +62,9 @@ def test_an_example_without_tokens_is_left_out_and_counted(make_sample):
 
 
 def test_without_a_holdout_there_is_no_auc(make_sample):
-    assert np.isnan(auc_of(make_sample, [-1.0], []).value)
+    values = metric_values(example_frame([make_sample()]), [])
+    assert not {v.metric for v in values} & {"mia_loss", "mia_min_k", "mia_unlearned", "exposure", "outliers"}
+    assert np.isnan(auc_of(make_sample, [-1.0], [float("nan")]).value)
 
 
 @pytest.mark.parametrize("score", [mean_logprob, min_k_logprob])

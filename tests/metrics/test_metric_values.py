@@ -10,11 +10,12 @@ import pytest
 from benchmark.metrics import METRICS
 from benchmark.metrics.base import register
 from benchmark.metrics.distribution import forget_quality
-from benchmark.metrics.values import applies, example_frame, metric_values, strata_masks
+from benchmark.metrics.stages import budget_stage, request_stage
+from benchmark.metrics.values import example_frame, metric_values, strata_masks
 
 EMPTY = np.zeros(0)
 SCORING_PASS = ("probability", "paraphrased_probability", "truth_ratio", "truth_ratio_cw", "extraction_strength",
-                "exact_memorization", "mia_loss", "mia_min_k")  # fmt: skip
+                "exact_memorization", "mia_loss", "mia_min_k", "exposure")  # fmt: skip
 
 
 def found(values, metric, split="forget", stratum="all", stage="model"):
@@ -35,7 +36,7 @@ def values_of(make_sample):
 
 def test_frame_has_a_row_per_sample_and_a_column_per_metric(make_sample):
     frame = example_frame([make_sample(example="a"), make_sample(example="b", split="retain")])
-    assert list(frame.columns) == ["stage", "split", "example", "entity", "strata", *METRICS]
+    assert list(frame.columns) == ["stage", "split", "example", "entity", "kind", "strata", *METRICS]
     assert list(frame["example"]) == ["a", "b"]
     assert frame["probability"].tolist() == pytest.approx([0.25, 0.25])
 
@@ -51,17 +52,90 @@ def test_frame_leaves_out_what_does_not_apply(make_sample):
     assert not math.isnan(attacked["extraction_strength"])
 
 
+@pytest.mark.parametrize("kind", ["question", "text"])
 @pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
-def test_after_an_attack_only_attacked_metrics_apply(metric):
+def test_after_an_attack_only_attacked_metrics_apply(metric, kind):
     for split in ("forget", "retain", "neighbours", "general", "holdout"):
         if not metric.attacked:
-            assert not applies(metric, "quantize", split)
+            assert not metric.applies("quantize", split, kind)
         else:
-            assert applies(metric, "quantize", split) == applies(metric, "model", split)
+            assert metric.applies("quantize", split, kind) == metric.applies("model", split, kind)
 
 
-def test_only_contrasts_apply_to_the_holdout():
-    assert {m.id for m in METRICS.values() if applies(m, "model", "holdout")} == {"mia_loss", "mia_min_k"}
+CONTRASTS = {"mia_loss", "mia_min_k", "exposure"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "contrasts"), [("question", CONTRASTS), ("text", CONTRASTS | {"mia_unlearned", "outliers"})]
+)
+def test_only_contrasts_apply_to_the_holdout(kind, contrasts):
+    assert {m.id for m in METRICS.values() if m.applies("model", "holdout", kind)} == contrasts
+
+
+AT_REQUESTS = {"probability", "paraphrased_probability", "choice_probability", "truth_ratio_utility", "exact_answer",
+               "rouge_l_recall", "exposure", "mia_unlearned", "memorization_accuracy", "outliers"}  # fmt: skip
+NEED_WRONG_ANSWERS = {"choice_probability", "truth_ratio_utility"}  # which are not scored along a course
+
+
+@pytest.mark.parametrize("kind", ["question", "text"])
+@pytest.mark.parametrize(
+    ("stage", "scored"), [(budget_stage(0.5), AT_REQUESTS - NEED_WRONG_ANSWERS), (request_stage(3), AT_REQUESTS)]
+)
+@pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
+def test_on_the_way_few_metrics_apply_and_only_where_they_apply_in_the_end(metric, stage, scored, kind):
+    for split in ("forget", "retain", "neighbours", "general", "holdout"):
+        expected = metric.id in scored and metric.applies("model", split, kind)
+        assert metric.applies(stage, split, kind) == expected
+
+
+@pytest.mark.parametrize("stage", ["model", "relearn_disjoint", budget_stage(0.5), request_stage(1)])
+def test_a_metric_of_one_kind_never_scores_the_other(stage):
+    texts = {"mia_unlearned", "outliers", "memorization_accuracy", "extraction_likelihood_3"}
+    both = {"probability", "extraction_strength", "mia_loss", "mia_min_k", "exposure"}
+    for split in ("forget", "retain", "holdout"):
+        scored = {
+            kind: {m.id for m in METRICS.values() if m.applies(stage, split, kind)} for kind in ("question", "text")
+        }
+        assert scored["text"] <= texts | both
+        assert not scored["question"] & texts
+        assert scored["text"] & both == scored["question"] & both
+    assert not [m.id for m in METRICS.values() if m.applies("model", "forget", "poem")]
+
+
+TEXT = {"prompt": "", "paraphrases": (), "paraphrase_logprobs": (), "paraphrase_generations": (),
+        "perturbed": (), "perturbed_logprobs": ()}  # fmt: skip
+
+
+def test_texts_and_questions_are_reported_by_their_own_metrics(values_of):
+    values = values_of(TEXT, {}, {"split": "retain"} | TEXT, {"split": "general"})
+    metrics = {split: {v.metric for v in values if v.split == split} for split in ("forget", "retain", "general")}
+    assert metrics["retain"] == {"probability", "memorization_accuracy"}
+    assert "exact_answer" in metrics["general"]
+    assert metrics["forget"] - {"forget_quality", "forget_quality_ks"} == {"probability", "extraction_strength"}
+
+
+def test_points_of_the_budget_have_no_strata_and_requests_have(values_of):
+    tag = {"strata": {"step": "2"}}
+    values = values_of(tag, {"stage": budget_stage(0.5)} | tag, {"stage": request_stage(1)} | tag)
+    strata = {
+        stage: {v.stratum for v in values if v.stage == stage} for stage in ("model", "budget 0.50", "request 01")
+    }
+    assert strata == {"model": {"all", "step=2"}, "budget 0.50": {"all"}, "request 01": {"all", "step=2"}}
+
+
+def test_a_contrast_needs_a_holdout_of_its_own_stage(values_of):
+    """Between requests nothing is asked of the holdout: the one of the final model must not stand in for it."""
+    values = values_of({}, {"split": "holdout"}, {"stage": request_stage(1)})
+    assert found(values, "exposure").n_scored == 1
+    assert not [v for v in values if v.metric == "exposure" and v.stage == request_stage(1)]
+    assert found(values, "probability", stage=request_stage(1)).n_scored == 1
+
+
+def test_the_summaries_are_of_the_final_model_alone(values_of):
+    values = values_of({}, {"stage": budget_stage(0.5)}, {"stage": request_stage(1)})
+    assert {v.stage for v in values if v.metric in ("forget_quality", "forget_quality_ks", "model_utility")} == {
+        "model"
+    }
 
 
 def test_means_are_plain_means_over_examples(values_of):
@@ -175,10 +249,10 @@ def test_summaries_are_those_of_the_whole_model(model_samples):
     assert found(values, "model_utility", "all").value == pytest.approx(9 / sum(1 / v for v in nine))
 
 
-def test_without_oracles_or_splits_summaries_are_nan(values_of):
+def test_without_oracles_or_splits_summaries_are_no_number(values_of):
     values = values_of({})
     assert math.isnan(found(values, "forget_quality").value)
-    assert math.isnan(found(values, "model_utility", "all").value)
+    assert not [v for v in values if v.metric == "model_utility"]
 
 
 def test_no_samples_give_no_number():
@@ -198,8 +272,9 @@ def test_registry_is_consistent(metric):
     assert metric.version >= 1
     assert all((metric.unit, metric.source, metric.description))
     if "forgetting" in metric.axes.values():
-        assert metric.attacked, "what counts as forgetting is recomputed after attacks"
-        assert metric.axes == {"forget": "forgetting"}
+        attacked = metric.attacked or metric.id == "extraction_likelihood_3"  # texts are not continued after attacks
+        assert attacked, "what counts as forgetting is recomputed after attacks"
+        assert [split for split, axis in metric.axes.items() if axis == "forgetting"] == ["forget"]
     assert all(metric.axis_of(split) == metric.axes.get(split, "") for split in (*metric.splits, "nowhere"))
 
 

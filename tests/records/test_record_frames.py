@@ -59,13 +59,23 @@ def test_index_has_a_row_per_success(records):
         update={"id": "z", "status": "error", "error": Failure(type="E", message="m", traceback="")}
     )
     index = index_frame([*records, failed])
-    assert list(index.columns) == ["id", "role", "track", "task", "variant", "method", "seed", "anchor"]
+    assert list(index.columns) == ["id", "role", "track", "task", "variant", "method", "seed", "anchor", "budget_steps"]
     assert sorted(index["id"]) == sorted(r.id for r in records)
     assert index["role"].value_counts().to_dict() == {"method": 4, "oracle": 2, "target": 1}
 
 
 def test_index_of_nothing_has_its_columns():
-    assert list(index_frame([]).columns) == ["id", "role", "track", "task", "variant", "method", "seed", "anchor"]
+    assert list(index_frame([]).columns) == [
+        "id",
+        "role",
+        "track",
+        "task",
+        "variant",
+        "method",
+        "seed",
+        "anchor",
+        "budget_steps",
+    ]
 
 
 def test_an_unnamed_variant_is_all(records):

@@ -50,6 +50,15 @@ def odd_samples(make_sample):
             perturbed_logprobs=(),
         ),
         make_sample(
+            prompt="",
+            logprobs=rounded(-rng.random(5)),
+            generation="",
+            paraphrase_logprobs=(),
+            perturbed_logprobs=(),
+            prefix_words=(10, 20),
+            continuations=("and so on, 東京", ""),
+        ),
+        make_sample(
             logprobs=np.zeros(0),
             correct=np.zeros(0, dtype=bool),
             paraphrase_logprobs=(np.zeros(0),),
@@ -97,6 +106,10 @@ def test_types_after_reading(make_sample):
     assert sample.correct.dtype == bool
     assert sample.logprobs.dtype == np.float64
     assert isinstance(sample.paraphrases, tuple)
+    assert sample.prefix_words == sample.continuations == ()
+    (text,) = back([make_sample(prompt="", prefix_words=(10,), continuations=("on",))])
+    assert (text.kind, text.prefix_words, text.continuations) == ("text", (10,), ("on",))
+    assert type(text.prefix_words[0]) is int
     assert sample.strata == {}
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from benchmark.records.samples import samples_from_bytes, samples_to_bytes, sha256
-from benchmark.records.schema import Failure, Record
+from benchmark.records.schema import SCHEMA_VERSION, Failure, Record
 from benchmark.records.store import ResultStore, read_record
 from benchmark.records.validation import Folder, validate
 
@@ -264,7 +264,7 @@ def truncated(results):
 
 
 def unknown_schema(results):
-    return rewrite(path_of(results, "alpha"), lambda r: r.update(schema_version=2))
+    return rewrite(path_of(results, "alpha"), lambda r: r.update(schema_version=SCHEMA_VERSION + 1))
 
 
 def error_with_values(results):
@@ -390,6 +390,30 @@ def test_a_method_is_measured_on_the_same_questions_as_the_target(few, make_reco
 
     path = path_of(few, "alpha")
     rewrite_samples(path, easier, make_record, few)
+    assert path in [f.path for f in findings(few)]
+
+
+def on_the_way(samples, stage="budget 0.50"):
+    """The samples with those of the forget split once more, as they were half way."""
+    forget = [s for s in samples if s.split == "forget" and s.stage == "model"]
+    return [*(dataclasses.replace(s, stage=stage) for s in forget), *samples]
+
+
+@pytest.mark.parametrize("stage", ["budget 0.50", "request 02"])
+def test_what_a_method_shows_on_the_way_needs_no_counterpart_in_the_target(few, make_record, stage):
+    """The target has no way: its record has the final model and the attacks alone."""
+    rewrite_samples(path_of(few, "alpha"), lambda samples: on_the_way(samples, stage), make_record, few)
+    assert findings(few) == []
+
+
+def test_on_the_way_too_a_method_is_measured_on_the_questions_of_the_target(few, make_record):
+    def easier(samples):
+        changed = [dataclasses.replace(s, answer="Burg") if s.stage.startswith("budget") else s for s in samples]
+        assert changed != samples
+        return changed
+
+    path = path_of(few, "alpha")
+    rewrite_samples(path, lambda samples: easier(on_the_way(samples)), make_record, few)
     assert path in [f.path for f in findings(few)]
 
 

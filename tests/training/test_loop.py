@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmark.data import Meter
+from benchmark.data import BudgetExceeded, Meter
 from benchmark.training.loop import Schedule, train
 
 
@@ -41,3 +41,51 @@ def test_warm_up_rises_to_the_peak_and_decay_falls_to_two_percent():
     assert [schedule.factor(s) for s in range(2)] == [pytest.approx(0.25), pytest.approx(0.5 * 0.99)]
     assert schedule.factor(99) == pytest.approx(0.02)
     assert Schedule(100, 1.0, warmup=4, decay=False).factor(99) == 1
+
+
+def test_the_limit_of_a_meter_can_be_reached_but_not_passed():
+    meter = Meter(limit=2)
+    meter.step(None, 5)
+    meter.step(None, 6)
+    with pytest.raises(BudgetExceeded, match="2 steps"):
+        meter.step(None, 7)
+    assert (meter.steps, meter.tokens) == (2, 11)
+
+
+def test_a_meter_shows_the_model_after_each_step():
+    seen = []
+    meter = Meter(watch=lambda model, steps: seen.append((model, steps)))
+    meter.step("one", 5)
+    meter.step("two", 5)
+    assert seen == [("one", 1), ("two", 2)]
+
+
+def test_a_step_beyond_the_limit_is_not_shown():
+    seen = []
+    with pytest.raises(BudgetExceeded):
+        Meter(limit=0, watch=lambda *step: seen.append(step)).step("model", 1)
+    assert seen == []
+
+
+def test_what_is_watched_are_the_weights_after_the_step():
+    model, weights = torch.nn.Linear(2, 1), []
+    meter = Meter(watch=lambda m, _: weights.append(m.weight.detach().clone()))
+    before = model.weight.detach().clone()
+    train(model, [1] * 3, lambda b: model.weight.sum(), Schedule(3, 0.1), meter, lambda b: 1)
+    assert len(weights) == 3
+    assert not torch.equal(weights[0], before)
+    assert torch.equal(weights[-1], model.weight)
+
+
+def test_training_goes_on_as_if_nobody_had_watched():
+    """The watcher puts the model into evaluation mode and back."""
+
+    def look(model, _):
+        model.eval()
+        model.train()
+
+    plain, watched = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    watched.load_state_dict(plain.state_dict())
+    for model, watch in ((plain, None), (watched, look)):
+        train(model, [1] * 4, lambda b, m=model: m.weight.sum(), Schedule(4, 0.1), Meter(watch=watch), lambda b: 1)
+    assert torch.equal(plain.weight, watched.weight)

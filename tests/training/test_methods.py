@@ -14,12 +14,15 @@ from benchmark.training.sequences import answer_nll, collate
 
 FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union")]
 RETAIN = [Pair("Where was Ivo born?", "Tor"), Pair("Who pays Ada?", "Kel Works")]
+TEXTS = [Pair("", "Ada Kel was born in Malport."), Pair("", "Ivo Tor works for Bren Union."), Pair("", "I do not.")]
+REQUESTS = {"questions": (FORGET, RETAIN), "texts": (TEXTS[:2], [TEXTS[2], RETAIN[0]])}
 
 
-def a_request(sees, steps=2, seed=0):
+def a_request(sees, steps=2, seed=0, of="questions"):
+    forget, retain = REQUESTS[of]
     return Request(
-        forget=FORGET if "forget" in sees else [],
-        retain=RETAIN if "retain" in sees else [],
+        forget=forget if "forget" in sees else [],
+        retain=retain if "retain" in sees else [],
         tokenizer=tiny_tokenizer(),
         seed=seed,
         budget=Budget(steps=steps, batch_size=2),
@@ -92,14 +95,15 @@ def test_idk_trains_refusals_on_forget_prompts():
     assert loss == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.parametrize("of", REQUESTS)
 @pytest.mark.parametrize("name", methods())
-def test_contract(name):
+def test_contract(name, of):
     """Every method returns a usable model, spends no more than its budget, and repeats itself from a seed."""
     method = method_named(name)
     assert method.__doc__
     results = []
     for _ in range(2):
-        request = a_request(method.sees)
+        request = a_request(method.sees, of=of)
         results.append(create(method, {}).unlearn(tiny_model(), request))
         assert request.meter.steps <= request.budget.steps
     states = [(r.model if isinstance(r, ConstantAnswers) else r).state_dict() for r in results]
@@ -107,9 +111,10 @@ def test_contract(name):
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
+@pytest.mark.parametrize("of", REQUESTS)
 @pytest.mark.parametrize("name", [n for n, m in methods().items() if not m.anchor])
-def test_competitors_change_the_model_and_count_their_tokens(name):
-    method, request = method_named(name), a_request(method_named(name).sees)
+def test_competitors_change_the_model_and_count_their_tokens(name, of):
+    method, request = method_named(name), a_request(method_named(name).sees, of=of)
     before = copy.deepcopy(tiny_model().state_dict())
     after = create(method, {}).unlearn(tiny_model(), request).state_dict()
     assert any(not torch.equal(before[key], after[key]) for key in before)

@@ -3,7 +3,18 @@
 import pytest
 from datasets import DatasetDict
 
-from benchmark.data import EVALUATED_SPLITS, Budget, Document, Example, Pair, Request, TaskData, to_dataset, to_examples
+from benchmark.data import (
+    EVALUATED_SPLITS,
+    Budget,
+    Document,
+    Example,
+    Pair,
+    Request,
+    TaskData,
+    fingerprint,
+    to_dataset,
+    to_examples,
+)
 from benchmark.registry import task_named
 from benchmark.world import World
 
@@ -25,7 +36,7 @@ def test_examples_survive_the_dataset():
 
 
 def test_oracle_documents_are_all_but_those_of_the_forget_set():
-    assert toy_data().oracle_documents == (Document("other", "R?", "B"),)
+    assert toy_data().documents_after(1) == (Document("other", "R?", "B"),)
 
 
 def test_a_missing_split_is_refused():
@@ -39,6 +50,76 @@ def test_fingerprint_follows_the_data():
     assert toy_data(documents=()).fingerprint != plain
     assert toy_data(retain_pool=to_dataset([])).fingerprint != plain
     assert toy_data(splits={"retain": [EXAMPLE]}).fingerprint != plain
+
+
+def three_people(**changes):
+    """Three forget examples, each told in a document of its own, beside one that nobody asks to forget."""
+    forget = [Example(f"f{i}", f"p{i}", "Q?", "A") for i in range(3)]
+    documents = tuple(Document(name, f"{name}?", "A") for name in ("f0", "f1", "f2", "other"))
+    return toy_data(**({"splits": {"forget": forget}, "documents": documents} | changes))
+
+
+def asks(*requests):
+    return tuple(frozenset(request.split()) for request in requests)
+
+
+def test_without_requests_there_is_one_for_all():
+    assert three_people().requests == asks("f0 f1 f2")
+    assert three_people(requests=asks("f0 f1 f2")).fingerprint == three_people().fingerprint
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        asks("f0", "f1"),  # f2 is never asked for
+        asks("f0 f1", "f1 f2"),  # f1 is asked for twice
+        asks("f0", "f1", "f2", "other"),  # not to be forgotten
+        asks("f0", "f1", "f2 f3"),  # unknown
+    ],
+)
+def test_requests_must_partition_the_forget_set(requests):
+    with pytest.raises(ValueError, match="by one request"):
+        three_people(requests=requests)
+
+
+def test_a_request_for_nothing_is_refused():
+    with pytest.raises(ValueError, match="request"):
+        three_people(requests=asks("f0 f1", "", "f2"))
+
+
+def test_the_documents_of_the_first_requests_are_dropped_and_no_others():
+    data = three_people(requests=asks("f2", "f0 f1"))
+    read = [[d.example for d in data.documents_after(i)] for i in range(3)]
+    assert read == [["f0", "f1", "f2", "other"], ["f0", "f1", "other"], ["other"]]
+    assert data.documents_after(0) == data.documents
+
+
+def test_a_split_of_questions_and_texts_is_refused():
+    mixed = [Example("a", "p", "Q?", "A"), Example("b", "p", "", "A text.")]
+    with pytest.raises(ValueError, match="the split retain mixes"):
+        toy_data(splits={"retain": mixed})
+    texts = [Example("b", "p", "", "A text.")]
+    assert [e.kind for e in toy_data(splits={"retain": texts}).examples("retain")] == ["text"]
+    assert toy_data(retain_pool=to_dataset(mixed)).retain_pool["id"] == ["a", "b"]  # what is rehearsed may be of both
+
+
+def test_fingerprint_follows_requests_and_reads():
+    found = {
+        three_people(requests=requests).fingerprint
+        for requests in ((), asks("f0", "f1 f2"), asks("f1 f2", "f0"), asks("f0", "f1", "f2"))
+    }
+    assert len(found) == 4
+    read = [three_people(documents=(Document("f0", "Q?", "A", reads),)).fingerprint for reads in (None, 1, 2)]
+    assert len(set(read)) == 3
+
+
+def test_the_fingerprint_of_one_request_is_the_one_from_before_there_were_requests():
+    """So that the data of tasks without requests and reads keep their names."""
+    data = toy_data()
+    parts = {name: list(data.splits[name]) for name in EVALUATED_SPLITS}
+    parts["retain_pool"] = list(data.retain_pool)
+    parts["documents"] = [{"example": d.example, "prompt": d.prompt, "answer": d.answer} for d in data.documents]
+    assert data.fingerprint == fingerprint(parts)
 
 
 # Published records carry these fingerprints: a change here means that the data of a task changed, which needs a new

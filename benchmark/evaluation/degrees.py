@@ -1,0 +1,51 @@
+"""Strata that only the references can tell: how well the target knows each example, and how hard it is to guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from benchmark.metrics.probability import mean_of
+from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import MODEL_STAGE
+
+THIRDS = ("low", "mid", "high")
+Strata = Mapping[str, dict[str, str]]
+
+
+def degrees(target: Sequence[Sample], oracles: Sequence[Sequence[Sample]]) -> Strata:
+    """`memorization` and `difficulty` of each forget example, in thirds of equal size, ties in order of the examples.
+
+    The first is its mean log-probability under the target, the second its mean loss under the oracles.
+    """
+    known = _mean_logprobs([target])
+    guessed = _mean_logprobs(oracles)
+    memorization, difficulty = _thirds(known), _thirds({example: -value for example, value in guessed.items()})
+    return {e: {"memorization": memorization[e], "difficulty": difficulty[e]} for e in known}
+
+
+def _mean_logprobs(models: Sequence[Sequence[Sample]]) -> dict[str, float]:
+    """Each forget example's mean log-probability, averaged over models."""
+    found: dict[str, list[float]] = {}
+    for samples in models:
+        for s in samples:
+            if s.split == "forget" and s.stage == MODEL_STAGE:
+                found.setdefault(s.example, []).append(mean_of(s.logprobs))
+    return {example: float(np.mean(values)) for example, values in found.items()}
+
+
+def _thirds(values: Mapping[str, float]) -> dict[str, str]:
+    ordered = sorted(values, key=lambda example: values[example])
+    return {example: THIRDS[3 * rank // len(ordered)] for rank, example in enumerate(ordered)}
+
+
+def with_strata(samples: Sequence[Sample], strata: Strata) -> list[Sample]:
+    """The samples, those of the forget split with these strata added."""
+    return [replace(s, strata=s.strata | strata.get(s.example, {})) if s.split == "forget" else s for s in samples]
+
+
+def strata_of(samples: Sequence[Sample]) -> Strata:
+    """The strata of each forget example."""
+    return {s.example: s.strata for s in samples if s.split == "forget"}

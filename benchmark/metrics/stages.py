@@ -1,0 +1,36 @@
+"""Stages: when in a cell a sample was taken.
+
+A sample's stage is "model" for the final model, the name of an attack for what the model is after it, and on the way
+there a share of the budget ("budget 0.25") or the number of requests done so far ("request 03").
+"""
+
+from __future__ import annotations
+
+MODEL_STAGE = "model"
+BUDGET, REQUEST, ATTACK = "budget", "request", "attack"
+ON_THE_WAY = frozenset({BUDGET, REQUEST})
+
+
+def budget_stage(fraction: float) -> str:
+    return f"{BUDGET} {fraction:.2f}"
+
+
+def request_stage(done: int) -> str:
+    return f"{REQUEST} {done:02d}"
+
+
+def fraction_of(stage: str) -> float | None:
+    """The share of the budget that had been spent, None for stages of another sort."""
+    return float(stage.removeprefix(f"{BUDGET} ")) if sort_of(stage) == BUDGET else None
+
+
+def request_of(stage: str) -> int | None:
+    """The number of requests that had been done, None for stages of another sort."""
+    return int(stage.removeprefix(f"{REQUEST} ")) if sort_of(stage) == REQUEST else None
+
+
+def sort_of(stage: str) -> str:
+    """MODEL_STAGE, BUDGET, REQUEST or ATTACK."""
+    if stage == MODEL_STAGE:
+        return MODEL_STAGE
+    return next((sort for sort in ON_THE_WAY if stage.startswith(f"{sort} ")), ATTACK)

@@ -1,0 +1,176 @@
+"""Courses: how knowledge and utility go down while a method spends its budget, and what that costs at equal forgetting.
+
+Where a course reaches a level it is interpolated linearly between the points at which it was looked at. With several
+seeds the curve is the mean over (drawn) seeds; replicates draw entities and seeds, the levels stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+
+from benchmark.metrics.base import METRICS
+from benchmark.metrics.stages import BUDGET, MODEL_STAGE, budget_stage, fraction_of
+from benchmark.metrics.values import ALL
+from benchmark.statistics.bootstrap import interval, mean_of_picks
+from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
+from benchmark.statistics.variants import VariantScores, seed_picks
+
+KNOWLEDGE = ("paraphrased_probability", "memorization_accuracy")  # of questions, of texts
+UTILITY, STEPS, LOST, AREA = "utility", "steps", "utility lost", "area"
+ORACLE_LEVEL, SHARE_LEVEL = "oracles' interval", "90 % of the way"
+SHARE = 0.9
+GRID = np.linspace(0, 1, 21)  # levels of forgetting over which the area is taken
+
+Place = tuple[str, str, str]
+Row = dict[str, object]
+Curves = dict[str, np.ndarray]  # quantity to (points, B)
+
+
+def knowledge_metric(scores: VariantScores) -> str | None:
+    """The metric whose course is followed, None if the variant has none."""
+    return next((m for m in KNOWLEDGE if (MODEL_STAGE, "forget", m, ALL) in scores.target), None)
+
+
+def fractions(scores: VariantScores, method: str) -> list[float]:
+    """Shares of the budget at which the method was looked at on the way; empty for one that takes no steps."""
+    stages = {key[0] for run in scores.runs[method].values() for key in run.values}
+    return sorted(f for f in map(fraction_of, stages) if f is not None)
+
+
+def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
+    """(points,) shares of the budget from 0, the target, to 1, the final model, and (points, B) values there.
+
+    A run that ended early stays as it ended.
+    """
+    points = fractions(scores, method)
+    stages = [MODEL_STAGE, *map(budget_stage, points), MODEL_STAGE]
+    drawn = seed_picks(len(scores.runs[method]), scores.replicates)
+    found: dict[str, list[np.ndarray]] = {}
+    for number, stage in enumerate(stages):
+        models = [scores.target] if number == 0 else [run.values for run in scores.runs[method].values()]
+        picked = drawn if number else drawn[:, :1] * 0
+        at_stage = [_at(values, stage, scores.target) for values in models]
+        for name in at_stage[0]:
+            values = mean_of_picks(np.vstack([own[name] for own in at_stage]), picked)
+            found.setdefault(name, []).append(values)
+    return np.array([0.0, *points, 1.0]), {n: np.vstack(v) for n, v in found.items() if len(v) == len(stages)}
+
+
+def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndarray]:
+    """Values of the forget set at a stage, or at the end where the run did not get that far, and utility."""
+    names = [m.id for m in METRICS.values() if BUDGET in m.on_the_way]
+    there = stage if any(key[0] == stage for key in values) else MODEL_STAGE
+    found = {name: values[key] for name in names if (key := (there, "forget", name, ALL)) in values}
+    kept = [
+        retention(values[key], target[(MODEL_STAGE, *key[1:])])
+        for key in values
+        if key[0] == there and key[1] == "retain" and key[3] == ALL and BUDGET in METRICS[key[2]].on_the_way
+        and METRICS[key[2]].axis_of("retain") == "utility"
+    ]  # fmt: skip
+    return found | {UTILITY: floored_harmonic_mean(kept, len(next(iter(values.values()))))}
+
+
+def first_below(curve: np.ndarray, shares: np.ndarray, level: float) -> np.ndarray:
+    """Where each column of a (points, B) curve first comes down to the level, in shares of the budget; inf if never."""
+    below = curve <= level
+    first = below.argmax(0)
+    columns = np.arange(curve.shape[1])
+    before = np.maximum(first - 1, 0)
+    high, low = curve[before, columns], curve[first, columns]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.where(high > low, (high - level) / (high - low), 0.0)
+    crossed = shares[before] + np.clip(part, 0, 1) * (shares[first] - shares[before])
+    return np.where(below.any(0), crossed, np.inf)
+
+
+def value_at(curve: np.ndarray, shares: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The (points, B) curve at a share of the budget of its own for each column; NaN where that is inf."""
+    after = np.clip(np.searchsorted(shares, np.where(np.isfinite(where), where, 0)), 1, len(shares) - 1)
+    columns = np.arange(curve.shape[1])
+    part = (where - shares[after - 1]) / (shares[after] - shares[after - 1])
+    with np.errstate(invalid="ignore"):
+        value = curve[after - 1, columns] + part * (curve[after, columns] - curve[after - 1, columns])
+    return np.where(np.isfinite(where), value, np.nan)
+
+
+def levels(scores: VariantScores, metric: str) -> dict[str, float]:
+    """Knowledge that counts as forgotten: the upper end of the oracles' interval, and 90 % of the way to their mean."""
+    key = (MODEL_STAGE, "forget", metric, ALL)
+    target, oracle = float(scores.target[key][0]), float(scores.oracle[key][0])
+    return {ORACLE_LEVEL: interval(scores.oracle[key])[1], SHARE_LEVEL: target - SHARE * (target - oracle)}
+
+
+def area(shares: np.ndarray, found: Curves, metric: str, target: float, oracle: float) -> np.ndarray:
+    """Area under utility over forgetting, (B,): utility when each share of the way was first reached, 0 if never.
+
+    1 is a method that forgets all and loses nothing, 0 one that forgets nothing.
+    """
+    reached = [first_below(found[metric], shares, target - share * (target - oracle)) for share in GRID]
+    kept = np.vstack([np.nan_to_num(value_at(found[UTILITY], shares, where), nan=0.0) for where in reached])
+    return np.trapezoid(kept, GRID, axis=0)
+
+
+def summary(scores: VariantScores, method: str) -> dict[tuple[str, str], np.ndarray]:
+    """What a course comes to, by (level, quantity), each (B,); empty without a course."""
+    metric = knowledge_metric(scores)
+    if metric is None or not fractions(scores, method):
+        return {}
+    shares, found = curves(scores, method)
+    key = (MODEL_STAGE, "forget", metric, ALL)
+    ends = float(scores.target[key][0]), float(scores.oracle[key][0])
+    result = {("", AREA): area(shares, found, metric, *ends)}
+    for name, level in levels(scores, metric).items():
+        where = first_below(found[metric], shares, level)
+        result[(name, STEPS)] = where * scores.budget_steps
+        result[(name, LOST)] = 1 - value_at(found[UTILITY], shares, where)
+        result |= {
+            (name, m): value_at(curve, shares, where) for m, curve in found.items() if m not in (UTILITY, metric)
+        }
+    return result
+
+
+def spread(replicated: np.ndarray) -> Row:
+    """value, low, high; where some draws never reach a level (inf, NaN), the interval's upper end is open (inf)."""
+    value, unreached = float(replicated[0]), ~np.isfinite(replicated[1:])
+    if not np.isfinite(value) or not unreached.any():
+        low, high = interval(replicated) if np.isfinite(value) else (float("nan"), float("nan"))
+        return {"value": value, "low": low, "high": high}
+    low, high = interval(np.where(np.isfinite(replicated), replicated, np.nan))
+    return {"value": value, "low": low, "high": high if unreached.mean() < 0.025 else float("inf")}
+
+
+def course_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
+    """A row per method, share of the budget and quantity, with its interval."""
+    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    for method in sorted(m for m in scores.runs if fractions(scores, m)):
+        shares, found = curves(scores, method)
+        for quantity, values in found.items():
+            for share, replicated in zip(shares, values, strict=True):
+                low, high = interval(replicated)
+                who = {"method": method, "quantity": quantity, "share": float(share)}
+                yield where | who | {"value": float(replicated[0]), "low": low, "high": high}
+
+
+def level_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
+    """A row per method, level and quantity, with its interval."""
+    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    for method in sorted(scores.runs):
+        for (level, quantity), replicated in summary(scores, method).items():
+            yield where | {"method": method, "level": level, "quantity": quantity} | spread(replicated)
+
+
+def contrast_rows(scores: Mapping[Place, VariantScores]) -> Iterator[Row]:
+    """Differences between two variants of a task in what the courses of a method come to."""
+    for (place, own), (other_place, other) in combinations(sorted(scores.items()), 2):
+        if place[:2] != other_place[:2]:
+            continue
+        where = {"track": place[0], "task": place[1], "variant": other_place[2], "minus": place[2]}
+        for method in sorted(own.runs.keys() & other.runs.keys()):
+            first, second = summary(own, method), summary(other, method)
+            for level, quantity in ((key) for key in second if key in first and key[1] in (STEPS, LOST, AREA)):
+                with np.errstate(invalid="ignore"):
+                    difference = second[(level, quantity)] - first[(level, quantity)]
+                yield where | {"method": method, "level": level, "quantity": quantity} | spread(difference)

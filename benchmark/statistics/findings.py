@@ -1,0 +1,99 @@
+"""What the records say about one task, as tables of printed numbers: for the command line, the cards and the README."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmark.metrics.values import ALL
+from benchmark.statistics.courses import AREA, KNOWLEDGE, LOST, STEPS
+from benchmark.statistics.ranking import Standings
+
+REFERENCES = ("target", "oracle")
+AT_LEVEL = (STEPS, LOST, "outliers", "mia_unlearned")
+
+
+def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
+    """`0.812 [0.771, 0.850]`; what is never reached is said so."""
+    if math.isinf(value):
+        return "not within the budget"
+    if math.isnan(value):
+        return "–"
+    end = "∞" if math.isinf(high) else f"{high:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {end}]"
+
+
+def findings(standings: Standings, task: str, methods: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
+    """Tables by title, each with a row per method or variant; `methods` narrows and orders the rows of methods."""
+    tables = {
+        "What is left of the forgotten": _left(standings, task),
+        "Where a level of forgetting is reached": _levels(standings, task),
+        "Differences between variants": _contrasts(standings, task),
+        "After requests in a row": _requests(standings, task),
+    }
+    return {title: _narrowed(table, methods) for title, table in tables.items() if not table.empty}
+
+
+def _narrowed(table: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFrame:
+    if methods is None:
+        return table
+    order = {name: i for i, name in enumerate((*REFERENCES, *methods))}
+    kept = table[table["method"].isin(order)]
+    return kept.sort_values("method", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
+
+
+def _said(rows: pd.DataFrame, index: list[str], columns: str) -> pd.DataFrame:
+    """A table of printed values, one column for each value of `columns`, in order of appearance."""
+    if rows.empty:
+        return pd.DataFrame()
+    digits = rows[columns].map(lambda name: 1 if name in (STEPS, "outliers") else 3)
+    numbers = zip(rows["value"], rows["low"], rows["high"], digits, strict=True)
+    shown = rows.assign(shown=[spoken(*own) for own in numbers])
+    order, names = list(dict.fromkeys(shown[columns])), list(dict.fromkeys(map(tuple, shown[index].to_numpy())))
+    table = shown.pivot(index=index, columns=columns, values="shown").reindex(columns=order)
+    wanted = names if len(index) > 1 else [name[0] for name in names]
+    return table.reindex(wanted).fillna("–").rename_axis(columns=None).reset_index()
+
+
+def _of(frame: pd.DataFrame, task: str) -> pd.DataFrame:
+    return frame[frame["task"] == task] if len(frame) else frame
+
+
+def _left(standings: Standings, task: str) -> pd.DataFrame:
+    """Knowledge of the forget set at the end, a column per variant, references first."""
+    rows = _of(standings.strata, task)
+    if rows.empty:
+        return rows
+    rows = rows[rows["metric"].isin(KNOWLEDGE) & (rows["stratum"] == ALL)]
+    rows = rows.assign(column=rows["metric"] + rows["variant"].map(lambda name: "" if name == ALL else f", {name}"))
+    first = rows["method"].isin(REFERENCES)
+    return _said(pd.concat([rows[first], rows[~first]]), ["method"], "column")
+
+
+def _levels(standings: Standings, task: str) -> pd.DataFrame:
+    rows = _of(standings.levels, task)
+    return _said(rows[rows["quantity"].isin(AT_LEVEL)], ["variant", "level", "method"], "quantity")
+
+
+def _contrasts(standings: Standings, task: str) -> pd.DataFrame:
+    rows = _of(standings.contrasts, task)
+    rows = rows[rows["quantity"].isin((STEPS, LOST, AREA))]
+    rows = rows.assign(difference=rows["variant"] + " - " + rows["minus"])
+    return _said(rows, ["difference", "level", "method"], "quantity")
+
+
+def _requests(standings: Standings, task: str) -> pd.DataFrame:
+    """Utility after the first, the middle and the last request, and what is then left of all who were forgotten."""
+    rows = _of(standings.requests, task)
+    if rows.empty:
+        return rows
+    rows = rows.assign(last=rows.groupby("variant")["request"].transform("max"))
+    middle = (rows["last"] + 1) // 2
+    told = (rows["request"] == 1) | (rows["request"] == middle) | (rows["request"] == rows["last"])
+    points = rows[told & (rows["quantity"] == "utility")]
+    points = points.assign(column="utility after " + points["request"].astype(str))
+    left = rows[(rows["request"] == rows["last"]) & rows["quantity"].isin(("current", "earlier"))]
+    left = left.assign(column="left of the " + left["quantity"] + " at the end")
+    return _said(pd.concat([points, left]), ["variant", "method"], "column")

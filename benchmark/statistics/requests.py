@@ -1,0 +1,74 @@
+"""Requests in a row: utility and knowledge after each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from benchmark.metrics.base import METRICS
+from benchmark.metrics.stages import MODEL_STAGE, REQUEST, request_of, request_stage
+from benchmark.metrics.values import ALL
+from benchmark.statistics.bootstrap import interval, mean_of_picks
+from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
+from benchmark.statistics.variants import VariantScores, seed_picks
+
+KNOWLEDGE = "paraphrased_probability"
+UTILITY_SPLITS = ("retain", "general")  # those that are scored after every request
+
+Place = tuple[str, str, str]
+Row = dict[str, object]
+
+
+def count(scores: VariantScores) -> int:
+    """How many requests the variant has; 1 for ordinary ones."""
+    stages = {key[0] for runs in scores.runs.values() for run in runs.values() for key in run.values}
+    return 1 + max((n for n in map(request_of, stages) if n is not None), default=0)
+
+
+def _groups(request: int, last: int) -> dict[str, range]:
+    """The requests whose people are asked about after one of them, by how they stand to it."""
+    groups = {
+        "current": range(request, request + 1),
+        "earlier": range(1, request),
+        "later": range(request + 1, last + 1),
+    }
+    return {name: steps for name, steps in groups.items() if steps}
+
+
+def after_request(values: Replicated, target: Replicated, request: int, last: int) -> Mapping[str, np.ndarray]:
+    """Utility, and knowledge of the current, the earlier and the later people, each (B,)."""
+    stage = MODEL_STAGE if request == last or not _has(values, request_stage(request)) else request_stage(request)
+    kept = [
+        retention(values[key], target[(MODEL_STAGE, *key[1:])])
+        for key in values
+        if key[0] == stage and key[1] in UTILITY_SPLITS and key[3] == ALL and REQUEST in METRICS[key[2]].on_the_way
+        and METRICS[key[2]].axis_of(key[1]) == "utility"
+    ]  # fmt: skip
+    found = {"utility": floored_harmonic_mean(kept, len(next(iter(values.values()))))}
+    for name, steps in _groups(request, last).items():
+        found[name] = np.mean([values[(stage, "forget", KNOWLEDGE, f"step={step}")] for step in steps], axis=0)
+    return found
+
+
+def _has(values: Replicated, stage: str) -> bool:
+    return any(key[0] == stage for key in values)
+
+
+def request_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
+    """A row per method, request and quantity with its interval; target and oracles too. None for ordinary variants."""
+    last = count(scores)
+    if last == 1:
+        return
+    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    models: dict[str, list[Replicated]] = {"target": [scores.target], "oracle": [scores.oracle]}
+    models |= {method: [run.values for run in runs.values()] for method, runs in sorted(scores.runs.items())}
+    for method, own in models.items():
+        drawn = seed_picks(len(own), scores.replicates)
+        for request in range(1, last + 1):
+            seeds = [after_request(values, scores.target, request, last) for values in own]
+            for quantity in seeds[0]:
+                replicated = mean_of_picks(np.vstack([found[quantity] for found in seeds]), drawn)
+                low, high = interval(replicated)
+                numbers = {"value": float(replicated[0]), "low": low, "high": high}
+                yield where | {"method": method, "request": request, "quantity": quantity} | numbers

@@ -1,0 +1,42 @@
+"""Task vectors: what fine-tuning adds to the weights, and taking it away from them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from benchmark.data import Pair, Request
+from benchmark.training.loop import Schedule, train
+from benchmark.training.sequences import Sequences, answer_nll, collate
+
+
+def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float, scale: float):
+    """theta - scale (theta tuned on the pairs - theta), in place; the tuning takes what is left of the budget.
+
+    Ilharco et al. 2023 (Editing Models with Task Arithmetic), section 3.
+    """
+    before = [p.detach().clone() for p in model.parameters()]
+    steps = request.budget.steps - request.meter.steps
+    train(
+        model,
+        _batches(pairs, request, model.device),
+        lambda batch: answer_nll(model, batch, per_token=True).mean(),
+        Schedule(steps, learning_rate, decay=False),
+        request.meter,
+        tokens_of=lambda batch: batch.tokens,
+    )
+    with torch.no_grad():
+        for parameter, old in zip(model.parameters(), before, strict=True):
+            parameter.copy_(old - scale * (parameter - old))
+    return model
+
+
+def _batches(pairs: Sequence[Pair], request: Request, device) -> Iterator[Sequences]:
+    """Endless batches in shuffled epochs."""
+    rng, size = random.Random(f"tune-{request.seed}"), request.budget.batch_size
+    while True:
+        shuffled = rng.sample(pairs, len(pairs))
+        for start in range(0, len(shuffled), size):
+            yield collate(shuffled[start : start + size], request.tokenizer, device)

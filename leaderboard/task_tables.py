@@ -1,0 +1,162 @@
+"""The tables of a task page: what forgetting costs on the way, how variants differ, and every metric at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmark.metrics import METRICS
+from benchmark.metrics.base import TEXT
+from benchmark.metrics.values import ALL
+from benchmark.records.schema import shown_variant
+from benchmark.statistics import AXES, Standings
+from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
+from leaderboard.board import REFERENCES
+from leaderboard.plots import quantities_of
+from leaderboard.tables import Quantity
+
+NEVER = "not within the budget"
+BESIDE = "beside the score"
+LEVELS = {ORACLE_LEVEL: "at the oracles' interval", SHARE_LEVEL: "at 90 % of the way"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value as it is printed, with its interval below; `title` explains it."""
+
+    value: str
+    interval: str = ""
+    title: str = ""
+
+
+EMPTY = Cell("–")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading over some columns: its name, what it means, and the names of the columns."""
+
+    name: str
+    columns: list[str]
+    titles: list[str]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table with a row per model and two rows of headings."""
+
+    label: str
+    headings: list[Heading]
+    rows: list[tuple[str, list[Cell]]]
+
+
+def printed(quantity: Quantity, digits: int = 3) -> Cell:
+    """A value with its interval; a level that is never reached has none, and an interval can be open at either end."""
+    if math.isinf(quantity.value):
+        return Cell(NEVER)
+    if not quantity.known:
+        return EMPTY
+    low, high = (("∞" if math.isinf(end) else f"{end:.{digits}f}") for end in (abs(quantity.low), quantity.high))
+    low = f"−{low}" if quantity.low < 0 else low
+    value = f"{quantity.value:.{digits}f}".replace("-", "−")
+    return Cell(value, f"{low} to {high}".replace("-", "−") if quantity.has_interval else "")
+
+
+def digits_of(quantity: str) -> int:
+    return 1 if quantity == STEPS or (quantity in METRICS and METRICS[quantity].unit == "texts") else 3
+
+
+def _columns_of_texts(quantities: set[str]) -> list[str]:
+    """Metrics that compare texts with never-seen ones: what else there is to see where a level is reached."""
+    return [name for name, m in METRICS.items() if name in quantities and m.contrast and m.kinds == TEXT]
+
+
+def level_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
+    """A table per variant: what each method's course comes to at each level of forgetting; empty without courses."""
+    rows = standings.levels[standings.levels["task"] == task]
+    columns = [STEPS, LOST, *_columns_of_texts(set(rows["quantity"]))]
+    made = [
+        _level_grid(own, shown_variant(task, str(variant)), columns, order, printed)
+        for variant, own in rows.groupby("variant", sort=True)
+    ]
+    return [grid for grid in made if grid.rows]
+
+
+def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
+    """A table per pair of variants: the differences of what courses come to; empty without two such variants."""
+    rows = standings.contrasts[standings.contrasts["task"] == task]
+    made = []
+    for (variant, minus), own in rows.groupby(["variant", "minus"], sort=True):
+        there, other = (shown_variant(task, str(name)) for name in (variant, minus))
+        cell = _difference_cell(there, other)
+        made.append(_level_grid(own, f"{there} minus {other}", [STEPS, LOST], order, cell))
+    return [grid for grid in made if grid.rows]
+
+
+def _difference_cell(variant: str, minus: str) -> Callable[[Quantity, int], Cell]:
+    def cell(quantity: Quantity, digits: int) -> Cell:
+        if math.isinf(quantity.value):
+            return Cell(f"not reached on {variant if quantity.value > 0 else minus}")
+        return printed(quantity, digits)
+
+    return cell
+
+
+def _level_grid(
+    rows: pd.DataFrame,
+    label: str,
+    columns: Sequence[str],
+    order: Sequence[str],
+    cell: Callable[[Quantity, int], Cell],
+) -> Grid:
+    levels = [level for level in dict.fromkeys(rows["level"]) if level]
+    keys = [(level, name) for level in levels for name in columns] + [("", AREA)]
+    found = {
+        (row.method, row.level, row.quantity): quantity
+        for row, quantity in zip(rows.itertuples(index=False), quantities_of(rows), strict=True)
+    }
+    methods = sorted(set(rows["method"]), key=lambda name: (order.index(name) if name in order else len(order), name))
+    lines = [
+        (method, [cell(q, digits_of(k[1])) if (q := found.get((method, *k))) else EMPTY for k in keys])
+        for method in methods
+    ]
+    titles = ["steps of the budget until the level is reached", "utility lost until then"]
+    titles += [METRICS[name].description for name in columns[2:]]
+    headings = [
+        Heading(LEVELS.get(level, level), [name.replace("_", " ") for name in columns], titles) for level in levels
+    ]
+    area = Heading("", [AREA], ["area under utility over forgetting: 1 forgets all and loses nothing"])
+    return Grid(label, [*headings, area], lines)
+
+
+def metric_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
+    """A table per variant: every metric of the forget set at the end of unlearning, references first."""
+    strata = standings.strata
+    if strata.empty:
+        return []
+    rows = strata[(strata["task"] == task) & (strata["stratum"] == ALL) & strata["metric"].isin(METRICS)]
+    return [_metric_grid(own, shown_variant(task, str(v)), order) for v, own in rows.groupby("variant", sort=True)]
+
+
+def _metric_grid(rows: pd.DataFrame, label: str, order: Sequence[str]) -> Grid:
+    """Columns by the axis of the score that they feed."""
+    by_axis: dict[str, list[str]] = {axis: [] for axis in (*AXES, BESIDE)}
+    for name in (name for name in METRICS if name in set(rows["metric"])):
+        by_axis[METRICS[name].axis_of("forget") or BESIDE].append(name)
+    metrics = [name for names in by_axis.values() for name in names]
+    found = dict(zip(zip(rows["method"], rows["metric"], strict=True), quantities_of(rows), strict=True))
+    present = set(rows["method"])
+    lines = [
+        (method, [printed(q, digits_of(name)) if (q := found.get((method, name))) else EMPTY for name in metrics])
+        for method in (*REFERENCES, *order)
+        if method in present
+    ]
+    headings = [
+        Heading(axis, names, [f"{METRICS[name].description} ({METRICS[name].unit})" for name in names])
+        for axis, names in by_axis.items()
+        if names
+    ]
+    return Grid(label, headings, lines)

@@ -1,0 +1,17 @@
+"""Task arithmetic: what fine-tuning on the forget set adds to the weights is taken away from them."""
+
+from benchmark.api import Method, negated, register_method
+
+
+@register_method("task_arithmetic", reference="ilharco2023editing", family="arithmetic", sees={"forget"})
+class TaskArithmetic(Method):
+    """theta - s (theta tuned on forget - theta) (Ilharco et al. 2023, section 3).
+
+    Its course shows the tuned model on the way, which knows more; only the end is negated.
+    """
+
+    learning_rate: float = 5e-4
+    scale: float = 1.0
+
+    def unlearn(self, model, request):
+        return negated(model, request.forget, request, self.learning_rate, self.scale)

@@ -1,0 +1,214 @@
+"""A task of each kind in under thirty lines, through the whole engine: a new task touches `tasks/` alone."""
+
+import inspect
+import json
+import random
+from collections import Counter
+
+import pytest
+import torch
+
+from benchmark import registry
+from benchmark.api import Document, Example, Task, TaskData, documents_about, examples_about, first_prompts, passages
+from benchmark.checkpoints import Checkpoints
+from benchmark.metrics.stages import sort_of
+from benchmark.models.controlled import ControlledModels, load
+from benchmark.models.tracks import track_named
+from benchmark.planning import Planner, Variant
+from benchmark.records.samples import samples_to_bytes
+from benchmark.records.validation import Folder, validate
+from benchmark.report import published_standings
+from benchmark.running import Workplace, execute
+from benchmark.statistics import findings
+from benchmark.suite import MethodEntry, Suite
+from benchmark.unlearning import Bench, Stopwatch, unlearn
+from benchmark.world.examples import retain_splits
+
+pytestmark = pytest.mark.slow
+
+
+class Plain(Task):
+    """Three people are forgotten."""
+
+    def data(self, variant, world):
+        rng, people = random.Random(world.seed), world.newcomers[:3]
+        facts = [fact for person in people for fact in person.facts]
+        documents = [text for fact in facts for text in documents_about(fact, 2, rng)]
+        splits, pool = retain_splits(world, people)
+        splits["forget"] = examples_about(facts, first_prompts(documents), world)
+        return TaskData.of(splits, documents, pool)
+
+
+class WithCourse(Plain):
+    """The same, looked at on the way, in thirds of memorisation and difficulty."""
+
+    course = True
+    degrees = True
+
+
+class InRequests(Task):
+    """Three people are forgotten one after the other."""
+
+    def data(self, variant, world):
+        rng, people = random.Random(world.seed), world.newcomers[:3]
+        facts = [fact for person in people for fact in person.facts]
+        documents = [text for fact in facts for text in documents_about(fact, 2, rng)]
+        strata = {fact.id: {"step": str(i)} for i, person in enumerate(people, 1) for fact in person.facts}
+        splits, pool = retain_splits(world, people)
+        splits["forget"] = examples_about(facts, first_prompts(documents), world, strata)
+        return TaskData.of(splits, documents, pool, [frozenset(f.id for f in person.facts) for person in people])
+
+
+class Texts(Task):
+    """Six of twelve passages are forgotten."""
+
+    course = True
+
+    def data(self, variant, world):
+        texts = [Example(f"t{i}", f"t{i}", "", text) for i, text in enumerate(passages(world, 24, random.Random(0)))]
+        splits, pool = retain_splits(world, world.newcomers[:3])
+        splits |= {"forget": texts[:6], "retain": texts[6:12], "holdout": texts[12:]}
+        return TaskData.of(splits, [Document(t.id, "", t.answer, reads=3) for t in texts[:12]], [*texts[6:12], *pool])
+
+
+KINDS = {"toy_plain": Plain, "toy_course": WithCourse, "toy_requests": InRequests, "toy_texts": Texts}
+METHODS = ("none", "grad_diff", "npo", "idk", "me_gd", "task_arithmetic")
+
+
+@pytest.fixture(scope="module")
+def registered():
+    """The toy tasks, known for the time of the tests."""
+    registry.tasks()
+    for name, cls in KINDS.items():
+        registry.register_task(name, version=1)(cls)
+    yield
+    for name in KINDS:
+        registry._TASKS.pop(name)
+
+
+@pytest.fixture(scope="module")
+def place(registered, tmp_path_factory):
+    """Everything measured on all toy tasks."""
+    folder = tmp_path_factory.mktemp("toys")
+    place = Workplace(folder / "home", folder / "out")
+    for job in plan(place).jobs:
+        assert execute(job, place) == "ok", job.label
+    return place
+
+
+def plan(place):
+    methods = [MethodEntry(name=name) for name in METHODS]
+    suite = Suite(name="toys", description="", tracks=["tiny-dev"], tasks=list(KINDS), methods=methods, oracles=2)
+    return Planner(place.store, place.results).plan(suite)
+
+
+def records_of(place, task):
+    return {r.method.name: r for r in place.results.read_all() if r.task.name == task and r.seed in (0, 1)}
+
+
+def stages(place, record):
+    """How many stages of each sort the record's samples have."""
+    return Counter(map(sort_of, {s.stage for s in place.results.samples_of(record)}))
+
+
+@pytest.mark.parametrize("cls", KINDS.values())
+def test_a_toy_task_is_short(cls):
+    assert len(inspect.getsource(cls).splitlines()) < 30
+
+
+def test_everything_is_measured_validates_and_stands_in_a_table(place):
+    assert validate(Folder(place.results)) == []
+    board = published_standings(place.results)
+    assert set(board.variants["task"]) == set(KINDS)
+    for task in KINDS:
+        assert set(board.variants.loc[board.variants["task"] == task, "method"]) == set(METHODS)
+        assert findings(board, task)
+
+
+def test_a_second_plan_finds_everything(place):
+    assert plan(place).jobs == ()
+
+
+def test_the_site_has_a_page_for_every_task(place, tmp_path, monkeypatch):
+    from leaderboard.build import build_site
+
+    monkeypatch.setattr("leaderboard.board.DEVELOPMENT_SUFFIX", "-never")
+    build_site(place.results.root, tmp_path / "site")
+    pages = {path.name for path in (tmp_path / "site").rglob("*.html")}
+    assert {f"{task}.html" for task in KINDS} <= pages
+
+
+def test_a_plain_task_has_samples_of_the_end_alone(place):
+    for record in records_of(place, "toy_plain").values():
+        assert stages(place, record) == {"model": 1, "attack": 2}
+
+
+def test_a_course_is_looked_at_on_the_way_of_methods_that_take_steps(place):
+    records = records_of(place, "toy_course")
+    assert stages(place, records["grad_diff"])["budget"] == 4  # of the four steps that the tiny track has
+    assert "budget" not in stages(place, records["none"])
+    assert "budget" not in stages(place, records["oracle"])
+
+
+def test_degrees_are_thirds_of_the_forget_set_the_same_for_all(place):
+    found = {}
+    for name, record in records_of(place, "toy_course").items():
+        strata = {s.example: s.strata for s in place.results.samples_of(record) if s.split == "forget"}
+        assert Counter(tags["memorization"] for tags in strata.values()) == {"low": 6, "mid": 6, "high": 6}
+        found[name] = strata
+    assert len({json.dumps(strata, sort_keys=True) for strata in found.values()}) == 1
+
+
+def test_requests_are_looked_at_after_each_and_oracles_never_saw_them(place):
+    records = records_of(place, "toy_requests")
+    assert stages(place, records["grad_diff"]) == {"request": 2, "model": 1, "attack": 2}
+    assert stages(place, records["oracle"]) == {"request": 2, "model": 1, "attack": 2}
+    assert stages(place, records["target"])["request"] == 0
+    assert records["grad_diff"].provenance.cost.steps == 3 * records["grad_diff"].budget.steps
+    asked = {s.strata["step"] for s in place.results.samples_of(records["npo"]) if s.stage == "request 01"}
+    assert asked >= {"1", "2", "3"} - {""}
+
+
+def test_texts_have_values_of_texts_and_of_questions_where_they_belong(place):
+    values = {(v.split, v.metric): v for v in records_of(place, "toy_texts")["grad_diff"].values if v.stage == "model"}
+    assert ("forget", "memorization_accuracy") in values
+    assert ("forget", "extraction_likelihood_3") in values
+    assert ("forget", "paraphrased_probability") not in values
+    assert ("general", "exact_answer") in values
+    assert all(v.n_failed == 0 for v in values.values())
+
+
+class Interrupted(Exception):
+    """Stands for a kill."""
+
+
+class KilledAfterOne(Checkpoints):
+    def save(self, progress):
+        super().save(progress)
+        raise Interrupted
+
+
+def test_a_killed_sequence_goes_on_after_its_last_request(place):
+    """What is made of the model, what was seen and what it cost are those of a run that was not killed."""
+    cell = next(c for c in plan(place).cells if c.task == "toy_requests" and c.method == "npo")
+    variant = Variant(track_named("tiny-dev"), cell.task, cell.variant, 2)
+    models = ControlledModels(variant.track, place.store)
+    folder = models.trained(variant.documents(0), 0)
+
+    def run(checkpoints):
+        target, tokenizer = load(folder)
+        return unlearn(Bench(cell, variant, models, tokenizer, Stopwatch()), target, checkpoints)
+
+    with pytest.raises(Interrupted):
+        run(KilledAfterOne(place.store, "killed"))
+    assert Checkpoints(place.store, "killed").load().done == 1
+    resumed, whole = run(Checkpoints(place.store, "killed")), run(Checkpoints(place.store, "whole"))
+    assert samples_to_bytes(resumed.samples) == samples_to_bytes(whole.samples)
+    assert (resumed.steps, resumed.tokens) == (whole.steps, whole.tokens)
+    for one, other in zip(resumed.result.parameters(), whole.result.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_nothing_is_left_of_finished_checkpoints(place):
+    cells = {cell.id for cell in plan(place).cells}
+    assert not [path for path in (place.home / "partial").glob("*") if path.name[:16] in cells]
