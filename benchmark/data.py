@@ -107,6 +107,10 @@ class TaskData:
         for name in EVALUATED_SPLITS:
             if len({kind_of(prompt) for prompt in self.splits[name]["prompt"]}) > 1:
                 raise ValueError(f"the split {name} mixes questions and texts")
+        if {kind_of(p) for p in self.splits["forget"]["prompt"]} != {
+            kind_of(p) for p in self.splits["holdout"]["prompt"]
+        }:
+            raise ValueError("forget and holdout must both be questions or both be texts")
         forgotten = sorted(self.splits["forget"]["id"])
         if self.requests and sorted(i for request in self.requests for i in request) != forgotten:
             raise ValueError("every forget example must be asked for by one request")

@@ -166,10 +166,11 @@ def restrict(
     if task_names:
         update["tasks"] = task_names
     if method_specs:
-        known = {entry.name: entry for entry in suite.methods}
         for spec in method_specs:
             method_named(spec)
-        update["methods"] = [known.get(spec, MethodEntry(name=spec, seeds=3)) for spec in dict.fromkeys(method_specs)]
+        kept = [entry for entry in suite.methods if entry.name in method_specs]
+        added = dict.fromkeys(spec for spec in method_specs if spec not in {entry.name for entry in kept})
+        update["methods"] = [*kept, *(MethodEntry(name=spec, seeds=3) for spec in added)]
     return suite.model_copy(update=update), list(dict.fromkeys(seeds))
 
 

@@ -18,7 +18,7 @@ class IDKAP(GradientMethod):
 
     def loss(self, batch):
         forget = self.nll(self._refused(batch.forget), per_token=True).mean()
-        margin = self.nll(self._refused(batch.retain)) - self.nll(batch.retain)
+        margin = self.nll(self._refused(batch.retain)) - self.nll(self.asked(batch.retain))
         return forget - logsigmoid(self.beta * margin).mean() / self.beta
 
     def _refused(self, sequences):

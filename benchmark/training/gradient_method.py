@@ -43,7 +43,7 @@ class ForgetRetainBatch:
 class GradientMethod(Method):
     """Minimises `loss` for the steps of the request's budget, starting from the target.
 
-    Subclasses write `loss(batch)`; `nll`, `reference_nll`, `logits` and `answered` are their vocabulary. One that
+    Subclasses write `loss(batch)`; `nll`, `reference_nll`, `logits`, `asked` and `answered` are their vocabulary. One that
     chooses what it trains on overrides `batches`; training ends when they do, or with the budget.
     """
 
@@ -90,9 +90,13 @@ class GradientMethod(Method):
         hits = torch.zeros(len(pairs), device=right.device).index_add(0, rows, right)
         return (hits / where.sum(1)).tolist()
 
+    def asked(self, batch: Sequences) -> Sequences:
+        """The sequences as questions: of a text, the first half is the prompt and the rest the answer."""
+        return self._collate([_as_question(pair) for pair in batch.pairs])
+
     def answered(self, batch: Sequences, answers: list[str]) -> Sequences:
-        """The same prompts with other answers, one for each sequence; of a text, the first half is the prompt."""
-        return self._collate([Pair(_prompt_of(p), a) for p, a in zip(batch.pairs, answers, strict=True)])
+        """The same as questions, with other answers: one for each sequence."""
+        return self._collate([Pair(_as_question(p).prompt, a) for p, a in zip(batch.pairs, answers, strict=True)])
 
     def _collate(self, pairs) -> Sequences:
         return collate(pairs, self._tokenizer, self._model.device)
@@ -102,6 +106,9 @@ class GradientMethod(Method):
         return ForgetRetainBatch({name: self._collate(rows) for name, rows in pairs.items() if rows})
 
 
-def _prompt_of(pair: Pair) -> str:
+def _as_question(pair: Pair) -> Pair:
+    if pair.prompt:
+        return pair
     words = pair.answer.split()
-    return pair.prompt or " ".join(words[: len(words) // 2])
+    half = len(words) // 2
+    return Pair(" ".join(words[:half]), " ".join(words[half:]))

@@ -15,8 +15,10 @@ from benchmark.training.sequences import Sequences, answer_nll, collate
 def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float, scale: float):
     """theta - scale (theta tuned on the pairs - theta), in place; the tuning takes what is left of the budget.
 
-    Ilharco et al. 2023 (Editing Models with Task Arithmetic), section 3.
+    Ilharco et al. 2023 (Editing Models with Task Arithmetic), section 3. Without pairs it is a ValueError.
     """
+    if not pairs:
+        raise ValueError("there is nothing to tune on and then to negate")
     before = [p.detach().clone() for p in model.parameters()]
     steps = request.budget.steps - request.meter.steps
     train(
