@@ -69,6 +69,7 @@ def _write(progress: Progress, folder: Path) -> dict:
     weights_of(progress.result).save_pretrained(folder / "model")
     (folder / "samples.parquet").write_bytes(samples_to_bytes(progress.samples))
     torch.save(progress.state, folder / "state.pt")
+    torch.load(folder / "state.pt", weights_only=True)  # what cannot be read again is an error now, not after a kill
     return {
         "done": progress.done,
         "text": progress.result.text if isinstance(progress.result, ConstantAnswers) else None,

@@ -104,12 +104,11 @@ class TaskData:
         missing = [s for s in EVALUATED_SPLITS if s not in self.splits]
         if missing:
             raise ValueError(f"task data lack the splits {missing}")
-        for name in EVALUATED_SPLITS:
-            if len({kind_of(prompt) for prompt in self.splits[name]["prompt"]}) > 1:
+        kinds = {name: {kind_of(prompt) for prompt in self.splits[name]["prompt"]} for name in EVALUATED_SPLITS}
+        for name, found in kinds.items():
+            if len(found) > 1:
                 raise ValueError(f"the split {name} mixes questions and texts")
-        if {kind_of(p) for p in self.splits["forget"]["prompt"]} != {
-            kind_of(p) for p in self.splits["holdout"]["prompt"]
-        }:
+        if kinds["forget"] != kinds["holdout"]:
             raise ValueError("forget and holdout must both be questions or both be texts")
         forgotten = sorted(self.splits["forget"]["id"])
         if self.requests and sorted(i for request in self.requests for i in request) != forgotten:

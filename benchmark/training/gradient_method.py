@@ -43,8 +43,8 @@ class ForgetRetainBatch:
 class GradientMethod(Method):
     """Minimises `loss` for the steps of the request's budget, starting from the target.
 
-    Subclasses write `loss(batch)`; `nll`, `reference_nll`, `logits`, `asked` and `answered` are their vocabulary. One that
-    chooses what it trains on overrides `batches`; training ends when they do, or with the budget.
+    Subclasses write `loss(batch)`; `nll`, `reference_nll`, `logits`, `asked` and `answered` are their vocabulary.
+    One that chooses what it trains on overrides `batches`; training ends when they do, or with the budget.
     """
 
     learning_rate: float = 1e-3
