@@ -49,10 +49,7 @@ def exposures(values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, hold
 
 def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Log-odds of having been in the forget set, (n,) and (m,), by a logistic regression on the standardised value
-    that was fitted without the example's fold; NaN for NaN values, and for all if one side has fewer than 5.
-
-    Folds are drawn among the values in order, so that the order of the examples changes nothing.
-    """
+    that was fitted without the example's fold; NaN for NaN values, and for all if one side has fewer than 5."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
@@ -62,7 +59,6 @@ def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndar
     labels = np.concatenate([np.ones(len(forget), dtype=int), np.zeros(len(holdout), dtype=int)])
     known = ~np.isnan(values)
     scores = np.full(len(values), np.nan)
-    known = np.flatnonzero(known)[np.argsort(values[known], kind="stable")]
     if min(np.bincount(labels[known], minlength=2)) >= FOLDS:
         classifier = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)

@@ -13,8 +13,9 @@ from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
 from benchmark.errors import BadInput
 from leaderboard.board import load_board
 from leaderboard.build import MARKER, build_site
-from leaderboard.plots import colours_of, frequency_figures
+from leaderboard.plots import colours_of
 from leaderboard.render import compact_json, number, slug
+from leaderboard.strata_plots import stratum_plots
 from leaderboard.tables import left_out, overall_rows
 
 
@@ -143,9 +144,10 @@ def test_development_tracks_are_left_out_and_named(site, board):
 
 def test_frequencies_of_all_variants_are_in_one_figure(board):
     track = board.tracks[0]
-    figures = frequency_figures(track, colours_of(overall_rows(track)))
-    assert list(figures) == ["paraphrased_probability", "exact_answer"]
-    lines = {trace["name"]: trace for trace in figures["paraphrased_probability"]["data"]}
+    groups = stratum_plots(track.standings, "frequency", colours_of(overall_rows(track)))
+    figures = {group.title: group.plots[0].figure for group in groups if len(group.plots) == 1}
+    assert list(figures) == ["Paraphrased probability by frequency", "Exact answer by frequency"]
+    lines = {trace["name"]: trace for trace in figures["Paraphrased probability by frequency"]["data"]}
     assert set(lines) == {"target", "oracle", "gentle", "twin", "harsh", "hasty"}
     assert lines["target"]["x"] == [1, 2, 16, 32]
     assert all(t > o + 0.4 for t, o in zip(lines["target"]["y"], lines["oracle"]["y"], strict=True))
