@@ -51,6 +51,8 @@ def stratum_plots(standings: Standings, task: str, colours: Colours) -> list[Plo
     if strata.empty:
         return []
     rows = strata[(strata["task"] == task) & strata["metric"].isin(LEFT) & (strata["stratum"] != ALL)]
+    if rows.empty:
+        return []
     parts = rows["stratum"].str.partition("=")
     rows = rows.assign(name=parts[0], level=parts[2])
     groups = [

@@ -44,7 +44,7 @@ class SGA(GradientMethod):
 class TAU(SGA):
     """Selective gradient ascent for half of the budget, then task arithmetic on what it leaves above the threshold."""
 
-    tuning_rate: float = 5e-4
+    tuning_rate: float = 2e-4
     scale: float = 1.0
 
     def unlearn(self, model, request):

@@ -10,7 +10,7 @@ class TaskArithmetic(Method):
     Its course shows the tuned model on the way, which knows more; only the end is negated.
     """
 
-    learning_rate: float = 5e-4
+    learning_rate: float = 2e-4
     scale: float = 1.0
 
     def unlearn(self, model, request):

@@ -113,7 +113,7 @@ def test_a_method_without_target_and_oracles_has_examples_but_no_score(tmp_path,
 def test_tracks_have_sections_of_their_own(folder):
     folder.add_error("low", "broken", track="another")
     index = build_site(folder.store.root, folder.store.root.parent / "site").read_text()
-    assert re.findall(r"<h2 id=.*?>(.*?)</h2>", index) == ["another", TRACK]
+    assert re.findall(r"<h2 id=.*?>(.*?)</h2>", index) == ["Tasks", "another", TRACK]
 
 
 def test_rows_that_cannot_be_told_apart_are_tied(site, rows):
@@ -203,7 +203,7 @@ def test_a_record_compared_with_a_former_target_is_superseded(folder):
     folder.add("low", "harsh", references=former.references.model_copy(update={"target": "former"}))
     board = load_board(folder.store.root)
     assert [r.id for r in board.superseded] == [former.id]
-    assert {row.name: row.state for row in overall_rows(board.tracks[0])}["harsh"] == "incomplete"
+    assert {row.name: row.state for row in overall_rows(board.tracks[0])}["harsh"] == "partial"
 
 
 def test_the_same_records_give_the_same_bytes(filled, site, tmp_path):
