@@ -38,7 +38,7 @@ lint: venv  ## format and fix what can be fixed
 
 docs: venv  ## write the pages and figures that come from registries and records
 	$(BIN)/python -m benchmark.reference
-	$(BIN)/python -m leaderboard.readme
+	$(BIN)/python -m leaderboard.documents
 
 clean:  ## remove environment, models, runs and site
 	rm -rf .venv .palimpsest runs site

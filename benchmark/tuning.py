@@ -79,7 +79,7 @@ def trials(results: ResultStore) -> dict[str, list[Trial]]:
 
 
 def _left(variant: VariantScores, row: str) -> float:
-    key = (MODEL_STAGE, "forget", knowledge_metric(variant), ALL)
+    key = (MODEL_STAGE, "forget", knowledge_metric(variant) or "", ALL)
     return float(np.mean([run.values[key][0] for run in variant.runs[row].values()]))
 
 

@@ -12,7 +12,7 @@ from leaderboard.plots import Colours, PlotGroup
 from leaderboard.render import Page, Renderer, slug, task_page
 from leaderboard.strata_plots import stratum_plots, text_plots
 from leaderboard.tables import Row, task_rows
-from leaderboard.task_tables import Grid, contrast_grids, level_grids, metric_grids
+from leaderboard.task_tables import Grid, contrast_grids, level_grids, metric_grids, rival_grids
 
 CLUTTER = "Anchors, which would only clutter these plots, are in the tables alone."
 
@@ -103,7 +103,8 @@ def _course_part(track: Track, task: str, order: list[str], colours: Colours) ->
         "Models on the way, looked at after shares of the budget; a run that ended early stays as it ended. Lines are "
         f"means over seeds, bands and bars 95 % intervals. Methods that take no steps have no course. {CLUTTER}"
     )
-    grids = [*level_grids(track.standings, task, order), *contrast_grids(track.standings, task, order)]
+    makers = (level_grids, rival_grids, contrast_grids)
+    grids = [grid for make in makers for grid in make(track.standings, task, order)]
     return Part("course", "On the way", note, course_plots(track.standings, task, colours), grids)
 
 

@@ -13,7 +13,7 @@ from benchmark.metrics.base import TEXT
 from benchmark.metrics.values import ALL
 from benchmark.records.schema import shown_variant
 from benchmark.statistics import AXES, Standings
-from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
+from benchmark.statistics.courses import AREA, BASELINE, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.board import REFERENCES
 from leaderboard.plots import quantities_of
 from leaderboard.tables import Quantity
@@ -96,10 +96,21 @@ def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> lis
     return [grid for grid in made if grid.rows]
 
 
-def _difference_cell(variant: str, minus: str) -> Callable[[Quantity, int], Cell]:
+def rival_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
+    """A table per variant: what each method's course comes to, minus the baseline's; empty without courses."""
+    rows = standings.rivals[standings.rivals["task"] == task]
+    columns = [STEPS, LOST, *_columns_of_texts(set(rows["quantity"]))]
+    made = []
+    for variant, own in rows.groupby("variant", sort=True):
+        label = f"{shown_variant(task, str(variant))}: minus {BASELINE}"
+        made.append(_level_grid(own, label, columns, order, _difference_cell("the method", BASELINE)))
+    return [grid for grid in made if grid.rows]
+
+
+def _difference_cell(first: str, minus: str) -> Callable[[Quantity, int], Cell]:
     def cell(quantity: Quantity, digits: int) -> Cell:
         if math.isinf(quantity.value):
-            return Cell(f"not reached on {variant if quantity.value > 0 else minus}")
+            return Cell(f"not reached by {first if quantity.value > 0 else minus}")
         return printed(quantity, digits)
 
     return cell

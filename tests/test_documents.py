@@ -10,7 +10,7 @@ from benchmark.records.store import ResultStore
 from benchmark.reference import methods_page, metrics_page
 from benchmark.registry import methods, tasks
 from benchmark.tuning import chosen, page, trials
-from leaderboard.readme import with_figures
+from leaderboard.documents import documents
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,9 +30,9 @@ def test_defaults_are_those_that_the_trials_speak_for():
     assert (ROOT / "docs/TUNING.md").read_text() == page(ROOT / "results")
 
 
-def test_the_figures_of_the_readme_are_those_of_the_records():
-    text = (ROOT / "README.md").read_text()
-    assert text == with_figures(text, ROOT / "results")
+def test_the_figures_of_readme_and_cards_are_those_of_the_records():
+    for path, text in documents(ROOT / "results").items():
+        assert path.read_text() == text, path
 
 
 def test_the_version_is_the_same_everywhere():

@@ -22,6 +22,7 @@ KNOWLEDGE = ("paraphrased_probability", "memorization_accuracy")  # of questions
 UTILITY, STEPS, LOST, AREA = "utility", "steps", "utility lost", "area"
 ORACLE_LEVEL, SHARE_LEVEL = "oracles' interval", "90 % of the way"
 SHARE = 0.9
+BASELINE = "grad_ascent"  # that the others are compared with: the plainest there is
 GRID = np.linspace(0, 1, 21)  # levels of forgetting over which the area is taken
 
 Place = tuple[str, str, str]
@@ -160,6 +161,17 @@ def level_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     for method in sorted(scores.runs):
         for (level, quantity), replicated in summary(scores, method).items():
             yield where | {"method": method, "level": level, "quantity": quantity} | spread(replicated)
+
+
+def rival_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
+    """Differences of the methods to the baseline in what their courses come to, on the same draws."""
+    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    base = summary(scores, BASELINE) if BASELINE in scores.runs else {}
+    for method in sorted(scores.runs.keys() - {BASELINE}) if base else ():
+        for (level, quantity), own in summary(scores, method).items():
+            with np.errstate(invalid="ignore"):
+                difference = own - base[(level, quantity)]
+            yield where | {"method": method, "level": level, "quantity": quantity} | spread(difference)
 
 
 def contrast_rows(scores: Mapping[Place, VariantScores]) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.metrics.values import ALL
-from benchmark.statistics.courses import AREA, KNOWLEDGE, LOST, STEPS
+from benchmark.statistics.courses import AREA, BASELINE, KNOWLEDGE, LOST, STEPS
 from benchmark.statistics.ranking import Standings
 
 REFERENCES = ("target", "oracle")
@@ -17,8 +17,8 @@ AT_LEVEL = (STEPS, LOST, "outliers", "mia_unlearned")
 
 def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
     """`0.812 [0.771, 0.850]`; what is never reached is said so."""
-    if math.isinf(value):
-        return "not within the budget"
+    if math.isinf(value):  # of a difference: one of the two is never reached
+        return "not within the budget" if value > 0 else "the other not within the budget"
     if math.isnan(value):
         return "–"
     end = "∞" if math.isinf(high) else f"{high:.{digits}f}"
@@ -29,7 +29,8 @@ def findings(standings: Standings, task: str, methods: Sequence[str] | None = No
     """Tables by title, each with a row per method or variant; `methods` narrows and orders the rows of methods."""
     tables = {
         "What is left of the forgotten": _left(standings, task),
-        "Where a level of forgetting is reached": _levels(standings, task),
+        "Where a level of forgetting is reached": _levels(_of(standings.levels, task)),
+        f"Differences to {BASELINE} there": _levels(_of(standings.rivals, task)),
         "Differences between variants": _contrasts(standings, task),
         "After requests in a row": _requests(standings, task),
     }
@@ -72,8 +73,7 @@ def _left(standings: Standings, task: str) -> pd.DataFrame:
     return _said(pd.concat([rows[first], rows[~first]]), ["method"], "column")
 
 
-def _levels(standings: Standings, task: str) -> pd.DataFrame:
-    rows = _of(standings.levels, task)
+def _levels(rows: pd.DataFrame) -> pd.DataFrame:
     return _said(rows[rows["quantity"].isin(AT_LEVEL)], ["variant", "level", "method"], "quantity")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.statistics.bootstrap import REPLICATES, interval
-from benchmark.statistics.courses import contrast_rows, course_rows, level_rows
+from benchmark.statistics.courses import contrast_rows, course_rows, level_rows, rival_rows
 from benchmark.statistics.requests import request_rows
 from benchmark.statistics.tables import (
     COLUMNS,
@@ -33,8 +33,8 @@ class Standings:
     `overall`: a row per method, averaged over variants, with rank and completeness; `tasks` the same for each task
     alone, where a method that a suite runs on one task only is ranked too. `uninformative`: what was left out by rule.
     `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way through the budget,
-    `levels` what they come to where a level of forgetting is reached, `contrasts` the differences of that between
-    variants. `requests`: values after each of several requests.
+    `levels` what they come to where a level of forgetting is reached, `rivals` the differences of that to the
+    baseline method, `contrasts` between variants. `requests`: values after each of several requests.
     """
 
     table: pd.DataFrame
@@ -45,6 +45,7 @@ class Standings:
     strata: pd.DataFrame
     courses: pd.DataFrame
     levels: pd.DataFrame
+    rivals: pd.DataFrame
     contrasts: pd.DataFrame
     requests: pd.DataFrame
 
@@ -113,6 +114,7 @@ def standings(
         strata=frame(stratum_rows),
         courses=frame(course_rows, (*PLACE, "method", "quantity", "share", *SPREAD)),
         levels=frame(level_rows, (*PLACE, "method", "level", "quantity", *SPREAD)),
+        rivals=frame(rival_rows, (*PLACE, "method", "level", "quantity", *SPREAD)),
         contrasts=pd.DataFrame(
             contrast_rows(scores), columns=(*PLACE, "minus", "method", "level", "quantity", *SPREAD)
         ),

@@ -103,6 +103,11 @@ def test_a_split_of_questions_and_texts_is_refused():
     assert toy_data(retain_pool=to_dataset(mixed)).retain_pool["id"] == ["a", "b"]  # what is rehearsed may be of both
 
 
+def test_texts_to_forget_need_texts_for_comparison():
+    with pytest.raises(ValueError, match="forget and holdout must both"):
+        toy_data(splits={"forget": [Example("forget", "p", "", "A text.")]})
+
+
 def test_fingerprint_follows_requests_and_reads():
     found = {
         three_people(requests=requests).fingerprint
@@ -129,6 +134,11 @@ GOLDEN = {
     ("frequency", "low"): "c4e0c58a52989e11",
     ("frequency", "mid"): "3876a279ec4e270c",
     ("frequency", "high"): "4878b95ac9e52e5b",
+    ("distribution", "in"): "e446bed3db7bb592",
+    ("distribution", "out"): "14e93c0e700c4e4f",
+    ("memorized", ""): "9702fed17d1eab03",
+    ("continual", "5"): "99c65f4c8e2b9ea6",
+    ("continual", "10"): "a1f44376ef3ca96f",
 }
 
 

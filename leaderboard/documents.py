@@ -1,13 +1,16 @@
-"""Writes the figures of the README from the published records: `python -m leaderboard.readme` (or `make docs`)."""
+"""Writes the figures of the README and of the tasks' cards from the published records: `make docs`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from benchmark.records.schema import ORACLE, TARGET, shown_variant
-from benchmark.statistics import AXES
-from leaderboard.board import Track, load_board
+from benchmark.statistics import AXES, findings
+from leaderboard.board import Board, Track, load_board
+from leaderboard.cards import TASKS
 
 ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- figures: written by `make docs` -->\n", "<!-- end of figures -->"
@@ -16,14 +19,20 @@ RESIDUALS = {
     "memorization_accuracy": "Share of the forgotten texts' tokens that greedy decoding gets right",
 }
 MISSING = "–"
+# The methods that the papers behind a task make claims about: the card compares them.
+COMPARED = {
+    "distribution": ("grad_ascent", "grad_diff"),
+    "memorized": ("grad_ascent", "sga", "tau", "task_arithmetic"),
+    "continual": ("grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"),
+}
 
 
-def figures(results: Path) -> str:
+def readme_figures(board: Board) -> str:
     """The ranking of each track, and what its methods leave of each variant's knowledge, as Markdown."""
     parts = []
-    for track in load_board(results).tracks:
+    for track in board.tracks:
         parts += [
-            f"**`{track.name}`** (`palimpsest run --suite quick --out results` prints it)\n",
+            f"**`{track.name}`** (`palimpsest run --suite cpu --out results` prints it)\n",
             *_ranking(track),
             "",
         ]
@@ -68,17 +77,51 @@ def _residuals(track: Track, metric: str) -> Iterator[str]:
             yield f"| `{method}` | {' | '.join(spread.get((method, *place), MISSING) for place in places)} |"
 
 
-def with_figures(text: str, results: Path) -> str:
-    """The README's text with its figures replaced."""
+def card_figures(board: Board, task: str) -> str:
+    """What the records of each track say about the compared methods, as Markdown tables."""
+    parts = []
+    for track in board.tracks:
+        tables = findings(track.standings, task, COMPARED[task])
+        parts += (
+            [f"On `{track.name}` (`palimpsest report {task}` prints this and the other methods):\n"] if tables else []
+        )
+        for title, table in tables.items():
+            parts += [f"*{title}*\n", *_markdown(table), ""]
+    return "\n".join(parts)
+
+
+def _markdown(table: pd.DataFrame) -> Iterator[str]:
+    """Rows of a printed table; a column that says the same in every row is left out."""
+    kept = table[[name for name in table if table[name].nunique() > 1 or len(table) == 1]]
+    yield _line([name if name != "method" else "" for name in kept])
+    yield f"|{'---|' * kept.shape[1]}"
+    for row in kept.itertuples(index=False):
+        yield _line(row)
+
+
+def _line(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def with_figures(text: str, figures: str) -> str:
+    """A document's text with what stands between its marks replaced."""
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
-    return f"{before}{START}{figures(results)}{END}{after}"
+    return f"{before}{START}{figures}{END}{after}"
+
+
+def documents(results: Path) -> dict[Path, str]:
+    """README and cards as the records want them."""
+    board = load_board(results)
+    figures = {ROOT / "README.md": readme_figures(board)}
+    figures |= {TASKS / task / "card.md": card_figures(board, task) for task in COMPARED}
+    return {path: with_figures(path.read_text(encoding="utf-8"), own) for path, own in figures.items()}
 
 
 def main() -> None:
-    """Rewrites README.md."""
-    path = ROOT / "README.md"
-    path.write_text(with_figures(path.read_text(), ROOT / "results"))
+    """Rewrites them."""
+    for path, text in documents(ROOT / "results").items():
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,175 @@
+"""Courses and requests in a row, against values worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmark.metrics.stages import budget_stage, request_stage
+from benchmark.statistics.courses import (
+    AREA,
+    LOST,
+    ORACLE_LEVEL,
+    SHARE_LEVEL,
+    STEPS,
+    area,
+    contrast_rows,
+    course_rows,
+    first_below,
+    level_rows,
+    rival_rows,
+    spread,
+    value_at,
+)
+from benchmark.statistics.requests import request_rows
+from benchmark.statistics.variants import Run, VariantScores
+
+PLACE = ("toy", "towns", "low")
+KNOWN, KEPT, GENERAL = "paraphrased_probability", "probability", "exact_answer"
+REPLICATES = 4
+
+
+def same(value):
+    """The plain value and as many replicates that all say the same."""
+    return np.full(REPLICATES + 1, float(value))
+
+
+def model(known, kept, stage="model"):
+    return {(stage, "forget", KNOWN, "all"): same(known), (stage, "retain", KEPT, "all"): same(kept)}
+
+
+def run(values):
+    return Run(values, scored=None, sizes={})
+
+
+def board(courses, oracle=0.0, steps=100):
+    """A variant whose methods know and keep so much halfway and at the end; the target knows and keeps 1."""
+    runs = {name: {0: run(model(*half, budget_stage(0.5)) | model(*end))} for name, (half, end) in courses.items()}
+    return VariantScores(runs, model(1, 1), model(oracle, 1), set(), {}, REPLICATES, steps)
+
+
+def cells(rows, *columns):
+    return {tuple(row[c] for c in columns): row["value"] for row in rows}
+
+
+def curve(*values):
+    return np.array(values, dtype=float)[:, None]
+
+
+SHARES = np.array([0, 0.5, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "level", "share"),
+    [
+        ((1, 0.6, 0.2), 0.4, 0.75),  # half of the second half
+        ((1, 0.6, 0.2), 0.6, 0.5),  # exactly at a point
+        ((1, 0.6, 0.2), 1.0, 0.0),  # there from the start
+        ((1, 0.2, 0.8), 0.6, 0.25),  # what comes back later does not count
+        ((1, 0.6, 0.2), 0.1, math.inf),  # never
+    ],
+)
+def test_a_level_is_reached_where_the_line_between_two_looks_crosses_it(values, level, share):
+    assert first_below(curve(*values), SHARES, level).tolist() == [pytest.approx(share)]
+
+
+def test_values_are_read_off_between_two_looks():
+    found = value_at(np.array([[1, 1, 1, 1], [0.5, 0.5, 0.5, 0.5], [0.3, 0.3, 0.3, 0.3]]), SHARES,
+                     np.array([0, 0.25, 0.75, math.inf]))  # fmt: skip
+    assert found[:3].tolist() == pytest.approx([1, 0.75, 0.4])
+    assert math.isnan(found[3])
+
+
+@pytest.mark.parametrize(
+    ("known", "kept", "expected"),
+    [
+        ((1, 0.5, 0), (1, 1, 1), 1.0),  # forgets all and loses nothing
+        ((1, 0.5, 0), (0.5, 0.5, 0.5), 0.5),
+        ((1, 0.5, 0), (1, 0.5, 0), 0.5),  # loses as much as it forgets: the triangle
+        ((1, 0.5, 0.5), (1, 1, 1), 0.525),  # half of the way: eleven of twenty-one levels, the last step to 0
+        ((1, 1, 1), (1, 1, 1), 0.025),  # forgets nothing: the level at 0 alone
+    ],
+)
+def test_the_area_is_the_utility_at_each_level_of_forgetting(known, kept, expected):
+    found = area(SHARES, {"k": curve(*known), "utility": curve(*kept)}, "k", 1.0, 0.0)
+    assert found.tolist() == [pytest.approx(expected)]
+
+
+def test_intervals_are_open_where_draws_never_reach_the_level():
+    reached = spread(np.array([10.0, 9, 10, 11]))
+    assert (reached["value"], reached["low"] <= 9.1, reached["high"] >= 10.9) == (10, True, True)
+    half = spread(np.array([10.0, 9, math.inf, math.inf]))
+    assert (half["value"], half["low"], half["high"]) == (10, 9, math.inf)
+    never = spread(np.array([math.inf, 9, 10, 11]))
+    assert (never["value"], math.isnan(never["low"])) == (math.inf, True)
+
+
+def test_steps_and_utility_lost_at_both_levels():
+    """The oracles know 0.2: their level is reached after 80 of 100 steps, 90 % of the way to it (0.28) after 72."""
+    scores = board({"plain": ((0.5, 0.9), (0.0, 0.4))}, oracle=0.2)
+    found = cells(level_rows(PLACE, scores), "level", "quantity")
+    assert found[ORACLE_LEVEL, STEPS] == pytest.approx(80)
+    assert found[SHARE_LEVEL, STEPS] == pytest.approx(72)
+    assert found[ORACLE_LEVEL, LOST] == pytest.approx(1 - (0.9 - 0.5 * 0.6))
+    assert found[SHARE_LEVEL, LOST] == pytest.approx(1 - (0.9 - 0.5 * 0.44))
+
+
+def test_a_course_runs_from_the_target_to_the_final_model():
+    scores = board({"plain": ((0.5, 0.9), (0.0, 0.4))})
+    found = cells(course_rows(PLACE, scores), "quantity", "share")
+    assert [found[KNOWN, share] for share in (0.0, 0.5, 1.0)] == [1, 0.5, 0]
+    assert [found["utility", share] for share in (0.0, 0.5, 1.0)] == pytest.approx([1, 0.9, 0.4])
+
+
+def test_methods_that_take_no_steps_have_no_course():
+    scores = VariantScores({"still": {0: run(model(1, 1))}}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100)
+    assert list(course_rows(PLACE, scores)) == list(level_rows(PLACE, scores)) == []
+
+
+def test_a_run_that_ended_early_stays_as_it_ended():
+    runs = {0: run(model(0.5, 1, budget_stage(0.5)) | model(0, 1)), 1: run(model(0.2, 1))}
+    scores = VariantScores({"m": runs}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100)
+    assert cells(course_rows(PLACE, scores), "quantity", "share")[KNOWN, 0.5] == pytest.approx((0.5 + 0.2) / 2)
+
+
+def test_the_others_are_compared_with_gradient_ascent():
+    scores = board({"grad_ascent": ((0.5, 1), (0.0, 1)), "slow": ((0.9, 1), (0.0, 1)), "stuck": ((1, 1), (1, 1))})
+    found = cells(rival_rows(PLACE, scores), "method", "level", "quantity")
+    # 90 % of the way is 0.1: gradient ascent is there after 90 steps, the slow one after eight ninths of its second half.
+    assert found["slow", SHARE_LEVEL, STEPS] == pytest.approx(50 + 50 * 8 / 9 - 90)
+    assert found["stuck", SHARE_LEVEL, STEPS] == math.inf
+    assert not [key for key in found if key[0] == "grad_ascent"]
+    assert not list(rival_rows(PLACE, board({"slow": ((0.9, 1), (0.1, 1))})))
+
+
+def test_variants_are_compared_within_a_task():
+    low, high = (board({"m": ((knows, 1), (0.0, 1))}) for knows in (0.5, 0.9))
+    places = {PLACE: low, ("toy", "towns", "high"): high, ("toy", "lakes", "high"): high}
+    rows = list(contrast_rows(places))
+    assert {(row["variant"], row["minus"]) for row in rows} == {("low", "high")}
+    found = cells(rows, "level", "quantity")
+    # Down to 0.1: at 90 steps from (0.5 at 50, 0 at 100), at 94.44 from (0.9 at 50, 0 at 100).
+    assert found[SHARE_LEVEL, STEPS] == pytest.approx(90 - (50 + 50 * 0.8 / 0.9))
+    assert found["", AREA] == pytest.approx(0)
+
+
+def after(stage, steps, kept):
+    known = {(stage, "forget", KNOWN, f"step={i}"): same(v) for i, v in enumerate(steps, 1)}
+    return known | {(stage, "retain", KEPT, "all"): same(kept), (stage, "general", GENERAL, "all"): same(kept)}
+
+
+def test_each_request_has_its_people_the_earlier_and_the_later_ones():
+    target = after("model", (1, 1, 1), 0.8)
+    own = after(request_stage(1), (0.1, 1, 0.8), 0.8) | after(request_stage(2), (0.3, 0.2, 0.6), 0.6)
+    own |= after("model", (0.5, 0.3, 0.1), 0.4)
+    scores = VariantScores({"m": {0: run(own)}}, target, after("model", (0, 0, 0), 0.8), set(), {}, REPLICATES, 100)
+    rows = [row for row in request_rows(PLACE, scores) if row["method"] == "m"]
+    found = cells(rows, "request", "quantity")
+    assert [found[i, "current"] for i in (1, 2, 3)] == pytest.approx([0.1, 0.2, 0.1])
+    assert [found[i, "earlier"] for i in (2, 3)] == pytest.approx([0.3, 0.4])
+    assert [found[i, "later"] for i in (1, 2)] == pytest.approx([0.9, 0.6])
+    assert [found[i, "utility"] for i in (1, 2, 3)] == pytest.approx([1, 0.75, 0.5])
+
+
+def test_one_request_is_no_row_of_requests():
+    assert list(request_rows(PLACE, board({"m": ((0.5, 1), (0, 1))}))) == []
