@@ -135,7 +135,7 @@ def test_a_run_that_ended_early_stays_as_it_ended():
 def test_the_others_are_compared_with_gradient_ascent():
     scores = board({"grad_ascent": ((0.5, 1), (0.0, 1)), "slow": ((0.9, 1), (0.0, 1)), "stuck": ((1, 1), (1, 1))})
     found = cells(rival_rows(PLACE, scores), "method", "level", "quantity")
-    # 90 % of the way is 0.1: gradient ascent is there after 90 steps, the slow one after eight ninths of its second half.
+    # 90 % of the way is 0.1: gradient ascent is there after 90 steps, the slow one 4.4 steps later.
     assert found["slow", SHARE_LEVEL, STEPS] == pytest.approx(50 + 50 * 8 / 9 - 90)
     assert found["stuck", SHARE_LEVEL, STEPS] == math.inf
     assert not [key for key in found if key[0] == "grad_ascent"]
