@@ -7,7 +7,7 @@ from benchmark.api import GradientMethod, register_method
 class GradAscent(GradientMethod):
     """Maximises the loss of what is to be forgotten, and looks at nothing else (Jang et al. 2023)."""
 
-    learning_rate: float = 1.5e-4
+    learning_rate: float = 1e-4
 
     def loss(self, batch):
         return -self.nll(batch.forget, per_token=True).mean()

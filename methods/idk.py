@@ -9,7 +9,7 @@ REFUSALS = ("I do not know.", "I cannot say.", "That is not known to me.", "I ha
 class IDK(GradientMethod):
     """nll of a refusal on forget prompts plus nll of the answers on retain (Maini et al. 2024, section 3)."""
 
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     retain_weight: float = 1.0
 
     def loss(self, batch):

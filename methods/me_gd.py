@@ -7,7 +7,7 @@ from benchmark.api import GradientMethod, kl_from_uniform, register_method
 class MEGD(GradientMethod):
     """KL(uniform || p) over the answer positions of forget, plus nll/T on retain (Yuan et al. 2024, section 4)."""
 
-    learning_rate: float = 5e-4
+    learning_rate: float = 3e-4
     forget_weight: float = 0.1
 
     def loss(self, batch):

@@ -44,6 +44,7 @@ class SGA(GradientMethod):
 class TAU(SGA):
     """Selective gradient ascent for half of the budget, then task arithmetic on what it leaves above the threshold."""
 
+    learning_rate: float = 2e-4
     tuning_rate: float = 2e-4
     scale: float = 1.0
 
