@@ -22,16 +22,6 @@ MEMBERSHIP_HOLDOUT = "holdout"
 QUESTION, TEXT = frozenset({"question"}), frozenset({"text"})
 BOTH = QUESTION | TEXT
 
-Aggregate = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-
-
-def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean of (n,) values under (B, n) weights, NaN values left out; (B,), NaN where no weight is left."""
-    scored = ~np.isnan(values)
-    kept = weights[:, scored]
-    with np.errstate(invalid="ignore"):
-        return kept @ values[scored] / kept.sum(1)
-
 
 def holdout_weight_below(
     values: np.ndarray, holdout: np.ndarray, weights: np.ndarray, side: Literal["left", "right"]
@@ -42,24 +32,57 @@ def holdout_weight_below(
     return below[:, np.searchsorted(holdout[order], values, side=side)]
 
 
-def weighted_auc(positive: np.ndarray, negative: np.ndarray, wp: np.ndarray, wn: np.ndarray) -> np.ndarray:
-    """Probability that a positive scores above a negative, ties counting half; weights (B, n+), (B, n-); (B,)."""
-    keep_p, keep_n = ~np.isnan(positive), ~np.isnan(negative)
-    positive, negative, wp, wn = positive[keep_p], negative[keep_n], wp[:, keep_p], wn[:, keep_n]
-    lower = holdout_weight_below(positive, negative, wn, "left")
-    upper = holdout_weight_below(positive, negative, wn, "right")
+def own_values(values: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
+    """What an example contributes to most metrics: its value, whatever the holdout."""
+    return values[None]
+
+
+def shares_below(values: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
+    """Share of the holdout below each value, ties counting half: their mean is the AUC; NaN without holdout."""
+    lower = holdout_weight_below(values, holdout, holdout_weights, "left")
+    upper = holdout_weight_below(values, holdout, holdout_weights, "right")
     with np.errstate(invalid="ignore"):
-        return (wp * (lower + upper) / 2).sum(1) / (wp.sum(1) * wn.sum(1))
+        return (lower + upper) / 2 / holdout_weights.sum(1, keepdims=True)
 
 
-def mean(values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
-    """The aggregate of most metrics: the weighted mean, whatever the holdout."""
-    return weighted_mean(values, weights)
+@dataclass(frozen=True)
+class Aggregate:
+    """The weighted mean, or the sum if `summed`, of what the examples contribute, and then `finish` on that.
+
+    `contributions` takes values (n,), the values (m,) of the holdout and its weights (B, m), none of them NaN, and
+    returns (B, n), or (1, n) where the holdout does not matter.
+    """
+
+    contributions: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] = own_values
+    summed: bool = False
+    finish: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __call__(
+        self, values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray
+    ) -> np.ndarray:
+        """(B,), NaN where no weight is left."""
+        return self.by_stratum(values, weights, np.ones((1, len(values))), holdout, holdout_weights)[0]
+
+    def by_stratum(
+        self,
+        values: np.ndarray,
+        weights: np.ndarray,
+        masks: np.ndarray,
+        holdout: np.ndarray,
+        holdout_weights: np.ndarray,
+    ) -> np.ndarray:
+        """The same for each of the strata of which `masks`, (S, n), has ones: (S, B)."""
+        scored, known = ~np.isnan(values), ~np.isnan(holdout)
+        own, strata = weights[:, scored], np.asarray(masks, dtype=float)[:, scored]
+        parts = self.contributions(values[scored], holdout[known], holdout_weights[:, known])
+        sums = (own * parts) @ strata.T if len(parts) > 1 else own @ (parts * strata).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = np.where(strata.any(1), sums, np.nan) if self.summed else sums / (own @ strata.T)
+        return (self.finish(found) if self.finish else found).T
 
 
-def auc(values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
-    """The AUC of telling the split from the holdout by the values."""
-    return weighted_auc(values, holdout, weights, holdout_weights)
+mean = Aggregate()
+auc = Aggregate(shares_below)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,16 @@ import math
 
 import numpy as np
 
-from benchmark.metrics.base import BOTH, TEXT, Metric, auc, holdout_weight_below, register, weighted_auc
+from benchmark.metrics.base import (
+    BOTH,
+    TEXT,
+    Aggregate,
+    Metric,
+    auc,
+    holdout_weight_below,
+    register,
+    shares_below,
+)
 from benchmark.metrics.probability import mean_of
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY
@@ -30,21 +39,15 @@ def min_k_logprob(sample: Sample) -> float:
     return mean_of(np.sort(sample.logprobs)[:kept])
 
 
-def exposures(values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
-    """Mean of -log2((1 + #{r: nll(r) <= nll(x)}) / (1 + |R|)), the holdout being R, from mean log-probabilities.
+def bits_of_rank(values: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
+    """-log2((1 + #{r: nll(r) <= nll(x)}) / (1 + |R|)), the holdout being R, from mean log-probabilities.
 
     Our reading of Baluta et al. 2024 after Carlini et al. 2019: 0 where every never-seen sequence is as likely as x,
-    log2(1 + |R|) where none is.
+    log2(1 + |R|) where none is; NaN without holdout.
     """
-    keep = ~np.isnan(holdout)
-    total = holdout_weights[:, keep].sum(1)
-    likelier = total[:, None] - holdout_weight_below(values, holdout[keep], holdout_weights[:, keep], "left")
-    bits = -np.log2((1 + likelier) / (1 + total[:, None]))
-    scored = ~np.isnan(values)
-    if not keep.any():
-        return np.full(len(weights), np.nan)
-    with np.errstate(invalid="ignore"):
-        return (weights * bits)[:, scored].sum(1) / weights[:, scored].sum(1)
+    total = holdout_weights.sum(1, keepdims=True)
+    likelier = total - holdout_weight_below(values, holdout, holdout_weights, "left")
+    return np.where(total > 0, -np.log2((1 + likelier) / (1 + total)), np.nan)
 
 
 def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,13 +71,13 @@ def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndar
     return scores[: len(forget)], scores[len(forget) :]
 
 
-def two_sided_auc(
-    values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray
-) -> np.ndarray:
+def two_sided(found: np.ndarray) -> np.ndarray:
     """max(AUC, 1 - AUC): an attacker who is always wrong knows as much as one who is always right."""
-    found = weighted_auc(values, holdout, weights, holdout_weights)
     return np.maximum(found, 1 - found)
 
+
+exposures = Aggregate(bits_of_rank)
+two_sided_auc = Aggregate(shares_below, finish=two_sided)
 
 register(
     Metric(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmark.metrics.base import BOTH, TEXT, Metric, register
+from benchmark.metrics.base import BOTH, TEXT, Aggregate, Metric, register
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY
 
@@ -56,19 +56,18 @@ def ngram_overlap(generated: Sequence[str], true: Sequence[str], n: int) -> floa
     return sum(found) / len(found) if found else 0.0
 
 
-def count_outliers(
-    values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray
-) -> np.ndarray:
-    """Weight of the values above the 95th percentile of the holdout, the least value that 95 % of it do not exceed."""
-    keep, scored = ~np.isnan(holdout), ~np.isnan(values)
-    if not keep.any() or not scored.any():
-        return np.full(len(weights), np.nan)
-    order = np.argsort(holdout[keep], kind="stable")
-    reached = np.cumsum(holdout_weights[:, keep][:, order], axis=1)
+def above_percentile(values: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
+    """1 for values above the 95th percentile of the holdout, the least value that 95 % of it do not exceed; else 0."""
+    if not len(holdout):
+        return np.full((1, len(values)), np.nan)
+    order = np.argsort(holdout, kind="stable")
+    reached = np.cumsum(holdout_weights[:, order], axis=1)
     first = (reached < PERCENTILE * reached[:, -1:] - 1e-9).sum(1)
-    bounds = holdout[keep][order][np.minimum(first, len(order) - 1)]
-    return ((values[scored] > bounds[:, None]) * weights[:, scored]).sum(1)
+    bounds = holdout[order][np.minimum(first, len(order) - 1)]
+    return (values > bounds[:, None]).astype(float)
 
+
+count_outliers = Aggregate(above_percentile, summed=True)
 
 register(
     Metric(

@@ -69,24 +69,37 @@ def _weights_of(rows: pd.DataFrame, weights: EntityWeights) -> np.ndarray:
 def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.ndarray]:
     """Every metric of one model's example frame under the drawn weights, by stage, split, metric and stratum."""
     found: dict[Key, np.ndarray] = {}
-    for (stage, split), part in examples.groupby(["stage", "split"], sort=True):
-        own, masks = _weights_of(part, weights), strata_masks(part, str(stage))
-        holdout = examples[(examples["stage"] == stage) & (examples["split"] == MEMBERSHIP_HOLDOUT)]
-        holdout_weights = _weights_of(holdout, weights)
-        for metric in reported(part, str(stage), str(split), holdout):
-            column, never_seen = part[metric.id].to_numpy(dtype=float), holdout[metric.id].to_numpy(dtype=float)
-            for stratum, mask in masks.items():
-                key = (str(stage), str(split), metric.id, stratum)
-                found[key] = metric.aggregate(column[mask], own[:, mask], never_seen, holdout_weights)
+    drawn: dict[tuple[str, tuple[str, ...]], np.ndarray] = {}  # most stages have the same examples
+    parts = {(str(stage), str(split)): part for (stage, split), part in examples.groupby(["stage", "split"], sort=True)}
+    for (stage, split), part in parts.items():
+        masks = strata_masks(part, stage)
+        holdout = parts.get((stage, MEMBERSHIP_HOLDOUT), part.iloc[:0])
+        own, never_seen = (_cached(drawn, rows, weights) for rows in (part, holdout))
+        for metric in reported(part, stage, split, holdout):
+            values, other = (rows[metric.id].to_numpy(dtype=float) for rows in (part, holdout))
+            by_stratum = metric.aggregate.by_stratum(values, own, np.vstack(list(masks.values())), other, never_seen)
+            found |= {(stage, split, metric.id, name): row for name, row in zip(masks, by_stratum, strict=True)}
     return found
 
 
+def _cached(
+    drawn: dict[tuple[str, tuple[str, ...]], np.ndarray], rows: pd.DataFrame, weights: EntityWeights
+) -> np.ndarray:
+    """`_weights_of` the rows, kept in `drawn`."""
+    key = ("".join(rows["split"].iloc[:1]), tuple(rows["entity"]))
+    if key not in drawn:
+        drawn[key] = _weights_of(rows, weights)
+    return drawn[key]
+
+
 def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
+    """How many examples are scored, by stage, split, metric and stratum."""
     sizes: dict[Key, int] = {}
     for (stage, split), part in examples.groupby(["stage", "split"]):
+        scored = part[list(METRICS)].notna().to_numpy()
         for stratum, mask in strata_masks(part, str(stage)).items():
-            counts = part.loc[mask, list(METRICS)].notna().sum()
-            sizes |= {(str(stage), str(split), metric, stratum): int(counts[metric]) for metric in METRICS}
+            counts = scored[mask].sum(0)
+            sizes |= {(str(stage), str(split), m, stratum): int(n) for m, n in zip(METRICS, counts, strict=True)}
     return sizes
 
 

@@ -5,9 +5,19 @@ import pytest
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
-from benchmark.metrics.base import weighted_auc, weighted_mean
+from benchmark.metrics.base import auc, mean
+from benchmark.metrics.membership import exposures, two_sided_auc
+from benchmark.metrics.memorization import count_outliers
 
 NAN = float("nan")
+
+
+def weighted_mean(values, weights):
+    return mean(values, weights, np.zeros(0), np.ones((len(weights), 0)))
+
+
+def weighted_auc(positive, negative, wp, wn):
+    return auc(positive, wp, negative, wn)
 
 
 def auc_by_pairs(positive, negative):
@@ -93,9 +103,9 @@ def test_auc_agrees_with_scikit_learn_on_real_weights():
 
 def test_auc_is_symmetric_and_sees_ranks_only(drawn):
     positive, negative, wp, wn = drawn
-    auc = weighted_auc(positive, negative, wp, wn)
-    assert weighted_auc(negative, positive, wn, wp) == pytest.approx(1 - auc)
-    assert weighted_auc(np.exp(positive), np.exp(negative), wp, wn) == pytest.approx(auc)
+    found = weighted_auc(positive, negative, wp, wn)
+    assert weighted_auc(negative, positive, wn, wp) == pytest.approx(1 - found)
+    assert weighted_auc(np.exp(positive), np.exp(negative), wp, wn) == pytest.approx(found)
 
 
 def test_auc_leaves_failures_out():
@@ -111,3 +121,14 @@ def test_auc_ranks_impossible_answers_lowest():
 @pytest.mark.parametrize(("positive", "negative"), [([NAN], [1]), ([1], [NAN]), ([], [1]), ([1], []), ([], [])])
 def test_auc_without_one_side_is_nan_not_half(positive, negative):
     assert np.isnan(plain_auc(positive, negative))
+
+
+@pytest.mark.parametrize("aggregate", [mean, auc, two_sided_auc, exposures, count_outliers])
+def test_strata_taken_together_are_those_taken_one_by_one(drawn, aggregate):
+    values, holdout, weights, holdout_weights = drawn
+    values[3] = holdout[2] = NAN
+    masks = np.array([np.ones(17), np.arange(17) % 2, np.arange(17) == 3, np.zeros(17)], dtype=bool)
+    together = aggregate.by_stratum(values, weights, masks, holdout, holdout_weights)
+    apart = [aggregate(values[m], weights[:, m], holdout, holdout_weights) for m in masks]
+    assert together == pytest.approx(np.vstack(apart), nan_ok=True)
+    assert np.isnan(together[2:]).all()

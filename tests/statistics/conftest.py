@@ -27,10 +27,11 @@ def _frame(columns, per_entity, strata):
             "split": split,
             "example": [f"{split}-{i}" for i in range(count)],
             "entity": [f"{split}-person-{i // per_entity:03}" for i in range(count)],
+            "kind": "question",
             "strata": [json.dumps(strata(i)) for i in range(count)],
         }
         parts.append(pd.DataFrame(rows | metrics))
-    names = ["stage", "split", "example", "entity", "strata", *METRICS]
+    names = ["stage", "split", "example", "entity", "kind", "strata", *METRICS]
     return pd.concat(parts, ignore_index=True).reindex(columns=names)
 
 
@@ -68,6 +69,7 @@ def _board(methods, variant="low", track="toy", anchors=(), strata=_halves):
             "variant": variant,
             "method": method,
             "seed": seed,
+            "budget_steps": 60,
             "anchor": method in ("target", "oracle", *anchors),
         }
         for method, seed, _ in runs

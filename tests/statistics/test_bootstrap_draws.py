@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.metrics.base import weighted_mean
+from benchmark.metrics.base import mean
 from benchmark.statistics.bootstrap import LEVEL, entity_weights, interval, mean_of_picks, picks
 
 
@@ -97,7 +97,7 @@ def clusters(values):
 def interval_of_mean(values, entities, seed=0, replicates=1000):
     weights = entity_weights(entities, replicates, rng(seed))
     columns = np.column_stack([weights[("forget", e)] for e in entities["entity"]])
-    return interval(weighted_mean(values, columns))
+    return interval(mean(values, columns, np.zeros(0), columns[:, :0]))
 
 
 @pytest.mark.parametrize("count", [40, 150])
