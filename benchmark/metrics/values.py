@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -42,12 +43,17 @@ def _score(metric: Metric, sample: Sample) -> float:
         return float("nan")
 
 
+def _scored(stage: str, split: str, kind: str) -> list[Metric]:
+    return [metric for metric in METRICS.values() if metric.applies(stage, split, kind)]
+
+
 def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
     """One row per sample: stage, split, example, entity, kind, strata (JSON), and a column per metric.
 
     NaN is what was not scored.
     """
     rows = []
+    scored = lru_cache(maxsize=None)(_scored)
     for sample in samples:
         row: dict[str, object] = {
             "stage": sample.stage,
@@ -58,8 +64,7 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
         }
         row["strata"] = json.dumps(sample.strata, sort_keys=True)
         if not np.isnan(sample.logprobs).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
-            scored = (m for m in METRICS.values() if m.applies(sample.stage, sample.split, sample.kind))
-            row |= {m.id: _score(m, sample) for m in scored}
+            row |= {m.id: _score(m, sample) for m in scored(sample.stage, sample.split, sample.kind)}
         rows.append(row)
     columns = ["stage", "split", "example", "entity", "kind", "strata", *METRICS]
     return _fitted(pd.DataFrame(rows).reindex(columns=columns))
@@ -98,7 +103,8 @@ def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.n
     """Rows of each stratum, "all" first, then "name=value" in order; points of the budget have "all" alone."""
     if fraction_of(stage) is not None:
         return {ALL: np.ones(len(part), dtype=bool)}
-    tags = [json.loads(text) for text in part["strata"]]
+    parsed = {text: json.loads(text) for text in part["strata"].unique()}
+    tags = [parsed[text] for text in part["strata"]]
     names = sorted({(name, value) for tag in tags for name, value in tag.items()})
     masks = {f"{name}={value}": np.array([tag.get(name) == value for tag in tags]) for name, value in names}
     return {ALL: np.ones(len(part), dtype=bool), **masks}

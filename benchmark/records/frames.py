@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import pandas as pd
 
 from benchmark.metrics.values import example_frame
 from benchmark.records.schema import ORACLE, TARGET, Record
-from benchmark.records.store import ResultStore
+from benchmark.records.store import ResultStore, parsed, samples_content
 
 
 def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -91,4 +93,14 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
 
 def example_frames(results: ResultStore, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
     """The example frame of every successful record, by id."""
-    return {r.id: example_frame(results.samples_of(r)) for r in records if r.status == "ok"}
+    return {r.id: read_frame(results.path_of(r), r) for r in records if r.status == "ok"}
+
+
+def read_frame(path: Path, record: Record) -> pd.DataFrame:
+    """The example frame of the samples beside the record at `path`; what has the same bytes is computed once."""
+    return _frame(samples_content(path, record), path)
+
+
+@cache
+def _frame(content: bytes, path: Path) -> pd.DataFrame:
+    return example_frame(parsed(content, path))

@@ -105,7 +105,11 @@ def samples_content(path: Path, record: Record) -> bytes:
 
 def read_samples(path: Path, record: Record) -> list[Sample]:
     """The samples beside the record at `path`; BadInput if their file is not the recorded one, or not of samples."""
-    content = samples_content(path, record)
+    return parsed(samples_content(path, record), path)
+
+
+def parsed(content: bytes, path: Path) -> list[Sample]:
+    """The samples in the bytes of a file beside the record at `path`; BadInput if they are none."""
     try:
         return samples_from_bytes(content)
     except (ArrowException, ValueError, TypeError, KeyError) as error:

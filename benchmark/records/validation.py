@@ -15,11 +15,13 @@ from benchmark.metrics import METRICS
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE, ON_THE_WAY, sort_of
-from benchmark.metrics.values import Value, example_frame, metric_values
+from benchmark.metrics.values import Value, metric_values
+from benchmark.records.frames import read_frame
 from benchmark.records.schema import ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore, read_record, read_samples
 
 TOLERANCE = 1e-9
+SAMPLES_KEPT = 8  # in memory: those of a record and of its references
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Finding:
 
 
 class Folder:
-    """All records below a results folder, with their example frames read once."""
+    """All records below a results folder, whose example frames and samples are read when asked for."""
 
     def __init__(self, results: ResultStore) -> None:
         self.results = results
@@ -50,15 +52,14 @@ class Folder:
             except BadInput as error:
                 self.unreadable.append(Finding(path, "schema", str(error).removeprefix(f"{path}: ")))
         self.by_id = {record.id: (path, record) for path, record in self.records.items()}
-        self.frame = lru_cache(maxsize=None)(self._frame)
-        self.samples = lru_cache(maxsize=None)(self._samples)
+        self.samples = lru_cache(maxsize=SAMPLES_KEPT)(self._samples)
 
     def _samples(self, record_id: str) -> list[Sample]:
         path, record = self.by_id[record_id]
         return read_samples(path, record)
 
-    def _frame(self, record_id: str) -> pd.DataFrame:
-        return example_frame(self.samples(record_id))
+    def frame(self, record_id: str) -> pd.DataFrame:
+        return read_frame(*self.by_id[record_id])
 
 
 Check = Callable[[Path, Record, Folder], Iterator[str]]
