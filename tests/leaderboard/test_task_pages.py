@@ -1,0 +1,169 @@
+"""Task pages: cards as safe HTML, and tables and figures that say what the standings say."""
+
+import math
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from benchmark.records.schema import ORACLE, TARGET
+from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
+from leaderboard.cards import card_of, rendered
+from leaderboard.course_plots import course_plots
+from leaderboard.strata_plots import is_geometric, is_numeric, stratum_plots
+from leaderboard.tables import UNKNOWN, Quantity
+from leaderboard.task_tables import NEVER, contrast_grids, level_grids, metric_grids, printed, rival_grids
+
+KNOWN = "paraphrased_probability"
+COLOURS = {"mine": "#3b7dd8", "yours": "#e07b39", "none": "#8b929c"}
+
+
+def test_a_card_has_a_title_a_summary_and_a_body():
+    card = rendered("# `towns`: forget a *town*\n\n| measures |\n|---|\n| towns |\n", "towns")
+    assert str(card.title) == "<code>towns</code>: forget a <em>town</em>"
+    assert card.summary == "forget a town"
+    assert "<td>towns</td>" in card.body
+
+
+@pytest.mark.parametrize("hostile", ["<script>x()</script>", "![x](http://a.b/c.png)", "[x](javascript:x())"])
+def test_a_card_loads_and_runs_nothing(hostile):
+    body = rendered(f"# t\n\n{hostile}\n", "t").body
+    assert "<script" not in body
+    assert "<img" not in body
+    assert "href" not in body
+
+
+def test_links_of_a_card_lead_to_the_web_or_nowhere():
+    body = rendered("# t\n\n[paper](https://a.org/x) and [notes](../notes.md)\n", "t").body
+    assert 'href="https://a.org/x"' in body
+    assert body.count("href") == 1
+    assert "notes" in body
+
+
+@pytest.mark.parametrize("name", ["..", "../frequency", "no-such-task", "a/b", ""])
+def test_tasks_from_elsewhere_have_no_card(name):
+    assert card_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "value", "interval"),
+    [
+        (Quantity(0.1234, 0.1, 0.2), "0.123", "0.100 to 0.200"),
+        (Quantity(-7.25, -12.5, -1.9), "−7.250", "−12.500 to −1.900"),
+        (Quantity(10.0, 9.0, math.inf), "10.000", "9.000 to ∞"),
+        (Quantity(math.inf, math.nan, math.nan), NEVER, ""),
+        (UNKNOWN, "–", ""),
+        (Quantity(0.5, math.nan, math.nan), "0.500", ""),
+    ],
+)
+def test_a_cell_says_value_and_interval(quantity, value, interval):
+    assert (printed(quantity).value, printed(quantity).interval) == (value, interval)
+
+
+def rows(*cells, **same):
+    return pd.DataFrame([same | dict(zip(("method", "level", "quantity", "value"), c, strict=True)) for c in cells])
+
+
+def spread(frame):
+    return frame.assign(low=frame["value"] - 1, high=frame["value"] + 1)
+
+
+@pytest.fixture
+def board():
+    """Two methods on two variants; `yours` never comes down to the oracles' interval."""
+    place = {"track": "toy", "task": "towns"}
+    levels = rows(
+        ("mine", "", AREA, 0.9),
+        ("mine", ORACLE_LEVEL, STEPS, 30.0),
+        ("mine", ORACLE_LEVEL, LOST, 0.2),
+        ("mine", SHARE_LEVEL, STEPS, 20.0),
+        ("mine", SHARE_LEVEL, LOST, 0.1),
+        ("yours", "", AREA, 0.4),
+        ("yours", ORACLE_LEVEL, STEPS, math.inf),
+        ("yours", ORACLE_LEVEL, LOST, math.nan),
+        ("yours", SHARE_LEVEL, STEPS, 50.0),
+        ("yours", SHARE_LEVEL, LOST, 0.3),
+        variant="in",
+        **place,
+    )
+    rivals = rows(("yours", SHARE_LEVEL, STEPS, 30.0), ("yours", ORACLE_LEVEL, STEPS, math.inf), variant="in", **place)
+    contrasts = rows(("mine", ORACLE_LEVEL, STEPS, -math.inf), variant="out", minus="in", **place)
+    courses = pd.DataFrame(
+        [
+            place | {"variant": "in", "method": m, "quantity": q, "share": s, "value": v, "low": v, "high": v}
+            for m in ("mine", "yours", "none")
+            for q, s, v in [(KNOWN, 0, 0.9), (KNOWN, 1, 0.1), ("utility", 0, 1.0), ("utility", 1, 0.8)]
+        ]
+    )
+    strata = pd.DataFrame(
+        [
+            place | {"variant": "in", "method": m, "metric": KNOWN, "stratum": s, "n": 9, "seeds": 1}
+            | {"value": v, "low": v, "high": v}
+            for m, v in ((TARGET, 0.9), (ORACLE, 0.1), ("mine", 0.2))
+            for s in ("all", "frequency=1", "frequency=16", "frequency=32")
+        ]
+    )  # fmt: skip
+    return SimpleNamespace(
+        levels=spread(levels), rivals=spread(rivals), contrasts=spread(contrasts), courses=courses, strata=strata
+    )
+
+
+def cells(grid):
+    names = [(h.name, c) for h in grid.headings for c in h.columns]
+    return {(method, *name): cell.value for method, line in grid.rows for name, cell in zip(names, line, strict=True)}
+
+
+def test_the_table_of_levels_stands_in_the_order_of_the_ranking(board):
+    (grid,) = level_grids(board, "towns", ["yours", "mine"])
+    assert [method for method, _ in grid.rows] == ["yours", "mine"]
+    found = cells(grid)
+    assert found["mine", "at 90 % of the way", "steps"] == "20.0"
+    assert found["mine", "at the oracles' interval", "utility lost"] == "0.200"
+    assert found["yours", "at the oracles' interval", "steps"] == NEVER
+    assert found["yours", "", "area"] == "0.400"
+
+
+def test_differences_say_which_of_the_two_never_got_there(board):
+    (rivals,) = rival_grids(board, "towns", ["mine", "yours"])
+    assert cells(rivals)["yours", "at 90 % of the way", "steps"] == "30.0"
+    assert cells(rivals)["yours", "at the oracles' interval", "steps"] == "not reached by the method"
+    (variants,) = contrast_grids(board, "towns", ["mine", "yours"])
+    assert variants.label == "towns/out minus towns/in"
+    assert cells(variants)["mine", "at the oracles' interval", "steps"] == "not reached by towns/in"
+
+
+def test_all_metrics_stand_below_their_axes_with_references_first(board):
+    (grid,) = metric_grids(board, "towns", ["mine"])
+    assert [method for method, _ in grid.rows] == [TARGET, ORACLE, "mine"]
+    assert cells(grid)["mine", "forgetting", KNOWN] == "0.200"
+
+
+def test_a_course_goes_from_the_target_to_the_end_and_anchors_are_left_out(board):
+    knowledge, trade_off = course_plots(board, "towns", COLOURS)
+    lines = {t["name"]: t for t in knowledge.plots[0].figure["data"] if t.get("name") and t.get("line")}
+    assert set(lines) == {ORACLE, "mine", "yours"}
+    assert (lines["mine"]["x"], lines["mine"]["y"]) == ([0, 1], [0.9, 0.1])
+    price = {t["name"]: t for t in trade_off.plots[0].figure["data"]}
+    assert price["mine"]["x"] == pytest.approx([0, 1])  # nothing, and all of the way from the target to the oracles
+    assert price["mine"]["y"] == [1.0, 0.8]
+
+
+def test_strata_of_numbers_are_drawn_in_their_order(board):
+    (group,) = stratum_plots(board, "towns", COLOURS)
+    lines = {t["name"]: t for t in group.plots[0].figure["data"]}
+    assert lines[TARGET]["x"] == [1, 16, 32]
+
+
+def test_nothing_to_draw_gives_no_plots(board):
+    empty = SimpleNamespace(courses=board.courses.iloc[:0], strata=board.strata.iloc[:0])
+    assert course_plots(empty, "towns", COLOURS) == stratum_plots(empty, "towns", COLOURS) == []
+    assert stratum_plots(SimpleNamespace(strata=board.strata[board.strata["stratum"] == "all"]), "towns", COLOURS) == []
+
+
+def test_axes_are_logarithmic_where_values_double():
+    assert is_geometric([1, 2, 4, 8, 64])
+    assert not is_geometric([1, 2, 3, 4])
+    assert not is_geometric([0, 1, 2])
+    assert is_numeric(["1", "16"])
+    assert not is_numeric(["low", "mid"])
+    assert not is_numeric(["nan"])
