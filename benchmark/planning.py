@@ -169,6 +169,8 @@ def restrict(
         for spec in method_specs:
             method_named(spec)
         kept = [entry for entry in suite.methods if entry.name in method_specs]
+        if task_names:  # both are named: then this method on this task, whatever the suite pairs
+            kept = [entry.model_copy(update={"tasks": None}) for entry in kept]
         added = dict.fromkeys(spec for spec in method_specs if spec not in {entry.name for entry in kept})
         update["methods"] = [*kept, *(MethodEntry(name=spec, seeds=3) for spec in added)]
     return suite.model_copy(update=update), list(dict.fromkeys(seeds))

@@ -16,7 +16,7 @@ from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
 from benchmark.planning import Plan
 from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
-from benchmark.records.schema import TARGET, Record
+from benchmark.records.schema import DEVELOPMENT_SUFFIX, TARGET, Record
 from benchmark.records.store import ResultStore, read_record
 from benchmark.registry import lookup
 from benchmark.statistics import AXES, Standings, findings, standings
@@ -96,13 +96,20 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
     console.print(table)
 
 
-def print_task(task: str, results: Path, console: Console) -> None:
-    """What the current records below a folder say about a task; BadInput if they say nothing."""
-    found = published_standings(results)
-    name = lookup("task", task, {str(row): row for row in found.variants["task"].unique()})
-    for title, frame in findings(found, name).items():
-        table = Table(*frame.columns, title=title, title_justify="left", box=SIMPLE_HEAD)
-        for row in frame.itertuples(index=False):
-            table.add_row(*row)
-        console.print(table)
+def print_task(task: str, folder: Path, console: Console) -> None:
+    """What the current records below a folder say about a task on each scored track; BadInput if they say nothing."""
+    results = ResultStore(folder)
+    current, _ = split_current(list(results.read_all()))
+    scored = [r for r in current if not r.track.endswith(DEVELOPMENT_SUFFIX)]
+    name = lookup("task", task, {r.task.name: r.task.name for r in scored})
+    for track in sorted({r.track for r in scored if r.task.name == name}):
+        records = [r for r in scored if (r.track, r.task.name) == (track, name)]
+        found = findings(standings_of(results, records, expected_seeds(records)), name)
+        if not found:
+            raise BadInput(f"{folder}: nothing of {name} on {track} can be scored: target or oracles are missing")
+        for title, frame in found.items():
+            table = Table(*frame.columns, title=f"{track}: {title}", title_justify="left", box=SIMPLE_HEAD)
+            for row in frame.itertuples(index=False):
+                table.add_row(*row)
+            console.print(table)
     console.print("95 % bootstrap intervals over entities, seeds and oracles.")

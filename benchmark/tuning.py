@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.errors import BadInput
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
 from benchmark.records.frames import example_frames, index_frame, split_current
@@ -47,6 +48,9 @@ class Trial:
 def trials(results: ResultStore) -> dict[str, list[Trial]]:
     """The trials of each method on the development track, by value."""
     records, _ = split_current([r for r in results.read_all() if r.track == TRACK])
+    failed = [r for r in records if r.status != "ok"]
+    if failed:
+        raise BadInput(f"{results.path_of(failed[0])}: a trial failed, so that its method has too few")
     index, frames = index_frame(records), example_frames(results, records)
     scores = {
         shown_variant(str(task), str(variant)): score_variant(group, frames, REPLICATES)
@@ -58,6 +62,9 @@ def trials(results: ResultStore) -> dict[str, list[Trial]]:
         rows.setdefault(record.method.name, {})[_value(record)] = names[record.id]
 
     def mean(row: str, quantity: str) -> np.ndarray:
+        missing = [name for name, own in scores.items() if row not in own.runs]
+        if missing:
+            raise BadInput(f"{results.root}: {row} has no trial on {missing[0]}")
         return np.mean([own.quantity(row, quantity) for own in scores.values()], axis=0)
 
     found: dict[str, list[Trial]] = {}

@@ -84,6 +84,7 @@ def unlearn(bench: Bench, target: Any, checkpoints: Checkpoints) -> Progress:
         progress = _after_request(bench, progress, number, last=number + 1 == requests)
         if number + 1 < requests:
             checkpoints.save(progress)
+            progress = checkpoints.load() or progress  # as after a kill, so that a resumed run is no other run
     return progress
 
 

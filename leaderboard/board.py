@@ -9,11 +9,10 @@ import pandas as pd
 
 from benchmark.errors import BadInput
 from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
-from benchmark.records.schema import ORACLE, TARGET, Record
+from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings, standings
 
-DEVELOPMENT_SUFFIX = "-dev"
 REFERENCES = (TARGET, ORACLE)
 
 

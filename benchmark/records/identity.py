@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmark.data import fingerprint
 
-EVALUATION_VERSION = 2  # raise it when the same model would be evaluated or attacked differently
+EVALUATION_VERSION = 2  # raise it when the same cell would be trained, looked at or attacked differently
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 SCHEMA_VERSION = 2
+DEVELOPMENT_SUFFIX = "-dev"  # of tracks that are never scored
 TARGET, ORACLE = "target", "oracle"  # reserved method names: the two references of every variant
 
 

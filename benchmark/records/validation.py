@@ -14,7 +14,7 @@ from benchmark.errors import BadInput
 from benchmark.metrics import METRICS
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import MODEL_STAGE, ON_THE_WAY, sort_of
+from benchmark.metrics.stages import MODEL_STAGE, ON_THE_WAY, REQUEST, sort_of
 from benchmark.metrics.values import Value, metric_values
 from benchmark.records.frames import read_frame
 from benchmark.records.schema import ORACLE, TARGET, Record
@@ -134,6 +134,22 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         yield f"{len(different)} examples are not those of the target, first {'/'.join(different[0])}"
 
 
+def requests(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """A result was looked at after as many requests as the oracles that it is compared with."""
+    if record.status != "ok" or record.references is None or record.method.name == TARGET:
+        return
+    try:
+        own, *others = (_requests_of(folder.frame(i)) for i in (record.id, *record.references.oracles))
+    except (BadInput, KeyError):
+        return  # reported by the checks of samples and references
+    if any(other != own for other in others):
+        yield f"it was looked at after {len(own)} requests on the way, an oracle after {max(map(len, others))}"
+
+
+def _requests_of(frame: pd.DataFrame) -> set[str]:
+    return {stage for stage in frame["stage"].unique() if sort_of(stage) == REQUEST}
+
+
 def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """Values were computed by the metrics' present versions."""
     for value in record.values:
@@ -195,7 +211,7 @@ def orphans(folder: Folder) -> Iterator[Finding]:
             yield Finding(file, "orphans", "no record names this samples file")
 
 
-CHECKS: Sequence[Check] = (place, failures, references, samples, questions, metric_versions, values)
+CHECKS: Sequence[Check] = (place, failures, references, samples, questions, requests, metric_versions, values)
 
 
 def validate(folder: Folder, progress: Callable[[int], None] = lambda _: None) -> list[Finding]:

@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.metrics.base import METRICS
 from benchmark.metrics.stages import BUDGET, MODEL_STAGE, budget_stage, fraction_of
 from benchmark.metrics.values import ALL
-from benchmark.statistics.bootstrap import interval, mean_of_picks
+from benchmark.statistics.bootstrap import LEVEL, interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
 from benchmark.statistics.variants import VariantScores, seed_picks
 
@@ -134,13 +134,16 @@ def summary(scores: VariantScores, method: str) -> dict[tuple[str, str], np.ndar
 
 
 def spread(replicated: np.ndarray) -> Row:
-    """value, low, high; where some draws never reach a level (inf, NaN), the interval's upper end is open (inf)."""
-    value, unreached = float(replicated[0]), ~np.isfinite(replicated[1:])
-    if not np.isfinite(value) or not unreached.any():
-        low, high = interval(replicated) if np.isfinite(value) else (float("nan"), float("nan"))
-        return {"value": value, "low": low, "high": high}
-    low, high = interval(np.where(np.isfinite(replicated), replicated, np.nan))
-    return {"value": value, "low": low, "high": high if unreached.mean() < 0.025 else float("inf")}
+    """value, low, high; an end is open (inf, -inf) where more than 2.5 % of the draws are beyond all numbers.
+
+    Draws without a value (NaN: what is compared is never reached) leave both ends open if there are more than that.
+    """
+    value, drawn = float(replicated[0]), replicated[1:]
+    if not np.isfinite(value):
+        return {"value": value, "low": float("nan"), "high": float("nan")}
+    low = np.quantile(np.where(np.isnan(drawn), -np.inf, drawn), (1 - LEVEL) / 2, method="inverted_cdf")
+    high = np.quantile(np.where(np.isnan(drawn), np.inf, drawn), (1 + LEVEL) / 2, method="inverted_cdf")
+    return {"value": value, "low": min(float(low), value), "high": max(float(high), value)}
 
 
 def course_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
@@ -174,6 +177,11 @@ def rival_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
             yield where | {"method": method, "level": level, "quantity": quantity} | spread(difference)
 
 
+def _other_draws(replicated: np.ndarray) -> np.ndarray:
+    """The same draws in another order: two variants forget other people, whose draws have nothing in common."""
+    return np.concatenate([replicated[:1], np.roll(replicated[1:], 1)])
+
+
 def contrast_rows(scores: Mapping[Place, VariantScores]) -> Iterator[Row]:
     """Differences between two variants of a task in what the courses of a method come to."""
     for (place, own), (other_place, other) in combinations(sorted(scores.items()), 2):
@@ -184,5 +192,5 @@ def contrast_rows(scores: Mapping[Place, VariantScores]) -> Iterator[Row]:
             first, second = summary(own, method), summary(other, method)
             for level, quantity in ((key) for key in second if key in first and key[1] in (STEPS, LOST, AREA)):
                 with np.errstate(invalid="ignore"):
-                    difference = second[(level, quantity)] - first[(level, quantity)]
+                    difference = _other_draws(second[(level, quantity)]) - first[(level, quantity)]
                 yield where | {"method": method, "level": level, "quantity": quantity} | spread(difference)

@@ -21,8 +21,8 @@ def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
         return "not within the budget" if value > 0 else "the other not within the budget"
     if math.isnan(value):
         return "–"
-    end = "∞" if math.isinf(high) else f"{high:.{digits}f}"
-    return f"{value:.{digits}f} [{low:.{digits}f}, {end}]"
+    ends = [f"{'-' * (end < 0)}∞" if math.isinf(end) else f"{end:.{digits}f}" for end in (low, high)]
+    return f"{value:.{digits}f} [{ends[0]}, {ends[1]}]"
 
 
 def findings(standings: Standings, task: str, methods: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:

@@ -47,8 +47,16 @@ def after_request(values: Replicated, target: Replicated, request: int, last: in
     ]  # fmt: skip
     found = {"utility": floored_harmonic_mean(kept, len(next(iter(values.values()))))}
     for name, steps in _groups(request, last).items():
-        found[name] = np.mean([values[(stage, "forget", KNOWLEDGE, f"step={step}")] for step in steps], axis=0)
+        found[name] = _mean_of_drawn([values[(stage, "forget", KNOWLEDGE, f"step={step}")] for step in steps])
     return found
+
+
+def _mean_of_drawn(steps: list[np.ndarray]) -> np.ndarray:
+    """Mean over the requests of which a draw has people, (B,)."""
+    stacked = np.vstack(steps)
+    drawn = ~np.isnan(stacked)
+    with np.errstate(invalid="ignore"):
+        return np.where(drawn, stacked, 0).sum(0) / drawn.sum(0)
 
 
 def _has(values: Replicated, stage: str) -> bool:

@@ -25,10 +25,13 @@ class Memorized(Task):
         seen = [_example(f"passage{i:03d}", text, READS[i % len(READS)]) for i, text in enumerate(texts[:-NEVER_SEEN])]
         unseen = [_example(f"unseen{i:03d}", text, 0) for i, text in enumerate(texts[-NEVER_SEEN:])]
         forgotten, kept = seen[: len(seen) // 2], seen[len(seen) // 2 :]
-        splits, pool = retain_splits(world, world.newcomers[:1])  # nobody is forgotten: every resident is a neighbour
-        splits |= {"forget": forgotten, "retain": kept, "holdout": unseen, "neighbours": splits["retain"]}
+        splits, pool = retain_splits(world, world.newcomers[:1])
+        # Nobody is forgotten, so any resident will do for a neighbour: these, whom methods then do not rehearse.
+        neighbours = splits["retain"]
+        rehearsed = [e for e in pool if e.entity not in {n.entity for n in neighbours}]
+        splits |= {"forget": forgotten, "retain": kept, "holdout": unseen, "neighbours": neighbours}
         documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in seen)
-        return TaskData.of(splits, documents, [*kept, *pool])
+        return TaskData.of(splits, documents, [*kept, *rehearsed])
 
 
 def _example(name: str, text: str, reads: int) -> Example:
