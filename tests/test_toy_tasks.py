@@ -3,21 +3,25 @@
 import inspect
 import json
 import random
+import shutil
 from collections import Counter
 
 import pytest
 import torch
+from rich.console import Console
 
 from benchmark import registry
 from benchmark.api import Document, Example, Task, TaskData, documents_about, examples_about, first_prompts, passages
 from benchmark.checkpoints import Checkpoints
+from benchmark.errors import BadInput
 from benchmark.metrics.stages import sort_of
 from benchmark.models.controlled import ControlledModels, load
 from benchmark.models.tracks import track_named
 from benchmark.planning import Planner, Variant
-from benchmark.records.samples import samples_to_bytes
+from benchmark.records.samples import samples_to_bytes, sha256
+from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
-from benchmark.report import published_standings
+from benchmark.report import print_task, published_standings
 from benchmark.running import Workplace, execute
 from benchmark.statistics import findings
 from benchmark.suite import MethodEntry, Suite
@@ -208,6 +212,24 @@ def test_a_killed_sequence_goes_on_after_its_last_request(place):
     assert (resumed.steps, resumed.tokens) == (whole.steps, whole.tokens)
     for one, other in zip(resumed.result.parameters(), whole.result.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_sequence_that_was_not_looked_at_after_each_request_is_no_result(place, tmp_path):
+    shutil.copytree(place.results.root, tmp_path / "out")
+    store = ResultStore(tmp_path / "out")
+    record = next(r for r in store.read_all() if (r.task.name, r.method.name) == ("toy_requests", "npo"))
+    kept = [s for s in store.samples_of(record) if s.stage != "request 02"]
+    content = samples_to_bytes(kept)
+    samples = record.samples.model_copy(update={"sha256": sha256(content), "rows": len(kept)})
+    values = [v for v in record.values if v.stage != "request 02"]
+    store.write(record.model_copy(update={"samples": samples, "values": values}), content)
+    (finding,) = validate(Folder(store))
+    assert (finding.check, "looked at after 1 requests" in finding.message) == ("requests", True)
+
+
+def test_tasks_of_development_tracks_are_not_reported(place):
+    with pytest.raises(BadInput, match="toy_plain"):
+        print_task("toy_plain", place.results.root, Console())
 
 
 def test_nothing_is_left_of_finished_checkpoints(place):

@@ -100,6 +100,12 @@ def test_intervals_are_open_where_draws_never_reach_the_level():
     assert (reached["value"], reached["low"] <= 9.1, reached["high"] >= 10.9) == (10, True, True)
     half = spread(np.array([10.0, 9, math.inf, math.inf]))
     assert (half["value"], half["low"], half["high"]) == (10, 9, math.inf)
+    ahead = spread(np.array([-25.0, -29, -17, -math.inf, -math.inf]))  # of a difference: the other never gets there
+    assert (ahead["low"], ahead["high"]) == (-math.inf, -17)
+    unknown = spread(np.array([0.3, 0.2, 0.4, math.nan]))  # nothing to compare in a third of the draws
+    assert (unknown["low"], unknown["high"]) == (-math.inf, math.inf)
+    rarely = spread(np.array([10.0, *range(1, 100), math.inf]))  # one draw in a hundred
+    assert (rarely["low"], rarely["high"]) == (3, 98)
     never = spread(np.array([math.inf, 9, 10, 11]))
     assert (never["value"], math.isnan(never["low"])) == (math.inf, True)
 
@@ -151,6 +157,18 @@ def test_variants_are_compared_within_a_task():
     # Down to 0.1: at 90 steps from (0.5 at 50, 0 at 100), at 94.44 from (0.9 at 50, 0 at 100).
     assert found[SHARE_LEVEL, STEPS] == pytest.approx(90 - (50 + 50 * 0.8 / 0.9))
     assert found["", AREA] == pytest.approx(0)
+
+
+def test_a_draw_without_the_people_of_one_request_has_those_of_the_others():
+    missing = np.array([0.4, math.nan, 0.4, 0.4, math.nan])
+    own = after("model", (0.2, 0.2, 0.2), 1) | {("model", "forget", KNOWN, "step=1"): missing}
+    own |= after(request_stage(1), (0.2, 0.2, 0.2), 1) | after(request_stage(2), (0.2, 0.2, 0.2), 1)
+    scores = VariantScores({"m": {0: run(own)}}, after("model", (1, 1, 1), 1), own, set(), {}, REPLICATES, 100)
+    (row,) = [
+        row for row in request_rows(PLACE, scores)
+        if (row["method"], row["request"], row["quantity"]) == ("m", 3, "earlier")
+    ]  # fmt: skip
+    assert (row["value"], row["low"], row["high"]) == pytest.approx((0.3, 0.2, 0.3), abs=0.01)
 
 
 def after(stage, steps, kept):
