@@ -1,6 +1,7 @@
 """What the committed records must show: they recompute, anchors stand where they must, and the cards tell the truth."""
 
 import io
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
 from benchmark.registry import methods
 from benchmark.report import HELD_OUT_BAR, TRAINED_BAR, print_task, standings_of
+from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from benchmark.suite import load_suite
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -98,6 +100,68 @@ def test_more_frequent_facts_leave_more_behind(board, method):
     assert (rows["seeds"] >= 3).all()
     assert rows.loc["low", "value"] < rows.loc["mid", "value"] < rows.loc["high", "value"]
     assert rows.loc["low", "high"] < rows.loc["high", "low"]
+
+
+def told(frame, **wanted):
+    """The one row of a frame with these values."""
+    for column, value in wanted.items():
+        frame = frame[frame[column] == value]
+    (row,) = frame.to_dict("records")
+    return row
+
+
+def test_targets_know_facts_of_both_distributions_equally_well(board):
+    known = {
+        v: told(board.strata, variant=v, method="target", metric="exact_answer", stratum="all") for v in ("in", "out")
+    }
+    assert abs(known["in"]["value"] - known["out"]["value"]) < 0.02
+
+
+@pytest.mark.parametrize("method", ["grad_ascent", "grad_diff"])
+def test_canaries_are_forgotten_in_fewer_steps_at_90_percent_of_the_way(board, method):
+    rows = board.contrasts[(board.contrasts["method"] == method) & (board.contrasts["variant"] == "out")]
+    assert told(rows, level=SHARE_LEVEL, quantity=STEPS)["high"] < 0
+
+
+def test_ordinary_facts_cost_more_utility_than_canaries(board):
+    rows = board.contrasts[board.contrasts["variant"] == "out"]
+    assert told(rows, method="grad_diff", level=SHARE_LEVEL, quantity=LOST)["high"] < 0
+    assert told(rows, method="grad_ascent", quantity=AREA)["low"] > 0
+
+
+def test_only_the_last_stretch_takes_longer_with_canaries(board):
+    steps = {
+        v: told(board.levels, variant=v, method="grad_diff", level=ORACLE_LEVEL, quantity=STEPS) for v in ("in", "out")
+    }
+    assert steps["in"]["value"] < 60
+    assert steps["out"]["value"] == math.inf
+
+
+def test_maximising_entropy_keeps_most_utility_over_ten_requests(board):
+    rows = board.requests[(board.requests["request"] == 10) & (board.requests["quantity"] == "utility")]
+    rows = rows.set_index("method")
+    others = [name for name, cls in methods().items() if not cls.anchor and name != "me_gd"]
+    assert rows.loc["me_gd", "low"] > rows.loc[others, "high"].max()
+    assert rows.loc["idk_ap", "high"] < rows.loc[["grad_diff", "npo"], "value"].min()
+    assert rows.loc["grad_ascent", "high"] < 0.1
+
+
+def test_nothing_forgotten_comes_back_over_ten_requests(board):
+    rows = board.requests[(board.requests["request"] == 10) & (board.requests["quantity"] == "earlier")]
+    rows = rows.set_index("method")
+    compared = ["grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"]
+    assert rows.loc[compared, "high"].max() < rows.loc["oracle", "low"]
+
+
+def test_memorisation_grows_with_reads_before_unlearning(board):
+    strata = board.strata[(board.strata["method"] == "target") & (board.strata["metric"] == "memorization_accuracy")]
+    rows = strata[strata["stratum"].str.startswith("reads=")].set_index("stratum")["value"]
+    assert rows["reads=64"] > 0.9 > rows["reads=32"] > rows["reads=16"] > rows["reads=8"] > rows["reads=1"]
+
+
+def test_at_equal_memorisation_selective_ascent_leaves_as_many_outliers(board):
+    row = told(board.rivals, method="sga", variant="all", level=SHARE_LEVEL, quantity="outliers")
+    assert row["low"] < 0 < row["high"]
 
 
 @pytest.mark.parametrize("task", ["distribution", "memorized", "continual"])
