@@ -156,7 +156,8 @@ def test_nothing_forgotten_comes_back_over_ten_requests(board):
 def test_memorisation_grows_with_reads_before_unlearning(board):
     strata = board.strata[(board.strata["method"] == "target") & (board.strata["metric"] == "memorization_accuracy")]
     rows = strata[strata["stratum"].str.startswith("reads=")].set_index("stratum")["value"]
-    assert rows["reads=64"] > 0.9 > rows["reads=32"] > rows["reads=16"] > rows["reads=8"] > rows["reads=1"]
+    assert rows["reads=64"] > rows["reads=32"] > rows["reads=16"] > rows["reads=8"] > rows["reads=1"]
+    assert rows["reads=64"] > 0.95
 
 
 def test_at_equal_memorisation_selective_ascent_leaves_as_many_outliers(board):
