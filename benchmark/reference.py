@@ -11,6 +11,7 @@ from benchmark.method import Method, create
 from benchmark.metrics import METRICS, Metric
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.stages import BUDGET, REQUEST
+from benchmark.records.store import ResultStore
 from benchmark.registry import methods
 
 ON_THE_WAY_TEXTS = {BUDGET: "along a course", REQUEST: "after each of several requests"}
@@ -90,7 +91,7 @@ def main() -> None:
     """Writes the pages."""
     (DOCS / "METHODS.md").write_text(methods_page())
     (DOCS / "METRICS.md").write_text(metrics_page())
-    (DOCS / "TUNING.md").write_text(tuning.page(RESULTS))
+    (DOCS / "TUNING.md").write_text(tuning.page(tuning.trials(ResultStore(RESULTS))))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -116,10 +115,10 @@ forgotten answers under held-out wordings, or the memorisation accuracy of its f
 """
 
 
-def page(results: Path) -> str:
-    """docs/TUNING.md."""
+def page(found: Mapping[str, list[Trial]]) -> str:
+    """docs/TUNING.md from the trials of each method."""
     parts = [INTRODUCTION]
-    for method, own in trials(ResultStore(results)).items():
+    for method, own in found.items():
         columns = [PARAMETER.replace("_", " "), "", "score", "behind the best by", *AXES]
         columns += [f"left of {variant}" for variant in own[0].left]
         parts.append(f"## `{method}`\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")

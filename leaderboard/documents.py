@@ -110,9 +110,8 @@ def with_figures(text: str, figures: str) -> str:
     return f"{before}{START}{figures}{END}{after}"
 
 
-def documents(results: Path) -> dict[Path, str]:
+def documents(board: Board) -> dict[Path, str]:
     """README and cards as the records want them."""
-    board = load_board(results)
     figures = {ROOT / "README.md": readme_figures(board)}
     figures |= {TASKS / task / "card.md": card_figures(board, task) for task in COMPARED}
     return {path: with_figures(path.read_text(encoding="utf-8"), own) for path, own in figures.items()}
@@ -120,7 +119,7 @@ def documents(results: Path) -> dict[Path, str]:
 
 def main() -> None:
     """Rewrites them."""
-    for path, text in documents(ROOT / "results").items():
+    for path, text in documents(load_board(ROOT / "results")).items():
         path.write_text(text, encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from benchmark.records.schema import (
     TaskInfo,
 )
 from benchmark.records.store import ResultStore
+from leaderboard.board import load_board
 
 SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbours": 2, "general": 2, "holdout": 4}
 # How well each synthetic model knows the forget set and all the rest.
@@ -187,3 +189,9 @@ def results(tmp_path, _template):
     root = tmp_path / "results"
     shutil.copytree(_template, root)
     return ResultStore(root)
+
+
+@pytest.fixture(scope="session")
+def published():
+    """The committed records with their standings, computed once for all tests."""
+    return load_board(Path(__file__).resolve().parents[1] / "results")

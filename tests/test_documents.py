@@ -27,11 +27,11 @@ def test_defaults_are_those_that_the_trials_speak_for():
     for name, own in found.items():
         assert create(methods()[name], {}).parameters["learning_rate"] == chosen(own)
         assert len(own) == 7
-    assert (ROOT / "docs/TUNING.md").read_text() == page(ROOT / "results")
+    assert (ROOT / "docs/TUNING.md").read_text() == page(found)
 
 
-def test_the_figures_of_readme_and_cards_are_those_of_the_records():
-    for path, text in documents(ROOT / "results").items():
+def test_the_figures_of_readme_and_cards_are_those_of_the_records(published):
+    for path, text in documents(published).items():
         assert path.read_text() == text, path
 
 
