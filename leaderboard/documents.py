@@ -91,8 +91,8 @@ def card_figures(board: Board, task: str) -> str:
 
 
 def _markdown(table: pd.DataFrame) -> Iterator[str]:
-    """Rows of a printed table; a column that says the same in every row is left out."""
-    kept = table[[name for name in table if table[name].nunique() > 1 or len(table) == 1]]
+    """Rows of a printed table; a column but the methods' that says the same in every row is left out."""
+    kept = table[[name for name in table if name == "method" or table[name].nunique() > 1 or len(table) == 1]]
     yield _line([name if name != "method" else "" for name in kept])
     yield f"|{'---|' * kept.shape[1]}"
     for row in kept.itertuples(index=False):

@@ -59,6 +59,8 @@ def printed(quantity: Quantity, digits: int = 3) -> Cell:
         return Cell(NEVER)
     if not quantity.known:
         return EMPTY
+    if math.isinf(quantity.low) and math.isinf(quantity.high):
+        return Cell(f"{quantity.value:.{digits}f}".replace("-", "−"), "not in all draws")
     low, high = (("∞" if math.isinf(end) else f"{end:.{digits}f}") for end in (abs(quantity.low), quantity.high))
     low = f"−{low}" if quantity.low < 0 else low
     value = f"{quantity.value:.{digits}f}".replace("-", "−")
