@@ -16,7 +16,7 @@ AT_LEVEL = (STEPS, LOST, "outliers", "mia_unlearned")
 
 
 def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
-    """`0.812 [0.771, 0.850]`; what is never reached, or has no interval because some draws never reach it, is said so."""
+    """`0.812 [0.771, 0.850]`; what is never reached, or not in all draws, is said so."""
     if math.isinf(value):  # of a difference: one of the two is never reached
         return "not within the budget" if value > 0 else "the other not within the budget"
     if math.isnan(value):
