@@ -399,11 +399,16 @@ def on_the_way(samples, stage="budget 0.50"):
     return [*(dataclasses.replace(s, stage=stage) for s in forget), *samples]
 
 
-@pytest.mark.parametrize("stage", ["budget 0.50", "request 02"])
-def test_what_a_method_shows_on_the_way_needs_no_counterpart_in_the_target(few, make_record, stage):
+def test_what_a_method_shows_on_the_way_needs_no_counterpart_in_the_target(few, make_record):
     """The target has no way: its record has the final model and the attacks alone."""
-    rewrite_samples(path_of(few, "alpha"), lambda samples: on_the_way(samples, stage), make_record, few)
+    rewrite_samples(path_of(few, "alpha"), on_the_way, make_record, few)
     assert findings(few) == []
+
+
+def test_what_a_method_shows_after_a_request_needs_its_counterpart_in_the_oracles(few, make_record):
+    path = path_of(few, "alpha")
+    rewrite_samples(path, lambda samples: on_the_way(samples, "request 02"), make_record, few)
+    assert [(f.path, f.check) for f in findings(few)] == [(path, "requests")]
 
 
 def test_on_the_way_too_a_method_is_measured_on_the_questions_of_the_target(few, make_record):

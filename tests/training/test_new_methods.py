@@ -293,8 +293,9 @@ def test_tau_is_sga_for_half_the_budget_and_task_arithmetic_on_what_is_left():
 
 def test_tau_leaves_it_at_sga_where_that_leaves_nothing():
     request = a_request(steps=100)
-    found = create(method_named("tau"), {"threshold": 1.0}).unlearn(tiny_model(), request)
-    alone = create(method_named("sga"), {"threshold": 1.0}).unlearn(tiny_model(), a_request(steps=50))
+    parameters = {"threshold": 1.0, "learning_rate": 1e-4}
+    found = create(method_named("tau"), parameters).unlearn(tiny_model(), request)
+    alone = create(method_named("sga"), parameters).unlearn(tiny_model(), a_request(steps=50))
     assert same(found, alone)
     assert request.meter.steps == 1
 
