@@ -38,8 +38,8 @@ def card_of(task: str, folder: Path = TASKS) -> Card | None:
 
 
 def rendered(text: str, task: str) -> Card:
-    """The card as written in Markdown; without a heading, its title is the task's name."""
-    tokens = MARKDOWN.parse(text)
+    """The card as written in Markdown, without its comments; without a heading, its title is the task's name."""
+    tokens = MARKDOWN.parse(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL))
     for token in tokens:
         token.children = _without_loads(token.children) if token.children else token.children
     if [token.type for token in tokens[:2]] != ["heading_open", "inline"] or tokens[0].tag != "h1":

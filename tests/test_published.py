@@ -158,6 +158,13 @@ def test_nothing_forgotten_comes_back_over_ten_requests(board):
     assert rows.loc[compared, "high"].max() < rows.loc["oracle", "low"]
 
 
+def test_people_yet_to_be_named_are_forgotten_along_with_the_others(board):
+    rows = board.requests[(board.requests["request"] == 5) & (board.requests["quantity"] == "later")]
+    rows = rows.set_index("method")
+    assert rows.loc[["grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"], "high"].max() < 0.3
+    assert rows.loc["oracle", "low"] > 0.9
+
+
 def test_memorisation_grows_with_reads_before_unlearning(board):
     strata = board.strata[(board.strata["method"] == "target") & (board.strata["metric"] == "memorization_accuracy")]
     rows = strata[strata["stratum"].str.startswith("reads=")].set_index("stratum")["value"]

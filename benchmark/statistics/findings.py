@@ -87,7 +87,8 @@ def _contrasts(standings: Standings, task: str) -> pd.DataFrame:
 
 
 def _requests(standings: Standings, task: str) -> pd.DataFrame:
-    """Utility after the first, the middle and the last request, and what is then left of all who were forgotten."""
+    """Utility after the first, the middle and the last request, what is then left of all who were forgotten, and what
+    is left in the middle of those yet to be named."""
     rows = _of(standings.requests, task)
     if rows.empty:
         return rows
@@ -98,4 +99,6 @@ def _requests(standings: Standings, task: str) -> pd.DataFrame:
     points = points.assign(column="utility after " + points["request"].astype(str))
     left = rows[(rows["request"] == rows["last"]) & rows["quantity"].isin(("current", "earlier"))]
     left = left.assign(column="left of the " + left["quantity"] + " at the end")
-    return _said(pd.concat([points, left]), ["variant", "method"], "column")
+    later = rows[(rows["request"] == middle) & (rows["quantity"] == "later")]
+    later = later.assign(column="left of the later after " + later["request"].astype(str))
+    return _said(pd.concat([points, left, later]), ["variant", "method"], "column")

@@ -33,6 +33,11 @@ def test_a_card_loads_and_runs_nothing(hostile):
     assert "href" not in body
 
 
+def test_comments_of_a_card_are_not_shown():
+    body = rendered("# t\n\nbefore\n\n<!-- figures: written by `make docs` -->\nafter\n<!-- end -->\n", "t").body
+    assert body == "<p>before</p>\n<p>after</p>\n"
+
+
 def test_links_of_a_card_lead_to_the_web_or_nowhere():
     body = rendered("# t\n\n[paper](https://a.org/x) and [notes](../notes.md)\n", "t").body
     assert 'href="https://a.org/x"' in body
