@@ -101,9 +101,9 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
 def _course_part(track: Track, task: str, order: list[str], colours: Colours) -> Part:
     note = (
         "Models on the way, looked at after shares of the budget; a run that ended early stays as it ended. Lines are "
-        "means over seeds, bands and bars 95 % intervals. Methods that take no steps have no course; where one jumps "
-        "at its end (task arithmetic negates a tuned model), what is read off after the last look lies in the jump. "
-        f"{CLUTTER}"
+        "means over seeds, bands and bars 95 % intervals. Methods that take no steps have a start and an end. Where "
+        "one jumps at its end (task arithmetic negates a tuned model), what is read off after the last look lies in "
+        f"the jump. {CLUTTER}"
     )
     makers = (level_grids, rival_grids, contrast_grids)
     grids = [grid for make in makers for grid in make(track.standings, task, order)]

@@ -147,9 +147,13 @@ def spread(replicated: np.ndarray) -> Row:
 
 
 def course_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """A row per method, share of the budget and quantity, with its interval."""
+    """A row per method, share of the budget and quantity, with its interval, where any method has a course.
+
+    One that takes no steps has a start and an end.
+    """
     where = dict(zip(("track", "task", "variant"), place, strict=True))
-    for method in sorted(m for m in scores.runs if fractions(scores, m)):
+    followed = any(fractions(scores, method) for method in scores.runs)
+    for method in sorted(scores.runs) if followed else ():
         shares, found = curves(scores, method)
         for quantity, values in found.items():
             for share, replicated in zip(shares, values, strict=True):

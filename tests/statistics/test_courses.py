@@ -132,6 +132,16 @@ def test_methods_that_take_no_steps_have_no_course():
     assert list(course_rows(PLACE, scores)) == list(level_rows(PLACE, scores)) == []
 
 
+def test_beside_others_methods_that_take_no_steps_have_a_start_and_an_end():
+    scores = board({"plain": ((0.5, 0.9), (0.0, 0.4))})
+    scores.runs["at once"] = {0: run(model(0.1, 0.7))}
+    rows = [row for row in course_rows(PLACE, scores) if row["method"] == "at once"]
+    assert cells(rows, "quantity", "share") == {
+        (KNOWN, 0.0): 1, (KNOWN, 1.0): 0.1, ("utility", 0.0): 1, ("utility", 1.0): pytest.approx(0.7)
+    }  # fmt: skip
+    assert not [row for row in level_rows(PLACE, scores) if row["method"] == "at once"]
+
+
 def test_a_run_that_ended_early_stays_as_it_ended():
     runs = {0: run(model(0.5, 1, budget_stage(0.5)) | model(0, 1)), 1: run(model(0.2, 1))}
     scores = VariantScores({"m": runs}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100)
