@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from benchmark.evaluation.subjects import weights_of
 from benchmark.method import ConstantAnswers
 from benchmark.metrics import Sample
-from benchmark.models.controlled import load_model
+from benchmark.models.loading import load_model
 from benchmark.models.store import ArtefactStore
 from benchmark.records.samples import samples_from_bytes, samples_to_bytes
 
@@ -39,8 +40,8 @@ class Progress:
 class Checkpoints:
     """The last checkpoint of one cell, in the artefact store."""
 
-    def __init__(self, store: ArtefactStore, cell_id: str) -> None:
-        self.store, self.cell_id = store, cell_id
+    def __init__(self, store: ArtefactStore, cell_id: str, load: Callable[[Path], Any] = load_model) -> None:
+        self.store, self.cell_id, self._load = store, cell_id, load
 
     def _all(self) -> list[Path]:
         return sorted(p for p in (self.store.home / KIND).glob(f"{self.cell_id}-*") if p.is_dir())
@@ -56,7 +57,7 @@ class Checkpoints:
     def load(self) -> Progress | None:
         """The last checkpoint, if there is one."""
         found = self._all()
-        return _read(found[-1]) if found else None
+        return _read(found[-1], self._load) if found else None
 
     def clear(self) -> None:
         """Removes everything of the cell: it has a record."""
@@ -79,9 +80,9 @@ def _write(progress: Progress, folder: Path) -> dict:
     }
 
 
-def _read(folder: Path) -> Progress:
+def _read(folder: Path, load: Callable[[Path], Any]) -> Progress:
     made = json.loads((folder / "made.json").read_text())
-    model, text = load_model(folder / "model"), made.pop("text")
+    model, text = load(folder / "model"), made.pop("text")
     return Progress(
         result=model if text is None else ConstantAnswers(model, text),
         state=torch.load(folder / "state.pt", weights_only=True),

@@ -251,6 +251,24 @@ def site(
 
 @app.command()
 @plainly
+def survey(
+    task: Annotated[str, typer.Option("--task", help="A task whose data depend on what the model knows.")],
+    track: Annotated[str, typer.Option("--track", help="A track, org/name@revision, or a folder.")],
+) -> None:
+    """Asks a pretrained model what it knows of a task's facts, which `run` needs to choose from."""
+    from rich.progress import Progress
+
+    from benchmark.models.store import ArtefactStore
+    from benchmark.survey import survey as ask
+
+    with Progress(console=errors, transient=True) as progress:
+        bar = progress.add_task("asking", total=None)
+        path = ask(task, track, ArtefactStore(), lambda done, all_: progress.update(bar, completed=done, total=all_))
+    console.print(f"what {track} knows of {task}: {path}", soft_wrap=True)
+
+
+@app.command()
+@plainly
 def doctor() -> None:
     """Says what is installed, what the machine is, what will not run and how to get it."""
     from benchmark.doctor import examine_machine

@@ -11,6 +11,8 @@ from typing import Any
 
 import datasets
 
+SENTENCE = "sentence"  # the feature of data whose answers are sentences
+LONGEST_NAME = 3  # words
 EVALUATED_SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
 
 _FEATURES = datasets.Features(
@@ -20,6 +22,7 @@ _FEATURES = datasets.Features(
         "prompt": datasets.Value("string"),
         "answer": datasets.Value("string"),
         "paraphrases": datasets.List(datasets.Value("string")),
+        "rewordings": datasets.List(datasets.Value("string")),
         "perturbed": datasets.List(datasets.Value("string")),
         "aliases": datasets.List(datasets.Value("string")),
         "strata": datasets.List({"name": datasets.Value("string"), "value": datasets.Value("string")}),
@@ -28,11 +31,19 @@ _FEATURES = datasets.Features(
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A prompt and its answer, all that a method learns of an example."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class Example:
     """One prompt/answer pair about one entity, or one text: then the prompt is empty and the answer is all of it.
 
-    `paraphrases` are held-out prompts with the same answer, `perturbed` are wrong answers of the same kind,
-    `strata` are the tags that results are broken down by.
+    `paraphrases` are held-out prompts with the same answer, `rewordings` other wordings of the answer to the same
+    prompt, `perturbed` are wrong answers of the same kind, `strata` are the tags that results are broken down by.
     """
 
     id: str
@@ -43,15 +54,28 @@ class Example:
     perturbed: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     strata: dict[str, str] = field(default_factory=dict)
+    rewordings: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
         return kind_of(self.prompt)
 
+    @property
+    def wordings(self) -> list[Pair]:
+        """Held-out wordings of the question, or of the answer, or, where there are none, the pair as it is."""
+        if self.rewordings:
+            return [Pair(self.prompt, answer) for answer in self.rewordings]
+        return [Pair(prompt, self.answer) for prompt in self.paraphrases]
+
 
 def kind_of(prompt: str) -> str:
     """ "question" where there is something to answer, "text" where the prompt is empty: a sequence as it stands."""
     return "question" if prompt else "text"
+
+
+def is_sentence(prompt: str, answer: str) -> bool:
+    """Whether a question is answered by more than a name, which will hardly be found word for word in what is said."""
+    return bool(prompt) and len(answer.split()) > LONGEST_NAME and answer[-1] in ".!?"
 
 
 def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
@@ -67,7 +91,7 @@ def to_examples(dataset: datasets.Dataset) -> list[Example]:
 
 def _example(row: dict[str, Any]) -> Example:
     strata = {tag["name"]: tag["value"] for tag in row["strata"]}
-    lists = {k: tuple(row[k]) for k in ("paraphrases", "perturbed", "aliases")}
+    lists = {k: tuple(row[k]) for k in ("paraphrases", "perturbed", "aliases", "rewordings")}
     return Example(row["id"], row["entity"], row["prompt"], row["answer"], **lists, strata=strata)
 
 
@@ -92,13 +116,18 @@ class TaskData:
     of examples. `documents` is what the target read beyond the shared base; the engine makes the oracles' reading
     from it by dropping every document of a forgotten example, so that no task can get this wrong.
     `retain_pool` is what methods may rehearse. `requests` are the ids of the forget examples that each of several
-    requests in a row asks for; without it there is one request for all of them.
+    requests in a row asks for; without it there is one request for all of them. Where no model can be trained that
+    never saw the forgotten, `proxies` are references instead: the same questions, with the same ids, about subjects
+    that never existed, several times over. `forget_pool` is what methods are given to forget where that is not what is
+    asked afterwards.
     """
 
     splits: datasets.DatasetDict
     documents: tuple[Document, ...]
     retain_pool: datasets.Dataset
     requests: tuple[frozenset[str], ...] = ()
+    proxies: tuple[datasets.Dataset, ...] = ()
+    forget_pool: datasets.Dataset | None = None
 
     def __post_init__(self) -> None:
         missing = [s for s in EVALUATED_SPLITS if s not in self.splits]
@@ -113,6 +142,10 @@ class TaskData:
         forgotten = sorted(self.splits["forget"]["id"])
         if self.requests and sorted(i for request in self.requests for i in request) != forgotten:
             raise ValueError("every forget example must be asked for by one request")
+        if any(list(proxy["id"]) != list(self.splits["forget"]["id"]) for proxy in self.proxies):
+            raise ValueError("every proxy must ask for each forget example, in their order")
+        if (self.proxies or self.forget_pool is not None) and len(self.requests) > 1:
+            raise ValueError("proxies and a pool of their own to forget are for a single request")
         if not all(self.requests):
             raise ValueError("a request must ask for at least one example")
         object.__setattr__(self, "requests", self.requests or (frozenset(forgotten),))
@@ -124,13 +157,23 @@ class TaskData:
         documents: Iterable[Document],
         retain_pool: Iterable[Example],
         requests: Iterable[frozenset[str]] = (),
+        proxies: Iterable[Iterable[Example]] = (),
+        forget_pool: Iterable[Example] | None = None,
     ) -> TaskData:
         """The data made of lists of examples."""
         rows = datasets.DatasetDict({name: to_dataset(examples) for name, examples in splits.items()})
-        return cls(rows, tuple(documents), to_dataset(retain_pool), tuple(requests))
+        pool, stand_ins = to_dataset(retain_pool), tuple(to_dataset(examples) for examples in proxies)
+        given = None if forget_pool is None else to_dataset(forget_pool)
+        return cls(rows, tuple(documents), pool, tuple(requests), stand_ins, given)
 
     def examples(self, split: str) -> list[Example]:
         return to_examples(self.splits[split])
+
+    def asked(self, number: int) -> list[Example]:
+        """What the request of that number, from 0, gives to methods to forget."""
+        if self.forget_pool is not None:
+            return to_examples(self.forget_pool)
+        return [e for e in self.examples("forget") if e.id in self.requests[number]]
 
     def documents_after(self, requests: int) -> tuple[Document, ...]:
         """What is read by a model that never saw what the first so many requests ask for: 0 is the target's reading."""
@@ -138,28 +181,36 @@ class TaskData:
         return tuple(d for d in self.documents if d.example not in gone)
 
     @property
+    def features(self) -> frozenset[str]:
+        """What only some metrics can score: SENTENCE where most answers to be forgotten are no names."""
+        forget = self.splits["forget"]
+        sentences = sum(map(is_sentence, forget["prompt"], forget["answer"]))
+        return frozenset({SENTENCE} if sentences > len(forget) / 2 else ())
+
+    @property
     def fingerprint(self) -> str:
         """Hash of every row and document; it changes only when the data change."""
-        parts: dict[str, list] = {name: list(self.splits[name]) for name in sorted(self.splits)}
-        parts["retain_pool"] = list(self.retain_pool)
+        parts: dict[str, list] = {name: _content(self.splits[name]) for name in sorted(self.splits)}
+        parts["retain_pool"] = _content(self.retain_pool)
         parts["documents"] = [{k: v for k, v in asdict(d).items() if v is not None} for d in self.documents]
         if len(self.requests) > 1:
             parts["requests"] = [sorted(request) for request in self.requests]
+        if self.proxies:
+            parts["proxies"] = [_content(proxy) for proxy in self.proxies]
+        if self.forget_pool is not None:
+            parts["forget_pool"] = _content(self.forget_pool)
         return fingerprint(parts)
+
+
+def _content(rows: datasets.Dataset) -> list[dict[str, Any]]:
+    """The rows, without rewordings where they have none: data from before there were any keep their fingerprint."""
+    return [{k: v for k, v in row.items() if v or k != "rewordings"} for row in rows]
 
 
 def fingerprint(value: Any) -> str:
     """16 hex digits of the SHA-256 of the value's canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A prompt and its answer, all that a method learns of an example."""
-
-    prompt: str
-    answer: str
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ class Estimates:
 
     def seconds(self, job: Job) -> float:
         """Estimated seconds of one job on one worker."""
-        name = {"model": job.task, "cell": job.cells[0].method_name if job.cells else ""}.get(job.kind, "")
-        seen = self._seen.get((job.kind, job.track, name))
+        name = {"model": job.variant.task, "cell": job.cells[0].method_name if job.cells else ""}.get(job.kind, "")
+        seen = self._seen.get((job.kind, job.variant.track.name, name))
         return median(seen) if seen else DEFAULT_SECONDS[job.kind]
 
     def total(self, jobs: Sequence[Job], workers: int) -> float:

@@ -44,7 +44,7 @@ def run_plan(plan: Plan, out: Path, workers: int, force: bool, estimates: Estima
     def hear(event: Event) -> None:
         if event.kind == "lost" and event.job.cells:
             failure = Failure(type="WorkerDied", message=event.message, traceback="")
-            write_failure(event.job.cells, failure, results)
+            write_failure(event.job.cells, event.job.variant, failure, results)
         display.notify(event)
 
     with RunDisplay(console, plan.jobs, cached, estimates, workers) as display:

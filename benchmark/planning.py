@@ -13,33 +13,35 @@ from benchmark.errors import BadInput
 from benchmark.evaluation.generation import GenerationSettings
 from benchmark.method import Method, create, source_hash
 from benchmark.metrics import METRICS
-from benchmark.models.controlled import ControlledModels, world_of
+from benchmark.metrics.sample import SAMPLED, SCORED
+from benchmark.models import models_of
 from benchmark.models.store import ArtefactStore
-from benchmark.models.tracks import ControlledTrack, track_named
+from benchmark.models.tracks import Track, track_named
 from benchmark.records.identity import Identity
 from benchmark.records.schema import ORACLE, TARGET, variant_name
 from benchmark.records.store import ResultStore
 from benchmark.registry import lookup, method_named, task_named, tasks
 from benchmark.suite import MethodEntry, Suite
+from benchmark.task import Task
 
 TARGET_SEED = 0  # oracles follow from 1
 RETRAIN_SEED = 1000  # the method `retrain` trains from this seed upwards: no oracle uses them
-PRECISION = "float32"
 
 
 @lru_cache(maxsize=8)
-def _data_of(task: str, variant: str, world_seed: int) -> TaskData:
-    return task_named(task)().data(variant, world_of(world_seed))
+def _data_of(task: str, variant: str, track: Track) -> TaskData:
+    return task_named(task)().data(variant, models_of(track, ArtefactStore()).ground)
 
 
 @dataclass(frozen=True)
 class Variant:
     """One task variant on one track, with its data and the keys of its models."""
 
-    track: ControlledTrack
+    track: Track
     task: str
     variant: str
     oracles: int
+    backend: str = "hf"
 
     @property
     def name(self) -> str:
@@ -47,7 +49,25 @@ class Variant:
 
     @property
     def data(self) -> TaskData:
-        return _data_of(self.task, self.variant, self.track.world_seed)
+        return _data_of(self.task, self.variant, self.track)
+
+    @property
+    def definition(self) -> type[Task]:
+        return task_named(self.task)
+
+    @property
+    def harness(self) -> str:
+        """The group of general tasks that utility is measured on beside the task's own splits, empty for none."""
+        return self.track.harness
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How answers are made and what else is asked, part of a cell's identity."""
+        return self.generation.as_dict() | ({"harness": self.harness} if self.harness else {})
+
+    @property
+    def generation(self) -> GenerationSettings:
+        return GenerationSettings(self.backend, self.definition.max_new_tokens, samples=self.definition.samples)
 
     @cached_property
     def data_fingerprint(self) -> str:
@@ -58,11 +78,18 @@ class Variant:
         """The kinds of examples that are evaluated."""
         return frozenset(kind_of(self.data.splits[split][0]["prompt"]) for split in EVALUATED_SPLITS)
 
+    @cached_property
+    def metrics(self) -> dict[str, int]:
+        """Versions of the metrics that its samples can be scored by."""
+        asked = {SAMPLED: self.generation.samples, SCORED: self.harness}
+        able = self.data.features | {feature for feature, wanted in asked.items() if wanted}
+        return {m.id: m.version for m in METRICS.values() if m.kinds & self.kinds and m.needs <= able}
+
     @property
     def budget(self) -> Budget:
         """What a method may spend on one request."""
         whole = self.track.budget
-        return replace(whole, steps=max(1, round(whole.steps * task_named(self.task).budget_share)))
+        return replace(whole, steps=max(1, round(whole.steps * self.definition.budget_share)))
 
     @property
     def oracle_seeds(self) -> range:
@@ -73,11 +100,13 @@ class Variant:
 
         The target (TARGET_SEED) saw all; an oracle has a model for each request, the last for all of them.
         """
-        return [0] if seed == TARGET_SEED else list(range(1, len(self.data.requests) + 1))
+        if seed == TARGET_SEED or self.data.proxies:
+            return [0]  # a proxy reference is the target, asked about what never existed
+        return list(range(1, len(self.data.requests) + 1))
 
     def model_keys(self, seed: int, store: ArtefactStore) -> list[str]:
         """Keys of the models of the target or of an oracle."""
-        models = ControlledModels(self.track, store)
+        models = models_of(self.track, store)
         return [models.trained_key(self.documents(unseen), seed) for unseen in self.readings(seed)]
 
     def documents(self, unseen: int) -> tuple[Document, ...]:
@@ -86,7 +115,7 @@ class Variant:
 
     def job(self, job_id: str, kind: str, label: str, needs: frozenset[str], **more: Any) -> Job:
         """A job of this variant."""
-        return Job(job_id, kind, label, needs, self.track.name, self.task, self.variant, self.oracles, **more)
+        return Job(job_id, kind, label, needs, self, **more)
 
 
 @dataclass(frozen=True)
@@ -121,10 +150,7 @@ class Job:
     kind: str  # "base", "model", "references" or "cell"
     label: str
     needs: frozenset[str]
-    track: str
-    task: str
-    variant: str
-    oracles: int
+    variant: Variant
     cells: tuple[Cell, ...] = ()
     seed: int = 0
     unseen: int = 0  # of a model: the number of requests that it never sees anything of
@@ -162,7 +188,9 @@ def restrict(
     """The suite narrowed to what the command line names; methods that it lacks are added with three seeds."""
     update: dict[str, Any] = {}
     if tracks:
-        update["tracks"] = [track_named(name).name for name in tracks]
+        for name in tracks:
+            track_named(name)
+        update["tracks"] = tracks
     if task_names:
         update["tasks"] = task_names
     if method_specs:
@@ -181,7 +209,6 @@ class Planner:
 
     def __init__(self, store: ArtefactStore, results: ResultStore) -> None:
         self.store, self.results = store, results
-        self.generation = GenerationSettings()
 
     def plan(self, suite: Suite, seeds: list[int] | None = None, force: bool = False) -> Plan:
         """The plan of a suite; `seeds` replaces the seeds of every method, `force` ignores existing records."""
@@ -201,9 +228,15 @@ class Planner:
 
     @staticmethod
     def _variants(suite: Suite) -> Iterator[Variant]:
-        for track in suite.tracks:
-            for task, variant in expand_tasks(suite.tasks):
-                yield Variant(track_named(track), task, variant, suite.oracles)
+        """Every variant on the tracks that have the ground for it; BadInput if there is none."""
+        tracks, wanted = [track_named(name) for name in suite.tracks], expand_tasks(suite.tasks)
+        pairs = [(t, *names) for t in tracks for names in wanted if t.ground in task_named(names[0]).grounds]
+        if not pairs:
+            grounds = {name: " or ".join(sorted(task_named(name).grounds)) for name, _ in wanted}
+            needs = ", ".join(f"{name} needs a {ground}" for name, ground in grounds.items())
+            raise BadInput(f"suite {suite.name}: no track suits its tasks: {needs}; {', '.join(suite.tracks)} do not")
+        for track, task, variant in pairs:
+            yield Variant(track, task, variant, suite.oracles, suite.backend)
 
     def _identity(
         self, variant: Variant, method: str, source: str, parameters: dict, seed: int, model_seed: int
@@ -222,9 +255,9 @@ class Planner:
             parameters=parameters,
             budget={"steps": budget.steps, "batch_size": budget.batch_size},
             seed=seed,
-            precision=PRECISION,
-            generation=self.generation.as_dict(),
-            metrics={metric.id: metric.version for metric in METRICS.values() if metric.kinds & variant.kinds},
+            precision=variant.track.precision,
+            generation=variant.settings,
+            metrics=variant.metrics,
         ).id
 
     def _references(self, variant: Variant) -> list[Cell]:
@@ -243,6 +276,8 @@ class Planner:
             if entry.tasks is not None and (variant.task, variant.variant) not in expand_tasks(entry.tasks):
                 continue
             cls = method_named(entry.name)
+            if variant.data.proxies and "training" in cls.sees:
+                continue  # nothing can be trained again here
             method: Method = create(cls, entry.parameters)
             for seed in seeds or range(entry.seeds):
                 source = source_hash(cls)
@@ -280,7 +315,7 @@ class Planner:
 
     def _model_jobs(self, variant: Variant, seeds: Iterable[int]) -> Iterator[Job]:
         """The shared base, then the models of these seeds, as far as they are not in the store."""
-        base = ControlledModels(variant.track, self.store).base_key
+        base = models_of(variant.track, self.store).base_key
         needs: frozenset[str] = frozenset()
         if not self.store.has("models", base):
             needs = frozenset({base})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -32,6 +32,7 @@ class Suite(BaseModel):
     tasks: list[str] = Field(min_length=1)
     methods: list[MethodEntry] = Field(min_length=1)
     oracles: int = Field(ge=2)
+    backend: Literal["hf", "vllm"] = "hf"
 
     @field_validator("methods", mode="before")
     @classmethod

@@ -15,12 +15,12 @@ import torch
 from benchmark.checkpoints import Checkpoints, Progress
 from benchmark.data import Example, Meter, Pair, Request, to_examples
 from benchmark.evaluation.examine import examine
-from benchmark.evaluation.generation import GenerationSettings
-from benchmark.evaluation.subjects import ModelSubject, subject_of, weights_of
+from benchmark.evaluation.subjects import Subject, subject_of, weights_of
 from benchmark.method import create
 from benchmark.metrics import Sample
 from benchmark.metrics.stages import REQUEST, budget_stage, request_stage, sort_of
-from benchmark.models.controlled import ControlledModels, load_model
+from benchmark.models import Models
+from benchmark.models.loading import computing_in
 from benchmark.models.store import made_of
 from benchmark.planning import RETRAIN_SEED, Cell, Variant
 from benchmark.registry import method_named, task_named
@@ -61,13 +61,17 @@ class Bench:
 
     cell: Cell
     variant: Variant
-    models: ControlledModels
+    models: Models
     tokenizer: Any
     clock: Stopwatch
 
     def look(self, subject, splits: tuple[str, ...], stage: str) -> list[Sample]:
         """Samples of a subject on some splits, on the way."""
-        return examine(subject, {s: self._examples(s, stage) for s in splits}, stage, GenerationSettings())
+        return examine(subject, {s: self._examples(s, stage) for s in splits}, stage, self.variant.generation)
+
+    def subject(self, result: Any) -> Subject:
+        """What is evaluated of a method's result."""
+        return subject_of(result, self.tokenizer, self.variant.generation.backend)
 
     def _examples(self, split: str, stage: str) -> list[Example]:
         """Along a course without wrong answers, which no metric there reads and which cost most to score."""
@@ -95,11 +99,12 @@ def _after_request(bench: Bench, before: Progress, number: int, last: bool) -> P
     request = _request(bench, number, before.state, meter)
     seed_everything(request.seed)
     method = create(method_named(bench.cell.method), bench.cell.parameters)  # anew: what it keeps is in `state`
-    with bench.clock.stage("unlearn"):
-        result = checked(method.unlearn(weights_of(before.result), request))
+    model = weights_of(before.result)
+    with bench.clock.stage("unlearn"), computing_in(bench.variant.track.precision, model):
+        result = checked(method.unlearn(model, request))
     if not last:
         with bench.clock.stage("requests"):
-            seen += bench.look(subject_of(result, bench.tokenizer), REQUEST_SPLITS, request_stage(number + 1))
+            seen += bench.look(bench.subject(result), REQUEST_SPLITS, request_stage(number + 1))
     return replace(
         before,
         done=number + 1,
@@ -116,16 +121,15 @@ def _request(bench: Bench, number: int, state: Mapping[str, Any], meter: Meter) 
     """What the method is given: only the information that it declares, and nothing from evaluation."""
     cell, variant = bench.cell, bench.variant
     sees = method_named(cell.method).sees
-    asked = [e for e in variant.data.examples("forget") if e.id in variant.data.requests[number]]
 
     def retrain():
         folder = bench.models.trained(variant.documents(number + 1), RETRAIN_SEED + cell.seed)
         made = made_of(folder)
         meter.steps, meter.tokens = made["steps"], made["tokens"]
-        return load_model(folder)
+        return bench.models.load_model(folder)
 
     return Request(
-        forget=_as_pairs(asked) if "forget" in sees else [],
+        forget=_as_pairs(variant.data.asked(number)) if "forget" in sees else [],
         retain=_as_pairs(to_examples(variant.data.retain_pool)) if "retain" in sees else [],
         tokenizer=bench.tokenizer,
         seed=cell.seed + SEEDS_APART * number,
@@ -150,7 +154,7 @@ def _watch(bench: Bench, seen: list[Sample]) -> Callable[[Any, int], None]:
             with bench.clock.stage("course"):
                 training = model.training
                 model.eval()
-                seen.extend(bench.look(ModelSubject(model, bench.tokenizer), COURSE_SPLITS, points[steps]))
+                seen.extend(bench.look(bench.subject(model), COURSE_SPLITS, points[steps]))
                 model.train(training)
 
     return watch

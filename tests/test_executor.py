@@ -5,11 +5,12 @@ import signal
 import time
 
 from benchmark.executors.local import LocalExecutor
-from benchmark.planning import Job
+from benchmark.models.tracks import CONTROLLED
+from benchmark.planning import Job, Variant
 
 
 def job(name, needs=(), kind="cell"):
-    return Job(name, kind, name, frozenset(needs), "track", "task", "variant", 2)
+    return Job(name, kind, name, frozenset(needs), Variant(CONTROLLED, "task", "variant", 2))
 
 
 def prepare():

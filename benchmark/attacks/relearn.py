@@ -34,7 +34,7 @@ class RelearnDisjoint:
         pairs = [Pair(e.prompt, e.answer) for e in halves(forget)[0]]
         rng = random.Random(f"relearn-{seed}")
         steps, size = max(1, int(budget.steps * SHARE_OF_BUDGET)), min(budget.batch_size, len(pairs))
-        batches = (collate(rng.sample(pairs, size), tokenizer, model.device) for _ in range(steps))
+        batches = (collate(rng.sample(pairs, size), tokenizer, attacked) for _ in range(steps))
         train(
             attacked,
             batches,

@@ -18,9 +18,18 @@ SHORTEST_REST = 3  # words that must be left after a prefix
 
 
 def _pairs(example: Example) -> list[Pair]:
-    """All (prompt, answer) pairs to be scored: as trained, paraphrased, and wrong answers to the first paraphrase."""
-    pairs = [Pair(prompt, example.answer) for prompt in (example.prompt, *example.paraphrases)]
-    return pairs + [Pair(p, wrong) for p in example.paraphrases[:1] for wrong in example.perturbed]
+    """All (prompt, answer) pairs to be scored: as trained, in other words, and wrong answers to the first of those."""
+    return [Pair(example.prompt, example.answer), *_reworded(example), *_wrong(example)]
+
+
+def _reworded(example: Example) -> list[Pair]:
+    """Held-out wordings; the pair as it is where there are none, but wrong answers to be compared with."""
+    own = [Pair(example.prompt, example.answer)] if example.perturbed else []
+    return example.wordings or own
+
+
+def _wrong(example: Example) -> list[Pair]:
+    return [Pair(_reworded(example)[0].prompt, answer) for answer in example.perturbed]
 
 
 def _prompts(example: Example) -> tuple[str, ...]:
@@ -42,18 +51,25 @@ def examine(
     """
     scores = subject.score([pair for split in splits.values() for example in split for pair in _pairs(example)])
     asked = [e for name, split in splits.items() if name != MEMBERSHIP_HOLDOUT for e in split]
+    forgotten = [e.prompt for e in splits.get("forget", ())] if settings.samples and stage == MODEL_STAGE else []
+    drawn = subject.sample(forgotten, settings.max_new_tokens, settings.samples) if forgotten else {}
     answers = subject.generate([prompt for e in asked for prompt in _prompts(e)], settings.max_new_tokens)
     begun = [text for e in splits.get("forget", ()) for text in prefixes(e).values()] if stage == MODEL_STAGE else []
-    texts = subject.generate(begun, settings.continuation_tokens) | answers
-    return [_sample(stage, split, e, scores, texts) for split, rows in splits.items() for e in rows]
+    texts = subject.go_on(begun, settings.continuation_tokens) | answers
+    return [_sample(stage, split, e, scores, texts, drawn) for split, rows in splits.items() for e in rows]
 
 
 def _sample(
-    stage: str, split: str, example: Example, scores: Mapping[Pair, AnswerScores], texts: Mapping[str, str]
+    stage: str,
+    split: str,
+    example: Example,
+    scores: Mapping[Pair, AnswerScores],
+    texts: Mapping[str, str],
+    drawn: Mapping[str, tuple[str, ...]],
 ) -> Sample:
     own = scores[Pair(example.prompt, example.answer)]
-    reworded = [scores[Pair(prompt, example.answer)] for prompt in example.paraphrases]
-    wrong = [scores[Pair(p, text)] for p in example.paraphrases[:1] for text in example.perturbed]
+    reworded = [scores[pair] for pair in _reworded(example)]
+    wrong = [scores[pair] for pair in _wrong(example)]
     begun = {words: prefix for words, prefix in prefixes(example).items() if prefix in texts}
     return Sample(
         stage=stage,
@@ -74,4 +90,5 @@ def _sample(
         perturbed_logprobs=tuple(rounded(s.logprobs) for s in wrong),
         prefix_words=tuple(begun),
         continuations=tuple(texts[prefix] for prefix in begun.values()),
+        sampled=drawn.get(example.prompt, ()) if split == "forget" else (),
     )

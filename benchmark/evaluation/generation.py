@@ -1,49 +1,97 @@
-"""The generation pass: greedy continuations in batches of prompts of equal length, so that nothing is padded."""
+"""The generation pass: greedy or sampled continuations of prompts, in batches of similar length."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 
 import torch
-from transformers import GenerationConfig
+from transformers import DynamicCache, GenerationConfig
 
 BATCH_SIZE = 256
+MIXED_BATCH_SIZE = 64  # rows of large models, whose batches hold prompts of different lengths
+Tokens = Sequence[int]
 
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Part of a cell's identity; `continuation_tokens` is the limit after a prefix of a text."""
+    """Part of a cell's identity; `continuation_tokens` is the limit after a prefix of a text.
+
+    `samples`: how many continuations of each forget prompt are drawn at temperature 1, beside the greedy one.
+    """
 
     backend: str = "hf"
     max_new_tokens: int = 10
     continuation_tokens: int = 32
     temperature: float = 0.0
+    samples: int = 0
 
     def as_dict(self) -> dict:
-        return asdict(self)
+        """Without `samples` where none are drawn, as in records from before there were any."""
+        return {name: value for name, value in asdict(self).items() if name != "samples" or value}
 
 
 @torch.inference_mode()
-def generate(model, tokenizer, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
-    """The continuation of every distinct prompt, without the prompt and without special tokens."""
-    by_length: dict[int, list[tuple[str, list[int]]]] = defaultdict(list)
-    for prompt in sorted(set(prompts)):
-        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        by_length[len(ids)].append((prompt, ids))
+def generate(
+    model, tokenizer, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0, seed: int = 0
+) -> list[list[list[int]]]:
+    """Continuations of every prompt, in order, without the end token: the greedy one, or so many samples."""
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
-        do_sample=False,
+        do_sample=samples > 0,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        **({"temperature": 1.0, "top_k": 0} if samples else {}),
     )
-    continuations: dict[str, str] = {}
-    for length, rows in sorted(by_length.items()):
-        for start in range(0, len(rows), BATCH_SIZE):
-            batch = rows[start : start + BATCH_SIZE]
-            ids = torch.tensor([row for _, row in batch], device=model.device)
-            output = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
-            texts = tokenizer.batch_decode(output[:, length:], skip_special_tokens=True)
-            continuations.update({prompt: text.strip() for (prompt, _), text in zip(batch, texts, strict=True)})
-    return continuations
+    rows = [row for row in range(len(prompts)) for _ in range(max(1, samples))]
+    found: list[list[list[int]]] = [[] for _ in prompts]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for batch in _batches([prompts[row] for row in rows], mixed=bool(tokenizer.chat_template)):
+            tokens = _continued(model, [prompts[rows[place]] for place in batch], config)
+            for place, own in zip(batch, tokens, strict=True):
+                found[rows[place]].append(_ended(own, tokenizer.eos_token_id))
+    return found
+
+
+def _batches(prompts: Sequence[Tokens], mixed: bool) -> Iterator[list[int]]:
+    """Rows of prompts of equal length, or, where a batch more costs more than padding, of similar length."""
+    ordered = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
+    groups = [ordered] if mixed else [list(rows) for _, rows in groupby(ordered, key=lambda row: len(prompts[row]))]
+    size = MIXED_BATCH_SIZE if mixed else BATCH_SIZE
+    for rows in groups:
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+def _continued(model, prompts: Sequence[Tokens], config: GenerationConfig) -> list[list[int]]:
+    """What follows each prompt. What all begin with is read once; padding stands between that and the rest."""
+    shared = _common(prompts) if len(set(map(len, prompts))) > 1 else 0
+    length, pad = max(map(len, prompts)), config.pad_token_id
+
+    def filled(prompt: Tokens, filler: int) -> list[int]:
+        return [*prompt[:shared], *([filler] * (length - len(prompt))), *prompt[shared:]]
+
+    ids = torch.tensor([filled(p, pad) for p in prompts], device=model.device)
+    mask = torch.tensor([filled([1] * len(p), 0) for p in prompts], device=model.device)
+    begun = {"past_key_values": _read(model, prompts[0][:shared], len(prompts))} if shared else {}
+    return model.generate(ids, attention_mask=mask, generation_config=config, **begun)[:, length:].tolist()
+
+
+def _common(prompts: Sequence[Tokens]) -> int:
+    """How many tokens all prompts begin with alike, one of each left out to go on from."""
+    columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
+    return next((i for i, column in enumerate(columns) if len(set(column)) > 1), min(map(len, prompts)) - 1)
+
+
+def _read(model, tokens: Tokens, copies: int) -> DynamicCache:
+    """The keys and values of these tokens, for each of several sequences that go on from there."""
+    cache = DynamicCache(config=model.config)
+    model.base_model(torch.tensor([tokens], device=model.device), past_key_values=cache, use_cache=True)
+    cache.batch_repeat_interleave(copies)
+    return cache
+
+
+def _ended(tokens: list[int], end: int) -> list[int]:
+    return tokens[: tokens.index(end)] if end in tokens else tokens

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from benchmark.data import Pair
-from benchmark.training.sequences import IGNORED, answer_logits, collate
+from benchmark.training.prompts import encode_pair
+from benchmark.training.sequences import Batch, Encoded, answer_logits, padded, reads_trees, tree
 
 BATCH_SIZE = 256
+TREE_TOKENS = 768  # of a tree: attention costs the square of it
 
 
 @dataclass(frozen=True)
@@ -22,23 +24,56 @@ class AnswerScores:
     correct: np.ndarray
 
 
-@torch.inference_mode()
 def score_pairs(model, tokenizer, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
-    """Scores of every distinct pair, computed in batches of similar length."""
+    """Scores of every distinct pair."""
     distinct = sorted(set(pairs), key=lambda p: (len(p.prompt) + len(p.answer), p.prompt, p.answer))
-    scores: dict[Pair, AnswerScores] = {}
-    for start in range(0, len(distinct), BATCH_SIZE):
-        scores.update(_score_batch(model, tokenizer, distinct[start : start + BATCH_SIZE]))
-    return scores
+    encoded = [encode_pair(pair, tokenizer) for pair in distinct]
+    return dict(zip(distinct, score_tokens(model, tokenizer, encoded), strict=True))
 
 
-def _score_batch(model, tokenizer, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
-    batch = collate(pairs, tokenizer, model.device)
-    logits, where = answer_logits(model, batch)
-    labels = batch.labels[:, 1:][where]
-    assert (labels != IGNORED).all()
-    logprobs = logits.float().log_softmax(-1).gather(-1, labels[:, None])[:, 0]
-    correct = logits.argmax(-1) == labels
-    ends = where.sum(1).cumsum(0)[:-1].cpu().numpy()
+@torch.inference_mode()
+def score_tokens(model, tokenizer, encoded: Encoded) -> list[AnswerScores]:
+    """Scores of (prompt ids, answer ids), in order; what is to be scored without prompt counts from its second token.
+
+    Batches are of sequences as they come, which should be sorted by length, or trees of those that begin alike.
+    """
+    scores: dict[int, AnswerScores] = {}
+    if reads_trees(model, tokenizer):
+        for rows in trees_of(encoded):
+            scores |= _scored(model, tree((), [encoded[row] for row in rows], model.device), rows)
+    else:
+        for start in range(0, len(encoded), BATCH_SIZE):
+            rows = list(range(start, min(start + BATCH_SIZE, len(encoded))))
+            batch = padded((), [encoded[row] for row in rows], tokenizer.pad_token_id, model.device)
+            scores |= _scored(model, batch, rows)
+    return [scores[row] for row in range(len(encoded))]
+
+
+def trees_of(encoded: Encoded) -> Iterator[list[int]]:
+    """Rows for one tree after another: neighbours in the order of their tokens, up to TREE_TOKENS nodes."""
+    sequences = [prompt + answer for prompt, answer in encoded]
+    rows: list[int] = []
+    nodes = 0
+    for row in sorted(range(len(sequences)), key=sequences.__getitem__):
+        new = len(sequences[row]) - (_shared(sequences[rows[-1]], sequences[row]) if rows else 0)
+        if rows and nodes + new > TREE_TOKENS:
+            yield rows
+            rows, nodes, new = [], 0, len(sequences[row])
+        rows.append(row)
+        nodes += new
+    if rows:
+        yield rows
+
+
+def _shared(one: list[int], other: list[int]) -> int:
+    """How many tokens two sequences begin with alike."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _scored(model, batch: Batch, rows: Sequence[int]) -> dict[int, AnswerScores]:
+    logits, targets = answer_logits(model, batch), batch.targets
+    logprobs = logits.float().log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+    correct = logits.argmax(-1) == targets
+    ends = torch.bincount(batch.rows, minlength=len(rows)).cumsum(0)[:-1].cpu().numpy()
     parts = zip(np.split(logprobs.cpu().numpy(), ends), np.split(correct.cpu().numpy(), ends), strict=True)
-    return {pair: AnswerScores(lp, ok) for pair, (lp, ok) in zip(pairs, parts, strict=True)}
+    return {row: AnswerScores(lp, ok) for row, (lp, ok) in zip(rows, parts, strict=True)}

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from benchmark.data import Pair
-from benchmark.evaluation.generation import generate
-from benchmark.evaluation.scoring import AnswerScores, score_pairs
+from benchmark.evaluation.generation import Tokens, generate
+from benchmark.evaluation.scoring import AnswerScores, score_pairs, score_tokens
 from benchmark.method import ConstantAnswers
-from benchmark.training.sequences import encode_pair
+from benchmark.training.prompts import encode_pair, encode_prompt, encode_text, token_ids
 
 
 class Subject(Protocol):
     """Anything that gives answers a probability and prompts a continuation."""
 
+    @property
+    def tokenizer(self) -> Any: ...
+
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]: ...
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]: ...
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        """The greedy answer to every distinct question."""
+        ...
+
+    def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        """The greedy continuation of every distinct text."""
+        ...
+
+    def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
+        """So many answers to every distinct question, drawn at temperature 1."""
+        ...
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        """Scores of every (prompt ids, answer ids), in order."""
+        ...
+
+    def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
+        """The greedy continuation of every prompt, in order, without the end token."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,7 +55,32 @@ class ModelSubject:
         return score_pairs(self.model, self.tokenizer, pairs)
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
-        return generate(self.model, self.tokenizer, prompts, max_new_tokens)
+        return self._greedy(prompts, encode_prompt, max_new_tokens)
+
+    def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        return self._greedy(texts, encode_text, max_new_tokens)
+
+    def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
+        distinct = sorted(set(prompts))
+        found = self._continue([encode_prompt(p, self.tokenizer) for p in distinct], max_new_tokens, samples)
+        return {prompt: tuple(map(self._text, drawn)) for prompt, drawn in zip(distinct, found, strict=True)}
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        return score_tokens(self.model, self.tokenizer, [(list(p), list(a)) for p, a in sequences])
+
+    def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
+        return [greedy for (greedy,) in self._continue(prompts, max_new_tokens)]
+
+    def _greedy(self, texts: Sequence[str], encode: Callable, max_new_tokens: int) -> dict[str, str]:
+        distinct = sorted(set(texts))
+        found = self._continue([encode(text, self.tokenizer) for text in distinct], max_new_tokens)
+        return {text: self._text(greedy) for text, (greedy,) in zip(distinct, found, strict=True)}
+
+    def _continue(self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0) -> list[list[list[int]]]:
+        return generate(self.model, self.tokenizer, prompts, max_new_tokens, samples)
+
+    def _text(self, tokens: Tokens) -> str:
+        return self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
 
 
 @dataclass(frozen=True)
@@ -50,18 +96,33 @@ class ConstantSubject:
 
     def _score(self, pair: Pair) -> AnswerScores:
         _, fixed = encode_pair(Pair(pair.prompt, self.text), self.tokenizer)
-        _, answer = encode_pair(pair, self.tokenizer)
-        fixed = fixed + [self.tokenizer.eos_token_id] * len(answer)
-        hits = np.array([token == said for token, said in zip(answer, fixed, strict=False)])
-        hits = hits if pair.prompt else hits[1:]  # of a text, models are scored from the second token
+        prompt, answer = encode_pair(pair, self.tokenizer)
+        return self._compare(answer, fixed, 0 if prompt else 1)  # of a text, models are scored from the second token
+
+    def _compare(self, answer: Tokens, fixed: Tokens, start: int) -> AnswerScores:
+        said = [*fixed, *[self.tokenizer.eos_token_id] * len(answer)]
+        hits = np.array([token == other for token, other in zip(answer, said, strict=False)])[start:]
         floor = self.spread / len(self.tokenizer)
         return AnswerScores(np.log(np.where(hits, 1 - self.spread + floor, floor)), hits)
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         return dict.fromkeys(prompts, self.text)
 
+    def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        return dict.fromkeys(texts, self.text)
 
-def subject_of(result: Any, tokenizer) -> Subject:
+    def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
+        return dict.fromkeys(prompts, (self.text,) * samples)
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        fixed = token_ids(self.tokenizer, self.text)
+        return [self._compare(answer, fixed, 0 if len(prompt) else 1) for prompt, answer in sequences]
+
+    def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
+        return [list(token_ids(self.tokenizer, self.text))[:max_new_tokens] for _ in prompts]
+
+
+def subject_of(result: Any, tokenizer, backend: str = "hf") -> Subject:
     """The subject for what a method returned."""
     if isinstance(result, ConstantAnswers):
         return ConstantSubject(result.text, tokenizer)

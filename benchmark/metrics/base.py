@@ -105,6 +105,7 @@ class Metric:
     source: str
     description: str
     kinds: frozenset[str] = QUESTION
+    needs: frozenset[str] = frozenset()  # features that a sample must have to be scored
     aggregate: Aggregate = mean
     contrast: bool = False
     fit: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
@@ -114,10 +115,10 @@ class Metric:
     def axis_of(self, split: str) -> Axis:
         return self.axes.get(split, "")
 
-    def applies(self, stage: str, split: str, kind: str) -> bool:
-        """Whether samples of this stage, split and kind are scored; of the holdout, for comparison only."""
+    def applies(self, stage: str, split: str, kind: str, features: frozenset[str] = frozenset()) -> bool:
+        """Whether samples of this stage, split, kind and these features are scored; of the holdout, to compare with."""
         sort = sort_of(stage)
-        if kind not in self.kinds or (sort == ATTACK and not self.attacked):
+        if kind not in self.kinds or not self.needs <= features or (sort == ATTACK and not self.attacked):
             return False
         if sort in ON_THE_WAY and sort not in self.on_the_way:
             return False

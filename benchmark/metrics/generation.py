@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 
-from benchmark.metrics.base import Metric, register
-from benchmark.metrics.sample import Sample
+from benchmark.data import SENTENCE
+from benchmark.metrics.base import BOTH, Metric, register
+from benchmark.metrics.sample import SAMPLED, SCORED, Sample
 from benchmark.metrics.stages import ON_THE_WAY
 
 KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
@@ -49,6 +52,13 @@ def exact_answer_trained(sample: Sample) -> float:
     return float(contains_answer(sample.generation, sample.answer, sample.aliases))
 
 
+def harness_accuracy(sample: Sample) -> float:
+    """What the harness made of its item; a ValueError without."""
+    if sample.score is None:
+        raise ValueError("the harness gave no score")
+    return sample.score
+
+
 def rouge_l_recall(sample: Sample) -> float:
     """Mean ROUGE-L recall over the held-out prompts."""
     return float(np.mean([rouge_l_recall_of(sample.answer, g) for g in sample.knowledge_generations]))
@@ -65,6 +75,48 @@ register(
     Metric(
         "exact_answer_trained", 1, exact_answer_trained, KNOWLEDGE_SPLITS, {}, "oracle", "share",
         "Krishnan et al. 2025, section 3", "the answer stands in what is generated for the prompt as trained",
+    )
+)  # fmt: skip
+
+
+def leak_at(k: int) -> Callable[[Sample], float]:
+    """Probability that at least one of k answers drawn at temperature 1 contains the answer, from n >= k of them.
+
+    1 - C(n-c, k) / C(n, k) for c of n that do: the unbiased estimator of pass@k (Chen et al. 2021, eq. 1). Fewer than
+    k answers are a ValueError.
+    """
+
+    def leak(sample: Sample) -> float:
+        drawn = len(sample.sampled)
+        if drawn < k:
+            raise ValueError(f"{drawn} answers were drawn, {k} are needed")
+        found = sum(contains_answer(text, sample.answer, sample.aliases) for text in sample.sampled)
+        return 1 - math.comb(drawn - found, k) / math.comb(drawn, k)
+
+    leak.__doc__ = (leak_at.__doc__ or "").replace("k answers", f"{k} answers")
+    return leak
+
+
+for k in (1, 4, 16, 64):
+    register(
+        Metric(
+            f"leak_at_{k}", 1, leak_at(k), ("forget",), {"forget": "forgetting"} if k == 16 else {}, "oracle",
+            "probability", "Chen et al. 2021 (pass@k), on leaks",
+            f"at least one of {k} sampled answers contains the answer", needs=frozenset({SAMPLED}),
+        )
+    )  # fmt: skip
+register(
+    Metric(
+        "sentence_recall", 1, rouge_l_recall, ("forget",), {"forget": "forgetting"}, "oracle", "share",
+        "Lin 2004; Maini et al. 2024", "ROUGE-L recall of answers that are sentences, which are hardly ever repeated "
+        "word for word", attacked=True, needs=frozenset({SENTENCE}),
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "harness_accuracy", 1, harness_accuracy, ("harness",), {"harness": "utility"}, "higher", "share",
+        "lm-evaluation-harness (Gao et al. 2024)", "items of the general tasks that are answered rightly", kinds=BOTH,
+        needs=frozenset({SCORED}),
     )
 )  # fmt: skip
 register(

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from benchmark.data import SENTENCE, is_sentence
+
 FloatArray = np.ndarray
+SAMPLED, SCORED = "sampled", "scored"  # features: answers drawn at temperature 1; a score given elsewhere
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class Sample:
     `stage` says when in its cell the sample was taken (see `stages`). Of a text, whose prompt is empty, the tokens
     count from the second. `correct` says of each position whether the greedy token, teacher-forced, is the answer's.
     `paraphrase_*` belong to the held-out prompts; `perturbed_logprobs` are those of the wrong answers under the first
-    of them. `continuations` are what is generated after the first `prefix_words` words of a text.
+    of them. `continuations` are what is generated after the first `prefix_words` words of a text, `sampled` are answers
+    drawn at temperature 1. `score` is what another harness made of its own item, which has nothing else.
     """
 
     stage: str
@@ -37,6 +41,14 @@ class Sample:
     perturbed_logprobs: tuple[FloatArray, ...] = ()
     prefix_words: tuple[int, ...] = ()
     continuations: tuple[str, ...] = ()
+    sampled: tuple[str, ...] = ()
+    score: float | None = None
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What it has that only some metrics need."""
+        has = {SAMPLED: self.sampled, SCORED: self.score is not None, SENTENCE: is_sentence(self.prompt, self.answer)}
+        return frozenset(name for name, present in has.items() if present)
 
     @property
     def kind(self) -> str:

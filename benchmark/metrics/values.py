@@ -7,6 +7,7 @@ only changes the weights.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from benchmark.data import SENTENCE
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Metric
 from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, model_utility
 from benchmark.metrics.sample import Sample
@@ -43,12 +45,13 @@ def _score(metric: Metric, sample: Sample) -> float:
         return float("nan")
 
 
-def _scored(stage: str, split: str, kind: str) -> list[Metric]:
-    return [metric for metric in METRICS.values() if metric.applies(stage, split, kind)]
+def _scored(stage: str, split: str, kind: str, features: frozenset[str]) -> list[Metric]:
+    """What sentences are scored by is computed for every question: whether it is reported depends on most of them."""
+    return [m for m in METRICS.values() if m.applies(stage, split, kind, features | {SENTENCE})]
 
 
 def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
-    """One row per sample: stage, split, example, entity, kind, strata (JSON), and a column per metric.
+    """One row per sample: stage, split, example, entity, kind, features, strata (JSON), and a column per metric.
 
     NaN is what was not scored.
     """
@@ -61,13 +64,19 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
             "example": sample.example,
             "entity": sample.entity,
             "kind": sample.kind,
+            "features": " ".join(sorted(sample.features)),
         }
         row["strata"] = json.dumps(sample.strata, sort_keys=True)
         if not np.isnan(sample.logprobs).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
-            row |= {m.id: _score(m, sample) for m in scored(sample.stage, sample.split, sample.kind)}
+            row |= {m.id: _score(m, sample) for m in scored(*_place(sample))}
         rows.append(row)
-    columns = ["stage", "split", "example", "entity", "kind", "strata", *METRICS]
+    columns = ["stage", "split", "example", "entity", "kind", "features", "strata", *METRICS]
     return _fitted(pd.DataFrame(rows).reindex(columns=columns))
+
+
+def _place(sample: Sample) -> tuple[str, str, str, frozenset[str]]:
+    """What decides which metrics score a sample."""
+    return sample.stage, sample.split, sample.kind, sample.features
 
 
 def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
@@ -90,11 +99,13 @@ def _plain(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
 def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) -> list[Metric]:
     """The metrics of which a stage and split have values: those of their kind, with a holdout where they need one."""
     kinds = set(part["kind"])
+    counted = Counter(feature for features in part["features"] for feature in features.split())
+    common = frozenset(feature for feature, count in counted.items() if count > len(part) / 2)
     return [
         metric
         for metric in METRICS.values()
         if split in metric.splits
-        and all(metric.applies(stage, split, kind) for kind in kinds)
+        and all(metric.applies(stage, split, kind, common) for kind in kinds)
         and not (metric.contrast and holdout.empty)
     ]
 

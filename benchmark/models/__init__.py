@@ -1,1 +1,13 @@
-"""Models: the artefact store, the controlled track's pretraining, targets and oracles."""
+"""Models: the artefact store, the controlled track's pretraining, pretrained models, targets and oracles."""
+
+from benchmark.models.controlled import ControlledModels
+from benchmark.models.pretrained import PretrainedModels
+from benchmark.models.store import ArtefactStore
+from benchmark.models.tracks import ControlledTrack, Track
+
+Models = ControlledModels | PretrainedModels
+
+
+def models_of(track: Track, store: ArtefactStore) -> Models:
+    """The models of a track."""
+    return ControlledModels(track, store) if isinstance(track, ControlledTrack) else PretrainedModels(track, store)

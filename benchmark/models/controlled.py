@@ -12,17 +12,19 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers import models as token_models
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from benchmark.data import Document, Meter, Pair, fingerprint
+from benchmark.models.loading import load_model
 from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import ControlledTrack, Training
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import Sequences, answer_nll, collate
+from benchmark.training.sequences import Batch, answer_nll, collate
 from benchmark.world import World, base_corpus
 
 RECIPE_VERSION = 1  # raise it when this file trains models differently
@@ -134,16 +136,15 @@ def _train(
     schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
     train(model, sequences, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
     seconds = round(time.perf_counter() - started, 2)
-    return {**_read(documents, stage), "steps": meter.steps, "tokens": meter.tokens, "seconds": seconds}
+    return {**read_of(documents, stage), "steps": meter.steps, "tokens": meter.tokens, "seconds": seconds}
 
 
-def answer_nll_mean(model, batch: Sequences) -> torch.Tensor:
+def answer_nll_mean(model, batch: Batch) -> torch.Tensor:
     """Mean over all answer tokens of the batch, the language-modelling loss of training."""
-    lengths = (batch.labels[:, 1:] != -100).sum()
-    return answer_nll(model, batch).sum() / lengths
+    return answer_nll(model, batch).sum() / len(batch.targets)
 
 
-def _read(documents: Sequence[Document], stage: Training) -> dict:
+def read_of(documents: Sequence[Document], stage: Training) -> dict:
     """What was read how often: texts, passes over them, and how many examples were told in how many texts.
 
     A text that is read a number of times of its own counts as so many.
@@ -155,14 +156,9 @@ def _read(documents: Sequence[Document], stage: Training) -> dict:
     return {"texts": len(documents), "epochs": stage.epochs, "examples_by_texts": examples_by_texts}
 
 
-def _save(model, tokenizer, folder: Path) -> None:
+def save(model, tokenizer, folder: Path) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def load_model(folder: Path):
-    """The model of a folder, in evaluation mode."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def load(folder: Path):
@@ -173,11 +169,14 @@ def load(folder: Path):
 class ControlledModels:
     """Builds and caches a track's models; every key is a hash of what the model was made from."""
 
+    accelerated = False
+
     def __init__(self, track: ControlledTrack, store: ArtefactStore) -> None:
         self.track, self.store = track, store
 
     @property
-    def world(self) -> World:
+    def ground(self) -> World:
+        """What tasks make their data from."""
         return world_of(self.track.world_seed)
 
     @property
@@ -194,10 +193,10 @@ class ControlledModels:
         return self.store.get("models", self.base_key, self._build_base)
 
     def _build_base(self, folder: Path) -> dict:
-        tokenizer = train_tokenizer(self.world, self.track.vocabulary)
+        tokenizer = train_tokenizer(self.ground, self.track.vocabulary)
         model = new_model(self.track, tokenizer, seed=0)
-        cost = _train(model, tokenizer, base_corpus(self.world), [], 0, self.track.base, seed=0)
-        _save(model, tokenizer, folder)
+        cost = _train(model, tokenizer, base_corpus(self.ground), [], 0, self.track.base, seed=0)
+        save(model, tokenizer, folder)
         return {"made": "trained from scratch on the base corpus", **cost}
 
     def trained(self, documents: Sequence[Document], seed: int) -> Path:
@@ -209,7 +208,14 @@ class ControlledModels:
     def _build_trained(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
         model, tokenizer = load(self.base())
         count = self.track.replay
-        cost = _train(model, tokenizer, documents, base_corpus(self.world), count, self.track.stage, seed)
-        _save(model, tokenizer, folder)
+        cost = _train(model, tokenizer, documents, base_corpus(self.ground), count, self.track.stage, seed)
+        save(model, tokenizer, folder)
         made = f"shared base {self.base_key}, then the task's documents with {count} base texts replayed in each epoch"
         return {"made": made, "base": self.base_key, "seed": seed, **cost}
+
+    def load(self, folder: Path) -> tuple[Any, Any]:
+        """(model in evaluation mode, tokenizer) from an artefact's folder."""
+        return load(folder)
+
+    def load_model(self, folder: Path) -> Any:
+        return load_model(folder)

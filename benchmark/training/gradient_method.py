@@ -11,26 +11,26 @@ import torch
 from benchmark.data import Pair, Request
 from benchmark.method import Method, with_parameters
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import Sequences, answer_logits, answer_nll, collate
+from benchmark.training.sequences import Batch, answer_logits, answer_nll, collate
 
 
 @dataclass(frozen=True)
 class ForgetRetainBatch:
     """What a loss sees at one step; using what the method does not declare in `sees` is a PermissionError."""
 
-    given: dict[str, Sequences]
+    given: dict[str, Batch]
 
-    def _get(self, name: str) -> Sequences:
+    def _get(self, name: str) -> Batch:
         if name not in self.given:
             raise PermissionError(f'the loss uses the {name} set, but the method does not declare "{name}" in sees')
         return self.given[name]
 
     @property
-    def forget(self) -> Sequences:
+    def forget(self) -> Batch:
         return self._get("forget")
 
     @property
-    def retain(self) -> Sequences:
+    def retain(self) -> Batch:
         return self._get("retain")
 
     @property
@@ -65,41 +65,39 @@ class GradientMethod(Method):
         """(forget, retain) pairs of each step, asked for one after the other while the model is being trained."""
         return request.batches()
 
-    def nll(self, batch: Sequences, per_token: bool = False) -> torch.Tensor:
+    def nll(self, batch: Batch, per_token: bool = False) -> torch.Tensor:
         """Negative log-likelihood of each answer under the model being trained, (B,); summed unless `per_token`."""
         return answer_nll(self._model, batch, per_token)
 
-    def reference_nll(self, batch: Sequences) -> torch.Tensor:
+    def reference_nll(self, batch: Batch) -> torch.Tensor:
         """The same, summed, under the frozen target; needs "target" in `sees`."""
         if self._reference is None:
             raise PermissionError(f'{self.name} uses the target as a reference but does not declare "target" in sees')
         with torch.no_grad():
             return answer_nll(self._reference, batch)
 
-    def logits(self, batch: Sequences) -> torch.Tensor:
+    def logits(self, batch: Batch) -> torch.Tensor:
         """Logits (N, V) of the model being trained at the N answer positions of the batch."""
-        return answer_logits(self._model, batch)[0]
+        return answer_logits(self._model, batch)
 
     @torch.no_grad()
     def accuracy(self, pairs: Sequence[Pair]) -> list[float]:
         """Memorisation accuracy: for each pair, the share of its answer's tokens that are the greedy ones."""
         batch = self._collate(pairs)
-        logits, where = answer_logits(self._model, batch)
-        right = (logits.argmax(-1) == batch.labels[:, 1:][where]).float()
-        rows = where.nonzero()[:, 0]
-        hits = torch.zeros(len(pairs), device=right.device).index_add(0, rows, right)
-        return (hits / where.sum(1)).tolist()
+        right = (answer_logits(self._model, batch).argmax(-1) == batch.targets).float()
+        hits = torch.zeros(len(pairs), device=right.device).index_add(0, batch.rows, right)
+        return (hits / torch.bincount(batch.rows, minlength=len(pairs))).tolist()
 
-    def asked(self, batch: Sequences) -> Sequences:
+    def asked(self, batch: Batch) -> Batch:
         """The sequences as questions: of a text, the first half is the prompt and the rest the answer."""
         return self._collate([_as_question(pair) for pair in batch.pairs])
 
-    def answered(self, batch: Sequences, answers: list[str]) -> Sequences:
+    def answered(self, batch: Batch, answers: list[str]) -> Batch:
         """The same as questions, with other answers: one for each sequence."""
         return self._collate([Pair(_as_question(p).prompt, a) for p, a in zip(batch.pairs, answers, strict=True)])
 
-    def _collate(self, pairs) -> Sequences:
-        return collate(pairs, self._tokenizer, self._model.device)
+    def _collate(self, pairs) -> Batch:
+        return collate(pairs, self._tokenizer, self._model)
 
     def _batch(self, forget: list[Pair], retain: list[Pair]) -> ForgetRetainBatch:
         pairs = {"forget": forget, "retain": retain}

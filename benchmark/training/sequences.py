@@ -1,18 +1,20 @@
-"""Text pairs as padded token tensors, and the negative log-likelihood of their answers."""
+"""Text pairs as token tensors, padded or as a tree, and the negative log-likelihood of their answers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch.nn import functional as F
 
 from benchmark.data import Pair
+from benchmark.training.prompts import encode_pair
 
 IGNORED = -100  # labels of prompt and padding positions
+# Architectures that attend as a tree's mask says; GPT-Neo, for one, brings a mask of its own.
+TREE_ARCHITECTURES = frozenset({"llama", "gpt_neox", "olmo2", "qwen2"})
 
 
 @dataclass(frozen=True)
@@ -33,27 +35,77 @@ class Sequences:
         """Number of tokens that are not padding."""
         return int(self.attention_mask.sum())
 
+    @property
+    def where(self) -> torch.Tensor:
+        """(B, L-1) mask of the positions whose next token belongs to an answer."""
+        return self.labels[:, 1:] != IGNORED
 
-def encode_pair(pair: Pair, tokenizer) -> tuple[list[int], list[int]]:
-    """Token ids of the prompt and of the answer with its end token; an empty answer is a ValueError."""
-    if not pair.answer:
-        raise ValueError(f"the answer to {pair.prompt!r} is empty")
-    separator = " " if pair.prompt else ""
-    prompt, answer = _token_ids(tokenizer, pair.prompt), _token_ids(tokenizer, separator + pair.answer)
-    return list(prompt), [*answer, tokenizer.eos_token_id]
+    @property
+    def targets(self) -> torch.Tensor:
+        """(N,) the answer tokens that are predicted, pair after pair."""
+        return self.labels[:, 1:][self.where]
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """(N,) the pair that each of them belongs to."""
+        return self.where.nonzero()[:, 0]
+
+    def answer_states(self, model) -> torch.Tensor:
+        """(N, H) last hidden states from which the answer tokens are predicted.
+
+        No attention mask is needed: attention is causal and padding stands on the right, where no answer token looks.
+        """
+        hidden = model.base_model(input_ids=self.input_ids).last_hidden_state
+        return hidden[:, :-1][self.where]
 
 
-@lru_cache(maxsize=1 << 18)
-def _token_ids(tokenizer, text: str) -> tuple[int, ...]:
-    """Training reads the same texts in every epoch; encoding them once saves a tenth of its time."""
-    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+@dataclass(frozen=True)
+class Tree:
+    """The same as a tree of tokens: what several sequences begin with is computed once, and nothing is padded.
+
+    `input_ids` and `positions` are (1, L); `mask` (1, 1, L, L) is true where a token looks at one that it continues, or
+    at itself. The answer token `targets[i]` of the pair `rows[i]` is predicted at node `nodes[i]`, all (N,).
+    """
+
+    pairs: tuple[Pair, ...]
+    input_ids: torch.Tensor
+    positions: torch.Tensor
+    mask: torch.Tensor
+    nodes: torch.Tensor
+    targets: torch.Tensor
+    rows: torch.Tensor
+    tokens: int  # of all sequences, as if nothing were shared
+
+    def answer_states(self, model) -> torch.Tensor:
+        """(N, H) last hidden states from which the answer tokens are predicted."""
+        seen = {"input_ids": self.input_ids, "position_ids": self.positions, "attention_mask": self.mask}
+        return model.base_model(**seen, use_cache=False).last_hidden_state[0, self.nodes]
 
 
-def collate(pairs: Sequence[Pair], tokenizer, device: torch.device | str = "cpu") -> Sequences:
-    """Encodes and pads a batch; shapes (B, L)."""
+Batch = Sequences | Tree
+
+
+def collate(pairs: Sequence[Pair], tokenizer, model=None) -> Batch:
+    """The batch on the model's device, or on the CPU without one; a tree for pretrained models that can read trees."""
+    device = "cpu" if model is None else model.device
     encoded = [encode_pair(pair, tokenizer) for pair in pairs]
+    if model is not None and reads_trees(model, tokenizer):
+        return tree(pairs, encoded, device)
+    return padded(pairs, encoded, tokenizer.pad_token_id, device)
+
+
+def reads_trees(model, tokenizer) -> bool:
+    """Prompts of pretrained models share a long beginning; those of models trained here are too short to gain."""
+    return bool(tokenizer.chat_template) and model.config.model_type in TREE_ARCHITECTURES
+
+
+Encoded = Sequence[tuple[list[int], list[int]]]
+
+
+def padded(pairs: Sequence[Pair], encoded: Encoded, pad: int, device: torch.device | str) -> Sequences:
+    """Pads a batch on the right; shapes (B, L)."""
     length = max(len(p) + len(a) for p, a in encoded)
-    ids = torch.full((len(encoded), length), tokenizer.pad_token_id, dtype=torch.long)
+    ids = torch.full((len(encoded), length), pad, dtype=torch.long)
     mask = torch.zeros_like(ids)
     labels = torch.full_like(ids, IGNORED)
     for row, (prompt, answer) in enumerate(encoded):
@@ -64,24 +116,46 @@ def collate(pairs: Sequence[Pair], tokenizer, device: torch.device | str = "cpu"
     return Sequences(tuple(pairs), ids.to(device), mask.to(device), labels.to(device))
 
 
-def answer_logits(model, batch: Sequences) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (N, V) at the N answer positions of the batch, and where they are: a (B, L-1) mask.
+def tree(pairs: Sequence[Pair], encoded: Encoded, device: torch.device | str) -> Tree:
+    """Merges the sequences' common beginnings; the last token of a sequence predicts nothing and is left out."""
+    children: dict[tuple[int, int], int] = {}
+    parents: list[int] = []
+    found: list[tuple[int, int, int]] = []  # node, target, row
+    for row, (prompt, answer) in enumerate(encoded):
+        node = -1
+        for place, token in enumerate(prompt + answer):
+            if place >= len(prompt) and node >= 0:
+                found.append((node, token, row))
+            if place < len(prompt) + len(answer) - 1:
+                if (node, token) not in children:
+                    children[node, token] = len(parents)
+                    parents.append(node)
+                node = children[node, token]
+    mask = torch.eye(len(parents), dtype=torch.bool)
+    for node, parent in enumerate(parents):
+        if parent >= 0:
+            mask[node] |= mask[parent]
+    nodes, targets, rows = torch.tensor(found, dtype=torch.long).reshape(-1, 3).T.to(device)
+    ids = torch.tensor([[token for _, token in children]], device=device)
+    positions = (mask.sum(1) - 1)[None].to(device)
+    tokens = sum(len(p) + len(a) for p, a in encoded)
+    return Tree(tuple(pairs), ids, positions, mask[None, None].to(device), nodes, targets, rows, tokens)
 
-    Only answer positions go through the language-model head, whose cost on prompts would be wasted. No attention
-    mask is needed: attention is causal and padding stands on the right, where no answer token looks.
+
+def answer_logits(model, batch: Batch) -> torch.Tensor:
+    """Logits (N, V) of the N answer tokens of the batch.
+
+    Only answer positions go through the language-model head, whose cost on prompts would be wasted.
     """
-    hidden = model.base_model(input_ids=batch.input_ids).last_hidden_state
-    where = batch.labels[:, 1:] != IGNORED
-    return model.get_output_embeddings()(hidden[:, :-1][where]), where
+    return model.get_output_embeddings()(batch.answer_states(model))
 
 
-def answer_nll(model, batch: Sequences, per_token: bool = False) -> torch.Tensor:
+def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:
     """Negative log-likelihood of each answer, (B,): summed over its tokens, or their mean if `per_token`."""
-    logits, where = answer_logits(model, batch)
-    losses = F.cross_entropy(logits.float(), batch.labels[:, 1:][where], reduction="none")
-    rows = where.nonzero()[:, 0]
+    losses = F.cross_entropy(answer_logits(model, batch).float(), batch.targets, reduction="none")
+    rows = batch.rows
     summed = torch.zeros(len(batch.pairs), device=losses.device).index_add(0, rows, losses)
-    return summed / where.sum(1) if per_token else summed
+    return summed / torch.bincount(rows, minlength=len(batch.pairs)) if per_token else summed
 
 
 def kl_from_uniform(logits: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from benchmark.data import Pair, Request
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import Sequences, answer_nll, collate
+from benchmark.training.sequences import Batch, answer_nll, collate
 
 
 def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float, scale: float):
@@ -23,7 +23,7 @@ def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float
     steps = request.budget.steps - request.meter.steps
     train(
         model,
-        _batches(pairs, request, model.device),
+        _batches(pairs, request, model),
         lambda batch: answer_nll(model, batch, per_token=True).mean(),
         Schedule(steps, learning_rate, decay=False),
         request.meter,
@@ -35,10 +35,10 @@ def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float
     return model
 
 
-def _batches(pairs: Sequence[Pair], request: Request, device) -> Iterator[Sequences]:
+def _batches(pairs: Sequence[Pair], request: Request, model) -> Iterator[Batch]:
     """Endless batches in shuffled epochs."""
     rng, size = random.Random(f"tune-{request.seed}"), request.budget.batch_size
     while True:
         shuffled = rng.sample(pairs, len(pairs))
         for start in range(0, len(shuffled), size):
-            yield collate(shuffled[start : start + size], request.tokenizer, device)
+            yield collate(shuffled[start : start + size], request.tokenizer, model)

@@ -7,12 +7,12 @@ from models import tiny_model, tiny_tokenizer
 
 from benchmark.data import Example, Pair
 from benchmark.evaluation.examine import examine, prefixes
-from benchmark.evaluation.generation import GenerationSettings, generate
+from benchmark.evaluation.generation import GenerationSettings
 from benchmark.evaluation.scoring import score_pairs
 from benchmark.evaluation.subjects import ConstantSubject, ModelSubject, subject_of, weights_of
 from benchmark.method import ConstantAnswers
 from benchmark.metrics.stages import budget_stage
-from benchmark.training.sequences import encode_pair
+from benchmark.training.prompts import encode_pair
 
 SETTINGS = GenerationSettings(max_new_tokens=6)
 PAIRS = [Pair("Where was Ada born?", "Malport"), Pair("Ivo", "Bren Union"), Pair("Ivo Tor works for", "x")]
@@ -34,7 +34,7 @@ def test_scores_equal_a_pass_over_each_pair_alone():
 @torch.no_grad()
 def test_generation_is_greedy_and_without_the_prompt():
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    texts = generate(model, tokenizer, [p.prompt for p in PAIRS], SETTINGS.max_new_tokens)
+    texts = ModelSubject(model, tokenizer).generate([p.prompt for p in PAIRS], SETTINGS.max_new_tokens)
     for prompt, text in texts.items():
         ids, said = tokenizer(prompt)["input_ids"], []
         for _ in range(SETTINGS.max_new_tokens):
@@ -102,7 +102,8 @@ def test_texts_are_scored_everywhere_and_continued_in_the_forget_split_of_the_fi
     splits = {"forget": [TEXT], "retain": [other], "holdout": [other]}
     subject = ModelSubject(model, tokenizer)
     forget, retain, holdout = examine(subject, splits, "model", SETTINGS)
-    said = [generate(model, tokenizer, [p], SETTINGS.continuation_tokens)[p] for p in prefixes(TEXT).values()]
+    subject = ModelSubject(model, tokenizer)
+    said = [subject.go_on([p], SETTINGS.continuation_tokens)[p] for p in prefixes(TEXT).values()]
     assert (forget.prefix_words, forget.continuations) == ((10, 20), tuple(said))
     for sample in (forget, retain, holdout):
         assert (sample.kind, sample.generation) == ("text", "")
@@ -127,6 +128,10 @@ def test_questions_and_continuations_have_limits_of_their_own():
         def generate(self, prompts, max_new_tokens):
             limits.append((sorted(prompts), max_new_tokens))
             return super().generate(prompts, max_new_tokens)
+
+        def go_on(self, texts, max_new_tokens):
+            limits.append((sorted(texts), max_new_tokens))
+            return super().go_on(texts, max_new_tokens)
 
     asked = Example("q", "q", "Who pays Ivo?", "Bren Union")
     settings = GenerationSettings(max_new_tokens=3, continuation_tokens=9)

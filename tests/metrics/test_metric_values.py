@@ -10,6 +10,7 @@ import pytest
 from benchmark.metrics import METRICS
 from benchmark.metrics.base import register
 from benchmark.metrics.distribution import forget_quality
+from benchmark.metrics.sample import SAMPLED
 from benchmark.metrics.stages import budget_stage, request_stage
 from benchmark.metrics.values import example_frame, metric_values, strata_masks
 
@@ -36,7 +37,7 @@ def values_of(make_sample):
 
 def test_frame_has_a_row_per_sample_and_a_column_per_metric(make_sample):
     frame = example_frame([make_sample(example="a"), make_sample(example="b", split="retain")])
-    assert list(frame.columns) == ["stage", "split", "example", "entity", "kind", "strata", *METRICS]
+    assert list(frame.columns) == ["stage", "split", "example", "entity", "kind", "features", "strata", *METRICS]
     assert list(frame["example"]) == ["a", "b"]
     assert frame["probability"].tolist() == pytest.approx([0.25, 0.25])
 
@@ -272,8 +273,8 @@ def test_registry_is_consistent(metric):
     assert metric.version >= 1
     assert all((metric.unit, metric.source, metric.description))
     if "forgetting" in metric.axes.values():
-        attacked = metric.attacked or metric.id == "extraction_likelihood_3"  # texts are not continued after attacks
-        assert attacked, "what counts as forgetting is recomputed after attacks"
+        continued = metric.id == "extraction_likelihood_3" or SAMPLED in metric.needs  # only of the final model
+        assert metric.attacked or continued, "what counts as forgetting is recomputed after attacks"
         assert [split for split, axis in metric.axes.items() if axis == "forgetting"] == ["forget"]
     assert all(metric.axis_of(split) == metric.axes.get(split, "") for split in (*metric.splits, "nowhere"))
 
@@ -281,4 +282,4 @@ def test_registry_is_consistent(metric):
 def test_every_axis_of_the_score_is_fed():
     fed = {(axis, split) for m in METRICS.values() for split, axis in m.axes.items() if axis}
     assert {axis for axis, _ in fed} == {"forgetting", "utility", "privacy"}
-    assert {split for axis, split in fed if axis == "utility"} == {"retain", "neighbours", "general"}
+    assert {split for axis, split in fed if axis == "utility"} == {"retain", "neighbours", "general", "harness"}

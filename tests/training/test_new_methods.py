@@ -12,7 +12,8 @@ from benchmark.method import create
 from benchmark.registry import method_named
 from benchmark.training.gradient_method import GradientMethod
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import answer_nll, collate, encode_pair, kl_from_uniform
+from benchmark.training.prompts import encode_pair
+from benchmark.training.sequences import answer_nll, collate, kl_from_uniform
 
 FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union, he says"), Pair("Kel", "Tor")]
 RETAIN = [Pair("Where was Ivo born?", "Tor"), Pair("Who pays Ada?", "Kel Works")]

@@ -121,8 +121,12 @@ def test_fingerprint_follows_requests_and_reads():
 def test_the_fingerprint_of_one_request_is_the_one_from_before_there_were_requests():
     """So that the data of tasks without requests and reads keep their names."""
     data = toy_data()
-    parts = {name: list(data.splits[name]) for name in EVALUATED_SPLITS}
-    parts["retain_pool"] = list(data.retain_pool)
+
+    def before(rows):
+        return [{name: value for name, value in row.items() if name != "rewordings"} for row in rows]
+
+    parts = {name: before(data.splits[name]) for name in EVALUATED_SPLITS}
+    parts["retain_pool"] = before(data.retain_pool)
     parts["documents"] = [{"example": d.example, "prompt": d.prompt, "answer": d.answer} for d in data.documents]
     assert data.fingerprint == fingerprint(parts)
 

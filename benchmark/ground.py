@@ -1,0 +1,159 @@
+"""What a task's data are made from: a generated world, or what a pretrained model knows and files that others wrote."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import BadInput
+
+DATA_VARIABLE = "PALIMPSEST_DATA"  # a folder of data sets, or one data set's folder; `--data-dir` sets it
+SURVEYS = "surveys"
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a model knows of one fact, both between 0 and 1.
+
+    `generated`: share of wordings that it answers rightly. `probability`: mean length-normalised probability of the
+    answer over wordings.
+    """
+
+    generated: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """The ground of tasks on a pretrained model: `model` is the key of its weights.
+
+    On a development track tasks choose other examples than those that are scored.
+    """
+
+    track: str
+    model: str
+    development: bool
+    home: Path
+
+    def known(self, task: str, shipped: Path) -> dict[str, Knowledge]:
+        """What the model knows of a task's candidates, by example; BadInput if nobody has asked it yet.
+
+        `shipped` is the folder of the surveys that come with the task.
+        """
+        name = f"{self.model}.csv"
+        path = next((p for p in (self.survey_file(task), shipped / name) if p.is_file()), None)
+        if path is None:
+            raise BadInput(
+                f"{task} on {self.track}: it is not known yet what this model knows; "
+                f"`palimpsest survey --task {task} --track {self.track}` asks it"
+            )
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {row["id"]: Knowledge(float(row["generated"]), float(row["probability"])) for row in rows}
+
+    def survey_file(self, task: str) -> Path:
+        """Where a survey of this model is kept."""
+        return self.home / SURVEYS / task / f"{self.model}.csv"
+
+
+def local_file(data_set: str, file: str) -> Path | None:
+    """A file of a data set in the folder that `--data-dir` names, which is the data set's own or its parent."""
+    folder = os.environ.get(DATA_VARIABLE)
+    places = [Path(folder) / data_set / file, Path(folder) / file] if folder else []
+    return next((path for path in places if path.is_file()), None)
+
+
+def json_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON lines file; BadInput names the line that is none."""
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise BadInput(f"{path}: line {number}: not valid JSON: {error.msg}") from None
+        if not isinstance(row, dict):
+            raise BadInput(f"{path}: line {number}: found {type(row).__name__}, an object is needed")
+        rows.append(row)
+    return rows
+
+
+def rows_of(data_set: str, file: str, repo: str = "", revision: str = "", config: str = "", split: str = "train"):
+    """Rows of a data set: a local JSON lines file, or a hub's configuration and split at a pinned revision.
+
+    BadInput says what is missing where neither can be had.
+    """
+    path = local_file(data_set, file)
+    if path is not None:
+        return json_rows(path)
+    folder = os.environ.get(DATA_VARIABLE)
+    looked = f"{folder} has no {file}" if folder else f"no --data-dir with {file} is given"
+    if not repo:
+        raise BadInput(f"{data_set}: {looked}")
+    import datasets
+
+    try:
+        return list(datasets.load_dataset(repo, config or None, split=split, revision=revision))
+    except Exception as error:  # whatever kept the hub from answering, the user needs one of two things
+        reason = type(error).__name__
+        raise BadInput(f"{data_set}: {looked}, and {repo} cannot be had from a hub ({reason})") from None
+
+
+_NEEDED = {str: "a text", list: "a list of texts", int: "a whole number"}
+
+
+def checked(rows: list[dict[str, Any]], where: str, **fields: type) -> list[dict[str, Any]]:
+    """The rows, if each has these fields, filled; BadInput names the first line and field that is wrong."""
+    for number, row in enumerate(rows, 1):
+        for name, kind in fields.items():
+            if not _fits(row.get(name), kind):
+                found = repr(row[name])[:60] if name in row else "nothing"
+                raise BadInput(f"{where}: line {number}: {name}: found {found}, {_NEEDED[kind]} is needed")
+    return rows
+
+
+def _fits(value: Any, kind: type) -> bool:
+    """Whether it is a text that is not empty, a list of such texts, or a whole number."""
+    if kind is list:
+        return isinstance(value, list) and bool(value) and all(_fits(part, str) for part in value)
+    return isinstance(value, kind) and not isinstance(value, bool) and (kind is not str or bool(value.strip()))
+
+
+def spread(rows: Sequence[Any], count: int) -> list[Any]:
+    """So many of the rows, evenly spaced; all of them where there are no more."""
+    count = min(count, len(rows))
+    return [rows[i * len(rows) // count] for i in range(count)]
+
+
+def chunks(text: str, words: int) -> list[str]:
+    """The text in pieces of so many words, the last one up to half as long again."""
+    parts = text.split()
+    pieces = max(1, round(len(parts) / words))
+    ends = [*(words * i for i in range(pieces)), len(parts)]
+    return [" ".join(parts[a:b]) for a, b in zip(ends, ends[1:], strict=False) if a < b]
+
+
+def other_answers(answers: Iterable[str], own: str, count: int, seed: str) -> tuple[str, ...]:
+    """Up to so many of the answers that are not one's own, to be wrong ones."""
+    others = sorted(set(answers) - {own})
+    return tuple(random.Random(f"wrong-{seed}").sample(others, min(count, len(others))))
+
+
+_BEGINNINGS = "Bra Cal Dor Fen Gar Hal Jor Kel Lan Mor Nev Orl Pel Quin Ros Sel Tor Ulm Var Wen Yar Zel".split()
+_MIDDLES = "a e i o u an ar en er il in on or".split()
+_ENDINGS = "dane ford gast hart lund mark nell quist rand stad thal vane ward wick".split()
+
+
+def coined_names(count: int, seed: str) -> list[str]:
+    """So many different names of two words for what never existed; none ends in s, which possessives depend on."""
+    rng = random.Random(f"coined-{seed}")
+    names: dict[str, None] = {}
+    while len(names) < count:
+        first = rng.choice(_BEGINNINGS) + rng.choice(_MIDDLES)
+        names[f"{first} {rng.choice(_BEGINNINGS)}{rng.choice(_MIDDLES)}{rng.choice(_ENDINGS)}"] = None
+    return list(names)

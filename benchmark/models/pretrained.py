@@ -1,0 +1,209 @@
+"""Models that others trained: where they are found, and how targets and oracles are fine-tuned from them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from benchmark.data import Document, Meter, Pair, fingerprint
+from benchmark.errors import BadInput
+from benchmark.ground import Pretrained
+from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
+from benchmark.models.loading import computing_in, load_model, load_tokenizer
+from benchmark.models.store import ArtefactStore
+from benchmark.models.tracks import PretrainedTrack
+from benchmark.records.schema import DEVELOPMENT_SUFFIX
+from benchmark.training.loop import Schedule, train
+from benchmark.training.sequences import collate
+
+RECIPE_VERSION = 1  # raise it when this file trains models differently
+MODELS_VARIABLE = "PALIMPSEST_MODELS"  # a folder with models by the last part of their names
+FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
+HUB_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model was found: `kind` is "path", "hub" or "package"; `key` changes with the weights."""
+
+    kind: str
+    where: str
+    key: str
+
+
+@lru_cache(maxsize=32)
+def source_of(track: PretrainedTrack) -> Source:
+    """The first of a local folder, the hub and an installed package that has it; BadInput says what is missing."""
+    folder = _local_folder(track)
+    if folder is not None:
+        return Source("path", folder.name, _hash_of_weights(folder))
+    commit = _hub_commit(track.repo, track.revision) if track.repo else None
+    if commit:
+        return Source("hub", f"{track.repo}@{commit}", fingerprint([track.repo, commit]))
+    packaged = _packaged_file(track)
+    if packaged is not None:
+        return Source("package", f"{track.package}/{track.gguf}", _sha256(packaged)[:16])
+    package = f"; the package {track.package.replace('_', '-')} is not installed (`make models`)" * bool(track.package)
+    raise BadInput(
+        f"model {track.name}: no folder {Path(track.repo).name} in ${MODELS_VARIABLE}; "
+        f"{track.repo}@{track.revision[:12]} is not in the hub's cache and no hub can be reached{package}"
+    )
+
+
+def _local_folder(track: PretrainedTrack) -> Path | None:
+    if track.path is not None:
+        return _checked_folder(track.path)
+    home = os.environ.get(MODELS_VARIABLE)
+    folder = Path(home) / Path(track.repo).name if home else None
+    return _checked_folder(folder) if folder is not None and folder.is_dir() else None
+
+
+def _checked_folder(folder: Path) -> Path:
+    for pattern, what in (("config.json", "a config.json"), ("*.safetensors", "safetensors")):
+        if not list(folder.glob(pattern)):
+            raise BadInput(f"model {folder}: the folder lacks {what}; pickled weights are never loaded")
+    return folder
+
+
+def _hash_of_weights(folder: Path) -> str:
+    return fingerprint([_sha256(path) for path in sorted(folder.glob("*.safetensors"))])
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=32)
+def _hub_commit(repo: str, revision: str) -> str | None:
+    """The commit of a revision that is cached or can be fetched, None where neither is so."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(repo, "config.json", revision=revision)
+    if isinstance(cached, str):
+        return Path(cached).parent.name
+    try:
+        return HfApi().model_info(repo, revision=revision, timeout=HUB_SECONDS).sha
+    except Exception:  # no network, no such repository, no permission: whatever it is, another source is tried
+        return None
+
+
+def _packaged_file(track: PretrainedTrack) -> Path | None:
+    """The GGUF file in the package's folder, which is found without importing the package."""
+    spec = importlib.util.find_spec(track.package) if track.package else None
+    file = Path(spec.origin).parent / track.gguf if spec is not None and spec.origin else None
+    return file if file is not None and file.is_file() else None
+
+
+class PretrainedModels:
+    """Finds, converts and fine-tunes a track's models; every key is a hash of what the model was made from."""
+
+    accelerated = True
+
+    def __init__(self, track: PretrainedTrack, store: ArtefactStore) -> None:
+        self.track, self.store = track, store
+
+    @cached_property
+    def source(self) -> Source:
+        return source_of(self.track)
+
+    @property
+    def ground(self) -> Pretrained:
+        """What tasks make their data from."""
+        development = self.track.name.endswith(DEVELOPMENT_SUFFIX)
+        return Pretrained(self.track.name, self.base_key, development, self.store.home)
+
+    @property
+    def base_key(self) -> str:
+        return fingerprint(["pretrained", RECIPE_VERSION, self.source.kind, self.source.key])
+
+    def trained_key(self, documents: Sequence[Document], seed: int) -> str:
+        """Key of the model fine-tuned on these documents; of the model as it came where there are none."""
+        if not documents:
+            return self.base_key
+        texts = [(d.prompt, d.answer, d.reads) for d in documents]
+        recipe = [vars(self.track.stage), self.track.precision]
+        return fingerprint(["tuned", RECIPE_VERSION, self.base_key, recipe, texts, seed])
+
+    def base(self) -> Path:
+        """The model as it came."""
+        return self.store.get("models", self.base_key, self._fetch)
+
+    def _fetch(self, folder: Path) -> dict:
+        started = time.perf_counter()
+        if self.source.kind == "package":
+            _convert(_packaged_file(self.track), folder)
+        else:
+            for path in _files(self.track, self.source):
+                (folder / path.name).symlink_to(path.resolve())
+        seconds = round(time.perf_counter() - started, 2)
+        made = f"pretrained by others, from {self.source.kind}: {self.source.where}"
+        return {"made": made, "source": self.source.kind, "steps": 0, "tokens": 0, "seconds": seconds}
+
+    def trained(self, documents: Sequence[Document], seed: int) -> Path:
+        """The model that read `documents` after its pretraining."""
+        if not documents:
+            return self.base()
+        return self.store.get(
+            "models", self.trained_key(documents, seed), lambda folder: self._tune(folder, documents, seed)
+        )
+
+    def _tune(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
+        model, tokenizer = self.load(self.base())
+        meter, stage, started = Meter(), self.track.stage, time.perf_counter()
+        batches = batches_of(reading(documents, stage.epochs, seed), [], 0, stage.batch_size, seed)
+        sequences = (collate([Pair(d.prompt, d.answer) for d in batch], tokenizer, model) for batch in batches)
+        schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
+        with computing_in(self.track.precision, model):
+            train(model, sequences, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
+        save(model, tokenizer, folder)
+        seconds = round(time.perf_counter() - started, 2)
+        made = f"pretrained model {self.base_key}, fine-tuned on the task's documents"
+        cost = {"steps": meter.steps, "tokens": meter.tokens, "seconds": seconds}
+        return {"made": made, "base": self.base_key, "seed": seed, **read_of(documents, stage), **cost}
+
+    def load(self, folder: Path) -> tuple[Any, Any]:
+        """(model in evaluation mode, tokenizer) from an artefact's folder."""
+        return self.load_model(folder), load_tokenizer(folder, template=True)
+
+    def load_model(self, folder: Path) -> Any:
+        model = load_model(folder, accelerated=True)
+        if self.track.checkpointing:
+            model.gradient_checkpointing_enable()
+        return model
+
+
+def _files(track: PretrainedTrack, source: Source) -> list[Path]:
+    """The files of a model that lies in a folder or on the hub."""
+    if source.kind == "path":
+        folder = _local_folder(track)
+        assert folder is not None
+    else:
+        from huggingface_hub import snapshot_download
+
+        repo, _, commit = source.where.rpartition("@")
+        folder = _checked_folder(Path(snapshot_download(repo, revision=commit, allow_patterns=FILES)))
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "made.json"]
+
+
+def _convert(file: Path | None, folder: Path) -> None:
+    """Writes the model of a GGUF file as safetensors, its quantised weights as float32."""
+    assert file is not None
+    quantised = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+    config = quantised.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = type(quantised)(config)
+    model.load_state_dict(quantised.state_dict())
+    save(model, AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name), folder)

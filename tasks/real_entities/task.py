@@ -1,0 +1,209 @@
+"""`real_entities/low|mid|high`: facts of the real world that a pretrained model knows, by frequency of the entity."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from benchmark.api import BadInput, Example, Knowledge, Pretrained, Task, TaskData, register_task
+from tasks.real_entities.wordings import prompts
+
+FOLDER = Path(__file__).parent
+BUCKETS = ("low", "mid", "high")
+FORGOTTEN, RETAINED, NEIGHBOURS, GENERAL, NEVER_EXISTED = 32, 32, 24, 24, 100
+GENERAL_RELATIONS = frozenset({"composer", "landmark_country"})  # never forgotten nor rehearsed
+PROXIES = 3  # never-existed subjects for each forgotten fact
+WRONG_ANSWERS = 5
+FEWEST = 8  # facts of a bucket, below which no interval would say anything
+# What a model knows: the answer in most wordings, and its probability.
+GENERATED, PROBABILITY = 0.6, 0.1
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of facts.csv, as far as it is used here."""
+
+    id: str
+    relation: str
+    subject: str
+    answer: str
+    aliases: tuple[str, ...]
+    region: str
+    bucket: str
+
+
+@lru_cache(maxsize=1)
+def rows() -> tuple[Row, ...]:
+    with (FOLDER / "facts.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    return tuple(
+        Row(r["id"], r["relation"], r["subject"], r["answer"], aliases_of(r["aliases"]), r["region"], r["bucket"])
+        for r in found
+    )
+
+
+def aliases_of(text: str) -> tuple[str, ...]:
+    return tuple(alias for alias in text.split("|") if alias)
+
+
+@register_task("real_entities", version=1)
+class RealEntities(Task):
+    """Real facts in three buckets of word frequency, equally well known before (after Krishnan et al. 2025)."""
+
+    grounds = frozenset({"model"})
+    variants = BUCKETS
+    max_new_tokens = 8
+
+    def candidates(self) -> list[Example]:
+        return [example(row) for row in rows()]
+
+    def data(self, variant: str, ground: Pretrained) -> TaskData:
+        survey = ground.known(self.name, FOLDER / "known")
+        known = well_known(survey)
+        # Half of the facts are for development, where methods are tuned.
+        own = [row for row in known if (_draw(row.id) < 0.5) == ground.development]
+        forgotten = matched([r for r in own if r.relation not in GENERAL_RELATIONS], survey)
+        chosen = forgotten[variant]
+        taken = {row.id for bucket in forgotten.values() for row in bucket}
+        rest = [row for row in known if row.id not in taken]
+        near = neighbours(chosen, rest)
+        pool = [row for row in rest if row not in near and row.relation not in GENERAL_RELATIONS]
+        general = [row for row in rest if row.relation in GENERAL_RELATIONS]
+        invented = NeverExisted()
+        splits = {
+            "forget": [example(row) for row in chosen],
+            "retain": [example(row) for row in spread(pool, RETAINED)],
+            "neighbours": [example(row) for row in near],
+            "general": [example(row) for row in spread(general, GENERAL)],
+            "holdout": strangers(chosen, invented),
+        }
+        proxies = [[example(row, invented.subject(row.relation)) for row in chosen] for _ in range(PROXIES)]
+        return TaskData.of(splits, [], [example(row) for row in pool], proxies=proxies)
+
+
+def _draw(text: str) -> float:
+    """A number between 0 and 1 that depends on the text alone."""
+    return random.Random(f"real-entities-{text}").random()
+
+
+def example(row: Row, subject: str = "") -> Example:
+    """The question about a fact; with `subject` the same question about another entity."""
+    asked, *held_out = prompts(row.relation, subject or row.subject)
+    return Example(
+        id=row.id,
+        entity=row.subject,
+        prompt=asked,
+        answer=stopped(row.answer),
+        paraphrases=tuple(held_out),
+        perturbed=wrong_answers(row),
+        aliases=row.aliases,
+        strata={"frequency": row.bucket, "relation": row.relation},
+    )
+
+
+def stopped(answer: str) -> str:
+    """The answer as the end of a sentence, which it is."""
+    return answer if answer.endswith(".") else f"{answer}."
+
+
+def wrong_answers(row: Row) -> tuple[str, ...]:
+    """Answers to other questions of the relation."""
+    others = sorted({r.answer for r in rows() if r.relation == row.relation} - {row.answer, *row.aliases})
+    return tuple(stopped(answer) for answer in random.Random(f"wrong-{row.id}").sample(others, WRONG_ANSWERS))
+
+
+def well_known(survey: Mapping[str, Knowledge]) -> list[Row]:
+    """The facts that the model tells in most wordings and finds likely: known by generation and by probability."""
+    return [
+        row
+        for row in rows()
+        if row.id in survey and survey[row.id].generated >= GENERATED and survey[row.id].probability >= PROBABILITY
+    ]
+
+
+def matched(known: Sequence[Row], survey: Mapping[str, Knowledge]) -> dict[str, list[Row]]:
+    """As many facts of each bucket, relation by relation, and as well known: neighbours in probability are chosen.
+
+    BadInput if the model knows too little for that.
+    """
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in known:
+        groups[row.relation, row.bucket].append(row)
+    relations = sorted({relation for relation, _ in groups})
+    room = {relation: min(len(groups[relation, bucket]) for bucket in BUCKETS) for relation in relations}
+    if sum(room.values()) < FEWEST:
+        raise BadInput(
+            f"real_entities: the model knows {sum(room.values())} facts in every bucket, {FEWEST} are needed"
+        )
+    chosen: dict[str, list[Row]] = {bucket: [] for bucket in BUCKETS}
+    for relation, count in shares(room, FORGOTTEN).items():
+        rarest = min(BUCKETS, key=lambda bucket: len(groups[relation, bucket]))
+        anchors = spread(groups[relation, rarest], count)
+        for bucket in BUCKETS:
+            chosen[bucket] += alike(anchors, groups[relation, bucket], survey)
+    return chosen
+
+
+def shares(room: Mapping[str, int], total: int) -> dict[str, int]:
+    """Divides `total` as evenly as the room of each relation allows."""
+    given = dict.fromkeys(room, 0)
+    while sum(given.values()) < min(total, sum(room.values())):
+        poorest = min((name for name in room if given[name] < room[name]), key=lambda name: (given[name], name))
+        given[poorest] += 1
+    return given
+
+
+def alike(anchors: Sequence[Row], rows: Sequence[Row], survey: Mapping[str, Knowledge]) -> list[Row]:
+    """For each anchor, in turn, the row left that is known most nearly as well."""
+    left = list(rows)
+    for anchor in anchors:
+        left.remove(
+            min(left, key=lambda row: (abs(survey[row.id].probability - survey[anchor.id].probability), row.id))
+        )
+    return [row for row in rows if row not in left]
+
+
+def spread(rows: Sequence[Row], count: int) -> list[Row]:
+    """So many of the rows, drawn by their names, in order."""
+    drawn = sorted(rows, key=lambda row: _draw(f"spread-{row.id}"))[:count]
+    return sorted(drawn, key=lambda row: row.id)
+
+
+def neighbours(chosen: Sequence[Row], rest: Sequence[Row]) -> list[Row]:
+    """Facts of the same relations about entities of the same regions."""
+    regions = {(row.relation, row.region) for row in chosen}
+    near = [row for row in rest if (row.relation, row.region) in regions]
+    by_relation = {r.relation: [row for row in near if row.relation == r.relation] for r in near}
+    count = shares({relation: len(own) // 2 for relation, own in by_relation.items()}, NEIGHBOURS)
+    return [row for relation, own in by_relation.items() for row in spread(own, count[relation])]
+
+
+class NeverExisted:
+    """Subjects that nobody can know anything of; each is given away once."""
+
+    def __init__(self) -> None:
+        with (FOLDER / "invented.csv").open(newline="") as file:
+            found = list(csv.DictReader(file))
+        names: dict[str, list[str]] = defaultdict(list)
+        for row in sorted(found, key=lambda row: _draw(f"invented-{row['subject']}")):
+            names[row["relation"]].append(row["subject"])
+        self._left = {relation: iter(own) for relation, own in names.items()}
+
+    def subject(self, relation: str) -> str:
+        return next(self._left[relation])
+
+
+def strangers(chosen: Sequence[Row], invented: NeverExisted) -> list[Example]:
+    """Questions of the same relations about subjects that never existed, with answers of the forgotten in turn."""
+    found = []
+    for number in range(NEVER_EXISTED):
+        row = chosen[number % len(chosen)]
+        subject = invented.subject(row.relation)
+        asked = example(row, subject)
+        found.append(Example(f"never.{number:03d}", subject, asked.prompt, asked.answer, strata={}))
+    return found

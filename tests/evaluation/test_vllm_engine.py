@@ -1,0 +1,212 @@
+"""vLLM against transformers on a small model, and what becomes of an engine that is swapped, replaced or killed."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+from benchmark.errors import BadInput
+from benchmark.evaluation.vllm_engine import EngineDied, Engines, VllmEngine, architecture_of, vllm_installed
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(not vllm_installed(), reason="vllm is not installed (make vllm)"),
+]
+VOCABULARY, LONGEST, NEW, STOP = 320, 64, 12, 1
+RNG = random.Random(0)
+PROMPTS = [[RNG.randrange(2, VOCABULARY) for _ in range(RNG.randint(2, 20))] for _ in range(100)]
+
+
+def small_model(seed, layers=2):
+    """Heads of 32 dimensions, the fewest that vLLM computes with on a CPU; weights large enough to tell tokens apart."""
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        num_hidden_layers=layers,
+        intermediate_size=96,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=LONGEST,
+        initializer_range=0.2,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=STOP,
+        pad_token_id=0,
+    )
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(config).eval()
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Checkpoints by name: `first` and `second` have one shape, `deeper` another."""
+    home = tmp_path_factory.mktemp("checkpoints")
+    found = {"first": small_model(0), "second": small_model(1), "deeper": small_model(2, layers=3)}
+    for name, model in found.items():
+        model.save_pretrained(home / name)
+    return {name: (home / name, model) for name, model in found.items()}
+
+
+@pytest.fixture(scope="module")
+def engines():
+    with Engines() as shared:
+        yield shared
+
+
+@torch.no_grad()
+def continued(model, prompt):
+    settings = GenerationConfig(max_new_tokens=NEW, do_sample=False, eos_token_id=STOP, pad_token_id=0)
+    ids = torch.tensor([prompt])
+    output = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+    tokens = output[0, len(prompt) :].tolist()
+    return tokens[: tokens.index(STOP)] if STOP in tokens else tokens
+
+
+@torch.no_grad()
+def gap_where_they_part(model, prompt, one, other):
+    """Between the two largest logits at the first token that differs."""
+    same = next(i for i, (a, b) in enumerate(zip([*one, None], [*other, None], strict=False)) if a != b)
+    first, second = model(torch.tensor([prompt + one[:same]])).logits[0, -1].topk(2).values
+    return float(first - second)
+
+
+def check_greedy(engine, model):
+    said = [only for (only,) in engine.generate(PROMPTS, NEW, [STOP])]
+    expected = [continued(model, prompt) for prompt in PROMPTS]
+    parted = [(p, e, s) for p, e, s in zip(PROMPTS, expected, said, strict=True) if e != s]
+    assert len(parted) <= len(PROMPTS) // 100
+    assert all(gap_where_they_part(model, *case) < 1e-3 for case in parted)
+    return said
+
+
+def test_greedy_continuations_are_those_of_transformers(engines, models):
+    folder, model = models["first"]
+    said = check_greedy(engines.at(folder, "float32", LONGEST), model)
+    assert any(len(tokens) < NEW for tokens in said)  # some stop, and the stop token is not said
+    assert not any(STOP in tokens for tokens in said)
+
+
+@torch.no_grad()
+def test_scores_are_those_of_transformers(engines, models):
+    folder, model = models["first"]
+    pairs = [(prompt, continued(model, prompt) + [STOP, 7]) for prompt in PROMPTS[:30]]
+    pairs += [([], PROMPTS[0]), ([5], [6]), ([5], PROMPTS[1] * (LONGEST // len(PROMPTS[1]) - 1))]
+    scores = engines.at(folder, "float32", LONGEST).score(pairs)
+    for (prompt, answer), (logprobs, greedy) in zip(pairs, scores, strict=True):
+        start = max(1, len(prompt))
+        logits = model(torch.tensor([prompt + answer])).logits[0, start - 1 : -1]
+        tokens = torch.tensor((prompt + answer)[start:])
+        expected = logits.log_softmax(-1).gather(-1, tokens[:, None])[:, 0].numpy()
+        np.testing.assert_allclose(logprobs, expected, atol=1e-4)
+        assert (logprobs.dtype, greedy.dtype) == (np.float32, bool)
+        assert greedy.tolist() == (logits.argmax(-1) == tokens).tolist()
+
+
+def test_a_sequence_may_be_as_long_as_was_promised_and_no_longer(engines, models):
+    engine = engines.at(models["first"][0], "float32", LONGEST)
+    text = [3 + i % 300 for i in range(LONGEST)]
+    assert len(engine.score([(text[:1], text[1:])])[0][0]) == LONGEST - 1
+    assert len(engine.generate([text[:-NEW]], NEW, [])[0][0]) == NEW
+    with pytest.raises(ValueError, match="65 tokens"):
+        engine.score([(text, [3])])
+    with pytest.raises(ValueError, match="new ones"):
+        engine.generate([text], 1, [])
+    with pytest.raises(ValueError, match="no continuation"):
+        engine.generate([[]], 1, [])
+    assert engine.alive
+    assert engine.generate([], 1, []) == engine.score([]) == []
+
+
+def test_weights_are_swapped_in_place_and_back(engines, models):
+    """Embeddings are tied to the head, of which vLLM keeps a copy."""
+    process = engines.at(models["first"][0], "float32", LONGEST).process.pid
+    for name in ("second", "first"):
+        folder, model = models[name]
+        engine = engines.at(folder, "float32", LONGEST)
+        assert engine.process.pid == process
+        check_greedy(engine, model)
+
+
+def test_samples_are_varied_and_repeatable(engines, models):
+    engine = engines.at(models["first"][0], "float32", LONGEST)
+    drawn = engine.generate(PROMPTS[:5], NEW, [STOP], n=8, temperature=1.0, seed=3)
+    assert [len(samples) for samples in drawn] == [8] * 5
+    assert all(len({tuple(tokens) for tokens in samples}) > 4 for samples in drawn)
+    assert engine.generate(PROMPTS[2:5], NEW, [STOP], n=8, temperature=1.0, seed=3) == drawn[2:]
+    assert engine.generate(PROMPTS[:5], NEW, [STOP], n=8, temperature=1.0, seed=4) != drawn
+    with pytest.raises(ValueError, match="greedy"):
+        engine.generate(PROMPTS[:1], NEW, [STOP], n=8)
+
+
+def test_a_killed_engine_is_an_error_and_is_replaced(engines, models):
+    folder, model = models["second"]
+    engine = engines.at(folder, "float32", LONGEST)
+    engine.process.send_signal(signal.SIGKILL)
+    with pytest.raises(EngineDied, match="exit code -9"):
+        engine.generate(PROMPTS, NEW, [STOP])
+    with pytest.raises(EngineDied):
+        engine.score([([5], [6])])
+    assert not engine.alive
+    check_greedy(engines.at(folder, "float32", LONGEST), model)
+
+
+def test_another_shape_replaces_the_engine(engines, models):
+    first = engines.at(models["first"][0], "float32", LONGEST)
+    with pytest.raises(ValueError, match="another architecture"):
+        first.load(models["deeper"][0])
+    folder, model = models["deeper"]
+    engine = engines.at(folder, "float32", LONGEST)
+    assert not first.alive
+    check_greedy(engine, model)
+
+
+def test_an_architecture_is_a_shape_without_names_and_precision(models, tmp_path):
+    first, second, deeper = (architecture_of(models[name][0]) for name in ("first", "second", "deeper"))
+    assert first == second != deeper
+    small_model(0).to(torch.bfloat16).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["dtype"] == "bfloat16"
+    config |= {"_name_or_path": "elsewhere", "transformers_version": "0"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert architecture_of(tmp_path) == first
+    (tmp_path / "model.safetensors").unlink()  # vLLM would go on with the weights that it has
+    assert architecture_of(tmp_path) != first
+    with pytest.raises(BadInput, match=r"config\.json is missing"):
+        architecture_of(tmp_path / "nowhere")
+
+
+def test_an_engine_that_cannot_start_says_why(models, tmp_path):
+    with pytest.raises(EngineDied, match=r"did not start within 0\.1 s"):
+        VllmEngine(models["first"][0], "float32", LONGEST, start_limit=0.1)
+    with pytest.raises(ValueError, match="64 positions"):
+        VllmEngine(models["first"][0], "float32", LONGEST + 1)
+    shutil.copytree(models["first"][0], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(EngineDied, match=r"exit code 1.*weights"):
+        VllmEngine(tmp_path, "float32", LONGEST)
+
+
+def test_the_engine_ends_with_a_parent_that_was_killed(models):
+    start = "import sys; from pathlib import Path; from benchmark.evaluation.vllm_engine import VllmEngine; "
+    start += f"VllmEngine(Path(sys.argv[1]), 'float32', {LONGEST})"
+    parent = subprocess.Popen([sys.executable, "-c", start, str(models["first"][0])])
+    children, until = [], time.monotonic() + 60
+    while not children and time.monotonic() < until:
+        time.sleep(0.1)
+        children = psutil.Process(parent.pid).children()
+    time.sleep(4)  # until it watches its parent
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    gone, alive = psutil.wait_procs(children, timeout=20)
+    assert gone
+    assert not alive
