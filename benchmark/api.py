@@ -15,6 +15,7 @@ from benchmark.ground import (
     other_answers,
     rows_of,
     spread,
+    text_examples,
 )
 from benchmark.method import ConstantAnswers, Method
 from benchmark.registry import register_method, register_task
@@ -63,4 +64,5 @@ __all__ = [
     "retain_splits",
     "rows_of",
     "spread",
+    "text_examples",
 ]

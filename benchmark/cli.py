@@ -1,4 +1,4 @@
-"""The command line: palimpsest list | plan | run | validate | report | export | site | doctor."""
+"""The command line: palimpsest list, plan, run, evaluate, survey, validate, report, export, site, perf, doctor."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pandas as pd
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from benchmark.errors import BadInput
+from benchmark.ground import DATA_VARIABLE
+
+Backend = Literal["hf", "vllm"]
 
 app = typer.Typer(
     help="Palimpsest: benchmark suite and leaderboard for unlearning in large language models.",
@@ -26,7 +31,9 @@ app = typer.Typer(
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 errors = Console(stderr=True, highlight=False)
 
-SuiteOption = Annotated[str, typer.Option("--suite", help="A suite's name, or the path of a YAML file.")]
+SuiteOption = Annotated[
+    str | None, typer.Option("--suite", help="A suite's name, or the path of a YAML file; `quick` if not given.")
+]
 TracksOption = Annotated[list[str] | None, typer.Option("--track", help="Only this track; may be given again.")]
 TasksOption = Annotated[
     list[str] | None, typer.Option("--task", help="Only this task or variant, as `frequency` or `frequency/low`.")
@@ -41,6 +48,21 @@ OutOption = Annotated[Path, typer.Option("--out", help="Folder of the records.")
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of the records.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one per core if not given.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what has a record already.")]
+ModelOption = Annotated[str, typer.Option("--model", help="A folder, org/name@revision, or a track's name.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Local data sets: a folder of them, or one's own folder.")
+]
+ModelsOption = Annotated[
+    list[str] | None, typer.Option("--model", help="Only this model: a folder, or org/name@revision.")
+]
+ForgetOption = Annotated[
+    Path | None, typer.Option("--forget", help="Questions of your own to be forgotten (JSON lines), with --retain.")
+]
+RetainOption = Annotated[Path | None, typer.Option("--retain", help="Questions of your own to be kept (JSON lines).")]
+BackendChoice = Annotated[
+    Backend | None, typer.Option("--backend", help="What generates, if not what the suite says: hf or vllm.")
+]
+BackendOption = Annotated[Backend, typer.Option("--backend", help="What generates: hf, or vllm (`make vllm`).")]
 OUT, RESULTS, SITE = Path("runs"), Path("results"), Path("site")
 
 
@@ -60,14 +82,57 @@ def plainly(command: Callable) -> Callable:
     return wrapped
 
 
-def _planned(suite, tracks, tasks, methods, seeds, out: Path, force: bool):
+@dataclass(frozen=True)
+class Selection:
+    """What the command line names of a suite; questions of one's own have a suite of theirs."""
+
+    suite: str | None = None
+    tracks: list[str] | None = None
+    models: list[str] | None = None
+    tasks: list[str] | None = None
+    methods: list[str] | None = None
+    seeds: list[int] | None = None
+    backend: str | None = None
+    own_questions: bool = False
+
+    @property
+    def suite_name(self) -> str:
+        return self.suite or ("custom" if self.own_questions else "quick")
+
+
+def _planned(chosen: Selection, out: Path, force: bool):
     from benchmark.models.store import ArtefactStore
     from benchmark.planning import Planner, restrict
     from benchmark.records.store import ResultStore
     from benchmark.suite import load_suite
 
-    narrowed, seeds = restrict(load_suite(suite), tracks or [], tasks or [], methods or [], seeds or [])
-    return Planner(ArtefactStore(), ResultStore(out)).plan(narrowed, seeds, force)
+    tracks = [*(chosen.tracks or []), *(chosen.models or [])]
+    suite, seeds = restrict(
+        load_suite(chosen.suite_name), tracks, chosen.tasks or [], chosen.methods or [], chosen.seeds or []
+    )
+    if chosen.backend:
+        suite = suite.model_copy(update={"backend": chosen.backend})
+    return Planner(ArtefactStore(), ResultStore(out)).plan(suite, seeds, force)
+
+
+def _use_questions(forget: Path | None, retain: Path | None) -> None:
+    """Tells the task `custom` where somebody's own questions are."""
+    if (forget is None) != (retain is None):
+        raise BadInput("--forget and --retain go together: what is to be forgotten, and what is to be kept")
+    for side, path in (("forget", forget), ("retain", retain)):
+        if path is not None and not path.is_file():
+            raise BadInput(f"{path}: no such file")
+        if path is not None:
+            os.environ[f"PALIMPSEST_{side.upper()}"] = str(path.resolve())
+
+
+def _use_data(folder: Path | None) -> None:
+    """Tells tasks, in this process and in its workers, where local data sets are."""
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise BadInput(f"--data-dir {folder}: is not a folder")
+    os.environ[DATA_VARIABLE] = str(folder.resolve())
 
 
 def _estimates(*folders: Path):
@@ -75,12 +140,6 @@ def _estimates(*folders: Path):
     from benchmark.records.store import ResultStore
 
     return Estimates(record for folder in folders for record in ResultStore(folder).read_all())
-
-
-def _worker_count(workers: int | None) -> int:
-    return (
-        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
-    )
 
 
 @app.command("list")
@@ -119,20 +178,29 @@ def _first_line(cls: type) -> str:
 @app.command()
 @plainly
 def plan(
-    suite: SuiteOption = "quick",
+    suite: SuiteOption = None,
     track: TracksOption = None,
+    model: ModelsOption = None,
     task: TasksOption = None,
     method: MethodsOption = None,
     seed: SeedsOption = None,
+    forget: ForgetOption = None,
+    retain: RetainOption = None,
+    data_dir: DataOption = None,
+    backend: BackendChoice = None,
     out: OutOption = OUT,
     workers: WorkersOption = None,
     force: ForceOption = False,
 ) -> None:
     """Shows the cells of a suite, which are cached, and the estimated time; runs nothing."""
     from benchmark.estimates import clock
+    from benchmark.execution import default_workers
 
-    planned = _planned(suite, track, task, method, seed, out, force)
-    estimates, count = _estimates(out, RESULTS), _worker_count(workers)
+    _use_data(data_dir)
+    _use_questions(forget, retain)
+    chosen = Selection(suite, track, model, task, method, seed, backend, own_questions=forget is not None)
+    planned = _planned(chosen, out, force)
+    estimates, count = _estimates(out, RESULTS), workers or default_workers(planned)
     jobs = {job.id: job for job in planned.jobs}
     table = Table("cell", "id", "state", "seconds")
     for cell in (*planned.references, *planned.cells):
@@ -153,21 +221,30 @@ def plan(
 @app.command()
 @plainly
 def run(
-    suite: SuiteOption = "quick",
+    suite: SuiteOption = None,
     track: TracksOption = None,
+    model: ModelsOption = None,
     task: TasksOption = None,
     method: MethodsOption = None,
     seed: SeedsOption = None,
+    forget: ForgetOption = None,
+    retain: RetainOption = None,
+    data_dir: DataOption = None,
+    backend: BackendChoice = None,
     out: OutOption = OUT,
     workers: WorkersOption = None,
     force: ForceOption = False,
 ) -> None:
     """Runs what a suite asks for and has no record yet, then prints the ranked table."""
-    from benchmark.execution import run_plan
+    from benchmark.execution import default_workers, run_plan
     from benchmark.report import print_standings
 
-    planned = _planned(suite, track, task, method, seed, out, force)
-    failed = run_plan(planned, out, _worker_count(workers), force, _estimates(out, RESULTS), console)
+    _use_data(data_dir)
+    _use_questions(forget, retain)
+    chosen = Selection(suite, track, model, task, method, seed, backend, own_questions=forget is not None)
+    planned = _planned(chosen, out, force)
+    count = workers or default_workers(planned)
+    failed = run_plan(planned, out, count, force, _estimates(out, RESULTS), console)
     print_standings(planned, out, console)
     if failed:
         console.print(f"{failed} jobs failed; their error records are in {out} (--force runs them again)")
@@ -196,7 +273,7 @@ def validate(
     for finding in findings:
         errors.print(str(finding), markup=False, soft_wrap=True)
     if suite:
-        require_finished(_planned(suite, None, None, None, None, results, False))
+        require_finished(_planned(Selection(suite), results, False))
     if findings:
         errors.print(f"palimpsest: {len(findings)} findings in {results}", soft_wrap=True)
         raise typer.Exit(2)
@@ -247,6 +324,41 @@ def site(
     build = importlib.import_module("leaderboard.build")  # the pages are no part of the engine
     page = build.build_site(results, out)
     console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)
+
+
+@app.command()
+@plainly
+def evaluate(
+    model: ModelOption,
+    task: Annotated[str, typer.Option("--task", help="One task variant, as `tofu/forget01`.")],
+    data_dir: DataOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many rows of each split.")] = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="A model that never saw the forgotten, to compare with.")
+    ] = None,
+    backend: BackendOption = "hf",
+    harness: Annotated[str, typer.Option("--harness", help="Also an lm-eval group: palimpsest, jang, yuan.")] = "",
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of the CPU; all if not given.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")] = None,
+) -> None:
+    """Scores a checkpoint made anywhere on a task, without running a method. Nothing is ranked."""
+    from benchmark.evaluate import evaluate as score
+    from benchmark.execution import cores, prepare_worker
+
+    _use_data(data_dir)
+    prepare_worker(threads or cores())
+    found = score(model, task, reference, limit, backend, harness)
+    table = Table("split", "metric", "value", "reference", "better", "unit", "n", "failed", box=SIMPLE_HEAD)
+    for row in found.table().to_dict("records"):
+        beside = "" if row["reference"] is None or pd.isna(row["reference"]) else f"{row['reference']:.4f}"
+        numbers = (f"{row['value']:.4f}", beside, row["better"], row["unit"], str(row["n"]), str(row["failed"] or ""))
+        table.add_row(row["split"], row["metric"], *numbers)
+    console.print(table)
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.seconds.items())
+    console.print(f"{sum(found.seconds.values()):.1f} s in all: {spent}", soft_wrap=True)
+    console.print("An evaluation alone: nothing is ranked" + (f", {limit} rows of each split." if limit else "."))
+    if json_file:
+        found.write(json_file)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from benchmark.estimates import Estimates, clock
 from benchmark.executors.local import Event, LocalExecutor
+from benchmark.models.loading import accelerators
 from benchmark.models.store import ArtefactStore
 from benchmark.planning import Plan
 from benchmark.progress import RunDisplay
@@ -18,12 +19,28 @@ from benchmark.records.store import ResultStore
 from benchmark.running import Workplace, execute, write_failure
 
 
-def prepare_worker() -> None:
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stands_alone(plan: Plan) -> bool:
+    """Whether one worker takes the whole machine: an engine and GPUs bring parallelism of their own."""
+    pretrained = any(cell.ground == "model" for cell in plan.references)
+    return plan.suite.backend == "vllm" or (pretrained and accelerators() > 0)
+
+
+def default_workers(plan: Plan) -> int:
+    """One process per core, but one alone where it takes the whole machine."""
+    return 1 if stands_alone(plan) else cores()
+
+
+def prepare_worker(threads: int = 1) -> None:
     """One thread per process: fastest for models of this size, and the same on every machine."""
     import torch
     import transformers
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
 
@@ -37,8 +54,9 @@ def run_plan(plan: Plan, out: Path, workers: int, force: bool, estimates: Estima
         return 0
     console.print(f", about {clock(estimates.total(plan.jobs, workers))} on {workers} workers")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    place = Workplace(ArtefactStore().home.resolve(), out.resolve(), force)
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores() if stands_alone(plan) else 1))
+    threads = cores() if stands_alone(plan) else 1
+    place = Workplace(ArtefactStore().home.resolve(), out.resolve(), force, threads)
     results = ResultStore(out)
 
     def hear(event: Event) -> None:
@@ -48,5 +66,7 @@ def run_plan(plan: Plan, out: Path, workers: int, force: bool, estimates: Estima
         display.notify(event)
 
     with RunDisplay(console, plan.jobs, cached, estimates, workers) as display:
-        LocalExecutor(workers, prepare_worker, partial(execute, place=place)).run(plan.jobs, hear)
+        LocalExecutor(workers, partial(prepare_worker, place.threads), partial(execute, place=place)).run(
+            plan.jobs, hear
+        )
     return display.failures

@@ -8,9 +8,11 @@ import os
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmark.data import Example
 from benchmark.errors import BadInput
 
 DATA_VARIABLE = "PALIMPSEST_DATA"  # a folder of data sets, or one data set's folder; `--data-dir` sets it
@@ -108,7 +110,9 @@ _NEEDED = {str: "a text", list: "a list of texts", int: "a whole number"}
 
 
 def checked(rows: list[dict[str, Any]], where: str, **fields: type) -> list[dict[str, Any]]:
-    """The rows, if each has these fields, filled; BadInput names the first line and field that is wrong."""
+    """The rows, if there are any and each has these fields, filled; BadInput names the first that is wrong."""
+    if not rows:
+        raise BadInput(f"{where}: found no rows")
     for number, row in enumerate(rows, 1):
         for name, kind in fields.items():
             if not _fits(row.get(name), kind):
@@ -121,7 +125,7 @@ def _fits(value: Any, kind: type) -> bool:
     """Whether it is a text that is not empty, a list of such texts, or a whole number."""
     if kind is list:
         return isinstance(value, list) and bool(value) and all(_fits(part, str) for part in value)
-    return isinstance(value, kind) and not isinstance(value, bool) and (kind is not str or bool(value.strip()))
+    return isinstance(value, kind) and not isinstance(value, bool) and (kind is not str or bool(str(value).strip()))
 
 
 def spread(rows: Sequence[Any], count: int) -> list[Any]:
@@ -135,7 +139,7 @@ def chunks(text: str, words: int) -> list[str]:
     parts = text.split()
     pieces = max(1, round(len(parts) / words))
     ends = [*(words * i for i in range(pieces)), len(parts)]
-    return [" ".join(parts[a:b]) for a, b in zip(ends, ends[1:], strict=False) if a < b]
+    return [" ".join(parts[a:b]) for a, b in pairwise(ends) if a < b]
 
 
 def other_answers(answers: Iterable[str], own: str, count: int, seed: str) -> tuple[str, ...]:
@@ -157,3 +161,8 @@ def coined_names(count: int, seed: str) -> list[str]:
         first = rng.choice(_BEGINNINGS) + rng.choice(_MIDDLES)
         names[f"{first} {rng.choice(_BEGINNINGS)}{rng.choice(_MIDDLES)}{rng.choice(_ENDINGS)}"] = None
     return list(names)
+
+
+def text_examples(name: str, texts: Iterable[str]) -> list[Example]:
+    """Running texts as examples, numbered."""
+    return [Example(f"{name}.{n:05d}", f"{name}.{n:05d}", "", text) for n, text in enumerate(texts)]

@@ -13,7 +13,7 @@ from benchmark.errors import BadInput
 from benchmark.evaluation.generation import GenerationSettings
 from benchmark.method import Method, create, source_hash
 from benchmark.metrics import METRICS
-from benchmark.metrics.sample import SAMPLED, SCORED
+from benchmark.metrics.sample import SAMPLED, SCORED, STANDARDIZED
 from benchmark.models import models_of
 from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import Track, track_named
@@ -81,7 +81,7 @@ class Variant:
     @cached_property
     def metrics(self) -> dict[str, int]:
         """Versions of the metrics that its samples can be scored by."""
-        asked = {SAMPLED: self.generation.samples, SCORED: self.harness}
+        asked = {SAMPLED: self.generation.samples, SCORED: self.harness, STANDARDIZED: self.track.ground == "model"}
         able = self.data.features | {feature for feature, wanted in asked.items() if wanted}
         return {m.id: m.version for m in METRICS.values() if m.kinds & self.kinds and m.needs <= able}
 
@@ -131,6 +131,7 @@ class Cell:
     parameters: dict[str, Any]
     seed: int
     oracles: int
+    ground: str
     target_id: str
     oracle_ids: tuple[str, ...]
 
@@ -265,9 +266,9 @@ class Planner:
         seeds = [TARGET_SEED, *variant.oracle_seeds]
         names = [TARGET if seed == TARGET_SEED else ORACLE for seed in seeds]
         ids = [self._identity(variant, n, "", {}, s, s) for n, s in zip(names, seeds, strict=True)]
-        track, target_id, oracle_ids = variant.track.name, ids[0], tuple(ids[1:])
+        track, ground, target_id, oracle_ids = variant.track.name, variant.track.ground, ids[0], tuple(ids[1:])
         return [
-            Cell(i, track, variant.task, variant.variant, n, n, {}, s, variant.oracles, target_id, oracle_ids)
+            Cell(i, track, variant.task, variant.variant, n, n, {}, s, variant.oracles, ground, target_id, oracle_ids)
             for i, n, s in zip(ids, names, seeds, strict=True)
         ]
 

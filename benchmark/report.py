@@ -61,6 +61,9 @@ def print_standings(plan: Plan, out: Path, console: Console) -> None:
         return
     for track, rows in table.groupby("track"):
         console.print(_ranked_table(str(track), rows))
+        proxies = sorted({r.variant for r in records if r.track == track and r.references and r.references.proxy})
+        if proxies:
+            console.print(f"proxy reference on {', '.join(proxies)}: compared with what never existed, no exact oracle")
     console.print("Means over variants; 95 % bootstrap intervals over entities, seeds and oracles; equal ranks tie.")
 
 

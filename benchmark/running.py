@@ -46,16 +46,18 @@ from benchmark.records.schema import (
 )
 from benchmark.records.store import ResultStore, read_record
 from benchmark.registry import method_named
-from benchmark.unlearning import REQUEST_SPLITS, Bench, Stopwatch, unlearn
+from benchmark.stopwatch import Stopwatch
+from benchmark.unlearning import REQUEST_SPLITS, Bench, unlearn
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where artefacts are kept and results are written, and whether existing records are replaced."""
+    """Where artefacts are kept and results are written, whether existing records are replaced, threads of a worker."""
 
     home: Path
     out: Path
     force: bool = False
+    threads: int = 1
 
     @property
     def store(self) -> ArtefactStore:
@@ -70,7 +72,7 @@ def execute(job: Job, place: Workplace) -> str:
     """Does a job; returns "ok", or the error that was recorded. Errors of models themselves are raised."""
     variant = job.variant
     models = models_of(variant.track, place.store)
-    _reset_torch()
+    _reset_torch(place.threads)
     if job.kind == "base":
         models.base()
     elif job.kind == "model":
@@ -87,11 +89,11 @@ def execute(job: Job, place: Workplace) -> str:
     return "ok"
 
 
-def _reset_torch() -> None:
+def _reset_torch(threads: int) -> None:
     """Undoes what a method before this job may have set for the whole process."""
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
 
 
 def _recorded(cells: Sequence[Cell], variant: Variant, place: Workplace, measure) -> str:

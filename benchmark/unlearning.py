@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from benchmark.models.loading import computing_in
 from benchmark.models.store import made_of
 from benchmark.planning import RETRAIN_SEED, Cell, Variant
 from benchmark.registry import method_named, task_named
+from benchmark.stopwatch import Stopwatch
 
 # Shares of the budget at which a course is looked at, closer where most is forgotten; its ends are the target and
 # the final model.
@@ -35,24 +34,6 @@ SEEDS_APART = 1_000_003  # so that each request of a run draws from a seed of it
 
 class UselessModel(RuntimeError):
     """What a method returned cannot be evaluated."""
-
-
-@dataclass
-class Stopwatch:
-    """Wall seconds by stage; a stage within another is not counted twice."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    _within: float = 0.0
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started, outer, self._within = time.perf_counter(), self._within, 0.0
-        try:
-            yield
-        finally:
-            passed = time.perf_counter() - started
-            self.seconds[name] = round(self.seconds.get(name, 0) + passed - self._within, 3)
-            self._within = outer + passed
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,14 @@ class Track:
     def variants(self) -> list[str]:
         return sorted({record.variant for record in self.records})
 
+    @property
+    def proxies(self) -> list[str]:
+        """The variants that have no exact oracle, whose scores compare with a proxy reference."""
+        return sorted({r.variant for r in self.records if r.references and r.references.proxy})
+
+    def proxies_of(self, task: str) -> list[str]:
+        return sorted({r.variant for r in self.records_of(task) if r.variant in self.proxies})
+
     def records_of(self, task: str) -> list[Record]:
         return [record for record in self.records if record.task.name == task]
 

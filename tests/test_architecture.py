@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("benchmark", "tasks", "methods", "leaderboard")
 # From the bottom up: a room of the engine imports only from rooms that stand before it, or from its own.
 LEVELS = [
-    {"errors", "data", "ground"},
+    {"errors", "data", "ground", "stopwatch"},
     {"method", "task", "metrics"},
     {"records", "world", "statistics"},
     {"training", "registry"},
@@ -19,7 +19,7 @@ LEVELS = [
     {"planning"},
     {"checkpoints"},
     {"unlearning"},
-    {"survey", "estimates", "running", "report", "doctor", "tuning"},
+    {"survey", "evaluate", "estimates", "running", "report", "doctor", "tuning"},
     {"executors"},
     {"progress"},
     {"execution", "api", "reference"},

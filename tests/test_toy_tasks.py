@@ -24,8 +24,9 @@ from benchmark.records.validation import Folder, validate
 from benchmark.report import print_task, published_standings
 from benchmark.running import Workplace, execute
 from benchmark.statistics import findings
+from benchmark.stopwatch import Stopwatch
 from benchmark.suite import MethodEntry, Suite
-from benchmark.unlearning import Bench, Stopwatch, unlearn
+from benchmark.unlearning import Bench, unlearn
 from benchmark.world.examples import retain_splits
 
 pytestmark = pytest.mark.slow

@@ -81,6 +81,7 @@ def _sample(
         logprobs=rounded(own.logprobs),
         correct=own.correct,
         generation=texts.get(example.prompt, ""),
+        standardized=rounded(own.standardized),
         strata=example.strata,
         aliases=example.aliases,
         paraphrases=example.paraphrases,

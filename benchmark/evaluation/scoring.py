@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,10 +18,15 @@ TREE_TOKENS = 768  # of a tree: attention costs the square of it
 
 @dataclass(frozen=True)
 class AnswerScores:
-    """Log-probability of each answer token and whether the greedy token is the same, both (T,)."""
+    """Log-probability of each answer token and whether the greedy token is the same, both (T,).
+
+    `standardized`, of pretrained models alone, is that log-probability less the mean over the vocabulary, in standard
+    deviations, both under the model's own distribution (Zhang et al. 2025, Min-K%++); else it is empty.
+    """
 
     logprobs: np.ndarray
     correct: np.ndarray
+    standardized: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def score_pairs(model, tokenizer, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
@@ -40,12 +45,12 @@ def score_tokens(model, tokenizer, encoded: Encoded) -> list[AnswerScores]:
     scores: dict[int, AnswerScores] = {}
     if reads_trees(model, tokenizer):
         for rows in trees_of(encoded):
-            scores |= _scored(model, tree((), [encoded[row] for row in rows], model.device), rows)
+            scores |= _scored(model, tree((), [encoded[row] for row in rows], model.device), rows, tokenizer)
     else:
         for start in range(0, len(encoded), BATCH_SIZE):
             rows = list(range(start, min(start + BATCH_SIZE, len(encoded))))
             batch = padded((), [encoded[row] for row in rows], tokenizer.pad_token_id, model.device)
-            scores |= _scored(model, batch, rows)
+            scores |= _scored(model, batch, rows, tokenizer)
     return [scores[row] for row in range(len(encoded))]
 
 
@@ -70,10 +75,21 @@ def _shared(one: list[int], other: list[int]) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def _scored(model, batch: Batch, rows: Sequence[int]) -> dict[int, AnswerScores]:
-    logits, targets = answer_logits(model, batch), batch.targets
-    logprobs = logits.float().log_softmax(-1).gather(-1, targets[:, None])[:, 0]
-    correct = logits.argmax(-1) == targets
+def _scored(model, batch: Batch, rows: Sequence[int], tokenizer) -> dict[int, AnswerScores]:
+    targets, wanted = batch.targets, bool(tokenizer.chat_template)
+    distribution = answer_logits(model, batch).float().log_softmax(-1)
+    logprobs = distribution.gather(-1, targets[:, None])[:, 0]
+    correct = distribution.argmax(-1) == targets
+    standardized = _standardized(logprobs, distribution) if wanted else logprobs[:0]
     ends = torch.bincount(batch.rows, minlength=len(rows)).cumsum(0)[:-1].cpu().numpy()
-    parts = zip(np.split(logprobs.cpu().numpy(), ends), np.split(correct.cpu().numpy(), ends), strict=True)
-    return {row: AnswerScores(lp, ok) for row, (lp, ok) in zip(rows, parts, strict=True)}
+    columns = [np.split(values.cpu().numpy(), ends) for values in (logprobs, correct)]
+    spread = np.split(standardized.cpu().numpy(), ends if wanted else ends * 0)
+    return {row: AnswerScores(*own) for row, *own in zip(rows, *columns, spread, strict=True)}
+
+
+def _standardized(logprobs: torch.Tensor, distribution: torch.Tensor) -> torch.Tensor:
+    """(N,) log-probabilities in standard deviations from their mean, from those of the vocabulary, (N, V)."""
+    p = distribution.exp()
+    mean = (p * distribution).sum(-1)
+    variance = (p * distribution.square()).sum(-1) - mean.square()
+    return (logprobs - mean) / variance.clamp(min=1e-8).sqrt()

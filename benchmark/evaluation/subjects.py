@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,8 +13,13 @@ import numpy as np
 from benchmark.data import Pair
 from benchmark.evaluation.generation import Tokens, generate
 from benchmark.evaluation.scoring import AnswerScores, score_pairs, score_tokens
+from benchmark.evaluation.vllm_engine import Engines, VllmEngine
 from benchmark.method import ConstantAnswers
 from benchmark.training.prompts import encode_pair, encode_prompt, encode_text, token_ids
+
+ENGINE_LENGTH = 1024  # tokens of a sequence that an engine has room for
+_engines = Engines()  # one for the life of the process
+_loaded: dict[str, Any] = {}  # the engine, and the subject whose weights it has
 
 
 class Subject(Protocol):
@@ -83,6 +90,25 @@ class ModelSubject:
         return self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
 
 
+@dataclass(frozen=True, eq=False)
+class EngineSubject(ModelSubject):
+    """The same, generating in a vLLM engine, into which its weights are loaded when they are not there."""
+
+    def _continue(self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0) -> list[list[list[int]]]:
+        if not prompts:
+            return []
+        temperature, stop = (1.0 if samples else 0.0), [self.tokenizer.eos_token_id]
+        return self._engine().generate(prompts, max_new_tokens, stop, max(1, samples), temperature)
+
+    def _engine(self) -> VllmEngine:
+        if _loaded.get("subject") is not self or not _loaded["engine"].alive:
+            length = min(self.model.config.max_position_embeddings, ENGINE_LENGTH)
+            with tempfile.TemporaryDirectory(prefix="palimpsest-weights-") as folder:
+                self.model.save_pretrained(folder)
+                _loaded.update(engine=_engines.at(Path(folder), "float32", length), subject=self)
+        return _loaded["engine"]
+
+
 @dataclass(frozen=True)
 class ConstantSubject:
     """Always the same text: as a distribution, its tokens one after another with 1 % spread over the vocabulary."""
@@ -126,7 +152,7 @@ def subject_of(result: Any, tokenizer, backend: str = "hf") -> Subject:
     """The subject for what a method returned."""
     if isinstance(result, ConstantAnswers):
         return ConstantSubject(result.text, tokenizer)
-    return ModelSubject(result, tokenizer)
+    return EngineSubject(result, tokenizer) if backend == "vllm" else ModelSubject(result, tokenizer)
 
 
 def weights_of(result: Any) -> Any:

@@ -7,6 +7,7 @@ that it was forgotten more than if it had never been seen. Other suites report 1
 from __future__ import annotations
 
 import math
+import zlib
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from benchmark.metrics.base import (
     shares_below,
 )
 from benchmark.metrics.probability import mean_of
-from benchmark.metrics.sample import Sample
+from benchmark.metrics.sample import STANDARDIZED, Sample
 from benchmark.metrics.stages import ON_THE_WAY
 
 MIN_K = 0.4
@@ -37,6 +38,17 @@ def min_k_logprob(sample: Sample) -> float:
     """Mean log-probability of the 40 % least likely tokens, at least one (Shi et al. 2024)."""
     kept = max(1, math.floor(MIN_K * len(sample.logprobs)))
     return mean_of(np.sort(sample.logprobs)[:kept])
+
+
+def min_k_pp(sample: Sample) -> float:
+    """Mean of the 40 % least standardised log-probabilities, at least one (Zhang et al. 2025, eq. 3)."""
+    kept = max(1, math.floor(MIN_K * len(sample.standardized)))
+    return mean_of(np.sort(sample.standardized)[:kept])
+
+
+def zlib_ratio(sample: Sample) -> float:
+    """Log-probability of the answer over the bytes that zlib needs for it (Carlini et al. 2021, section 5.2)."""
+    return math.fsum(sample.logprobs) / len(zlib.compress(sample.answer.encode()))
 
 
 def bits_of_rank(values: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
@@ -90,6 +102,20 @@ register(
         "mia_min_k", 1, min_k_logprob, ("forget",), {"forget": "privacy"}, "oracle", "AUC", "Shi et al. 2024",
         "telling forget examples from never-seen ones by their least likely tokens", kinds=BOTH, aggregate=auc,
         contrast=True,
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "mia_min_k_pp", 1, min_k_pp, ("forget",), {}, "oracle", "AUC", "Zhang et al. 2025 (Min-K%++)",
+        "telling forget examples from never-seen ones by their least likely tokens, each against the whole vocabulary",
+        kinds=BOTH, aggregate=auc, contrast=True, needs=frozenset({STANDARDIZED}),
+    )
+)  # fmt: skip
+register(
+    Metric(
+        "mia_zlib", 1, zlib_ratio, ("forget",), {}, "oracle", "AUC", "Carlini et al. 2021",
+        "telling forget examples from never-seen ones by loss, against how far they can be compressed", kinds=BOTH,
+        aggregate=auc, contrast=True, needs=frozenset({STANDARDIZED}),
     )
 )  # fmt: skip
 register(

@@ -9,7 +9,8 @@ import numpy as np
 from benchmark.data import SENTENCE, is_sentence
 
 FloatArray = np.ndarray
-SAMPLED, SCORED = "sampled", "scored"  # features: answers drawn at temperature 1; a score given elsewhere
+# Features: answers drawn at temperature 1; log-probabilities in standard deviations; a score given elsewhere.
+SAMPLED, STANDARDIZED, SCORED = "sampled", "standardized", "scored"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Sample:
     count from the second. `correct` says of each position whether the greedy token, teacher-forced, is the answer's.
     `paraphrase_*` belong to the held-out prompts; `perturbed_logprobs` are those of the wrong answers under the first
     of them. `continuations` are what is generated after the first `prefix_words` words of a text, `sampled` are answers
-    drawn at temperature 1. `score` is what another harness made of its own item, which has nothing else.
+    drawn at temperature 1. `standardized` are the answer's log-probabilities less the mean over the vocabulary, in
+    standard deviations, (T,). `score` is what another harness made of its own item, which has nothing else.
     """
 
     stage: str
@@ -42,12 +44,18 @@ class Sample:
     prefix_words: tuple[int, ...] = ()
     continuations: tuple[str, ...] = ()
     sampled: tuple[str, ...] = ()
+    standardized: FloatArray = field(default_factory=lambda: np.zeros(0))
     score: float | None = None
 
     @property
     def features(self) -> frozenset[str]:
         """What it has that only some metrics need."""
-        has = {SAMPLED: self.sampled, SCORED: self.score is not None, SENTENCE: is_sentence(self.prompt, self.answer)}
+        has = {
+            SAMPLED: len(self.sampled),
+            STANDARDIZED: len(self.standardized),
+            SCORED: self.score is not None,
+            SENTENCE: is_sentence(self.prompt, self.answer),
+        }
         return frozenset(name for name, present in has.items() if present)
 
     @property

@@ -32,6 +32,7 @@ SCHEMA = pa.schema(
         ("prefix_words", pa.list_(pa.int32())),
         ("continuations", _TEXTS),
         ("sampled", _TEXTS),
+        ("standardized", _FLOATS),
         ("score", pa.float64()),
     ]
 )
@@ -69,6 +70,7 @@ def _floats(values: list[float]) -> np.ndarray:
 def _sample(row: dict) -> Sample:
     row["strata"] = json.loads(row["strata"])
     row["logprobs"], row["correct"] = _floats(row["logprobs"]), np.array(row["correct"], dtype=bool)
+    row["standardized"] = _floats(row["standardized"] or [])
     for name in ("paraphrase_logprobs", "perturbed_logprobs"):
         row[name] = tuple(_floats(values) for values in row[name])
     for name in _TUPLES:

@@ -115,10 +115,17 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """A result is measured on the very examples that its target was measured on."""
     if record.status != "ok" or record.references is None:
         return
+    others = record.references.proxy and record.method.name == ORACLE  # asked about other subjects, in the same order
     try:
         own, target = (
             {
-                (s.stage, s.split, s.example): (s.entity, s.prompt, s.answer, s.strata, s.aliases)
+                (s.stage, s.split, s.example): (
+                    s.entity,
+                    "" if others and s.split == "forget" else s.prompt,
+                    s.answer,
+                    s.strata,
+                    s.aliases,
+                )
                 for s in folder.samples(i)
             }
             for i in (record.id, record.references.target)

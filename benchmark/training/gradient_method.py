@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from benchmark.data import Pair, Request
 from benchmark.method import Method, with_parameters
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import Batch, answer_logits, answer_nll, collate
+from benchmark.training.lora import adapted, merged
+from benchmark.training.sequences import Batch, answer_logits, answer_nll, collate, reads_trees
+
+TREE_PAIRS = 16  # sequences of a tree, whose cost grows with the square of their tokens
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,12 @@ class GradientMethod(Method):
     """
 
     learning_rate: float = 1e-3
+    lora: bool = False
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """`lora` is named only where it is on: methods had no such parameter when the first records were made."""
+        return {name: value for name, value in super().parameters.items() if name != "lora" or value}
 
     def loss(self, batch: ForgetRetainBatch) -> torch.Tensor:
         """The scalar to minimise."""
@@ -58,7 +68,9 @@ class GradientMethod(Method):
         self._reference = copy.deepcopy(model).eval().requires_grad_(False) if "target" in self.sees else None
         batches = (self._batch(forget, retain) for forget, retain in self.batches(request))
         schedule = Schedule(request.budget.steps, self.learning_rate, decay=False)
+        wrapped = adapted(model) if self.lora else None
         train(model, batches, self.loss, schedule, request.meter, tokens_of=lambda batch: batch.tokens)
+        model = merged(wrapped) if wrapped is not None else model
         return model
 
     def batches(self, request: Request) -> Iterator[tuple[list[Pair], list[Pair]]]:
@@ -83,10 +95,14 @@ class GradientMethod(Method):
     @torch.no_grad()
     def accuracy(self, pairs: Sequence[Pair]) -> list[float]:
         """Memorisation accuracy: for each pair, the share of its answer's tokens that are the greedy ones."""
-        batch = self._collate(pairs)
+        size = TREE_PAIRS if reads_trees(self._model, self._tokenizer) else len(pairs)
+        batches = [self._collate(pairs[start : start + size]) for start in range(0, len(pairs), size)]
+        return [accuracy for batch in batches for accuracy in self._accuracies(batch)]
+
+    def _accuracies(self, batch: Batch) -> list[float]:
         right = (answer_logits(self._model, batch).argmax(-1) == batch.targets).float()
-        hits = torch.zeros(len(pairs), device=right.device).index_add(0, batch.rows, right)
-        return (hits / torch.bincount(batch.rows, minlength=len(pairs))).tolist()
+        hits = torch.zeros(len(batch.pairs), device=right.device).index_add(0, batch.rows, right)
+        return (hits / torch.bincount(batch.rows, minlength=len(batch.pairs))).tolist()
 
     def asked(self, batch: Batch) -> Batch:
         """The sequences as questions: of a text, the first half is the prompt and the rest the answer."""

@@ -1,0 +1,153 @@
+"""Scores any checkpoint on a task without running a method: for models that were made elsewhere. Nothing is ranked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.data import EVALUATED_SPLITS, Example, Pair, TaskData
+from benchmark.errors import BadInput
+from benchmark.evaluation.examine import examine
+from benchmark.evaluation.general import harness_samples
+from benchmark.evaluation.generation import GenerationSettings, Tokens
+from benchmark.evaluation.scoring import AnswerScores
+from benchmark.evaluation.subjects import Subject, subject_of
+from benchmark.metrics import METRICS, Sample
+from benchmark.metrics.distribution import SUMMARIES
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.values import ALL, Value, example_frame, metric_values
+from benchmark.models import PretrainedModels
+from benchmark.models.store import ArtefactStore
+from benchmark.models.tracks import PretrainedTrack, track_named
+from benchmark.planning import expand_tasks
+from benchmark.records.store import write_atomically
+from benchmark.registry import task_named
+from benchmark.stopwatch import Stopwatch
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a checkpoint scored: values of the whole splits, seconds by stage; `limit` is rows of each split, if any."""
+
+    task: str
+    model: str
+    reference: str | None
+    limit: int | None
+    data_fingerprint: str
+    values: list[Value]
+    reference_values: list[Value]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def table(self) -> pd.DataFrame:
+        """A row per value of a whole split: split, metric, value, reference, better, unit, n_scored, n_failed."""
+        beside = {(v.split, v.metric): v.value for v in self.reference_values if v.stratum == ALL}
+        rows = [_row(v, beside.get((v.split, v.metric))) for v in self.values if v.stratum == ALL]
+        return pd.DataFrame(rows)
+
+    def write(self, path: Path) -> None:
+        """Everything as JSON; NaN is written as null."""
+        content = asdict(self) | {"ranked": False, "note": "an evaluation alone: no method was run, nothing is ranked"}
+        text = json.dumps(json.loads(pd.Series([content]).to_json(orient="records"))[0], indent=1)
+        write_atomically(path, text.encode())
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A subject whose two passes are timed."""
+
+    subject: Subject
+    clock: Stopwatch
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.subject.tokenizer
+
+    def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
+        with self.clock.stage("scoring pass"):
+            return self.subject.score(pairs)
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        with self.clock.stage("generation"):
+            return self.subject.generate(prompts, max_new_tokens)
+
+    def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        with self.clock.stage("generation"):
+            return self.subject.go_on(texts, max_new_tokens)
+
+    def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
+        with self.clock.stage("sampling"):
+            return self.subject.sample(prompts, max_new_tokens, samples)
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        return self.subject.score_tokens(sequences)
+
+    def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
+        return self.subject.generate_tokens(prompts, max_new_tokens)
+
+
+def _row(value: Value, reference: float | None) -> dict[str, Any]:
+    metric = METRICS.get(value.metric)
+    better, unit = (metric.better, metric.unit) if metric else SUMMARIES[value.metric][:2]
+    counts = {"n": value.n_scored, "failed": value.n_failed}
+    own = {"split": value.split, "metric": value.metric, "value": value.value, "reference": reference}
+    return own | {"better": better, "unit": unit} | counts
+
+
+def limited(data: TaskData, limit: int | None) -> dict[str, list[Example]]:
+    """The evaluated splits, the first `limit` rows of each."""
+    return {name: data.examples(name)[:limit] for name in EVALUATED_SPLITS}
+
+
+def evaluate(
+    model: str, task: str, reference: str | None, limit: int | None, backend: str, harness: str = ""
+) -> Evaluation:
+    """Scores the model (a track, a folder, `org/name@revision`) on one task variant, beside a reference model if given.
+
+    The reference takes the part of the oracle: forget quality compares with it.
+    """
+    pairs = expand_tasks([task])
+    if len(pairs) != 1:
+        raise BadInput(f"task {task}: name one variant, as {pairs[0][0]}/{pairs[0][1]}")
+    name, variant = pairs[0]
+    clock, definition = Stopwatch(), task_named(name)
+    models = _models(model)
+    with clock.stage("data"):
+        data = definition().data(variant, models.ground)
+    splits = limited(data, limit)
+    settings = GenerationSettings(backend, definition.max_new_tokens, samples=definition.samples)
+    samples = _samples(models, splits, settings, harness, clock)
+    others = [_samples(_models(reference), splits, settings, "", clock)] if reference else []
+    with clock.stage("metrics"):
+        frames = [example_frame(own) for own in others]
+        values = metric_values(example_frame(samples), frames)
+        beside = metric_values(frames[0], []) if frames else []
+    return Evaluation(task, model, reference, limit, data.fingerprint, values, beside, clock.seconds)
+
+
+def _models(spec: str) -> PretrainedModels:
+    track = track_named(spec)
+    if not isinstance(track, PretrainedTrack):
+        raise BadInput(f"model {spec!r}: models trained here are scored by `run`; name a folder or org/name@revision")
+    return PretrainedModels(track, ArtefactStore())
+
+
+def _samples(
+    models: PretrainedModels,
+    splits: dict[str, list[Example]],
+    settings: GenerationSettings,
+    harness: str,
+    clock: Stopwatch,
+) -> list[Sample]:
+    with clock.stage("loading"):
+        model, tokenizer = models.load(models.base())
+    subject = Timed(subject_of(model, tokenizer, settings.backend), clock)
+    samples = examine(subject, splits, MODEL_STAGE, settings)
+    if harness:
+        with clock.stage("lm-eval"):
+            samples += harness_samples(subject, harness)
+    return samples
