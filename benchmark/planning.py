@@ -25,6 +25,7 @@ from benchmark.suite import MethodEntry, Suite
 from benchmark.task import Task
 
 TARGET_SEED = 0  # oracles follow from 1
+HARNESS_ITEMS = 40  # of each task of the harness: they are asked of every model
 RETRAIN_SEED = 1000  # the method `retrain` trains from this seed upwards: no oracle uses them
 
 
@@ -63,7 +64,8 @@ class Variant:
     @property
     def settings(self) -> dict[str, Any]:
         """How answers are made and what else is asked, part of a cell's identity."""
-        return self.generation.as_dict() | ({"harness": self.harness} if self.harness else {})
+        asked = {"harness": self.harness, "harness_items": HARNESS_ITEMS} if self.harness else {}
+        return self.generation.as_dict() | asked
 
     @property
     def generation(self) -> GenerationSettings:

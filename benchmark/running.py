@@ -26,7 +26,7 @@ from benchmark.metrics.values import Value, example_frame, metric_values
 from benchmark.models import models_of
 from benchmark.models.loading import computing_in, gpu_name
 from benchmark.models.store import ArtefactStore, made_of
-from benchmark.planning import TARGET_SEED, Cell, Job, Variant
+from benchmark.planning import HARNESS_ITEMS, TARGET_SEED, Cell, Job, Variant
 from benchmark.records.provenance import PROJECT, collect
 from benchmark.records.samples import samples_to_bytes, sha256
 from benchmark.records.schema import (
@@ -195,7 +195,7 @@ def _examine_all(result: Any, bench: Bench) -> list[Sample]:
         samples = examine(subject, splits, MODEL_STAGE, variant.generation)
     if variant.harness:
         with bench.clock.stage("harness"):
-            samples += harness_samples(subject, variant.harness)
+            samples += harness_samples(subject, variant.harness, HARNESS_ITEMS)
     return samples + _examine_attacked(result, variant.data.examples("forget"), bench)
 
 

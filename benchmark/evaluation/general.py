@@ -12,8 +12,8 @@ from benchmark.metrics.stages import MODEL_STAGE
 SPLIT = "harness"
 
 
-def harness_samples(subject: Subject, group: str) -> list[Sample]:
-    """A sample for each item of the group's tasks, in the stratum of its task."""
+def harness_samples(subject: Subject, group: str, limit: int | None = None) -> list[Sample]:
+    """A sample for each item of the group's tasks, at most `limit` of each, in the stratum of its task."""
     return [
         Sample(
             stage=MODEL_STAGE,
@@ -28,5 +28,5 @@ def harness_samples(subject: Subject, group: str) -> list[Sample]:
             strata={"task": item.task},
             score=item.score,
         )
-        for item in run_harness(subject, group)
+        for item in run_harness(subject, group, limit)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -137,11 +138,18 @@ def track_of_model(spec: str) -> PretrainedTrack:
     """The track of any causal language model: a folder, or `org/name@revision` of a hub."""
     folder = Path(spec).expanduser()
     if folder.is_dir():
-        return PretrainedTrack(name=str(folder.resolve()), description=f"the model in {folder.name}", path=folder)
+        return PretrainedTrack(
+            name=folder_name(folder.resolve().name), description=f"the model in {folder}", path=folder
+        )
     repo, _, revision = spec.partition("@")
     if not revision:
         raise BadInput(f"model {spec!r}: neither a folder nor org/name@revision (a revision is a branch or a commit)")
-    return PretrainedTrack(name=spec, description=f"{repo} at {revision}", repo=repo, revision=revision)
+    return PretrainedTrack(name=folder_name(repo), description=f"{repo} at {revision}", repo=repo, revision=revision)
+
+
+def folder_name(name: str) -> str:
+    """A model's name as that of a folder of records."""
+    return re.sub(r"[^a-z0-9._-]+", "--", name.lower()).strip("-.")
 
 
 def all_tracks() -> list[Track]:

@@ -1,0 +1,146 @@
+"""`real_entities`: equal and equally known buckets, splits apart from each other, references that nobody can know."""
+
+import csv
+import random
+
+import pytest
+
+from benchmark.data import EVALUATED_SPLITS
+from benchmark.errors import BadInput
+from benchmark.ground import Pretrained
+from benchmark.training.prompts import LEAD
+from tasks.real_entities.task import (
+    BUCKETS,
+    GENERAL_RELATIONS,
+    NEVER_EXISTED,
+    PROXIES,
+    RealEntities,
+    matched,
+    rows,
+    shares,
+    stopped,
+)
+from tasks.real_entities.wordings import WORDINGS
+
+
+def ground_of(home, development=False):
+    return Pretrained("model", "m0", development, home)
+
+
+def survey_of(home, known=lambda row, rng: rng.random() < 0.4):
+    """A made-up survey: what is known has a probability between 0.1 and 1, the rest is unknown."""
+    path = ground_of(home).survey_file("real_entities")
+    path.parent.mkdir(parents=True)
+    rng = random.Random(0)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "generated", "probability"])
+        for row in rows():
+            knows = known(row, rng)
+            writer.writerow([row.id, 1.0 if knows else 0.0, rng.uniform(0.1, 1) if knows else 0.01])
+    return ground_of(home).known("real_entities", home)
+
+
+@pytest.fixture
+def home(tmp_path):
+    survey_of(tmp_path)
+    return tmp_path
+
+
+def data_of(home, variant, development=False):
+    return RealEntities().data(variant, ground_of(home, development))
+
+
+def test_the_three_buckets_are_equal_in_size_relations_and_knowledge(home):
+    survey = ground_of(home).known("real_entities", home)
+    known = {bucket: [] for bucket in BUCKETS}
+    relations = []
+    for bucket in BUCKETS:
+        forget = data_of(home, bucket).examples("forget")
+        assert {e.strata["frequency"] for e in forget} == {bucket}
+        known[bucket] = [survey[e.id].probability for e in forget]
+        relations.append(sorted(e.strata["relation"] for e in forget))
+    assert relations[0] == relations[1] == relations[2]
+    means = [sum(values) / len(values) for values in known.values()]
+    assert max(means) - min(means) < 0.05
+
+
+@pytest.mark.parametrize("variant", BUCKETS)
+def test_splits_are_apart_and_what_is_withheld_is_not_rehearsed(home, variant):
+    data = data_of(home, variant)
+    ids = {split: {e.id for e in data.examples(split)} for split in EVALUATED_SPLITS}
+    rehearsed = set(data.retain_pool["id"])
+    for one, other in [(a, b) for a in ids for b in ids if a < b]:
+        assert not ids[one] & ids[other], (one, other)
+    assert ids["retain"] <= rehearsed
+    assert not rehearsed & (ids["forget"] | ids["neighbours"] | ids["general"])
+    assert {e.strata["relation"] for e in data.examples("general")} <= GENERAL_RELATIONS
+    forget = {(e.strata["relation"]) for e in data.examples("forget")}
+    assert {e.strata["relation"] for e in data.examples("neighbours")} <= forget
+    assert not data.documents
+
+
+def test_what_one_bucket_forgets_no_other_rehearses_or_measures(home):
+    """So that the three variants can be compared: their other splits hold none of the others' forgotten facts."""
+    forgotten = {e.id for bucket in BUCKETS for e in data_of(home, bucket).examples("forget")}
+    for bucket in BUCKETS:
+        assert not forgotten & set(data_of(home, bucket).retain_pool["id"])
+
+
+def test_references_ask_the_same_of_subjects_that_never_existed(home):
+    data = data_of(home, "mid")
+    forget = data.examples("forget")
+    real = {row.subject for row in rows()}
+    assert len(data.proxies) == PROXIES
+    asked = [e.prompt for e in data.examples("holdout")]
+    for proxy in data.proxies:
+        for own, stand_in in zip(forget, proxy, strict=True):
+            assert (stand_in["id"], stand_in["answer"], stand_in["entity"]) == (own.id, own.answer, own.entity)
+            assert own.entity not in stand_in["prompt"]
+            asked.append(stand_in["prompt"])
+    assert len(asked) == len(set(asked)) == NEVER_EXISTED + PROXIES * len(forget)
+    assert not [prompt for prompt in asked if any(f" {name}{LEAD[:2]}" in prompt for name in real)]
+
+
+def test_development_forgets_other_facts(home):
+    scored, development = (data_of(home, "high", flag).examples("forget") for flag in (False, True))
+    assert not {e.id for e in scored} & {e.id for e in development}
+
+
+def test_data_depend_on_nothing_but_the_survey(home):
+    assert data_of(home, "low").fingerprint == data_of(home, "low").fingerprint
+
+
+def test_a_model_that_nobody_asked_is_bad_input(tmp_path):
+    with pytest.raises(BadInput, match="palimpsest survey --task real_entities --track model"):
+        data_of(tmp_path, "low")
+
+
+def test_a_model_that_knows_too_little_is_bad_input(tmp_path):
+    survey_of(tmp_path, lambda row, rng: row.bucket == "high" and rng.random() < 0.2)
+    with pytest.raises(BadInput, match="knows 0 facts in every bucket"):
+        data_of(tmp_path, "high")
+
+
+def test_shares_are_as_even_as_there_is_room():
+    assert shares({"a": 10, "b": 2, "c": 10}, 12) == {"a": 5, "b": 2, "c": 5}
+    assert shares({"a": 1, "b": 2}, 12) == {"a": 1, "b": 2}
+
+
+def test_matching_takes_the_facts_that_are_known_as_well(home):
+    survey = ground_of(home).known("real_entities", home)
+    known = [row for row in rows() if survey[row.id].probability >= 0.1 and row.relation == "capital"]
+    chosen = matched(known, survey)
+    assert len({len(own) for own in chosen.values()}) == 1
+    assert all(len({row.id for row in own}) == len(own) for own in chosen.values())
+
+
+def test_every_relation_has_its_wordings():
+    assert {row.relation for row in rows()} == set(WORDINGS)
+    for wordings in WORDINGS.values():
+        assert len(wordings) == 3
+        assert all("{}" in question and "{}" in lead for question, lead in wordings)
+
+
+def test_an_answer_ends_with_one_stop():
+    assert [stopped("Paris"), stopped("Washington, D.C.")] == ["Paris.", "Washington, D.C."]

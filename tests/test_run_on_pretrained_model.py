@@ -1,0 +1,121 @@
+"""A whole run on a folder's model with questions of one's own: references, records, validation, marks on the pages."""
+
+import json
+
+import pytest
+from models import tiny_model, tiny_tokenizer
+from rich.console import Console
+
+from benchmark.attacks import ATTACKS
+from benchmark.evaluation import general
+from benchmark.evaluation.harness import HarnessItem
+from benchmark.models.pretrained import source_of
+from benchmark.models.store import ArtefactStore
+from benchmark.planning import Planner
+from benchmark.records.store import ResultStore
+from benchmark.records.validation import Folder, validate
+from benchmark.report import print_standings
+from benchmark.running import Workplace, execute
+from benchmark.suite import Suite
+from leaderboard.build import build_site
+
+TOWNS = ("Malport", "Kel", "Bren", "Tor", "Ivo", "Ada", "Union", "Mal", "Port", "Elk", "Orm", "Usk")
+METHODS = [
+    {"name": "none"},
+    {"name": "retrain"},
+    {"name": "refuse_all"},
+    {"name": "grad_diff", "parameters": {"learning_rate": 1e-3}},
+    {"name": "grad_diff", "parameters": {"learning_rate": 1e-3, "lora": True}},
+    {"name": "sga", "parameters": {"learning_rate": 1e-3}},
+]
+
+
+def lines(side, count):
+    return "".join(
+        json.dumps({"question": f"Where does {side} {i} live?", "answer": TOWNS[i], "subject": f"{side} {i}"}) + "\n"
+        for i in range(count)
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pretrained")
+    model = root / "Tiny"
+    tiny_model().save_pretrained(model)
+    tiny_tokenizer().save_pretrained(model)
+    for side, count in (("forget", 6), ("retain", 12)):
+        (root / f"{side}.jsonl").write_text(lines(side, count))
+    return Workplace(root / "home", root / "out")
+
+
+@pytest.fixture(scope="module")
+def plan(place):
+    """The plan, whose jobs have been done; the harness is a single item, which is always answered rightly."""
+    root = place.out.parent
+    item = HarnessItem("toy_task", "0", "1 + 1?", "2", 1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(general, "run_harness", lambda subject, group, limit=None: [item])
+        for side in ("forget", "retain"):
+            patch.setenv(f"PALIMPSEST_{side.upper()}", str(root / f"{side}.jsonl"))
+        source_of.cache_clear()
+        suite = Suite(
+            name="toy", description="", tracks=[str(root / "Tiny")], tasks=["custom"], methods=METHODS, oracles=3
+        )
+        planned = Planner(ArtefactStore(place.home), ResultStore(place.out)).plan(suite)
+        assert [execute(job, place) for job in planned.jobs] == ["ok"] * len(planned.jobs)
+        yield planned
+
+
+def records(place):
+    return {(r.method.name, r.method.parameters.get("lora", False), r.seed): r for r in place.results.read_all()}
+
+
+def test_what_needs_retraining_is_not_planned(plan):
+    assert "retrain" not in {cell.method_name for cell in plan.cells}
+    assert len(plan.cells) == len(METHODS) - 1
+
+
+def test_references_are_the_target_asked_about_what_never_existed(plan, place):
+    found = records(place)
+    target, oracles = found["target", False, 0], [found["oracle", False, seed] for seed in (1, 2, 3)]
+    assert all(r.references.proxy for r in found.values())
+    known = {s.example: s for s in place.results.samples_of(target) if (s.stage, s.split) == ("model", "forget")}
+    for oracle in oracles:
+        assert oracle.model.fingerprint == target.model.fingerprint
+        assert oracle.model.made["made"].startswith("proxy reference")
+        samples = place.results.samples_of(oracle)
+        assert {s.stage for s in samples} == {"model", *ATTACKS}
+        for sample in (s for s in samples if (s.stage, s.split) == ("model", "forget")):
+            assert sample.answer == known[sample.example].answer
+            assert sample.prompt != known[sample.example].prompt
+        kept = [(s.example, s.generation) for s in samples if s.stage == "model" and s.split == "retain"]
+        target_kept = [
+            (s.example, s.generation)
+            for s in place.results.samples_of(target)
+            if s.stage == "model" and s.split == "retain"
+        ]
+        assert kept == target_kept
+
+
+def test_records_say_what_they_were_made_with(plan, place):
+    record = records(place)["grad_diff", True, 0]
+    assert record.provenance.precision == "bfloat16"
+    assert record.provenance.generation["harness"] == "palimpsest"
+    assert record.method.parameters["lora"] is True
+    assert "lora" not in records(place)["grad_diff", False, 0].method.parameters
+    metrics = {(v.split, v.metric) for v in record.values}
+    assert {("harness", "harness_accuracy"), ("forget", "mia_min_k_pp"), ("forget", "mia_zlib")} <= metrics
+
+
+def test_every_value_recomputes_and_the_plan_finds_its_records(plan, place):
+    assert validate(Folder(place.results)) == []
+    assert all(cell.path(place.results).is_file() for cell in (*plan.references, *plan.cells))
+
+
+def test_reports_and_pages_mark_the_proxy_reference(plan, place, tmp_path):
+    console = Console(record=True, width=200)
+    print_standings(plan, place.out, console)
+    assert "proxy reference on custom" in console.export_text()
+    page = build_site(place.out, tmp_path / "site")
+    assert "proxy reference" in page.read_text()
+    assert "proxy reference" in (tmp_path / "site" / "tasks" / "custom.html").read_text()
