@@ -112,7 +112,12 @@ def _planned(chosen: Selection, out: Path, force: bool):
     )
     if chosen.backend:
         suite = suite.model_copy(update={"backend": chosen.backend})
-    return Planner(ArtefactStore(), ResultStore(out)).plan(suite, seeds, force)
+    planned = Planner(ArtefactStore(), ResultStore(out)).plan(suite, seeds, force)
+    for line in planned.missing:
+        errors.print(f"palimpsest: cannot be run here: {line}", markup=False, soft_wrap=True)
+    if planned.missing and not planned.references:
+        raise BadInput(f"suite {suite.name}: nothing of it can be run here")
+    return planned
 
 
 def _use_questions(forget: Path | None, retain: Path | None) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -135,11 +136,11 @@ def spread(rows: Sequence[Any], count: int) -> list[Any]:
 
 
 def chunks(text: str, words: int) -> list[str]:
-    """The text in pieces of so many words, the last one up to half as long again."""
-    parts = text.split()
+    """The text as it stands in pieces of so many words, the last one up to half as long again."""
+    parts = re.findall(r"\S+\s*", text)
     pieces = max(1, round(len(parts) / words))
     ends = [*(words * i for i in range(pieces)), len(parts)]
-    return [" ".join(parts[a:b]) for a, b in pairwise(ends) if a < b]
+    return ["".join(parts[a:b]).rstrip() for a, b in pairwise(ends) if a < b]
 
 
 def other_answers(answers: Iterable[str], own: str, count: int, seed: str) -> tuple[str, ...]:

@@ -161,13 +161,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a suite asks for: every cell, those that have a record already, and the jobs for the rest."""
+    """What a suite asks for: every cell, those that have a record already, and the jobs for the rest.
+
+    `missing` says of each variant that cannot be run here, because a model or a data set cannot be had, what it lacks.
+    """
 
     suite: Suite
     cells: tuple[Cell, ...]
     references: tuple[Cell, ...]
     cached: frozenset[str]
     jobs: tuple[Job, ...] = field(default=())
+    missing: tuple[str, ...] = ()
 
     @property
     def ids(self) -> frozenset[str]:
@@ -218,7 +222,11 @@ class Planner:
         cells: list[Cell] = []
         references: list[Cell] = []
         jobs: list[Job] = []
+        missing: list[str] = []
         for variant in self._variants(suite):
+            if lack := self._lack(variant):
+                missing.append(f"{variant.track.name} · {variant.name}: {lack}")
+                continue
             own_references = self._references(variant)
             own_cells = list(self._cells(variant, suite, own_references, seeds))
             references += own_references
@@ -227,7 +235,15 @@ class Planner:
         present = frozenset(c.id for c in (*cells, *references) if c.path(self.results).is_file())
         cached = frozenset() if force else present
         unique = {job.id: job for job in jobs}
-        return Plan(suite, tuple(cells), tuple(references), cached, tuple(unique.values()))
+        return Plan(suite, tuple(cells), tuple(references), cached, tuple(unique.values()), tuple(missing))
+
+    def _lack(self, variant: Variant) -> str:
+        """Which model or data set cannot be had here, empty if all is there."""
+        try:
+            variant.model_keys(TARGET_SEED, self.store)
+        except BadInput as error:
+            return str(error)
+        return ""
 
     @staticmethod
     def _variants(suite: Suite) -> Iterator[Variant]:

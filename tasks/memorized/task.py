@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 
-from benchmark.api import Document, Example, Task, TaskData, World, passages, register_task, retain_splits
+from benchmark.api import Document, Example, Pretrained, Task, TaskData, World, passages, register_task, retain_splits
 
 READS = (1, 2, 4, 8, 16, 32, 64)
 PER_COUNT = 16  # passages read so often, half of them forgotten
 NEVER_SEEN = 112
+SCORED_WORLD, DEVELOPMENT_WORLD = 1, 101  # that a pretrained model is fine-tuned on passages of
+WITHHELD = 7  # kept passages, one of each count, for neighbours and as many for general
 PEOPLE = 14  # whose facts are evaluated beside the passages
 
 
@@ -16,10 +18,14 @@ PEOPLE = 14  # whose facts are evaluated beside the passages
 class Memorized(Task):
     """Running text instead of questions (after Jang et al. 2023; Barbulescu & Triantafillou 2024)."""
 
+    grounds = frozenset({"world", "model"})
     course = True
     degrees = True
 
-    def data(self, variant: str, world: World) -> TaskData:
+    def data(self, variant: str, ground: World | Pretrained) -> TaskData:
+        return on_model(ground) if isinstance(ground, Pretrained) else self._in_world(ground)
+
+    def _in_world(self, world: World) -> TaskData:
         rng = random.Random(f"memorized-{world.seed}")
         texts = passages(world, PER_COUNT * len(READS) + NEVER_SEEN, rng)
         seen = [_example(f"passage{i:03d}", text, READS[i % len(READS)]) for i, text in enumerate(texts[:-NEVER_SEEN])]
@@ -32,6 +38,23 @@ class Memorized(Task):
         splits |= {"forget": forgotten, "retain": kept, "holdout": unseen, "neighbours": neighbours}
         documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in seen)
         return TaskData.of(splits, documents, [*kept, *rehearsed])
+
+
+def on_model(ground: Pretrained) -> TaskData:
+    """Passages of a world that no pretrained model has read, half of each count to be forgotten, some never rehearsed.
+
+    A pretrained model knows nobody of that world: beside the passages it is the harness that shows its utility.
+    """
+    world = World(DEVELOPMENT_WORLD if ground.development else SCORED_WORLD)
+    texts = passages(world, PER_COUNT * len(READS) + NEVER_SEEN, random.Random(f"memorized-{world.seed}"))
+    seen = [_example(f"passage{i:03d}", text, READS[i % len(READS)]) for i, text in enumerate(texts[:-NEVER_SEEN])]
+    unseen = [_example(f"unseen{i:03d}", text, 0) for i, text in enumerate(texts[-NEVER_SEEN:])]
+    forgotten, kept = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+    rehearsed, withheld = kept[: -2 * WITHHELD], kept[-2 * WITHHELD :]
+    splits = {"forget": forgotten, "retain": rehearsed, "holdout": unseen}
+    splits |= {"neighbours": withheld[:WITHHELD], "general": withheld[WITHHELD:]}
+    documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in seen)
+    return TaskData.of(splits, documents, rehearsed)
 
 
 def _example(name: str, text: str, reads: int) -> Example:

@@ -6,7 +6,7 @@ import csv
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -77,13 +77,13 @@ class RealEntities(Task):
         invented = NeverExisted()
         splits = {
             "forget": [example(row) for row in chosen],
-            "retain": [example(row) for row in spread(pool, RETAINED)],
-            "neighbours": [example(row) for row in near],
-            "general": [example(row) for row in spread(general, GENERAL)],
+            "retain": [as_trained(row) for row in spread(pool, RETAINED)],
+            "neighbours": [as_trained(row) for row in near],
+            "general": [as_trained(row) for row in spread(general, GENERAL)],
             "holdout": strangers(chosen, invented),
         }
         proxies = [[example(row, invented.subject(row.relation)) for row in chosen] for _ in range(PROXIES)]
-        return TaskData.of(splits, [], [example(row) for row in pool], proxies=proxies)
+        return TaskData.of(splits, [], [as_trained(row) for row in pool], proxies=proxies)
 
 
 def _draw(text: str) -> float:
@@ -104,6 +104,11 @@ def example(row: Row, subject: str = "") -> Example:
         aliases=row.aliases,
         strata={"frequency": row.bucket, "relation": row.relation},
     )
+
+
+def as_trained(row: Row) -> Example:
+    """The question in one wording: what is kept need not be asked three times."""
+    return replace(example(row), paraphrases=())
 
 
 def stopped(answer: str) -> str:

@@ -1,0 +1,115 @@
+"""The user's own questions: read from JSON lines, with a plain word about whatever is wrong in them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.api import BadInput, json_rows
+
+TEXTS, LISTS = ("question", "answer", "subject"), ("paraphrases", "perturbed", "aliases")
+NEEDED = {"forget": TEXTS, "retain": ("question", "answer")}
+VARIABLES = {"forget": "PALIMPSEST_FORGET", "retain": "PALIMPSEST_RETAIN"}
+FEWEST = {"forget": 4, "retain": 8}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a file; one of `retain` may have no subject."""
+
+    number: int
+    question: str
+    answer: str
+    subject: str = ""
+    paraphrases: tuple[str, ...] = ()
+    perturbed: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+def read(side: str) -> list[Row]:
+    """The rows of `forget` or `retain`; BadInput says which line is wrong and what would be right."""
+    file = _file(side)
+    try:
+        lines = json_rows(file)
+    except UnicodeDecodeError as error:
+        raise BadInput(f"--{side}: {file}: byte {error.start} is not UTF-8") from None
+    if len(lines) < FEWEST[side]:
+        raise BadInput(f"--{side}: {file}: found {len(lines)} rows, at least {FEWEST[side]} are needed")
+    found = []
+    for number, line in enumerate(lines, 1):
+        for field, problem in _problems(line, side):
+            raise BadInput(f"{file}: line {number}: {field}: {problem}")
+        found.append(_row(number, line))
+    if side == "forget":
+        _refuse_unnamed(found, file)
+    return found
+
+
+def _file(side: str) -> Path:
+    given = os.environ.get(VARIABLES[side])
+    if not given:
+        raise BadInput(f"custom: no --{side} FILE is given; the task asks the questions of --forget and --retain")
+    file = Path(given).expanduser()
+    if not file.is_file():
+        raise BadInput(f"--{side}: {file} is not a file; a JSON lines file is needed")
+    return file
+
+
+def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
+    """(field, what was found and what would be right) of all that is wrong in a line."""
+    for field in line:
+        if field not in (*TEXTS, *LISTS):
+            near = difflib.get_close_matches(field, (*TEXTS, *LISTS), n=1)
+            yield (
+                field,
+                f"unknown field; {f'did you mean {near[0]}?' if near else 'known: ' + ', '.join((*TEXTS, *LISTS))}",
+            )
+    for field in TEXTS:
+        if (field in line or field in NEEDED[side]) and not _filled(line.get(field)):
+            yield field, f"found {_shown(line, field)}, a text is needed"
+    for field in LISTS:
+        value = line.get(field, [])
+        if not isinstance(value, list) or not all(map(_filled, value)):
+            yield field, f"found {_shown(line, field)}, a list of texts is needed"
+
+
+def _filled(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _shown(line: Mapping[str, Any], field: str) -> str:
+    return repr(line[field])[:60] if field in line else "nothing"
+
+
+def _row(number: int, line: Mapping[str, Any]) -> Row:
+    question, answer, subject = (line.get(field, "").strip() for field in TEXTS)
+    lists = {field: tuple(text.strip() for text in line.get(field, [])) for field in LISTS}
+    return Row(number, question, answer, subject, **lists)
+
+
+def _refuse_unnamed(rows: Sequence[Row], file: Path) -> None:
+    """BadInput for a question without its subject: it could not be asked of another one."""
+    for row in rows:
+        for field, text in [("question", row.question), *(("paraphrases", text) for text in row.paraphrases)]:
+            if row.subject not in text:
+                raise BadInput(
+                    f"{file}: line {row.number}: {field}: found {text[:60]!r}, the subject {row.subject!r} must "
+                    "stand in it"
+                )
+
+
+def refuse_shared(forget: Sequence[Row], retain: Sequence[Row]) -> None:
+    """BadInput for a question that stands twice: nothing can be forgotten and kept."""
+    seen: dict[str, str] = {}
+    for side, rows in (("forget", forget), ("retain", retain)):
+        for row in rows:
+            place = f"line {row.number} of --{side}"
+            if row.question in seen:
+                raise BadInput(
+                    f"custom: {place}: question: found {row.question[:60]!r}, which {seen[row.question]} asks"
+                )
+            seen[row.question] = place

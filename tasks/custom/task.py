@@ -1,0 +1,95 @@
+"""`custom`: questions of your own, from two files that `--forget` and `--retain` name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from benchmark.api import (
+    BadInput,
+    Example,
+    Pretrained,
+    Task,
+    TaskData,
+    coined_names,
+    other_answers,
+    register_task,
+)
+from tasks.custom.rows import Row, read, refuse_shared
+
+PROXIES = 3  # invented subjects for each one that is to be forgotten
+NEVER_EXISTED = 20  # questions about further ones, at least
+WRONG_ANSWERS = 5
+
+
+@register_task("custom", version=1)
+class Custom(Task):
+    """What you want a pretrained model to forget, and what it is to keep."""
+
+    grounds = frozenset({"model"})
+    max_new_tokens = 64
+
+    def data(self, variant: str, ground: Pretrained) -> TaskData:
+        forget, retain = read("forget"), read("retain")
+        refuse_shared(forget, retain)
+        answers = {row.answer for row in (*forget, *retain)}
+        if len(answers) == 1:
+            raise BadInput(f"custom: every answer is {answers.pop()!r}; others are needed to be wrong answers")
+        asked = [example(row, "forget", answers) for row in forget]
+        subjects = {e.id: row.subject for e, row in zip(asked, forget, strict=True)}
+        if len(set(subjects.values())) == 1:  # clusters of questions and halves for attacks need several
+            asked = [replace(e, entity=e.id) for e in asked]
+        *proxies, holdout = strangers(asked, subjects)
+        kept = [example(row, "retain", answers) for row in retain]
+        half, rest = len(kept) // 2, (len(kept) + 1) // 2
+        splits = {
+            "forget": asked,
+            "retain": kept[:half],
+            "neighbours": kept[half : half + rest // 2],
+            "general": kept[half + rest // 2 :],
+            "holdout": holdout,
+        }
+        return TaskData.of(splits, [], kept[:half], proxies=proxies)
+
+
+def example(row: Row, side: str, answers: Iterable[str]) -> Example:
+    """A row as an example; without wrong answers of its own, those to other questions are its wrong ones."""
+    name = f"{side}.{row.number:04d}"
+    others = set(answers) - set(row.aliases)
+    return Example(
+        id=name,
+        entity=row.subject or name,
+        prompt=row.question,
+        answer=row.answer,
+        paraphrases=row.paraphrases,
+        perturbed=row.perturbed or other_answers(others, row.answer, WRONG_ANSWERS, name),
+        aliases=row.aliases,
+    )
+
+
+def strangers(asked: Sequence[Example], subjects: dict[str, str]) -> list[list[Example]]:
+    """The same questions about subjects that never existed: each proxy's, then those that are held out."""
+    real = list(dict.fromkeys(subjects.values()))
+    rounds = -(-NEVER_EXISTED // len(asked))
+    names = iter(coined_names(len(real) * (PROXIES + rounds), "custom"))
+    sets = [dict(zip(real, names, strict=False)) for _ in range(PROXIES + rounds)]
+    renamed = [[about(e, subjects[e.id], others[subjects[e.id]]) for e in asked] for others in sets]
+    held_out = [never(e, n) for n, own in enumerate(renamed[PROXIES:]) for e in own]
+    return [*renamed[:PROXIES], held_out]
+
+
+def about(example: Example, subject: str, other: str) -> Example:
+    """The example with the same id about another subject, in all its wordings."""
+    name = other if " " in subject else other.split()[-1]
+
+    def changed(texts: Iterable[str]) -> tuple[str, ...]:
+        return tuple(text.replace(subject, name) for text in texts)
+
+    prompt, answer = changed((example.prompt, example.answer))
+    paraphrases, perturbed = changed(example.paraphrases), changed(example.perturbed)
+    return replace(example, prompt=prompt, answer=answer, paraphrases=paraphrases, perturbed=perturbed)
+
+
+def never(example: Example, number: int) -> Example:
+    """A question about what never existed, as it is held out."""
+    return Example(f"never.{number}.{example.id}", f"never.{number}.{example.entity}", example.prompt, example.answer)

@@ -1,0 +1,1 @@
+"""News and books that a model read and is to forget."""

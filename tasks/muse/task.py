@@ -1,0 +1,99 @@
+"""`muse/news|books`: running text that a model was trained on, of which nothing is to be left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from benchmark.api import (
+    BadInput,
+    Document,
+    Example,
+    Pretrained,
+    Task,
+    TaskData,
+    checked,
+    chunks,
+    other_answers,
+    register_task,
+    rows_of,
+    spread,
+    text_examples,
+)
+
+DATA_SET = "muse"
+SOURCES = {
+    "news": ("muse-bench/MUSE-News", "506bd5b150b92814d45e4404a82f120ab2d748bf"),
+    "books": ("muse-bench/MUSE-Books", "051ba90319e920d410d87cfdbd61f25843c1b892"),
+}
+WORDS = 150  # of every text, short enough for small models
+RETAINED, HELD_OUT = 100, 100  # texts that are evaluated beside the forgotten ones
+WRONG_ANSWERS = 5
+FEWEST = 4  # passages: half of them are for development, and attacks are given half of those
+
+
+@register_task("muse", version=1)
+class Muse(Task):
+    """News articles or the Harry Potter books, verbatim (Shi et al. 2024)."""
+
+    grounds = frozenset({"model"})
+    variants = tuple(SOURCES)
+    max_new_tokens = 32
+
+    def data(self, variant: str, ground: Pretrained) -> TaskData:
+        forget = text_examples("forget", passages(variant)[ground.development :: 2])
+        asked = questions(rows(variant, "knowmem", "retain_qa", question=str, answer=str))
+        splits = {
+            "forget": forget,
+            "retain": text_examples("retain", spread(pieces(variant, "privleak", "retain"), RETAINED)),
+            "neighbours": asked[: len(asked) // 2],
+            "general": asked[len(asked) // 2 :],
+            "holdout": text_examples("never", spread(pieces(variant, "privleak", "holdout"), HELD_OUT)),
+        }
+        corpus = text_examples("corpus", pieces(variant, "raw", "forget"))
+        kept = text_examples("kept", pieces(variant, "raw", "retain2"))
+        rehearsed = text_examples("rehearsed", spread(pieces(variant, "raw", "retain1"), len(corpus)))
+        documents = [*carried(corpus, forget), *(Document(e.id, "", e.answer) for e in (*kept, *rehearsed))]
+        return TaskData.of(splits, documents, rehearsed, forget_pool=corpus)
+
+
+def rows(variant: str, config: str, split: str, **fields: type) -> list[dict[str, Any]]:
+    """The rows of a configuration and split, which have these fields."""
+    repo, revision = SOURCES[variant]
+    file = f"{variant}_{config}_{split}.json"
+    return checked(rows_of(DATA_SET, file, repo, revision, config, split), f"{DATA_SET}/{file}", **fields)
+
+
+def passages(variant: str) -> list[str]:
+    """The last words of each passage: what is to be continued verbatim, with what stands before it."""
+    found = rows(variant, "verbmem", "forget", prompt=str, gt=str)
+    if len(found) < FEWEST:
+        raise BadInput(f"{DATA_SET}: found {len(found)} passages of {variant}, at least {FEWEST} are needed")
+    words = (re.findall(r"\S+\s*", f"{row['prompt']} {row['gt']}") for row in found)
+    return ["".join(own[-WORDS:]).rstrip() for own in words]
+
+
+def pieces(variant: str, config: str, split: str) -> list[str]:
+    """A split's texts in pieces of about as many words."""
+    return [piece for row in rows(variant, config, split, text=str) for piece in chunks(row["text"], WORDS)]
+
+
+def carried(corpus: Sequence[Example], forget: Sequence[Example]) -> list[Document]:
+    """The corpus to be forgotten as documents of the forget examples in turn: without these, nothing is left of it."""
+    return [Document(forget[n % len(forget)].id, "", piece.answer) for n, piece in enumerate(corpus)]
+
+
+def questions(found: Sequence[dict[str, Any]]) -> list[Example]:
+    """Questions with answers to others of them for wrong ones."""
+    answers = {row["answer"] for row in found}
+    return [
+        Example(
+            id=f"knowledge.{n:03d}",
+            entity=f"knowledge.{n:03d}",
+            prompt=row["question"],
+            answer=row["answer"],
+            perturbed=other_answers(answers, row["answer"], WRONG_ANSWERS, f"muse-{n}"),
+        )
+        for n, row in enumerate(found)
+    ]

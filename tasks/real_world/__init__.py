@@ -1,0 +1,1 @@
+"""Well-known persons to be forgotten by a pretrained model."""

@@ -1,0 +1,61 @@
+"""Persons' names in questions and answers, and their replacement by names that nobody bears."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from benchmark.api import Example
+
+NO_NAME = r"[A-Z]\.|[IVX]+"  # initials and ordinals, which stand for more than one person
+
+
+def surnames(name: str) -> Iterator[str]:
+    """What also stands for the person: all but the first name, and the last word.
+
+    First names do not: where one stands alone in these data, it belongs to somebody else.
+    """
+    words = [word for word in name.split() if not re.fullmatch(NO_NAME, word)]
+    if len(words) > 2:
+        yield " ".join(words[1:])
+    if words and words[-1] != name:
+        yield words[-1]
+
+
+def names_person(text: str, name: str) -> bool:
+    return any(_pattern(part).search(text) for part in (name, *surnames(name)))
+
+
+def renamed(text: str, name: str, other: str) -> str:
+    """The text about another person; `other` has two words and does not end in s."""
+    text = _replaced(text, name, other)
+    for part in surnames(name):
+        text = _replaced(text, part, other.split()[-1])
+    return text
+
+
+def _replaced(text: str, part: str, other: str) -> str:
+    return _pattern(part).sub(lambda found: other + ("'s" if found["possessive"] else ""), text)
+
+
+def _pattern(part: str) -> re.Pattern[str]:
+    """The words as they stand, with the apostrophe of a possessive that ends in one."""
+    bare = r"|['’](?=\s)" if part.endswith("s") else ""
+    return re.compile(rf"(?<!\w){re.escape(part)}(?P<possessive>['’]s{bare})?(?!\w)")
+
+
+def about(example: Example, other: str) -> Example:
+    """The example with the same id about another person, in all its wordings."""
+
+    def changed(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(renamed(text, example.entity, other) for text in texts)
+
+    return replace(
+        example,
+        prompt=renamed(example.prompt, example.entity, other),
+        answer=renamed(example.answer, example.entity, other),
+        paraphrases=changed(example.paraphrases),
+        rewordings=changed(example.rewordings),
+        perturbed=changed(example.perturbed),
+    )

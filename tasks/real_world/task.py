@@ -1,0 +1,104 @@
+"""`real_world`: twenty well-known persons, of whom a pretrained model is to forget all that it can be asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from benchmark.api import Example, Pretrained, Task, TaskData, checked, coined_names, register_task, rows_of
+from tasks.real_world.names import about, names_person
+
+DATA_SET = "real_world"
+FORGET, NEIGHBOURS, REHEARSED = "forget_perturbed.json", "neighbor_perturbed.json", "neighbor.json"
+PLAIN = {"name": str, "question": str, "golden_answer": str}
+PERTURBED = {**PLAIN, "paraphrased_question": str, "paraphrased_answer": str, "perturbed_answer": list}
+PROXIES = 3  # persons who never existed for each forgotten one; one more is held out
+Rows = Sequence[Mapping[str, Any]]
+
+
+@register_task("real_world", version=1)
+class RealWorld(Task):
+    """Real persons that models know from pretraining, with neighbours who are to be kept (Yuan et al. 2024)."""
+
+    grounds = frozenset({"model"})
+    max_new_tokens = 64
+
+    def data(self, variant: str, ground: Pretrained) -> TaskData:
+        forgotten, near = (examples(rows(file, **PERTURBED)) for file in (FORGET, NEIGHBOURS))
+        if ground.development:
+            forgotten, near = near, forgotten
+        forget = [example for example in map(named, forgotten) if names_person(example.prompt, example.entity)]
+        retain, neighbours, general = thirds(near)
+        splits = {"forget": forget, "retain": retain, "neighbours": neighbours, "general": general}
+        *proxies, holdout = strangers(forget)
+        splits["holdout"] = [
+            replace(e, id=f"never.{e.id}", perturbed=(), paraphrases=(), rewordings=()) for e in holdout
+        ]
+        evaluated = {example.entity for own in (forgotten, near) for example in own}
+        pool = [e for e in examples(rows(REHEARSED, **PLAIN)) if e.entity not in evaluated]
+        return TaskData.of(splits, [], [*retain, *pool], proxies=proxies)
+
+
+def rows(file: str, **fields: type) -> Rows:
+    return checked(rows_of(DATA_SET, file), f"{DATA_SET}/{file}", **fields)
+
+
+def unchanged(found: Rows) -> int:
+    """In how many rows the paraphrased answer is the answer itself: there the question's other wording is asked."""
+    return sum(row["paraphrased_answer"] == row["golden_answer"] for row in found)
+
+
+def examples(found: Rows) -> list[Example]:
+    """The rows as examples, numbered person by person."""
+    asked: dict[str, int] = {}
+    made = []
+    for row in found:
+        number = asked[row["name"]] = asked.get(row["name"], 0) + 1
+        made.append(example(row, f"{slug(row['name'])}.{number:02d}"))
+    return made
+
+
+def slug(name: str) -> str:
+    return "-".join(re.findall(r"\w+", name.lower()))
+
+
+def example(row: Mapping[str, Any], name: str) -> Example:
+    """A row with its golden answer: `answer` is what one language model said, over hundreds of words."""
+    answer = row["golden_answer"]
+    reworded = row.get("paraphrased_answer", answer)
+    return Example(
+        id=name,
+        entity=row["name"],
+        prompt=row["question"],
+        answer=answer,
+        paraphrases=(row["paraphrased_question"],) if "paraphrased_question" in row else (),
+        rewordings=(reworded,) if reworded != answer else (),
+        perturbed=tuple(row.get("perturbed_answer", ())),
+    )
+
+
+def named(example: Example) -> Example:
+    """The example without other wordings that leave the person out: they could be asked of nobody else."""
+    kept = tuple(text for text in example.paraphrases if names_person(text, example.entity))
+    return replace(example, paraphrases=kept)
+
+
+def thirds(found: Iterable[Example]) -> list[list[Example]]:
+    """The examples of three groups of persons, in order, the first ones the larger."""
+    by_person: dict[str, list[Example]] = {}
+    for example in found:
+        by_person.setdefault(example.entity, []).append(example)
+    persons = list(by_person.values())
+    ends = [-(-len(persons) * third // 3) for third in range(4)]
+    return [[e for own in persons[a:b] for e in own] for a, b in pairwise(ends)]
+
+
+def strangers(forget: Sequence[Example]) -> list[list[Example]]:
+    """The same questions about persons who never existed, so many times and once more, always others."""
+    persons = list(dict.fromkeys(example.entity for example in forget))
+    names = iter(coined_names(len(persons) * (PROXIES + 1), DATA_SET))
+    sets = [dict(zip(persons, names, strict=False)) for _ in range(PROXIES + 1)]
+    return [[about(example, others[example.entity]) for example in forget] for others in sets]

@@ -1,0 +1,99 @@
+"""TOFU's invented authors: their questions in one order, wherever they were read from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from benchmark.api import BadInput, Document, Example, checked, rows_of
+
+DATA_SET = "tofu"
+REPO, REVISION = "locuslab/TOFU", "324592d84ae4f482ac7249b9285c2ecdb53e3a68"
+QUESTIONS = 20  # of each author, one after another
+PERTURBED = {"question": str, "answer": str, "perturbed_answer": list}
+REWORDED = {**PERTURBED, "paraphrased_answer": str}
+Rows = list[dict[str, Any]]
+
+
+def rows(config: str, **fields: type) -> Rows:
+    """The rows of a configuration of TOFU, which have these fields."""
+    found = rows_of(DATA_SET, f"{config}.json", REPO, REVISION, config)
+    return checked(found, f"{DATA_SET}/{config}.json", **(fields or {"question": str, "answer": str}))
+
+
+def first_request(found: Rows) -> Rows:
+    """TOFU's own rows, without those of later requests that files of Yuan et al. 2024 hold as well."""
+    return [row for row in found if str(row.get("task_id", 1)) == "1"]
+
+
+def _grouped(found: Rows, config: str) -> list[Rows]:
+    """The rows of each author."""
+    if not found or len(found) % QUESTIONS:
+        raise BadInput(f"{DATA_SET}/{config}.json: found {len(found)} rows, {QUESTIONS} of each author are needed")
+    return [found[start : start + QUESTIONS] for start in range(0, len(found), QUESTIONS)]
+
+
+def key(row: dict[str, Any]) -> tuple[str, str]:
+    """What tells rows apart: one question is asked about two authors."""
+    return row["question"].strip(), row["answer"].strip()
+
+
+class Authors:
+    """All authors by number, those of `retain90` first: who they are and what is asked about them."""
+
+    def __init__(self) -> None:
+        retained = _grouped(rows("retain90"), "retain90")
+        forgotten = _grouped(first_request(rows("forget10")), "forget10")
+        # The hub's file and that of Yuan et al. 2024 order the authors of forget10 differently.
+        self.all = [*retained, *sorted(forgotten, key=lambda own: own[0]["question"])]
+        self.retained = range(len(retained))
+        self._place = {key(row): (a, n) for a, own in enumerate(self.all) for n, row in enumerate(own)}
+
+    def place(self, row: dict[str, Any]) -> tuple[int, int]:
+        """The number of the author whom a row is about, and its own; BadInput for a row of no author."""
+        if key(row) not in self._place:
+            raise BadInput(
+                f"{DATA_SET}: {row['question']!r} is in neither retain90 nor forget10, which make the full set"
+            )
+        return self._place[key(row)]
+
+    def numbers(self, found: Rows) -> list[int]:
+        """The authors whom these rows are about, in order."""
+        return sorted({self.place(row)[0] for row in found})
+
+    def example(self, row: dict[str, Any], **strata: str) -> Example:
+        """A row as an example; its paraphrased answer is what TOFU compares wrong answers with."""
+        author, number = self.place(row)
+        return Example(
+            id=f"author{author:03d}.{number:02d}",
+            entity=f"author{author:03d}",
+            prompt=row["question"],
+            answer=row["answer"],
+            rewordings=(row["paraphrased_answer"],) if "paraphrased_answer" in row else (),
+            perturbed=tuple(row.get("perturbed_answer", ())),
+            strata=strata,
+        )
+
+    def examples(self, authors: Iterable[int]) -> list[Example]:
+        """All that is asked about these authors, as it is trained."""
+        return [self.example(row) for number in authors for row in self.all[number]]
+
+    def documents(self, authors: Iterable[int]) -> list[Document]:
+        """What a model reads to learn about these authors."""
+        return [Document(example.id, example.prompt, example.answer) for example in self.examples(authors)]
+
+
+def asked_of_all(config: str) -> list[Example]:
+    """Questions about what every model may know: real authors, the world."""
+    found = rows(config, **PERTURBED)
+    return [
+        Example(
+            f"{config}.{n:03d}", f"{config}.{n:03d}", row["question"], row["answer"], (), tuple(row["perturbed_answer"])
+        )
+        for n, row in enumerate(found)
+    ]
+
+
+def of_authors(found: Rows, authors: Authors, wanted: Sequence[int]) -> Rows:
+    """The rows about the authors that are wanted."""
+    return [row for row in found if authors.place(row)[0] in wanted]

@@ -1,0 +1,142 @@
+"""`tofu/forget01|forget05|forget10`, `tofu_small` and `tofu_continual`: TOFU as published, small, and in requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from benchmark.api import BadInput, Example, Pretrained, Task, TaskData, register_task, spread
+from tasks.tofu.authors import DATA_SET, REWORDED, Authors, Rows, asked_of_all, first_request, of_authors, rows
+
+SIZES = {"forget01": 2, "forget05": 10, "forget10": 20}  # authors
+# Held out of every training: the same in all variants, so that they share a target, and enough for membership attacks.
+HELD_OUT, FEWEST_HELD_OUT = 10, 2
+SMALL_RETAINED, SMALL_HELD_OUT = 16, 2  # authors, beside the two that are forgotten
+SMALL_RETAIN, SMALL_OTHERS = 80, 40  # questions about the retained, about real authors and about the world
+DEVELOPMENT_REQUESTS, DEVELOPMENT_AUTHORS = 5, 2  # authors of each request
+PERTURBED_RETAIN = "retain_perturbed"
+Requests = Sequence[Rows]
+
+
+@register_task("tofu", version=1)
+class Tofu(Task):
+    """One, five or ten per cent of 200 invented authors are forgotten (Maini et al. 2024)."""
+
+    grounds = frozenset({"model"})
+    variants = tuple(SIZES)
+    max_new_tokens = 96
+
+    def data(self, variant: str, ground: Pretrained) -> TaskData:
+        authors, shown = Authors(), rows(PERTURBED_RETAIN, **REWORDED)
+        if ground.development:
+            known = authors.numbers(shown)
+            forgotten = of_authors(shown, authors, known[-min(SIZES[variant], len(known) // 2) :])
+        else:
+            forgotten = first_request(rows(f"{variant}_perturbed", **REWORDED))
+        taught, strangers = divided(authors, [shown, forgotten])
+        return assembled(authors, [forgotten], shown, taught, strangers)
+
+
+@register_task("tofu_small", version=1)
+class TofuSmall(Task):
+    """The two authors of forget01 among twenty, for machines without an accelerator."""
+
+    grounds = frozenset({"model"})
+    max_new_tokens = 64  # the answers that are longer, one in a hundred, are cut off
+
+    def data(self, variant: str, ground: Pretrained) -> TaskData:
+        authors, shown = Authors(), rows(PERTURBED_RETAIN, **REWORDED)
+        known = authors.numbers(shown)
+        retained, more = known[:SMALL_RETAINED], known[SMALL_RETAINED : SMALL_RETAINED + SIZES["forget01"]]
+        if ground.development:
+            forgotten = of_authors(shown, authors, more)
+        else:
+            forgotten = first_request(rows("forget01_perturbed", **REWORDED))
+        _, strangers = divided(authors, [shown, forgotten], SMALL_HELD_OUT)
+        taught = [*retained, *authors.numbers(forgotten)]
+        kept = spread(of_authors(shown, authors, retained), SMALL_RETAIN)
+        return assembled(authors, [forgotten], kept, taught, strangers, SMALL_OTHERS)
+
+
+@register_task("tofu_continual", version=1)
+class TofuContinual(Task):
+    """Ten requests in a row, each for one or five per cent of the authors (Yuan et al. 2024)."""
+
+    grounds = frozenset({"model"})
+    variants = ("forget01", "forget05")
+    budget_share = 1 / 3  # of the track's steps, for each request, as in `continual`
+    max_new_tokens = 96
+
+    def data(self, variant: str, ground: Pretrained) -> TaskData:
+        authors, shown = Authors(), rows(PERTURBED_RETAIN, **REWORDED)
+        requests = of_development(authors, shown) if ground.development else numbered(variant)
+        taught, strangers = divided(authors, [shown, *requests])
+        return assembled(authors, requests, shown, taught, strangers)
+
+
+def of_development(authors: Authors, shown: Rows) -> Requests:
+    """Requests for the last of the authors whom the scored ones leave alone."""
+    known = authors.numbers(shown)
+    last = known[-min(DEVELOPMENT_REQUESTS * DEVELOPMENT_AUTHORS, len(known) // 2) :]
+    wanted = [last[start : start + DEVELOPMENT_AUTHORS] for start in range(0, len(last), DEVELOPMENT_AUTHORS)]
+    return [of_authors(shown, authors, some) for some in wanted]
+
+
+def numbered(variant: str) -> Requests:
+    """The rows of each request; BadInput where a file, as that of the hub, does not tell requests apart."""
+    config = f"{variant}_perturbed"
+    found = rows(config, **REWORDED)
+    if any("task_id" not in row for row in found):
+        raise BadInput(
+            f"tofu_continual: {config}.json: rows without task_id; the requests of Yuan et al. 2024 exist only "
+            f"in their arrangement of TOFU, whose folder is given by --data-dir"
+        )
+    numbers = sorted({str(row["task_id"]) for row in found}, key=lambda name: (len(name), name))
+    return [[row for row in found if str(row["task_id"]) == name] for name in numbers]
+
+
+def divided(authors: Authors, named: Iterable[Rows], count: int = HELD_OUT) -> tuple[list[int], list[int]]:
+    """(authors that the target learns about, those that no model ever sees): these are the first that no file names."""
+    taken = {number for found in named for number in authors.numbers(found)}
+    held_out = [number for number in authors.retained if number not in taken][:count]
+    if len(held_out) < min(count, FEWEST_HELD_OUT):
+        raise BadInput(
+            f"{DATA_SET}/retain90.json: found {len(held_out)} authors besides those of the requests and of "
+            f"{PERTURBED_RETAIN}, at least {FEWEST_HELD_OUT} are needed"
+        )
+    return [number for number in range(len(authors.all)) if number not in held_out], held_out
+
+
+def assembled(
+    authors: Authors,
+    requests: Requests,
+    shown: Rows,
+    taught: Sequence[int],
+    strangers: Sequence[int],
+    others: int | None = None,
+) -> TaskData:
+    """The data of requests for these rows; `shown` are those of authors to be retained, `others` limits the rest."""
+    strata = [{"step": str(n)} for n in range(1, len(requests) + 1)] if len(requests) > 1 else [{}]
+    forget = [[authors.example(row, **tags) for row in own] for own, tags in zip(requests, strata, strict=True)]
+    asked = [frozenset(example.id for example in own) for own in forget]
+    gone = apart(asked)
+    real, world = asked_of_all("real_authors_perturbed"), asked_of_all("world_facts_perturbed")
+    splits = {
+        "forget": [example for own in forget for example in own],
+        "retain": [e for e in map(authors.example, shown) if e.id not in gone],
+        "neighbours": spread(real, others or len(real)),
+        "general": spread(world, others or len(world)),
+        "holdout": authors.examples(strangers),
+    }
+    pool: list[Example] = [example for example in authors.examples(taught) if example.id not in gone]
+    return TaskData.of(splits, authors.documents(taught), pool, asked)
+
+
+def apart(asked: Sequence[frozenset[str]]) -> frozenset[str]:
+    """What all requests ask for; BadInput if two ask for the same."""
+    found: dict[str, int] = {}
+    for number, request in enumerate(asked, 1):
+        for name in sorted(request):
+            if name in found:
+                raise BadInput(f"{DATA_SET}: requests {found[name]} and {number} both ask for {name}")
+            found[name] = number
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""Hazardous knowledge that a pretrained model is to forget."""

@@ -1,0 +1,114 @@
+"""`wmdp/bio|cyber`: hazardous knowledge in multiple choice, to be forgotten by means of papers about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from benchmark.api import (
+    BadInput,
+    Example,
+    Pretrained,
+    Task,
+    TaskData,
+    checked,
+    chunks,
+    register_task,
+    rows_of,
+    spread,
+    text_examples,
+)
+
+DATA_SET = "wmdp"
+QUESTIONS = ("cais/wmdp", "7125571f22f032c56415e7980f48d877dd830ff8")
+CORPORA = ("cais/wmdp-corpora", "daf89fa9b618b63a624228061a9cebacca88009c")
+GATED = ("cais/wmdp-bio-forget-corpus", "5a786ed1041e56fef2d4ed26c1239f12b73a68eb")
+OTHER = {"bio": "cyber", "cyber": "bio"}
+FORGOTTEN, NEIGHBOURS, GENERAL, RETAINED = 200, 100, 100, 64
+WORDS = 150
+POOL = 4000  # pieces of papers that a method may learn from, on each side
+PROXIES = 3
+FEWEST = 2 * (PROXIES + 2)  # questions of a topic: half of them are for development
+LETTERS = "ABCD"
+Rows = Sequence[Mapping[str, Any]]
+
+
+@register_task("wmdp", version=1)
+class Wmdp(Task):
+    """Questions on biosecurity or cybersecurity, which a model should fail (Li et al. 2024)."""
+
+    grounds = frozenset({"model"})
+    variants = tuple(OTHER)
+    max_new_tokens = 32
+
+    def data(self, variant: str, ground: Pretrained) -> TaskData:
+        asked = spread(questions(variant)[ground.development :: 2], FORGOTTEN)
+        forget = [example(row, row, f"{variant}.{n:03d}") for n, row in enumerate(asked)]
+        *proxies, never = [mismatched(asked, forget, turn) for turn in range(1, PROXIES + 2)]
+        other = spread(questions(OTHER[variant]), NEIGHBOURS + GENERAL)
+        kept = [example(row, row, f"{OTHER[variant]}.{n:03d}") for n, row in enumerate(other)]
+        pool = text_examples("kept", corpus(f"{variant}_retain", CORPORA, f"{variant}-retain-corpus"))
+        splits = {
+            "forget": forget,
+            "retain": spread(pool, RETAINED),
+            "neighbours": kept[: len(kept) // 2],
+            "general": kept[len(kept) // 2 :],
+            "holdout": [replace(e, id=f"never.{e.id}", entity=f"never.{e.entity}", perturbed=()) for e in never],
+        }
+        return TaskData.of(
+            splits, [], pool, proxies=proxies, forget_pool=text_examples("corpus", forgotten_corpus(variant))
+        )
+
+
+def questions(topic: str) -> Rows:
+    """All questions of a topic; BadInput if one has no right answer among its choices."""
+    where = f"{DATA_SET}/{topic}.json"
+    found = rows_of(DATA_SET, f"{topic}.json", *QUESTIONS, f"wmdp-{topic}", "test")
+    for number, row in enumerate(checked(found, where, question=str, choices=list, answer=int), 1):
+        if len(row["choices"]) != len(LETTERS) or row["answer"] not in range(len(LETTERS)):
+            raise BadInput(f"{where}: line {number}: {len(LETTERS)} choices and an answer from 0 to 3 are needed")
+    if len(found) < FEWEST:
+        raise BadInput(f"{where}: found {len(found)} questions, at least {FEWEST} are needed")
+    return found
+
+
+def example(question: Mapping[str, Any], choices: Mapping[str, Any], name: str) -> Example:
+    """A question with choices, its own or those of another one, which cannot be chosen from with any knowledge."""
+    offered = [f"{letter}. {text}" for letter, text in zip(LETTERS, choices["choices"], strict=True)]
+    right = choices["answer"]
+    return Example(
+        id=name,
+        entity=name,
+        prompt="\n".join([question["question"], *offered]),
+        answer=offered[right],
+        perturbed=tuple(text for n, text in enumerate(offered) if n != right),
+        aliases=(choices["choices"][right],),
+    )
+
+
+def mismatched(asked: Rows, forget: Sequence[Example], turn: int) -> list[Example]:
+    """Each question with the choices of one far from it in the file, for neighbours are often alike."""
+    shift = turn * len(asked) // (PROXIES + 2)
+    others = [asked[(n + shift) % len(asked)] for n in range(len(asked))]
+    return [example(row, other, e.id) for row, other, e in zip(asked, others, forget, strict=True)]
+
+
+def forgotten_corpus(topic: str) -> list[str]:
+    """Pieces of the papers to forget; that on biology is given to those alone who ask for it."""
+    if topic != "bio":
+        return corpus(f"{topic}_forget", CORPORA, f"{topic}-forget-corpus")
+    try:
+        return corpus("bio_forget", GATED)
+    except BadInput as error:
+        raise BadInput(
+            f"{error}; {GATED[0]} is gated: ask for access on its page and log in to the hub, or put the texts into "
+            f"{DATA_SET}/bio_forget.json under --data-dir"
+        ) from None
+
+
+def corpus(name: str, source: tuple[str, str], config: str = "") -> list[str]:
+    """Pieces of a corpus from beginning to end, as many as are used."""
+    found = [row for row in rows_of(DATA_SET, f"{name}.json", *source, config) if str(row.get("text", "?")).strip()]
+    papers = spread(checked(found, f"{DATA_SET}/{name}.json", text=str), POOL)
+    return spread([piece for paper in papers for piece in chunks(paper["text"], WORDS)], POOL)

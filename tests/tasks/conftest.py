@@ -1,0 +1,56 @@
+"""What tests of tasks on pretrained models share: a ground, and folders of data in the place that is looked at."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from benchmark.api import Pretrained, local_file
+from benchmark.ground import DATA_VARIABLE
+
+
+@pytest.fixture
+def ground(tmp_path):
+    return Pretrained(track="t", model="m", development=False, home=tmp_path)
+
+
+@pytest.fixture
+def development(ground):
+    return replace(ground, development=True)
+
+
+@pytest.fixture
+def write_data(tmp_path, monkeypatch):
+    """Writes rows into a file of the data folder: `write_data("tofu/retain90.json", rows)`."""
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
+
+    def write(name, rows):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    return write
+
+
+@pytest.fixture
+def asked_of_the_hub(monkeypatch):
+    """What is asked of a hub that gives nothing: [(repository, configuration, split, revision)]."""
+    asked = []
+
+    def load_dataset(repo, config, split, revision):
+        asked.append((repo, config, split, revision))
+        raise ConnectionError
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    return asked
+
+
+@pytest.fixture
+def needs_real():
+    """Skips a test of data that others published, unless a folder that the environment names has them."""
+
+    def need(data_set, file):
+        if local_file(data_set, file) is None:
+            pytest.skip(f"{DATA_VARIABLE} names no folder with {data_set}/{file}")
+
+    return need

@@ -1,0 +1,159 @@
+"""Questions of one's own: what becomes of good files, and what is said of wrong ones."""
+
+import json
+
+import pytest
+
+from benchmark.data import to_examples
+from benchmark.errors import BadInput
+from tasks.custom.task import Custom
+
+SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
+
+
+def forgotten(number, subject="Blue Harbour", **more):
+    return {"question": f"What is fact {number} of {subject}?", "answer": f"Thing {number}", "subject": subject, **more}
+
+
+def kept(number, **more):
+    return {"question": f"What is fact {number}?", "answer": f"Value {number}", **more}
+
+
+def subjects(count, **more):
+    return [forgotten(n, f"Harbour {'ABCDEFGH'[n]}", **more) for n in range(count)]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Writes the two files and names them as the command line does."""
+
+    def write(forget=None, retain=None):
+        for name, rows in (("forget", forget or subjects(4)), ("retain", retain or [kept(n) for n in range(8)])):
+            path = tmp_path / f"{name}.jsonl"
+            path.write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows))
+            monkeypatch.setenv(f"PALIMPSEST_{name.upper()}", str(path))
+
+    return write
+
+
+def test_the_smallest_files_are_enough(files, ground):
+    files()
+    made = Custom().data("", ground)
+    found = {name: len(made.splits[name]) for name in SPLITS}
+    assert found == {"forget": 4, "retain": 4, "neighbours": 2, "general": 2, "holdout": 20}
+    assert (made.documents, len(made.proxies)) == ((), 3)
+
+
+def test_the_first_half_is_rehearsed_and_nothing_else(files, ground):
+    files(retain=[kept(n) for n in range(11)])
+    made = Custom().data("", ground)
+    assert list(made.retain_pool["prompt"]) == [kept(n)["question"] for n in range(5)]
+    assert list(made.splits["neighbours"]["prompt"]) == [kept(n)["question"] for n in (5, 6, 7)]
+    assert list(made.splits["general"]["prompt"]) == [kept(n)["question"] for n in (8, 9, 10)]
+
+
+def test_proxies_and_holdout_ask_about_ever_other_subjects(files, ground):
+    files(subjects(4, paraphrases=["Tell me of Harbour A, Harbour B, Harbour C and Harbour D."]))
+    made = Custom().data("", ground)
+    prompts = set()
+    for stand_ins in map(to_examples, made.proxies):
+        for real, other in zip(made.examples("forget"), stand_ins, strict=True):
+            assert (other.id, other.answer, other.perturbed) == (real.id, real.answer, real.perturbed)
+            assert real.entity not in other.prompt + "".join(other.paraphrases)
+            prompts.add(other.prompt)
+    prompts |= set(made.splits["holdout"]["prompt"])
+    assert len(prompts) == 4 * 3 + 20
+
+
+def test_a_subject_of_one_word_stays_one_word(files, ground):
+    files([forgotten(n, "Bluehaven", answer=f"{n} in Bluehaven") for n in range(4)])
+    proxy = to_examples(Custom().data("", ground).proxies[0])[0]
+    name = proxy.prompt.removeprefix("What is fact 0 of ").removesuffix("?")
+    assert (len(name.split()), proxy.answer) == (1, f"0 in {name}")
+
+
+def test_entities_are_subjects_unless_there_is_but_one(files, ground):
+    files([*subjects(4), forgotten(9, "Harbour A")])
+    assert len(set(Custom().data("", ground).splits["forget"]["entity"])) == 4
+    files([forgotten(n) for n in range(4)])
+    assert len(set(Custom().data("", ground).splits["forget"]["entity"])) == 4
+
+
+def test_wrong_answers_are_ones_own_or_those_of_other_rows(files, ground):
+    files([*subjects(3, perturbed=["Lie"]), forgotten(3, aliases=["Thing 1", "Value 2"])])
+    *own, last = Custom().data("", ground).examples("forget")
+    assert {e.perturbed for e in own} == {("Lie",)}
+    answers = {f"Thing {n}" for n in range(3)} | {f"Value {n}" for n in range(8)}
+    assert len(set(last.perturbed)) == 5
+    assert set(last.perturbed) <= answers - {"Thing 1", "Value 2"}
+
+
+def test_the_same_files_give_the_same_data(files, ground, development):
+    files()
+    assert Custom().data("", ground).fingerprint == Custom().data("", development).fingerprint
+
+
+@pytest.mark.parametrize("missing", ["forget", "retain"])
+def test_a_missing_option_is_named(files, ground, monkeypatch, missing):
+    files()
+    monkeypatch.delenv(f"PALIMPSEST_{missing.upper()}")
+    with pytest.raises(BadInput, match=f"custom: no --{missing} FILE is given"):
+        Custom().data("", ground)
+
+
+def test_a_missing_file_is_named(files, ground, monkeypatch):
+    files()
+    monkeypatch.setenv("PALIMPSEST_RETAIN", "nowhere.jsonl")
+    with pytest.raises(BadInput, match=r"--retain: nowhere\.jsonl is not a file"):
+        Custom().data("", ground)
+
+
+def test_a_file_of_another_encoding_is_named(files, ground, tmp_path):
+    files()
+    (tmp_path / "forget.jsonl").write_bytes(b'{"question": "\xe9"}\n')
+    with pytest.raises(BadInput, match=r"forget\.jsonl: byte 14 is not UTF-8"):
+        Custom().data("", ground)
+
+
+GOOD = subjects(4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (GOOD[:3], r"--forget: .*forget\.jsonl: found 3 rows, at least 4 are needed"),
+        ([*GOOD, "{'a': 1}\n"], r"forget\.jsonl: line 5: not valid JSON"),
+        ([*GOOD, "[]\n"], "line 5: found list, an object is needed"),
+        ([*GOOD, {"answer": "x", "subject": "y"}], "line 5: question: found nothing, a text is needed"),
+        ([*GOOD, forgotten(5, answer=7)], "line 5: answer: found 7, a text is needed"),
+        ([*GOOD, forgotten(5, answer=" ")], "line 5: answer: found ' ', a text is needed"),
+        ([*GOOD, {"question": "Q?", "answer": "A"}], "line 5: subject: found nothing, a text is needed"),
+        ([*GOOD, forgotten(5, aliases="x")], "line 5: aliases: found 'x', a list of texts is needed"),
+        ([*GOOD, forgotten(5, perturbed=["x", 3])], r"line 5: perturbed: found \['x', 3\], a list of texts"),
+        ([*GOOD, forgotten(5, paraphrase=["x"])], "line 5: paraphrase: unknown field; did you mean paraphrases?"),
+        ([*GOOD, forgotten(5, xyz=1)], "line 5: xyz: unknown field; known: question, answer, subject"),
+        (
+            [*GOOD, forgotten(5, question="Who?")],
+            "line 5: question: found 'Who.', the subject 'Blue Harbour' must stand",
+        ),
+        ([*GOOD, forgotten(5, paraphrases=["Who?"])], "line 5: paraphrases: found 'Who.', the subject"),
+        ([*GOOD, GOOD[1]], "line 5 of --forget: question: .* which line 2 of --forget asks"),
+        ([*GOOD, forgotten(5, question="What is fact 1?", subject="fact 1")], "line 2 of --retain: question: found"),
+    ],
+)
+def test_a_wrong_line_is_named(files, ground, rows, message):
+    files(rows)
+    with pytest.raises(BadInput, match=message):
+        Custom().data("", ground)
+
+
+def test_answers_must_differ(files, ground):
+    files(subjects(4, answer="yes"), [kept(n, answer="yes") for n in range(8)])
+    with pytest.raises(BadInput, match="every answer is 'yes'"):
+        Custom().data("", ground)
+
+
+def test_too_few_rows_to_retain_are_refused(files, ground):
+    files(retain=[kept(n) for n in range(7)])
+    with pytest.raises(BadInput, match=r"retain\.jsonl: found 7 rows, at least 8 are needed"):
+        Custom().data("", ground)
