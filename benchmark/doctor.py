@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmark.records.provenance import PACKAGES, commit, cpu_name, package_version
+from benchmark.records.provenance import PACKAGES, commit, cpu_name, engine_versions, package_version
 
 GIGABYTE = 1024**3
 NEEDED_MEMORY, NEEDED_DISK = 4, 2  # GB for the suite `quick`
@@ -28,7 +28,7 @@ class Finding:
 
 def examine_machine(home: Path) -> list[Finding]:
     """Everything the report shows, in order."""
-    return [_python(), _commit(), *_packages(), *_hardware(), _disk(home), _gpu(), _browser()]
+    return [_python(), _commit(), *_packages(), _engine(), *_hardware(), _disk(home), _gpu(), _model(), _browser()]
 
 
 def _python() -> Finding:
@@ -66,7 +66,25 @@ def _gpu() -> Finding:
     import torch
 
     name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
-    return Finding("GPU", f"{name} (the controlled track runs on the CPU and needs none)")
+    return Finding("GPU", f"{name} (pretrained models use one; the controlled track runs on the CPU)")
+
+
+def _engine() -> Finding:
+    found = ", ".join(f"{name} {version}" for name, version in engine_versions().items())
+    return Finding("vLLM", found or "not installed", "" if found else "`make vllm`, for `--backend vllm` and its tests")
+
+
+def _model() -> Finding:
+    """Where SmolLM2 would be taken from."""
+    from benchmark.errors import BadInput
+    from benchmark.models.pretrained import source_of
+    from benchmark.models.tracks import SMOLLM2
+
+    try:
+        source = source_of(SMOLLM2)
+    except BadInput as error:
+        return Finding("SmolLM2", "none", str(error))
+    return Finding("SmolLM2", f"{source.kind}: {source.where}")
 
 
 def _browser() -> Finding:

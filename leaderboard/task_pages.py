@@ -12,8 +12,12 @@ from leaderboard.plots import Colours, PlotGroup
 from leaderboard.render import Page, Renderer, slug, task_page
 from leaderboard.strata_plots import stratum_plots, text_plots
 from leaderboard.tables import Row, task_rows
-from leaderboard.task_tables import Grid, contrast_grids, level_grids, metric_grids, rival_grids
+from leaderboard.task_tables import Grid, contrast_grids, level_grids, metric_grids, misalignment_grids, rival_grids
 
+MISALIGNED_NOTE = (
+    "Of each forgotten example, what its probability says (0 as under the oracles, 1 as under the target) beside the "
+    "share of held-out wordings that are answered rightly; means over seeds, 95 % intervals over entities and seeds."
+)
 CLUTTER = "Anchors, which would only clutter these plots, are in the tables alone."
 
 
@@ -92,6 +96,13 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
             [],
         ),
         _stratum_part(track, task, colours),
+        Part(
+            "misaligned",
+            "Probability against generation",
+            MISALIGNED_NOTE,
+            [],
+            misalignment_grids(standings, task, order),
+        ),
         Part("texts", "Text by text", "Anchors are in grey.", text_plots(track, task, order, colours), []),
     ]
     kept = [part for part in parts if part.groups or part.grids]

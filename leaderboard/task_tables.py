@@ -20,6 +20,11 @@ from leaderboard.tables import Quantity
 
 NEVER = "not within the budget"
 BESIDE = "beside the score"
+MISALIGNED = {
+    "gap": "mean of knowledge by generation less knowledge by probability",
+    "correlation": "their rank correlation over examples",
+    "disagreement": "share of examples of which one says forgotten (below 0.2) and the other known (above 0.8)",
+}
 LEVELS = {ORACLE_LEVEL: "at the oracles' interval", SHARE_LEVEL: "at 90 % of the way"}
 
 
@@ -143,6 +148,24 @@ def _level_grid(
     ]
     area = Heading("", [AREA], ["area under utility over forgetting: 1 forgets all and loses nothing"])
     return Grid(label, [*headings, area], lines)
+
+
+def misalignment_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
+    """A table per variant and stratum: what probabilities and generations say of the same forgotten examples."""
+    rows = standings.misalignment[standings.misalignment["task"] == task]
+    several = rows.groupby("variant")["stratum"].transform("nunique") > 2  # one stratum says what the whole says
+    rows = rows[(rows["stratum"] == ALL) | several]
+    made = []
+    for (variant, stratum), own in rows.groupby(["variant", "stratum"], sort=True):
+        label = shown_variant(task, str(variant)) + ("" if stratum == ALL else f", {stratum}")
+        found = dict(zip(zip(own["method"], own["quantity"], strict=True), quantities_of(own), strict=True))
+        lines = [
+            (method, [printed(found[method, name]) if (method, name) in found else EMPTY for name in MISALIGNED])
+            for method in order
+            if method in set(own["method"])
+        ]
+        made.append(Grid(label, [Heading("", list(MISALIGNED), list(MISALIGNED.values()))], lines))
+    return made
 
 
 def metric_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:

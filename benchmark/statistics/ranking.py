@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark.statistics.bootstrap import REPLICATES, interval
 from benchmark.statistics.courses import contrast_rows, course_rows, level_rows, rival_rows
+from benchmark.statistics.misalignment import misalignment_rows
 from benchmark.statistics.requests import request_rows
 from benchmark.statistics.tables import (
     COLUMNS,
@@ -35,6 +36,7 @@ class Standings:
     `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way through the budget,
     `levels` what they come to where a level of forgetting is reached, `rivals` the differences of that to the
     baseline method, `contrasts` between variants. `requests`: values after each of several requests.
+    `misalignment`: what probabilities and generations say of the same forgotten examples.
     """
 
     table: pd.DataFrame
@@ -48,6 +50,7 @@ class Standings:
     rivals: pd.DataFrame
     contrasts: pd.DataFrame
     requests: pd.DataFrame
+    misalignment: pd.DataFrame
 
 
 def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
@@ -97,9 +100,12 @@ def standings(
     out.
     """
     scores: dict[Place, VariantScores] = {}
+    apart: list[Row] = []
     for (track, task, variant), group in index.groupby(["track", "task", "variant"], sort=True):
         if {"target", "oracle"} <= set(group["role"]):
-            scores[(str(track), str(task), str(variant))] = score_variant(group, examples, replicates)
+            place = (str(track), str(task), str(variant))
+            scores[place] = score_variant(group, examples, replicates)
+            apart += misalignment_rows(place, group, examples, replicates)
 
     def frame(rows: Callable, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
         return pd.DataFrame([row for place, own in scores.items() for row in rows(place, own)], columns=columns)
@@ -118,5 +124,6 @@ def standings(
         contrasts=pd.DataFrame(
             contrast_rows(scores), columns=(*PLACE, "minus", "method", "level", "quantity", *SPREAD)
         ),
+        misalignment=pd.DataFrame(apart, columns=(*PLACE, "method", "stratum", "quantity", *SPREAD, "n")),
         requests=frame(request_rows, (*PLACE, "method", "request", "quantity", *SPREAD)),
     )

@@ -1,0 +1,95 @@
+"""Probability against generation: whether what a model finds likely and what it says agree on what it still knows.
+
+Krishnan et al. 2025, section 5. Per forgotten example, knowledge by probability is its paraphrased probability on the
+way from the oracles' (0) to the target's (1), knowledge by generation the share of held-out wordings that are answered
+rightly; the example must be likelier under the target than under the oracles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.values import strata_masks
+from benchmark.statistics.bootstrap import SEED, entity_weights, interval, mean_of_picks
+from benchmark.statistics.variants import seed_picks
+
+PROBABILITY, GENERATION = "paraphrased_probability", "exact_answer"
+FORGOTTEN, KNOWN = 0.2, 0.8  # one of the two says forgotten, the other known: they disagree
+LEAST_GAP = 0.01  # in probability between target and oracles, below which there is nothing to scale
+QUANTITIES = ("gap", "correlation", "disagreement")
+
+Place = tuple[str, str, str]
+
+
+def misalignment_rows(
+    place: Place, index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int
+) -> Iterator[dict[str, object]]:
+    """A row per method, stratum and quantity with its interval over entities and seeds.
+
+    `gap` is the mean of knowledge by generation less that by probability, `correlation` their rank correlation, and
+    `disagreement` the share of examples of which one says forgotten and the other known.
+    """
+    target = _forget(examples[index.loc[index["role"] == "target", "id"].iloc[0]])
+    if target[[PROBABILITY, GENERATION]].isna().all(axis=None):
+        return
+    oracles = [_forget(examples[i])[PROBABILITY] for i in index.loc[index["role"] == "oracle", "id"]]
+    low, high = pd.concat(oracles, axis=1).mean(axis=1), target[PROBABILITY]
+    usable = target[(high - low) > LEAST_GAP]
+    if usable.empty:
+        return
+    drawn = entity_weights(usable, replicates, np.random.default_rng(SEED))
+    weights = np.column_stack([drawn["forget", entity] for entity in usable["entity"]])
+    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    for method, runs in index[index["role"] == "method"].groupby("method", sort=True):
+        frames = [_forget(examples[i]).loc[usable.index] for i in runs.sort_values("seed")["id"]]
+        known = [_knowledge(own, low, high) for own in frames]
+        for stratum, mask in strata_masks(usable).items():
+            found = [_quantities(kp[mask], kg[mask], weights[:, mask]) for kp, kg in known]
+            for name in QUANTITIES:
+                values = np.vstack([own[name] for own in found])
+                mean = mean_of_picks(values, seed_picks(len(found), replicates))
+                (lower, upper), value = interval(mean), float(mean[0])
+                row = {"method": method, "stratum": stratum, "quantity": name, "n": int(mask.sum())}
+                yield {**where, **row, "value": value, "low": lower, "high": upper}
+
+
+def _forget(frame: pd.DataFrame) -> pd.DataFrame:
+    """The forget examples of the final model, by example."""
+    rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
+    return rows.set_index("example", drop=False)
+
+
+def _knowledge(own: pd.DataFrame, low: pd.Series, high: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) knowledge by probability and by generation."""
+    scaled = (own[PROBABILITY] - low.loc[own.index]) / (high - low).loc[own.index]
+    return scaled.clip(0, 1).to_numpy(dtype=float), own[GENERATION].to_numpy(dtype=float)
+
+
+def _quantities(kp: np.ndarray, kg: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Each quantity, (B,), of (n,) knowledge under (B, n) weights; what failed weighs nothing."""
+    scored = ~(np.isnan(kp) | np.isnan(kg))
+    kp, kg, weights = kp[scored], kg[scored], weights[:, scored]
+    apart = ((kp < FORGOTTEN) & (kg > KNOWN)) | ((kg < FORGOTTEN) & (kp > KNOWN))
+    return {
+        "gap": _mean(kg - kp, weights),
+        "correlation": _correlation(pd.Series(kp).rank().to_numpy(), pd.Series(kg).rank().to_numpy(), weights),
+        "disagreement": _mean(apart.astype(float), weights),
+    }
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return (weights @ values) / weights.sum(1)
+
+
+def _correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted correlation of ranks that stay as they are in every draw; NaN where one of them does not vary."""
+    mean_x, mean_y = _mean(x, weights)[:, None], _mean(y, weights)[:, None]
+    covariance = (weights * (x - mean_x) * (y - mean_y)).sum(1)
+    spread = (weights * (x - mean_x) ** 2).sum(1) * (weights * (y - mean_y) ** 2).sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(spread > 0, covariance / np.sqrt(spread), np.nan)

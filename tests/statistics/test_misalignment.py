@@ -1,0 +1,99 @@
+"""Probability against generation, on a board small enough to compute by hand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from benchmark.statistics.misalignment import misalignment_rows
+
+PLACE = ("track", "task", "variant")
+
+
+def frame(probabilities, answers, strata=None):
+    """The forget examples of one model; each is about an entity of its own."""
+    count = len(probabilities)
+    return pd.DataFrame(
+        {
+            "stage": "model",
+            "split": "forget",
+            "example": [f"e{i}" for i in range(count)],
+            "entity": [f"p{i}" for i in range(count)],
+            "kind": "question",
+            "features": "",
+            "strata": [json.dumps(s) for s in strata or [{}] * count],
+            "paraphrased_probability": probabilities,
+            "exact_answer": answers,
+        }
+    )
+
+
+def rows_of(target, oracle, *runs, strata=None, replicates=200):
+    frames = {"t": frame(*target, strata), "o": frame(*oracle, strata)}
+    frames |= {f"m{seed}": frame(*run, strata) for seed, run in enumerate(runs)}
+    index = pd.DataFrame(
+        [
+            {"id": "t", "role": "target", "method": "target", "seed": 0},
+            {"id": "o", "role": "oracle", "method": "oracle", "seed": 1},
+            *({"id": f"m{seed}", "role": "method", "method": "npo", "seed": seed} for seed in range(len(runs))),
+        ]
+    )
+    return pd.DataFrame(misalignment_rows(PLACE, index, frames, replicates))
+
+
+def value(rows, quantity, stratum="all"):
+    found = rows[(rows["quantity"] == quantity) & (rows["stratum"] == stratum)]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+KNOWN, UNKNOWN = ([1.0] * 4, [1.0] * 4), ([0.0] * 4, [0.0] * 4)
+
+
+def test_gap_and_disagreement_by_hand():
+    """Knowledge by probability 0.1, 0.5, 0.9, 0; by generation 1, 0.5, 0, 0: two of four contradict."""
+    rows = rows_of(KNOWN, UNKNOWN, ([0.1, 0.5, 0.9, -0.2], [1.0, 0.5, 0.0, 0.0]))
+    assert value(rows, "gap")["value"] == pytest.approx((0.9 + 0 - 0.9 + 0) / 4)
+    assert value(rows, "disagreement")["value"] == pytest.approx(2 / 4)
+    assert value(rows, "correlation")["value"] == pytest.approx(
+        stats.spearmanr([0.1, 0.5, 0.9, 0.0], [1.0, 0.5, 0.0, 0.0]).statistic
+    )
+
+
+def test_probabilities_are_scaled_between_oracles_and_target_example_by_example():
+    target, oracle = ([0.8, 0.5], [1.0, 1.0]), ([0.2, 0.1], [0.0, 0.0])
+    rows = rows_of(target, oracle, ([0.5, 0.1], [0.5, 0.0]))
+    assert value(rows, "gap")["value"] == pytest.approx(0.0)
+    assert value(rows, "disagreement")["value"] == 0
+
+
+def test_what_the_target_knew_no_better_than_the_oracles_is_left_out():
+    target, oracle = ([0.9, 0.3], [1.0, 0.0]), ([0.1, 0.3], [0.0, 0.0])
+    rows = rows_of(target, oracle, ([0.9, 0.9], [0.0, 0.0]))
+    assert (value(rows, "gap")["value"], value(rows, "gap")["n"]) == (-1.0, 1)
+
+
+def test_seeds_are_averaged_and_intervals_hold_the_value():
+    rng = np.random.default_rng(0)
+    target, oracle = (np.full(30, 0.9), np.ones(30)), (np.full(30, 0.1), np.zeros(30))
+    runs = [(rng.uniform(0, 1, 30), rng.integers(0, 3, 30) / 2) for _ in range(3)]
+    rows = rows_of(target, oracle, *runs)
+    single = [value(rows_of(target, oracle, run), "gap")["value"] for run in runs]
+    whole = value(rows, "gap")
+    assert whole["value"] == pytest.approx(np.mean(single))
+    assert whole["low"] < whole["value"] < whole["high"]
+
+
+def test_strata_have_rows_of_their_own():
+    strata = [{"relation": "a"}, {"relation": "a"}, {"relation": "b"}, {"relation": "b"}]
+    rows = rows_of(KNOWN, UNKNOWN, ([0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]), strata=strata)
+    assert value(rows, "gap", "relation=a")["value"] == 1
+    assert value(rows, "gap", "relation=b")["value"] == 0
+    assert np.isnan(value(rows, "correlation", "relation=a")["value"]), "nothing varies there"
+
+
+def test_texts_have_no_such_rows():
+    nothing = ([np.nan] * 4, [np.nan] * 4)
+    assert rows_of(nothing, nothing, nothing).empty
