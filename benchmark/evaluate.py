@@ -21,9 +21,7 @@ from benchmark.metrics import METRICS, Sample
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL, Value, example_frame, metric_values
-from benchmark.models import PretrainedModels
-from benchmark.models.store import ArtefactStore
-from benchmark.models.tracks import PretrainedTrack, track_named
+from benchmark.models.pretrained import PretrainedModels, models_named
 from benchmark.planning import expand_tasks
 from benchmark.records.store import write_atomically
 from benchmark.registry import task_named
@@ -115,25 +113,18 @@ def evaluate(
         raise BadInput(f"task {task}: name one variant, as {pairs[0][0]}/{pairs[0][1]}")
     name, variant = pairs[0]
     clock, definition = Stopwatch(), task_named(name)
-    models = _models(model)
+    models = models_named(model)
     with clock.stage("data"):
         data = definition().data(variant, models.ground)
     splits = limited(data, limit)
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=definition.samples)
     samples = _samples(models, splits, settings, harness, clock)
-    others = [_samples(_models(reference), splits, settings, "", clock)] if reference else []
+    others = [_samples(models_named(reference), splits, settings, "", clock)] if reference else []
     with clock.stage("metrics"):
         frames = [example_frame(own) for own in others]
         values = metric_values(example_frame(samples), frames)
         beside = metric_values(frames[0], []) if frames else []
     return Evaluation(task, model, reference, limit, data.fingerprint, values, beside, clock.seconds)
-
-
-def _models(spec: str) -> PretrainedModels:
-    track = track_named(spec)
-    if not isinstance(track, PretrainedTrack):
-        raise BadInput(f"model {spec!r}: models trained here are scored by `run`; name a folder or org/name@revision")
-    return PretrainedModels(track, ArtefactStore())
 
 
 def _samples(

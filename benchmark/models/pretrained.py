@@ -24,7 +24,7 @@ from benchmark.ground import Pretrained
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
 from benchmark.models.loading import computing_in, load_model, load_tokenizer
 from benchmark.models.store import ArtefactStore
-from benchmark.models.tracks import PretrainedTrack
+from benchmark.models.tracks import PretrainedTrack, track_named
 from benchmark.records.schema import DEVELOPMENT_SUFFIX
 from benchmark.training.loop import Schedule, train
 from benchmark.training.sequences import collate
@@ -205,6 +205,14 @@ class PretrainedModels:
         if self.track.checkpointing:
             model.gradient_checkpointing_enable()
         return model
+
+
+def models_named(spec: str) -> PretrainedModels:
+    """The models of a track, a folder or `org/name@revision`; BadInput for models that are trained here."""
+    track = track_named(spec)
+    if not isinstance(track, PretrainedTrack):
+        raise BadInput(f"model {spec!r}: is trained here and scored by `run`; name a folder or org/name@revision")
+    return PretrainedModels(track, ArtefactStore())
 
 
 def _files(track: PretrainedTrack, source: Source) -> list[Path]:
