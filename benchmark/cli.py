@@ -343,6 +343,10 @@ def evaluate(
     ] = None,
     backend: BackendOption = "hf",
     harness: Annotated[str, typer.Option("--harness", help="Also an lm-eval group: palimpsest, jang, yuan.")] = "",
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        typer.Option("--precision", help="bfloat16 is faster, and moves greedy metrics."),
+    ] = "float32",
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of the CPU; all if not given.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")] = None,
 ) -> None:
@@ -352,7 +356,7 @@ def evaluate(
 
     _use_data(data_dir)
     prepare_worker(threads or cores())
-    found = score(model, task, reference, limit, backend, harness)
+    found = score(model, task, reference, limit, backend, harness, precision)
     table = Table("split", "metric", "value", "reference", "better", "unit", "n", "failed", box=SIMPLE_HEAD)
     for row in found.table().to_dict("records"):
         beside = "" if row["reference"] is None or pd.isna(row["reference"]) else f"{row['reference']:.4f}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from benchmark.data import EVALUATED_SPLITS, Example, Pair, TaskData
 from benchmark.errors import BadInput
@@ -102,7 +103,13 @@ def limited(data: TaskData, limit: int | None) -> dict[str, list[Example]]:
 
 
 def evaluate(
-    model: str, task: str, reference: str | None, limit: int | None, backend: str, harness: str = ""
+    model: str,
+    task: str,
+    reference: str | None = None,
+    limit: int | None = None,
+    backend: str = "hf",
+    harness: str = "",
+    precision: str = "float32",
 ) -> Evaluation:
     """Scores the model (a track, a folder, `org/name@revision`) on one task variant, beside a reference model if given.
 
@@ -118,8 +125,8 @@ def evaluate(
         data = definition().data(variant, models.ground)
     splits = limited(data, limit)
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=definition.samples)
-    samples = _samples(models, splits, settings, harness, clock)
-    others = [_samples(models_named(reference), splits, settings, "", clock)] if reference else []
+    samples = _samples(models, splits, settings, harness, precision, clock)
+    others = [_samples(models_named(reference), splits, settings, "", precision, clock)] if reference else []
     with clock.stage("metrics"):
         frames = [example_frame(own) for own in others]
         values = metric_values(example_frame(samples), frames)
@@ -132,10 +139,12 @@ def _samples(
     splits: dict[str, list[Example]],
     settings: GenerationSettings,
     harness: str,
+    precision: str,
     clock: Stopwatch,
 ) -> list[Sample]:
     with clock.stage("loading"):
         model, tokenizer = models.load(models.base())
+        model = model.to(getattr(torch, precision))
     subject = Timed(subject_of(model, tokenizer, settings.backend), clock)
     samples = examine(subject, splits, MODEL_STAGE, settings)
     if harness:

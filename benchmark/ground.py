@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmark.data import Example
 from benchmark.errors import BadInput
+from benchmark.hub import hub_answers
 
 DATA_VARIABLE = "PALIMPSEST_DATA"  # a folder of data sets, or one data set's folder; `--data-dir` sets it
 SURVEYS = "surveys"
@@ -75,7 +76,8 @@ def local_file(data_set: str, file: str) -> Path | None:
 def json_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON lines file; BadInput names the line that is none."""
     rows = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")  # other separators may stand in a text
+    for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
@@ -98,6 +100,8 @@ def rows_of(data_set: str, file: str, repo: str = "", revision: str = "", config
     looked = f"{folder} has no {file}" if folder else f"no --data-dir with {file} is given"
     if not repo:
         raise BadInput(f"{data_set}: {looked}")
+    if not hub_answers():
+        raise BadInput(f"{data_set}: {looked}, and no hub can be reached for {repo}")
     import datasets
 
     try:

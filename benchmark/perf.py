@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 from torch.nn import functional as F
+from torch.utils.mkldnn import to_mkldnn
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmark.data import Meter
@@ -84,9 +85,10 @@ class Row:
 def measure(folder: Path, progress: Progress, quick: bool = False, vllm: bool | None = None) -> pd.DataFrame:
     """Rows (what, backend, precision, batch, value, unit, share_of_peak) of the checkpoint in `folder`, on all cores.
 
-    `progress` hears what is measured next. The peak of a precision is its fastest matrix product in this run. A token
-    counts 2 operations for each parameter when it is generated or scored and 6 when it is trained on; only new tokens
-    are counted in generation. vLLM is left out if `vllm` is false or, where nothing is said, not installed.
+    `progress` hears what is measured next. The peak of a precision is its fastest matrix product in this run, by
+    whatever library; a share above 1 shows that other programs slowed it. A token counts 2
+    operations for each parameter when it is generated or scored and 6 when it is trained on; only new tokens are
+    counted in generation. vLLM is left out if `vllm` is false or, where nothing is said, not installed.
     """
     extent = QUICK if quick else Extent()
     with _all_cores():
@@ -117,7 +119,7 @@ class _Here:
         self.folder, self.progress, self.extent = folder, progress, extent
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.rows: list[Row] = []
-        self.products: dict[tuple[str, Shape], float] = {}  # operations per second
+        self.products: dict[tuple[str, str, Shape], float] = {}  # operations per second by library and precision
         model = self._load("float32")
         self.config, self.parameters = model.config, sum(p.numel() for p in model.parameters())
 
@@ -153,12 +155,12 @@ class _Here:
     def frame(self) -> pd.DataFrame:
         """All rows, in which operations per second have become shares of the peak of their precision."""
         products = [
-            Row(f"matrix product {m}x{k}x{n}", "torch", precision, m, rate / 1e9, "GFLOP/s", rate)
-            for (precision, (m, k, n)), rate in self.products.items()
+            Row(f"matrix product {m}x{k}x{n}", library, precision, m, rate / 1e9, "GFLOP/s", rate)
+            for (library, precision, (m, k, n)), rate in self.products.items()
         ]
         rows = pd.DataFrame([asdict(row) for row in [*products, *self.rows]])
         rows = rows.astype({"batch": "Int64", "operations": "float64"})
-        peaks = rows[rows.backend == "torch"].groupby("precision").operations.max()
+        peaks = rows[rows.unit == "GFLOP/s"].groupby("precision").operations.max()
         rows["share_of_peak"] = rows.operations / rows.precision.map(peaks)
         return rows.drop(columns="operations")
 
@@ -167,18 +169,26 @@ class _Here:
         side, rows, config = self.extent.square, self.extent.rows, self.config
         hidden, inner = config.hidden_size, config.intermediate_size
         shapes = [(side, side, side), (rows, hidden, inner), (rows, inner, hidden), (rows, hidden, config.vocab_size)]
-        for precision, dtype in PRECISIONS.items():
+        for precision in PRECISIONS:
             self.progress(f"matrix products, {precision}")
-            for shape in shapes:
-                before = self.products.get((precision, shape), 0.0)
-                self.products[precision, shape] = max(before, self._product(shape, dtype))
+            for shape, library in product(shapes, self._libraries(precision)):
+                before = self.products.get((library, precision, shape), 0.0)
+                self.products[library, precision, shape] = max(before, self._product(shape, precision, library))
+
+    def _libraries(self, precision: str) -> list[str]:
+        """In float32 torch multiplies by MKL, which on some processors is half as fast as the oneDNN it has as well."""
+        onednn = precision == "float32" and self.device.type == "cpu" and torch.backends.mkldnn.is_available()
+        return ["torch", "onednn"] if onednn else ["torch"]
 
     @torch.inference_mode()
-    def _product(self, shape: Shape, dtype: torch.dtype) -> float:
-        """Operations per second of a product laid out as in a model's linear layer."""
+    def _product(self, shape: Shape, precision: str, library: str) -> float:
+        """Operations per second of a linear layer of k inputs and n outputs that is given m rows."""
         m, k, n = shape
-        x, weight = (torch.randn(size, device=self.device).to(dtype) for size in ((m, k), (n, k)))
-        return 2 * m * k * n / min(self._seconds(partial(F.linear, x, weight)) for _ in range(PRODUCTS))
+        x = torch.randn(m, k, dtype=PRECISIONS[precision], device=self.device)
+        layer = torch.nn.Linear(k, n, bias=False, dtype=x.dtype, device=self.device)
+        if library == "onednn":
+            x, layer = x.to_mkldnn(), to_mkldnn(layer)
+        return 2 * m * k * n / min(self._seconds(partial(layer, x)) for _ in range(PRODUCTS))
 
     def transformers(self) -> None:
         """Generation and scoring in both precisions, then training of float32 weights with and without autocast."""

@@ -243,7 +243,12 @@ class Planner:
             variant.model_keys(TARGET_SEED, self.store)
         except BadInput as error:
             return str(error)
-        return ""
+        proxies = len(variant.data.proxies)
+        return (
+            f"it has {proxies} proxy references, the suite wants {variant.oracles}"
+            if 0 < proxies < variant.oracles
+            else ""
+        )
 
     @staticmethod
     def _variants(suite: Suite) -> Iterator[Variant]:

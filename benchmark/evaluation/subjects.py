@@ -105,7 +105,9 @@ class EngineSubject(ModelSubject):
             length = min(self.model.config.max_position_embeddings, ENGINE_LENGTH)
             with tempfile.TemporaryDirectory(prefix="palimpsest-weights-") as folder:
                 self.model.save_pretrained(folder)
-                _loaded.update(engine=_engines.at(Path(folder), "float32", length), subject=self)
+                _loaded.update(
+                    engine=_engines.at(Path(folder), str(self.model.dtype).removeprefix("torch."), length), subject=self
+                )
         return _loaded["engine"]
 
 

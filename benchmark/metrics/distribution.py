@@ -24,8 +24,8 @@ MODEL_UTILITY = (
 
 # Values of a model as a whole: (which direction is better, unit, version).
 SUMMARIES: dict[str, tuple[Literal["higher", "lower"], str, int]] = {
-    "forget_quality": ("higher", "p-value", 1),
-    "forget_quality_ks": ("lower", "KS statistic", 1),
+    "forget_quality": ("higher", "p-value", 2),
+    "forget_quality_ks": ("lower", "KS statistic", 2),
     "model_utility": ("higher", "harmonic mean", 1),
 }
 

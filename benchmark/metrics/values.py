@@ -155,8 +155,9 @@ def _summaries(frame: pd.DataFrame, values: list[Value], oracles: Sequence[pd.Da
 
 
 def _truth_ratios(frame: pd.DataFrame) -> np.ndarray:
+    """c/(c+w) = 1/(1+R) of the forget set: the test compares ranks, which are those of R itself, as in TOFU."""
     rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
-    return rows["truth_ratio"].to_numpy(dtype=float)
+    return rows["truth_ratio_cw"].to_numpy(dtype=float)
 
 
 def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:

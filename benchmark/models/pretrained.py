@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -21,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from benchmark.data import Document, Meter, Pair, fingerprint
 from benchmark.errors import BadInput
 from benchmark.ground import Pretrained
+from benchmark.hub import SECONDS, hub_answers
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
 from benchmark.models.loading import computing_in, load_model, load_tokenizer
 from benchmark.models.store import ArtefactStore
@@ -32,7 +30,6 @@ from benchmark.training.sequences import collate
 RECIPE_VERSION = 1  # raise it when this file trains models differently
 MODELS_VARIABLE = "PALIMPSEST_MODELS"  # a folder with models by the last part of their names
 FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
-HUB_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -96,30 +93,12 @@ def _hub_commit(repo: str, revision: str) -> str | None:
     cached = try_to_load_from_cache(repo, "config.json", revision=revision)
     if isinstance(cached, str):
         return Path(cached).parent.name
-    if not _hub_answers():
+    if not hub_answers():
         return None
     try:
-        return HfApi().model_info(repo, revision=revision, timeout=HUB_SECONDS).sha
+        return HfApi().model_info(repo, revision=revision, timeout=SECONDS).sha
     except Exception:  # no network, no such repository, no permission: whatever it is, another source is tried
         return None
-
-
-@lru_cache(maxsize=1)
-def _hub_answers() -> bool:
-    """Whether a hub can be reached; if not, no process of this run tries again."""
-    if os.environ.get("HF_HUB_OFFLINE"):
-        return False
-    from huggingface_hub.constants import ENDPOINT
-
-    address = urlsplit(ENDPOINT)
-    if getproxies():  # then only the proxy knows
-        return True
-    try:
-        socket.create_connection((address.hostname, address.port or 443), timeout=HUB_SECONDS).close()
-    except OSError:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        return False
-    return True
 
 
 def _packaged_file(track: PretrainedTrack) -> Path | None:

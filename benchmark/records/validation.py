@@ -118,16 +118,7 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     others = record.references.proxy and record.method.name == ORACLE  # asked about other subjects, in the same order
     try:
         own, target = (
-            {
-                (s.stage, s.split, s.example): (
-                    s.entity,
-                    "" if others and s.split == "forget" else s.prompt,
-                    s.answer,
-                    s.strata,
-                    s.aliases,
-                )
-                for s in folder.samples(i)
-            }
+            {(s.stage, s.split, s.example): _question(s, others and s.split == "forget") for s in folder.samples(i)}
             for i in (record.id, record.references.target)
         )
     except (BadInput, KeyError):
@@ -139,6 +130,12 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     )
     if different:
         yield f"{len(different)} examples are not those of the target, first {'/'.join(different[0])}"
+
+
+def _question(sample: Sample, other_subject: bool) -> tuple:
+    """What was asked; of a proxy reference only whom it stands for."""
+    whom = (sample.entity, sample.strata)
+    return whom if other_subject else (*whom, sample.prompt, sample.answer, sample.aliases)
 
 
 def requests(path: Path, record: Record, folder: Folder) -> Iterator[str]:

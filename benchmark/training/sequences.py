@@ -145,9 +145,13 @@ def tree(pairs: Sequence[Pair], encoded: Encoded, device: torch.device | str) ->
 def answer_logits(model, batch: Batch) -> torch.Tensor:
     """Logits (N, V) of the N answer tokens of the batch.
 
-    Only answer positions go through the language-model head, whose cost on prompts would be wasted.
+    Only answer positions go through the language-model head, whose cost on prompts would be wasted. A model in half
+    precision has its head computed in float32: logits of eight bits would move probabilities by percents.
     """
-    return model.get_output_embeddings()(batch.answer_states(model))
+    head, states = model.get_output_embeddings(), batch.answer_states(model)
+    if head.weight.dtype is torch.bfloat16:
+        return F.linear(states.float(), head.weight.float())
+    return head(states)
 
 
 def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:

@@ -1,0 +1,30 @@
+"""Whether a hub of models and data sets can be reached: looked up once, so that nothing waits for it again."""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import lru_cache
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+OFFLINE_VARIABLE = "HF_HUB_OFFLINE"  # that the hub's own library heeds
+SECONDS = 5.0
+
+
+@lru_cache(maxsize=1)
+def hub_answers() -> bool:
+    """Whether the hub can be reached; if not, no process of this run tries again."""
+    if os.environ.get(OFFLINE_VARIABLE):
+        return False
+    from huggingface_hub.constants import ENDPOINT
+
+    address = urlsplit(ENDPOINT)
+    if getproxies():  # then only the proxy knows
+        return True
+    try:
+        socket.create_connection((address.hostname, address.port or 443), timeout=SECONDS).close()
+    except OSError:
+        os.environ[OFFLINE_VARIABLE] = "1"
+        return False
+    return True

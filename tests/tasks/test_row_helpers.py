@@ -1,0 +1,64 @@
+"""What tasks make of rows that others wrote: checks, pieces of texts, wrong answers, names that nothing bears."""
+
+import pytest
+
+from benchmark.api import checked, chunks, coined_names, other_answers, spread, text_examples
+from benchmark.errors import BadInput
+
+GOOD = {"question": "Q?", "answer": 0, "choices": ["a", "b"]}
+
+
+def test_rows_with_all_fields_are_returned():
+    rows = [GOOD, GOOD | {"more": None}]
+    assert checked(rows, "f.json", question=str, answer=int, choices=list) is rows
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"answer": 0, "choices": ["a"]}, r"f\.json: line 2: question: found nothing, a text is needed"),
+        (GOOD | {"question": "  "}, "line 2: question: found '  ', a text is needed"),
+        (GOOD | {"answer": True}, "line 2: answer: found True, a whole number is needed"),
+        (GOOD | {"choices": []}, r"line 2: choices: found \[\], a list of texts is needed"),
+        (GOOD | {"choices": ["a", None]}, r"line 2: choices: found \['a', None\], a list of texts is needed"),
+    ],
+)
+def test_the_first_wrong_row_is_named(row, message):
+    with pytest.raises(BadInput, match=message):
+        checked([GOOD, row, {}], "f.json", question=str, answer=int, choices=list)
+
+
+@pytest.mark.parametrize(("words", "lengths"), [(7, [7]), (14, [14]), (16, [10, 6]), (24, [10, 14]), (26, [10, 10, 6])])
+def test_pieces_hold_the_text_and_a_short_rest_is_joined(words, lengths):
+    text = " \n".join(f"w{n}" for n in range(words))
+    found = chunks(text, 10)
+    assert " \n".join(found) == text
+    assert [len(piece.split()) for piece in found] == lengths
+
+
+def test_no_text_has_no_pieces():
+    assert chunks(" \n", 10) == []
+
+
+def test_spread_takes_rows_evenly_in_order():
+    assert spread(range(10), 5) == [0, 2, 4, 6, 8]
+    assert spread(range(3), 5) == [0, 1, 2]
+    assert spread([], 5) == []
+
+
+def test_wrong_answers_are_others():
+    answers = ["a", "b", "c", "b"]
+    assert sorted(other_answers(answers, "b", 5, "x")) == ["a", "c"]
+    assert other_answers(answers, "a", 1, "x") == other_answers(reversed(answers), "a", 1, "x")
+
+
+def test_coined_names_are_many_and_differ():
+    names = coined_names(5000, "x")
+    assert len(set(names)) == 5000
+    assert all(len(name.split()) == 2 and not name.endswith("s") for name in names)
+    assert coined_names(5, "x") == names[:5] != coined_names(5, "y")
+
+
+def test_texts_are_numbered_and_stand_for_themselves():
+    first, second = text_examples("piece", ["One.", "Two."])
+    assert (first.id, first.entity, first.prompt, second.answer) == ("piece.00000", "piece.00000", "", "Two.")
