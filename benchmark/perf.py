@@ -86,9 +86,9 @@ def measure(folder: Path, progress: Progress, quick: bool = False, vllm: bool | 
     """Rows (what, backend, precision, batch, value, unit, share_of_peak) of the checkpoint in `folder`, on all cores.
 
     `progress` hears what is measured next. The peak of a precision is its fastest matrix product in this run, by
-    whatever library; a share above 1 shows that other programs slowed it. A token counts 2
-    operations for each parameter when it is generated or scored and 6 when it is trained on; only new tokens are
-    counted in generation. vLLM is left out if `vllm` is false or, where nothing is said, not installed.
+    whatever library; a share above 1 shows that other programs slowed that down. A token counts 2 operations for each
+    parameter when it is generated or scored and 6 when it is trained on; only new tokens are counted in generation.
+    vLLM is left out if `vllm` is false or, where nothing is said, not installed.
     """
     extent = QUICK if quick else Extent()
     with _all_cores():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ import numpy as np
 
 from benchmark.data import Pair
 from benchmark.evaluation.generation import Tokens, generate
+from benchmark.evaluation.linears import fast_linears
 from benchmark.evaluation.scoring import AnswerScores, score_pairs, score_tokens
 from benchmark.evaluation.vllm_engine import Engines, VllmEngine
 from benchmark.method import ConstantAnswers
@@ -59,7 +61,8 @@ class ModelSubject:
     tokenizer: Any
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
-        return score_pairs(self.model, self.tokenizer, pairs)
+        with self._fast():
+            return score_pairs(self.model, self.tokenizer, pairs)
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         return self._greedy(prompts, encode_prompt, max_new_tokens)
@@ -73,7 +76,8 @@ class ModelSubject:
         return {prompt: tuple(map(self._text, drawn)) for prompt, drawn in zip(distinct, found, strict=True)}
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
-        return score_tokens(self.model, self.tokenizer, [(list(p), list(a)) for p, a in sequences])
+        with self._fast():
+            return score_tokens(self.model, self.tokenizer, [(list(p), list(a)) for p, a in sequences])
 
     def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
         return [greedy for (greedy,) in self._continue(prompts, max_new_tokens)]
@@ -84,7 +88,12 @@ class ModelSubject:
         return {text: self._text(greedy) for text, (greedy,) in zip(distinct, found, strict=True)}
 
     def _continue(self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0) -> list[list[list[int]]]:
-        return generate(self.model, self.tokenizer, prompts, max_new_tokens, samples)
+        with self._fast():
+            return generate(self.model, self.tokenizer, prompts, max_new_tokens, samples)
+
+    def _fast(self) -> AbstractContextManager:
+        """Models trained here stay as they are: they are too small to gain, and their numbers are published."""
+        return fast_linears(self.model) if self.tokenizer.chat_template else nullcontext()
 
     def _text(self, tokens: Tokens) -> str:
         return self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
