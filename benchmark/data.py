@@ -11,8 +11,8 @@ from typing import Any
 
 import datasets
 
-SENTENCE = "sentence"  # the feature of data whose answers are sentences
-LONGEST_NAME = 3  # words
+from benchmark.sentences import SENTENCE, is_sentence
+
 EVALUATED_SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
 
 _FEATURES = datasets.Features(
@@ -71,11 +71,6 @@ class Example:
 def kind_of(prompt: str) -> str:
     """ "question" where there is something to answer, "text" where the prompt is empty: a sequence as it stands."""
     return "question" if prompt else "text"
-
-
-def is_sentence(prompt: str, answer: str) -> bool:
-    """Whether a question is answered by more than a name, which will hardly be found word for word in what is said."""
-    return bool(prompt) and len(answer.split()) > LONGEST_NAME and answer[-1] in ".!?"
 
 
 def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:

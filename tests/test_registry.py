@@ -43,7 +43,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest():
 def test_a_method_from_a_file_has_its_parameters_checked(tmp_path):
     cls = registry.method_named(write(tmp_path, "outside_a"))
     assert create(cls, {"power": 3}).parameters == {"learning_rate": 1e-3, "power": 3.0}
-    with pytest.raises(BadInput, match=r"parameter pwer: .*parameters: learning_rate, power"):
+    with pytest.raises(BadInput, match=r"parameter pwer: .*parameters: learning_rate, lora, power"):
         create(cls, {"pwer": 3})
     with pytest.raises(BadInput, match=r"parameter power: .*number"):
         create(cls, {"power": "much"})

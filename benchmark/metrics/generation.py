@@ -10,10 +10,10 @@ from functools import lru_cache
 import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 
-from benchmark.data import SENTENCE
 from benchmark.metrics.base import BOTH, Metric, register
 from benchmark.metrics.sample import SAMPLED, SCORED, Sample
 from benchmark.metrics.stages import ON_THE_WAY
+from benchmark.sentences import SENTENCE
 
 KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
 _rouge = RougeScorer(["rougeL"], use_stemmer=True)
@@ -97,6 +97,14 @@ def leak_at(k: int) -> Callable[[Sample], float]:
     return leak
 
 
+register(
+    Metric(
+        "rouge_l_recall", 1, rouge_l_recall, KNOWLEDGE_SPLITS,
+        {"retain": "utility", "neighbours": "utility", "general": "utility"}, "oracle", "share",
+        "Lin 2004; Maini et al. 2024", "ROUGE-L recall of what is generated for held-out wordings", attacked=True,
+        on_the_way=ON_THE_WAY,
+    )
+)  # fmt: skip
 for k in (1, 4, 16, 64):
     register(
         Metric(
@@ -117,13 +125,5 @@ register(
         "harness_accuracy", 1, harness_accuracy, ("harness",), {"harness": "utility"}, "higher", "share",
         "lm-evaluation-harness (Gao et al. 2024)", "items of the general tasks that are answered rightly", kinds=BOTH,
         needs=frozenset({SCORED}),
-    )
-)  # fmt: skip
-register(
-    Metric(
-        "rouge_l_recall", 1, rouge_l_recall, KNOWLEDGE_SPLITS,
-        {"retain": "utility", "neighbours": "utility", "general": "utility"}, "oracle", "share",
-        "Lin 2004; Maini et al. 2024", "ROUGE-L recall of what is generated for held-out wordings", attacked=True,
-        on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmark.data import SENTENCE, is_sentence
+from benchmark.sentences import SENTENCE, is_sentence
 
 FloatArray = np.ndarray
 # Features: answers drawn at temperature 1; log-probabilities in standard deviations; a score given elsewhere.
