@@ -38,7 +38,7 @@ test: venv  ## lint, type-check and run all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: venv  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .

@@ -76,7 +76,8 @@ def local_file(data_set: str, file: str) -> Path | None:
 def json_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON lines file; BadInput names the line that is none."""
     rows = []
-    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")  # other separators may stand in a text
+    text = path.read_text(encoding="utf-8").rstrip("\n")
+    lines = text.split("\n") if text else []  # at line feeds alone: other separators may stand in a text
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
