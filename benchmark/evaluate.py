@@ -121,6 +121,8 @@ def evaluate(
     name, variant = pairs[0]
     clock, definition = Stopwatch(), task_named(name)
     models = models_named(model)
+    if models.track.ground not in definition.grounds:
+        raise BadInput(f"task {task}: {name} needs a {' or '.join(sorted(definition.grounds))}, {model} is a model")
     with clock.stage("data"):
         data = definition().data(variant, models.ground)
     splits = limited(data, limit)

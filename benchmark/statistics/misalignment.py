@@ -38,7 +38,7 @@ def misalignment_rows(
         return
     oracles = [_forget(examples[i])[PROBABILITY] for i in index.loc[index["role"] == "oracle", "id"]]
     low, high = pd.concat(oracles, axis=1).mean(axis=1), target[PROBABILITY]
-    usable = target[(high - low) > LEAST_GAP]
+    usable = target[((high - low) > LEAST_GAP).reindex(target.index)]
     if usable.empty:
         return
     drawn = entity_weights(usable, replicates, np.random.default_rng(SEED))
