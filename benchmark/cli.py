@@ -384,7 +384,13 @@ def survey(
 
     with Progress(console=errors, transient=True) as progress:
         bar = progress.add_task("asking", total=None)
-        path = ask(task, track, ArtefactStore(), lambda done, all_: progress.update(bar, completed=done, total=all_))
+
+        def hear(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+            if not errors.is_terminal:
+                errors.print(f"{done} of {total} facts asked for", markup=False)
+
+        path = ask(task, track, ArtefactStore(), hear)
     console.print(f"what {track} knows of {task}: {path}", soft_wrap=True)
 
 

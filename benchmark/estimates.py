@@ -8,8 +8,12 @@ from statistics import median
 from benchmark.planning import Job
 from benchmark.records.schema import ORACLE, TARGET, Record
 
-# Seconds on one core where no record tells; `unlearn` is part of a cell.
-DEFAULT_SECONDS = {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0}
+# Seconds on one core where no record tells, by the ground of the track; `unlearn` is part of a cell. Of pretrained
+# models they are those of SmolLM2-135M.
+DEFAULT_SECONDS = {
+    "world": {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0},
+    "model": {"base": 30.0, "model": 600.0, "references": 190.0, "cell": 150.0},
+}
 
 
 class Estimates:
@@ -26,7 +30,8 @@ class Estimates:
         spent = sum(record.provenance.cost.seconds.values()) if record.provenance else 0.0
         if name in (TARGET, ORACLE):
             made = record.model.made if record.model else {}
-            self._add(("model", track, record.task.name), float(made.get("seconds", DEFAULT_SECONDS["model"])))
+            if "seconds" in made:
+                self._add(("model", track, record.task.name), float(made["seconds"]))
             self._add(("references", track, ""), 3 * spent)
         else:
             self._add(("cell", track, name), spent)
@@ -38,7 +43,7 @@ class Estimates:
         """Estimated seconds of one job on one worker."""
         name = {"model": job.variant.task, "cell": job.cells[0].method_name if job.cells else ""}.get(job.kind, "")
         seen = self._seen.get((job.kind, job.variant.track.name, name))
-        return median(seen) if seen else DEFAULT_SECONDS[job.kind]
+        return median(seen) if seen else DEFAULT_SECONDS[job.variant.track.ground][job.kind]
 
     def total(self, jobs: Sequence[Job], workers: int) -> float:
         """Estimated wall seconds: bases one after the other, the rest shared by the workers."""
