@@ -21,6 +21,7 @@ from benchmark.records.schema import ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore, read_record, read_samples
 
 TOLERANCE = 1e-9
+TIMINGS = "perf"  # of the results folder: measurements of speed, which are no records of cells
 SAMPLES_KEPT = 8  # in memory: those of a record and of its references
 
 
@@ -43,7 +44,8 @@ class Folder:
         self.results = results
         self.records: dict[Path, Record] = {}
         self.unreadable: list[Finding] = []
-        misplaced = set(results.root.rglob("*.json")) - set(results.paths())
+        timings = set((results.root / TIMINGS).glob("*.json"))
+        misplaced = set(results.root.rglob("*.json")) - set(results.paths()) - timings
         for path in sorted(misplaced):
             self.unreadable.append(Finding(path, "place", "records lie at <track>/<task>/<variant>/<method>/<id>.json"))
         for path in results.paths():
