@@ -161,7 +161,7 @@ def _require_lm_eval() -> None:
     try:
         import lm_eval  # noqa: F401
     except ImportError:
-        raise BadInput("lm-eval is not installed: pip install -e '.[lm-eval]'") from None
+        raise BadInput("lm-eval is not installed: run `make venv`") from None
 
 
 @lru_cache(maxsize=2)

@@ -53,7 +53,7 @@ def source_of(track: PretrainedTrack) -> Source:
     packaged = _packaged_file(track)
     if packaged is not None:
         return Source("package", f"{track.package}/{track.gguf}", _sha256(packaged)[:16])
-    package = f"; the package {track.package.replace('_', '-')} is not installed (`make models`)" * bool(track.package)
+    package = f"; the package {track.package.replace('_', '-')} is not installed (`make venv`)" * bool(track.package)
     raise BadInput(
         f"model {track.name}: no folder {Path(track.repo).name} in ${MODELS_VARIABLE}; "
         f"{track.repo}@{track.revision[:12]} is not in the hub's cache and no hub can be reached{package}"
