@@ -93,7 +93,7 @@ def main() -> None:
     """Writes the pages."""
     (DOCS / "METHODS.md").write_text(methods_page())
     (DOCS / "METRICS.md").write_text(metrics_page())
-    (DOCS / "TUNING.md").write_text(tuning.page(tuning.trials(ResultStore(RESULTS))))
+    (DOCS / "TUNING.md").write_text(tuning.page(ResultStore(RESULTS)))
 
 
 if __name__ == "__main__":

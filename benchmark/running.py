@@ -206,7 +206,7 @@ def _examine_attacked(result: Any, forget: Sequence[Example], bench: Bench) -> l
         model, track, seed = weights_of(result), bench.variant.track, bench.cell.seed
         with bench.clock.stage(name):
             with computing_in(track.precision, model):
-                attacked = attack.apply(model, bench.tokenizer, forget, track.budget, seed)
+                attacked = attack.apply(model, bench.tokenizer, forget, track, seed)
             subject = bench.subject(attacked)
             samples += examine(subject, {"forget": attack.scored(forget)}, name, bench.variant.generation)
     return samples

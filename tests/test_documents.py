@@ -4,12 +4,15 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import benchmark
 from benchmark.method import create
 from benchmark.records.store import ResultStore
 from benchmark.reference import methods_page, metrics_page
 from benchmark.registry import methods, tasks
-from benchmark.tuning import chosen, page, trials
+from benchmark.suite import load_suite
+from benchmark.tuning import CONTROLLED_DEV, SMOLLM2_DEV, chosen, page, trials
 from leaderboard.documents import documents
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,12 +25,26 @@ def test_generated_pages_are_up_to_date():
 
 
 def test_defaults_are_those_that_the_trials_speak_for():
-    found = trials(ResultStore(ROOT / "results"))
+    found = trials(ResultStore(ROOT / "results"), CONTROLLED_DEV)
     assert set(found) == {name for name, cls in methods().items() if not cls.anchor}
     for name, own in found.items():
         assert create(methods()[name], {}).parameters["learning_rate"] == chosen(own)
         assert len(own) == 7
-    assert (ROOT / "docs/TUNING.md").read_text() == page(found)
+
+
+@pytest.mark.parametrize("suite", ["smollm2", "custom"])
+def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(suite):
+    found = trials(ResultStore(ROOT / "results"), SMOLLM2_DEV)
+    assert set(found) == {name for name, cls in methods().items() if not cls.anchor}
+    assert {len(own) for own in found.values()} == {3}
+    entries = [entry for entry in load_suite(suite).methods if "learning_rate" in entry.parameters]
+    assert entries
+    for entry in entries:
+        assert entry.parameters["learning_rate"] == chosen(found[entry.name]), entry.name
+
+
+def test_the_page_of_trials_is_up_to_date():
+    assert (ROOT / "docs/TUNING.md").read_text() == page(ResultStore(ROOT / "results"))
 
 
 def test_the_figures_of_readme_and_cards_are_those_of_the_records(published):

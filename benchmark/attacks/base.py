@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
-from benchmark.data import Budget, Example
+from benchmark.data import Example
+from benchmark.models.tracks import Track
 
 
 class Attack(Protocol):
@@ -14,7 +15,7 @@ class Attack(Protocol):
     name: ClassVar[str]
     source: ClassVar[str]
 
-    def apply(self, model: Any, tokenizer: Any, forget: Sequence[Example], budget: Budget, seed: int) -> Any:
+    def apply(self, model: Any, tokenizer: Any, forget: Sequence[Example], track: Track, seed: int) -> Any:
         """The attacked model; `model` itself stays as it was."""
         ...
 

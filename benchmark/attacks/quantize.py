@@ -9,7 +9,8 @@ from typing import ClassVar
 import torch
 
 from benchmark.attacks.base import ATTACKS
-from benchmark.data import Budget, Example
+from benchmark.data import Example
+from benchmark.models.tracks import Track
 
 GROUP = 64
 
@@ -34,7 +35,7 @@ class QuantizeInt4:
     source: ClassVar[str] = "Zhang et al. 2024 (Does Your LLM Truly Unlearn?)"
 
     @torch.no_grad()
-    def apply(self, model, tokenizer, forget: Sequence[Example], budget: Budget, seed: int):
+    def apply(self, model, tokenizer, forget: Sequence[Example], track: Track, seed: int):
         attacked = copy.deepcopy(model)
         head = attacked.get_output_embeddings()
         for module in attacked.modules():

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from benchmark.attacks.base import ATTACKS
-from benchmark.data import Budget, Example, Meter, Pair
+from benchmark.data import Example, Meter, Pair
+from benchmark.models.tracks import Track
 from benchmark.training.loop import Schedule, train
 from benchmark.training.sequences import answer_nll, collate
 
-LEARNING_RATE = 5e-4
 SHARE_OF_BUDGET = 1 / 4  # of the steps that unlearning was given
 
 
@@ -29,17 +29,18 @@ class RelearnDisjoint:
     name: ClassVar[str] = "relearn_disjoint"
     source: ClassVar[str] = "Hu et al. 2024 (Jogging the Memory of Unlearned LLMs)"
 
-    def apply(self, model, tokenizer, forget: Sequence[Example], budget: Budget, seed: int):
+    def apply(self, model, tokenizer, forget: Sequence[Example], track: Track, seed: int):
         attacked = copy.deepcopy(model)
         pairs = [Pair(e.prompt, e.answer) for e in halves(forget)[0]]
         rng = random.Random(f"relearn-{seed}")
+        budget = track.budget
         steps, size = max(1, int(budget.steps * SHARE_OF_BUDGET)), min(budget.batch_size, len(pairs))
         batches = (collate(rng.sample(pairs, size), tokenizer, attacked) for _ in range(steps))
         train(
             attacked,
             batches,
             lambda batch: answer_nll(attacked, batch, per_token=True).mean(),
-            Schedule(steps, LEARNING_RATE, decay=False),
+            Schedule(steps, track.relearning_rate, decay=False),
             Meter(),
             tokens_of=lambda batch: batch.tokens,
         )

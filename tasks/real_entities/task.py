@@ -58,6 +58,7 @@ class RealEntities(Task):
     grounds = frozenset({"model"})
     variants = BUCKETS
     max_new_tokens = 6  # no answer has more tokens, its stop included, that would tell it from others
+    samples = 16
 
     def candidates(self) -> list[Example]:
         return [example(row) for row in rows()]

@@ -1,6 +1,7 @@
 """Attacks: their arithmetic, what they score, and that they leave the attacked model alone."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from benchmark.attacks import ATTACKS
 from benchmark.attacks.quantize import round_to_nearest
 from benchmark.attacks.relearn import halves
 from benchmark.data import Budget, Example, Pair
+from benchmark.models.tracks import CONTROLLED
 from benchmark.training.sequences import answer_nll, collate
 
 FORGET = [Example(f"{p}.{i}", p, f"Question {i} about {p}?", f"Answer {i}") for p in "abcd" for i in range(3)]
@@ -40,8 +42,8 @@ def test_relearning_scores_other_entities_than_it_trains_on():
 
 
 def test_relearning_teaches_the_first_half():
-    model, budget = tiny_model(), Budget(steps=80, batch_size=4)
-    attacked = ATTACKS["relearn_disjoint"].apply(model, tiny_tokenizer(), FORGET, budget, seed=0)
+    model, track = tiny_model(), replace(CONTROLLED, budget=Budget(steps=80, batch_size=4))
+    attacked = ATTACKS["relearn_disjoint"].apply(model, tiny_tokenizer(), FORGET, track, seed=0)
     batch = collate([Pair(e.prompt, e.answer) for e in halves(FORGET)[0]], tiny_tokenizer())
     assert answer_nll(attacked, batch).mean() < answer_nll(model, batch).mean()
 
@@ -50,8 +52,8 @@ def test_relearning_teaches_the_first_half():
 def test_attacks_repeat_themselves_and_leave_the_model_as_it_was(name):
     model = tiny_model()
     before = copy.deepcopy(model.state_dict())
-    budget = Budget(steps=8, batch_size=4)
-    first, second = (ATTACKS[name].apply(model, tiny_tokenizer(), FORGET, budget, seed=3) for _ in range(2))
+    track = replace(CONTROLLED, budget=Budget(steps=8, batch_size=4))
+    first, second = (ATTACKS[name].apply(model, tiny_tokenizer(), FORGET, track, seed=3) for _ in range(2))
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert all(torch.equal(value, second.state_dict()[key]) for key, value in first.state_dict().items())
     assert any(not torch.equal(before[key], value) for key, value in first.state_dict().items())

@@ -79,6 +79,17 @@ def test_samples_repeat_with_their_seed_and_vary(asking):
     assert torch.equal(state, torch.random.get_rng_state()), "the run's own random numbers are left alone"
 
 
+@torch.no_grad()
+def test_samples_of_a_model_that_is_sure_are_its_greedy_continuations(asking):
+    """Mixed lengths, of which one is a single token: padding and common beginnings must not reach the copies."""
+    model = tiny_model()
+    model.get_output_embeddings().weight.mul_(1000)
+    prompts = [encode_prompt(question, asking) for question in QUESTIONS]
+    for asked in (prompts, prompts[:1], [prompts[0][:1]], [prompts[0][:1], prompts[1]]):
+        greedy = generate(model, asking, asked, 6)
+        assert generate(model, asking, asked, 6, samples=3) == [own * 3 for own in greedy]
+
+
 def test_a_subject_gives_samples_as_texts(asking):
     drawn = ModelSubject(tiny_model(), asking).sample(QUESTIONS[:2] * 2, 4, 3)
     assert {question: len(texts) for question, texts in drawn.items()} == dict.fromkeys(QUESTIONS[:2], 3)
