@@ -1,4 +1,4 @@
-"""`real_entities/low|mid|high`: facts of the real world that a pretrained model knows, by frequency of the entity."""
+"""`real_entities/low|mid|high` and `real_entities_small`: facts of the real world, by frequency of the entity."""
 
 from __future__ import annotations
 
@@ -15,13 +15,27 @@ from tasks.real_entities.wordings import prompts
 
 FOLDER = Path(__file__).parent
 BUCKETS = ("low", "mid", "high")
-FORGOTTEN, RETAINED, NEIGHBOURS, GENERAL, NEVER_EXISTED = 32, 32, 24, 24, 100
+FORGOTTEN, SMALL_FORGOTTEN = 32, 4  # of each bucket
 GENERAL_RELATIONS = frozenset({"composer", "landmark_country"})  # never forgotten nor rehearsed
 PROXIES = 3  # never-existed subjects for each forgotten fact
 WRONG_ANSWERS = 5
 FEWEST = 8  # facts of a bucket, below which no interval would say anything
 # What a model knows: the answer in most wordings, and its probability.
 GENERATED, PROBABILITY = 0.6, 0.1
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Questions in the splits beside forget."""
+
+    retain: int
+    neighbours: int
+    general: int
+    never_existed: int
+
+
+WHOLE = Sizes(retain=32, neighbours=24, general=24, never_existed=100)
+SMALL = Sizes(retain=12, neighbours=8, general=8, never_existed=24)
 
 
 @dataclass(frozen=True)
@@ -64,27 +78,55 @@ class RealEntities(Task):
         return [example(row) for row in rows()]
 
     def data(self, variant: str, ground: Pretrained) -> TaskData:
-        survey = ground.known(self.name, FOLDER / "known")
-        known = well_known(survey)
-        # Half of the facts are for development, where methods are tuned.
-        own = [row for row in known if (_draw(row.id) < 0.5) == ground.development]
-        forgotten = matched([r for r in own if r.relation not in GENERAL_RELATIONS], survey)
-        chosen = forgotten[variant]
-        taken = {row.id for bucket in forgotten.values() for row in bucket}
-        rest = [row for row in known if row.id not in taken]
-        near = neighbours(chosen, rest)
-        pool = [row for row in rest if row not in near and row.relation not in GENERAL_RELATIONS]
-        general = [row for row in rest if row.relation in GENERAL_RELATIONS]
-        invented = NeverExisted()
-        splits = {
-            "forget": [example(row) for row in chosen],
-            "retain": [as_trained(row) for row in spread(pool, RETAINED)],
-            "neighbours": [as_trained(row) for row in near],
-            "general": [as_trained(row) for row in spread(general, GENERAL)],
-            "holdout": strangers(chosen, invented),
-        }
-        proxies = [[example(row, invented.subject(row.relation)) for row in chosen] for _ in range(PROXIES)]
-        return TaskData.of(splits, [], [as_trained(row) for row in pool], proxies=proxies)
+        known, forgotten, _ = known_and_forgotten(ground)
+        return assembled(known, forgotten, forgotten[variant], WHOLE)
+
+
+@register_task("real_entities_small", version=1)
+class RealEntitiesSmall(Task):
+    """Four facts of each bucket, for who has a minute; it reads the survey of `real_entities`."""
+
+    grounds = frozenset({"model"})
+    budget_share = 1 / 2  # of the track's steps
+    max_new_tokens = RealEntities.max_new_tokens
+
+    def data(self, variant: str, ground: Pretrained) -> TaskData:
+        known, forgotten, survey = known_and_forgotten(ground)
+        chosen = matched(flat(forgotten), survey, SMALL_FORGOTTEN)
+        return assembled(known, forgotten, flat(chosen), SMALL)
+
+
+Survey = Mapping[str, Knowledge]
+
+
+def known_and_forgotten(ground: Pretrained) -> tuple[list[Row], dict[str, list[Row]], Survey]:
+    """All that the model knows, of it what each bucket asks to forget, and how well it knows what."""
+    survey = ground.known(RealEntities.name, FOLDER / "known")
+    known = well_known(survey)
+    # Half of the facts are for development, where methods are tuned.
+    own = [row for row in known if (_draw(row.id) < 0.5) == ground.development]
+    return known, matched([r for r in own if r.relation not in GENERAL_RELATIONS], survey, FORGOTTEN), survey
+
+
+def assembled(
+    known: Sequence[Row], forgotten: Mapping[str, Sequence[Row]], chosen: Sequence[Row], sizes: Sizes
+) -> TaskData:
+    """The data of a request for the chosen rows; what other requests ask for is left out of it."""
+    taken = {row.id for row in flat(forgotten)}
+    rest = [row for row in known if row.id not in taken]
+    near = neighbours(chosen, rest, sizes.neighbours)
+    pool = [row for row in rest if row not in near and row.relation not in GENERAL_RELATIONS]
+    general = [row for row in rest if row.relation in GENERAL_RELATIONS]
+    invented = NeverExisted()
+    splits = {
+        "forget": [example(row) for row in chosen],
+        "retain": [as_trained(row) for row in spread(pool, sizes.retain)],
+        "neighbours": [as_trained(row) for row in near],
+        "general": [as_trained(row) for row in spread(general, sizes.general)],
+        "holdout": strangers(chosen, invented, sizes.never_existed),
+    }
+    proxies = [[example(row, invented.subject(row.relation)) for row in chosen] for _ in range(PROXIES)]
+    return TaskData.of(splits, [], [as_trained(row) for row in pool], proxies=proxies)
 
 
 def _draw(text: str) -> float:
@@ -123,7 +165,11 @@ def wrong_answers(row: Row) -> tuple[str, ...]:
     return tuple(stopped(answer) for answer in random.Random(f"wrong-{row.id}").sample(others, WRONG_ANSWERS))
 
 
-def well_known(survey: Mapping[str, Knowledge]) -> list[Row]:
+def flat(buckets: Mapping[str, Sequence[Row]]) -> list[Row]:
+    return [row for own in buckets.values() for row in own]
+
+
+def well_known(survey: Survey) -> list[Row]:
     """The facts that the model tells in most wordings and finds likely: known by generation and by probability."""
     return [
         row
@@ -132,8 +178,8 @@ def well_known(survey: Mapping[str, Knowledge]) -> list[Row]:
     ]
 
 
-def matched(known: Sequence[Row], survey: Mapping[str, Knowledge]) -> dict[str, list[Row]]:
-    """As many facts of each bucket, relation by relation, and as well known: neighbours in probability are chosen.
+def matched(known: Sequence[Row], survey: Survey, total: int) -> dict[str, list[Row]]:
+    """`total` facts of each bucket, equal in relations and as well known: neighbours in probability are chosen.
 
     BadInput if the model knows too little for that.
     """
@@ -147,7 +193,7 @@ def matched(known: Sequence[Row], survey: Mapping[str, Knowledge]) -> dict[str, 
             f"real_entities: the model knows {sum(room.values())} facts in every bucket, {FEWEST} are needed"
         )
     chosen: dict[str, list[Row]] = {bucket: [] for bucket in BUCKETS}
-    for relation, count in shares(room, FORGOTTEN).items():
+    for relation, count in shares(room, total).items():
         rarest = min(BUCKETS, key=lambda bucket: len(groups[relation, bucket]))
         anchors = spread(groups[relation, rarest], count)
         for bucket in BUCKETS:
@@ -164,7 +210,7 @@ def shares(room: Mapping[str, int], total: int) -> dict[str, int]:
     return given
 
 
-def alike(anchors: Sequence[Row], rows: Sequence[Row], survey: Mapping[str, Knowledge]) -> list[Row]:
+def alike(anchors: Sequence[Row], rows: Sequence[Row], survey: Survey) -> list[Row]:
     """For each anchor, in turn, the row left that is known most nearly as well."""
     left = list(rows)
     for anchor in anchors:
@@ -180,12 +226,12 @@ def spread(rows: Sequence[Row], count: int) -> list[Row]:
     return sorted(drawn, key=lambda row: row.id)
 
 
-def neighbours(chosen: Sequence[Row], rest: Sequence[Row]) -> list[Row]:
+def neighbours(chosen: Sequence[Row], rest: Sequence[Row], total: int) -> list[Row]:
     """Facts of the same relations about entities of the same regions."""
     regions = {(row.relation, row.region) for row in chosen}
     near = [row for row in rest if (row.relation, row.region) in regions]
     by_relation = {r.relation: [row for row in near if row.relation == r.relation] for r in near}
-    count = shares({relation: len(own) // 2 for relation, own in by_relation.items()}, NEIGHBOURS)
+    count = shares({relation: len(own) // 2 for relation, own in by_relation.items()}, total)
     return [row for relation, own in by_relation.items() for row in spread(own, count[relation])]
 
 
@@ -204,10 +250,10 @@ class NeverExisted:
         return next(self._left[relation])
 
 
-def strangers(chosen: Sequence[Row], invented: NeverExisted) -> list[Example]:
+def strangers(chosen: Sequence[Row], invented: NeverExisted, total: int) -> list[Example]:
     """Questions of the same relations about subjects that never existed, with answers of the forgotten in turn."""
     found = []
-    for number in range(NEVER_EXISTED):
+    for number in range(total):
         row = chosen[number % len(chosen)]
         subject = invented.subject(row.relation)
         asked = example(row, subject)

@@ -12,9 +12,11 @@ from benchmark.training.prompts import LEAD
 from tasks.real_entities.task import (
     BUCKETS,
     GENERAL_RELATIONS,
-    NEVER_EXISTED,
     PROXIES,
+    SMALL_FORGOTTEN,
+    WHOLE,
     RealEntities,
+    RealEntitiesSmall,
     matched,
     rows,
     shares,
@@ -98,8 +100,21 @@ def test_references_ask_the_same_of_subjects_that_never_existed(home):
             assert (stand_in["id"], stand_in["answer"], stand_in["entity"]) == (own.id, own.answer, own.entity)
             assert own.entity not in stand_in["prompt"]
             asked.append(stand_in["prompt"])
-    assert len(asked) == len(set(asked)) == NEVER_EXISTED + PROXIES * len(forget)
+    assert len(asked) == len(set(asked)) == WHOLE.never_existed + PROXIES * len(forget)
     assert not [prompt for prompt in asked if any(f" {name}{LEAD[:2]}" in prompt for name in real)]
+
+
+def test_the_small_edition_forgets_some_facts_of_each_bucket_and_rehearses_no_others_of_them(home):
+    data = RealEntitiesSmall().data("", ground_of(home))
+    whole = {bucket: {e.id for e in data_of(home, bucket).examples("forget")} for bucket in BUCKETS}
+    forget = data.examples("forget")
+    for bucket in BUCKETS:
+        own = {e.id for e in forget if e.strata["frequency"] == bucket}
+        assert len(own) == SMALL_FORGOTTEN
+        assert own <= whole[bucket]
+        assert not whole[bucket] & set(data.retain_pool["id"])
+    relations = [sorted(e.strata["relation"] for e in forget if e.strata["frequency"] == b) for b in BUCKETS]
+    assert relations[0] == relations[1] == relations[2]
 
 
 def test_development_forgets_other_facts(home):
@@ -130,7 +145,7 @@ def test_shares_are_as_even_as_there_is_room():
 def test_matching_takes_the_facts_that_are_known_as_well(home):
     survey = ground_of(home).known("real_entities", home)
     known = [row for row in rows() if survey[row.id].probability >= 0.1 and row.relation == "capital"]
-    chosen = matched(known, survey)
+    chosen = matched(known, survey, 12)
     assert len({len(own) for own in chosen.values()}) == 1
     assert all(len({row.id for row in own}) == len(own) for own in chosen.values())
 
