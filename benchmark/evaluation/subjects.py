@@ -19,7 +19,7 @@ from benchmark.evaluation.vllm_engine import Engines, VllmEngine
 from benchmark.method import ConstantAnswers
 from benchmark.training.prompts import encode_pair, encode_prompt, encode_text, token_ids
 
-ENGINE_LENGTH = 1024  # tokens of a sequence that an engine has room for
+ENGINE_LENGTH = 2048  # tokens of a sequence that an engine has room for, as lm-eval asks at most
 _engines = Engines()  # one for the life of the process
 _loaded: dict[str, Any] = {}  # the engine, and the subject whose weights it has
 
@@ -101,7 +101,14 @@ class ModelSubject:
 
 @dataclass(frozen=True, eq=False)
 class EngineSubject(ModelSubject):
-    """The same, generating in a vLLM engine, into which its weights are loaded when they are not there."""
+    """The same in a vLLM engine, into which its weights are loaded when they are not there.
+
+    The engine generates, and scores what lm-eval asks; the examples of a task are scored by the model in memory, whose
+    pass knows more of a distribution than its likeliest token.
+    """
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        return [AnswerScores(*scores) for scores in self._engine().score(sequences)] if sequences else []
 
     def _continue(self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0) -> list[list[list[int]]]:
         if not prompts:

@@ -14,9 +14,12 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from models import tiny_tokenizer
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from benchmark.errors import BadInput
+from benchmark.evaluation import subjects
+from benchmark.evaluation.subjects import subject_of
 from benchmark.evaluation.vllm_engine import EngineDied, Engines, VllmEngine, architecture_of, vllm_installed
 
 pytestmark = [
@@ -28,10 +31,10 @@ RNG = random.Random(0)
 PROMPTS = [[RNG.randrange(2, VOCABULARY) for _ in range(RNG.randint(2, 20))] for _ in range(100)]
 
 
-def small_model(seed, layers=2):
+def small_model(seed, layers=2, vocabulary=VOCABULARY, stop=STOP):
     """Heads of 32 dimensions, the fewest that vLLM has on a CPU, and weights large enough to tell tokens apart."""
     config = LlamaConfig(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         hidden_size=64,
         num_hidden_layers=layers,
         intermediate_size=96,
@@ -41,7 +44,7 @@ def small_model(seed, layers=2):
         initializer_range=0.2,
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=STOP,
+        eos_token_id=stop,
         pad_token_id=0,
     )
     torch.manual_seed(seed)
@@ -106,6 +109,29 @@ def test_greedy_continuations_are_those_of_transformers(engines, models):
     cut = check_greedy(engines.at(folder, "float32", LONGEST), model, stop)
     assert cut[0] == said[0][: said[0].index(stop)]
     assert not any(stop in tokens for tokens in cut)
+
+
+def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(engines):
+    """`engines` are closed here: a process has one engine at a time."""
+    engines.close()
+    tokenizer = tiny_tokenizer()
+    model = small_model(5, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id)
+    here, there = subject_of(model, tokenizer), subject_of(model, tokenizer, "vllm")
+    questions = ["Where was Ada Kel born?", "Who pays Ivo Tor?", "Ada"]
+    try:
+        assert there.generate(questions, 8) == here.generate(questions, 8)
+        assert there.go_on(questions, 8) == here.go_on(questions, 8)
+        assert {q: len(drawn) for q, drawn in there.sample(questions, 4, 5).items()} == dict.fromkeys(questions, 5)
+        asked = [(PROMPTS[0][:4], [3, 4, 5]), ([], [6, 7, 8]), ([2], [9])]
+        asked = [([t % len(tokenizer) for t in p], a) for p, a in asked]
+        for one, other in zip(there.score_tokens(asked), here.score_tokens(asked), strict=True):
+            np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
+            assert one.correct.tolist() == other.correct.tolist()
+        changed = small_model(6, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id)
+        swapped, expected = (subject_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf"))
+        assert swapped == expected != here.generate(questions, 8)
+    finally:
+        subjects._engines.close()
 
 
 @torch.no_grad()
