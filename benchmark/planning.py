@@ -16,7 +16,7 @@ from benchmark.metrics import METRICS
 from benchmark.metrics.sample import SAMPLED, SCORED, STANDARDIZED
 from benchmark.models import models_of
 from benchmark.models.store import ArtefactStore
-from benchmark.models.tracks import Track, track_named
+from benchmark.models.tracks import PretrainedTrack, Track, track_named
 from benchmark.records.identity import Identity
 from benchmark.records.schema import ORACLE, TARGET, variant_name
 from benchmark.records.store import ResultStore
@@ -70,6 +70,11 @@ class Variant:
     @property
     def generation(self) -> GenerationSettings:
         return GenerationSettings(self.backend, self.definition.max_new_tokens, samples=self.definition.samples)
+
+    @property
+    def has_published_models(self) -> bool:
+        """Whether target and oracles are models that others fine-tuned."""
+        return isinstance(self.track, PretrainedTrack) and bool(self.track.published)
 
     @cached_property
     def data_fingerprint(self) -> str:
@@ -240,15 +245,16 @@ class Planner:
     def _lack(self, variant: Variant) -> str:
         """Which model or data set cannot be had here, empty if all is there."""
         try:
-            variant.model_keys(TARGET_SEED, self.store)
+            for seed in (TARGET_SEED, *variant.oracle_seeds):
+                variant.model_keys(seed, self.store)
         except BadInput as error:
             return str(error)
-        proxies = len(variant.data.proxies)
-        return (
-            f"it has {proxies} proxy references, the suite wants {variant.oracles}"
-            if 0 < proxies < variant.oracles
-            else ""
-        )
+        data, proxies = variant.data, len(variant.data.proxies)
+        if variant.has_published_models and (not data.documents or len(data.requests) > 1):
+            return "published models take the place of models fine-tuned for one request, of which there are none here"
+        if 0 < proxies < variant.oracles:
+            return f"it has {proxies} proxy references, the suite wants {variant.oracles}"
+        return ""
 
     @staticmethod
     def _variants(suite: Suite) -> Iterator[Variant]:
@@ -260,6 +266,9 @@ class Planner:
             needs = ", ".join(f"{name} needs a {ground}" for name, ground in grounds.items())
             raise BadInput(f"suite {suite.name}: no track suits its tasks: {needs}; {', '.join(suite.tracks)} do not")
         for track, task, variant in pairs:
+            models = suite.published.get(variant_name(task, variant))
+            if models and isinstance(track, PretrainedTrack):
+                track = replace(track, published=(models.target, *models.oracles))
             yield Variant(track, task, variant, suite.oracles, suite.backend)
 
     def _identity(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchmark.errors import BadInput
 from benchmark.registry import lookup
@@ -24,6 +24,14 @@ class MethodEntry(BaseModel):
     tasks: list[str] | None = None  # those of the suite's tasks that it runs on, as they are written there
 
 
+class Published(BaseModel):
+    """Models that others fine-tuned, each a folder or `org/name@revision`, as target and oracles of a variant."""
+
+    model_config = ConfigDict(extra="forbid")
+    target: str
+    oracles: list[str]
+
+
 class Suite(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str
@@ -33,6 +41,7 @@ class Suite(BaseModel):
     methods: list[MethodEntry] = Field(min_length=1)
     oracles: int = Field(ge=2)
     backend: Literal["hf", "vllm"] = "hf"
+    published: dict[str, Published] = {}  # by variant, as it is written in `tasks`; the others' are fine-tuned here
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -40,6 +49,17 @@ class Suite(BaseModel):
         if not isinstance(entries, list):
             return entries
         return [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+
+    @model_validator(mode="after")
+    def _published_models_are_enough(self) -> Suite:
+        for name, models in self.published.items():
+            if not {name, name.partition("/")[0]} & set(self.tasks):
+                raise ValueError(f"published: {name} is none of the suite's tasks")
+            if len(models.oracles) < self.oracles:
+                raise ValueError(f"published: {name} has {len(models.oracles)} oracles, the suite wants {self.oracles}")
+        if self.published and len(self.tracks) > 1:
+            raise ValueError("published models are of one track")
+        return self
 
 
 def suite_files() -> dict[str, Path]:

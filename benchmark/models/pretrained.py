@@ -134,6 +134,8 @@ class PretrainedModels:
         """Key of the model fine-tuned on these documents; of the model as it came where there are none."""
         if not documents:
             return self.base_key
+        if published := self._published(seed):
+            return published.base_key
         texts = [(d.prompt, d.answer, d.reads) for d in documents]
         recipe = [vars(self.track.stage), self.track.precision]
         return fingerprint(["tuned", RECIPE_VERSION, self.base_key, recipe, texts, seed])
@@ -157,9 +159,17 @@ class PretrainedModels:
         """The model that read `documents` after its pretraining."""
         if not documents:
             return self.base()
+        if published := self._published(seed):
+            return published.base()
         return self.store.get(
             "models", self.trained_key(documents, seed), lambda folder: self._tune(folder, documents, seed)
         )
+
+    def _published(self, seed: int) -> PretrainedModels | None:
+        """The model that others fine-tuned for the reference of this seed, if one is named."""
+        if seed >= len(self.track.published):
+            return None
+        return models_named(self.track.published[seed], self.store)
 
     def _tune(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
         model, tokenizer = self.load(self.base())
@@ -186,12 +196,12 @@ class PretrainedModels:
         return model
 
 
-def models_named(spec: str) -> PretrainedModels:
+def models_named(spec: str, store: ArtefactStore | None = None) -> PretrainedModels:
     """The models of a track, a folder or `org/name@revision`; BadInput for models that are trained here."""
     track = track_named(spec)
     if not isinstance(track, PretrainedTrack):
         raise BadInput(f"model {spec!r}: is trained here and scored by `run`; name a folder or org/name@revision")
-    return PretrainedModels(track, ArtefactStore())
+    return PretrainedModels(track, store or ArtefactStore())
 
 
 def _files(track: PretrainedTrack, source: Source) -> list[Path]:

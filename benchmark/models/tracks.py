@@ -62,7 +62,8 @@ class PretrainedTrack:
     `path`: a local folder; `repo` at `revision`: a hub's; `package` and its file `gguf`: an installed Python package.
     `stage` is how targets and oracles are fine-tuned from it where a task has documents. `precision` is that of
     computing in training; weights are updated in float32. `harness` is the group of general tasks for utility,
-    `relearning_rate` the learning rate of the attack.
+    `relearning_rate` the learning rate of the attack. `published` are models that others fine-tuned, as `--model` names
+    them: the target and then the oracles, which then are not trained here.
     """
 
     name: str
@@ -77,6 +78,7 @@ class PretrainedTrack:
     precision: str = "bfloat16"
     harness: str = "palimpsest"
     relearning_rate: float = 2e-5
+    published: tuple[str, ...] = ()
     checkpointing: bool = False  # trades a third more computing for the memory of activations
     ground = "model"
 

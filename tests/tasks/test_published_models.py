@@ -1,0 +1,80 @@
+"""Models that others fine-tuned, named by a suite as target and oracles in place of what would be trained here."""
+
+import pytest
+from models import tiny_model, tiny_tokenizer
+from pydantic import ValidationError
+from test_tofu import data  # noqa: F401 (a fixture)
+
+from benchmark.models.pretrained import PretrainedModels
+from benchmark.models.store import ArtefactStore, made_of
+from benchmark.planning import Planner
+from benchmark.records.store import ResultStore
+from benchmark.suite import Suite
+
+NAMES = ("base", "full", "without", "without-too")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for seed, name in enumerate(NAMES):
+        tiny_model(seed).save_pretrained(tmp_path / name)
+        tiny_tokenizer().save_pretrained(tmp_path / name)
+    return {name: str(tmp_path / name) for name in NAMES}
+
+
+def suite_of(folders, tasks=("tofu_small",), published="tofu_small", **changes):
+    models = {"target": folders["full"], "oracles": [folders["without"], folders["without-too"]]}
+    settings = {"tracks": [folders["base"]], "tasks": list(tasks), "methods": ["none", "retrain"], "oracles": 2}
+    return Suite(name="s", description="", published={published: models}, **settings | changes)
+
+
+def planned(suite, tmp_path):
+    return Planner(ArtefactStore(tmp_path / "home"), ResultStore(tmp_path / "out")).plan(suite)
+
+
+@pytest.mark.usefixtures("data")
+def test_references_are_the_named_models_and_retraining_starts_from_the_base(folders, tmp_path):
+    plan = planned(suite_of(folders), tmp_path)
+    assert not plan.missing
+    store = ArtefactStore(tmp_path / "home")
+    variant = next(job.variant for job in plan.jobs)
+    models = PretrainedModels(variant.track, store)
+    found = [models.trained(variant.documents(0 if seed == 0 else 1), seed) for seed in (0, 1, 2)]
+    assert [made_of(folder)["made"].rpartition(" ")[2] for folder in found] == ["full", "without", "without-too"]
+    assert [variant.model_keys(seed, store) for seed in (0, 1, 2)] == [[folder.name] for folder in found]
+    own = models.trained_key(variant.documents(1), 1000)
+    assert own == PretrainedModels(variant.track, store).trained_key(variant.documents(1), 1000)
+    assert own not in {folder.name for folder in found}
+
+
+@pytest.mark.usefixtures("data")
+def test_records_with_published_models_are_other_records(folders, tmp_path):
+    named = planned(suite_of(folders), tmp_path)
+    trained = planned(suite_of(folders).model_copy(update={"published": {}}), tmp_path)
+    assert len(named.ids) == len(trained.ids)
+    assert not named.ids & trained.ids
+
+
+@pytest.mark.usefixtures("data")
+def test_what_is_not_fine_tuned_for_one_request_cannot_be_published(folders, tmp_path):
+    suite = suite_of(folders, ["tofu_continual/forget01"], "tofu_continual/forget01")
+    assert "for one request" in planned(suite, tmp_path).missing[0]
+
+
+@pytest.mark.usefixtures("data")
+def test_a_folder_that_is_no_model_is_said(folders, tmp_path):
+    (tmp_path / "full" / "config.json").unlink()
+    assert "the folder lacks a config.json" in planned(suite_of(folders), tmp_path).missing[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"published": "tofu/forget01"}, "is none of the suite's tasks"),
+        ({"oracles": 3}, "has 2 oracles, the suite wants 3"),
+        ({"tracks": ["smollm2-135m", "pythia-1.4b"]}, "of one track"),
+    ],
+)
+def test_suites_that_name_too_little_or_too_much_are_refused(folders, changes, message):
+    with pytest.raises(ValidationError, match=message):
+        suite_of(folders, **changes)
