@@ -23,7 +23,7 @@ DOCUMENTS = (Document("a", "Where was Ada Kel born?", "Malport"), Document("b", 
 @pytest.fixture(autouse=True)
 def no_hub(monkeypatch):
     """No hub can be reached, and what an earlier test found is forgotten."""
-    monkeypatch.setattr(pretrained, "_hub_commit", lambda repo, revision: None)
+    monkeypatch.setattr(pretrained, "_hub_commit", lambda repo, revision: ("", "no hub can be reached"))
     monkeypatch.delenv(MODELS_VARIABLE, raising=False)
     for cached in (source_of, pretrained._sha256):
         cached.cache_clear()
@@ -47,7 +47,7 @@ def test_a_folder_comes_first_then_the_hub_then_the_package(folder, monkeypatch)
     track = replace(SMOLLM2, repo="org/Tiny-Model", package="torch", gguf="__init__.py")
     assert source_of(track).kind == "package"
     source_of.cache_clear()
-    monkeypatch.setattr(pretrained, "_hub_commit", lambda repo, revision: "c" * 40)
+    monkeypatch.setattr(pretrained, "_hub_commit", lambda repo, revision: ("c" * 40, ""))
     assert source_of(track).kind == "hub"
     source_of.cache_clear()
     monkeypatch.setenv(MODELS_VARIABLE, str(folder.parent))
@@ -61,6 +61,18 @@ def test_what_cannot_be_found_anywhere_is_said_in_one_line():
     assert "\n" not in message
     for part in ("SmolLM2-135M-Instruct", MODELS_VARIABLE, "no hub can be reached", "no-such-package"):
         assert part in message
+
+
+def test_a_hub_that_refuses_is_quoted(monkeypatch):
+    def refuse(self, *_, **__):
+        raise PermissionError("gated")
+
+    monkeypatch.undo()
+    monkeypatch.setattr(pretrained, "hub_answers", lambda: True)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", refuse)
+    pretrained._hub_commit.cache_clear()
+    with pytest.raises(BadInput, match="the hub says PermissionError"):
+        source_of(replace(SMOLLM2, repo="org/gated", package="no_such_package"))
 
 
 def test_pickled_weights_are_refused(folder):

@@ -47,7 +47,7 @@ def source_of(track: PretrainedTrack) -> Source:
     folder = _local_folder(track)
     if folder is not None:
         return Source("path", folder.name, _hash_of_weights(folder))
-    commit = _hub_commit(track.repo, track.revision) if track.repo else None
+    commit, refusal = _hub_commit(track.repo, track.revision) if track.repo else ("", "")
     if commit:
         return Source("hub", f"{track.repo}@{commit}", fingerprint([track.repo, commit]))
     packaged = _packaged_file(track)
@@ -56,7 +56,7 @@ def source_of(track: PretrainedTrack) -> Source:
     package = f"; the package {track.package.replace('_', '-')} is not installed (`make venv`)" * bool(track.package)
     raise BadInput(
         f"model {track.name}: no folder {Path(track.repo).name} in ${MODELS_VARIABLE}; "
-        f"{track.repo}@{track.revision[:12]} is not in the hub's cache and no hub can be reached{package}"
+        f"{track.repo}@{track.revision[:12]} is not in the hub's cache and {refusal}{package}"
     )
 
 
@@ -86,19 +86,19 @@ def _sha256(path: Path) -> str:
 
 
 @lru_cache(maxsize=32)
-def _hub_commit(repo: str, revision: str) -> str | None:
-    """The commit of a revision that is cached or can be fetched, None where neither is so."""
+def _hub_commit(repo: str, revision: str) -> tuple[str, str]:
+    """The commit of a revision that is cached or can be fetched, or "" and why there is none."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
     cached = try_to_load_from_cache(repo, "config.json", revision=revision)
     if isinstance(cached, str):
-        return Path(cached).parent.name
+        return Path(cached).parent.name, ""
     if not hub_answers():
-        return None
+        return "", "no hub can be reached"
     try:
-        return HfApi().model_info(repo, revision=revision, timeout=SECONDS).sha
-    except Exception:  # no network, no such repository, no permission: whatever it is, another source is tried
-        return None
+        return HfApi().model_info(repo, revision=revision, timeout=SECONDS).sha or "", "the hub names no commit"
+    except Exception as error:  # no such repository, no permission: whatever it is, another source is tried
+        return "", f"the hub says {type(error).__name__}"
 
 
 def _packaged_file(track: PretrainedTrack) -> Path | None:
