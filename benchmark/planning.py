@@ -204,7 +204,7 @@ def restrict(
             track_named(name)
         update["tracks"] = tracks
     if task_names:
-        update["tasks"] = task_names
+        update |= {"tasks": task_names, "only": {}}
     if method_specs:
         for spec in method_specs:
             method_named(spec)
@@ -260,7 +260,13 @@ class Planner:
     def _variants(suite: Suite) -> Iterator[Variant]:
         """Every variant on the tracks that have the ground for it; BadInput if there is none."""
         tracks, wanted = [track_named(name) for name in suite.tracks], expand_tasks(suite.tasks)
-        pairs = [(t, *names) for t in tracks for names in wanted if t.ground in task_named(names[0]).grounds]
+        chosen = {name: expand_tasks(only) for name, only in suite.only.items()}
+        pairs = [
+            (track, *names)
+            for track in tracks
+            for names in wanted
+            if track.ground in task_named(names[0]).grounds and names in chosen.get(track.name, wanted)
+        ]
         if not pairs:
             grounds = {name: " or ".join(sorted(task_named(name).grounds)) for name, _ in wanted}
             needs = ", ".join(f"{name} needs a {ground}" for name, ground in grounds.items())

@@ -38,6 +38,7 @@ class Suite(BaseModel):
     description: str
     tracks: list[str] = Field(min_length=1)
     tasks: list[str] = Field(min_length=1)
+    only: dict[str, list[str]] = {}  # tracks that run on some of the tasks alone
     methods: list[MethodEntry] = Field(min_length=1)
     oracles: int = Field(ge=2)
     backend: Literal["hf", "vllm"] = "hf"

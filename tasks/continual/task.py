@@ -1,4 +1,4 @@
-"""`continual/5|10`: requests in a row, each for other people, each made of the model that the one before left."""
+"""`continual/2|5|10`: requests in a row, each for other people, each made of the model that the one before left."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ TEXTS_PER_FACT = 4
 
 @register_task("continual", version=1)
 class Continual(Task):
-    """Five or ten requests for four people each (after Yuan et al. 2024)."""
+    """Two, five or ten requests for four people each (after Yuan et al. 2024)."""
 
-    variants = ("5", "10")
+    variants = ("2", "5", "10")
     budget_share = 1 / 3  # of the track's steps, for each request: as many passes over its facts as elsewhere
 
     def data(self, variant: str, world: World) -> TaskData:

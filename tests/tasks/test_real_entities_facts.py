@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmark.ground import Pretrained
 from tasks.real_entities import make_facts
 from tasks.real_entities.make_facts import COLUMNS, NEEDED, Row, folded, gives_away, main, split, with_buckets
+from tasks.real_entities.task import RealEntities, RealEntitiesSmall
 
 HOME = Path(__file__).resolve().parents[2] / "tasks/real_entities"
 TABLES = sorted((HOME / "tables").glob("*.csv"))
@@ -204,6 +206,21 @@ def test_a_missing_package_is_named_in_one_line(monkeypatch):
     monkeypatch.setattr(make_facts, "NEEDED", ("no_such_package",))
     with pytest.raises(SystemExit, match=r"^make_facts: the package no_such_package is missing; .*$"):
         main()
+
+
+# Published records carry these fingerprints; they follow from the facts and from the committed survey of the model.
+GOLDEN = {
+    (RealEntities, "low"): "ad4d119a5fa2fb09",
+    (RealEntities, "mid"): "e5ebc978c1643db6",
+    (RealEntities, "high"): "d6d5b465a22f6148",
+    (RealEntitiesSmall, ""): "cab5b2af0c4d91b1",
+}
+
+
+@pytest.mark.parametrize(("task", "variant"), GOLDEN)
+def test_the_data_of_the_published_track_stay(task, variant, tmp_path):
+    ground = Pretrained("smollm2-135m", "ed5a5f3665d57a1b", development=False, home=tmp_path)
+    assert task().data(variant, ground).fingerprint == GOLDEN[task, variant]
 
 
 @pytest.mark.slow

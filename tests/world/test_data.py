@@ -141,6 +141,7 @@ GOLDEN = {
     ("distribution", "in"): "e446bed3db7bb592",
     ("distribution", "out"): "14e93c0e700c4e4f",
     ("memorized", ""): "74ca07ed23eeda7d",
+    ("continual", "2"): "2a8fbbcd010fe408",
     ("continual", "5"): "99c65f4c8e2b9ea6",
     ("continual", "10"): "a1f44376ef3ca96f",
 }
