@@ -8,16 +8,14 @@ from statistics import median
 from benchmark.planning import Job
 from benchmark.records.schema import ORACLE, TARGET, Record
 
-# Seconds on one core where no record tells, by the ground of the track; `unlearn` is part of a cell. Of pretrained
-# models they are those of SmolLM2-135M.
-DEFAULT_SECONDS = {
-    "world": {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0},
-    "model": {"base": 30.0, "model": 600.0, "references": 190.0, "cell": 150.0},
-}
+# Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose tasks differ in size.
+WORLD_SECONDS = {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0}
+MODEL_SECONDS = {"base": 30.0, "model": 600.0}
+SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, REFERENCE_SHARE = 2.1, 0.35, 0.7
 
 
 class Estimates:
-    """Median seconds of jobs of the same kind, and for cells of the same method, on the same track."""
+    """Median seconds of jobs of the same kind on the same track and task, for cells of the same method."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._seen: dict[tuple[str, str, str], list[float]] = {}
@@ -26,29 +24,41 @@ class Estimates:
                 self._learn(record)
 
     def _learn(self, record: Record) -> None:
-        name, track = record.method.name, record.track
+        name, track, task = record.method.name, record.track, record.task.name
         spent = sum(record.provenance.cost.seconds.values()) if record.provenance else 0.0
         if name in (TARGET, ORACLE):
             made = record.model.made if record.model else {}
             if "seconds" in made:
-                self._add(("model", track, record.task.name), float(made["seconds"]))
-            self._add(("references", track, ""), 3 * spent)
+                self._add(("model", track, task), float(made["seconds"]))
+            self._add(("references", track, task), 3 * spent)
         else:
-            self._add(("cell", track, name), spent)
+            self._add(("cell", track, f"{task} {name}"), spent)
 
     def _add(self, key: tuple[str, str, str], seconds: float) -> None:
         self._seen.setdefault(key, []).append(seconds)
 
     def seconds(self, job: Job) -> float:
         """Estimated seconds of one job on one worker."""
-        name = {"model": job.variant.task, "cell": job.cells[0].method_name if job.cells else ""}.get(job.kind, "")
+        task = job.variant.task
+        name = f"{task} {job.cells[0].method_name}" if job.kind == "cell" else task
         seen = self._seen.get((job.kind, job.variant.track.name, name))
-        return median(seen) if seen else DEFAULT_SECONDS[job.variant.track.ground][job.kind]
+        return median(seen) if seen else _default(job)
 
     def total(self, jobs: Sequence[Job], workers: int) -> float:
         """Estimated wall seconds: bases one after the other, the rest shared by the workers."""
         base = sum(self.seconds(j) for j in jobs if j.kind == "base")
         return base + sum(self.seconds(j) for j in jobs if j.kind != "base") / max(1, workers)
+
+
+def _default(job: Job) -> float:
+    if job.variant.track.ground == "world":
+        return WORLD_SECONDS[job.kind]
+    if job.kind in MODEL_SECONDS:
+        return MODEL_SECONDS[job.kind]
+    asked = SECONDS_PER_EXAMPLE * sum(map(len, job.variant.data.splits.values()))
+    if job.kind == "references":
+        return asked * (1 + REFERENCE_SHARE * job.variant.oracles)
+    return asked + SECONDS_PER_STEP * job.variant.budget.steps
 
 
 def clock(seconds: float) -> str:
