@@ -19,11 +19,13 @@ RESIDUALS = {
     "memorization_accuracy": "Share of the forgotten texts' tokens that greedy decoding gets right",
 }
 MISSING = "–"
+SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2"}  # that the published records of a track come from
 # The methods that the papers behind a task make claims about: the card compares them.
 COMPARED = {
     "distribution": ("grad_ascent", "grad_diff"),
     "memorized": ("grad_ascent", "sga", "tau", "task_arithmetic"),
     "continual": ("grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"),
+    "real_entities": ("grad_diff", "npo", "idk"),
 }
 
 
@@ -32,9 +34,10 @@ def readme_figures(board: Board) -> str:
     parts = []
     for track in board.tracks:
         parts += [
-            f"**`{track.name}`** (`palimpsest run --suite cpu --out results` prints it)\n",
+            f"**`{track.name}`** (`palimpsest run --suite {SUITES[track.name]} --out results` prints it)\n",
             *_ranking(track),
             "",
+            *_proxies(track),
         ]
         for metric, title in RESIDUALS.items():
             told = f"(`palimpsest export --out table.csv`, metric `{metric}`, means over seeds)"
@@ -54,6 +57,12 @@ def _ranking(track: Track) -> Iterator[str]:
         score = _spread(row["score"], row["score_low"], row["score_high"])
         axes = " | ".join(f"{row[axis]:.3f}" for axis in AXES)
         yield f"| {rank} | `{row['method']}` | {score} | {axes} | {row['runs']} |"
+
+
+def _proxies(track: Track) -> Iterator[str]:
+    if track.proxies:
+        names = ", ".join(f"`{name}`" for name in track.proxies)
+        yield f"Compared with a proxy reference: {names}.\n"
 
 
 def _residuals(track: Track, metric: str) -> Iterator[str]:
