@@ -22,6 +22,7 @@ from torch.utils.mkldnn import to_mkldnn
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmark.data import Meter
+from benchmark.evaluation.linears import fast_linears
 from benchmark.evaluation.vllm_engine import Engines, VllmEngine, vllm_installed
 from benchmark.training.loop import Schedule, train
 
@@ -194,19 +195,23 @@ class _Here:
         """Generation and scoring in both precisions, then training of float32 weights with and without autocast."""
         for precision in PRECISIONS:
             model = self._load(precision)
-            for batch in self.extent.hf_batches:
-                self.progress(f"generation with transformers, {precision}, batch {batch}")
-                seconds = self._seconds(partial(self._generate, model, batch))
-                self._tokens("generation", "hf", precision, batch, batch * self.extent.new / seconds)
-            self.progress(f"scoring with transformers, {precision}")
-            ids = self._ids(self.extent.texts, self.extent.text).to(self.device)
-            rate = ids.numel() / self._seconds(partial(_score, model, ids))
-            self._tokens("scoring", "hf", precision, len(ids), rate)
-        model = self._load("float32")
+            with fast_linears(model):  # as the suite's own passes
+                self._passes(model, precision)
+        model, ids = self._load("float32"), self._ids(self.extent.texts, self.extent.text).to(self.device)
         for precision in PRECISIONS:
             self.progress(f"training, {precision}")
             rate = ids.numel() / self._step_seconds(model, ids, precision)
             self._tokens("training step", "hf", precision, len(ids), rate, passes=6)
+
+    def _passes(self, model: Any, precision: str) -> None:
+        for batch in self.extent.hf_batches:
+            self.progress(f"generation with transformers, {precision}, batch {batch}")
+            seconds = self._seconds(partial(self._generate, model, batch))
+            self._tokens("generation", "hf", precision, batch, batch * self.extent.new / seconds)
+        self.progress(f"scoring with transformers, {precision}")
+        ids = self._ids(self.extent.texts, self.extent.text).to(self.device)
+        rate = ids.numel() / self._seconds(partial(_score, model, ids))
+        self._tokens("scoring", "hf", precision, len(ids), rate)
 
     @torch.inference_mode()
     def _generate(self, model: Any, batch: int) -> None:
@@ -252,30 +257,34 @@ class _Here:
 
     def checkpoints(self) -> None:
         """Checkpoints saved, loaded and asked: by one engine whose weights are swapped, and by an engine for each."""
-        extent, model = self.extent, self._load("float32")
+        for precision in PRECISIONS:
+            self._checkpoints(precision)
+
+    def _checkpoints(self, precision: str) -> None:
+        extent, model = self.extent, self._load(precision)
         work = f"{extent.checkpoints} checkpoints saved, loaded and asked"
         loads: list[float] = []
         with tempfile.TemporaryDirectory() as home, Engines() as engines:
             started = time.perf_counter()
             for number in range(extent.checkpoints):
-                self.progress(f"checkpoint {number + 1} of {extent.checkpoints} with one engine")
-                loads.append(self._ask(_saved(model, Path(home)), engines))
+                self.progress(f"checkpoint {number + 1} of {extent.checkpoints} with one engine, {precision}")
+                loads.append(self._ask(_saved(model, Path(home)), precision, engines))
             swapped = time.perf_counter() - started
         started = time.perf_counter()
         for number in range(extent.fresh):
-            self.progress(f"checkpoint {number + 1} of {extent.fresh} with an engine of its own")
+            self.progress(f"checkpoint {number + 1} of {extent.fresh} with an engine of its own, {precision}")
             with tempfile.TemporaryDirectory() as home, Engines() as engines:
-                self._ask(_saved(model, Path(home)), engines)
+                self._ask(_saved(model, Path(home)), precision, engines)
         fresh = (time.perf_counter() - started) / extent.fresh * extent.checkpoints
         measured = f"an engine for each ({extent.fresh} measured, times {extent.checkpoints / extent.fresh:g})"
         for what, value in ((f"{work}: one engine, its start included", swapped), (f"{work}: {measured}", fresh)):
-            self.rows.append(Row(what, "vllm", "float32", extent.asked, value, "s"))
-        self.rows.append(Row("weights swapped", "vllm", "float32", None, min(loads[1:]), "s"))
+            self.rows.append(Row(what, "vllm", precision, extent.asked, value, "s"))
+        self.rows.append(Row("weights swapped", "vllm", precision, None, min(loads[1:]), "s"))
 
-    def _ask(self, folder: Path, engines: Engines) -> float:
+    def _ask(self, folder: Path, precision: str, engines: Engines) -> float:
         """Asks the checkpoint and removes it; returns how many seconds the engine took to have its weights."""
         started = time.perf_counter()
-        engine = engines.at(folder, "float32", self.extent.prompt + self.extent.answer)
+        engine = engines.at(folder, precision, self.extent.prompt + self.extent.answer)
         loaded = time.perf_counter() - started
         engine.generate(self._ids(self.extent.asked, self.extent.prompt).tolist(), self.extent.answer, [])
         shutil.rmtree(folder)
