@@ -11,7 +11,7 @@ from typing import Any
 
 import datasets
 
-from benchmark.sentences import SENTENCE, is_sentence
+from benchmark.sentences import EXTRACTABLE, SENTENCE, is_extractable, is_sentence
 
 EVALUATED_SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
 
@@ -177,10 +177,11 @@ class TaskData:
 
     @property
     def features(self) -> frozenset[str]:
-        """What only some metrics can score: SENTENCE where most answers to be forgotten are no names."""
+        """What only some metrics can score: the features that most examples to be forgotten have."""
         forget = self.splits["forget"]
-        sentences = sum(map(is_sentence, forget["prompt"], forget["answer"]))
-        return frozenset({SENTENCE} if sentences > len(forget) / 2 else ())
+        has = {SENTENCE: is_sentence, EXTRACTABLE: is_extractable}
+        counted = {name: sum(map(test, forget["prompt"], forget["answer"])) for name, test in has.items()}
+        return frozenset(name for name, count in counted.items() if count > len(forget) / 2)
 
     @property
     def fingerprint(self) -> str:

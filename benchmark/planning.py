@@ -13,7 +13,7 @@ from benchmark.errors import BadInput
 from benchmark.evaluation.generation import GenerationSettings
 from benchmark.method import Method, create, source_hash
 from benchmark.metrics import METRICS
-from benchmark.metrics.sample import SAMPLED, SCORED, STANDARDIZED
+from benchmark.metrics.sample import SCORED, STANDARDIZED, sampled
 from benchmark.models import models_of
 from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import PretrainedTrack, Track, track_named
@@ -88,8 +88,10 @@ class Variant:
     @cached_property
     def metrics(self) -> dict[str, int]:
         """Versions of the metrics that its samples can be scored by."""
-        asked = {SAMPLED: self.generation.samples, SCORED: self.harness, STANDARDIZED: self.track.ground == "model"}
-        able = self.data.features | {feature for feature, wanted in asked.items() if wanted}
+        asked = {SCORED: self.harness, STANDARDIZED: self.track.ground == "model"}
+        able = (
+            self.data.features | sampled(self.generation.samples) | {name for name, wanted in asked.items() if wanted}
+        )
         return {m.id: m.version for m in METRICS.values() if m.kinds & self.kinds and m.needs <= able}
 
     @property

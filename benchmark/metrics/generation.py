@@ -11,7 +11,7 @@ import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 
 from benchmark.metrics.base import BOTH, Metric, register
-from benchmark.metrics.sample import SAMPLED, SCORED, Sample
+from benchmark.metrics.sample import SAMPLES, SCORED, Sample, sampled
 from benchmark.metrics.stages import ON_THE_WAY
 from benchmark.sentences import SENTENCE
 
@@ -105,12 +105,12 @@ register(
         on_the_way=ON_THE_WAY,
     )
 )  # fmt: skip
-for k in (1, 4, 16, 64):
+for k in SAMPLES:
     register(
         Metric(
             f"leak_at_{k}", 1, leak_at(k), ("forget",), {"forget": "forgetting"} if k == 16 else {}, "oracle",
             "probability", "Chen et al. 2021 (pass@k), on leaks",
-            f"at least one of {k} sampled answers contains the answer", needs=frozenset({SAMPLED}),
+            f"at least one of {k} sampled answers contains the answer", needs=sampled(k),
         )
     )  # fmt: skip
 register(

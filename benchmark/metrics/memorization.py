@@ -9,6 +9,7 @@ import numpy as np
 from benchmark.metrics.base import BOTH, TEXT, Aggregate, Metric, register
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY
+from benchmark.sentences import EXTRACTABLE
 
 PERCENTILE = 0.95
 
@@ -73,7 +74,7 @@ register(
     Metric(
         "extraction_strength", 1, extraction_strength, ("forget",), {"forget": "forgetting"}, "oracle", "share",
         "Carlini et al. 2021", "1 - share of the answer that must be given before greedy decoding completes it",
-        kinds=BOTH, attacked=True,
+        kinds=BOTH, attacked=True, needs=frozenset({EXTRACTABLE}),
     )
 )  # fmt: skip
 register(

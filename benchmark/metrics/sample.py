@@ -6,11 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmark.sentences import SENTENCE, is_sentence
+from benchmark.sentences import EXTRACTABLE, SENTENCE, is_extractable, is_sentence
 
 FloatArray = np.ndarray
-# Features: answers drawn at temperature 1; log-probabilities in standard deviations; a score given elsewhere.
-SAMPLED, STANDARDIZED, SCORED = "sampled", "standardized", "scored"
+# Features: log-probabilities in standard deviations; a score given elsewhere; so many answers drawn at temperature 1.
+STANDARDIZED, SCORED = "standardized", "scored"
+SAMPLES = (1, 4, 16, 64)
+
+
+def sampled(count: int) -> frozenset[str]:
+    """The features of a prompt to which so many answers were drawn: one for each of SAMPLES that they reach."""
+    return frozenset(f"sampled{k}" for k in SAMPLES if k <= count)
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,12 @@ class Sample:
     def features(self) -> frozenset[str]:
         """What it has that only some metrics need."""
         has = {
-            SAMPLED: len(self.sampled),
             STANDARDIZED: len(self.standardized),
             SCORED: self.score is not None,
             SENTENCE: is_sentence(self.prompt, self.answer),
+            EXTRACTABLE: is_extractable(self.prompt, self.answer),
         }
-        return frozenset(name for name, present in has.items() if present)
+        return frozenset(name for name, present in has.items() if present) | sampled(len(self.sampled))
 
     @property
     def kind(self) -> str:

@@ -19,7 +19,7 @@ from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Metric
 from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, model_utility
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE, fraction_of
-from benchmark.sentences import SENTENCE
+from benchmark.sentences import EXTRACTABLE, SENTENCE
 
 ALL = "all"
 
@@ -46,8 +46,8 @@ def _score(metric: Metric, sample: Sample) -> float:
 
 
 def _scored(stage: str, split: str, kind: str, features: frozenset[str]) -> list[Metric]:
-    """What sentences are scored by is computed for every question: whether it is reported depends on most of them."""
-    return [m for m in METRICS.values() if m.applies(stage, split, kind, features | {SENTENCE})]
+    """What depends on the form of answers is computed for all: whether it is reported depends on most of them."""
+    return [m for m in METRICS.values() if m.applies(stage, split, kind, features | {SENTENCE, EXTRACTABLE})]
 
 
 def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:

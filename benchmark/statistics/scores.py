@@ -10,6 +10,7 @@ import numpy as np
 from benchmark.metrics.base import METRICS
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
+from benchmark.statistics.bootstrap import interval
 
 AXES = ("forgetting", "utility", "privacy", "robustness")
 FLOOR = 0.01  # inside harmonic means smaller values count as this
@@ -98,13 +99,23 @@ def score_run(method: Replicated, target: Replicated, oracle: Replicated, usable
     return Scored(parts, axes, attacks, score)
 
 
+def told_apart(target: np.ndarray, oracles: Sequence[np.ndarray]) -> bool:
+    """Whether the interval of the target less the mean of all oracles, both (B,) over drawn entities, lacks 0.
+
+    Proxy references are one model asked thrice and hardly differ among themselves: what a metric would be on other
+    entities must count too. Without draws the plain estimate decides.
+    """
+    low, high = interval(target - np.mean(oracles, axis=0))
+    return not low <= 0 <= high
+
+
 def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
-    """Keys that are informative at the plain estimate; utility compares with the target alone and is always kept."""
+    """Keys that are informative by both rules; utility compares with the target alone and is always kept."""
     kept = set()
     for key, values in target.items():
         own = np.array([oracle[key][0] for oracle in oracles])
         if METRICS[key[2]].axis_of(key[1]) == "utility":
             kept |= {key} if values[0] > TIE else set()
-        elif informative(float(values[0]), own):
+        elif informative(float(values[0]), own) and told_apart(values, [oracle[key] for oracle in oracles]):
             kept.add(key)
     return kept
