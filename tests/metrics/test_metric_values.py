@@ -261,6 +261,26 @@ def test_no_samples_give_no_number():
     assert all(math.isnan(v.value) and v.n_scored == 0 for v in values)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "answer", "reported"),
+    [
+        ("Who?", "Ada Kel", True),
+        ("Who?", "Ada Kel.", False),  # the stop follows from the name, whoever was asked about
+        ("Who?", "It was Ada Kel, who else.", True),
+        ("", "Ada Kel.", True),  # a text
+    ],
+)
+def test_extraction_strength_is_not_for_names_with_a_full_stop(make_sample, prompt, answer, reported):
+    values = metric_values(example_frame([make_sample(prompt=prompt, answer=answer)]), [])
+    assert bool([v for v in values if v.metric == "extraction_strength"]) is reported
+
+
+@pytest.mark.parametrize(("drawn", "reported"), [(0, []), (3, [1]), (16, [1, 4, 16]), (70, [1, 4, 16, 64])])
+def test_leaks_are_of_no_more_answers_than_were_drawn(make_sample, drawn, reported):
+    values = metric_values(example_frame([make_sample(sampled=("no",) * drawn)]), [])
+    assert [v.metric for v in values if v.metric.startswith("leak")] == [f"leak_at_{k}" for k in reported]
+
+
 def test_a_name_can_be_taken_once():
     with pytest.raises(ValueError, match="registered twice"):
         register(dataclasses.replace(METRICS["probability"]))

@@ -10,6 +10,7 @@ from benchmark.statistics.scores import (
     recovery,
     retention,
     score_run,
+    told_apart,
     usable_keys,
 )
 
@@ -85,6 +86,16 @@ def test_retention_of_nothing_is_nan():
 )
 def test_informative(target, oracles, expected):
     assert informative(target, np.array(oracles)) is expected
+
+
+def test_target_and_oracles_that_other_entities_would_turn_around_are_not_told_apart():
+    """Over draws: the first always 0.2 to 0.4 above the oracles' mean, the second below it in a tenth of the draws."""
+    oracles = [np.full(1001, 0.1), np.full(1001, 0.3)]
+    draws = np.linspace(0.4, 0.6, 1001)
+    assert told_apart(draws, oracles)
+    assert told_apart(0.4 - draws, oracles), "the direction does not matter"
+    assert not told_apart(np.where(np.arange(1001) % 10 == 9, 0.1, draws), oracles)
+    assert told_apart(draws[:1], [own[:1] for own in oracles]), "without draws there is nothing that speaks against it"
 
 
 def test_harmonic_mean_floors_what_is_below_a_hundredth():
@@ -202,7 +213,7 @@ def test_a_value_that_is_not_there_never_scores_better_than_the_worst_one(key):
 
 def test_usable_keys_follow_the_rule():
     def replicated(values):
-        return {key: np.array([value, 0.123]) for key, value in values.items()}
+        return {key: np.full(3, value) for key, value in values.items()}
 
     flat = ("model", "forget", "extraction_strength", "all")
     nothing = ("model", "general", "rouge_l_recall", "all")
