@@ -54,7 +54,7 @@ def _default(job: Job) -> float:
     if job.variant.track.ground == "world":
         return WORLD_SECONDS[job.kind]
     if job.kind in MODEL_SECONDS:
-        return MODEL_SECONDS[job.kind]
+        return MODEL_SECONDS["base" if job.variant.has_published_models else job.kind]
     asked = SECONDS_PER_EXAMPLE * sum(map(len, job.variant.data.splits.values()))
     if job.kind == "references":
         return asked * (1 + REFERENCE_SHARE * job.variant.oracles)

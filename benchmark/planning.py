@@ -63,8 +63,12 @@ class Variant:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How answers are made and what else is asked, part of a cell's identity."""
+        """How answers are made, what else is asked and what attacks do: part of a cell's identity."""
         asked = {"harness": self.harness, "harness_items": HARNESS_ITEMS} if self.harness else {}
+        if isinstance(self.track, PretrainedTrack):
+            asked["relearning_rate"] = self.track.relearning_rate
+        if self.has_published_models:  # what retraining starts from is no part of them
+            asked["base"] = models_of(self.track, ArtefactStore()).base_key
         return self.generation.as_dict() | asked
 
     @property
@@ -212,10 +216,17 @@ def restrict(
             method_named(spec)
         kept = [entry for entry in suite.methods if entry.name in method_specs]
         if task_names:  # both are named: then this method on this task, whatever the suite pairs
-            kept = [entry.model_copy(update={"tasks": None}) for entry in kept]
+            kept = [entry for name in method_specs for entry in _on(task_names, [e for e in kept if e.name == name])]
         added = dict.fromkeys(spec for spec in method_specs if spec not in {entry.name for entry in kept})
         update["methods"] = [*kept, *(MethodEntry(name=spec, seeds=3) for spec in added)]
     return suite.model_copy(update=update), list(dict.fromkeys(seeds))
+
+
+def _on(task_names: list[str], entries: list[MethodEntry]) -> list[MethodEntry]:
+    """A method's entries for these tasks; where the suite has none, those it has for others."""
+    wanted = set(expand_tasks(task_names))
+    suited = [e for e in entries if e.tasks is None or wanted & set(expand_tasks(e.tasks))]
+    return [entry.model_copy(update={"tasks": None}) for entry in suited or entries]
 
 
 class Planner:
@@ -262,7 +273,10 @@ class Planner:
     def _variants(suite: Suite) -> Iterator[Variant]:
         """Every variant on the tracks that have the ground for it; BadInput if there is none."""
         tracks, wanted = [track_named(name) for name in suite.tracks], expand_tasks(suite.tasks)
-        chosen = {name: expand_tasks(only) for name, only in suite.only.items()}
+        for name in (name for entry in suite.methods for name in entry.tracks or ()):
+            track_named(name)
+        chosen = {track_named(name).name: expand_tasks(only) for name, only in suite.only.items()}
+        published = _published(suite, tracks)
         pairs = [
             (track, *names)
             for track in tracks
@@ -274,10 +288,9 @@ class Planner:
             needs = ", ".join(f"{name} needs a {ground}" for name, ground in grounds.items())
             raise BadInput(f"suite {suite.name}: no track suits its tasks: {needs}; {', '.join(suite.tracks)} do not")
         for track, task, variant in pairs:
-            models = suite.published.get(variant_name(task, variant))
-            if models and isinstance(track, PretrainedTrack):
-                track = replace(track, published=(models.target, *models.oracles))
-            yield Variant(track, task, variant, suite.oracles, suite.backend)
+            models = published.get((task, variant), ())
+            own = replace(track, published=models) if isinstance(track, PretrainedTrack) else track
+            yield Variant(own, task, variant, suite.oracles, suite.backend)
 
     def _identity(
         self, variant: Variant, method: str, source: str, parameters: dict, seed: int, model_seed: int
@@ -315,6 +328,8 @@ class Planner:
     def _cells(self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None) -> Iterator[Cell]:
         for entry in suite.methods:
             if entry.tasks is not None and (variant.task, variant.variant) not in expand_tasks(entry.tasks):
+                continue
+            if entry.tracks is not None and variant.track.name not in entry.tracks:
                 continue
             cls = method_named(entry.name)
             if variant.data.proxies and "training" in cls.sees:
@@ -366,6 +381,19 @@ class Planner:
                 if not self.store.has("models", key):
                     label = _model_label(variant, seed, unseen)
                     yield variant.job(key, "model", label, needs, seed=seed, unseen=unseen)
+
+
+def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The named models, target first, by (task, variant); BadInput where they are no models of the only track."""
+    if suite.published and (len(tracks) > 1 or not isinstance(tracks[0], PretrainedTrack)):
+        raise BadInput(f"suite {suite.name}: published models are those of one pretrained track")
+    found = {}
+    for name, models in suite.published.items():
+        pairs = expand_tasks([name])
+        if len(pairs) != 1:
+            raise BadInput(f"suite {suite.name}: published: {name}: name one variant, as {variant_name(*pairs[0])}")
+        found[pairs[0]] = (models.target, *models.oracles)
+    return found
 
 
 def _model_label(variant: Variant, seed: int, unseen: int) -> str:

@@ -19,7 +19,7 @@ RESIDUALS = {
     "memorization_accuracy": "Share of the forgotten texts' tokens that greedy decoding gets right",
 }
 MISSING = "–"
-SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2"}  # that the published records of a track come from
+SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2"}  # of other tracks it is `hub`
 # The methods that the papers behind a task make claims about: the card compares them.
 COMPARED = {
     "distribution": ("grad_ascent", "grad_diff"),
@@ -34,7 +34,7 @@ def readme_figures(board: Board) -> str:
     parts = []
     for track in board.tracks:
         parts += [
-            f"**`{track.name}`** (`palimpsest run --suite {SUITES[track.name]} --out results` prints it)\n",
+            f"**`{track.name}`** (`palimpsest run --suite {SUITES.get(track.name, 'hub')} --out results` prints it)\n",
             *_ranking(track),
             "",
             *_proxies(track),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def _stratum_groups(rows: pd.DataFrame, task: str, name: str, colours: Colours) 
     groups = []
     for metric in metrics:
         plots = [
-            Plot(_by_number(part, name, metric, colours) if numeric else _by_word(part, name, metric, colours), label)
+            Plot((_by_number if numeric else _by_word)(part, name, metric_axis(metric), colours), label)
             for label, part in _apart(rows[rows["metric"] == metric], task).items()
             if part["level"].nunique() > 1 and drawn(part["method"], colours)
         ]
@@ -99,7 +100,7 @@ def is_geometric(values: Sequence[float]) -> bool:
     return bool(uneven[1] < uneven[0])
 
 
-def _by_number(rows: pd.DataFrame, name: str, metric: str, colours: Colours) -> Figure:
+def _by_number(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: Colours) -> Figure:
     rows = rows.assign(place=pd.to_numeric(rows["level"])).sort_values(["place", "variant"])
     places = sorted({float(place) for place in rows["place"]})
     log = is_geometric(places)
@@ -117,7 +118,7 @@ def _by_number(rows: pd.DataFrame, name: str, metric: str, colours: Colours) -> 
     ends = [float(scale(places[0])) - 0.06 * span, float(scale(places[-1])) + 0.06 * span]
     marks = {"tickvals": places, "ticktext": [f"{place:g}" for place in places], "range": ends}
     ticks = axis(name) | marks | ({"type": "log"} if log else {})
-    return figure(traces, ticks, metric_axis(metric))
+    return figure(traces, ticks, values)
 
 
 def _shifts(rows: pd.DataFrame, methods: Sequence[str], step: float) -> dict[str, float]:
@@ -131,7 +132,7 @@ def _stratum_texts(rows: pd.DataFrame, method: str, name: str) -> list[str]:
     return [f"{method}, {name} {level}<br>{spoken('value', q)}<br>n {n}" for level, q, n in points]
 
 
-def _by_word(rows: pd.DataFrame, name: str, metric: str, colours: Colours) -> Figure:
+def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: Colours) -> Figure:
     """Dots side by side within each word, across the lines of target and oracles."""
     words = sorted(set(rows["level"]), key=lambda w: (ORDERED_WORDS.index(w) if w in ORDERED_WORDS else -1, w))
     rows = rows.assign(place=rows["level"].map(words.index)).sort_values("place")
@@ -148,7 +149,19 @@ def _by_word(rows: pd.DataFrame, name: str, metric: str, colours: Colours) -> Fi
         looks = {"mode": "markers", "marker": {"size": 8, "color": colour}, "error_y": error_bar(quantities, colour)}
         traces.append(line(at, quantities, method, colour, text=texts, **looks))
     ticks = axis(name) | {"tickvals": list(range(len(words))), "ticktext": words, "range": [-0.5, len(words) - 0.5]}
-    return figure(traces, ticks | {"showgrid": False}, metric_axis(metric))
+    return figure(traces, ticks | {"showgrid": False}, values)
+
+
+def misalignment_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
+    """By how much generations show more of the forgotten than probabilities, by variant."""
+    rows = standings.misalignment
+    rows = rows[(rows["task"] == task) & (rows["stratum"] == ALL) & (rows["quantity"] == "gap")]
+    if not drawn(rows["method"], colours):
+        return []
+    rows = rows.assign(level=[shown_variant(task, str(v)) if v == ALL else v for v in rows["variant"]])
+    plot = _by_word(rows, "variant", axis("generation less probability") | {"zeroline": True}, colours)
+    told = "Above 0 the model still says what its probabilities say is forgotten; below 0 it is the other way round."
+    return [PlotGroup("What is said beyond what is likely", told, [Plot(plot, "")])]
 
 
 def _segments(places: Sequence[float], values: Sequence[float], texts: Sequence[str], name: str) -> go.Scatter:

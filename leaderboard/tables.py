@@ -234,7 +234,9 @@ class LeftOut:
             return "the target has nothing to keep"
         if self.target == self.oracle:
             return "target and oracles are equal"
-        return "target and oracles differ by less than the oracles among themselves"
+        if abs(self.target - self.oracle) < self.spread:
+            return "target and oracles differ by less than the oracles among themselves"
+        return "on other entities target and oracles might not differ"
 
 
 def left_out(track: Track) -> dict[str, list[LeftOut]]:

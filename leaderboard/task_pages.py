@@ -10,7 +10,7 @@ from leaderboard.cards import Card, card_of
 from leaderboard.course_plots import course_plots, request_plots
 from leaderboard.plots import Colours, PlotGroup
 from leaderboard.render import Page, Renderer, slug, task_page
-from leaderboard.strata_plots import stratum_plots, text_plots
+from leaderboard.strata_plots import misalignment_plots, stratum_plots, text_plots
 from leaderboard.tables import Row, task_rows
 from leaderboard.task_tables import Grid, contrast_grids, level_grids, metric_grids, misalignment_grids, rival_grids
 
@@ -100,7 +100,7 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
             "misaligned",
             "Probability against generation",
             MISALIGNED_NOTE,
-            [],
+            misalignment_plots(standings, task, colours),
             misalignment_grids(standings, task, order),
         ),
         Part("texts", "Text by text", "Anchors are in grey.", text_plots(track, task, order, colours), []),

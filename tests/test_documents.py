@@ -32,7 +32,7 @@ def test_defaults_are_those_that_the_trials_speak_for():
         assert len(own) == 7
 
 
-@pytest.mark.parametrize("suite", ["smollm2", "custom"])
+@pytest.mark.parametrize("suite", ["smollm2", "custom", "quick"])
 def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(suite):
     found = trials(ResultStore(ROOT / "results"), SMOLLM2_DEV)
     assert set(found) == {name for name, cls in methods().items() if not cls.anchor}
@@ -41,6 +41,7 @@ def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(sui
     assert entries
     for entry in entries:
         assert entry.parameters["learning_rate"] == chosen(found[entry.name]), entry.name
+        assert entry.parameters.get("tuning_rate") in (None, chosen(found["task_arithmetic"]))
 
 
 def test_the_page_of_trials_is_up_to_date():

@@ -13,7 +13,7 @@ from benchmark.models.tracks import Track
 from benchmark.training.loop import Schedule, train
 from benchmark.training.sequences import answer_nll, collate
 
-SHARE_OF_BUDGET = 1 / 4  # of the steps that unlearning was given
+SHARE_OF_BUDGET = 1 / 4  # of the track's steps
 
 
 def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:

@@ -113,6 +113,8 @@ def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
     """Keys that are informative by both rules; utility compares with the target alone and is always kept."""
     kept = set()
     for key, values in target.items():
+        if any(key not in oracle for oracle in oracles):
+            continue  # proxies of a mixed set of answers may be scored otherwise
         own = np.array([oracle[key][0] for oracle in oracles])
         if METRICS[key[2]].axis_of(key[1]) == "utility":
             kept |= {key} if values[0] > TIE else set()

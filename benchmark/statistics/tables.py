@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def stratum_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     """Metrics of the score that this variant leaves out, because target and oracles do not differ enough."""
     for key in sorted(scores.target.keys() - scores.usable):
-        if key[3] == ALL and axis_name(key):
+        if key[3] == ALL and axis_name(key) and key in scores.oracle:
             numbers = {"target": float(scores.target[key][0]), "oracle": float(scores.oracle[key][0])}
             yield _where(place) | {"axis": axis_name(key), "metric": metric_name(key)} | numbers
 
@@ -101,7 +101,13 @@ def overall_row(method: str, scores: Mapping[Place, VariantScores]) -> tuple[Row
     """A method's averages over the variants that it has, with intervals, and the replicates of its score."""
     present = [own for own in scores.values() if method in own.runs]
     row: Row = {"variants": len(present), "runs": sum(len(own.runs[method]) for own in present)}
-    means = {name: np.mean([own.quantity(method, name) for own in present], axis=0) for name in QUANTITIES}
+    means = {name: _mean(method, name, present) for name in QUANTITIES}
     for name, values in means.items():
         row |= _spread(name, values)
     return row, means["score"]
+
+
+def _mean(method: str, name: str, present: Sequence[VariantScores]) -> np.ndarray:
+    """The average over the variants on which the quantity says something; NaN where it does on none."""
+    own = [scores.quantity(method, name) for scores in present if scores.informs(name)]
+    return np.mean(own, axis=0) if own else np.full(present[0].replicates + 1, np.nan)

@@ -10,9 +10,10 @@ import pandas as pd
 
 from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
+from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import reported, strata_masks
 from benchmark.statistics.bootstrap import SEED, EntityWeights, entity_weights, mean_of_picks, picks
-from benchmark.statistics.scores import AXES, Key, Replicated, Scored, score_run, usable_keys
+from benchmark.statistics.scores import AXES, Key, Replicated, Scored, axis_keys, score_run, usable_keys
 
 QUANTITIES = (*AXES, "score")
 
@@ -46,6 +47,13 @@ class VariantScores:
         """An axis or the score of a method, averaged over its drawn seeds: (replicates + 1,)."""
         own = [run.scored.score if name == "score" else run.scored.axes[name] for run in self.runs[method].values()]
         return mean_of_picks(np.vstack(own), seed_picks(len(own), self.replicates))
+
+    def informs(self, name: str) -> bool:
+        """Whether an axis has informative metrics here; the score has those of the axes that do."""
+        attacked = [key for key in self.usable if key[0] != MODEL_STAGE]
+        if name == "robustness":
+            return any(axis_keys([key], "forgetting", key[0]) for key in attacked)
+        return name == "score" or bool(axis_keys(list(self.usable), name, MODEL_STAGE))
 
     def worst_attack(self, method: str) -> str:
         """The attack after which least forgetting is left, averaged over seeds; empty without attacks."""
@@ -114,7 +122,8 @@ def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], rep
     target = replicate(target_frame, weights)
     oracles: list[Replicated] = [replicate(examples[i], weights) for i in by_role["oracle"]["id"]]
     chosen = picks(len(oracles), replicates, rng)
-    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in oracles[0]}
+    common = [key for key in oracles[0] if all(key in other for other in oracles)]
+    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in common}
     usable = usable_keys(target, oracles)
     runs: dict[str, dict[int, Run]] = {}
     for row in by_role["method"].to_dict("records") if "method" in by_role else []:

@@ -28,7 +28,7 @@ def _frame(columns, per_entity, strata):
             "example": [f"{split}-{i}" for i in range(count)],
             "entity": [f"{split}-person-{i // per_entity:03}" for i in range(count)],
             "kind": "question",
-            "features": "",
+            "features": "extractable",
             "strata": [json.dumps(strata(i)) for i in range(count)],
         }
         parts.append(pd.DataFrame(rows | metrics))

@@ -5,6 +5,7 @@ from models import tiny_model, tiny_tokenizer
 from pydantic import ValidationError
 from test_tofu import data  # noqa: F401 (a fixture)
 
+from benchmark.errors import BadInput
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.models.store import ArtefactStore, made_of
 from benchmark.planning import Planner
@@ -56,6 +57,16 @@ def test_records_with_published_models_are_other_records(folders, tmp_path):
 
 
 @pytest.mark.usefixtures("data")
+def test_what_retraining_starts_from_is_part_of_a_record(folders, tmp_path):
+    """The published models and the track's name are the same, the base from which `retrain` is tuned is not."""
+    tiny_model(seed=9).save_pretrained(tmp_path / "other" / "base")
+    tiny_tokenizer().save_pretrained(tmp_path / "other" / "base")
+    other = suite_of(folders, tracks=[str(tmp_path / "other" / "base")])
+    ids = [{c.method_name: c.id for c in planned(s, tmp_path).cells} for s in (suite_of(folders), other)]
+    assert ids[0]["retrain"] != ids[1]["retrain"]
+
+
+@pytest.mark.usefixtures("data")
 def test_what_is_not_fine_tuned_for_one_request_cannot_be_published(folders, tmp_path):
     suite = suite_of(folders, ["tofu_continual/forget01"], "tofu_continual/forget01")
     assert "for one request" in planned(suite, tmp_path).missing[0]
@@ -70,11 +81,19 @@ def test_a_folder_that_is_no_model_is_said(folders, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"published": "tofu/forget01"}, "is none of the suite's tasks"),
-        ({"oracles": 3}, "has 2 oracles, the suite wants 3"),
-        ({"tracks": ["smollm2-135m", "pythia-1.4b"]}, "of one track"),
+        ({"published": "tofu"}, "published: tofu: name one variant, as tofu/forget01"),
+        ({"published": "tofu/forget99"}, "forget99"),
+        ({"tracks": ["smollm2-135m", "pythia-1.4b"]}, "those of one pretrained track"),
+        ({"tracks": ["controlled-1m"]}, "those of one pretrained track"),
     ],
 )
-def test_suites_that_name_too_little_or_too_much_are_refused(folders, changes, message):
-    with pytest.raises(ValidationError, match=message):
-        suite_of(folders, **changes)
+def test_names_that_could_be_passed_over_are_bad_input(folders, tmp_path, changes, message):
+    suite = suite_of(folders, **changes)
+    suite = suite.model_copy(update={"tasks": ["tofu_small", "fictitious"]})
+    with pytest.raises(BadInput, match=message):
+        planned(suite, tmp_path)
+
+
+def test_fewer_oracles_than_the_suite_wants_are_refused(folders):
+    with pytest.raises(ValidationError, match="has 2 oracles, the suite wants 3"):
+        suite_of(folders, oracles=3)

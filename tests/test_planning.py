@@ -1,0 +1,86 @@
+"""Plans: which of a suite's entries run where, what is in an id, and how long it is said to take."""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmark.errors import BadInput
+from benchmark.estimates import Estimates
+from benchmark.models.store import ArtefactStore
+from benchmark.models.tracks import SMOLLM2
+from benchmark.planning import Planner, Variant, restrict
+from benchmark.records.store import ResultStore
+from benchmark.suite import Suite
+
+RATES = {"controlled-1m": 1e-4, "tiny-dev": 1e-3}
+METHODS = [
+    "none",
+    *({"name": "grad_diff", "tracks": [track], "parameters": {"learning_rate": r}} for track, r in RATES.items()),
+    {"name": "npo", "tasks": ["memorized"], "parameters": {"learning_rate": 1e-5}},
+    {"name": "npo", "tasks": ["frequency"], "parameters": {"learning_rate": 2e-5}},
+]
+
+
+def suite_of(**changes):
+    fields = {"tracks": list(RATES), "tasks": ["frequency/low", "memorized"], "methods": METHODS, "oracles": 2}
+    return Suite(name="s", description="", **fields | changes)
+
+
+def planned(suite, tmp_path):
+    return Planner(ArtefactStore(tmp_path / "home"), ResultStore(tmp_path / "out")).plan(suite)
+
+
+def placed(plan, method):
+    return {(c.track, c.task, c.parameters["learning_rate"]) for c in plan.cells if c.method_name == method}
+
+
+def test_an_entry_runs_on_its_own_tracks_and_tasks(tmp_path):
+    plan = planned(suite_of(), tmp_path)
+    assert placed(plan, "grad_diff") == {(t, task, r) for t, r in RATES.items() for task in ("frequency", "memorized")}
+    assert placed(plan, "npo") == {
+        (track, task, rate) for track in RATES for task, rate in (("memorized", 1e-5), ("frequency", 2e-5))
+    }
+
+
+def test_a_track_can_be_kept_to_some_tasks(tmp_path):
+    plan = planned(suite_of(only={"tiny-dev": ["frequency/low"]}), tmp_path)
+    assert {(c.track, c.task) for c in plan.references} == {
+        ("controlled-1m", "frequency"),
+        ("controlled-1m", "memorized"),
+        ("tiny-dev", "frequency"),
+    }
+
+
+@pytest.mark.parametrize(
+    "changes", [{"only": {"tiny": ["memorized"]}}, {"methods": [{"name": "none", "tracks": ["tiny"]}]}]
+)
+def test_a_track_that_is_mistyped_is_bad_input(tmp_path, changes):
+    with pytest.raises(BadInput, match="tiny-dev"):
+        planned(suite_of(**changes), tmp_path)
+
+
+@pytest.mark.parametrize(("task", "rate"), [("memorized", 1e-5), ("frequency/low", 2e-5)])
+def test_of_a_methods_entries_those_for_the_named_task_are_taken(tmp_path, task, rate):
+    suite, _ = restrict(suite_of(), ["tiny-dev"], [task], ["npo"], [])
+    assert placed(planned(suite, tmp_path), "npo") == {("tiny-dev", task.partition("/")[0], rate)}
+
+
+def test_a_task_that_the_suite_lacks_takes_the_methods_entries_for_others(tmp_path):
+    suite, _ = restrict(suite_of(), ["tiny-dev"], ["fictitious"], ["npo"], [])
+    assert {rate for _, _, rate in placed(planned(suite, tmp_path), "npo")} == {1e-5, 2e-5}
+
+
+def test_how_pretrained_models_are_attacked_is_part_of_their_ids():
+    slow = Variant(SMOLLM2, "real_entities", "low", 3)
+    assert slow.settings != replace(slow, track=replace(SMOLLM2, relearning_rate=1e-3)).settings
+
+
+def test_a_larger_task_is_said_to_take_longer(tmp_path):
+    suite = suite_of(tracks=["smollm2-135m"], tasks=["real_entities/mid", "real_entities_small"], methods=["none"])
+    plan = planned(suite, tmp_path)
+    if plan.missing:
+        pytest.skip(plan.missing[0])
+    seconds = {(j.kind, j.variant.task): Estimates([]).seconds(j) for j in plan.jobs}
+    for kind in ("references", "cell"):
+        assert 1.5 < seconds[kind, "real_entities"] / seconds[kind, "real_entities_small"] < 5
+    assert Estimates([]).total(plan.jobs, 2) < Estimates([]).total(plan.jobs, 1)
