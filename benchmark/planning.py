@@ -378,7 +378,7 @@ class Planner:
             yield variant.job(base, "base", f"shared base · {variant.track.name}", frozenset())
         for seed in seeds:
             for unseen, key in zip(variant.readings(seed), variant.model_keys(seed, self.store), strict=True):
-                if not self.store.has("models", key):
+                if key != base and not self.store.has("models", key):  # a pretrained target can be the base itself
                     label = _model_label(variant, seed, unseen)
                     yield variant.job(key, "model", label, needs, seed=seed, unseen=unseen)
 

@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+import pytest
+
 from benchmark.executors.local import LocalExecutor
 from benchmark.models.tracks import CONTROLLED
 from benchmark.planning import Job, Variant
@@ -53,6 +55,11 @@ def test_a_dead_worker_costs_its_job_and_no_other():
     found = ends(run([job("die"), *(job(f"j{i}") for i in range(5))]))
     assert found["die"] == ("lost", "the worker process died (exit code -9)")
     assert all(found[f"j{i}"] == ("done", "ok") for i in range(5))
+
+
+def test_jobs_that_wait_for_each_other_are_an_error_and_no_endless_wait():
+    with pytest.raises(RuntimeError, match="2 jobs wait for each other, first x"):
+        run([job("a"), job("x", ["y"]), job("y", ["x"])])
 
 
 def test_what_needs_a_failed_job_is_skipped():

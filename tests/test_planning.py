@@ -84,3 +84,15 @@ def test_a_larger_task_is_said_to_take_longer(tmp_path):
     for kind in ("references", "cell"):
         assert 1.5 < seconds[kind, "real_entities"] / seconds[kind, "real_entities_small"] < 5
     assert Estimates([]).total(plan.jobs, 2) < Estimates([]).total(plan.jobs, 1)
+
+
+def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tmp_path):
+    """In an empty store: the job that fetches the base must not need itself."""
+    plan = planned(suite_of(tracks=["smollm2-135m"], tasks=["real_entities_small"], methods=["none"]), tmp_path)
+    if plan.missing:
+        pytest.skip(plan.missing[0])
+    assert [job.kind for job in plan.jobs] == ["base", "references", "cell"]
+    done = set()
+    for job in plan.jobs:
+        assert job.needs <= done
+        done.add(job.id)

@@ -52,6 +52,11 @@ def _serve(connection: Connection, prepare: Callable[[], None], execute: Callabl
             connection.send(traceback.format_exception_only(error)[-1].strip())
 
 
+def _ready(waiting: Sequence[Job], done: set[str], known: set[str]) -> Job | None:
+    """The first job whose dependencies, as far as they are jobs of this run, are done."""
+    return next((job for job in waiting if (job.needs & known) <= done), None)
+
+
 class LocalExecutor:
     """Runs jobs on `workers` spawned processes, dependencies first.
 
@@ -75,6 +80,8 @@ class LocalExecutor:
         try:
             while waiting or any(w.job for w in workers):
                 waiting = self._skip(waiting, failed, notify)
+                if waiting and not any(w.job for w in workers) and not _ready(waiting, done, known):
+                    raise RuntimeError(f"{len(waiting)} jobs wait for each other, first {waiting[0].label}")
                 self._assign(workers, waiting, done, known, notify)
                 for index, worker in enumerate(workers):
                     if worker.job is None and worker.process.exitcode is not None:
@@ -111,7 +118,7 @@ class LocalExecutor:
         workers: list[_Worker], waiting: list[Job], done: set[str], known: set[str], notify: Callable[[Event], None]
     ) -> None:
         for worker in (w for w in workers if w.job is None and w.process.exitcode is None):
-            ready = next((job for job in waiting if (job.needs & known) <= done), None)
+            ready = _ready(waiting, done, known)
             if ready is None:
                 return
             waiting.remove(ready)
