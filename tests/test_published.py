@@ -228,7 +228,7 @@ def test_more_is_said_of_frequent_entities_after_equal_unlearning(real, method):
 
 
 def test_probabilities_hide_what_is_said(real):
-    """Of frequent entities `grad_diff` and `npo` leave less probable answers than of rare ones, and say more of them."""
+    """Of frequent entities both leave answers less probable than of rare ones, and yet say more of them."""
     for method in ("grad_diff", "npo"):
         rows = real_rows(real, "paraphrased_probability", method)["value"]
         assert rows["high"] < rows["low"]
