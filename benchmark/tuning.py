@@ -122,9 +122,9 @@ defaults.
     SMOLLM2_DEV: f"""## SmolLM2
 
 Four trials on other facts than the scored ones (track `{SMOLLM2_DEV}`, `real_entities/mid`): three, and then one more
-beyond the end at which the best of them lay; `tau` tunes at the rate chosen for `task_arithmetic`. The learning rate of
-the attack `relearn_disjoint` was looked at on the same facts: at that of the models trained here the target itself
-forgets. What was chosen is in the suites `smollm2` and `custom`.
+beyond the end at which the best of them lay (`tau` four at once, tuning at the rate chosen for `task_arithmetic`). The
+learning rate of the attack `relearn_disjoint` was looked at on the same facts: at that of the models trained here the
+target itself forgets. What was chosen is in the suites `smollm2` and `custom`.
 
 `palimpsest run --suite tuning-smollm2 --out results` makes the records, in half an hour on two cores.
 """,
