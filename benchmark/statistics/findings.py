@@ -13,6 +13,8 @@ from benchmark.statistics.ranking import Standings
 
 REFERENCES = ("target", "oracle")
 AT_LEVEL = (STEPS, LOST, "outliers", "mia_unlearned")
+SAID = ("exact_answer", "leak_at_16")
+ORDERED = ("low", "mid", "high")
 
 
 def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
@@ -30,7 +32,8 @@ def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
 def findings(standings: Standings, task: str, methods: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
     """Tables by title, each with a row per method or variant; `methods` narrows and orders the rows of methods."""
     tables = {
-        "What is left of the forgotten": _left(standings, task),
+        "What is left of the forgotten": _left(standings, task, KNOWLEDGE),
+        "What is still said of the forgotten": _left(standings, task, SAID),
         "Where a level of forgetting is reached": _levels(_of(standings.levels, task)),
         f"Differences to {BASELINE} there": _levels(_of(standings.rivals, task)),
         "Differences between variants": _contrasts(standings, task),
@@ -61,16 +64,22 @@ def _said(rows: pd.DataFrame, index: list[str], columns: str) -> pd.DataFrame:
     return table.reindex(wanted).fillna("–").rename_axis(columns=None).reset_index()
 
 
+def _places(names: pd.Series) -> pd.Series:
+    """What to sort names by: low, mid and high in this order, all others by name before them."""
+    return names.map({name: f"~{i}" for i, name in enumerate(ORDERED)}).fillna(names)
+
+
 def _of(frame: pd.DataFrame, task: str) -> pd.DataFrame:
     return frame[frame["task"] == task] if len(frame) else frame
 
 
-def _left(standings: Standings, task: str) -> pd.DataFrame:
-    """Knowledge of the forget set at the end, a column per variant, references first."""
+def _left(standings: Standings, task: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """Metrics of the forget set at the end, a column per variant, references first."""
     rows = _of(standings.strata, task)
     if rows.empty:
         return rows
-    rows = rows[rows["metric"].isin(KNOWLEDGE) & (rows["stratum"] == ALL)]
+    rows = rows[rows["metric"].isin(metrics) & (rows["stratum"] == ALL)]
+    rows = rows.sort_values(["metric", "variant"], key=_places, kind="stable")
     rows = rows.assign(column=rows["metric"] + rows["variant"].map(lambda name: "" if name == ALL else f", {name}"))
     first = rows["method"].isin(REFERENCES)
     return _said(pd.concat([rows[first], rows[~first]]), ["method"], "column")
@@ -89,6 +98,7 @@ def _contrasts(standings: Standings, task: str) -> pd.DataFrame:
 
 def _misalignment(rows: pd.DataFrame) -> pd.DataFrame:
     """Knowledge by generation less that by probability, how they go together, and how often they contradict."""
+    rows = rows.sort_values("variant", key=_places, kind="stable")
     return _said(rows[rows["stratum"] == ALL], ["variant", "method"], "quantity") if len(rows) else rows
 
 
