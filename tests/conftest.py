@@ -1,11 +1,13 @@
 """What several test folders share: a sample, a model's samples, and a small results folder that validates."""
 
+import pickle
 import random
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from benchmark.metrics import METRICS, Sample
 from benchmark.metrics.distribution import SUMMARIES
@@ -27,9 +29,18 @@ from benchmark.records.schema import (
 from benchmark.records.store import ResultStore
 from leaderboard.board import load_board
 
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbours": 2, "general": 2, "holdout": 4}
 # How well each synthetic model knows the forget set and all the rest.
 KNOWLEDGE = {"target": (0.9, 0.9), "oracle": (0.2, 0.9), "alpha": (0.3, 0.85), "beta": (0.7, 0.6)}
+
+
+LONG = ("test_run", "test_published", "test_documents", "test_vllm_engine", "test_run_on_pretrained_model")
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take longest come first, so that two processes end together."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 def logs(*probabilities):
@@ -192,6 +203,12 @@ def results(tmp_path, _template):
 
 
 @pytest.fixture(scope="session")
-def published():
-    """The committed records with their standings, computed once for all tests."""
-    return load_board(Path(__file__).resolve().parents[1] / "results")
+def published(tmp_path_factory, worker_id):
+    """The committed records with their standings, computed by one of the processes that run the tests."""
+    if worker_id == "master":
+        return load_board(RESULTS)
+    file = tmp_path_factory.getbasetemp().parent / "published.pickle"
+    with FileLock(f"{file}.lock"):
+        if not file.is_file():
+            file.write_bytes(pickle.dumps(load_board(RESULTS)))
+        return pickle.loads(file.read_bytes())
