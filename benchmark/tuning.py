@@ -131,11 +131,11 @@ target itself forgets. What was chosen is in the suites `smollm2` and `custom`.
 }
 
 
-def page(results: ResultStore) -> str:
+def page(found: Mapping[str, Mapping[str, list[Trial]]]) -> str:
     """docs/TUNING.md from the trials of each method on each development track."""
     parts = [INTRODUCTION]
     for track, section in SECTIONS.items():
-        parts += [section, *_tables(trials(results, track))]
+        parts += [section, *_tables(found[track])]
     return "\n".join(parts)
 
 

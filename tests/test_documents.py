@@ -12,7 +12,7 @@ from benchmark.records.store import ResultStore
 from benchmark.reference import methods_page, metrics_page
 from benchmark.registry import methods, tasks
 from benchmark.suite import load_suite
-from benchmark.tuning import CONTROLLED_DEV, SMOLLM2_DEV, chosen, page, trials
+from benchmark.tuning import CONTROLLED_DEV, SECTIONS, SMOLLM2_DEV, chosen, page, trials
 from leaderboard.documents import documents
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,8 +24,14 @@ def test_generated_pages_are_up_to_date():
     assert (ROOT / "docs/METRICS.md").read_text() == metrics_page()
 
 
-def test_defaults_are_those_that_the_trials_speak_for():
-    found = trials(ResultStore(ROOT / "results"), CONTROLLED_DEV)
+@pytest.fixture(scope="module")
+def tried():
+    """The trials of every method by development track."""
+    return {track: trials(ResultStore(ROOT / "results"), track) for track in SECTIONS}
+
+
+def test_defaults_are_those_that_the_trials_speak_for(tried):
+    found = tried[CONTROLLED_DEV]
     assert set(found) == {name for name, cls in methods().items() if not cls.anchor}
     for name, own in found.items():
         assert create(methods()[name], {}).parameters["learning_rate"] == chosen(own)
@@ -33,8 +39,8 @@ def test_defaults_are_those_that_the_trials_speak_for():
 
 
 @pytest.mark.parametrize("suite", ["smollm2", "custom", "quick"])
-def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(suite):
-    found = trials(ResultStore(ROOT / "results"), SMOLLM2_DEV)
+def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(suite, tried):
+    found = tried[SMOLLM2_DEV]
     assert set(found) == {name for name, cls in methods().items() if not cls.anchor}
     assert {len(own) for own in found.values()} == {4}
     entries = [entry for entry in load_suite(suite).methods if "learning_rate" in entry.parameters]
@@ -44,8 +50,8 @@ def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(sui
         assert entry.parameters.get("tuning_rate") in (None, chosen(found["task_arithmetic"]))
 
 
-def test_the_page_of_trials_is_up_to_date():
-    assert (ROOT / "docs/TUNING.md").read_text() == page(ResultStore(ROOT / "results"))
+def test_the_page_of_trials_is_up_to_date(tried):
+    assert (ROOT / "docs/TUNING.md").read_text() == page(tried)
 
 
 def test_the_figures_of_readme_and_cards_are_those_of_the_records(published):
