@@ -11,7 +11,7 @@ from benchmark.attacks import ATTACKS
 from benchmark.attacks.quantize import round_to_nearest
 from benchmark.attacks.relearn import halves
 from benchmark.data import Budget, Example, Pair
-from benchmark.models.tracks import CONTROLLED
+from benchmark.models.tracks import CONTROLLED, SMOLLM2
 from benchmark.training.sequences import answer_nll, collate
 
 FORGET = [Example(f"{p}.{i}", p, f"Question {i} about {p}?", f"Answer {i}") for p in "abcd" for i in range(3)]
@@ -46,6 +46,17 @@ def test_relearning_teaches_the_first_half():
     attacked = ATTACKS["relearn_disjoint"].apply(model, tiny_tokenizer(), FORGET, track, seed=0)
     batch = collate([Pair(e.prompt, e.answer) for e in halves(FORGET)[0]], tiny_tokenizer())
     assert answer_nll(attacked, batch).mean() < answer_nll(model, batch).mean()
+
+
+def test_relearning_takes_the_rate_of_the_track():
+    model = tiny_model()
+    tracks = [replace(SMOLLM2, budget=Budget(steps=8, batch_size=4), relearning_rate=rate) for rate in (1e-5, 1e-3)]
+    attack = ATTACKS["relearn_disjoint"]
+    slow, fast = (attack.apply(model, tiny_tokenizer(), FORGET, track, seed=0).state_dict() for track in tracks)
+    before = model.state_dict()
+    assert sum(float((slow[k] - before[k]).abs().sum()) for k in slow) < 0.1 * sum(
+        float((fast[k] - before[k]).abs().sum()) for k in fast
+    )
 
 
 @pytest.mark.parametrize("name", ATTACKS)

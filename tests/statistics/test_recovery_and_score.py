@@ -211,6 +211,13 @@ def test_a_value_that_is_not_there_never_scores_better_than_the_worst_one(key):
     assert np.isnan(found) or found <= worst
 
 
+def test_keys_that_other_entities_would_turn_around_are_not_usable():
+    draws = np.where(np.arange(1001) % 10 == 9, 0.0, 0.9)
+    oracles = [{PARAPHRASED: np.full(1001, 0.1)}, {PARAPHRASED: np.full(1001, 0.2)}]
+    assert usable_keys({PARAPHRASED: draws}, oracles) == set()
+    assert usable_keys({PARAPHRASED: np.full(1001, 0.9)}, oracles) == {PARAPHRASED}
+
+
 def test_usable_keys_follow_the_rule():
     def replicated(values):
         return {key: np.full(3, value) for key, value in values.items()}
