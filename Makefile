@@ -5,7 +5,7 @@ OUT ?= runs
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv vllm bench site test lint docs clean
+.PHONY: help venv vllm bench site test audit lint docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -36,11 +36,14 @@ bench: .venv/.installed  ## run the suite (SUITE=quick) into OUT=runs, print the
 site: .venv/.installed  ## build the leaderboard of the published records in results/
 	$(BIN)/palimpsest site --results results --out site
 
-test: venv  ## lint, type-check and run all tests
+test: venv  ## lint, type-check and run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+audit: venv  ## recompute every published value from its samples
+	$(BIN)/python -m pytest -m audit
 
 lint: venv  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ from benchmark.metrics.values import ALL
 from benchmark.planning import expand_tasks
 from benchmark.records.schema import variant_name
 from benchmark.records.store import ResultStore
-from benchmark.records.validation import Folder, validate
+from benchmark.records.validation import CHECKS, Folder, validate
 from benchmark.registry import methods
 from benchmark.report import HELD_OUT_BAR, TRAINED_BAR, print_task
 from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
@@ -38,8 +38,16 @@ def board(track):
     return track.standings
 
 
+@pytest.mark.audit
 def test_every_published_value_recomputes_from_its_samples():
     assert [str(finding) for finding in validate(Folder(ResultStore(RESULTS)))] == []
+
+
+def test_every_tenth_published_record_recomputes_from_its_samples():
+    folder = Folder(ResultStore(RESULTS))
+    assert folder.unreadable == []
+    for path, record in list(folder.records.items())[::10]:
+        assert [message for check in CHECKS for message in check(path, record, folder)] == [], path
 
 
 def test_the_suite_cpu_is_complete_and_without_errors(records):

@@ -1,7 +1,7 @@
 """What a metric is, and the weighted aggregates that make every metric resamplable.
 
-A metric has a per-example part (`example`) and an aggregate. Aggregates take the values (n,) of a split with weights
-of shape (B, n), one row per bootstrap replicate (a row of ones is the plain value), and the values and weights of the
+A metric has a per-example part (`example`) and an aggregate. Aggregates take the values (n,) of a split with their
+draws, B bootstrap replicates (one in which everything counts once is the plain value), and the values and draws of the
 membership holdout, which few of them use; they return (B,). An example drawn twice weighs two. Per-example values that
 are NaN have failed: they weigh nothing and are counted as `n_failed`.
 """
@@ -23,6 +23,35 @@ QUESTION, TEXT = frozenset({"question"}), frozenset({"text"})
 BOTH = QUESTION | TEXT
 
 
+@dataclass(frozen=True)
+class Draws:
+    """How often each of B replicates draws each of n examples: those of a cluster are drawn together.
+
+    `weights` are those of the clusters, (B, clusters); `cluster` is the column of each example, (n,).
+    """
+
+    weights: np.ndarray
+    cluster: np.ndarray
+
+    @staticmethod
+    def plain(count: int) -> Draws:
+        """One replicate in which each of `count` examples counts once."""
+        return Draws(np.ones((1, 1)), np.zeros(count, dtype=int))
+
+    def only(self, examples: np.ndarray) -> Draws:
+        """Those of some of the examples: (n,) booleans."""
+        return Draws(self.weights, self.cluster[examples])
+
+    def each(self) -> np.ndarray:
+        """The weight of each example: (B, n)."""
+        return self.weights[:, self.cluster]
+
+    def sums(self, rows: np.ndarray) -> np.ndarray:
+        """The weighted sums of rows of values, (S, n), as (B, S): by clusters first, which are fewer than examples."""
+        member = np.equal.outer(self.cluster, np.arange(self.weights.shape[1])).astype(float)
+        return self.weights @ (rows @ member).T
+
+
 def holdout_weight_below(
     values: np.ndarray, holdout: np.ndarray, weights: np.ndarray, side: Literal["left", "right"]
 ) -> np.ndarray:
@@ -32,52 +61,46 @@ def holdout_weight_below(
     return below[:, np.searchsorted(holdout[order], values, side=side)]
 
 
-def own_values(values: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
+def own_values(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
     """What an example contributes to most metrics: its value, whatever the holdout."""
     return values[None]
 
 
-def shares_below(values: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
+def shares_below(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
     """Share of the holdout below each value, ties counting half: their mean is the AUC; NaN without holdout."""
-    lower = holdout_weight_below(values, holdout, holdout_weights, "left")
-    upper = holdout_weight_below(values, holdout, holdout_weights, "right")
+    weights = drawn.each()
+    lower = holdout_weight_below(values, holdout, weights, "left")
+    upper = holdout_weight_below(values, holdout, weights, "right")
     with np.errstate(invalid="ignore"):
-        return (lower + upper) / 2 / holdout_weights.sum(1, keepdims=True)
+        return (lower + upper) / 2 / weights.sum(1, keepdims=True)
 
 
 @dataclass(frozen=True)
 class Aggregate:
     """The weighted mean, or the sum if `summed`, of what the examples contribute, and then `finish` on that.
 
-    `contributions` takes values (n,), the values (m,) of the holdout and its weights (B, m), none of them NaN, and
+    `contributions` takes values (n,), the values (m,) of the holdout and its draws, none of the values NaN, and
     returns (B, n), or (1, n) where the holdout does not matter.
     """
 
-    contributions: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] = own_values
+    contributions: Callable[[np.ndarray, np.ndarray, Draws], np.ndarray] = own_values
     summed: bool = False
     finish: Callable[[np.ndarray], np.ndarray] | None = None
 
-    def __call__(
-        self, values: np.ndarray, weights: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray
-    ) -> np.ndarray:
+    def __call__(self, values: np.ndarray, drawn: Draws, holdout: np.ndarray, holdout_drawn: Draws) -> np.ndarray:
         """(B,), NaN where no weight is left."""
-        return self.by_stratum(values, weights, np.ones((1, len(values))), holdout, holdout_weights)[0]
+        return self.by_stratum(values, drawn, np.ones((1, len(values))), holdout, holdout_drawn)[0]
 
     def by_stratum(
-        self,
-        values: np.ndarray,
-        weights: np.ndarray,
-        masks: np.ndarray,
-        holdout: np.ndarray,
-        holdout_weights: np.ndarray,
+        self, values: np.ndarray, drawn: Draws, masks: np.ndarray, holdout: np.ndarray, holdout_drawn: Draws
     ) -> np.ndarray:
         """The same for each of the strata of which `masks`, (S, n), has ones: (S, B)."""
         scored, known = ~np.isnan(values), ~np.isnan(holdout)
-        own, strata = weights[:, scored], np.asarray(masks, dtype=float)[:, scored]
-        parts = self.contributions(values[scored], holdout[known], holdout_weights[:, known])
-        sums = (own * parts) @ strata.T if len(parts) > 1 else own @ (parts * strata).T
+        own, strata = drawn.only(scored), np.asarray(masks, dtype=float)[:, scored]
+        parts = self.contributions(values[scored], holdout[known], holdout_drawn.only(known))
+        sums = (own.each() * parts) @ strata.T if len(parts) > 1 else own.sums(parts * strata)
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = np.where(strata.any(1), sums, np.nan) if self.summed else sums / (own @ strata.T)
+            found = np.where(strata.any(1), sums, np.nan) if self.summed else sums / own.sums(strata)
         return (self.finish(found) if self.finish else found).T
 
 

@@ -15,6 +15,7 @@ from benchmark.metrics.base import (
     BOTH,
     TEXT,
     Aggregate,
+    Draws,
     Metric,
     auc,
     holdout_weight_below,
@@ -51,14 +52,15 @@ def zlib_ratio(sample: Sample) -> float:
     return math.fsum(sample.logprobs) / len(zlib.compress(sample.answer.encode()))
 
 
-def bits_of_rank(values: np.ndarray, holdout: np.ndarray, holdout_weights: np.ndarray) -> np.ndarray:
+def bits_of_rank(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
     """-log2((1 + #{r: nll(r) <= nll(x)}) / (1 + |R|)), the holdout being R, from mean log-probabilities.
 
     Our reading of Baluta et al. 2024 after Carlini et al. 2019: 0 where every never-seen sequence is as likely as x,
     log2(1 + |R|) where none is; NaN without holdout.
     """
-    total = holdout_weights.sum(1, keepdims=True)
-    likelier = total - holdout_weight_below(values, holdout, holdout_weights, "left")
+    weights = drawn.each()
+    total = weights.sum(1, keepdims=True)
+    likelier = total - holdout_weight_below(values, holdout, weights, "left")
     return np.where(total > 0, -np.log2((1 + likelier) / (1 + total)), np.nan)
 
 

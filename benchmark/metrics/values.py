@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Metric
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Draws, Metric
 from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, model_utility
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE, fraction_of
@@ -92,8 +92,7 @@ def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
-    one, other = np.ones((1, len(values))), np.ones((1, len(holdout)))
-    return float(metric.aggregate(values, one, holdout, other)[0])
+    return float(metric.aggregate(values, Draws.plain(len(values)), holdout, Draws.plain(len(holdout)))[0])
 
 
 def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) -> list[Metric]:

@@ -10,23 +10,35 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from benchmark.metrics.base import Draws
+
 REPLICATES = 1000
 SEED = 20240501
 LEVEL = 0.95
 
-EntityWeights = dict[tuple[str, str], np.ndarray]
+EntityWeights = dict[str, tuple[pd.Index, np.ndarray]]
 
 
 def entity_weights(examples: pd.DataFrame, replicates: int, rng: np.random.Generator) -> EntityWeights:
-    """For each (split, entity) of the examples, how often each replicate draws it: (replicates + 1,)."""
+    """By split, the entities of the examples and how often each replicate draws them: (replicates + 1, entities)."""
     weights: EntityWeights = {}
     for split, part in examples.groupby("split", sort=True):
-        entities = sorted(part["entity"].unique())
+        entities = pd.Index(sorted(part["entity"].unique()))
         n = len(entities)
         drawn = rng.multinomial(n, np.full(n, 1 / n), size=replicates)
-        counts = np.vstack([np.ones((1, n)), drawn])
-        weights |= {(str(split), entity): counts[:, i] for i, entity in enumerate(entities)}
+        weights[str(split)] = entities, np.vstack([np.ones((1, n)), drawn])
     return weights
+
+
+def draws_of(rows: pd.DataFrame, weights: EntityWeights) -> Draws:
+    """The draws of examples of one split, whose entities are those that were drawn; KeyError for another."""
+    if rows.empty:
+        return Draws(np.ones((len(next(iter(weights.values()))[1]), 0)), np.zeros(0, dtype=int))
+    entities, drawn = weights[rows["split"].iloc[0]]
+    cluster = entities.get_indexer(pd.Index(rows["entity"]))
+    if (cluster < 0).any():
+        raise KeyError(f"entities that were not drawn: {sorted(set(rows['entity'][cluster < 0]))}")
+    return Draws(drawn, cluster)
 
 
 def picks(count: int, replicates: int, rng: np.random.Generator) -> np.ndarray:

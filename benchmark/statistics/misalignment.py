@@ -14,7 +14,7 @@ import pandas as pd
 
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import strata_masks
-from benchmark.statistics.bootstrap import SEED, entity_weights, interval, mean_of_picks
+from benchmark.statistics.bootstrap import SEED, draws_of, entity_weights, interval, mean_of_picks
 from benchmark.statistics.variants import seed_picks
 
 PROBABILITY, GENERATION = "paraphrased_probability", "exact_answer"
@@ -42,7 +42,7 @@ def misalignment_rows(
     if usable.empty:
         return
     drawn = entity_weights(usable, replicates, np.random.default_rng(SEED))
-    weights = np.column_stack([drawn["forget", entity] for entity in usable["entity"]])
+    weights = draws_of(usable, drawn).each()
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method, runs in index[index["role"] == "method"].groupby("method", sort=True):
         frames = [_forget(examples[i]).loc[usable.index] for i in runs.sort_values("seed")["id"]]

@@ -12,7 +12,7 @@ from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import reported, strata_masks
-from benchmark.statistics.bootstrap import SEED, EntityWeights, entity_weights, mean_of_picks, picks
+from benchmark.statistics.bootstrap import SEED, EntityWeights, draws_of, entity_weights, mean_of_picks, picks
 from benchmark.statistics.scores import AXES, Key, Replicated, Scored, axis_keys, score_run, usable_keys
 
 QUANTITIES = (*AXES, "score")
@@ -67,37 +67,19 @@ def seed_picks(seeds: int, replicates: int) -> np.ndarray:
     return picks(seeds, replicates, np.random.default_rng([SEED, seeds]))
 
 
-def _weights_of(rows: pd.DataFrame, weights: EntityWeights) -> np.ndarray:
-    """(B, n) weights of the rows."""
-    if rows.empty:
-        return np.ones((len(next(iter(weights.values()))), 0))
-    return np.column_stack([weights[pair] for pair in zip(rows["split"], rows["entity"], strict=True)])
-
-
 def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.ndarray]:
     """Every metric of one model's example frame under the drawn weights, by stage, split, metric and stratum."""
     found: dict[Key, np.ndarray] = {}
-    drawn: dict[tuple[str, tuple[str, ...]], np.ndarray] = {}  # most stages have the same examples
     parts = {(str(stage), str(split)): part for (stage, split), part in examples.groupby(["stage", "split"], sort=True)}
     for (stage, split), part in parts.items():
         masks = strata_masks(part, stage)
         holdout = parts.get((stage, MEMBERSHIP_HOLDOUT), part.iloc[:0])
-        own, never_seen = (_cached(drawn, rows, weights) for rows in (part, holdout))
+        own, never_seen = draws_of(part, weights), draws_of(holdout, weights)
         for metric in reported(part, stage, split, holdout):
             values, other = (rows[metric.id].to_numpy(dtype=float) for rows in (part, holdout))
             by_stratum = metric.aggregate.by_stratum(values, own, np.vstack(list(masks.values())), other, never_seen)
             found |= {(stage, split, metric.id, name): row for name, row in zip(masks, by_stratum, strict=True)}
     return found
-
-
-def _cached(
-    drawn: dict[tuple[str, tuple[str, ...]], np.ndarray], rows: pd.DataFrame, weights: EntityWeights
-) -> np.ndarray:
-    """`_weights_of` the rows, kept in `drawn`."""
-    key = ("".join(rows["split"].iloc[:1]), tuple(rows["entity"]))
-    if key not in drawn:
-        drawn[key] = _weights_of(rows, weights)
-    return drawn[key]
 
 
 def _sizes(examples: pd.DataFrame) -> dict[Key, int]:

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
+from benchmark.metrics.base import Draws
 from benchmark.metrics.membership import exposures, out_of_fold_scores, two_sided_auc
 from benchmark.metrics.memorization import count_outliers
 from benchmark.metrics.values import example_frame, metric_values
@@ -33,7 +34,7 @@ def outliers_by_counting(values, holdout):
 
 def plain(aggregate, values, holdout):
     values, holdout = np.array(values, dtype=float), np.array(holdout, dtype=float)
-    return float(aggregate(values, np.ones((1, len(values))), holdout, np.ones((1, len(holdout))))[0])
+    return float(aggregate(values, Draws.plain(len(values)), holdout, Draws.plain(len(holdout)))[0])
 
 
 @pytest.fixture
@@ -68,7 +69,8 @@ def test_contrasts_agree_with_counting_and_weights_with_repetition(drawn, aggreg
         by_counting(np.repeat(values, own), np.repeat(holdout, other))
         for own, other in zip(weights, holdout_weights, strict=True)
     ]
-    assert aggregate(values, weights, holdout, holdout_weights) == pytest.approx(repeated)
+    drawn_values, drawn_holdout = (Draws(own, np.arange(own.shape[1])) for own in (weights, holdout_weights))
+    assert aggregate(values, drawn_values, holdout, drawn_holdout) == pytest.approx(repeated)
 
 
 @pytest.mark.parametrize("aggregate", [exposures, count_outliers])
@@ -118,7 +120,8 @@ def test_few_of_a_holdout_are_outliers_of_itself(size):
 def test_an_outlier_drawn_twice_counts_twice():
     values, holdout = np.array([1.0, 0.0]), np.zeros(10)
     weights = np.array([[2, 1], [0, 5]])
-    assert count_outliers(values, weights, holdout, np.ones((2, 10))).tolist() == [2, 0]
+    drawn, each = Draws(weights, np.arange(2)), Draws(np.ones((2, 1)), np.zeros(10, dtype=int))
+    assert count_outliers(values, drawn, holdout, each).tolist() == [2, 0]
 
 
 def attack_by_folds(forget, holdout):

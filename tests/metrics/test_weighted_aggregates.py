@@ -5,19 +5,24 @@ import pytest
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
 
-from benchmark.metrics.base import auc, mean
+from benchmark.metrics.base import Draws, auc, mean
 from benchmark.metrics.membership import exposures, two_sided_auc
 from benchmark.metrics.memorization import count_outliers
 
 NAN = float("nan")
 
 
+def each(weights):
+    """Draws of examples that are clusters of their own: (B, n) weights."""
+    return Draws(weights, np.arange(weights.shape[1]))
+
+
 def weighted_mean(values, weights):
-    return mean(values, weights, np.zeros(0), np.ones((len(weights), 0)))
+    return mean(values, each(weights), np.zeros(0), each(np.ones((len(weights), 0))))
 
 
 def weighted_auc(positive, negative, wp, wn):
-    return auc(positive, wp, negative, wn)
+    return auc(positive, each(wp), negative, each(wn))
 
 
 def auc_by_pairs(positive, negative):
@@ -128,7 +133,25 @@ def test_strata_taken_together_are_those_taken_one_by_one(drawn, aggregate):
     values, holdout, weights, holdout_weights = drawn
     values[3] = holdout[2] = NAN
     masks = np.array([np.ones(17), np.arange(17) % 2, np.arange(17) == 3, np.zeros(17)], dtype=bool)
-    together = aggregate.by_stratum(values, weights, masks, holdout, holdout_weights)
-    apart = [aggregate(values[m], weights[:, m], holdout, holdout_weights) for m in masks]
+    never_seen = each(holdout_weights)
+    together = aggregate.by_stratum(values, each(weights), masks, holdout, never_seen)
+    apart = [aggregate(values[m], each(weights[:, m]), holdout, never_seen) for m in masks]
     assert together == pytest.approx(np.vstack(apart), nan_ok=True)
     assert np.isnan(together[2:]).all()
+
+
+@pytest.mark.parametrize("aggregate", [mean, auc, two_sided_auc, exposures, count_outliers])
+def test_examples_of_a_cluster_weigh_what_it_weighs(drawn, aggregate):
+    """Whether their weight is told once or example by example."""
+    values, holdout, weights, holdout_weights = drawn
+    cluster, other = np.arange(17) % 4, np.arange(11) // 3
+    values[5] = holdout[0] = NAN
+    masks = np.array([np.ones(17), np.arange(17) < 8], dtype=bool)
+    once = aggregate.by_stratum(values, Draws(weights, cluster), masks, holdout, Draws(holdout_weights, other))
+    told = aggregate.by_stratum(values, each(weights[:, cluster]), masks, holdout, each(holdout_weights[:, other]))
+    assert once == pytest.approx(told, nan_ok=True)
+
+
+def test_a_plain_draw_counts_each_once():
+    assert Draws.plain(3).each().tolist() == [[1, 1, 1]]
+    assert Draws.plain(0).each().shape == (1, 0)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmark.metrics.base import mean
-from benchmark.statistics.bootstrap import LEVEL, entity_weights, interval, mean_of_picks, picks
+from benchmark.statistics.bootstrap import LEVEL, draws_of, entity_weights, interval, mean_of_picks, picks
 
 
 def rng(seed=0):
@@ -20,13 +20,13 @@ def examples():
 
 
 def test_the_first_row_counts_everything_once(examples):
-    assert all(w[0] == 1 for w in entity_weights(examples, 10, rng()).values())
+    assert all((drawn[0] == 1).all() for _, drawn in entity_weights(examples, 10, rng()).values())
 
 
 def test_each_replicate_draws_as_many_entities_as_there_are(examples):
     weights = entity_weights(examples, 200, rng())
     for split, count in (("forget", 5), ("retain", 3)):
-        drawn = np.column_stack([w for (s, _), w in weights.items() if s == split])
+        _, drawn = weights[split]
         assert drawn.shape == (201, count)
         assert (drawn.sum(1) == count).all()
         assert (drawn >= 0).all()
@@ -34,14 +34,24 @@ def test_each_replicate_draws_as_many_entities_as_there_are(examples):
 
 
 def test_every_entity_has_one_weight_that_all_its_examples_share(examples):
-    weights = entity_weights(examples, 10, rng())
-    assert set(weights) == set(zip(examples["split"], examples["entity"], strict=True))
+    forgotten = examples[examples["split"] == "forget"]
+    each = draws_of(forgotten, entity_weights(examples, 10, rng())).each()
+    assert each.shape == (11, len(forgotten))
+    for entity in forgotten["entity"].unique():
+        own = each[:, (forgotten["entity"] == entity).to_numpy()]
+        assert (own == own[:, :1]).all()
+    assert len(np.unique(each, axis=1).T) == 5, "and other entities have others"
+
+
+def test_entities_that_were_not_drawn_have_no_weight(examples):
+    weights = entity_weights(examples[examples["entity"] != "p2"], 10, rng())
+    with pytest.raises(KeyError, match="p2"):
+        draws_of(examples[examples["split"] == "forget"], weights)
 
 
 def test_entities_are_drawn_equally_often_however_many_examples_they_have(examples):
-    weights = entity_weights(examples, 4000, rng())
-    means = [w[1:].mean() for (split, _), w in weights.items() if split == "forget"]
-    assert means == pytest.approx([1] * 5, abs=0.06)
+    _, drawn = entity_weights(examples, 4000, rng())["forget"]
+    assert drawn[1:].mean(0) == pytest.approx([1] * 5, abs=0.06)
 
 
 def test_the_same_seed_gives_the_same_draws_in_any_order_of_rows(examples):
@@ -49,11 +59,13 @@ def test_the_same_seed_gives_the_same_draws_in_any_order_of_rows(examples):
     for order in (examples, examples[::-1], examples.sample(frac=1, random_state=1)):
         again = entity_weights(order, 50, rng(7))
         assert first.keys() == again.keys()
-        assert all((first[key] == again[key]).all() for key in first)
+        for (entities, drawn), (same, redrawn) in zip(first.values(), again.values(), strict=True):
+            assert entities.equals(same)
+            assert (drawn == redrawn).all()
 
 
 def test_another_seed_gives_other_draws(examples):
-    one, other = (entity_weights(examples, 50, rng(seed))[("forget", "p0")] for seed in (1, 2))
+    (_, one), (_, other) = (entity_weights(examples, 50, rng(seed))["forget"] for seed in (1, 2))
     assert (one != other).any()
 
 
@@ -96,8 +108,7 @@ def clusters(values):
 
 def interval_of_mean(values, entities, seed=0, replicates=1000):
     weights = entity_weights(entities, replicates, rng(seed))
-    columns = np.column_stack([weights[("forget", e)] for e in entities["entity"]])
-    return interval(mean(values, columns, np.zeros(0), columns[:, :0]))
+    return interval(mean(values, draws_of(entities, weights), np.zeros(0), draws_of(entities[:0], weights)))
 
 
 @pytest.mark.parametrize("count", [40, 150])
