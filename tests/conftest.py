@@ -35,12 +35,13 @@ SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbours": 2, "general": 2, "holdout
 KNOWLEDGE = {"target": (0.9, 0.9), "oracle": (0.2, 0.9), "alpha": (0.3, 0.85), "beta": (0.7, 0.6)}
 
 
-LONG = ("test_run", "test_published", "test_documents", "test_vllm_engine", "test_run_on_pretrained_model")
+# The files that take longest come first, so that two processes end together, and the two that need the standings of
+# what is published stand apart: the second would wait for the first.
+LONG = ("test_documents", "test_run", "test_vllm_engine", "test_run_on_pretrained_model", "test_published")
 
 
 def pytest_collection_modifyitems(items):
-    """The files that take longest come first, so that two processes end together."""
-    items.sort(key=lambda item: item.path.stem not in LONG)
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 def logs(*probabilities):
