@@ -133,11 +133,14 @@ def _split_values(
     return found
 
 
-def _summaries(frame: pd.DataFrame, values: list[Value], oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Forget quality with its statistic, and model utility, where the task has what they are made of."""
-    plain = {(v.metric, v.split): v for v in values if v.stage == MODEL_STAGE and v.stratum == ALL}
+def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
+    """Forget quality with its statistic, and model utility, where the final model has what they are made of."""
+    final = frame[frame["stage"] == MODEL_STAGE]
+    splits = {str(split): part for split, part in final.groupby("split")}
+    holdout = splits.get(MEMBERSHIP_HOLDOUT, final.iloc[:0])
+    told = {(m.id, split) for split, part in splits.items() for m in reported(part, MODEL_STAGE, split, holdout)}
     found = []
-    if ("truth_ratio", "forget") in plain:
+    if ("truth_ratio", "forget") in told:
         own = _truth_ratios(frame)
         p_value, statistic = forget_quality(own, [_truth_ratios(oracle) for oracle in oracles])
         scored = int((~np.isnan(own)).sum())
@@ -145,11 +148,12 @@ def _summaries(frame: pd.DataFrame, values: list[Value], oracles: Sequence[pd.Da
             Value(MODEL_STAGE, "forget", "forget_quality", ALL, p_value, scored, len(own) - scored),
             Value(MODEL_STAGE, "forget", "forget_quality_ks", ALL, statistic, scored, len(own) - scored),
         ]
-    if all(component in plain for component in MODEL_UTILITY):
-        parts = [plain[component] for component in MODEL_UTILITY]
-        counts = (sum(v.n_scored for v in parts), sum(v.n_failed for v in parts))
-        utility = model_utility({component: v.value for component, v in plain.items()})
-        found.append(Value(MODEL_STAGE, ALL, "model_utility", ALL, utility, *counts))
+    if told.issuperset(MODEL_UTILITY):
+        columns = {(name, split): splits[split][name].to_numpy(dtype=float) for name, split in MODEL_UTILITY}
+        plain = {own: _plain(METRICS[own[0]], values, np.zeros(0)) for own, values in columns.items()}
+        failed = sum(int(np.isnan(values).sum()) for values in columns.values())
+        scored = sum(map(len, columns.values())) - failed
+        found.append(Value(MODEL_STAGE, ALL, "model_utility", ALL, model_utility(plain), scored, failed))
     return found
 
 
@@ -169,4 +173,4 @@ def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[
         for metric in reported(part, stage, split, stage_rows):
             holdout = stage_rows[metric.id].to_numpy(dtype=float)
             values += _split_values(metric, stage, split, part, masks, holdout)
-    return values + _summaries(frame, values, oracles)
+    return values + summaries(frame, oracles)

@@ -34,6 +34,7 @@ def findings(standings: Standings, task: str, methods: Sequence[str] | None = No
     tables = {
         "What is left of the forgotten": _left(standings, task, KNOWLEDGE),
         "What is still said of the forgotten": _left(standings, task, SAID),
+        "TOFU's own measures, with their range over seeds": _summaries(_of(standings.summaries, task)),
         "Where a level of forgetting is reached": _levels(_of(standings.levels, task)),
         f"Differences to {BASELINE} there": _levels(_of(standings.rivals, task)),
         "Differences between variants": _contrasts(standings, task),
@@ -83,6 +84,11 @@ def _left(standings: Standings, task: str, metrics: Sequence[str]) -> pd.DataFra
     rows = rows.assign(column=rows["metric"] + rows["variant"].map(lambda name: "" if name == ALL else f", {name}"))
     first = rows["method"].isin(REFERENCES)
     return _said(pd.concat([rows[first], rows[~first]]), ["method"], "column")
+
+
+def _summaries(rows: pd.DataFrame) -> pd.DataFrame:
+    first = rows["method"].isin(REFERENCES)
+    return _said(pd.concat([rows[first], rows[~first]]), ["variant", "method"], "quantity")
 
 
 def _levels(rows: pd.DataFrame) -> pd.DataFrame:

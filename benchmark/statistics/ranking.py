@@ -12,6 +12,7 @@ from benchmark.statistics.bootstrap import REPLICATES, interval
 from benchmark.statistics.courses import contrast_rows, course_rows, level_rows, rival_rows
 from benchmark.statistics.misalignment import misalignment_rows
 from benchmark.statistics.requests import request_rows
+from benchmark.statistics.summaries import summary_rows
 from benchmark.statistics.tables import (
     COLUMNS,
     Place,
@@ -36,7 +37,8 @@ class Standings:
     `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way through the budget,
     `levels` what they come to where a level of forgetting is reached, `rivals` the differences of that to the
     baseline method, `contrasts` between variants. `requests`: values after each of several requests.
-    `misalignment`: what probabilities and generations say of the same forgotten examples.
+    `misalignment`: what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
+    measures, with their range over seeds.
     """
 
     table: pd.DataFrame
@@ -51,6 +53,7 @@ class Standings:
     contrasts: pd.DataFrame
     requests: pd.DataFrame
     misalignment: pd.DataFrame
+    summaries: pd.DataFrame
 
 
 def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
@@ -101,11 +104,13 @@ def standings(
     """
     scores: dict[Place, VariantScores] = {}
     apart: list[Row] = []
+    summed: list[Row] = []
     for (track, task, variant), group in index.groupby(["track", "task", "variant"], sort=True):
         if {"target", "oracle"} <= set(group["role"]):
             place = (str(track), str(task), str(variant))
             scores[place] = score_variant(group, examples, replicates)
             apart += misalignment_rows(place, group, examples, replicates)
+            summed += summary_rows(place, group, examples)
 
     def frame(rows: Callable, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
         return pd.DataFrame([row for place, own in scores.items() for row in rows(place, own)], columns=columns)
@@ -125,5 +130,6 @@ def standings(
             contrast_rows(scores), columns=(*PLACE, "minus", "method", "level", "quantity", *SPREAD)
         ),
         misalignment=pd.DataFrame(apart, columns=(*PLACE, "method", "stratum", "quantity", *SPREAD, "n")),
+        summaries=pd.DataFrame(summed, columns=(*PLACE, "method", "quantity", *SPREAD)),
         requests=frame(request_rows, (*PLACE, "method", "request", "quantity", *SPREAD)),
     )

@@ -1,0 +1,47 @@
+"""TOFU's own measures, forget quality and model utility, of models whose forgotten answers are sentences as TOFU's are.
+
+Maini et al. 2024, section 2.2. They are values of a model as a whole: their spread is that over seeds, not an interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.values import summaries
+from benchmark.sentences import SENTENCE
+
+Place = tuple[str, str, str]
+
+
+def summary_rows(
+    place: Place, index: pd.DataFrame, examples: Mapping[str, pd.DataFrame]
+) -> Iterator[dict[str, object]]:
+    """A row per method, target and oracle and quantity: the mean over its runs, the least and the greatest of them.
+
+    A run is compared with all oracles, an oracle with the others.
+    """
+    if not _of_sentences(examples[index.loc[index["role"] == "target", "id"].iloc[0]]):
+        return
+    oracles = list(index.loc[index["role"] == "oracle", "id"])
+    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    named = index["method"].where(index["role"] == "method", index["role"])
+    for method, runs in index.groupby(named, sort=True):
+        found: dict[str, list[float]] = {}
+        for own in runs["id"]:
+            for value in summaries(examples[own], [examples[other] for other in oracles if other != own]):
+                found.setdefault(value.metric, []).append(value.value)
+        yield from (where | {"method": method, "quantity": name} | _spread(values) for name, values in found.items())
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"value": float(np.mean(values)), "low": min(values), "high": max(values)}
+
+
+def _of_sentences(target: pd.DataFrame) -> bool:
+    """Whether most of the forgotten answers are sentences."""
+    features = target.loc[(target["stage"] == MODEL_STAGE) & (target["split"] == "forget"), "features"]
+    return bool(features.map(lambda own: SENTENCE in own.split()).mean() > 0.5)

@@ -1,0 +1,92 @@
+"""TOFU's own measures in the standings: against their definitions, over seeds, and only of answers that are sentences."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import hmean, ks_2samp
+
+from benchmark.metrics import METRICS
+from benchmark.metrics.distribution import MODEL_UTILITY
+from benchmark.statistics.summaries import summary_rows
+
+PLACE = ("track", "task", "variant")
+COUNT = 12
+
+
+def frame(known, seed, features="sentence extractable"):
+    """A model whose forget set is known about that well, and whose utility components are 0.4 to 0.8 of `known`."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for split in ("forget", "retain", "neighbours", "general"):
+        rows = {
+            "stage": "model",
+            "split": split,
+            "example": [f"{split}{i}" for i in range(COUNT)],
+            "entity": [f"{split}{i}" for i in range(COUNT)],
+            "kind": "question",
+            "features": features,
+            "strata": json.dumps({}),
+        }
+        for number, (metric, own) in enumerate(MODEL_UTILITY):
+            if own == split:
+                rows[metric] = known * (0.4 + 0.05 * number)
+        if split == "forget":
+            rows["truth_ratio_cw"] = np.clip(known + 0.2 * rng.standard_normal(COUNT), 0, 1)
+            rows["truth_ratio"] = rows["truth_ratio_cw"]
+        parts.append(pd.DataFrame(rows))
+    names = ["stage", "split", "example", "entity", "kind", "features", "strata", *METRICS]
+    return pd.concat(parts, ignore_index=True).reindex(columns=names)
+
+
+@pytest.fixture
+def board():
+    frames = {"t": frame(0.9, 0), "o1": frame(0.3, 1), "o2": frame(0.35, 2), "m0": frame(0.5, 3), "m1": frame(0.7, 4)}
+    roles = {"t": "target", "o1": "oracle", "o2": "oracle", "m0": "method", "m1": "method"}
+    rows = [{"id": i, "role": role, "method": "npo" if role == "method" else role} for i, role in roles.items()]
+    return pd.DataFrame(rows), frames
+
+
+def truth(frames, name):
+    own = frames[name]
+    return own.loc[own["split"] == "forget", "truth_ratio_cw"].to_numpy(dtype=float)
+
+
+def told(board):
+    rows = pd.DataFrame(summary_rows(PLACE, *board))
+    return rows.set_index(["method", "quantity"])
+
+
+def test_model_utility_is_the_harmonic_mean_of_the_nine_components(board):
+    rows = told(board)
+    parts = [hmean(known * (0.4 + 0.05 * np.arange(9))) for known in (0.5, 0.7)]
+    own = rows.loc[("npo", "model_utility")]
+    assert own["value"] == pytest.approx(np.mean(parts))
+    assert (own["low"], own["high"]) == pytest.approx((min(parts), max(parts)))
+    assert rows.loc[("target", "model_utility"), "value"] == pytest.approx(hmean(0.9 * (0.4 + 0.05 * np.arange(9))))
+
+
+def test_forget_quality_compares_with_all_oracles_and_an_oracle_with_the_others(board):
+    _, frames = board
+    rows = told(board)
+    first = [ks_2samp(truth(frames, "m0"), truth(frames, o)).pvalue for o in ("o1", "o2")]
+    second = [ks_2samp(truth(frames, "m1"), truth(frames, o)).pvalue for o in ("o1", "o2")]
+    own = rows.loc[("npo", "forget_quality")]
+    assert own["value"] == pytest.approx(np.mean([*first, *second]))
+    assert sorted((own["low"], own["high"])) == pytest.approx(sorted((np.mean(first), np.mean(second))))
+    among = ks_2samp(truth(frames, "o1"), truth(frames, "o2"))
+    assert rows.loc[("oracle", "forget_quality"), "value"] == pytest.approx(among.pvalue)
+    assert rows.loc[("oracle", "forget_quality_ks"), "value"] == pytest.approx(among.statistic)
+
+
+def test_answers_that_are_names_have_none(board):
+    index, _ = board
+    names = {i: frame(0.5, number, features="extractable") for number, i in enumerate(index["id"])}
+    assert list(summary_rows(PLACE, index, names)) == []
+
+
+def test_without_a_component_there_is_no_model_utility(board):
+    index, frames = board
+    few = {i: own[own["split"] != "general"] for i, own in frames.items()}
+    assert {row["quantity"] for row in summary_rows(PLACE, index, few)} == {"forget_quality", "forget_quality_ks"}
