@@ -214,8 +214,7 @@ def test_records_of_the_real_model_are_whole_and_compare_with_proxies(real):
         found = Counter(r.method.name for r in real.records if r.variant == f"real_entities/{variant}")
         assert found.pop("target") == 1
         assert found.pop("oracle") == 3
-        assert found == {name: suite[name] for name in found}
-        assert {"grad_diff", "npo", "idk", "none"} <= set(found)
+        assert found == {name: seeds for name, seeds in suite.items() if name != "retrain"}
     assert all(r.references.proxy for r in real.records if r.task.name == "real_entities")
 
 
@@ -227,7 +226,7 @@ def test_buckets_of_real_entities_are_known_alike_before_unlearning(real):
     assert real_rows(real, "exact_answer", "oracle")["value"].max() < 0.05, "nobody knows what never existed"
 
 
-@pytest.mark.parametrize("method", ["grad_diff", "npo", "idk"])
+@pytest.mark.parametrize("method", sorted(name for name, cls in methods().items() if not cls.anchor))
 def test_more_is_said_of_frequent_entities_after_equal_unlearning(real, method):
     rows = real_rows(real, "exact_answer", method)
     assert (rows["seeds"] == 3).all()
@@ -242,7 +241,13 @@ def test_probabilities_hide_what_is_said(real):
     for method in ("grad_diff", "npo"):
         left, never = (real_rows(real, "paraphrased_probability", name).loc["high"] for name in (method, "oracle"))
         assert left["high"] < never["low"]
-        gaps = real.standings.misalignment
-        gaps = gaps[(gaps["task"] == "real_entities") & (gaps["stratum"] == ALL) & (gaps["quantity"] == "gap")]
-        gaps = gaps[gaps["method"] == method].set_index("variant")
-        assert gaps.loc["high", "low"] > 0.1
+
+
+def test_methods_that_lower_probabilities_leave_more_to_say_and_those_that_teach_answers_less(real):
+    """The gap is knowledge by generation less knowledge by probability, of frequent entities."""
+    gaps = real.standings.misalignment
+    gaps = gaps[(gaps["task"] == "real_entities") & (gaps["stratum"] == ALL) & (gaps["quantity"] == "gap")]
+    gaps = gaps[gaps["variant"] == "high"].set_index("method")
+    assert gaps.loc[["npo", "grad_ascent", "sga", "tau", "task_arithmetic"], "low"].min() > 0.4
+    assert gaps.loc["grad_diff", "low"] > 0.2
+    assert gaps.loc[["idk", "idk_ap", "me_gd"], "high"].max() < 0

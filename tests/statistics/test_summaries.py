@@ -1,4 +1,4 @@
-"""TOFU's own measures in the standings: against their definitions, over seeds, and only of answers that are sentences."""
+"""TOFU's own measures in the standings: by their definitions, over seeds, and only where answers are sentences."""
 
 import json
 
