@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from statistics import fmean
 
-import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 
 from benchmark.metrics.base import BOTH, Metric, register
 from benchmark.metrics.sample import SAMPLES, SCORED, Sample, sampled
@@ -16,9 +17,19 @@ from benchmark.metrics.stages import ON_THE_WAY
 from benchmark.sentences import SENTENCE
 
 KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
-_rouge = RougeScorer(["rougeL"], use_stemmer=True)
+REMEMBERED = 1 << 16  # texts: models say the same things over and over
 
 
+class _Stems(Tokenizer):
+    """The stemming tokenizer of rouge-score, which remembers what it has seen."""
+
+    tokenize = staticmethod(lru_cache(REMEMBERED)(DefaultTokenizer(use_stemmer=True).tokenize))
+
+
+_rouge = RougeScorer(["rougeL"], tokenizer=_Stems())
+
+
+@lru_cache(REMEMBERED)
 def normalize(text: str) -> str:
     """Lower case, letters and digits of any script only, single spaces."""
     return " ".join(re.findall(r"[^\W_]+", text.casefold()))
@@ -31,7 +42,7 @@ def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ())
     return any(w and f" {w} " in text for w in wanted)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(REMEMBERED)
 def rouge_l_recall_of(answer: str, generation: str) -> float:
     """ROUGE-L recall of one continuation (rouge-score, with stemmer).
 
@@ -44,7 +55,7 @@ def rouge_l_recall_of(answer: str, generation: str) -> float:
 
 def exact_answer(sample: Sample) -> float:
     """Share of the held-out prompts whose continuation contains the answer."""
-    return float(np.mean([contains_answer(g, sample.answer, sample.aliases) for g in sample.knowledge_generations]))
+    return fmean(contains_answer(g, sample.answer, sample.aliases) for g in sample.knowledge_generations)
 
 
 def exact_answer_trained(sample: Sample) -> float:
@@ -61,7 +72,7 @@ def harness_accuracy(sample: Sample) -> float:
 
 def rouge_l_recall(sample: Sample) -> float:
     """Mean ROUGE-L recall over the held-out prompts."""
-    return float(np.mean([rouge_l_recall_of(sample.answer, g) for g in sample.knowledge_generations]))
+    return fmean(rouge_l_recall_of(sample.answer, g) for g in sample.knowledge_generations)
 
 
 register(

@@ -58,25 +58,22 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
     rows = []
     scored = lru_cache(maxsize=None)(_scored)
     for sample in samples:
+        features = sample.features
         row: dict[str, object] = {
             "stage": sample.stage,
             "split": sample.split,
             "example": sample.example,
             "entity": sample.entity,
             "kind": sample.kind,
-            "features": " ".join(sorted(sample.features)),
+            "features": " ".join(sorted(features)),
         }
         row["strata"] = json.dumps(sample.strata, sort_keys=True)
         if not np.isnan(sample.logprobs).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
-            row |= {m.id: _score(m, sample) for m in scored(*_place(sample))}
+            metrics = scored(sample.stage, sample.split, sample.kind, features)
+            row |= {m.id: _score(m, sample) for m in metrics}
         rows.append(row)
     columns = ["stage", "split", "example", "entity", "kind", "features", "strata", *METRICS]
     return _fitted(pd.DataFrame(rows).reindex(columns=columns))
-
-
-def _place(sample: Sample) -> tuple[str, str, str, frozenset[str]]:
-    """What decides which metrics score a sample."""
-    return sample.stage, sample.split, sample.kind, sample.features
 
 
 def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
