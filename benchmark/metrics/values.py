@@ -93,7 +93,11 @@ def _plain(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
 
 
 def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) -> list[Metric]:
-    """The metrics of which a stage and split have values: those of their kind, with a holdout where they need one."""
+    """The metrics of which a stage and split have values: those of their kind, with a holdout where they need one.
+
+    `part` is the whole split, as the final model was asked: an attack may be scored on some of it, and what suits most
+    of that need not suit most of all.
+    """
     kinds = set(part["kind"])
     counted = Counter(feature for features in part["features"] for feature in features.split())
     common = frozenset(feature for feature, count in counted.items() if count > len(part) / 2)
@@ -104,6 +108,11 @@ def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) 
         and all(metric.applies(stage, split, kind, common) for kind in kinds)
         and not (metric.contrast and holdout.empty)
     ]
+
+
+def parts_of(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """The rows of each stage and split."""
+    return {(str(stage), str(split)): part for (stage, split), part in frame.groupby(["stage", "split"], sort=True)}
 
 
 def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.ndarray]:
@@ -163,11 +172,11 @@ def _truth_ratios(frame: pd.DataFrame) -> np.ndarray:
 def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
     """Every value of a record, from its example frame and those of the oracles it is compared with."""
     values: list[Value] = []
-    for place, part in frame.groupby(["stage", "split"], sort=True):
-        stage, split = map(str, place)  # type: ignore[arg-type]  # pandas types group keys as Hashable
-        stage_rows = frame[(frame["stage"] == stage) & (frame["split"] == MEMBERSHIP_HOLDOUT)]
+    parts = parts_of(frame)
+    for (stage, split), part in parts.items():
+        stage_rows = parts.get((stage, MEMBERSHIP_HOLDOUT), part.iloc[:0])
         masks = strata_masks(part, stage)
-        for metric in reported(part, stage, split, stage_rows):
+        for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, stage_rows):
             holdout = stage_rows[metric.id].to_numpy(dtype=float)
             values += _split_values(metric, stage, split, part, masks, holdout)
     return values + summaries(frame, oracles)

@@ -11,7 +11,7 @@ import pandas as pd
 from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.metrics.values import reported, strata_masks
+from benchmark.metrics.values import parts_of, reported, strata_masks
 from benchmark.statistics.bootstrap import SEED, EntityWeights, draws_of, entity_weights, mean_of_picks, picks
 from benchmark.statistics.scores import AXES, Key, Replicated, Scored, axis_keys, score_run, usable_keys
 
@@ -70,12 +70,12 @@ def seed_picks(seeds: int, replicates: int) -> np.ndarray:
 def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.ndarray]:
     """Every metric of one model's example frame under the drawn weights, by stage, split, metric and stratum."""
     found: dict[Key, np.ndarray] = {}
-    parts = {(str(stage), str(split)): part for (stage, split), part in examples.groupby(["stage", "split"], sort=True)}
+    parts = parts_of(examples)
     for (stage, split), part in parts.items():
         masks = strata_masks(part, stage)
         holdout = parts.get((stage, MEMBERSHIP_HOLDOUT), part.iloc[:0])
         own, never_seen = draws_of(part, weights), draws_of(holdout, weights)
-        for metric in reported(part, stage, split, holdout):
+        for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, holdout):
             values, other = (rows[metric.id].to_numpy(dtype=float) for rows in (part, holdout))
             by_stratum = metric.aggregate.by_stratum(values, own, np.vstack(list(masks.values())), other, never_seen)
             found |= {(stage, split, metric.id, name): row for name, row in zip(masks, by_stratum, strict=True)}

@@ -303,3 +303,14 @@ def test_every_axis_of_the_score_is_fed():
     fed = {(axis, split) for m in METRICS.values() for split, axis in m.axes.items() if axis}
     assert {axis for axis, _ in fed} == {"forgetting", "utility", "privacy"}
     assert {split for axis, split in fed if axis == "utility"} == {"retain", "neighbours", "general", "harness"}
+
+
+def test_what_suits_most_answers_of_the_final_model_is_reported_after_attacks_on_some_of_them(values_of):
+    """Of three names one has a full stop and alone is attacked; then the other way round."""
+    names = [{"answer": "Kel"}, {"answer": "Mur"}, {"answer": "St. Kel."}]
+    values = values_of(*names, names[2] | {"stage": "attack"})
+    assert found(values, "extraction_strength").n_scored == 3
+    assert found(values, "extraction_strength", stage="attack").n_scored == 1
+    stops = [{"answer": "St. Kel."}, {"answer": "St. Mur."}, {"answer": "Kel"}]
+    values = values_of(*stops, stops[2] | {"stage": "attack"})
+    assert {v.stage for v in values if v.metric == "extraction_strength"} == set()
