@@ -42,7 +42,11 @@ def load_tokenizer(folder: Path, template: bool = False):
 
 
 def computing_in(precision: str, model: Any) -> AbstractContextManager:
-    """Computes in "bfloat16" where that is wanted; the weights stay as they are, in float32."""
+    """Computes in "bfloat16" where that is wanted; the weights stay as they are, in float32.
+
+    Without autocast's cache: it keeps the weights of the first step until the context ends, and whole trainings run in
+    one context.
+    """
     if precision == "float32":
         return nullcontext()
-    return torch.autocast(model.device.type, dtype=getattr(torch, precision))
+    return torch.autocast(model.device.type, dtype=getattr(torch, precision), cache_enabled=False)

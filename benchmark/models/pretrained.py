@@ -27,7 +27,7 @@ from benchmark.records.schema import DEVELOPMENT_SUFFIX
 from benchmark.training.loop import Schedule, train
 from benchmark.training.sequences import collate
 
-RECIPE_VERSION = 1  # raise it when this file trains models differently
+FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when this file converts models or fine-tunes them differently
 MODELS_VARIABLE = "PALIMPSEST_MODELS"  # a folder with models by the last part of their names
 FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
 
@@ -128,7 +128,7 @@ class PretrainedModels:
 
     @property
     def base_key(self) -> str:
-        return fingerprint(["pretrained", RECIPE_VERSION, self.source.kind, self.source.key])
+        return fingerprint(["pretrained", FETCHING_VERSION, self.source.kind, self.source.key])
 
     def trained_key(self, documents: Sequence[Document], seed: int) -> str:
         """Key of the model fine-tuned on these documents; of the model as it came where there are none."""
@@ -138,7 +138,7 @@ class PretrainedModels:
             return published.base_key
         texts = [(d.prompt, d.answer, d.reads) for d in documents]
         recipe = [vars(self.track.stage), self.track.precision]
-        return fingerprint(["tuned", RECIPE_VERSION, self.base_key, recipe, texts, seed])
+        return fingerprint(["tuned", TUNING_VERSION, self.base_key, recipe, texts, seed])
 
     def base(self) -> Path:
         """The model as it came."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmark.data import BudgetExceeded, Meter
+from benchmark.models.loading import computing_in
 from benchmark.training.loop import Schedule, train
 
 
@@ -89,3 +90,21 @@ def test_training_goes_on_as_if_nobody_had_watched():
     for model, watch in ((plain, None), (watched, look)):
         train(model, [1] * 4, lambda b, m=model: m.weight.sum(), Schedule(4, 0.1), Meter(watch=watch), lambda b: 1)
     assert torch.equal(plain.weight, watched.weight)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_every_step_computes_with_the_weights_that_the_step_before_left(precision):
+    """Autocast keeps the weights that it has once seen, unless told not to: then the loss never falls."""
+    torch.manual_seed(0)
+    model, inputs, outputs = torch.nn.Linear(8, 8), torch.randn(16, 8), torch.randn(16, 8)
+    losses = []
+
+    def loss(_):
+        losses.append(torch.nn.functional.mse_loss(model(inputs).float(), outputs))
+        return losses[-1]
+
+    with computing_in(precision, model):
+        train(model, [1] * 40, loss, Schedule(40, 0.05), Meter(), tokens_of=lambda b: 1)
+        assert float(losses[-1]) < 0.6 * float(losses[0])
+        now = torch.nn.functional.mse_loss(model(inputs).float(), outputs)
+    assert float(now) == pytest.approx(float(torch.nn.functional.mse_loss(model(inputs), outputs)), rel=0.02)
