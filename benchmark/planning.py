@@ -15,6 +15,7 @@ from benchmark.method import Method, create, source_hash
 from benchmark.metrics import METRICS
 from benchmark.metrics.sample import SCORED, STANDARDIZED, sampled
 from benchmark.models import models_of
+from benchmark.models.pretrained import TUNING_VERSION
 from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import PretrainedTrack, Track, track_named
 from benchmark.records.identity import Identity
@@ -63,10 +64,10 @@ class Variant:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How answers are made, what else is asked and what attacks do: part of a cell's identity."""
+        """How answers are made, what else is asked, what attacks do and how weights are tuned: part of a cell's id."""
         asked = {"harness": self.harness, "harness_items": HARNESS_ITEMS} if self.harness else {}
         if isinstance(self.track, PretrainedTrack):
-            asked["relearning_rate"] = self.track.relearning_rate
+            asked |= {"relearning_rate": self.track.relearning_rate, "tuning": TUNING_VERSION}
         if self.has_published_models:  # what retraining starts from is no part of them
             asked["base"] = models_of(self.track, ArtefactStore()).base_key
         return self.generation.as_dict() | asked

@@ -7,7 +7,7 @@ import pytest
 from benchmark.errors import BadInput
 from benchmark.estimates import Estimates
 from benchmark.models.store import ArtefactStore
-from benchmark.models.tracks import SMOLLM2
+from benchmark.models.tracks import CONTROLLED, SMOLLM2
 from benchmark.planning import Planner, Variant, restrict
 from benchmark.records.store import ResultStore
 from benchmark.suite import Suite
@@ -73,6 +73,14 @@ def test_a_task_that_the_suite_lacks_takes_the_methods_entries_for_others(tmp_pa
 def test_how_pretrained_models_are_attacked_is_part_of_their_ids():
     slow = Variant(SMOLLM2, "real_entities", "low", 3)
     assert slow.settings != replace(slow, track=replace(SMOLLM2, relearning_rate=1e-3)).settings
+
+
+def test_how_pretrained_models_are_tuned_is_part_of_their_ids_and_of_no_others(monkeypatch):
+    tuned, trained = Variant(SMOLLM2, "real_entities", "low", 3), Variant(CONTROLLED, "fictitious", "", 3)
+    before = tuned.settings, trained.settings
+    monkeypatch.setattr("benchmark.planning.TUNING_VERSION", 1000)
+    assert tuned.settings != before[0]
+    assert trained.settings == before[1]
 
 
 def test_a_larger_task_is_said_to_take_longer(tmp_path):

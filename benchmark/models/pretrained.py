@@ -27,7 +27,7 @@ from benchmark.records.schema import DEVELOPMENT_SUFFIX
 from benchmark.training.loop import Schedule, train
 from benchmark.training.sequences import collate
 
-FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when this file converts models or fine-tunes them differently
+FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when models are converted or tuned differently
 MODELS_VARIABLE = "PALIMPSEST_MODELS"  # a folder with models by the last part of their names
 FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
 
