@@ -99,6 +99,7 @@ SMOLLM2 = PretrainedTrack(
     gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
     stage=Training(epochs=8, batch_size=8, learning_rate=2e-4),
     budget=Budget(steps=20, batch_size=8),
+    relearning_rate=2e-4,  # at which most comes back on the development track, and the model itself keeps what it knows
 )
 # Revisions that these models had in 2026.
 HUB = (
