@@ -50,6 +50,12 @@ def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(sui
         assert entry.parameters.get("tuning_rate") in (None, chosen(found["task_arithmetic"]))
 
 
+def test_trials_on_smollm2_go_beyond_the_best_except_where_the_page_says_so(tried):
+    at_the_end = {name for name, own in tried[SMOLLM2_DEV].items() if max(own, key=lambda t: t.score) == own[-1]}
+    assert at_the_end == {"idk"}
+    assert "Of `idk` the best is still the largest" in SECTIONS[SMOLLM2_DEV]
+
+
 def test_the_page_of_trials_is_up_to_date(tried):
     assert (ROOT / "docs/TUNING.md").read_text() == page(tried)
 
