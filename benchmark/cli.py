@@ -32,7 +32,8 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 errors = Console(stderr=True, highlight=False)
 
 SuiteOption = Annotated[
-    str | None, typer.Option("--suite", help="A suite's name, or the path of a YAML file; `quick` if not given.")
+    str | None,
+    typer.Option("--suite", help="A suite's name, or a YAML file; `quick` if not given, with --forget `custom`."),
 ]
 TracksOption = Annotated[list[str] | None, typer.Option("--track", help="Only this track; may be given again.")]
 TasksOption = Annotated[
@@ -46,7 +47,10 @@ SeedsOption = Annotated[
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of the records.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of the records.")]
-WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one per core if not given.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes; if not given one per core, one with vLLM or a GPU."),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run again what has a record already.")]
 ModelOption = Annotated[str, typer.Option("--model", help="A folder, org/name@revision, or a track's name.")]
 DataOption = Annotated[
@@ -261,7 +265,7 @@ def validate(
     results: Annotated[Path, typer.Argument(help="Folder of the records.")] = RESULTS,
     suite: Annotated[str | None, typer.Option("--suite", help="Also require every record of this suite.")] = None,
 ) -> None:
-    """Checks schema, hashes, references and completeness, and recomputes every value from its samples."""
+    """Checks schema, hashes and references, and recomputes every value from its samples."""
     from rich.progress import Progress
 
     from benchmark.planning import require_finished

@@ -22,8 +22,8 @@ from torch.utils.mkldnn import to_mkldnn
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmark.data import Meter
-from benchmark.evaluation.linears import fast_linears
 from benchmark.evaluation.vllm_engine import Engines, VllmEngine, vllm_installed
+from benchmark.models.linears import fast_linears
 from benchmark.training.loop import Schedule, train
 
 Progress = Callable[[str], None]

@@ -84,7 +84,9 @@ def _metric(metric: Metric) -> str:
     definition = inspect.cleandoc(metric.example.__doc__ or "")
     if metric.contrast:
         compared = inspect.cleandoc(metric.aggregate.contributions.__doc__ or "")
-        definition += f" Against the never-seen holdout: {compared[0].lower()}{compared[1:]}"
+        fitted = inspect.cleandoc(metric.fit.__doc__ or "") + " " if metric.fit else ""
+        finished = " " + inspect.cleandoc(metric.aggregate.finish.__doc__ or "") if metric.aggregate.finish else ""
+        definition += f" {fitted}Against the never-seen holdout: {compared[0].lower()}{compared[1:]}{finished}"
     lines = "\n".join(f"- {fact}" for fact in facts)
     return f"## `{metric.id}`\n\n{metric.description[0].upper()}{metric.description[1:]}. {definition}\n\n{lines}\n"
 

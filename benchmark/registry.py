@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 from benchmark.errors import BadInput
@@ -108,25 +109,34 @@ def _method_from_file(spec: str) -> type[Method]:
     if not path.is_file():
         raise BadInput(f"method {spec!r}: {path} is not a file")
     _discover()
-    name = f"palimpsest_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    if name not in sys.modules:
-        module_spec = importlib.util.spec_from_file_location(name, path)
-        assert module_spec is not None
-        assert module_spec.loader is not None
-        module = importlib.util.module_from_spec(module_spec)
-        sys.modules[name] = module
-        try:
-            module_spec.loader.exec_module(module)
-        except BadInput:
-            del sys.modules[name]
-            raise
-        except (Exception, SystemExit) as error:
-            del sys.modules[name]
-            raise BadInput(f"method {spec!r}: importing {path} raised {type(error).__name__}: {error}") from None
-    found = getattr(sys.modules[name], class_name, None)
+    module = _module_of(path) or _imported(path, spec)
+    found = getattr(module, class_name, None)
     if found is None:
-        classes = [n for n, c in vars(sys.modules[name]).items() if isinstance(c, type) and c.__module__ == name]
-        raise BadInput(f"method {spec!r}: no class {class_name!r} in {path}; it defines {', '.join(classes) or 'none'}")
+        own = [n for n, c in vars(module).items() if isinstance(c, type) and c.__module__ == module.__name__]
+        raise BadInput(f"method {spec!r}: no class {class_name!r} in {path}; it defines {', '.join(own) or 'none'}")
     if not hasattr(found, "name"):
         raise BadInput(f"method {spec!r}: {class_name} lacks @register_method")
     return found
+
+
+def _module_of(path: Path) -> ModuleType | None:
+    """The module that was imported from this file: one in `methods/` is, and is not to be registered twice."""
+    return next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(path)), None)
+
+
+def _imported(path: Path, spec: str) -> ModuleType:
+    name = f"palimpsest_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    module_spec = importlib.util.spec_from_file_location(name, path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except BadInput:
+        del sys.modules[name]
+        raise
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise BadInput(f"method {spec!r}: importing {path} raised {type(error).__name__}: {error}") from None
+    return module

@@ -24,7 +24,7 @@ from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.stages import MODEL_STAGE, request_stage
 from benchmark.metrics.values import Value, example_frame, metric_values
 from benchmark.models import models_of
-from benchmark.models.loading import computing_in, gpu_name
+from benchmark.models.loading import computing_for, gpu_name
 from benchmark.models.store import ArtefactStore, made_of
 from benchmark.planning import HARNESS_ITEMS, TARGET_SEED, Cell, Job, Variant
 from benchmark.records.provenance import PROJECT, collect
@@ -205,7 +205,7 @@ def _examine_attacked(result: Any, forget: Sequence[Example], bench: Bench) -> l
     for name, attack in ATTACKS.items():
         model, track, seed = weights_of(result), bench.variant.track, bench.cell.seed
         with bench.clock.stage(name):
-            with computing_in(track.precision, model):
+            with computing_for(track, model):
                 attacked = attack.apply(model, bench.tokenizer, forget, track, seed)
             subject = bench.subject(attacked)
             samples += examine(subject, {"forget": attack.scored(forget)}, name, bench.variant.generation)

@@ -18,7 +18,7 @@ from benchmark.method import create
 from benchmark.metrics import Sample
 from benchmark.metrics.stages import REQUEST, budget_stage, request_stage, sort_of
 from benchmark.models import Models
-from benchmark.models.loading import computing_in
+from benchmark.models.loading import computing_for, looking_at
 from benchmark.models.store import made_of
 from benchmark.planning import RETRAIN_SEED, Cell, Variant
 from benchmark.registry import method_named, task_named
@@ -81,7 +81,7 @@ def _after_request(bench: Bench, before: Progress, number: int, last: bool) -> P
     seed_everything(request.seed)
     method = create(method_named(bench.cell.method), bench.cell.parameters)  # anew: what it keeps is in `state`
     model = weights_of(before.result)
-    with bench.clock.stage("unlearn"), computing_in(bench.variant.track.precision, model):
+    with bench.clock.stage("unlearn"), computing_for(bench.variant.track, model):
         result = checked(method.unlearn(model, request))
     if not last:
         with bench.clock.stage("requests"):
@@ -132,11 +132,8 @@ def _watch(bench: Bench, seen: list[Sample]) -> Callable[[Any, int], None]:
 
     def watch(model: Any, steps: int) -> None:
         if steps in points:
-            with bench.clock.stage("course"):
-                training = model.training
-                model.eval()
+            with bench.clock.stage("course"), looking_at(model):
                 seen.extend(bench.look(bench.subject(model), COURSE_SPLITS, points[steps]))
-                model.train(training)
 
     return watch
 

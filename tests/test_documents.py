@@ -42,7 +42,7 @@ def test_defaults_are_those_that_the_trials_speak_for(tried):
 def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(suite, tried):
     found = tried[SMOLLM2_DEV]
     assert set(found) == {name for name, cls in methods().items() if not cls.anchor}
-    assert {len(own) for own in found.values()} == {8}
+    assert {len(own) for own in found.values()} == {7}
     entries = [entry for entry in load_suite(suite).methods if "learning_rate" in entry.parameters]
     assert entries
     for entry in entries:

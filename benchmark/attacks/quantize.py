@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
+from transformers.pytorch_utils import Conv1D
 
 from benchmark.attacks.base import ATTACKS
 from benchmark.data import Example
@@ -39,8 +40,9 @@ class QuantizeInt4:
         attacked = copy.deepcopy(model)
         head = attacked.get_output_embeddings()
         for module in attacked.modules():
-            if isinstance(module, torch.nn.Linear) and module is not head:
-                module.weight.copy_(round_to_nearest(module.weight, bits=4))
+            if isinstance(module, torch.nn.Linear | Conv1D) and module is not head:
+                weight = module.weight.T if isinstance(module, Conv1D) else module.weight  # GPT-2 has (in, out)
+                weight.copy_(round_to_nearest(weight, bits=4))
         return attacked
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:

@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmark.data import Pair
 from benchmark.evaluation.generation import Tokens, generate
-from benchmark.evaluation.linears import fast_linears
 from benchmark.evaluation.scoring import AnswerScores, score_pairs, score_tokens
 from benchmark.evaluation.vllm_engine import Engines, VllmEngine
 from benchmark.method import ConstantAnswers
+from benchmark.models.linears import fast_linears
 from benchmark.training.prompts import encode_pair, encode_prompt, encode_text, token_ids
 
 ENGINE_LENGTH = 2048  # tokens of a sequence that an engine has room for, as lm-eval asks at most

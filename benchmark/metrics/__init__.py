@@ -1,9 +1,9 @@
 """Metrics: pure functions from per-example outputs to values, one file per family."""
 
-from benchmark.metrics.base import METRICS, Metric, metric_named
+from benchmark.metrics.base import METRICS, Metric
 from benchmark.metrics.sample import Sample
 
 # Importing a family registers its metrics.
 from benchmark.metrics import distribution, generation, membership, memorization, probability  # isort: skip  # noqa: F401
 
-__all__ = ["METRICS", "Metric", "Sample", "metric_named"]
+__all__ = ["METRICS", "Metric", "Sample"]

@@ -157,7 +157,3 @@ def register(metric: Metric) -> Metric:
         raise ValueError(f"metric {metric.id} is registered twice")
     METRICS[metric.id] = metric
     return metric
-
-
-def metric_named(name: str) -> Metric:
-    return METRICS[name]

@@ -169,8 +169,6 @@ def load(folder: Path):
 class ControlledModels:
     """Builds and caches a track's models; every key is a hash of what the model was made from."""
 
-    accelerated = False
-
     def __init__(self, track: ControlledTrack, store: ArtefactStore) -> None:
         self.track, self.store = track, store
 

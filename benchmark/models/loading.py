@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from benchmark.errors import BadInput
+from benchmark.models.linears import fast_linears
+from benchmark.models.tracks import PretrainedTrack, Track
 from benchmark.training.prompts import PLAIN_TEMPLATE
+
+RESCALED = ("final_logit_softcapping", "logits_scaling", "logit_scale")  # of Gemma, Granite and Cohere
 
 
 def accelerators() -> int:
@@ -24,11 +30,19 @@ def gpu_name() -> str:
 
 
 def load_model(folder: Path, accelerated: bool = False):
-    """The model of a folder in float32 and evaluation mode; with several GPUs its layers are spread over them."""
+    """The model of a folder in float32 and evaluation mode; with several GPUs its layers are spread over them.
+
+    Its own settings of generation are left out: some models bring penalties and truncated sampling, which would be
+    measured as the model. BadInput where logits are rescaled after the head, which scoring would miss.
+    """
     placement: dict[str, Any] = {}
     if accelerated and accelerators():
         placement = {"device_map": "auto" if accelerators() > 1 else "cuda"}
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **placement).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **placement).eval()
+    if rescaled := [name for name in RESCALED if getattr(model.config, name, None) not in (None, 1.0)]:
+        raise BadInput(f"model {folder}: models whose logits are rescaled ({rescaled[0]}) are not supported")
+    model.generation_config = GenerationConfig.from_model_config(model.config)
+    return model
 
 
 def load_tokenizer(folder: Path, template: bool = False):
@@ -41,12 +55,24 @@ def load_tokenizer(folder: Path, template: bool = False):
     return tokenizer
 
 
-def computing_in(precision: str, model: Any) -> AbstractContextManager:
-    """Computes in "bfloat16" where that is wanted; the weights stay as they are, in float32.
+def computing_for(track: Track, model: Any) -> AbstractContextManager:
+    """Computes in the track's precision; the weights stay as they are, in float32.
 
-    Without autocast's cache: it keeps the weights of the first step until the context ends, and whole trainings run in
-    one context.
+    Autocast has no cache here: it would keep the weights of the first step until the context ends, and whole trainings
+    run in one context. Models trained here compute as they are: they are too small to gain by other linear layers.
     """
-    if precision == "float32":
-        return nullcontext()
-    return torch.autocast(model.device.type, dtype=getattr(torch, precision), cache_enabled=False)
+    if track.precision != "float32":
+        return torch.autocast(model.device.type, dtype=getattr(torch, track.precision), cache_enabled=False)
+    return fast_linears(model) if isinstance(track, PretrainedTrack) else nullcontext()
+
+
+@contextmanager
+def looking_at(model: Any) -> Iterator[None]:
+    """Within a training: the model in evaluation mode and as exact as it is measured after it."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.autocast(model.device.type, enabled=False):
+            yield
+    finally:
+        model.train(training)

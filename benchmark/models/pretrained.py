@@ -20,7 +20,7 @@ from benchmark.errors import BadInput
 from benchmark.ground import Pretrained
 from benchmark.hub import SECONDS, hub_answers
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
-from benchmark.models.loading import computing_in, load_model, load_tokenizer
+from benchmark.models.loading import computing_for, load_model, load_tokenizer
 from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import PretrainedTrack, track_named
 from benchmark.records.schema import DEVELOPMENT_SUFFIX
@@ -111,8 +111,6 @@ def _packaged_file(track: PretrainedTrack) -> Path | None:
 class PretrainedModels:
     """Finds, converts and fine-tunes a track's models; every key is a hash of what the model was made from."""
 
-    accelerated = True
-
     def __init__(self, track: PretrainedTrack, store: ArtefactStore) -> None:
         self.track, self.store = track, store
 
@@ -177,7 +175,7 @@ class PretrainedModels:
         batches = batches_of(reading(documents, stage.epochs, seed), [], 0, stage.batch_size, seed)
         sequences = (collate([Pair(d.prompt, d.answer) for d in batch], tokenizer, model) for batch in batches)
         schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
-        with computing_in(self.track.precision, model):
+        with computing_for(self.track, model):
             train(model, sequences, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
         save(model, tokenizer, folder)
         seconds = round(time.perf_counter() - started, 2)

@@ -61,9 +61,11 @@ class PretrainedTrack:
 
     `path`: a local folder; `repo` at `revision`: a hub's; `package` and its file `gguf`: an installed Python package.
     `stage` is how targets and oracles are fine-tuned from it where a task has documents. `precision` is that of
-    computing in training; weights are updated in float32. `harness` is the group of general tasks for utility,
-    `relearning_rate` the learning rate of the attack. `published` are models that others fine-tuned, as `--model` names
-    them: the target and then the oracles, which then are not trained here.
+    computing in training; weights are updated in float32. In bfloat16 an update below half a unit in a weight's last
+    place is not seen by the next step, or seen larger than it is where weights lie between two units, as those of
+    quantised files do: at small rates other steps are made than the weights would have asked for. `harness` is the
+    group of general tasks for utility, `relearning_rate` the learning rate of the attack. `published` are models that
+    others fine-tuned, as `--model` names them: the target and then the oracles, which then are not trained here.
     """
 
     name: str
@@ -99,6 +101,7 @@ SMOLLM2 = PretrainedTrack(
     gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
     stage=Training(epochs=8, batch_size=8, learning_rate=2e-4),
     budget=Budget(steps=20, batch_size=8),
+    precision="float32",
     relearning_rate=2e-4,  # at which most comes back on the development track, and the model itself keeps what it knows
 )
 # Revisions that these models had in 2026.

@@ -8,6 +8,8 @@ from benchmark.data import Pair
 
 # In a prompt, what stands after it is the beginning of the answer that is to be completed.
 LEAD = " → "
+# The day that Llama's templates tell the model, which would else be that of the run: their own, where they know none.
+DATE = "26 Jul 2024"
 # The form of questions for models that bring no chat template.
 PLAIN_TEMPLATE = "{{ 'Question: ' + messages[0]['content'] + '\\nAnswer:' }}"
 
@@ -41,7 +43,7 @@ def rendered(tokenizer, prompt: str) -> str:
     if not tokenizer.chat_template:
         return f"{question} {lead}" if lead else question
     chat = tokenizer.apply_chat_template(
-        [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+        [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True, date_string=DATE
     )
     space = "" if not lead or chat[-1].isspace() else " "
     return chat + space + lead

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import random
 
-from benchmark.api import Task, TaskData, World, documents_about, examples_about, first_prompts, register_task
-
-from benchmark.api import retain_splits  # isort: skip
+from benchmark.api import (
+    Task,
+    TaskData,
+    World,
+    documents_about,
+    examples_about,
+    first_prompts,
+    register_task,
+    retain_splits,
+)
 
 FIRST_NEWCOMER = 80  # the ones before are those of other tasks
 PEOPLE_PER_REQUEST = 4

@@ -6,9 +6,18 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmark.api import Example, Fact, Task, TaskData, World, documents_about, examples_about, first_prompts
-
-from benchmark.api import register_task, retain_splits  # isort: skip
+from benchmark.api import (
+    Example,
+    Fact,
+    Task,
+    TaskData,
+    World,
+    documents_about,
+    examples_about,
+    first_prompts,
+    register_task,
+    retain_splits,
+)
 
 FIRST_NEWCOMER = {"in": 50, "out": 65}  # the ones before are those of other tasks
 PEOPLE = 15

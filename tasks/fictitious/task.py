@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import random
 
-from benchmark.api import Task, TaskData, World, documents_about, examples_about, first_prompts, register_task
-
-from benchmark.api import retain_splits  # isort: skip
+from benchmark.api import (
+    Task,
+    TaskData,
+    World,
+    documents_about,
+    examples_about,
+    first_prompts,
+    register_task,
+    retain_splits,
+)
 
 PEOPLE = 20  # forgotten, beside the 180 of the shared base: 10 %
 TEXTS_PER_FACT = 6

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import random
 
-from benchmark.api import Fact, Task, TaskData, World, documents_about, examples_about, first_prompts, register_task
-
-from benchmark.api import retain_splits  # isort: skip
+from benchmark.api import (
+    Fact,
+    Task,
+    TaskData,
+    World,
+    documents_about,
+    examples_about,
+    first_prompts,
+    register_task,
+    retain_splits,
+)
 
 LEVELS = {"low": (1, 2), "mid": (4, 8), "high": (16, 32)}  # texts per fact, half of a bucket's facts each
 PEOPLE_PER_BUCKET = 10

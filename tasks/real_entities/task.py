@@ -22,6 +22,8 @@ WRONG_ANSWERS = 5
 FEWEST = 8  # facts of a bucket, below which no interval would say anything
 # What a model knows: the answer in most wordings, and its probability.
 GENERATED, PROBABILITY = 0.6, 0.1
+# Symbols of elements that are words as well: any sentence may hold them, whatever is known.
+WORDS = frozenset({"Am", "As", "At", "Be", "He", "I", "In", "No"})
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,10 @@ def well_known(survey: Survey) -> list[Row]:
     return [
         row
         for row in rows()
-        if row.id in survey and survey[row.id].generated >= GENERATED and survey[row.id].probability >= PROBABILITY
+        if row.id in survey
+        and survey[row.id].generated >= GENERATED
+        and survey[row.id].probability >= PROBABILITY
+        and row.answer not in WORDS
     ]
 
 

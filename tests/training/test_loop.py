@@ -5,7 +5,8 @@ import torch
 from models import tiny_model
 
 from benchmark.data import BudgetExceeded, Meter
-from benchmark.models.loading import computing_in
+from benchmark.models.loading import computing_for
+from benchmark.models.tracks import PretrainedTrack
 from benchmark.training.loop import Schedule, train
 
 
@@ -105,7 +106,7 @@ def test_every_step_computes_with_the_weights_that_the_step_before_left(precisio
         losses.append(nll(model))
         return losses[-1]
 
-    with computing_in(precision, model):
+    with computing_for(PretrainedTrack("tiny", "", precision=precision), model):
         train(model, [1] * 30, loss, Schedule(30, 0.02), Meter(), tokens_of=lambda b: 1)
     assert losses[-1].item() < 0.5 * losses[0].item()
     with torch.no_grad():

@@ -1,0 +1,63 @@
+"""Linear layers by oneDNN: the same numbers and gradients as torch's, and only for as long as asked."""
+
+import copy
+
+import pytest
+import torch
+
+from benchmark.models.linears import fast_linears
+
+
+def layers(bias):
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(6, 8, bias=bias), torch.nn.Linear(8, 5, bias=bias))
+
+
+def through(model, states):
+    states = states.clone().requires_grad_()
+    out = model(states)
+    out.pow(2).sum().backward()
+    gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    model.zero_grad()
+    return [out.detach(), states.grad, *gradients]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(4, 6), (2, 3, 6)])
+def test_values_and_gradients_are_those_of_torch(bias, shape):
+    model, states = layers(bias), torch.randn(shape)
+    plain = through(model, states)
+    with fast_linears(model):
+        fast = through(model, states)
+    assert len(plain) == len(fast) == (6 if bias else 4)
+    for one, other in zip(plain, fast, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_frozen_weights_get_no_gradient_and_states_do():
+    model, states = layers(True).requires_grad_(False), torch.randn(4, 6)
+    with fast_linears(model):
+        fast = through(model, states)
+    torch.testing.assert_close(fast[1], through(model, states)[1])
+    assert len(fast) == 2
+
+
+def test_a_look_within_a_training_leaves_the_layers_fast_and_the_end_leaves_them_as_they_were():
+    model = layers(False)
+    with fast_linears(model):
+        outer = model[0].forward
+        with fast_linears(model):
+            pass
+        assert model[0].forward is outer
+    assert all("forward" not in layer.__dict__ for layer in model)
+
+
+def test_a_copy_made_within_computes_with_its_own_weights():
+    model, states = layers(False), torch.randn(4, 6)
+    with fast_linears(model):
+        other = copy.deepcopy(model)
+        with torch.no_grad():
+            other[1].weight.zero_()
+        assert other(states).abs().max() == 0
+        assert model(states).abs().max() > 0
+    assert other(states).abs().max() == 0
