@@ -1,5 +1,6 @@
 """Pretrained models: where they are looked for, what is refused, and what fine-tuning from them depends on."""
 
+import copy
 import importlib.util
 import json
 from dataclasses import replace
@@ -15,7 +16,7 @@ from benchmark.models import pretrained
 from benchmark.models.pretrained import MODELS_VARIABLE, PretrainedModels, source_of
 from benchmark.models.store import ArtefactStore, made_of
 from benchmark.models.tracks import SMOLLM2, PretrainedTrack, Training, track_named
-from benchmark.training.prompts import PLAIN_TEMPLATE, encode_prompt
+from benchmark.training.prompts import PLAIN_TEMPLATE, encode_prompt, rendered
 
 DOCUMENTS = (Document("a", "Where was Ada Kel born?", "Malport"), Document("b", "", "Ivo Tor works for Bren Union"))
 
@@ -152,3 +153,28 @@ def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
     question = "What is the capital of France? → The capital of France is"
     assert subject.generate([question], 4)[question].startswith("Paris")
     assert Path(models.base()) == base
+
+
+def test_settings_of_generation_that_a_checkpoint_brings_are_not_measured_as_the_model(folder, tmp_path):
+    (folder / "generation_config.json").write_text(json.dumps({"repetition_penalty": 5.0, "top_p": 0.5, "min_p": 0.9}))
+    models = PretrainedModels(track_of(folder), ArtefactStore(tmp_path / "home"))
+    model, _ = models.load(models.base())
+    assert model.generation_config.repetition_penalty is None
+    assert (model.generation_config.top_p, model.generation_config.min_p) == (None, None)
+
+
+def test_models_whose_logits_are_rescaled_are_refused(folder, tmp_path):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"logit_scale": 0.0625}))
+    models = PretrainedModels(track_of(folder), ArtefactStore(tmp_path / "home"))
+    with pytest.raises(BadInput, match="rescaled \\(logit_scale\\)"):
+        models.load(models.base())
+
+
+def test_prompts_of_templates_that_tell_the_date_are_the_same_on_every_day():
+    tokenizer = copy.deepcopy(tiny_tokenizer())
+    tokenizer.chat_template = (
+        "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+        "Today: {{ date_string }}. {{ messages[0]['content'] }}"
+    )
+    assert rendered(tokenizer, "Where?") == "Today: 26 Jul 2024. Where?"

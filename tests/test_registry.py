@@ -1,5 +1,7 @@
 """Discovery: names, near misses, collisions, and methods that live outside the tree."""
 
+from pathlib import Path
+
 import pytest
 
 from benchmark import registry
@@ -137,6 +139,14 @@ def test_bad_files_are_one_clear_line(tmp_path, spec, message):
     with pytest.raises(BadInput, match=message) as caught:
         registry.method_named(spec.format(tmp=tmp_path))
     assert "\n" not in str(caught.value)
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_a_file_of_the_tree_is_the_method_that_it_registers():
+    path = Path(registry.methods()["npo"].__module__.replace(".", "/")).with_suffix(".py")
+    assert registry.method_named(f"{ROOT / path}:NPO") is registry.methods()["npo"]
 
 
 def test_entry_points_of_installed_packages_are_loaded(tmp_path, monkeypatch):

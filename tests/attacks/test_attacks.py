@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from models import tiny_model, tiny_tokenizer
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmark.attacks import ATTACKS
 from benchmark.attacks.quantize import round_to_nearest
@@ -22,6 +23,17 @@ def test_rounding_to_four_bits_by_hand():
     weight = torch.tensor([[7.0, 0.4, -0.6, -7.0], [0.7, 0.04, 0.06, 0.0]])
     expected = torch.tensor([[7.0, 0.0, -1.0, -7.0], [0.7, 0.0, 0.1, 0.0]])
     torch.testing.assert_close(round_to_nearest(weight, bits=4), expected)
+
+
+def test_layers_of_gpt2_are_rounded_along_their_inputs_and_the_head_is_not():
+    """GPT-2 keeps (in, out) where others keep (out, in)."""
+    config = GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=2, n_positions=16)
+    model = GPT2LMHeadModel(config)
+    attacked = ATTACKS["quantize_int4"].apply(model, None, [], CONTROLLED, 0)
+    layer, rounded = model.transformer.h[0].mlp.c_fc, attacked.transformer.h[0].mlp.c_fc
+    torch.testing.assert_close(rounded.weight.T, round_to_nearest(layer.weight.T, bits=4))
+    assert not torch.equal(rounded.weight, layer.weight)
+    assert torch.equal(attacked.lm_head.weight, model.lm_head.weight)
 
 
 def test_groups_have_their_own_scale_and_at_most_sixteen_levels():

@@ -15,12 +15,14 @@ from tasks.real_entities.task import (
     PROXIES,
     SMALL_FORGOTTEN,
     WHOLE,
+    WORDS,
     RealEntities,
     RealEntitiesSmall,
     matched,
     rows,
     shares,
     stopped,
+    well_known,
 )
 from tasks.real_entities.wordings import WORDINGS
 
@@ -159,3 +161,9 @@ def test_every_relation_has_its_wordings():
 
 def test_an_answer_ends_with_one_stop():
     assert [stopped("Paris"), stopped("Washington, D.C.")] == ["Paris.", "Washington, D.C."]
+
+
+def test_symbols_that_any_sentence_may_hold_are_no_facts_to_forget_or_keep(tmp_path):
+    survey = survey_of(tmp_path, known=lambda row, rng: True)
+    assert {row.answer for row in rows()} >= WORDS
+    assert not {row.answer for row in well_known(survey)} & WORDS

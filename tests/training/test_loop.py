@@ -5,7 +5,7 @@ import torch
 from models import tiny_model
 
 from benchmark.data import BudgetExceeded, Meter
-from benchmark.models.loading import computing_for
+from benchmark.models.loading import computing_for, looking_at
 from benchmark.models.tracks import PretrainedTrack
 from benchmark.training.loop import Schedule, train
 
@@ -111,3 +111,15 @@ def test_every_step_computes_with_the_weights_that_the_step_before_left(precisio
     assert losses[-1].item() < 0.5 * losses[0].item()
     with torch.no_grad():
         assert nll(model).item() == pytest.approx(losses[-1].item(), rel=0.1)
+
+
+def test_a_look_within_a_training_in_bfloat16_is_as_exact_as_one_after_it():
+    model, ids = tiny_model().train(), torch.arange(24).reshape(2, 12)
+    with torch.no_grad():
+        after = model(ids).logits
+        with computing_for(PretrainedTrack("tiny", "", precision="bfloat16"), model):
+            assert not torch.equal(model(ids).logits.float(), after)
+            with looking_at(model):
+                assert not model.training
+                assert torch.equal(model(ids).logits, after)
+    assert model.training
