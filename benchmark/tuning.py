@@ -117,7 +117,7 @@ that was never seen, is that of the development world, and `tau` tunes at the ra
 strength of the attack `relearn_disjoint` was looked at on the same world only. What was chosen are the methods'
 defaults.
 
-`palimpsest run --suite tuning --out results` makes the records, in minutes or at once where they are there.
+`palimpsest run --suite tuning --out results` makes the records, in half an hour on two cores.
 """,
 }
 
