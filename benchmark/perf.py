@@ -24,6 +24,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from benchmark.data import Meter
 from benchmark.evaluation.vllm_engine import Engines, VllmEngine, vllm_installed
 from benchmark.models.linears import fast_linears
+from benchmark.models.loading import computing_in
 from benchmark.training.loop import Schedule, train
 
 Progress = Callable[[str], None]
@@ -228,12 +229,12 @@ class _Here:
             ends.append(time.perf_counter())
 
         def loss(batch: torch.Tensor) -> torch.Tensor:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-                logits = model(batch).logits[:, :-1]
+            logits = model(batch).logits[:, :-1]
             return F.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
 
         steps = self.extent.steps
-        train(model, [ids] * steps, loss, Schedule(steps, 1e-6), Meter(watch=note), tokens_of=torch.numel)
+        with computing_in(precision, model):
+            train(model, [ids] * steps, loss, Schedule(steps, 1e-6), Meter(watch=note), tokens_of=torch.numel)
         return min(after - before for before, after in pairwise(ends))
 
     def vllm(self) -> None:

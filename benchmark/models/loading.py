@@ -56,14 +56,19 @@ def load_tokenizer(folder: Path, template: bool = False):
 
 
 def computing_for(track: Track, model: Any) -> AbstractContextManager:
-    """Computes in the track's precision; the weights stay as they are, in float32.
+    """Computes in the track's precision. Models trained here are too small to gain by other linear layers."""
+    return computing_in(track.precision, model) if isinstance(track, PretrainedTrack) else nullcontext()
+
+
+def computing_in(precision: str, model: Any) -> AbstractContextManager:
+    """Computes a large model in a precision; its weights stay as they are, in float32.
 
     Autocast has no cache here: it would keep the weights of the first step until the context ends, and whole trainings
-    run in one context. Models trained here compute as they are: they are too small to gain by other linear layers.
+    run in one context.
     """
-    if track.precision != "float32":
-        return torch.autocast(model.device.type, dtype=getattr(torch, track.precision), cache_enabled=False)
-    return fast_linears(model) if isinstance(track, PretrainedTrack) else nullcontext()
+    if precision == "float32":
+        return fast_linears(model)
+    return torch.autocast(model.device.type, dtype=getattr(torch, precision), cache_enabled=False)
 
 
 @contextmanager
