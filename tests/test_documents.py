@@ -11,7 +11,8 @@ from benchmark.method import create
 from benchmark.records.store import ResultStore
 from benchmark.reference import methods_page, metrics_page
 from benchmark.registry import methods, tasks
-from benchmark.tuning import CONTROLLED_DEV, SECTIONS, chosen, page, trials
+from benchmark.suite import load_suite
+from benchmark.tuning import CONTROLLED_DEV, SECTIONS, SMOLLM2_DEV, chosen, page, trials
 from leaderboard.documents import documents
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +36,24 @@ def test_defaults_are_those_that_the_trials_speak_for(tried):
     for name, own in found.items():
         assert create(methods()[name], {}).parameters["learning_rate"] == chosen(own)
         assert len(own) == 7
+
+
+@pytest.mark.parametrize("suite", ["smollm2", "custom", "quick"])
+def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(suite, tried):
+    found = tried[SMOLLM2_DEV]
+    assert set(found) == {name for name, cls in methods().items() if not cls.anchor}
+    assert {len(own) for own in found.values()} == {7}
+    entries = [entry for entry in load_suite(suite).methods if "learning_rate" in entry.parameters]
+    assert entries
+    for entry in entries:
+        assert entry.parameters["learning_rate"] == chosen(found[entry.name]), entry.name
+        assert entry.parameters.get("tuning_rate") in (None, chosen(found["task_arithmetic"]))
+
+
+def test_trials_on_smollm2_go_beyond_the_best_except_where_the_page_says_so(tried):
+    at_the_end = {name for name, own in tried[SMOLLM2_DEV].items() if max(own, key=lambda t: t.score) == own[-1]}
+    assert at_the_end == {"idk"}
+    assert "Of `idk` the best is still the largest" in SECTIONS[SMOLLM2_DEV]
 
 
 def test_the_page_of_trials_is_up_to_date(tried):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from benchmark.metrics.values import ALL
 from benchmark.planning import expand_tasks
 from benchmark.records.schema import variant_name
 from benchmark.records.store import ResultStore
@@ -18,7 +19,7 @@ from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, 
 from benchmark.suite import load_suite
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-TRACK = "controlled-1m"
+TRACK, PRETRAINED = "controlled-1m", "smollm2-135m"
 NULLS = ("none", "refuse_all", "constant_text", "random_weights")
 
 
@@ -198,3 +199,63 @@ def test_a_report_of_a_task_leaves_the_trials_on_the_development_world_out():
     said = console.file.getvalue()
     assert f"{TRACK}: What is left" in said
     assert f"{TRACK}-dev" not in said
+
+
+@pytest.fixture(scope="module")
+def real(published):
+    """The track of a real pretrained model."""
+    return next(own for own in published.tracks if own.name == PRETRAINED)
+
+
+def real_rows(real, metric, method):
+    """Values of a metric on `real_entities` by bucket, with their intervals."""
+    rows = real.standings.strata
+    rows = rows[(rows["task"] == "real_entities") & (rows["metric"] == metric) & (rows["stratum"] == ALL)]
+    return rows[rows["method"] == method].set_index("variant")
+
+
+def test_records_of_the_real_model_are_whole_and_compare_with_proxies(real):
+    suite = {entry.name: entry.seeds for entry in load_suite("smollm2").methods}
+    assert [r.id for r in real.records if r.status != "ok"] == []
+    assert all(len(r.provenance.commit) == 40 and not r.provenance.dirty for r in real.records)
+    for variant in ("low", "mid", "high"):
+        found = Counter(r.method.name for r in real.records if r.variant == f"real_entities/{variant}")
+        assert found.pop("target") == 1
+        assert found.pop("oracle") == 3
+        assert found == {name: seeds for name, seeds in suite.items() if name != "retrain"}
+    assert all(r.references.proxy for r in real.records if r.task.name == "real_entities")
+
+
+def test_buckets_of_real_entities_are_known_alike_before_unlearning(real):
+    for metric in ("paraphrased_probability", "exact_answer"):
+        known = real_rows(real, metric, "target")["value"]
+        assert set(known.index) == {"low", "mid", "high"}
+        assert known.max() - known.min() < 0.15
+    assert real_rows(real, "exact_answer", "oracle")["value"].max() < 0.05, "nobody knows what never existed"
+
+
+@pytest.mark.parametrize("method", sorted(name for name, cls in methods().items() if not cls.anchor))
+def test_more_is_said_of_frequent_entities_after_equal_unlearning(real, method):
+    rows = real_rows(real, "exact_answer", method)
+    assert (rows["seeds"] == 3).all()
+    assert rows.loc["low", "value"] < rows.loc["mid", "value"] < rows.loc["high", "value"]
+    assert rows.loc["low", "high"] < rows.loc["high", "low"]
+
+
+def test_probabilities_hide_what_is_said(real):
+    """Of frequent entities: less probable than what never existed, and yet said."""
+    rare, frequent = (real_rows(real, "paraphrased_probability", "grad_diff").loc[name] for name in ("low", "high"))
+    assert frequent["high"] < rare["low"]
+    for method in ("grad_diff", "npo"):
+        left, never = (real_rows(real, "paraphrased_probability", name).loc["high"] for name in (method, "oracle"))
+        assert left["high"] < never["low"]
+
+
+def test_methods_that_lower_probabilities_leave_more_to_say_and_those_that_teach_answers_less(real):
+    """The gap is knowledge by generation less knowledge by probability, of frequent entities."""
+    gaps = real.standings.misalignment
+    gaps = gaps[(gaps["task"] == "real_entities") & (gaps["stratum"] == ALL) & (gaps["quantity"] == "gap")]
+    gaps = gaps[gaps["variant"] == "high"].set_index("method")
+    assert gaps.loc[["npo", "grad_ascent", "sga", "tau", "task_arithmetic"], "low"].min() > 0.4
+    assert gaps.loc["grad_diff", "low"] > 0.2
+    assert gaps.loc[["idk", "idk_ap", "me_gd"], "high"].max() < 0
