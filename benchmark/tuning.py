@@ -122,7 +122,8 @@ defaults.
     SMOLLM2_DEV: f"""## SmolLM2
 
 Seven trials on other facts than the scored ones (track `{SMOLLM2_DEV}`, `real_entities/mid`), of the same values for
-every method; `tau` tunes at the rate chosen for `task_arithmetic`. The learning rate of the attack `relearn_disjoint`
+every method; `tau` tunes at the rate chosen for `task_arithmetic`. Of `tau` the best is the smallest that was tried;
+where its first half leaves nothing above the threshold it is `sga`. The learning rate of the attack `relearn_disjoint`
 was looked at on the same facts: it is the one at which most came back while the model itself kept what it knew. What
 was chosen is in the suites `smollm2`, `custom` and `quick`.
 
