@@ -21,6 +21,7 @@ from benchmark.errors import BadInput
 from benchmark.ground import DATA_VARIABLE
 
 Backend = Literal["hf", "vllm"]
+Precision = Literal["float32", "bfloat16"]
 
 app = typer.Typer(
     help="Palimpsest: benchmark suite and leaderboard for unlearning in large language models.",
@@ -66,6 +67,9 @@ RetainOption = Annotated[Path | None, typer.Option("--retain", help="Questions o
 BackendChoice = Annotated[
     Backend | None, typer.Option("--backend", help="What generates, if not what the suite says: hf or vllm.")
 ]
+PrecisionOption = Annotated[
+    Precision | None, typer.Option("--precision", help="What pretrained models train in, if not what the suite says.")
+]
 BackendOption = Annotated[Backend, typer.Option("--backend", help="What generates: hf, or vllm (`make vllm`).")]
 OUT, RESULTS, SITE = Path("runs"), Path("results"), Path("site")
 
@@ -80,7 +84,8 @@ def plainly(command: Callable) -> Callable:
         except BadInput as error:
             errors.print(f"palimpsest: {error}", markup=False, soft_wrap=True)
         except OSError as error:  # a folder that cannot be made, a disk that is full
-            errors.print(f"palimpsest: {error.filename}: {error.strerror}", markup=False, soft_wrap=True)
+            said = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
+            errors.print(f"palimpsest: {said}", markup=False, soft_wrap=True)
         raise typer.Exit(2)
 
     return wrapped
@@ -97,6 +102,7 @@ class Selection:
     methods: list[str] | None = None
     seeds: list[int] | None = None
     backend: str | None = None
+    precision: str | None = None
     own_questions: bool = False
 
     @property
@@ -114,8 +120,10 @@ def _planned(chosen: Selection, out: Path, force: bool):
     suite, seeds = restrict(
         load_suite(chosen.suite_name), tracks, chosen.tasks or [], chosen.methods or [], chosen.seeds or []
     )
-    if chosen.backend:
-        suite = suite.model_copy(update={"backend": chosen.backend})
+    if chosen.own_questions and "custom" not in suite.tasks:
+        raise BadInput(f"--forget, --retain: suite {suite.name} does not ask them; its tasks lack custom")
+    wanted = {"backend": chosen.backend, "precision": chosen.precision}
+    suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
     planned = Planner(ArtefactStore(), ResultStore(out)).plan(suite, seeds, force)
     for line in planned.missing:
         errors.print(f"palimpsest: cannot be run here: {line}", markup=False, soft_wrap=True)
@@ -197,6 +205,7 @@ def plan(
     retain: RetainOption = None,
     data_dir: DataOption = None,
     backend: BackendChoice = None,
+    precision: PrecisionOption = None,
     out: OutOption = OUT,
     workers: WorkersOption = None,
     force: ForceOption = False,
@@ -207,7 +216,7 @@ def plan(
 
     _use_data(data_dir)
     _use_questions(forget, retain)
-    chosen = Selection(suite, track, model, task, method, seed, backend, own_questions=forget is not None)
+    chosen = Selection(suite, track, model, task, method, seed, backend, precision, own_questions=forget is not None)
     planned = _planned(chosen, out, force)
     estimates, count = _estimates(out, RESULTS), workers or default_workers(planned)
     jobs = {job.id: job for job in planned.jobs}
@@ -219,6 +228,8 @@ def plan(
             cell.label, cell.id, "cached" if cached else "to run", f"{estimates.seconds(job):.0f}" if job else ""
         )
     console.print(table)
+    for line in planned.sizes:
+        console.print(line, markup=False, soft_wrap=True)
     models = [job for job in planned.jobs if job.kind in ("base", "model")]
     for job in models:
         console.print(f"model to train: {job.label}, about {clock(estimates.seconds(job))}")
@@ -240,18 +251,21 @@ def run(
     retain: RetainOption = None,
     data_dir: DataOption = None,
     backend: BackendChoice = None,
+    precision: PrecisionOption = None,
     out: OutOption = OUT,
     workers: WorkersOption = None,
     force: ForceOption = False,
 ) -> None:
     """Runs what a suite asks for and has no record yet, then prints the ranked table."""
+    from benchmark.evaluation.vllm_engine import require_backend
     from benchmark.execution import default_workers, run_plan
     from benchmark.report import print_standings
 
     _use_data(data_dir)
     _use_questions(forget, retain)
-    chosen = Selection(suite, track, model, task, method, seed, backend, own_questions=forget is not None)
+    chosen = Selection(suite, track, model, task, method, seed, backend, precision, own_questions=forget is not None)
     planned = _planned(chosen, out, force)
+    require_backend(planned.suite.backend)
     count = workers or default_workers(planned)
     failed = run_plan(planned, out, count, force, _estimates(out, RESULTS), console)
     print_standings(planned, out, console)
@@ -341,6 +355,12 @@ def evaluate(
     model: ModelOption,
     task: Annotated[str, typer.Option("--task", help="One task variant, as `tofu/forget01`.")],
     data_dir: DataOption = None,
+    forget: ForgetOption = None,
+    retain: RetainOption = None,
+    original: Annotated[
+        str | None,
+        typer.Option("--original", help="The model before unlearning: real_entities asks what this one knows."),
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many rows of each split.")] = None,
     reference: Annotated[
         str | None, typer.Option("--reference", help="A model that never saw the forgotten, to compare with.")
@@ -348,7 +368,7 @@ def evaluate(
     backend: BackendOption = "hf",
     harness: Annotated[str, typer.Option("--harness", help="Also an lm-eval group: palimpsest, jang, yuan.")] = "",
     precision: Annotated[
-        Literal["float32", "bfloat16"],
+        Precision,
         typer.Option("--precision", help="bfloat16 is faster, and moves greedy metrics."),
     ] = "float32",
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of the CPU; all if not given.")] = None,
@@ -356,11 +376,17 @@ def evaluate(
 ) -> None:
     """Scores a checkpoint made anywhere on a task, without running a method. Nothing is ranked."""
     from benchmark.evaluate import evaluate as score
+    from benchmark.evaluation.vllm_engine import EngineDied, require_backend
     from benchmark.execution import cores, prepare_worker
 
     _use_data(data_dir)
+    _use_questions(forget, retain)
+    require_backend(backend)
     prepare_worker(threads or cores())
-    found = score(model, task, reference, limit, backend, harness, precision)
+    try:
+        found = score(model, task, reference, limit, backend, harness, precision, original)
+    except EngineDied as error:
+        raise BadInput(str(error)) from None
     table = Table("split", "metric", "value", "reference", "better", "unit", "n", "failed", box=SIMPLE_HEAD)
     for row in found.table().to_dict("records"):
         beside = "" if row["reference"] is None or pd.isna(row["reference"]) else f"{row['reference']:.4f}"

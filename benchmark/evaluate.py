@@ -16,6 +16,7 @@ from benchmark.errors import BadInput
 from benchmark.evaluation.examine import examine
 from benchmark.evaluation.general import harness_samples
 from benchmark.evaluation.generation import GenerationSettings, Tokens
+from benchmark.evaluation.harness import group_tasks
 from benchmark.evaluation.scoring import AnswerScores
 from benchmark.evaluation.subjects import Subject, subject_of
 from benchmark.metrics import METRICS, Sample
@@ -110,10 +111,12 @@ def evaluate(
     backend: str = "hf",
     harness: str = "",
     precision: str = "float32",
+    original: str | None = None,
 ) -> Evaluation:
     """Scores the model (a track, a folder, `org/name@revision`) on one task variant, beside a reference model if given.
 
-    The reference takes the part of the oracle: forget quality compares with it.
+    The reference takes the part of the oracle: forget quality compares with it. Tasks that ask what a model knows ask
+    what `original` knows, the model before unlearning, if it is named.
     """
     pairs = expand_tasks([task])
     if len(pairs) != 1:
@@ -123,12 +126,14 @@ def evaluate(
     models = models_named(model)
     if models.track.ground not in definition.grounds:
         raise BadInput(f"task {task}: {name} needs a {' or '.join(sorted(definition.grounds))}, {model} is a model")
+    if harness:
+        group_tasks(harness)
     with clock.stage("data"):
-        data = definition().data(variant, models.ground)
+        data = definition().data(variant, (models_named(original) if original else models).ground)
     splits = limited(data, limit)
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=definition.samples)
-    samples = _samples(models, splits, settings, harness, precision, clock)
-    others = [_samples(models_named(reference), splits, settings, "", precision, clock)] if reference else []
+    samples = _samples(models, splits, settings, precision, clock, harness, limit)
+    others = [_samples(models_named(reference), splits, settings, precision, clock)] if reference else []
     with clock.stage("metrics"):
         frames = [example_frame(own) for own in others]
         values = metric_values(example_frame(samples), frames)
@@ -140,9 +145,10 @@ def _samples(
     models: PretrainedModels,
     splits: dict[str, list[Example]],
     settings: GenerationSettings,
-    harness: str,
     precision: str,
     clock: Stopwatch,
+    harness: str = "",
+    limit: int | None = None,
 ) -> list[Sample]:
     with clock.stage("loading"):
         model, tokenizer = models.load(models.base())
@@ -151,5 +157,5 @@ def _samples(
     samples = examine(subject, splits, MODEL_STAGE, settings)
     if harness:
         with clock.stage("lm-eval"):
-            samples += harness_samples(subject, harness)
+            samples += harness_samples(subject, harness, limit)
     return samples

@@ -35,23 +35,25 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The ground of tasks on a pretrained model: `model` is the key of its weights.
+    """The ground of tasks on a pretrained model: `model` is the key of its weights, `track` how one names it.
 
-    On a development track tasks choose other examples than those that are scored.
+    On a development track tasks choose other examples than those that are scored. `surveyed` is the key of other
+    weights of the same model, whose survey counts where there is no own.
     """
 
     track: str
     model: str
     development: bool
     home: Path
+    surveyed: str = ""
 
     def known(self, task: str, shipped: Path) -> dict[str, Knowledge]:
         """What the model knows of a task's candidates, by example; BadInput if nobody has asked it yet.
 
         `shipped` is the folder of the surveys that come with the task.
         """
-        name = f"{self.model}.csv"
-        path = next((p for p in (self.survey_file(task), shipped / name) if p.is_file()), None)
+        places = [self.survey_file(task), *(shipped / f"{key}.csv" for key in (self.model, self.surveyed) if key)]
+        path = next((p for p in places if p.is_file()), None)
         if path is None:
             raise BadInput(
                 f"{task} on {self.track}: it is not known yet what this model knows; "
@@ -76,11 +78,13 @@ def local_file(data_set: str, file: str) -> Path | None:
 def json_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON lines file; BadInput names the line that is none."""
     rows = []
-    text = path.read_text(encoding="utf-8").rstrip("\n")
-    lines = text.split("\n") if text else []  # at line feeds alone: other separators may stand in a text
+    content = path.read_bytes().rstrip(b"\n")
+    lines = content.split(b"\n") if content else []  # at line feeds alone: other separators may stand in a text
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path}: line {number}: byte {error.start + 1} is not UTF-8") from None
         except json.JSONDecodeError as error:
             raise BadInput(f"{path}: line {number}: not valid JSON: {error.msg}") from None
         if not isinstance(row, dict):

@@ -169,7 +169,8 @@ class _Here:
     def matrix_products(self) -> None:
         """Squares, and what the model multiplies: its hidden states into and out of its layers and into logits."""
         side, rows, config = self.extent.square, self.extent.rows, self.config
-        hidden, inner = config.hidden_size, config.intermediate_size
+        hidden = config.hidden_size
+        inner = getattr(config, "intermediate_size", None) or 4 * hidden  # GPT-2 and GPT-Neo name none
         shapes = [(side, side, side), (rows, hidden, inner), (rows, inner, hidden), (rows, hidden, config.vocab_size)]
         for precision in PRECISIONS:
             self.progress(f"matrix products, {precision}")

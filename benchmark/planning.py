@@ -11,6 +11,7 @@ from typing import Any
 from benchmark.data import EVALUATED_SPLITS, Budget, Document, TaskData, kind_of
 from benchmark.errors import BadInput
 from benchmark.evaluation.generation import GenerationSettings
+from benchmark.evaluation.harness import group_tasks
 from benchmark.method import Method, create, source_hash
 from benchmark.metrics import METRICS
 from benchmark.metrics.sample import SCORED, STANDARDIZED, sampled
@@ -20,7 +21,7 @@ from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import PretrainedTrack, Track, track_named
 from benchmark.records.identity import Identity
 from benchmark.records.schema import ORACLE, TARGET, variant_name
-from benchmark.records.store import ResultStore
+from benchmark.records.store import ResultStore, read_record
 from benchmark.registry import lookup, method_named, task_named, tasks
 from benchmark.suite import MethodEntry, Suite
 from benchmark.task import Task
@@ -106,6 +107,15 @@ class Variant:
         return replace(whole, steps=max(1, round(whole.steps * self.definition.budget_share)))
 
     @property
+    def size(self) -> str:
+        """One line: what is to be forgotten, what is asked beside it, and what a method may spend."""
+        splits = {split: len(rows) for split, rows in self.data.splits.items()}
+        forgotten, requests = splits.pop("forget"), len(self.data.requests)
+        asked = f"{forgotten} examples to forget" + (f" in {requests} requests" if requests > 1 else "")
+        spent = f"{self.budget.steps} steps of {self.budget.batch_size}" + " for each" * (requests > 1)
+        return f"{self.track.name} · {self.name}: {asked}, {sum(splits.values())} others, {spent}"
+
+    @property
     def oracle_seeds(self) -> range:
         return range(1, self.oracles + 1)
 
@@ -156,6 +166,11 @@ class Cell:
     def path(self, results: ResultStore) -> Path:
         return results.path(self.track, self.task, self.variant, self.method_name, self.id)
 
+    def is_done(self, results: ResultStore) -> bool:
+        """Whether it has a record; a reference that failed is measured again, as nothing could be compared with it."""
+        path = self.path(results)
+        return path.is_file() and (self.method not in (TARGET, ORACLE) or read_record(path).status == "ok")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -175,7 +190,8 @@ class Job:
 class Plan:
     """What a suite asks for: every cell, those that have a record already, and the jobs for the rest.
 
-    `missing` says of each variant that cannot be run here, because a model or a data set cannot be had, what it lacks.
+    `missing` says of each variant that cannot be run here, because a model or a data set cannot be had, what it lacks,
+    `sizes` of each other one how much it asks for.
     """
 
     suite: Suite
@@ -184,6 +200,7 @@ class Plan:
     cached: frozenset[str]
     jobs: tuple[Job, ...] = field(default=())
     missing: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
 
     @property
     def ids(self) -> frozenset[str]:
@@ -216,18 +233,24 @@ def restrict(
         for spec in method_specs:
             method_named(spec)
         kept = [entry for entry in suite.methods if entry.name in method_specs]
-        if task_names:  # both are named: then this method on this task, whatever the suite pairs
-            kept = [entry for name in method_specs for entry in _on(task_names, [e for e in kept if e.name == name])]
+        if tracks or task_names:  # then this method on this task or track, whatever the suite pairs
+            own = [[entry for entry in kept if entry.name == name] for name in method_specs]
+            kept = [entry for entries in own for entry in _on(tracks, task_names, entries)]
         added = dict.fromkeys(spec for spec in method_specs if spec not in {entry.name for entry in kept})
         update["methods"] = [*kept, *(MethodEntry(name=spec, seeds=3) for spec in added)]
     return suite.model_copy(update=update), list(dict.fromkeys(seeds))
 
 
-def _on(task_names: list[str], entries: list[MethodEntry]) -> list[MethodEntry]:
-    """A method's entries for these tasks; where the suite has none, those it has for others."""
-    wanted = set(expand_tasks(task_names))
-    suited = [e for e in entries if e.tasks is None or wanted & set(expand_tasks(e.tasks))]
-    return [entry.model_copy(update={"tasks": None}) for entry in suited or entries]
+def _on(tracks: list[str], task_names: list[str], entries: list[MethodEntry]) -> list[MethodEntry]:
+    """A method's entries for these tasks and tracks (any where none is named); none if the suite has it for others."""
+    wanted, update = set(expand_tasks(task_names)), dict[str, None]()
+    if tracks:
+        entries = [e for e in entries if e.tracks is None or set(tracks) & set(e.tracks)]
+        update["tracks"] = None
+    if task_names:
+        entries = [e for e in entries if e.tasks is None or wanted & set(expand_tasks(e.tasks))] or entries
+        update["tasks"] = None
+    return [entry.model_copy(update=update) for entry in entries]
 
 
 class Planner:
@@ -242,19 +265,26 @@ class Planner:
         references: list[Cell] = []
         jobs: list[Job] = []
         missing: list[str] = []
+        sizes: list[str] = []
         for variant in self._variants(suite):
             if lack := self._lack(variant):
                 missing.append(f"{variant.track.name} · {variant.name}: {lack}")
                 continue
             own_references = self._references(variant)
             own_cells = list(self._cells(variant, suite, own_references, seeds))
+            sizes.append(variant.size)
             references += own_references
             cells += own_cells
             jobs += self._jobs(variant, own_references, own_cells, force)
+        if references and not cells:
+            names = ", ".join(dict.fromkeys(entry.name for entry in suite.methods))
+            raise BadInput(f"suite {suite.name}: none of its methods ({names}) is for what is wanted; name --method")
         present = frozenset(c.id for c in (*cells, *references) if c.path(self.results).is_file())
         cached = frozenset() if force else present
         unique = {job.id: job for job in jobs}
-        return Plan(suite, tuple(cells), tuple(references), cached, tuple(unique.values()), tuple(missing))
+        return Plan(
+            suite, tuple(cells), tuple(references), cached, tuple(unique.values()), tuple(missing), tuple(sizes)
+        )
 
     def _lack(self, variant: Variant) -> str:
         """Which model or data set cannot be had here, empty if all is there."""
@@ -290,7 +320,7 @@ class Planner:
             raise BadInput(f"suite {suite.name}: no track suits its tasks: {needs}; {', '.join(suite.tracks)} do not")
         for track, task, variant in pairs:
             models = published.get((task, variant), ())
-            own = replace(track, published=models) if isinstance(track, PretrainedTrack) else track
+            own = _as_wanted(track, suite, models) if isinstance(track, PretrainedTrack) else track
             yield Variant(own, task, variant, suite.oracles, suite.backend)
 
     def _identity(
@@ -351,11 +381,8 @@ class Planner:
     def _jobs(self, variant: Variant, references: list[Cell], cells: list[Cell], force: bool) -> Iterator[Job]:
         """Jobs in the order in which they can run; what is there already is left out."""
 
-        def missing(cell: Cell) -> bool:
-            return force or not cell.path(self.results).is_file()
-
-        wanted = [cell for cell in cells if missing(cell)]
-        unmeasured = tuple(cell for cell in references if missing(cell))
+        wanted = [cell for cell in cells if force or not cell.is_done(self.results)]
+        unmeasured = [cell for cell in references if force or not cell.is_done(self.results)]
         if not wanted and not unmeasured:
             return
         seeds = [TARGET_SEED, *variant.oracle_seeds] if unmeasured else [TARGET_SEED]
@@ -382,6 +409,14 @@ class Planner:
                 if key != base and not self.store.has("models", key):  # a pretrained target can be the base itself
                     label = _model_label(variant, seed, unseen)
                     yield variant.job(key, "model", label, needs, seed=seed, unseen=unseen)
+
+
+def _as_wanted(track: PretrainedTrack, suite: Suite, published: tuple[str, ...]) -> PretrainedTrack:
+    """The track with what a suite may set of it."""
+    if suite.harness:
+        group_tasks(suite.harness)
+    precision, harness = suite.precision or track.precision, suite.harness or track.harness
+    return replace(track, published=published, precision=precision, harness=harness)
 
 
 def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -101,7 +101,7 @@ def _recorded(cells: Sequence[Cell], variant: Variant, place: Workplace, measure
     lock = place.home / "locks" / f"{cells[0].id}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(lock)):
-        if not place.force and all(cell.path(place.results).is_file() for cell in cells):
+        if not place.force and all(cell.is_done(place.results) for cell in cells):
             return "ok"
         try:
             measure()

@@ -43,6 +43,8 @@ class Suite(BaseModel):
     methods: list[MethodEntry] = Field(min_length=1)
     oracles: int = Field(ge=2)
     backend: Literal["hf", "vllm"] = "hf"
+    precision: Literal["float32", "bfloat16"] | None = None  # of training pretrained models, if not their track's
+    harness: str | None = None  # the group of lm-eval tasks for their utility, if not their track's
     published: dict[str, Published] = {}  # by variant, as it is written in `tasks`; the others' are fine-tuned here
 
     @field_validator("methods", mode="before")

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from benchmark.cli import app
 from benchmark.errors import BadInput
 from benchmark.evaluate import evaluate
-from benchmark.models.pretrained import source_of
+from benchmark.models.pretrained import models_named, source_of
+from tasks.real_entities.task import rows
 
 TOWNS = ("Malport", "Kel", "Bren", "Tor", "Ivo", "Ada", "Union", "Mal", "Port", "Elk", "Orm", "Usk")
 
@@ -84,12 +85,61 @@ def test_bfloat16_is_close_to_float32(tmp_path):
         ("org/name", "custom", "neither a folder nor org/name@revision"),
         ("Tiny", "real_entities", "name one variant, as real_entities/low"),
         ("Tiny", "cusom", "did you mean custom"),
+        ("Tiny", "real_entities/low", "palimpsest survey --task real_entities --track /.*/Tiny` asks it"),
+        ("smollm2-135m", "muse/news", "no hub can be reached"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, model, task, message):
     spec = str(tmp_path / model) if model == "Tiny" else model
     with pytest.raises(BadInput, match=message):
         evaluate(spec, task)
+
+
+@pytest.fixture
+def home_survey(tmp_path):
+    """The model `Other` knows every fourth fact, `Tiny` was never asked."""
+    other = models_named(str(tmp_path / "Other"))
+    path = other.ground.survey_file("real_entities")
+    path.parent.mkdir(parents=True)
+    known = "".join(f"{row.id},1.0,0.{5 + i % 4}\n" for i, row in enumerate(rows()) if i % 4 == 0)
+    path.write_text(f"id,generated,probability\n{known}")
+
+
+def test_an_unlearned_model_is_asked_what_the_original_knew(tmp_path, home_survey):
+    models = [str(tmp_path / name) for name in ("Tiny", "Other")]
+    found = [evaluate(model, "real_entities_small", original=models[1], limit=2) for model in models]
+    assert found[0].data_fingerprint == found[1].data_fingerprint
+    with pytest.raises(BadInput, match="it is not known yet what this model knows"):
+        evaluate(models[0], "real_entities_small", limit=2)
+
+
+def test_a_limit_is_one_for_the_harness_too(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("benchmark.evaluation.general.run_harness", lambda s, group, limit: asked.append(limit) or [])
+    evaluate(str(tmp_path / "Tiny"), "custom", limit=2, harness="palimpsest")
+    assert asked == [2]
+    with pytest.raises(BadInput, match="did you mean palimpsest"):
+        evaluate(str(tmp_path / "Tiny"), "custom", limit=2, harness="palimpset")
+
+
+def test_questions_of_ones_own_can_be_named_beside_the_model(tmp_path, monkeypatch):
+    files = [f"--{side}={tmp_path / f'{side}.jsonl'}" for side in ("forget", "retain")]
+    for side in ("forget", "retain"):
+        monkeypatch.setenv(f"PALIMPSEST_{side.upper()}", "nowhere")
+    words = ["evaluate", "--model", str(tmp_path / "Tiny"), "--task", "custom", "--limit", "2"]
+    assert CliRunner().invoke(app, [*words, *files]).exit_code == 0
+    done = CliRunner().invoke(app, ["plan", "--suite", "smoke", *files])
+    assert done.exit_code == 2
+    assert "its tasks lack custom" in done.output
+
+
+def test_what_a_library_says_of_a_broken_model_is_one_line(tmp_path):
+    (tmp_path / "Tiny/config.json").write_text("{")
+    done = CliRunner().invoke(app, ["evaluate", "--model", str(tmp_path / "Tiny"), "--task", "custom"])
+    assert done.exit_code == 2
+    assert "config" in done.output
+    assert "None" not in done.output
+    assert len(done.output.strip().splitlines()) == 1
 
 
 def test_a_world_task_is_no_task_for_a_pretrained_model(tmp_path):

@@ -1,5 +1,6 @@
 """Plans: which of a suite's entries run where, what is in an id, and how long it is said to take."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,9 @@ from benchmark.estimates import Estimates
 from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import CONTROLLED, SMOLLM2
 from benchmark.planning import Planner, Variant, restrict
+from benchmark.records.schema import Failure
 from benchmark.records.store import ResultStore
+from benchmark.running import write_failure
 from benchmark.suite import Suite
 
 RATES = {"controlled-1m": 1e-4, "tiny-dev": 1e-3}
@@ -104,3 +107,50 @@ def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tm
     for job in plan.jobs:
         assert job.needs <= done
         done.add(job.id)
+
+
+def test_a_method_that_the_suite_has_for_another_track_runs_on_the_named_one(tmp_path):
+    suite, _ = restrict(suite_of(methods=[METHODS[1]]), ["tiny-dev"], [], ["grad_diff"], [])
+    plan = planned(suite, tmp_path)
+    assert {(cell.track, cell.seed) for cell in plan.cells} == {("tiny-dev", seed) for seed in range(3)}
+    assert {tuple(cell.parameters) for cell in plan.cells} == {()}, "the other track's rate is not this one's"
+
+
+def test_a_plan_without_a_method_is_bad_input(tmp_path):
+    suite, _ = restrict(suite_of(methods=[METHODS[1]]), ["tiny-dev"], [], [], [])
+    with pytest.raises(BadInput, match=r"none of its methods \(grad_diff\) is for what is wanted"):
+        planned(suite, tmp_path)
+
+
+def test_references_that_failed_are_measured_again_and_a_method_that_failed_is_not(tmp_path):
+    suite, results = suite_of(tasks=["frequency/low"], tracks=["tiny-dev"], methods=["none"]), tmp_path / "out"
+    plan = planned(suite, tmp_path)
+    variant = next(job.variant for job in plan.jobs if job.kind == "references")
+    failure = Failure(type="EngineDied", message="it died", traceback="")
+    write_failure([*plan.references, *plan.cells], variant, failure, ResultStore(results))
+    assert {job.kind for job in planned(suite, tmp_path).jobs} == {"base", "model", "references"}
+
+
+def test_plans_say_what_each_variant_asks_for(tmp_path):
+    plan = planned(suite_of(tasks=["frequency/low"], tracks=["tiny-dev"], methods=["none"]), tmp_path)
+    (line,) = plan.sizes
+    assert line.startswith("tiny-dev · frequency/low: ")
+    assert "4 steps of 8" in line
+
+
+def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path, monkeypatch):
+    (tmp_path / "Tiny").mkdir()
+    (tmp_path / "Tiny/config.json").write_text("{}")
+    (tmp_path / "Tiny/model.safetensors").write_bytes(b"")
+    for side in ("forget", "retain"):
+        rows = [{"question": f"What is {side} {i}?", "answer": str(i), "subject": f"{side} {i}"} for i in range(9)]
+        (tmp_path / side).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        monkeypatch.setenv(f"PALIMPSEST_{side.upper()}", str(tmp_path / side))
+    suite = suite_of(tracks=[str(tmp_path / "Tiny")], tasks=["custom"], methods=["none"])
+    changes = {"precision": "float32", "harness": "yuan"}
+    plain, changed = (planned(s, tmp_path) for s in (suite, suite.model_copy(update=changes)))
+    found = changed.jobs[-1].variant
+    assert (found.track.precision, found.settings["harness"]) == ("float32", "yuan")
+    assert not plain.ids & changed.ids
+    with pytest.raises(BadInput, match="did you mean yuan"):
+        planned(suite.model_copy(update={"harness": "yuna"}), tmp_path)

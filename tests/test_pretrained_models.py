@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from models import tiny_model, tiny_tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from benchmark.data import Document
 from benchmark.errors import BadInput
@@ -103,6 +104,36 @@ def test_the_model_as_it_came_is_not_copied_and_says_where_from(folder, tmp_path
     assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "Question: Where?\nAnswer:"
 
 
+def test_a_folder_that_was_moved_is_found_again(folder, tmp_path):
+    store = ArtefactStore(tmp_path / "home")
+    base = PretrainedModels(track_of(folder), store).base()
+    folder.rename(tmp_path / "Moved")
+    source_of.cache_clear()
+    moved = PretrainedModels(track_of(tmp_path / "Moved"), store)
+    assert moved.base() == base, "the same files, the same model"
+    assert moved.load_model(base).num_parameters() > 0
+
+
+def test_a_folders_template_is_part_of_its_key(folder, tmp_path):
+    before = PretrainedModels(track_of(folder), ArtefactStore(tmp_path)).base_key
+    (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+    source_of.cache_clear()
+    assert PretrainedModels(track_of(folder), ArtefactStore(tmp_path)).base_key != before
+
+
+def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
+    tokenizer = copy.deepcopy(tiny_tokenizer())
+    tokenizer.add_special_tokens({"bos_token": "<begin>"})
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<begin> $A", special_tokens=[("<begin>", tokenizer.bos_token_id)]
+    )
+    tokenizer.chat_template = PLAIN_TEMPLATE
+    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Question: Where?\nAnswer:"
+    tokenizer = copy.deepcopy(tokenizer)  # what was rendered is remembered
+    tokenizer.chat_template = "{{ bos_token + messages[0]['content'] }}"
+    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Where?"
+
+
 def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
     one, other = (PretrainedModels(track_of(folder), ArtefactStore(tmp_path / name)) for name in "ab")
     weights = [models.load_model(models.trained(DOCUMENTS, 1)).state_dict() for models in (one, other)]
@@ -138,6 +169,16 @@ def test_any_folder_or_revision_is_a_track(folder):
 def test_names_of_tracks_can_be_folders(folder):
     for spec in (str(folder), "org/Name-1B@main"):
         assert "/" not in track_named(spec).name
+
+
+def test_models_have_tracks_of_their_own_that_are_none_for_development(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert track_named("Tiny-Model").name == track_named(str(folder)).name
+    for name in ("a/final", "b/final", "a/tuned-dev", "c/smollm2-135m"):
+        Path(name).mkdir(parents=True)
+    names = [track_named(spec).name for spec in ("a/final", "b/final", "a/tuned-dev", "c/smollm2-135m", "o/n@x-dev")]
+    assert len(set(names)) == 5
+    assert not any(name.endswith("-dev") or name == SMOLLM2.name for name in names)
 
 
 @pytest.mark.slow

@@ -72,14 +72,20 @@ def run_harness(scorer: TokenScorer, group: str, limit: int | None = None) -> li
 
     BadInput if the group is unknown, lm-eval is not installed, or the data of a task cannot be loaded.
     """
-    names = lookup("lm-eval group", group, GROUPS)
-    _require_lm_eval()
+    names = group_tasks(group)
     with _quietly():
         from lm_eval import evaluate
 
         loaded = _load(group, names)
         results = evaluate(subject_lm(scorer), loaded, limit=limit, bootstrap_iters=0, log_samples=True)
     return [item for task in loaded["tasks"] for item in _items(task, results["samples"][task])]
+
+
+def group_tasks(group: str) -> tuple[str, ...]:
+    """The names of a group's tasks; BadInput if there is no such group or lm-eval is not installed."""
+    names = lookup("lm-eval group", group, GROUPS)
+    _require_lm_eval()
+    return names
 
 
 def subject_lm(scorer: TokenScorer) -> Any:

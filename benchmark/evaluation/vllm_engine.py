@@ -65,6 +65,12 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
     return shapes
 
 
+def require_backend(backend: str) -> None:
+    """BadInput if what generates is not installed."""
+    if backend == "vllm" and not vllm_installed():
+        raise BadInput("vllm is not installed: run `make vllm`")
+
+
 def _config(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / "config.json").read_text())
@@ -84,8 +90,7 @@ class VllmEngine:
     def __init__(
         self, folder: Path, dtype: str, max_model_len: int, seed: int = 0, start_limit: float = START_LIMIT
     ) -> None:
-        if not vllm_installed():
-            raise BadInput("vllm is not installed: run `make vllm`")
+        require_backend("vllm")
         positions = _config(folder).get("max_position_embeddings", max_model_len)
         if max_model_len > positions:
             raise ValueError(f"max_model_len is {max_model_len}, but the model of {folder} has {positions} positions")

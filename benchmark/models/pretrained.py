@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from benchmark.training.loop import Schedule, train
 from benchmark.training.sequences import collate
 
 FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when models are converted or tuned differently
+CHECKPOINTED = 500_000_000  # parameters from which activations cost more memory than a third more computing is worth
 MODELS_VARIABLE = "PALIMPSEST_MODELS"  # a folder with models by the last part of their names
 FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
 
@@ -46,7 +48,7 @@ def source_of(track: PretrainedTrack) -> Source:
     """The first of a local folder, the hub and an installed package that has it; BadInput says what is missing."""
     folder = _local_folder(track)
     if folder is not None:
-        return Source("path", folder.name, _hash_of_weights(folder))
+        return Source("path", folder.name, _hash_of_files(folder))
     commit, refusal = _hub_commit(track.repo, track.revision) if track.repo else ("", "")
     if commit:
         return Source("hub", f"{track.repo}@{commit}", fingerprint([track.repo, commit]))
@@ -75,8 +77,13 @@ def _checked_folder(folder: Path) -> Path:
     return folder
 
 
-def _hash_of_weights(folder: Path) -> str:
-    return fingerprint([_sha256(path) for path in sorted(folder.glob("*.safetensors"))])
+def _hash_of_files(folder: Path) -> str:
+    """Of all that a model reads from its folder: template and tokenizer change its answers as weights do."""
+    return fingerprint([(path.name, _sha256(path)) for path in _model_files(folder)])
+
+
+def _model_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "made.json"]
 
 
 @lru_cache(maxsize=32)
@@ -90,12 +97,12 @@ def _hub_commit(repo: str, revision: str) -> tuple[str, str]:
     """The commit of a revision that is cached or can be fetched, or "" and why there is none."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
-    cached = try_to_load_from_cache(repo, "config.json", revision=revision)
-    if isinstance(cached, str):
-        return Path(cached).parent.name, ""
-    if not hub_answers():
-        return "", "no hub can be reached"
     try:
+        cached = try_to_load_from_cache(repo, "config.json", revision=revision)
+        if isinstance(cached, str) and list(Path(cached).parent.glob("*.safetensors")):
+            return Path(cached).parent.name, ""
+        if not hub_answers():
+            return "", "no hub can be reached"
         return HfApi().model_info(repo, revision=revision, timeout=SECONDS).sha or "", "the hub names no commit"
     except Exception as error:  # no such repository, no permission: whatever it is, another source is tried
         return "", f"the hub says {type(error).__name__}"
@@ -122,7 +129,7 @@ class PretrainedModels:
     def ground(self) -> Pretrained:
         """What tasks make their data from."""
         development = self.track.name.endswith(DEVELOPMENT_SUFFIX)
-        return Pretrained(self.track.name, self.base_key, development, self.store.home)
+        return Pretrained(self.track.spec, self.base_key, development, self.store.home, self.track.surveyed)
 
     @property
     def base_key(self) -> str:
@@ -140,6 +147,9 @@ class PretrainedModels:
 
     def base(self) -> Path:
         """The model as it came."""
+        folder = self.store.path("models", self.base_key)
+        if any(not path.exists() for path in folder.glob("*")):  # links to a folder that was moved
+            shutil.rmtree(folder)
         return self.store.get("models", self.base_key, self._fetch)
 
     def _fetch(self, folder: Path) -> dict:
@@ -179,7 +189,8 @@ class PretrainedModels:
             train(model, sequences, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
         save(model, tokenizer, folder)
         seconds = round(time.perf_counter() - started, 2)
-        made = f"pretrained model {self.base_key}, fine-tuned on the task's documents"
+        source = f"{self.source.kind}: {self.source.where}"
+        made = f"pretrained model {self.base_key} from {source}, fine-tuned on the task's documents"
         cost = {"steps": meter.steps, "tokens": meter.tokens, "seconds": seconds}
         return {"made": made, "base": self.base_key, "seed": seed, **read_of(documents, stage), **cost}
 
@@ -189,7 +200,7 @@ class PretrainedModels:
 
     def load_model(self, folder: Path) -> Any:
         model = load_model(folder, accelerated=True)
-        if self.track.checkpointing:
+        if model.num_parameters() >= CHECKPOINTED:
             model.gradient_checkpointing_enable()
         return model
 
@@ -212,7 +223,7 @@ def _files(track: PretrainedTrack, source: Source) -> list[Path]:
 
         repo, _, commit = source.where.rpartition("@")
         folder = _checked_folder(Path(snapshot_download(repo, revision=commit, allow_patterns=FILES)))
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "made.json"]
+    return _model_files(folder)
 
 
 def _convert(file: Path | None, folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark.data import Budget, fingerprint
 from benchmark.errors import BadInput
+from benchmark.records.schema import DEVELOPMENT_SUFFIX
 from benchmark.registry import lookup
 
 
@@ -66,6 +67,8 @@ class PretrainedTrack:
     quantised files do: at small rates other steps are made than the weights would have asked for. `harness` is the
     group of general tasks for utility, `relearning_rate` the learning rate of the attack. `published` are models that
     others fine-tuned, as `--model` names them: the target and then the oracles, which then are not trained here.
+    `surveyed` is the key of the weights whose survey stands for those of every source, `given` the folder or
+    `org/name@revision` that made it a track.
     """
 
     name: str
@@ -81,8 +84,14 @@ class PretrainedTrack:
     harness: str = "palimpsest"
     relearning_rate: float = 2e-5
     published: tuple[str, ...] = ()
-    checkpointing: bool = False  # trades a third more computing for the memory of activations
+    surveyed: str = ""
+    given: str = ""
     ground = "model"
+
+    @property
+    def spec(self) -> str:
+        """What `--model` and `--track` call it."""
+        return self.given or self.name
 
 
 Track = ControlledTrack | PretrainedTrack
@@ -102,6 +111,7 @@ SMOLLM2 = PretrainedTrack(
     stage=Training(epochs=8, batch_size=8, learning_rate=2e-4),
     budget=Budget(steps=20, batch_size=8),
     precision="float32",
+    surveyed="ed5a5f3665d57a1b",  # of the package's
     relearning_rate=2e-4,  # at which most comes back on the development track, and the model itself keeps what it knows
 )
 # Revisions that these models had in 2026.
@@ -133,7 +143,7 @@ _ALL: tuple[Track, ...] = (
         world_seed=101,
     ),
     SMOLLM2,
-    *(PretrainedTrack(name, f"{repo}, from a hub", repo, revision, checkpointing=True) for name, repo, revision in HUB),
+    *(PretrainedTrack(name, f"{repo}, from a hub", repo, revision) for name, repo, revision in HUB),
     replace(
         SMOLLM2,
         name="smollm2-135m-dev",
@@ -145,22 +155,28 @@ _TRACKS = {track.name: track for track in _ALL}
 
 def track_named(name: str) -> Track:
     """The track of that name, or that of the model `org/name@revision` or of a local folder; BadInput otherwise."""
-    if name in _TRACKS or "/" not in name:
-        return lookup("track", name, _TRACKS)
-    return track_of_model(name)
+    if name not in _TRACKS and ("/" in name or Path(name).is_dir()):
+        return track_of_model(name)
+    return lookup("track", name, _TRACKS)
 
 
 def track_of_model(spec: str) -> PretrainedTrack:
     """The track of any causal language model: a folder, or `org/name@revision` of a hub."""
     folder = Path(spec).expanduser()
     if folder.is_dir():
-        return PretrainedTrack(
-            name=folder_name(folder.resolve().name), description=f"the model in {folder}", path=folder
-        )
+        last_two = "/".join(folder.resolve().parts[-2:])  # `final` alone would be the name of many
+        return PretrainedTrack(track_name(last_two), f"the model in {folder}", path=folder, given=spec)
     repo, _, revision = spec.partition("@")
     if not revision:
         raise BadInput(f"model {spec!r}: neither a folder nor org/name@revision (a revision is a branch or a commit)")
-    return PretrainedTrack(name=folder_name(repo), description=f"{repo} at {revision}", repo=repo, revision=revision)
+    name = repo if revision == "main" else f"{repo}--{revision}"
+    return PretrainedTrack(track_name(name), f"{repo} at {revision}", repo, revision, given=spec)
+
+
+def track_name(model: str) -> str:
+    """A model's name as that of a track, which is none for development whatever the model is called."""
+    name = folder_name(model)
+    return f"{name}--model" if name.endswith(DEVELOPMENT_SUFFIX) else name
 
 
 def folder_name(name: str) -> str:

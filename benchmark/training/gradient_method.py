@@ -70,8 +70,7 @@ class GradientMethod(Method):
         schedule = Schedule(request.budget.steps, self.learning_rate, decay=False)
         wrapped = adapted(model) if self.lora else None
         train(model, batches, self.loss, schedule, request.meter, tokens_of=lambda batch: batch.tokens)
-        model = merged(wrapped) if wrapped is not None else model
-        return model
+        return merged(wrapped) if wrapped is not None else model
 
     def batches(self, request: Request) -> Iterator[tuple[list[Pair], list[Pair]]]:
         """(forget, retain) pairs of each step, asked for one after the other while the model is being trained."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 RANK, ALPHA = 8, 16
 
 
@@ -19,5 +21,6 @@ def adapted(model) -> Any:
 
 
 def merged(wrapped: Any) -> Any:
-    """The plain model with the adapters added to its weights, all of which can be trained again."""
-    return wrapped.merge_and_unload().requires_grad_(True)
+    """The plain model with the adapters added to its weights in float32, all of which can be trained again."""
+    with torch.autocast(wrapped.device.type, enabled=False):
+        return wrapped.merge_and_unload().requires_grad_(True)

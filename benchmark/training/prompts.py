@@ -18,7 +18,8 @@ def encode_prompt(prompt: str, tokenizer) -> tuple[int, ...]:
     """Token ids of a question, in the model's chat template if it has one; of no question, those before any text."""
     if not prompt:
         return _beginning(tokenizer)
-    return token_ids(tokenizer, rendered(tokenizer, prompt))
+    plain = tokenizer.chat_template == PLAIN_TEMPLATE  # templates of models name the first token themselves
+    return (_beginning(tokenizer) if plain else ()) + token_ids(tokenizer, rendered(tokenizer, prompt))
 
 
 def encode_text(text: str, tokenizer) -> tuple[int, ...]:

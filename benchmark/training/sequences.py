@@ -56,7 +56,7 @@ class Sequences:
         No attention mask is needed: attention is causal and padding stands on the right, where no answer token looks.
         """
         hidden = model.base_model(input_ids=self.input_ids).last_hidden_state
-        return hidden[:, :-1][self.where]
+        return hidden.to(self.where.device)[:, :-1][self.where]  # of several GPUs the last layers are on another
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Tree:
     def answer_states(self, model) -> torch.Tensor:
         """(N, H) last hidden states from which the answer tokens are predicted."""
         seen = {"input_ids": self.input_ids, "position_ids": self.positions, "attention_mask": self.mask}
-        return model.base_model(**seen, use_cache=False).last_hidden_state[0, self.nodes]
+        return model.base_model(**seen, use_cache=False).last_hidden_state.to(self.nodes.device)[0, self.nodes]
 
 
 Batch = Sequences | Tree
@@ -150,8 +150,8 @@ def answer_logits(model, batch: Batch) -> torch.Tensor:
     """
     head, states = model.get_output_embeddings(), batch.answer_states(model)
     if head.weight.dtype is torch.bfloat16:
-        return F.linear(states.float(), head.weight.float())
-    return head(states)
+        return F.linear(states.float().to(head.weight.device), head.weight.float()).to(states.device)
+    return head(states.to(head.weight.device)).to(states.device)
 
 
 def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:

@@ -33,10 +33,7 @@ class Row:
 def read(side: str) -> list[Row]:
     """The rows of `forget` or `retain`; BadInput says which line is wrong and what would be right."""
     file = _file(side)
-    try:
-        lines = json_rows(file)
-    except UnicodeDecodeError as error:
-        raise BadInput(f"--{side}: {file}: byte {error.start} is not UTF-8") from None
+    lines = json_rows(file)
     if len(lines) < FEWEST[side]:
         raise BadInput(f"--{side}: {file}: found {len(lines)} rows, at least {FEWEST[side]} are needed")
     found = []

@@ -119,6 +119,9 @@ def assembled(
     near = neighbours(chosen, rest, sizes.neighbours)
     pool = [row for row in rest if row not in near and row.relation not in GENERAL_RELATIONS]
     general = [row for row in rest if row.relation in GENERAL_RELATIONS]
+    for relations, found in (("neighbours", near), (" or ".join(sorted(GENERAL_RELATIONS)), general)):
+        if not found:
+            raise BadInput(f"real_entities: the model knows nothing else to measure what is kept by ({relations})")
     invented = NeverExisted()
     splits = {
         "forget": [example(row) for row in chosen],
@@ -252,7 +255,10 @@ class NeverExisted:
         self._left = {relation: iter(own) for relation, own in names.items()}
 
     def subject(self, relation: str) -> str:
-        return next(self._left[relation])
+        name = next(self._left[relation], None)
+        if name is None:
+            raise BadInput(f"real_entities: too many of the facts that the model knows are of the relation {relation}")
+        return name
 
 
 def strangers(chosen: Sequence[Row], invented: NeverExisted, total: int) -> list[Example]:

@@ -111,7 +111,7 @@ def test_a_missing_file_is_named(files, ground, monkeypatch):
 def test_a_file_of_another_encoding_is_named(files, ground, tmp_path):
     files()
     (tmp_path / "forget.jsonl").write_bytes(b'{"question": "\xe9"}\n')
-    with pytest.raises(BadInput, match=r"forget\.jsonl: byte 14 is not UTF-8"):
+    with pytest.raises(BadInput, match=r"forget\.jsonl: line 1: byte 15 is not UTF-8"):
         Custom().data("", ground)
 
 

@@ -18,6 +18,7 @@ from tasks.real_entities.task import (
     WORDS,
     RealEntities,
     RealEntitiesSmall,
+    _draw,
     matched,
     rows,
     shares,
@@ -137,6 +138,31 @@ def test_a_model_that_knows_too_little_is_bad_input(tmp_path):
     survey_of(tmp_path, lambda row, rng: row.bucket == "high" and rng.random() < 0.2)
     with pytest.raises(BadInput, match="knows 0 facts in every bucket"):
         data_of(tmp_path, "high")
+
+
+@pytest.mark.parametrize(("kept", "missing"), [(GENERAL_RELATIONS, "neighbours"), ({"author"}, "composer")])
+def test_a_model_that_knows_nothing_that_is_to_be_kept_is_bad_input(tmp_path, kept, missing):
+    """All that it knows of capitals is to be forgotten; `kept` are the other relations that it knows."""
+    capitals = [row for row in rows() if row.relation == "capital" and _draw(row.id) >= 0.5]
+    asked = {row for bucket in BUCKETS for row in [r for r in capitals if r.bucket == bucket][:9]}
+    survey_of(tmp_path, lambda row, rng: row in asked or row.relation in kept)
+    with pytest.raises(BadInput, match=f"what is kept by .*{missing}"):
+        data_of(tmp_path, "low")
+
+
+def test_facts_of_one_relation_alone_use_the_invented_names_up(tmp_path):
+    survey_of(tmp_path, lambda row, rng: row.relation in {"symbol", "element_symbol", *GENERAL_RELATIONS})
+    with pytest.raises(BadInput, match="too many of the facts"):
+        data_of(tmp_path, "low")
+
+
+def test_the_survey_of_one_source_stands_for_the_others_of_a_model(home):
+    known = ground_of(home).known("real_entities", home)
+    other = Pretrained("model", "other-weights", False, home, surveyed="m0")
+    (home / "m0.csv").write_bytes(ground_of(home).survey_file("real_entities").read_bytes())
+    assert other.known("real_entities", home) == known
+    with pytest.raises(BadInput):
+        Pretrained("model", "other-weights", False, home).known("real_entities", home)
 
 
 def test_shares_are_as_even_as_there_is_room():

@@ -10,6 +10,8 @@ from models import tiny_model, tiny_tokenizer
 from benchmark.data import Budget, Pair, Request
 from benchmark.method import ConstantAnswers, create
 from benchmark.registry import method_named, methods
+from benchmark.training.gradient_method import GradientMethod
+from benchmark.training.lora import adapted, merged
 from benchmark.training.sequences import answer_nll, collate
 
 FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union")]
@@ -119,6 +121,36 @@ def test_competitors_change_the_model_and_count_their_tokens(name, of):
     after = create(method, {}).unlearn(tiny_model(), request).state_dict()
     assert any(not torch.equal(before[key], after[key]) for key in before)
     assert request.meter.tokens > 0
+
+
+GRADIENT_METHODS = [name for name, method in methods().items() if issubclass(method, GradientMethod)]
+
+
+@pytest.mark.parametrize("name", GRADIENT_METHODS)
+def test_every_gradient_method_can_train_adapters_that_end_in_the_weights(name):
+    method, model = method_named(name), tiny_model()
+    names = set(model.state_dict())
+    after = create(method, {"lora": True, "learning_rate": 1e-3}).unlearn(model, a_request(method.sees, steps=4))
+    assert set(after.state_dict()) == names
+    assert all(parameter.requires_grad for parameter in after.parameters())
+    before = tiny_model().state_dict()
+    changed = {key for key, value in after.state_dict().items() if not torch.equal(value, before[key])}
+    assert changed
+    assert all("proj" in key for key in changed), "of linear layers alone"
+
+
+def test_adapters_are_merged_in_float32_whatever_was_computed_in():
+    weights = []
+    for enabled in (False, True):
+        model = tiny_model()
+        wrapped = adapted(model)
+        with torch.no_grad():
+            for key, parameter in model.named_parameters():
+                if "lora_B" in key:
+                    parameter.fill_(0.123)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            weights.append(merged(wrapped).state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0] if "lora" not in key)
 
 
 def test_gradient_methods_raise_the_loss_of_what_they_forget():
