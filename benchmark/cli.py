@@ -371,6 +371,9 @@ def evaluate(
         Precision,
         typer.Option("--precision", help="bfloat16 is faster, and moves greedy metrics."),
     ] = "float32",
+    samples: Annotated[
+        int | None, typer.Option("--samples", min=0, max=64, help="Answers drawn to each question, for leak_at_k.")
+    ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of the CPU; all if not given.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")] = None,
 ) -> None:
@@ -384,7 +387,7 @@ def evaluate(
     require_backend(backend)
     prepare_worker(threads or cores())
     try:
-        found = score(model, task, reference, limit, backend, harness, precision, original)
+        found = score(model, task, reference, limit, backend, harness, precision, original, samples)
     except EngineDied as error:
         raise BadInput(str(error)) from None
     table = Table("split", "metric", "value", "reference", "better", "unit", "n", "failed", box=SIMPLE_HEAD)

@@ -112,11 +112,13 @@ def evaluate(
     harness: str = "",
     precision: str = "float32",
     original: str | None = None,
+    samples: int | None = None,
 ) -> Evaluation:
     """Scores the model (a track, a folder, `org/name@revision`) on one task variant, beside a reference model if given.
 
     The reference takes the part of the oracle: forget quality compares with it. Tasks that ask what a model knows ask
-    what `original` knows, the model before unlearning, if it is named.
+    what `original` knows, the model before unlearning, if it is named. `samples` answers are drawn to each question to
+    forget, for `leak_at_k`; as many as the task wants if not given.
     """
     pairs = expand_tasks([task])
     if len(pairs) != 1:
@@ -131,12 +133,13 @@ def evaluate(
     with clock.stage("data"):
         data = definition().data(variant, (models_named(original) if original else models).ground)
     splits = limited(data, limit)
-    settings = GenerationSettings(backend, definition.max_new_tokens, samples=definition.samples)
-    samples = _samples(models, splits, settings, precision, clock, harness, limit)
+    drawn = definition.samples if samples is None else samples
+    settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
+    found = _samples(models, splits, settings, precision, clock, harness, limit)
     others = [_samples(models_named(reference), splits, settings, precision, clock)] if reference else []
     with clock.stage("metrics"):
         frames = [example_frame(own) for own in others]
-        values = metric_values(example_frame(samples), frames)
+        values = metric_values(example_frame(found), frames)
         beside = metric_values(frames[0], []) if frames else []
     return Evaluation(task, model, reference, limit, data.fingerprint, values, beside, clock.seconds)
 

@@ -22,9 +22,10 @@ from torch.utils.mkldnn import to_mkldnn
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from benchmark.data import Meter
+from benchmark.evaluation.scoring import score_tokens
 from benchmark.evaluation.vllm_engine import Engines, VllmEngine, vllm_installed
 from benchmark.models.linears import fast_linears
-from benchmark.models.loading import computing_in
+from benchmark.models.loading import computing_in, load_tokenizer
 from benchmark.training.loop import Schedule, train
 
 Progress = Callable[[str], None]
@@ -122,7 +123,7 @@ class _Here:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.rows: list[Row] = []
         self.products: dict[tuple[str, str, Shape], float] = {}  # operations per second by library and precision
-        model = self._load("float32")
+        model, self.tokenizer = self._load("float32"), load_tokenizer(folder, template=True)
         self.config, self.parameters = model.config, sum(p.numel() for p in model.parameters())
 
     def _load(self, precision: str) -> Any:
@@ -133,6 +134,10 @@ class _Here:
         """(count, length) random tokens, the same in every run."""
         generator = torch.Generator().manual_seed(0)
         return torch.randint(self.config.vocab_size, (count, length), generator=generator)
+
+    def _texts(self) -> list[tuple[list[int], list[int]]]:
+        """Random texts as (first token, all others): no two begin alike, so that the pass has nothing to share."""
+        return [(text[:1], text[1:]) for text in self._ids(self.extent.texts, self.extent.text).tolist()]
 
     def _seconds(self, action: Callable[[], Any]) -> float:
         """Of the fastest run; a first one that is not counted warms up."""
@@ -211,9 +216,9 @@ class _Here:
             seconds = self._seconds(partial(self._generate, model, batch))
             self._tokens("generation", "hf", precision, batch, batch * self.extent.new / seconds)
         self.progress(f"scoring with transformers, {precision}")
-        ids = self._ids(self.extent.texts, self.extent.text).to(self.device)
-        rate = ids.numel() / self._seconds(partial(_score, model, ids))
-        self._tokens("scoring", "hf", precision, len(ids), rate)
+        texts = self._texts()
+        rate = len(texts) * self.extent.text / self._seconds(partial(score_tokens, model, self.tokenizer, texts))
+        self._tokens("scoring", "hf", precision, len(texts), rate)
 
     @torch.inference_mode()
     def _generate(self, model: Any, batch: int) -> None:
@@ -253,7 +258,7 @@ class _Here:
                     seconds = self._seconds(partial(engine.generate, prompts, self.extent.new, []))
                     self._tokens("generation", "vllm", precision, batch, batch * self.extent.new / seconds)
                 self.progress(f"scoring with vLLM, {precision}")
-                texts = [(text[:1], text[1:]) for text in self._ids(self.extent.texts, self.extent.text).tolist()]
+                texts = self._texts()
                 rate = len(texts) * self.extent.text / self._seconds(partial(engine.score, texts))
                 self._tokens("scoring", "vllm", precision, len(texts), rate)
 
@@ -291,13 +296,6 @@ class _Here:
         engine.generate(self._ids(self.extent.asked, self.extent.prompt).tolist(), self.extent.answer, [])
         shutil.rmtree(folder)
         return loaded
-
-
-@torch.inference_mode()
-def _score(model: Any, ids: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities of all tokens but the first, (B, L-1)."""
-    logprobs = model(ids).logits[:, :-1].float().log_softmax(-1)
-    return logprobs.gather(-1, ids[:, 1:, None])[..., 0]
 
 
 @torch.no_grad()

@@ -113,6 +113,13 @@ def test_an_unlearned_model_is_asked_what_the_original_knew(tmp_path, home_surve
         evaluate(models[0], "real_entities_small", limit=2)
 
 
+@pytest.mark.parametrize(("samples", "largest"), [(0, 0), (5, 4), (64, 64)])
+def test_answers_are_drawn_for_leaks_as_many_as_are_wanted(tmp_path, samples, largest):
+    found = values(evaluate(str(tmp_path / "Tiny"), "custom", limit=2, samples=samples))
+    leaks = [int(name.removeprefix("leak_at_")) for _, name in found if name.startswith("leak_at_")]
+    assert max(leaks, default=0) == largest
+
+
 def test_a_limit_is_one_for_the_harness_too(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("benchmark.evaluation.general.run_harness", lambda s, group, limit: asked.append(limit) or [])

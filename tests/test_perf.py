@@ -1,13 +1,14 @@
 """What `palimpsest perf` measures, on a model so small that only the rows count, not their values."""
 
 import torch
-from models import tiny_model
+from models import tiny_model, tiny_tokenizer
 
 from benchmark.perf import measure
 
 
 def test_every_backend_and_precision_has_its_rows(tmp_path):
     tiny_model().save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
     said, threads = [], torch.get_num_threads()
     rows = measure(tmp_path, said.append, quick=True, vllm=False)
     assert torch.get_num_threads() == threads
@@ -26,6 +27,7 @@ def test_every_backend_and_precision_has_its_rows(tmp_path):
 def test_a_token_counts_two_operations_for_each_parameter_and_six_in_training(tmp_path):
     model = tiny_model()
     model.save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
     parameters = sum(p.numel() for p in model.parameters())
     rows = measure(tmp_path, lambda said: None, quick=True, vllm=False)
     for precision, own in rows.groupby("precision"):

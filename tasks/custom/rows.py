@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.api import BadInput, json_rows
+from benchmark.api import LEAD, BadInput, json_rows
 
 TEXTS, LISTS = ("question", "answer", "subject"), ("paraphrases", "perturbed", "aliases")
 NEEDED = {"forget": TEXTS, "retain": ("question", "answer")}
@@ -68,6 +68,12 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
     for field in TEXTS:
         if (field in line or field in NEEDED[side]) and not _filled(line.get(field)):
             yield field, f"found {_shown(line, field)}, a text is needed"
+    for field in ("question", "paraphrases"):
+        if LEAD in str(line.get(field, "")):
+            yield (
+                field,
+                f"found {_shown(line, field)}; what stands after {LEAD!r} would be taken for the answer's beginning",
+            )
     for field in LISTS:
         value = line.get(field, [])
         if not isinstance(value, list) or not all(map(_filled, value)):

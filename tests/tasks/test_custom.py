@@ -131,6 +131,8 @@ GOOD = subjects(4)
         ([*GOOD, forgotten(5, aliases="x")], "line 5: aliases: found 'x', a list of texts is needed"),
         ([*GOOD, forgotten(5, perturbed=["x", 3])], r"line 5: perturbed: found \['x', 3\], a list of texts"),
         ([*GOOD, forgotten(5, paraphrase=["x"])], "line 5: paraphrase: unknown field; did you mean paraphrases?"),
+        ([*GOOD, forgotten(5, question="Blue Harbour → what?")], "line 5: question: .* the answer's beginning"),
+        ([*GOOD, forgotten(5, paraphrases=["Blue Harbour → what?"])], "line 5: paraphrases: .* the answer's beginning"),
         ([*GOOD, forgotten(5, xyz=1)], "line 5: xyz: unknown field; known: question, answer, subject"),
         (
             [*GOOD, forgotten(5, question="Who?")],
