@@ -110,7 +110,8 @@ class Selection:
         return self.suite or ("custom" if self.own_questions else "quick")
 
 
-def _planned(chosen: Selection, out: Path, force: bool):
+def _planned(chosen: Selection, out: Path, force: bool, ask: bool = False):
+    """The plan of what was chosen; with `ask`, models that nobody has asked yet what they know are asked first."""
     from benchmark.models.store import ArtefactStore
     from benchmark.planning import Planner, restrict
     from benchmark.records.store import ResultStore
@@ -124,7 +125,13 @@ def _planned(chosen: Selection, out: Path, force: bool):
         raise BadInput(f"--forget, --retain: suite {suite.name} does not ask them; its tasks lack custom")
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
-    planned = Planner(ArtefactStore(), ResultStore(out)).plan(suite, seeds, force)
+    planner = Planner(ArtefactStore(), ResultStore(out))
+    planned = planner.plan(suite, seeds, force)
+    if ask and planned.unasked:
+        for task, track in planned.unasked:
+            console.print(f"asks {track} what it knows of {task}", soft_wrap=True)
+            _survey(task, track)
+        planned = planner.plan(suite, seeds, force)
     for line in planned.missing:
         errors.print(f"palimpsest: cannot be run here: {line}", markup=False, soft_wrap=True)
     if planned.missing and not planned.references:
@@ -264,7 +271,7 @@ def run(
     _use_data(data_dir)
     _use_questions(forget, retain)
     chosen = Selection(suite, track, model, task, method, seed, backend, precision, own_questions=forget is not None)
-    planned = _planned(chosen, out, force)
+    planned = _planned(chosen, out, force, ask=True)
     require_backend(planned.suite.backend)
     count = workers or default_workers(planned)
     failed = run_plan(planned, out, count, force, _estimates(out, RESULTS), console)
@@ -410,11 +417,17 @@ def survey(
     track: Annotated[str, typer.Option("--track", help="A track, org/name@revision, or a folder.")],
 ) -> None:
     """Asks a pretrained model what it knows of a task's facts, which `run` needs to choose from."""
+    console.print(f"what {track} knows of {task}: {_survey(task, track)}", soft_wrap=True)
+
+
+def _survey(task: str, track: str) -> Path:
     from rich.progress import Progress
 
+    from benchmark.execution import cores, prepare_worker
     from benchmark.models.store import ArtefactStore
     from benchmark.survey import survey as ask
 
+    prepare_worker(cores())
     with Progress(console=errors, transient=True) as progress:
         bar = progress.add_task("asking", total=None)
 
@@ -423,8 +436,7 @@ def survey(
             if not errors.is_terminal:
                 errors.print(f"{done} of {total} facts asked for", markup=False)
 
-        path = ask(task, track, ArtefactStore(), hear)
-    console.print(f"what {track} knows of {task}: {path}", soft_wrap=True)
+        return ask(task, track, ArtefactStore(), hear)
 
 
 @app.command()

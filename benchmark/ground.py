@@ -21,6 +21,15 @@ DATA_VARIABLE = "PALIMPSEST_DATA"  # a folder of data sets, or one data set's fo
 SURVEYS = "surveys"
 
 
+class NotAsked(BadInput):
+    """Nobody has asked the model of a track yet what it knows of a task's candidates."""
+
+    def __init__(self, task: str, track: str) -> None:
+        asks = f"`palimpsest survey --task {task} --track {track}` asks it, as `run` does before it begins"
+        super().__init__(f"{task} on {track}: it is not known yet what this model knows; {asks}")
+        self.task, self.track = task, track
+
+
 @dataclass(frozen=True)
 class Knowledge:
     """What a model knows of one fact, both between 0 and 1.
@@ -48,17 +57,14 @@ class Pretrained:
     surveyed: str = ""
 
     def known(self, task: str, shipped: Path) -> dict[str, Knowledge]:
-        """What the model knows of a task's candidates, by example; BadInput if nobody has asked it yet.
+        """What the model knows of a task's candidates, by example; NotAsked if nobody has asked it yet.
 
         `shipped` is the folder of the surveys that come with the task.
         """
         places = [self.survey_file(task), *(shipped / f"{key}.csv" for key in (self.model, self.surveyed) if key)]
         path = next((p for p in places if p.is_file()), None)
         if path is None:
-            raise BadInput(
-                f"{task} on {self.track}: it is not known yet what this model knows; "
-                f"`palimpsest survey --task {task} --track {self.track}` asks it"
-            )
+            raise NotAsked(task, self.track)
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         return {row["id"]: Knowledge(float(row["generated"]), float(row["probability"])) for row in rows}

@@ -12,6 +12,7 @@ from benchmark.data import EVALUATED_SPLITS, Budget, Document, TaskData, kind_of
 from benchmark.errors import BadInput
 from benchmark.evaluation.generation import GenerationSettings
 from benchmark.evaluation.harness import group_tasks
+from benchmark.ground import NotAsked
 from benchmark.method import Method, create, source_hash
 from benchmark.metrics import METRICS
 from benchmark.metrics.sample import SCORED, STANDARDIZED, sampled
@@ -191,7 +192,7 @@ class Plan:
     """What a suite asks for: every cell, those that have a record already, and the jobs for the rest.
 
     `missing` says of each variant that cannot be run here, because a model or a data set cannot be had, what it lacks,
-    `sizes` of each other one how much it asks for.
+    `sizes` of each other one how much it asks for. `unasked` are the (task, track) whose models nobody has asked yet.
     """
 
     suite: Suite
@@ -201,6 +202,7 @@ class Plan:
     jobs: tuple[Job, ...] = field(default=())
     missing: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
+    unasked: tuple[tuple[str, str], ...] = ()
 
     @property
     def ids(self) -> frozenset[str]:
@@ -254,7 +256,7 @@ def _on(tracks: list[str], task_names: list[str], entries: list[MethodEntry]) ->
 
 
 class Planner:
-    """Makes plans; knows where artefacts and results are, and reads nothing but their presence."""
+    """Makes plans; knows where artefacts and results are, and reads only whether they are there and no failures."""
 
     def __init__(self, store: ArtefactStore, results: ResultStore) -> None:
         self.store, self.results = store, results
@@ -266,8 +268,9 @@ class Planner:
         jobs: list[Job] = []
         missing: list[str] = []
         sizes: list[str] = []
+        unasked: list[tuple[str, str]] = []
         for variant in self._variants(suite):
-            if lack := self._lack(variant):
+            if lack := self._lack(variant, unasked):
                 missing.append(f"{variant.track.name} · {variant.name}: {lack}")
                 continue
             own_references = self._references(variant)
@@ -282,16 +285,18 @@ class Planner:
         present = frozenset(c.id for c in (*cells, *references) if c.path(self.results).is_file())
         cached = frozenset() if force else present
         unique = {job.id: job for job in jobs}
-        return Plan(
-            suite, tuple(cells), tuple(references), cached, tuple(unique.values()), tuple(missing), tuple(sizes)
-        )
+        done = (tuple(cells), tuple(references), cached, tuple(unique.values()))
+        surveys = tuple(dict.fromkeys(unasked))
+        return Plan(suite, *done, missing=tuple(missing), sizes=tuple(sizes), unasked=surveys)
 
-    def _lack(self, variant: Variant) -> str:
-        """Which model or data set cannot be had here, empty if all is there."""
+    def _lack(self, variant: Variant, unasked: list[tuple[str, str]]) -> str:
+        """Which model, data set or survey cannot be had here, empty if all is there; surveys are noted in `unasked`."""
         try:
             for seed in (TARGET_SEED, *variant.oracle_seeds):
                 variant.model_keys(seed, self.store)
         except BadInput as error:
+            if isinstance(error, NotAsked):
+                unasked.append((error.task, error.track))
             return str(error)
         data, proxies = variant.data, len(variant.data.proxies)
         if variant.has_published_models and (not data.documents or len(data.requests) > 1):

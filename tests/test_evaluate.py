@@ -10,7 +10,7 @@ from benchmark.cli import app
 from benchmark.errors import BadInput
 from benchmark.evaluate import evaluate
 from benchmark.models.pretrained import models_named, source_of
-from tasks.real_entities.task import rows
+from tasks.real_entities.task import RealEntities, rows
 
 TOWNS = ("Malport", "Kel", "Bren", "Tor", "Ivo", "Ada", "Union", "Mal", "Port", "Elk", "Orm", "Usk")
 
@@ -118,6 +118,19 @@ def test_answers_are_drawn_for_leaks_as_many_as_are_wanted(tmp_path, samples, la
     found = values(evaluate(str(tmp_path / "Tiny"), "custom", limit=2, samples=samples))
     leaks = [int(name.removeprefix("leak_at_")) for _, name in found if name.startswith("leak_at_")]
     assert max(leaks, default=0) == largest
+
+
+def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(tmp_path, monkeypatch):
+    """The model here knows nothing, so that the run ends where it has asked."""
+    few = RealEntities().candidates()[:3]
+    monkeypatch.setattr(RealEntities, "candidates", lambda self: few)
+    words = ["--model", str(tmp_path / "Tiny"), "--task", "real_entities_small", "--method", "npo"]
+    planned, ran = (CliRunner().invoke(app, [command, *words, "--out", str(tmp_path)]) for command in ("plan", "run"))
+    assert (planned.exit_code, ran.exit_code) == (2, 2)
+    assert "as `run` does before it begins" in planned.output
+    assert "knows 0 facts in every bucket" in ran.output
+    models = models_named(str(tmp_path / "Tiny"))
+    assert set(models.ground.known("real_entities", tmp_path)) == {example.id for example in few}
 
 
 def test_a_limit_is_one_for_the_harness_too(tmp_path, monkeypatch):
