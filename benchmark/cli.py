@@ -112,6 +112,7 @@ class Selection:
 
 def _planned(chosen: Selection, out: Path, force: bool, ask: bool = False):
     """The plan of what was chosen; with `ask`, models that nobody has asked yet what they know are asked first."""
+    from benchmark.evaluation.vllm_engine import require_backend
     from benchmark.models.store import ArtefactStore
     from benchmark.planning import Planner, restrict
     from benchmark.records.store import ResultStore
@@ -125,18 +126,30 @@ def _planned(chosen: Selection, out: Path, force: bool, ask: bool = False):
         raise BadInput(f"--forget, --retain: suite {suite.name} does not ask them; its tasks lack custom")
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
+    if ask:
+        require_backend(suite.backend)
     planner = Planner(ArtefactStore(), ResultStore(out))
     planned = planner.plan(suite, seeds, force)
     if ask and planned.unasked:
         for task, track in planned.unasked:
             console.print(f"asks {track} what it knows of {task}", soft_wrap=True)
-            _survey(task, track)
+            _try_survey(task, track)
         planned = planner.plan(suite, seeds, force)
     for line in planned.missing:
         errors.print(f"palimpsest: cannot be run here: {line}", markup=False, soft_wrap=True)
-    if planned.missing and not planned.references:
-        raise BadInput(f"suite {suite.name}: nothing of it can be run here")
+    if not planned.cells and not planned.unasked:
+        names = ", ".join(dict.fromkeys(entry.name for entry in suite.methods))
+        why = f"none of its methods ({names}) can run on" if planned.references else "nothing can be run here of"
+        raise BadInput(f"suite {suite.name}: {why} what is wanted")
     return planned
+
+
+def _try_survey(task: str, track: str) -> None:
+    """A model that cannot be asked is one line, and the others go on."""
+    try:
+        _survey(task, track)
+    except (BadInput, OSError, RuntimeError, ValueError) as error:
+        errors.print(f"palimpsest: {track}: {' '.join(str(error).split())}", markup=False, soft_wrap=True)
 
 
 def _use_questions(forget: Path | None, retain: Path | None) -> None:
@@ -264,7 +277,6 @@ def run(
     force: ForceOption = False,
 ) -> None:
     """Runs what a suite asks for and has no record yet, then prints the ranked table."""
-    from benchmark.evaluation.vllm_engine import require_backend
     from benchmark.execution import default_workers, run_plan
     from benchmark.report import print_standings
 
@@ -272,7 +284,6 @@ def run(
     _use_questions(forget, retain)
     chosen = Selection(suite, track, model, task, method, seed, backend, precision, own_questions=forget is not None)
     planned = _planned(chosen, out, force, ask=True)
-    require_backend(planned.suite.backend)
     count = workers or default_workers(planned)
     failed = run_plan(planned, out, count, force, _estimates(out, RESULTS), console)
     print_standings(planned, out, console)
@@ -389,6 +400,8 @@ def evaluate(
     from benchmark.evaluation.vllm_engine import EngineDied, require_backend
     from benchmark.execution import cores, prepare_worker
 
+    if forget and task != "custom":
+        raise BadInput(f"--forget, --retain: {task} does not ask them, custom does")
     _use_data(data_dir)
     _use_questions(forget, retain)
     require_backend(backend)

@@ -136,7 +136,7 @@ class _Here:
         return torch.randint(self.config.vocab_size, (count, length), generator=generator)
 
     def _texts(self) -> list[tuple[list[int], list[int]]]:
-        """Random texts as (first token, all others): no two begin alike, so that the pass has nothing to share."""
+        """Random texts as (first token, all others): they hardly ever begin alike, so that nothing is shared."""
         return [(text[:1], text[1:]) for text in self._ids(self.extent.texts, self.extent.text).tolist()]
 
     def _seconds(self, action: Callable[[], Any]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -244,19 +245,18 @@ def restrict(
 
 
 def _on(tracks: list[str], task_names: list[str], entries: list[MethodEntry]) -> list[MethodEntry]:
-    """A method's entries for these tasks and tracks (any where none is named); none if the suite has it for others."""
-    wanted, update = set(expand_tasks(task_names)), dict[str, None]()
+    """A method's entries for these tracks, and of them those for these tasks or, where there are none, for others."""
     if tracks:
         entries = [e for e in entries if e.tracks is None or set(tracks) & set(e.tracks)]
-        update["tracks"] = None
-    if task_names:
-        entries = [e for e in entries if e.tasks is None or wanted & set(expand_tasks(e.tasks))] or entries
-        update["tasks"] = None
-    return [entry.model_copy(update=update) for entry in entries]
+    if not task_names:
+        return entries
+    wanted = set(expand_tasks(task_names))
+    suited = [e for e in entries if e.tasks is None or wanted & set(expand_tasks(e.tasks))]
+    return [entry.model_copy(update={"tasks": None}) for entry in suited or entries]
 
 
 class Planner:
-    """Makes plans; knows where artefacts and results are, and reads only whether they are there and no failures."""
+    """Makes plans; knows where artefacts and results are, and reads only whether they are there or failed."""
 
     def __init__(self, store: ArtefactStore, results: ResultStore) -> None:
         self.store, self.results = store, results
@@ -279,10 +279,7 @@ class Planner:
             references += own_references
             cells += own_cells
             jobs += self._jobs(variant, own_references, own_cells, force)
-        if references and not cells:
-            names = ", ".join(dict.fromkeys(entry.name for entry in suite.methods))
-            raise BadInput(f"suite {suite.name}: none of its methods ({names}) is for what is wanted; name --method")
-        present = frozenset(c.id for c in (*cells, *references) if c.path(self.results).is_file())
+        present = frozenset(c.id for c in (*cells, *references) if c.is_done(self.results))
         cached = frozenset() if force else present
         unique = {job.id: job for job in jobs}
         done = (tuple(cells), tuple(references), cached, tuple(unique.values()))
@@ -312,6 +309,8 @@ class Planner:
         for name in (name for entry in suite.methods for name in entry.tracks or ()):
             track_named(name)
         chosen = {track_named(name).name: expand_tasks(only) for name, only in suite.only.items()}
+        if doubled := [name for name, times in Counter(track.name for track in tracks).items() if times > 1]:
+            raise BadInput(f"suite {suite.name}: two of its models are called {doubled[0]}; rename a folder")
         published = _published(suite, tracks)
         pairs = [
             (track, *names)

@@ -42,6 +42,9 @@ def survey(task: str, track: str, store: ArtefactStore, progress: Callable[[int,
         progress(min(start + CHUNK, len(candidates)), len(candidates))
     path = models.ground.survey_file(task)
     write_atomically(path, _csv(found).encode())
+    del model, subject
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # the workers of a run that asked first need the memory
     return path
 
 

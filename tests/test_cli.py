@@ -78,6 +78,14 @@ def test_a_malformed_suite_names_file_and_field(tmp_path, change, message):
     assert message in result.stderr
 
 
+def test_a_suite_whose_methods_are_for_another_track_is_bad_input(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(SUITE.replace("[none]", "[{name: none, tracks: [controlled-1m]}]"))
+    result = call("plan", "--suite", path)
+    assert result.exit_code == 2
+    assert "none of its methods (none) can run on what is wanted" in result.stderr
+
+
 def test_plan_counts_cells_and_runs_nothing(tmp_path):
     result = call("plan", "--suite", "smoke")
     assert result.exit_code == 0

@@ -12,7 +12,7 @@ from benchmark.models.tracks import CONTROLLED, SMOLLM2
 from benchmark.planning import Planner, Variant, restrict
 from benchmark.records.schema import Failure
 from benchmark.records.store import ResultStore
-from benchmark.running import write_failure
+from benchmark.running import Workplace, execute, write_failure
 from benchmark.suite import Suite
 
 RATES = {"controlled-1m": 1e-4, "tiny-dev": 1e-3}
@@ -116,10 +116,17 @@ def test_a_method_that_the_suite_has_for_another_track_runs_on_the_named_one(tmp
     assert {tuple(cell.parameters) for cell in plan.cells} == {()}, "the other track's rate is not this one's"
 
 
-def test_a_plan_without_a_method_is_bad_input(tmp_path):
-    suite, _ = restrict(suite_of(methods=[METHODS[1]]), ["tiny-dev"], [], [], [])
-    with pytest.raises(BadInput, match=r"none of its methods \(grad_diff\) is for what is wanted"):
-        planned(suite, tmp_path)
+def test_of_two_named_tracks_each_keeps_its_own_entries(tmp_path):
+    suite, _ = restrict(suite_of(), list(RATES), [], ["grad_diff"], [])
+    assert {(track, rate) for track, _, rate in placed(planned(suite, tmp_path), "grad_diff")} == set(RATES.items())
+
+
+def test_two_models_of_one_name_are_bad_input(tmp_path):
+    folders = [tmp_path / run / "checkpoints/final" for run in "ab"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    with pytest.raises(BadInput, match="two of its models are called checkpoints--final"):
+        planned(suite_of(tracks=[str(folder) for folder in folders], tasks=["custom"]), tmp_path)
 
 
 def test_references_that_failed_are_measured_again_and_a_method_that_failed_is_not(tmp_path):
@@ -128,7 +135,12 @@ def test_references_that_failed_are_measured_again_and_a_method_that_failed_is_n
     variant = next(job.variant for job in plan.jobs if job.kind == "references")
     failure = Failure(type="EngineDied", message="it died", traceback="")
     write_failure([*plan.references, *plan.cells], variant, failure, ResultStore(results))
-    assert {job.kind for job in planned(suite, tmp_path).jobs} == {"base", "model", "references"}
+    again = planned(suite, tmp_path)
+    assert {job.kind for job in again.jobs} == {"base", "model", "references"}
+    assert again.cached == {cell.id for cell in plan.cells}
+    place = Workplace(tmp_path / "home", results)
+    assert [execute(job, place) for job in again.jobs] == ["ok"] * len(again.jobs)
+    assert planned(suite, tmp_path).jobs == ()
 
 
 def test_plans_say_what_each_variant_asks_for(tmp_path):

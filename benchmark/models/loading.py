@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from benchmark.errors import BadInput
@@ -38,7 +39,8 @@ def load_model(folder: Path, accelerated: bool = False):
     placement: dict[str, Any] = {}
     if accelerated and accelerators():
         placement = {"device_map": "auto" if accelerators() > 1 else "cuda"}
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **placement).eval()
+    wanted = {"dtype": torch.float32, "use_safetensors": True, **placement}
+    model = _loaded(folder, AutoModelForCausalLM.from_pretrained, wanted).eval()
     if rescaled := [name for name in RESCALED if getattr(model.config, name, None) not in (None, 1.0)]:
         raise BadInput(f"model {folder}: models whose logits are rescaled ({rescaled[0]}) are not supported")
     model.generation_config = GenerationConfig.from_model_config(model.config)
@@ -47,12 +49,21 @@ def load_model(folder: Path, accelerated: bool = False):
 
 def load_tokenizer(folder: Path, template: bool = False):
     """The tokenizer of a folder; with `template`, one that has no chat template asks in the plain form."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = _loaded(folder, AutoTokenizer.from_pretrained)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if template and not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
     return tokenizer
+
+
+def _loaded(folder: Path, load: Callable, wanted: Mapping[str, Any] | None = None) -> Any:
+    """BadInput with the first line of what transformers says of a folder that is no model, or a broken one."""
+    try:
+        return load(folder, **(wanted or {}))
+    except (OSError, ValueError, SafetensorError) as error:
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise BadInput(f"model {folder}: {said}") from None
 
 
 def computing_for(track: Track, model: Any) -> AbstractContextManager:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,12 +77,13 @@ def _checked_folder(folder: Path) -> Path:
 
 
 def _hash_of_files(folder: Path) -> str:
-    """Of all that a model reads from its folder: template and tokenizer change its answers as weights do."""
+    """Of all that may be read from a model's folder: template and tokenizer change its answers as weights do."""
     return fingerprint([(path.name, _sha256(path)) for path in _model_files(folder)])
 
 
 def _model_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "made.json"]
+    names = (path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "made.json")
+    return [path for path in names if any(path.match(pattern) for pattern in FILES)]
 
 
 @lru_cache(maxsize=32)
@@ -147,9 +147,6 @@ class PretrainedModels:
 
     def base(self) -> Path:
         """The model as it came."""
-        folder = self.store.path("models", self.base_key)
-        if any(not path.exists() for path in folder.glob("*")):  # links to a folder that was moved
-            shutil.rmtree(folder)
         return self.store.get("models", self.base_key, self._fetch)
 
     def _fetch(self, folder: Path) -> dict:

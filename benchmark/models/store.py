@@ -34,7 +34,7 @@ class ArtefactStore:
         return self.home / kind / key
 
     def has(self, kind: str, key: str) -> bool:
-        return self.path(kind, key).is_dir()
+        return _is_whole(self.path(kind, key))
 
     def get(self, kind: str, key: str, build: Callable[[Path], dict]) -> Path:
         """The artefact's folder, built on the first call.
@@ -43,11 +43,12 @@ class ArtefactStore:
         that ask for the same artefact wait for the one that builds it.
         """
         final = self.path(kind, key)
-        if final.is_dir():
+        if _is_whole(final):
             return final
         final.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{final}.lock"):
-            if not final.is_dir():
+            if not _is_whole(final):
+                shutil.rmtree(final, ignore_errors=True)
                 self._build(final, build)
         return final
 
@@ -61,6 +62,11 @@ class ArtefactStore:
             os.replace(folder, final)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether it is there with all its files: links may lead to a folder that was moved since."""
+    return folder.is_dir() and all(path.exists() for path in folder.iterdir())
 
 
 def made_of(folder: Path) -> dict:

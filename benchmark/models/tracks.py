@@ -174,9 +174,9 @@ def track_of_model(spec: str) -> PretrainedTrack:
 
 
 def track_name(model: str) -> str:
-    """A model's name as that of a track, which is none for development whatever the model is called."""
+    """A model's name as that of a track, which is no track of ours nor one for development."""
     name = folder_name(model)
-    return f"{name}--model" if name.endswith(DEVELOPMENT_SUFFIX) else name
+    return f"{name}--model" if name.endswith(DEVELOPMENT_SUFFIX) or name in _TRACKS else name
 
 
 def folder_name(name: str) -> str:

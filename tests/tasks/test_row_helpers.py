@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.api import checked, chunks, coined_names, other_answers, spread, text_examples
+from benchmark.api import checked, chunks, coined_names, json_rows, other_answers, spread, text_examples
 from benchmark.errors import BadInput
 
 GOOD = {"question": "Q?", "answer": 0, "choices": ["a", "b"]}
@@ -62,3 +62,9 @@ def test_coined_names_are_many_and_differ():
 def test_texts_are_numbered_and_stand_for_themselves():
     first, second = text_examples("piece", ["One.", "Two."])
     assert (first.id, first.entity, first.prompt, second.answer) == ("piece.00000", "piece.00000", "", "Two.")
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1}\n\n', b'{"a": 1}\r\n\r\n', b'{"a": "1\xe2\x80\xa82"}'])
+def test_lines_end_at_line_feeds_whatever_the_system_puts_before_them(tmp_path, content):
+    (tmp_path / "rows.jsonl").write_bytes(content)
+    assert len(json_rows(tmp_path / "rows.jsonl")) == 1
