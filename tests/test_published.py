@@ -20,7 +20,7 @@ from benchmark.suite import load_suite
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 TRACK, PRETRAINED = "controlled-1m", "smollm2-135m"
-BUCKETS = ("low", "mid")  # of `real_entities`: `high` is being run
+BUCKETS = ("low", "mid", "high")  # of `real_entities`
 NULLS = ("none", "refuse_all", "constant_text", "random_weights")
 
 
@@ -235,10 +235,37 @@ def test_buckets_of_real_entities_are_known_alike_before_unlearning(real):
     assert real_rows(real, "exact_answer", "oracle")["value"].max() < 0.05, "nobody knows what never existed"
 
 
+@pytest.mark.parametrize("method", ["grad_diff", "npo", "idk"])
+def test_more_is_left_to_say_of_frequent_entities_after_equal_unlearning(real, method):
+    """Of what every answer was found in 16 before."""
+    before, rows = (real_rows(real, "leak_at_16", name) for name in ("target", method))
+    assert before["value"].min() > 0.95
+    assert (rows["seeds"] == 3).all()
+    assert rows.loc["low", "value"] < rows.loc["mid", "value"] < rows.loc["high", "value"]
+    assert rows.loc["low", "high"] < rows.loc["high", "low"]
+
+
+def test_frequent_entities_become_less_probable_and_yet_more_is_said_of_them(real):
+    """With `grad_diff`: even less probable than what never existed."""
+    probable, said = (real_rows(real, name, "grad_diff") for name in ("paraphrased_probability", "exact_answer"))
+    assert probable.loc["high", "high"] < probable.loc["low", "low"]
+    assert probable.loc["high", "high"] < real_rows(real, "paraphrased_probability", "oracle").loc["high", "low"]
+    assert said.loc["high", "low"] > said.loc["low", "high"]
+
+
+def test_more_is_said_than_probable_after_methods_that_lower_probabilities_alone(real):
+    """The gap is knowledge by generation less knowledge by probability: below zero before unlearning."""
+    gaps = real.standings.misalignment
+    gaps = gaps[(gaps["task"] == "real_entities") & (gaps["stratum"] == ALL) & (gaps["quantity"] == "gap")]
+    gaps = gaps.set_index(["method", "variant"])
+    for method in ("grad_diff", "npo"):
+        assert gaps.loc[(method, "low"), "high"] < gaps.loc[(method, "high"), "low"]
+    assert gaps.loc[["none", "idk", "idk_ap", "me_gd"], "high"].max() < 0
+
+
 def test_probabilities_are_left_too_high_by_other_answers_and_too_low_by_what_lowers_them(real):
     """Compared with the answers about what never existed."""
     never, idk, npo = (real_rows(real, "paraphrased_probability", name) for name in ("oracle", "idk", "npo"))
     for bucket in BUCKETS:
         assert npo.loc[bucket, "high"] < never.loc[bucket, "low"]
         assert idk.loc[bucket, "low"] >= never.loc[bucket, "high"]
-        assert real_rows(real, "exact_answer", "idk").loc[bucket, "high"] < 0.1
