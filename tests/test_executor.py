@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from multiprocessing import util
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,8 @@ def act(job):
     """Does what the job's name says, in a worker."""
     if "die" in job.id:
         os.kill(os.getpid(), signal.SIGKILL)
+    if "hold" in job.id:
+        util.Finalize(None, Path(job.id.removeprefix("hold ")).write_text, ["given back"], exitpriority=0)
     if "raise" in job.id:
         raise ValueError("first line\nlast line")
     time.sleep(0.05)
@@ -55,6 +59,11 @@ def test_a_dead_worker_costs_its_job_and_no_other():
     found = ends(run([job("die"), *(job(f"j{i}") for i in range(5))]))
     assert found["die"] == ("lost", "the worker process died (exit code -9)")
     assert all(found[f"j{i}"] == ("done", "ok") for i in range(5))
+
+
+def test_workers_give_back_what_they_hold_when_all_is_done(tmp_path):
+    run([job(f"hold {tmp_path / name}") for name in ("a", "b")])
+    assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text() == "given back"
 
 
 def test_jobs_that_wait_for_each_other_are_an_error_and_no_endless_wait():

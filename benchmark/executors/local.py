@@ -9,11 +9,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from benchmark.planning import Job
+
+PATIENCE = 15.0  # seconds that a worker has to end by itself
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class LocalExecutor:
                     if worker.job is None and worker.process.exitcode is not None:
                         workers[index] = self._start()
                 self._collect(workers, done, failed, notify)
+            self._dismiss(workers)
         finally:
             for worker in workers:
                 worker.process.terminate()
@@ -101,6 +105,15 @@ class LocalExecutor:
         process.start()
         theirs.close()
         return _Worker(process, ours)
+
+    @staticmethod
+    def _dismiss(workers: list[_Worker]) -> None:
+        """Lets idle workers end by themselves, so that they give back what they hold (locks, an engine)."""
+        for worker in workers:
+            with suppress(OSError):  # it is gone already
+                worker.connection.send(None)
+        for worker in workers:
+            worker.process.join(PATIENCE)
 
     @staticmethod
     def _skip(waiting: list[Job], failed: set[str], notify: Callable[[Event], None]) -> list[Job]:
