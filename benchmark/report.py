@@ -70,9 +70,14 @@ def print_standings(plan: Plan, out: Path, console: Console) -> None:
 def _ranked_table(track: str, rows: pd.DataFrame) -> Table:
     table = Table("rank", "method", "score", *AXES, "runs", title=track, title_justify="left", box=SIMPLE_HEAD)
     for row in rows.to_dict("records"):
-        cells = [f"{row[q]:.3f}\n[dim]{row[f'{q}_low']:.2f}-{row[f'{q}_high']:.2f}[/]" for q in ("score", *AXES)]
+        cells = [_interval_text(row, quantity) for quantity in ("score", *AXES)]
         table.add_row(_rank_text(row), row["method"], *cells, str(row["runs"]), style="dim" if row["anchor"] else "")
     return table
+
+
+def _interval_text(row: dict, quantity: str) -> str:
+    value, low, high = (row[quantity + end] for end in ("", "_low", "_high"))
+    return "–" if pd.isna(value) else f"{value:.3f}\n[dim]{low:.2f}-{high:.2f}[/]"
 
 
 def _rank_text(row: dict) -> str:
