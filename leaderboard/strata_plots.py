@@ -37,7 +37,7 @@ from leaderboard.plots import (
     transparent,
 )
 
-# What is left of questions, and of texts; of strata with words only the first of each.
+# What is left of questions, and of texts; where it takes a plot for each variant only the first of each.
 LEFT = ("paraphrased_probability", "exact_answer", "memorization_accuracy", "extraction_likelihood_3")
 LEFT_FIRST = ("paraphrased_probability", "memorization_accuracy")
 ACCURACY, SAME_OF_HOLDOUT = "memorization_accuracy", "outliers"  # `outliers` counts by the accuracy of each text
@@ -64,12 +64,14 @@ def stratum_plots(standings: Standings, task: str, colours: Colours) -> list[Plo
 
 def _stratum_groups(rows: pd.DataFrame, task: str, name: str, colours: Colours) -> list[PlotGroup]:
     numeric = is_numeric(rows["level"].tolist())
-    metrics = [metric for metric in (LEFT if numeric else LEFT_FIRST) if metric in set(rows["metric"])]
     groups = []
-    for metric in metrics:
+    for metric in (metric for metric in LEFT if metric in set(rows["metric"])):
+        parts = _apart(rows[rows["metric"] == metric], task)
+        if len(parts) > 1 and not numeric and metric not in LEFT_FIRST:
+            continue
         plots = [
             Plot((_by_number if numeric else _by_word)(part, name, metric_axis(metric), colours), label)
-            for label, part in _apart(rows[rows["metric"] == metric], task).items()
+            for label, part in parts.items()
             if part["level"].nunique() > 1 and drawn(part["method"], colours)
         ]
         if plots:

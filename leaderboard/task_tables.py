@@ -153,8 +153,8 @@ def _level_grid(
 def misalignment_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
     """A table per variant and stratum: what probabilities and generations say of the same forgotten examples."""
     rows = standings.misalignment[standings.misalignment["task"] == task]
-    several = rows.groupby("variant")["stratum"].transform("nunique") > 2  # one stratum says what the whole says
-    rows = rows[(rows["stratum"] == ALL) | several]
+    part = rows["n"] < rows.groupby("variant")["n"].transform("max")  # the others say what the whole says
+    rows = rows[(rows["stratum"] == ALL) | part]
     made = []
     for (variant, stratum), own in rows.groupby(["variant", "stratum"], sort=True):
         label = shown_variant(task, str(variant)) + ("" if stratum == ALL else f", {stratum}")

@@ -6,13 +6,22 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from benchmark.metrics.values import ALL
 from benchmark.records.schema import ORACLE, TARGET
 from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.cards import card_of, rendered
 from leaderboard.course_plots import course_plots
 from leaderboard.strata_plots import is_geometric, is_numeric, stratum_plots
 from leaderboard.tables import UNKNOWN, Quantity
-from leaderboard.task_tables import NEVER, contrast_grids, level_grids, metric_grids, printed, rival_grids
+from leaderboard.task_tables import (
+    NEVER,
+    contrast_grids,
+    level_grids,
+    metric_grids,
+    misalignment_grids,
+    printed,
+    rival_grids,
+)
 
 KNOWN = "paraphrased_probability"
 COLOURS = {"mine": "#3b7dd8", "yours": "#e07b39", "none": "#8b929c"}
@@ -159,6 +168,35 @@ def test_strata_of_numbers_are_drawn_in_their_order(board):
     (group,) = stratum_plots(board, "towns", COLOURS)
     lines = {t["name"]: t for t in group.plots[0].figure["data"]}
     assert lines[TARGET]["x"] == [1, 16, 32]
+
+
+def by_word(*levels):
+    """Strata of one method: (variant, stratum) with both what is probable and what is said."""
+    return pd.DataFrame(
+        [
+            {"task": "towns", "variant": v, "method": "mine", "metric": m, "stratum": f"kind={level}"}
+            | {"value": 0.2, "low": 0.1, "high": 0.3, "n": 9, "seeds": 1}
+            for v, level in levels
+            for m in (KNOWN, "exact_answer")
+        ]
+    )  # fmt: skip
+
+
+def test_what_is_said_is_drawn_beside_what_is_probable_unless_it_takes_a_plot_for_each_variant():
+    apart = SimpleNamespace(strata=by_word(("rare", "low"), ("often", "high")))
+    assert [len(group.plots) for group in stratum_plots(apart, "towns", COLOURS)] == [1, 1]
+    both = SimpleNamespace(strata=by_word(*((variant, kind) for variant in ("rare", "often") for kind in ("a", "b"))))
+    assert [(g.title, len(g.plots)) for g in stratum_plots(both, "towns", COLOURS)] == [
+        ("Paraphrased probability by kind", 2)
+    ]
+
+
+def test_a_stratum_that_is_the_whole_has_no_table_of_its_own():
+    place = {"task": "towns", "variant": "often", "method": "mine", "value": 0.2, "low": 0.1, "high": 0.3}
+    counts = {ALL: 4, "frequency=high": 4, "kind=a": 1, "kind=b": 3}
+    rows = [place | {"stratum": s, "n": n, "quantity": "gap"} for s, n in counts.items()]
+    grids = misalignment_grids(SimpleNamespace(misalignment=pd.DataFrame(rows)), "towns", ["mine"])
+    assert [grid.label for grid in grids] == ["towns/often", "towns/often, kind=a", "towns/often, kind=b"]
 
 
 def test_nothing_to_draw_gives_no_plots(board):
