@@ -10,7 +10,7 @@ from benchmark.records.schema import ORACLE, TARGET, Record
 
 # Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose tasks differ in size.
 WORLD_SECONDS = {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0}
-MODEL_SECONDS = {"base": 30.0, "model": 600.0}
+FETCHING_SECONDS, SECONDS_PER_READ = 30.0, 0.5
 SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, REFERENCE_SHARE = 2.1, 0.35, 0.7
 
 
@@ -51,14 +51,18 @@ class Estimates:
 
 
 def _default(job: Job) -> float:
-    if job.variant.track.ground == "world":
+    variant = job.variant
+    if variant.track.ground == "world":
         return WORLD_SECONDS[job.kind]
-    if job.kind in MODEL_SECONDS:
-        return MODEL_SECONDS["base" if job.variant.has_published_models else job.kind]
-    asked = SECONDS_PER_EXAMPLE * sum(map(len, job.variant.data.splits.values()))
+    if job.kind == "base" or (job.kind == "model" and variant.has_published_models):
+        return FETCHING_SECONDS
+    if job.kind == "model":
+        epochs = variant.track.stage.epochs
+        return SECONDS_PER_READ * sum(epochs if d.reads is None else d.reads for d in variant.documents(0))
+    asked = SECONDS_PER_EXAMPLE * sum(map(len, variant.data.splits.values()))
     if job.kind == "references":
-        return asked * (1 + REFERENCE_SHARE * job.variant.oracles)
-    return asked + SECONDS_PER_STEP * job.variant.budget.steps
+        return asked * (1 + REFERENCE_SHARE * variant.oracles)
+    return asked + SECONDS_PER_STEP * variant.budget.steps
 
 
 def clock(seconds: float) -> str:
