@@ -11,7 +11,7 @@ from benchmark.records.schema import ORACLE, TARGET, Record
 # Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose tasks differ in size.
 WORLD_SECONDS = {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0}
 FETCHING_SECONDS, SECONDS_PER_READ = 30.0, 0.5
-SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, REFERENCE_SHARE = 2.1, 0.35, 0.7
+SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, SECONDS_PER_NEW_TOKEN, REFERENCE_SHARE = 2.1, 0.25, 0.015, 0.7
 
 
 class Estimates:
@@ -59,7 +59,8 @@ def _default(job: Job) -> float:
     if job.kind == "model":
         epochs = variant.track.stage.epochs
         return SECONDS_PER_READ * sum(epochs if d.reads is None else d.reads for d in variant.documents(0))
-    asked = SECONDS_PER_EXAMPLE * sum(map(len, variant.data.splits.values()))
+    each = SECONDS_PER_EXAMPLE + SECONDS_PER_NEW_TOKEN * variant.definition.max_new_tokens
+    asked = each * sum(map(len, variant.data.splits.values()))
     if job.kind == "references":
         return asked * (1 + REFERENCE_SHARE * variant.oracles)
     return asked + SECONDS_PER_STEP * variant.budget.steps
