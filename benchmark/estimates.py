@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from benchmark.planning import Job
+from benchmark.planning import Job, Variant
 from benchmark.records.schema import ORACLE, TARGET, Record
+from benchmark.registry import method_named
 
 # Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose tasks differ in size.
 WORLD_SECONDS = {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0}
@@ -57,13 +58,19 @@ def _default(job: Job) -> float:
     if job.kind == "base" or (job.kind == "model" and variant.has_published_models):
         return FETCHING_SECONDS
     if job.kind == "model":
-        epochs = variant.track.stage.epochs
-        return SECONDS_PER_READ * sum(epochs if d.reads is None else d.reads for d in variant.documents(0))
+        return _training(variant)
     each = SECONDS_PER_EXAMPLE + SECONDS_PER_NEW_TOKEN * variant.definition.max_new_tokens
     asked = each * sum(map(len, variant.data.splits.values()))
     if job.kind == "references":
         return asked * (1 + REFERENCE_SHARE * variant.oracles)
-    return asked + SECONDS_PER_STEP * variant.budget.steps
+    retrained = "training" in method_named(job.cells[0].method).sees
+    return asked + (_training(variant) if retrained else SECONDS_PER_STEP * variant.budget.steps)
+
+
+def _training(variant: Variant) -> float:
+    """Seconds to fine-tune a model on the variant's documents."""
+    epochs = variant.track.stage.epochs
+    return SECONDS_PER_READ * sum(epochs if d.reads is None else d.reads for d in variant.documents(0))
 
 
 def clock(seconds: float) -> str:

@@ -97,6 +97,15 @@ def test_a_larger_task_is_said_to_take_longer(tmp_path):
     assert Estimates([]).total(plan.jobs, 2) < Estimates([]).total(plan.jobs, 1)
 
 
+def test_retraining_is_said_to_take_longer_than_a_model_for_the_oracle_does(tmp_path):
+    plan = planned(suite_of(tracks=["smollm2-135m"], tasks=["memorized"], methods=["none", "retrain"]), tmp_path)
+    if plan.missing:
+        pytest.skip(plan.missing[0])
+    estimates = Estimates([])
+    seconds = {job.label.partition(" ")[0]: estimates.seconds(job) for job in plan.jobs}
+    assert seconds["retrain"] > seconds["oracle"] > 100
+
+
 def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tmp_path):
     """In an empty store: the job that fetches the base must not need itself."""
     plan = planned(suite_of(tracks=["smollm2-135m"], tasks=["real_entities_small"], methods=["none"]), tmp_path)
