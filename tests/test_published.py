@@ -237,7 +237,7 @@ def test_buckets_of_real_entities_are_known_alike_before_unlearning(real):
 
 @pytest.mark.parametrize("method", ["grad_diff", "npo", "idk"])
 def test_more_is_left_to_say_of_frequent_entities_after_equal_unlearning(real, method):
-    """Of what every answer was found in 16 before."""
+    """Of facts whose answers were nearly all among 16 draws before."""
     before, rows = (real_rows(real, "leak_at_16", name) for name in ("target", method))
     assert before["value"].min() > 0.95
     assert (rows["seeds"] == 3).all()
