@@ -26,7 +26,7 @@ def methods_page() -> str:
         "# Methods\n\n" + NOTE,
         "`sees` is the information that a method declares; the engine withholds the rest. Defaults are those of the",
         "controlled track, chosen on a development world ([TUNING.md](TUNING.md)). Anchor rows are never ranked.",
-        "Every method that is a loss also takes `lora`: then adapters of rank 8 are trained and merged at the end",
+        "Every method that trains by gradients also takes `lora`: adapters of rank 8 are trained and merged at the end",
         "(Hu et al. 2022).\n",
     ]
     return "\n".join([*parts, *(_method(cls) for cls in methods().values())])

@@ -52,4 +52,4 @@ class TAU(SGA):
         half = Budget(request.budget.steps // 2, request.budget.batch_size)
         model = super().unlearn(model, replace(request, budget=half))
         left = self.memorized(request.forget)
-        return negated(model, left, request, self.tuning_rate, self.scale) if left else model
+        return negated(model, left, request, self.tuning_rate, self.scale, self.lora) if left else model

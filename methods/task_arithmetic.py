@@ -1,10 +1,10 @@
 """Task arithmetic: what fine-tuning on the forget set adds to the weights is taken away from them."""
 
-from benchmark.api import Method, negated, register_method
+from benchmark.api import GradientMethod, negated, register_method
 
 
 @register_method("task_arithmetic", reference="ilharco2023editing", family="arithmetic", sees={"forget"})
-class TaskArithmetic(Method):
+class TaskArithmetic(GradientMethod):
     """theta - s (theta tuned on forget - theta) (Ilharco et al. 2023, section 3).
 
     Its course shows the tuned model on the way, which knows more; only the end is negated.
@@ -14,4 +14,4 @@ class TaskArithmetic(Method):
     scale: float = 1.0
 
     def unlearn(self, model, request):
-        return negated(model, request.forget, request, self.learning_rate, self.scale)
+        return negated(model, request.forget, request, self.learning_rate, self.scale, self.lora)

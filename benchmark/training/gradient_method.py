@@ -12,7 +12,6 @@ import torch
 from benchmark.data import Pair, Request
 from benchmark.method import Method, with_parameters
 from benchmark.training.loop import Schedule, train
-from benchmark.training.lora import adapted, merged
 from benchmark.training.sequences import Batch, answer_logits, answer_nll, collate, reads_trees
 
 TREE_PAIRS = 16  # sequences of a tree, whose cost grows with the square of their tokens
@@ -68,9 +67,8 @@ class GradientMethod(Method):
         self._reference = copy.deepcopy(model).eval().requires_grad_(False) if "target" in self.sees else None
         batches = (self._batch(forget, retain) for forget, retain in self.batches(request))
         schedule = Schedule(request.budget.steps, self.learning_rate, decay=False)
-        wrapped = adapted(model) if self.lora else None
-        train(model, batches, self.loss, schedule, request.meter, tokens_of=lambda batch: batch.tokens)
-        return merged(wrapped) if wrapped is not None else model
+        train(model, batches, self.loss, schedule, request.meter, lambda batch: batch.tokens, self.lora)
+        return model
 
     def batches(self, request: Request) -> Iterator[tuple[list[Pair], list[Pair]]]:
         """(forget, retain) pairs of each step, asked for one after the other while the model is being trained."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 
 from benchmark.data import Meter
+from benchmark.training.lora import adapted, merge
 
 Batch = TypeVar("Batch")
 LARGE = 10_000_000  # trained weights from which on updating them takes as long as computing with them
@@ -36,12 +37,15 @@ def train(
     schedule: Schedule,
     meter: Meter,
     tokens_of: Callable[[Batch], int],
+    lora: bool = False,
 ) -> None:
     """Trains the model in place for `schedule.steps` steps or until the batches end.
 
+    With `lora` low-rank adapters are trained instead of the weights, and added to them at the end.
     Gradients are clipped to norm 1. A loss that is not finite raises FloatingPointError: a failed run must
     end as an error, never as a model whose garbage looks like forgetting.
     """
+    wrapped = adapted(model) if lora else None
     parameters = [p for p in model.parameters() if p.requires_grad]
     fused = sum(p.numel() for p in parameters) > LARGE
     optimizer = torch.optim.AdamW(
@@ -60,3 +64,5 @@ def train(
         optimizer.step()
         meter.step(model, tokens_of(batch))
     model.eval()
+    if wrapped is not None:
+        merge(wrapped)

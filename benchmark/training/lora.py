@@ -20,7 +20,7 @@ def adapted(model) -> Any:
     return get_peft_model(model, LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules="all-linear"))
 
 
-def merged(wrapped: Any) -> Any:
-    """The plain model with the adapters added to its weights in float32, all of which can be trained again."""
+def merge(wrapped: Any) -> None:
+    """Adds the adapters to the weights of the model that they are around, in float32; all can be trained again."""
     with torch.autocast(wrapped.device.type, enabled=False):
-        return wrapped.merge_and_unload().requires_grad_(True)
+        wrapped.merge_and_unload().requires_grad_(True)

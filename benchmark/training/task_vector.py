@@ -12,10 +12,11 @@ from benchmark.training.loop import Schedule, train
 from benchmark.training.sequences import Batch, answer_nll, collate
 
 
-def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float, scale: float):
+def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float, scale: float, lora: bool = False):
     """theta - scale (theta tuned on the pairs - theta), in place; the tuning takes what is left of the budget.
 
-    Ilharco et al. 2023 (Editing Models with Task Arithmetic), section 3. Without pairs it is a ValueError.
+    With `lora` the tuning is of low rank. Without pairs it is a ValueError. Ilharco et al. 2023 (Editing Models with
+    Task Arithmetic), section 3.
     """
     if not pairs:
         raise ValueError("there is nothing to tune on and then to negate")
@@ -28,6 +29,7 @@ def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float
         Schedule(steps, learning_rate, decay=False),
         request.meter,
         tokens_of=lambda batch: batch.tokens,
+        lora=lora,
     )
     with torch.no_grad():
         for parameter, old in zip(model.parameters(), before, strict=True):

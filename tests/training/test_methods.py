@@ -11,7 +11,7 @@ from benchmark.data import Budget, Pair, Request
 from benchmark.method import ConstantAnswers, create
 from benchmark.registry import method_named, methods
 from benchmark.training.gradient_method import GradientMethod
-from benchmark.training.lora import adapted, merged
+from benchmark.training.lora import adapted, merge
 from benchmark.training.sequences import answer_nll, collate
 
 FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union")]
@@ -128,9 +128,11 @@ GRADIENT_METHODS = [name for name, method in methods().items() if issubclass(met
 
 @pytest.mark.parametrize("name", GRADIENT_METHODS)
 def test_every_gradient_method_can_train_adapters_that_end_in_the_weights(name):
+    """Also in the second half of `tau`, here on all there is."""
     method, model = method_named(name), tiny_model()
     names = set(model.state_dict())
-    after = create(method, {"lora": True, "learning_rate": 1e-3}).unlearn(model, a_request(method.sees, steps=4))
+    given = {"lora": True, "learning_rate": 1e-3} | ({"threshold": -1.0} if name == "tau" else {})
+    after = create(method, given).unlearn(model, a_request(method.sees, steps=4))
     assert set(after.state_dict()) == names
     assert all(parameter.requires_grad for parameter in after.parameters())
     before = tiny_model().state_dict()
@@ -149,7 +151,8 @@ def test_adapters_are_merged_in_float32_whatever_was_computed_in():
                 if "lora_B" in key:
                     parameter.fill_(0.123)
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            weights.append(merged(wrapped).state_dict())
+            merge(wrapped)
+        weights.append(model.state_dict())
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0] if "lora" not in key)
 
 
