@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ from benchmark.evaluation.scoring import AnswerScores, score_pairs, score_tokens
 from benchmark.evaluation.vllm_engine import Engines, VllmEngine
 from benchmark.method import ConstantAnswers
 from benchmark.models.linears import fast_linears
+from benchmark.training.lora import merged
 from benchmark.training.prompts import encode_pair, encode_prompt, encode_text, token_ids
 
 ENGINE_LENGTH = 2048  # tokens of a sequence that an engine has room for, as lm-eval asks at most
 _engines = Engines()  # one for the life of the process
-_loaded: dict[str, Any] = {}  # the engine, and the subject whose weights it has
+_loaded: dict[str, Any] = {}  # the engine, and a weak reference to the subject whose weights it has
 
 
 class Subject(Protocol):
@@ -117,13 +119,12 @@ class EngineSubject(ModelSubject):
         return self._engine().generate(prompts, max_new_tokens, stop, max(1, samples), temperature)
 
     def _engine(self) -> VllmEngine:
-        if _loaded.get("subject") is not self or not _loaded["engine"].alive:
+        if not _loaded or _loaded["subject"]() is not self or not _loaded["engine"].alive:
             length = min(self.model.config.max_position_embeddings, ENGINE_LENGTH)
             with tempfile.TemporaryDirectory(prefix="palimpsest-weights-") as folder:
-                self.model.save_pretrained(folder)
-                _loaded.update(
-                    engine=_engines.at(Path(folder), str(self.model.dtype).removeprefix("torch."), length), subject=self
-                )
+                merged(self.model).save_pretrained(folder)
+                engine = _engines.at(Path(folder), str(self.model.dtype).removeprefix("torch."), length)
+                _loaded.update(engine=engine, subject=weakref.ref(self))
         return _loaded["engine"]
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 
 from benchmark.data import Meter
-from benchmark.training.lora import adapted, merge
+from benchmark.training.lora import adapt, merge
 
 Batch = TypeVar("Batch")
 LARGE = 10_000_000  # trained weights from which on updating them takes as long as computing with them
@@ -45,7 +45,8 @@ def train(
     Gradients are clipped to norm 1. A loss that is not finite raises FloatingPointError: a failed run must
     end as an error, never as a model whose garbage looks like forgetting.
     """
-    wrapped = adapted(model) if lora else None
+    if lora:
+        adapt(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     fused = sum(p.numel() for p in parameters) > LARGE
     optimizer = torch.optim.AdamW(
@@ -64,5 +65,5 @@ def train(
         optimizer.step()
         meter.step(model, tokens_of(batch))
     model.eval()
-    if wrapped is not None:
-        merge(wrapped)
+    if lora:
+        merge(model)

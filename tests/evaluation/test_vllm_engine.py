@@ -20,12 +20,14 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from benchmark.errors import BadInput
 from benchmark.evaluation import subjects
+from benchmark.evaluation.harness import run_harness
 from benchmark.evaluation.subjects import subject_of
 from benchmark.evaluation.vllm_engine import EngineDied, Engines, VllmEngine, architecture_of, vllm_installed
 from benchmark.models import ControlledModels
 from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import CONTROLLED, Training
 from benchmark.registry import task_named
+from benchmark.training.lora import adapt
 from benchmark.training.prompts import encode_prompt, token_ids
 
 pytestmark = [
@@ -37,7 +39,7 @@ RNG = random.Random(0)
 PROMPTS = [[RNG.randrange(2, VOCABULARY) for _ in range(RNG.randint(2, 20))] for _ in range(100)]
 
 
-def small_model(seed, layers=2, vocabulary=VOCABULARY, stop=STOP):
+def small_model(seed, layers=2, vocabulary=VOCABULARY, stop=STOP, longest=LONGEST):
     """Heads of 32 dimensions, the fewest that vLLM has on a CPU, and weights large enough to tell tokens apart."""
     config = LlamaConfig(
         vocab_size=vocabulary,
@@ -46,7 +48,7 @@ def small_model(seed, layers=2, vocabulary=VOCABULARY, stop=STOP):
         intermediate_size=96,
         num_attention_heads=2,
         num_key_value_heads=2,
-        max_position_embeddings=LONGEST,
+        max_position_embeddings=longest,
         initializer_range=0.2,
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -157,8 +159,28 @@ def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(en
         changed = small_model(6, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id)
         swapped, expected = (subject_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf"))
         assert swapped == expected != here.generate(questions, 8)
+        adapt(changed)
+        with torch.no_grad():
+            for key, parameter in changed.named_parameters():
+                if "lora_B" in key:
+                    parameter.fill_(0.3)
+        looked, expected = (subject_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf"))
+        assert looked == expected != swapped, "on its way, before its adapters are merged"
     finally:
         subjects._engines.close()
+
+
+@pytest.mark.slow
+def test_general_tasks_are_answered_alike_in_an_engine_and_in_memory(engines):
+    engines.close()
+    tokenizer = tiny_tokenizer()
+    model = small_model(7, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id, longest=512)
+    try:
+        there, here = (run_harness(subject_of(model, tokenizer, kind), "palimpsest", 6) for kind in ("vllm", "hf"))
+    finally:
+        subjects._engines.close()
+    assert there == here
+    assert 0 < sum(item.score for item in here) < len(here) == 24
 
 
 @torch.no_grad()

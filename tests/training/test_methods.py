@@ -11,7 +11,7 @@ from benchmark.data import Budget, Pair, Request
 from benchmark.method import ConstantAnswers, create
 from benchmark.registry import method_named, methods
 from benchmark.training.gradient_method import GradientMethod
-from benchmark.training.lora import adapted, merge
+from benchmark.training.lora import adapt, merge, merged
 from benchmark.training.sequences import answer_nll, collate
 
 FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union")]
@@ -141,19 +141,48 @@ def test_every_gradient_method_can_train_adapters_that_end_in_the_weights(name):
     assert all("proj" in key for key in changed), "of linear layers alone"
 
 
+def test_adapters_are_trained_where_activations_are_computed_again():
+    after = []
+    for again in (False, True):
+        model = tiny_model()
+        if again:
+            model.gradient_checkpointing_enable()
+        method = method_named("grad_diff")
+        after.append(create(method, {"lora": True, "learning_rate": 1e-3}).unlearn(model, a_request(method.sees)))
+    for one, other in zip(after[0].parameters(), after[1].parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    assert len(after[1].get_input_embeddings()._forward_hooks) == 1, "the one of checkpointing, none of adapters"
+
+
 def test_adapters_are_merged_in_float32_whatever_was_computed_in():
     weights = []
     for enabled in (False, True):
         model = tiny_model()
-        wrapped = adapted(model)
+        adapt(model)
         with torch.no_grad():
             for key, parameter in model.named_parameters():
                 if "lora_B" in key:
                     parameter.fill_(0.123)
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            merge(wrapped)
+            merge(model)
         weights.append(model.state_dict())
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0] if "lora" not in key)
+
+
+def test_a_model_being_adapted_has_a_plain_copy_that_says_the_same():
+    model, tokens = tiny_model(), torch.arange(2, 12)[None]
+    names = set(model.state_dict())
+    assert merged(model) is model
+    adapt(model)
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if "lora_B" in key:
+                parameter.fill_(0.05)
+        plain = merged(model)
+        assert set(plain.state_dict()) == names
+        torch.testing.assert_close(plain(tokens).logits, model(tokens).logits)
+        assert not torch.allclose(plain(tokens).logits, tiny_model()(tokens).logits)
+    assert any("lora_B" in key for key in model.state_dict()), "the model itself goes on being trained"
 
 
 def test_gradient_methods_raise_the_loss_of_what_they_forget():
