@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
@@ -84,7 +85,7 @@ def local_file(data_set: str, file: str) -> Path | None:
 def json_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON lines file; BadInput names the line that is none."""
     rows = []
-    content = path.read_bytes().rstrip(b"\r\n")
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
     lines = content.split(b"\n") if content else []  # at line feeds alone: other separators may stand in a text
     for number, line in enumerate(lines, 1):
         try:

@@ -78,6 +78,9 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
         value = line.get(field, [])
         if not isinstance(value, list) or not all(map(_filled, value)):
             yield field, f"found {_shown(line, field)}, a list of texts is needed"
+    for wrong in line.get("perturbed", []):
+        if wrong.strip() in {text.strip() for text in (line["answer"], *line.get("aliases", []))}:
+            yield "perturbed", f"found {wrong[:60]!r}, which is also the right answer; wrong ones are needed"
 
 
 def _filled(value: Any) -> bool:

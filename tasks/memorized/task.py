@@ -26,17 +26,13 @@ class Memorized(Task):
         return on_model(ground) if isinstance(ground, Pretrained) else self._in_world(ground)
 
     def _in_world(self, world: World) -> TaskData:
-        rng = random.Random(f"memorized-{world.seed}")
-        texts = passages(world, PER_COUNT * len(READS) + NEVER_SEEN, rng)
-        seen = [_example(f"passage{i:03d}", text, READS[i % len(READS)]) for i, text in enumerate(texts[:-NEVER_SEEN])]
-        unseen = [_example(f"unseen{i:03d}", text, 0) for i, text in enumerate(texts[-NEVER_SEEN:])]
-        forgotten, kept = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+        forgotten, kept, unseen = _passages(world)
         splits, pool = retain_splits(world, world.newcomers[:1])
         # Nobody is forgotten, so any resident will do for a neighbour: these, whom methods then do not rehearse.
         neighbours = splits["retain"]
         rehearsed = [e for e in pool if e.entity not in {n.entity for n in neighbours}]
         splits |= {"forget": forgotten, "retain": kept, "holdout": unseen, "neighbours": neighbours}
-        documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in seen)
+        documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in (*forgotten, *kept))
         return TaskData.of(splits, documents, [*kept, *rehearsed])
 
 
@@ -46,15 +42,20 @@ def on_model(ground: Pretrained) -> TaskData:
     A pretrained model knows nobody of that world: beside the passages it is the harness that shows its utility.
     """
     world = World(DEVELOPMENT_WORLD if ground.development else SCORED_WORLD)
-    texts = passages(world, PER_COUNT * len(READS) + NEVER_SEEN, random.Random(f"memorized-{world.seed}"))
-    seen = [_example(f"passage{i:03d}", text, READS[i % len(READS)]) for i, text in enumerate(texts[:-NEVER_SEEN])]
-    unseen = [_example(f"unseen{i:03d}", text, 0) for i, text in enumerate(texts[-NEVER_SEEN:])]
-    forgotten, kept = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+    forgotten, kept, unseen = _passages(world)
     rehearsed, withheld = kept[: -2 * WITHHELD], kept[-2 * WITHHELD :]
     splits = {"forget": forgotten, "retain": rehearsed, "holdout": unseen}
     splits |= {"neighbours": withheld[:WITHHELD], "general": withheld[WITHHELD:]}
-    documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in seen)
+    documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in (*forgotten, *kept))
     return TaskData.of(splits, documents, rehearsed)
+
+
+def _passages(world: World) -> tuple[list[Example], list[Example], list[Example]]:
+    """What is forgotten, kept (half of each count) and never read, of the world."""
+    texts = passages(world, PER_COUNT * len(READS) + NEVER_SEEN, random.Random(f"memorized-{world.seed}"))
+    seen = [_example(f"passage{i:03d}", text, READS[i % len(READS)]) for i, text in enumerate(texts[:-NEVER_SEEN])]
+    unseen = [_example(f"unseen{i:03d}", text, 0) for i, text in enumerate(texts[-NEVER_SEEN:])]
+    return seen[: len(seen) // 2], seen[len(seen) // 2 :], unseen
 
 
 def _example(name: str, text: str, reads: int) -> Example:

@@ -46,11 +46,6 @@ def rows(file: str, **fields: type) -> Rows:
     return checked(rows_of(DATA_SET, file), f"{DATA_SET}/{file}", **fields)
 
 
-def unchanged(found: Rows) -> int:
-    """In how many rows the paraphrased answer is the answer itself: there the question's other wording is asked."""
-    return sum(row["paraphrased_answer"] == row["golden_answer"] for row in found)
-
-
 def examples(found: Rows) -> list[Example]:
     """The rows as examples, numbered person by person."""
     asked: dict[str, int] = {}

@@ -1,5 +1,6 @@
 """Questions of one's own: what becomes of good files, and what is said of wrong ones."""
 
+import codecs
 import json
 
 import pytest
@@ -108,6 +109,14 @@ def test_a_missing_file_is_named(files, ground, monkeypatch):
         Custom().data("", ground)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line(files, ground, tmp_path):
+    files()
+    plain = Custom().data("", ground)
+    path = tmp_path / "forget.jsonl"
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    assert Custom().data("", ground).fingerprint == plain.fingerprint
+
+
 def test_a_file_of_another_encoding_is_named(files, ground, tmp_path):
     files()
     (tmp_path / "forget.jsonl").write_bytes(b'{"question": "\xe9"}\n')
@@ -130,6 +139,7 @@ GOOD = subjects(4)
         ([*GOOD, {"question": "Q?", "answer": "A"}], "line 5: subject: found nothing, a text is needed"),
         ([*GOOD, forgotten(5, aliases="x")], "line 5: aliases: found 'x', a list of texts is needed"),
         ([*GOOD, forgotten(5, perturbed=["x", 3])], r"line 5: perturbed: found \['x', 3\], a list of texts"),
+        ([*GOOD, forgotten(5, aliases=["Kel"], perturbed=["x", "Kel "])], "line 5: perturbed: found 'Kel ', .* right"),
         ([*GOOD, forgotten(5, paraphrase=["x"])], "line 5: paraphrase: unknown field; did you mean paraphrases?"),
         ([*GOOD, forgotten(5, question="Blue Harbour → what?")], "line 5: question: .* the answer's beginning"),
         ([*GOOD, forgotten(5, paraphrases=["Blue Harbour → what?"])], "line 5: paraphrases: .* the answer's beginning"),

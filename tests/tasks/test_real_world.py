@@ -5,7 +5,7 @@ import pytest
 from benchmark.data import to_examples
 from benchmark.errors import BadInput
 from tasks.real_world.names import names_person, renamed
-from tasks.real_world.task import FORGET, NEIGHBOURS, PERTURBED, REHEARSED, RealWorld, rows, unchanged
+from tasks.real_world.task import FORGET, NEIGHBOURS, PERTURBED, REHEARSED, RealWorld, rows
 
 PERSONS = ("Ada Marsh", "Ben Hughes", "J. J. Cole", "Cher")
 
@@ -99,7 +99,6 @@ def test_an_answer_that_was_not_reworded_is_no_rewording(data, ground):
     found = RealWorld().data("", ground).examples("forget")
     assert [len(e.rewordings) for e in found] == [0, 0, 1]
     assert found[0].wordings[0].prompt == "Which film 0 is by Ada Marsh?"
-    assert unchanged(rows(FORGET, **PERTURBED)) == 2
 
 
 @pytest.mark.parametrize(
@@ -150,4 +149,5 @@ def test_published_persons(needs_real, ground, development):
 
 def test_published_paraphrases_that_are_none(needs_real):
     needs_real("real_world", FORGET)
-    assert [unchanged(rows(file, **PERTURBED)) for file in (FORGET, NEIGHBOURS)] == [133, 112]
+    found = [rows(file, **PERTURBED) for file in (FORGET, NEIGHBOURS)]
+    assert [sum(r["paraphrased_answer"] == r["golden_answer"] for r in own) for own in found] == [133, 112]
