@@ -169,9 +169,9 @@ class Cell:
         return results.path(self.track, self.task, self.variant, self.method_name, self.id)
 
     def is_done(self, results: ResultStore) -> bool:
-        """Whether it has a record; a reference that failed is measured again, as nothing could be compared with it."""
+        """Whether it has a record; what failed is tried again."""
         path = self.path(results)
-        return path.is_file() and (self.method not in (TARGET, ORACLE) or read_record(path).status == "ok")
+        return path.is_file() and read_record(path).status == "ok"
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,9 @@ def test_bad_methods_become_error_records_and_the_rest_goes_on(finished, tmp_pat
     assert "5 jobs failed" in output
     assert list((finished / "out").glob("*/*/*/refuse_all/*.json"))
     assert validate(Folder(ResultStore(finished / "out"))) == []
+    code, output = run(finished, "--method", f"{tmp_path / 'bad.py'}:Raises", "--method", "refuse_all", "--seed", "7")
+    assert ", 1 jobs," in output, "what failed is tried again, the rest is there"
+    assert "1 jobs failed" in output
 
 
 def test_a_careless_method_repeats_itself_and_harms_no_other(finished, tmp_path):
