@@ -137,7 +137,7 @@ def _planned(chosen: Selection, out: Path, force: bool, ask: bool = False):
         planned = planner.plan(suite, seeds, force)
     for line in planned.missing:
         errors.print(f"palimpsest: cannot be run here: {line}", markup=False, soft_wrap=True)
-    if not planned.cells and not planned.unasked:
+    if not planned.cells and (ask or not planned.unasked):  # whoever could be asked has been
         names = ", ".join(dict.fromkeys(entry.name for entry in suite.methods))
         why = f"none of its methods ({names}) can run on" if planned.references else "nothing can be run here of"
         raise BadInput(f"suite {suite.name}: {why} what is wanted")
@@ -288,7 +288,7 @@ def run(
     failed = run_plan(planned, out, count, force, _estimates(out, RESULTS), console)
     print_standings(planned, out, console)
     if failed:
-        console.print(f"{failed} jobs failed; their error records are in {out} (--force runs them again)")
+        console.print(f"{failed} jobs failed; their error records are in {out}, and the next run tries them again")
 
 
 @app.command()
@@ -412,10 +412,14 @@ def evaluate(
         raise BadInput(str(error)) from None
     table = Table("split", "metric", "value", "reference", "better", "unit", "n", "failed", box=SIMPLE_HEAD)
     for row in found.table().to_dict("records"):
-        beside = "" if row["reference"] is None or pd.isna(row["reference"]) else f"{row['reference']:.4f}"
-        numbers = (f"{row['value']:.4f}", beside, row["better"], row["unit"], str(row["n"]), str(row["failed"] or ""))
-        table.add_row(row["split"], row["metric"], *numbers)
+        numbers = (
+            "–" if number is None or pd.isna(number) else f"{number:.4f}" for number in (row["value"], row["reference"])
+        )
+        counts = str(row["n"]), str(row["failed"] or "")
+        table.add_row(row["split"], row["metric"], *numbers, row["better"], row["unit"], *counts)
     console.print(table)
+    if not reference:
+        console.print("Forget quality compares with a model that never read what is forgotten: `--reference` names it.")
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.seconds.items())
     console.print(f"{sum(found.seconds.values()):.1f} s in all: {spent}", soft_wrap=True)
     console.print("An evaluation alone: nothing is ranked" + (f", {limit} rows of each split." if limit else "."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,11 @@ from benchmark.metrics import METRICS, Sample
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL, Value, example_frame, metric_values
-from benchmark.models.pretrained import PretrainedModels, models_named
+from benchmark.models.loading import gpu_name
+from benchmark.models.pretrained import PretrainedModels, Source, models_named
 from benchmark.planning import expand_tasks
+from benchmark.records.provenance import collect
+from benchmark.records.schema import Cost, Provenance
 from benchmark.records.store import write_atomically
 from benchmark.registry import task_named
 from benchmark.stopwatch import Stopwatch
@@ -32,16 +35,24 @@ from benchmark.stopwatch import Stopwatch
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a checkpoint scored: values of the whole splits, seconds by stage; `limit` is rows of each split, if any."""
+    """What a checkpoint scored and how: values of all splits; `limit` is rows of each split, if any."""
 
     task: str
     model: str
+    source: Source
     reference: str | None
+    original: str | None
     limit: int | None
+    harness: str
     data_fingerprint: str
     values: list[Value]
     reference_values: list[Value]
-    seconds: dict[str, float] = field(default_factory=dict)
+    provenance: Provenance
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by stage."""
+        return self.provenance.cost.seconds
 
     def table(self) -> pd.DataFrame:
         """A row per value of a whole split: split, metric, value, reference, better, unit, n_scored, n_failed."""
@@ -51,7 +62,8 @@ class Evaluation:
 
     def write(self, path: Path) -> None:
         """Everything as JSON; NaN is written as null."""
-        content = asdict(self) | {"ranked": False, "note": "an evaluation alone: no method was run, nothing is ranked"}
+        note = "an evaluation alone: no method was run, nothing is ranked"
+        content = asdict(self) | {"provenance": self.provenance.model_dump(), "ranked": False, "note": note}
         text = json.dumps(json.loads(pd.Series([content]).to_json(orient="records"))[0], indent=1)
         write_atomically(path, text.encode())
 
@@ -141,7 +153,20 @@ def evaluate(
         frames = [example_frame(own) for own in others]
         values = metric_values(example_frame(found), frames)
         beside = metric_values(frames[0], []) if frames else []
-    return Evaluation(task, model, reference, limit, data.fingerprint, values, beside, clock.seconds)
+    cost = Cost(steps=0, tokens=0, seconds=clock.seconds)
+    return Evaluation(
+        task=task,
+        model=model,
+        source=models.source,
+        reference=reference,
+        original=original,
+        limit=limit,
+        harness=harness,
+        data_fingerprint=data.fingerprint,
+        values=values,
+        reference_values=beside,
+        provenance=collect(cost, torch.get_num_threads(), gpu_name(), precision, settings.as_dict()),
+    )
 
 
 def _samples(

@@ -66,9 +66,39 @@ def test_the_command_prints_where_the_time_went_and_writes_json(tmp_path):
     assert done.exit_code == 0, done.output
     assert "nothing is ranked, 3 rows of each split" in done.output
     assert "scoring pass" in done.output
+    assert "`--reference` names it" not in done.output
     content = json.loads((tmp_path / "out" / "found.json").read_text())
     assert (content["ranked"], content["limit"], content["task"]) == (False, 3, "custom")
     assert any(v["metric"] == "truth_ratio" for v in content["values"])
+    assert content["provenance"]["precision"] == "float32"
+    assert content["provenance"]["generation"]["backend"] == "hf"
+    assert content["source"]["kind"] == "path"
+
+
+def test_what_needs_a_reference_is_a_dash_without_one(tmp_path):
+    words = ["evaluate", "--model", str(tmp_path / "Tiny"), "--task", "custom", "--limit", "2"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "nan" not in done.output
+    assert "`--reference` names it" in done.output
+
+
+def test_an_adapter_alone_is_no_model(tmp_path):
+    folder = tmp_path / "Tiny"
+    (folder / "config.json").rename(folder / "adapter_config.json")
+    with pytest.raises(BadInput, match="found an adapter alone"):
+        evaluate(str(folder), "custom")
+
+
+def test_a_run_whose_model_cannot_be_asked_is_bad_input(tmp_path, monkeypatch):
+    def refuses(task, track):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("benchmark.cli._survey", refuses)
+    words = ["run", "--model", str(tmp_path / "Tiny"), "--task", "real_entities_small", "--method", "npo"]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "out of memory" in done.output
 
 
 def test_bfloat16_is_close_to_float32(tmp_path):

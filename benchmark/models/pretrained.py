@@ -70,9 +70,12 @@ def _local_folder(track: PretrainedTrack) -> Path | None:
 
 
 def _checked_folder(folder: Path) -> Path:
-    for pattern, what in (("config.json", "a config.json"), ("*.safetensors", "safetensors")):
-        if not list(folder.glob(pattern)):
-            raise BadInput(f"model {folder}: the folder lacks {what}; pickled weights are never loaded")
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise BadInput(f"model {folder}: found an adapter alone; a model is needed, into which it is merged")
+    if not (folder / "config.json").is_file():
+        raise BadInput(f"model {folder}: the folder lacks a config.json")
+    if not list(folder.glob("*.safetensors")):
+        raise BadInput(f"model {folder}: the folder lacks safetensors; pickled weights are never loaded")
     return folder
 
 
