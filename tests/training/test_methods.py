@@ -180,7 +180,7 @@ def test_a_model_being_adapted_has_a_plain_copy_that_says_the_same():
                 parameter.fill_(0.05)
         plain = merged(model)
         assert set(plain.state_dict()) == names
-        torch.testing.assert_close(plain(tokens).logits, model(tokens).logits)
+        torch.testing.assert_close(plain(tokens).logits, model(tokens).logits, atol=1e-4, rtol=1e-4)
         assert not torch.allclose(plain(tokens).logits, tiny_model()(tokens).logits)
     assert any("lora_B" in key for key in model.state_dict()), "the model itself goes on being trained"
 
