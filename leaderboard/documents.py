@@ -66,9 +66,12 @@ def _proxies(track: Track) -> Iterator[str]:
 
 
 def _residuals(track: Track, metric: str) -> Iterator[str]:
-    """A row per model, a column per variant that has the metric; nothing if none has."""
+    """A row per model, a column per variant on which the metric says something; nothing if there is none."""
     strata = track.standings.strata
     rows = strata[(strata["metric"] == metric) & (strata["stratum"] == "all")] if len(strata) else strata
+    left_out = track.standings.uninformative
+    silent = set(left_out.loc[left_out["metric"] == metric, ["task", "variant"]].itertuples(index=False, name=None))
+    rows = rows[[(row.task, row.variant) not in silent for row in rows.itertuples()]] if len(rows) else rows
     if rows.empty:
         return
     # From what the target knows least to what it knows best.

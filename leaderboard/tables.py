@@ -13,6 +13,7 @@ from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.metrics.values import ALL
 from benchmark.records.schema import ORACLE, MethodInfo, MetricValue, Record, shown_variant
 from benchmark.statistics import AXES, metric_name
+from benchmark.statistics.scores import LEAST_GAP
 from leaderboard.board import REFERENCES, Track
 
 QUANTITIES = ("score", *AXES)
@@ -234,6 +235,8 @@ class LeftOut:
             return "the target has nothing to keep"
         if self.target == self.oracle:
             return "target and oracles are equal"
+        if abs(self.target - self.oracle) < LEAST_GAP:
+            return f"target and oracles differ by less than {LEAST_GAP:g}"
         if abs(self.target - self.oracle) < self.spread:
             return "target and oracles differ by less than the oracles among themselves"
         return "on other entities target and oracles might not differ"

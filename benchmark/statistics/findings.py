@@ -31,10 +31,16 @@ def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
 
 def findings(standings: Standings, task: str, methods: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
     """Tables by title, each with a row per method or variant; `methods` narrows and orders the rows of methods."""
+    summaries = _of(standings.summaries, task)
+    sentences = not summaries.empty  # whose other wordings are improbable even to who knows them
     tables = {
-        "What is left of the forgotten": _left(standings, task, KNOWLEDGE),
-        "What is still said of the forgotten": _left(standings, task, SAID),
-        "TOFU's own measures, with their range over seeds": _summaries(_of(standings.summaries, task)),
+        "What is left of the forgotten": _left(
+            standings, task, (*KNOWLEDGE, "probability") if sentences else KNOWLEDGE
+        ),
+        "What is still said of the forgotten": _left(
+            standings, task, (*SAID, "sentence_recall") if sentences else SAID
+        ),
+        "TOFU's own measures, with their range over seeds": _summaries(summaries),
         "Where a level of forgetting is reached": _levels(_of(standings.levels, task)),
         f"Differences to {BASELINE} there": _levels(_of(standings.rivals, task)),
         "Differences between variants": _contrasts(standings, task),

@@ -2,7 +2,8 @@
 
 Krishnan et al. 2025, section 5. Per forgotten example, knowledge by probability is its paraphrased probability on the
 way from the oracles' (0) to the target's (1), knowledge by generation the share of held-out wordings that are answered
-rightly; the example must be likelier under the target than under the oracles.
+rightly; the example must be likelier under the target than under the oracles. Nothing is said where probabilities are
+uninformative as a whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pandas as pd
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import strata_masks
 from benchmark.statistics.bootstrap import SEED, draws_of, entity_weights, interval, mean_of_picks
+from benchmark.statistics.scores import informative
 from benchmark.statistics.variants import seed_picks
 
 PROBABILITY, GENERATION = "paraphrased_probability", "exact_answer"
@@ -38,6 +40,8 @@ def misalignment_rows(
         return
     oracles = [_forget(examples[i])[PROBABILITY] for i in index.loc[index["role"] == "oracle", "id"]]
     low, high = pd.concat(oracles, axis=1).mean(axis=1), target[PROBABILITY]
+    if not informative(high.mean(), np.array([own.mean() for own in oracles])):
+        return
     usable = target[((high - low) > LEAST_GAP).reindex(target.index)]
     if usable.empty:
         return

@@ -15,6 +15,7 @@ from benchmark.statistics.bootstrap import interval
 AXES = ("forgetting", "utility", "privacy", "robustness")
 FLOOR = 0.01  # inside harmonic means smaller values count as this
 TIE = 1e-9
+LEAST_GAP = 0.05  # between target and oracles: divided by less, chance becomes a score
 
 Key = tuple[str, str, str, str]  # stage, split, metric, stratum
 Replicated = Mapping[Key, np.ndarray]  # each (B,)
@@ -38,9 +39,9 @@ def retention(method: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def informative(target: float, oracles: np.ndarray) -> bool:
-    """Whether target and oracles differ by more than the oracles differ among themselves."""
+    """Whether target and oracles differ by 0.05 at least, and by no less than the oracles differ among themselves."""
     gap = abs(target - float(np.mean(oracles)))
-    return bool(gap > TIE and gap >= float(np.ptp(oracles)))
+    return bool(gap >= LEAST_GAP - TIE and gap >= float(np.ptp(oracles)))
 
 
 def floored_harmonic_mean(values: list[np.ndarray], replicates: int) -> np.ndarray:

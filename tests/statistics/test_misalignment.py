@@ -62,6 +62,12 @@ def test_gap_and_disagreement_by_hand():
     )
 
 
+def test_where_probabilities_say_nothing_there_is_nothing_to_compare():
+    """All four are likelier under the target, by 0.02: a way on which any point is chance."""
+    target, oracle = ([0.07] * 4, [1.0] * 4), ([0.05] * 4, [0.0] * 4)
+    assert rows_of(target, oracle, ([0.06] * 4, [0.5] * 4)).empty
+
+
 def test_probabilities_are_scaled_between_oracles_and_target_example_by_example():
     target, oracle = ([0.8, 0.5], [1.0, 1.0]), ([0.2, 0.1], [0.0, 0.0])
     rows = rows_of(target, oracle, ([0.5, 0.1], [0.5, 0.0]))

@@ -80,6 +80,8 @@ def test_retention_of_nothing_is_nan():
         (0.74, [0.0, 0.5], False),
         (0.1, [0.7, 0.8], True),  # the direction does not matter
         (0.4, [0.4, 0.4], False),
+        (0.45, [0.4, 0.4], True),
+        (0.054, [0.044, 0.043], False),  # a fifth of what there is, and next to nothing
         (0.9, [NAN, 0.2], False),
         (NAN, [0.1, 0.2], False),
     ],
