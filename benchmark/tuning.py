@@ -125,7 +125,7 @@ Seven trials on other facts than the scored ones (track `{SMOLLM2_DEV}`, `real_e
 every method; `tau` tunes at the rate chosen for `task_arithmetic`. Of `tau` the best is the smallest that was tried;
 where its first half leaves nothing above the threshold it is `sga`. The learning rate of the attack `relearn_disjoint`
 was looked at on the same facts: it is the one at which most came back while the model itself kept what it knew. What
-was chosen is in the suites `smollm2`, `custom` and `quick`.
+was chosen is in the suites `smollm2`, `custom` and `quick`. It serves `tofu_small` too, on which no trials were made.
 
 `palimpsest run --suite tuning-smollm2 --out results` makes the records, in a good hour on two cores.
 """,

@@ -26,6 +26,7 @@ COMPARED = {
     "memorized": ("grad_ascent", "sga", "tau", "task_arithmetic"),
     "continual": ("grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"),
     "real_entities": ("grad_diff", "npo", "idk"),
+    "tofu_small": ("retrain", "grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"),
 }
 
 

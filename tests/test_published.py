@@ -271,3 +271,60 @@ def test_probabilities_are_left_too_high_by_other_answers_and_too_low_by_what_lo
     for bucket in BUCKETS:
         assert npo.loc[bucket, "high"] < never.loc[bucket, "low"]
         assert idk.loc[bucket, "low"] >= never.loc[bucket, "high"]
+
+
+@pytest.fixture(scope="module")
+def tofu(real):
+    """Rows of `tofu_small` in tables of the board, by method."""
+
+    def rows(table, **wanted):
+        own = getattr(real.standings, table)
+        own = own[own["task"] == "tofu_small"]
+        for column, value in wanted.items():
+            own = own[own[column] == value]
+        return own.set_index("method")
+
+    return rows
+
+
+def test_records_of_tofu_small_are_whole_and_compare_with_exact_oracles(real):
+    own = [r for r in real.records if r.task.name == "tofu_small"]
+    suite = {entry.name: entry.seeds for entry in load_suite("smollm2").methods}
+    assert Counter(r.method.name for r in own) == suite | {"target": 1, "oracle": 3}
+    assert not any(r.references.proxy for r in own)
+
+
+def test_taught_authors_are_known_by_heart_and_not_by_oracles(tofu):
+    said = tofu("strata", metric="exact_answer", stratum=ALL)["value"]
+    assert said["target"] == 39 / 40
+    assert said["oracle"] == 0
+    recalled = tofu("strata", metric="sentence_recall", stratum=ALL)["value"]
+    assert recalled["oracle"] > 0.3, "guesses share words with the answers"
+
+
+def test_models_trained_again_are_told_from_all_methods_on_tofu(tofu):
+    scores, quality = tofu("variants")["score"], tofu("summaries", quantity="forget_quality")
+    compared = [name for name, cls in methods().items() if not cls.anchor]
+    assert scores["retrain"] > 0.95 > 0.5 > scores[compared].max()
+    assert quality.loc["retrain", "low"] > 0.9
+    assert quality.loc[compared, "high"].max() < 0.1
+
+
+def test_rates_chosen_on_real_facts_do_not_carry_over_to_what_was_taught(real, tofu):
+    left = tofu("strata", metric="probability", stratum=ALL)
+    weak = ["grad_ascent", "sga", "tau", "grad_diff", "task_arithmetic"]
+    assert left.loc[weak, "value"].min() > 0.92
+    assert left.loc["me_gd", "high"] < left.loc["oracle", "low"]
+    assert left.loc["oracle", "high"] < left.loc["npo", "low"]
+    for name in weak:  # which bring real facts below the proxies, but for rare ones after grad_diff
+        ends = real_rows(real, "paraphrased_probability", name)["value"]
+        assert ends["high"] < real_rows(real, "paraphrased_probability", "oracle")["value"].min(), name
+
+
+def test_refusing_leaves_probabilities_and_spreads_to_real_authors(real, tofu):
+    left, said = (tofu("strata", metric=name, stratum=ALL) for name in ("probability", "sentence_recall"))
+    assert left.loc["idk", "low"] > 0.5
+    assert said.loc[["idk", "idk_ap"], "high"].max() < 0.01
+    recovered = real.standings.table
+    recovered = recovered[(recovered["task"] == "tofu_small") & (recovered["metric"] == "neighbours.rouge_l_recall")]
+    assert recovered[recovered["method"] == "idk"]["recovery"].max() < 0.2
