@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmark.allocation import keep_freed_memory
 from benchmark.estimates import Estimates, clock
 from benchmark.executors.local import Event, LocalExecutor
 from benchmark.models.loading import accelerators
@@ -36,10 +37,14 @@ def default_workers(plan: Plan) -> int:
 
 
 def prepare_worker(threads: int = 1) -> None:
-    """One thread per process: fastest for models of this size, and the same on every machine."""
+    """One thread per process: fastest for models of this size, and the same on every machine.
+
+    With what else a process needs before it computes with a model.
+    """
     import torch
     import transformers
 
+    keep_freed_memory()
     torch.set_num_threads(threads)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.utils.mkldnn import to_mkldnn
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+from benchmark.allocation import keep_freed_memory
 from benchmark.data import Meter
 from benchmark.evaluation.scoring import score_tokens
 from benchmark.evaluation.vllm_engine import Engines, VllmEngine, vllm_installed
@@ -93,6 +94,7 @@ def measure(folder: Path, progress: Progress, quick: bool = False, vllm: bool | 
     parameter when it is generated or scored and 6 when it is trained on; only new tokens are counted in generation.
     vLLM is left out if `vllm` is false or, where nothing is said, not installed.
     """
+    keep_freed_memory()  # as the workers of a run do
     extent = QUICK if quick else Extent()
     with _all_cores():
         here = _Here(folder, progress, extent)

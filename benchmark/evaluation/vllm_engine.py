@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
+from benchmark.allocation import keep_freed_memory
 from benchmark.errors import BadInput
 
 START_LIMIT = 600.0  # seconds
@@ -282,6 +283,7 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
 def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
     """The child's life: starts vLLM, answers until its parent hangs up, and ends at what goes wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     threading.Thread(target=_exit_with_parent, args=(int(parent),), daemon=True).start()
     connection = Connection(int(descriptor))
     try:
