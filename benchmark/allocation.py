@@ -12,7 +12,7 @@ def keep_freed_memory() -> None:
     """Lets the heap serve blocks of up to 64 MiB and keep 256 MiB of what is free at its end.
 
     By its own rules glibc returns large blocks to the system as soon as they are freed, and each new one is paid for
-    with page faults: generation, whose caches grow with every token, loses a third of its time. Without glibc nothing
+    with page faults: generation, whose caches grow with every token, loses much of its time. Without glibc nothing
     is done.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
