@@ -19,7 +19,7 @@ RESIDUALS = {
     "memorization_accuracy": "Share of the forgotten texts' tokens that greedy decoding gets right",
 }
 MISSING = "–"
-SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2"}  # of other tracks it is `hub`
+SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2 --data-dir DIR"}  # of others `hub`
 # The methods that the papers behind a task make claims about: the card compares them.
 COMPARED = {
     "distribution": ("grad_ascent", "grad_diff"),
@@ -54,10 +54,16 @@ def _spread(value: float, low: float, high: float) -> str:
 def _ranking(track: Track) -> Iterator[str]:
     yield f"| rank | method | score | {' | '.join(AXES)} | runs |\n|{'---|' * (len(AXES) + 4)}"
     for row in track.standings.overall.to_dict("records"):
-        rank = "anchor" if row["anchor"] else f"{row['rank']:.0f}" if row["rank"] == row["rank"] else "partial"
+        rank = _rank(row)
         score = _spread(row["score"], row["score_low"], row["score_high"])
         axes = " | ".join(f"{row[axis]:.3f}" for axis in AXES)
         yield f"| {rank} | `{row['method']}` | {score} | {axes} | {row['runs']} |"
+
+
+def _rank(row: dict) -> str:
+    if row["anchor"]:
+        return "anchor" if row["complete"] else "anchor, not on all tasks"
+    return f"{row['rank']:.0f}" if row["rank"] == row["rank"] else "partial"
 
 
 def _proxies(track: Track) -> Iterator[str]:

@@ -185,6 +185,15 @@ def test_citation_names_track_version_and_records(site):
     assert {record_id(v, "twin", 0) for v in ("low", "high")} <= set(re.findall(r"[0-9a-f]{16}", citation))
 
 
+def test_scores_by_a_proxy_are_marked_where_they_are_read_and_cited(folder):
+    former = next(r for r in folder.store.read_all() if r.id == record_id("low", "twin", 0))
+    folder.add("low", "twin", references=former.references.model_copy(update={"proxy": True}))
+    site = build_site(folder.store.root, folder.store.root.parent / "site").parent
+    assert "proxy reference</span>" in (site / "index.html").read_text()
+    cited = re.search(r"<textarea.*?>(.*?)</textarea>", (site / "methods" / TRACK / "twin.html").read_text(), re.DOTALL)
+    assert "(proxy reference: frequency/low)" in cited[1]
+
+
 def test_the_newest_record_of_a_cell_counts_and_the_older_is_named(folder):
     old = next(r for r in folder.store.read_all() if r.id == record_id("low", "harsh", 0))
     later = old.provenance.model_copy(update={"created": "2025-06-01T00:00:00+00:00"})
