@@ -278,12 +278,14 @@ def run(
 ) -> None:
     """Runs what a suite asks for and has no record yet, then prints the ranked table."""
     from benchmark.execution import default_workers, run_plan
+    from benchmark.preflight import require_fit
     from benchmark.report import print_standings
 
     _use_data(data_dir)
     _use_questions(forget, retain)
     chosen = Selection(suite, track, model, task, method, seed, backend, precision, own_questions=forget is not None)
     planned = _planned(chosen, out, force, ask=True)
+    require_fit(planned)
     count = workers or default_workers(planned)
     failed = run_plan(planned, out, count, force, _estimates(out, RESULTS), console)
     print_standings(planned, out, console)

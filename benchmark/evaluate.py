@@ -17,6 +17,7 @@ from benchmark.evaluation.examine import examine
 from benchmark.evaluation.general import harness_samples
 from benchmark.evaluation.generation import GenerationSettings, Tokens
 from benchmark.evaluation.harness import group_tasks
+from benchmark.evaluation.lengths import positions_needed, refuse_too_long
 from benchmark.evaluation.scoring import AnswerScores
 from benchmark.evaluation.subjects import Subject, subject_of
 from benchmark.metrics import METRICS, Sample
@@ -147,8 +148,13 @@ def evaluate(
     splits = limited(data, limit)
     drawn = definition.samples if samples is None else samples
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
+    named = [models, *([models_named(reference)] if reference else [])]
+    for own in named:
+        with clock.stage("loading"):
+            _, tokenizer = own.load(own.base())
+        refuse_too_long(own.track.spec, tokenizer.model_max_length, positions_needed(tokenizer, splits, settings))
     found = _samples(models, splits, settings, precision, clock, harness, limit)
-    others = [_samples(models_named(reference), splits, settings, precision, clock)] if reference else []
+    others = [_samples(other, splits, settings, precision, clock) for other in named[1:]]
     with clock.stage("metrics"):
         frames = [example_frame(own) for own in others]
         values = metric_values(example_frame(found), frames)

@@ -19,7 +19,7 @@ LEVELS = [
     {"planning"},
     {"checkpoints"},
     {"unlearning"},
-    {"survey", "evaluate", "estimates", "running", "report", "doctor", "tuning"},
+    {"survey", "evaluate", "preflight", "estimates", "running", "report", "doctor", "tuning"},
     {"executors"},
     {"progress"},
     {"execution", "api", "reference"},

@@ -1,14 +1,17 @@
 """`palimpsest evaluate`: a checkpoint made anywhere is scored, and nothing is ranked."""
 
 import json
+import re
 
 import pytest
 from models import tiny_model, tiny_tokenizer
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from benchmark.cli import app
 from benchmark.errors import BadInput
 from benchmark.evaluate import evaluate
+from benchmark.models.loading import load_tokenizer
 from benchmark.models.pretrained import models_named, source_of
 from tasks.real_entities.task import RealEntities, rows
 
@@ -212,3 +215,68 @@ def test_questions_to_forget_come_with_questions_to_keep(tmp_path):
     )
     assert done.exit_code == 2
     assert "--forget and --retain go together" in done.output
+
+
+def poisoned(folder, value=float("nan")):
+    """The model in the folder with one weight that is no number."""
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    weights["model.layers.1.mlp.up_proj.weight"][0, 0] = value
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def one_line(done):
+    """What a command said that ended with exit code 2: one line."""
+    assert done.exit_code == 2, done.output
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+def words_of(command, tmp_path):
+    own = {side: str(tmp_path / f"{side}.jsonl") for side in ("forget", "retain")}
+    task = ("--task", "custom") if command == "evaluate" else ("--method", "npo", "--out", str(tmp_path / "out"))
+    questions = [word for side, path in own.items() for word in (f"--{side}", path)]
+    return [command, "--model", str(tmp_path / "Tiny"), *questions, *task]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "run"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_an_error_that_names_them(tmp_path, command, value):
+    poisoned(tmp_path / "Tiny", value)
+    said = one_line(CliRunner().invoke(app, words_of(command, tmp_path)))
+    assert "model.layers.1.mlp.up_proj.weight has 1 NaN or infinite values of 512" in said
+
+
+@pytest.mark.parametrize("command", ["evaluate", "run"])
+def test_examples_longer_than_the_models_positions_are_counted_before_anything_runs(tmp_path, command):
+    path = tmp_path / "forget.jsonl"
+    long = {"question": "Where is forget 9? " + "Well? " * 200, "answer": "Kel", "subject": "forget 9"}
+    path.write_text(path.read_text() + json.dumps(long) + "\n" + json.dumps(long | {"question": long["question"] * 2}))
+    said = one_line(CliRunner().invoke(app, words_of(command, tmp_path)))
+    assert re.search(
+        r"example .*forget.0008 needs \d{4} tokens, the model has 512 positions \(\d+ of \d+ examples", said
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reference_with_too_few_positions_is_refused_as_well(tmp_path):
+    config = tmp_path / "Other" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"max_position_embeddings": 40}))
+    with pytest.raises(BadInput, match=r"Other: example .* the model has 40 positions"):
+        evaluate(str(tmp_path / "Tiny"), "custom", str(tmp_path / "Other"))
+
+
+def test_an_architecture_that_cannot_be_built_is_one_line(tmp_path):
+    (tmp_path / "Tiny" / "config.json").write_text(json.dumps({"model_type": "dbrx", "n_layers": 2}))
+    said = one_line(CliRunner().invoke(app, words_of("evaluate", tmp_path)))
+    assert "Tiny" in said
+
+
+def test_an_end_token_in_the_configuration_alone_is_enough(tmp_path):
+    before = values(evaluate(str(tmp_path / "Tiny"), "custom"))
+    config = tmp_path / "Tiny" / "tokenizer_config.json"
+    config.write_text(json.dumps({k: v for k, v in json.loads(config.read_text()).items() if k != "eos_token"}))
+    source_of.cache_clear()
+    assert load_tokenizer(tmp_path / "Tiny").eos_token_id is None
+    after = values(evaluate(str(tmp_path / "Tiny"), "custom"))
+    assert {k: v.value for k, v in after.items()} == pytest.approx({k: v.value for k, v in before.items()}, nan_ok=True)

@@ -204,14 +204,6 @@ def test_settings_of_generation_that_a_checkpoint_brings_are_not_measured_as_the
     assert (model.generation_config.top_p, model.generation_config.min_p) == (None, None)
 
 
-def test_models_whose_logits_are_rescaled_are_refused(folder, tmp_path):
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"logit_scale": 0.0625}))
-    models = PretrainedModels(track_of(folder), ArtefactStore(tmp_path / "home"))
-    with pytest.raises(BadInput, match="rescaled \\(logit_scale\\)"):
-        models.load(models.base())
-
-
 def test_prompts_of_templates_that_tell_the_date_are_the_same_on_every_day():
     tokenizer = copy.deepcopy(tiny_tokenizer())
     tokenizer.chat_template = (

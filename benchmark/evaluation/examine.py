@@ -17,7 +17,7 @@ PREFIX_STRIDE = 10  # words from one prefix of a text to the next; an extraction
 SHORTEST_REST = 3  # words that must be left after a prefix
 
 
-def _pairs(example: Example) -> list[Pair]:
+def pairs_of(example: Example) -> list[Pair]:
     """All (prompt, answer) pairs to be scored: as trained, in other words, and wrong answers to the first of those."""
     return [Pair(example.prompt, example.answer), *_reworded(example), *_wrong(example)]
 
@@ -32,7 +32,8 @@ def _wrong(example: Example) -> list[Pair]:
     return [Pair(_reworded(example)[0].prompt, answer) for answer in example.perturbed]
 
 
-def _prompts(example: Example) -> tuple[str, ...]:
+def prompts_of(example: Example) -> tuple[str, ...]:
+    """The prompts that are answered: as trained and in other words; a text has none."""
     return (example.prompt, *example.paraphrases) if example.kind == "question" else ()
 
 
@@ -49,11 +50,11 @@ def examine(
 
     Nothing is generated for the membership holdout, and texts are continued for the final model alone: it costs most.
     """
-    scores = subject.score([pair for split in splits.values() for example in split for pair in _pairs(example)])
+    scores = subject.score([pair for split in splits.values() for example in split for pair in pairs_of(example)])
     asked = [e for name, split in splits.items() if name != MEMBERSHIP_HOLDOUT for e in split]
     forgotten = [e.prompt for e in splits.get("forget", ())] if settings.samples and stage == MODEL_STAGE else []
     drawn = subject.sample(forgotten, settings.max_new_tokens, settings.samples) if forgotten else {}
-    answers = subject.generate([prompt for e in asked for prompt in _prompts(e)], settings.max_new_tokens)
+    answers = subject.generate([prompt for e in asked for prompt in prompts_of(e)], settings.max_new_tokens)
     begun = [text for e in splits.get("forget", ()) for text in prefixes(e).values()] if stage == MODEL_STAGE else []
     texts = subject.go_on(begun, settings.continuation_tokens) | answers
     return [_sample(stage, split, e, scores, texts, drawn) for split, rows in splits.items() for e in rows]

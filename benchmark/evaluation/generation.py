@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 
 import torch
 from transformers import DynamicCache, GenerationConfig
+
+from benchmark.training.prompts import stop_ids
 
 BATCH_SIZE = 256
 MIXED_BATCH_SIZE = 64  # rows of large models, whose batches hold prompts of different lengths
@@ -36,11 +39,12 @@ class GenerationSettings:
 def generate(
     model, tokenizer, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0, seed: int = 0
 ) -> list[list[list[int]]]:
-    """Continuations of every prompt, in order, without the end token: the greedy one, or so many samples."""
+    """Continuations of every prompt, in order, up to the first stop token: the greedy one, or so many samples."""
+    stops = stop_ids(tokenizer, model)
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
         do_sample=samples > 0,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=stops,
         pad_token_id=tokenizer.pad_token_id,
         **({"temperature": 1.0, "top_k": 0} if samples else {}),
     )
@@ -48,10 +52,12 @@ def generate(
     found: list[list[list[int]]] = [[] for _ in prompts]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for batch in _batches(prompts, bool(tokenizer.chat_template), copies):
-            tokens = _continued(model, [prompts[row] for row in batch], config, copies)
+        padded = reads_padding(model)
+        for batch in _batches(prompts, padded and bool(tokenizer.chat_template), copies):
+            rows = [prompts[row] for row in batch]
+            tokens = _continued(model, rows, config, copies) if padded else _each_continued(model, rows, config, copies)
             for place, own in enumerate(tokens):
-                found[batch[place // copies]].append(_ended(own, tokenizer.eos_token_id))
+                found[batch[place // copies]].append(_ended(own, stops))
     return found
 
 
@@ -104,5 +110,21 @@ def _read(model, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> 
     model.base_model(ids[:, known:], attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
 
 
-def _ended(tokens: list[int], end: int) -> list[int]:
-    return tokens[: tokens.index(end)] if end in tokens else tokens
+def reads_padding(model) -> bool:
+    """Whether prompts of different lengths can be continued together, and what they begin with be read once.
+
+    A state-space model would take padding into its state, and a model that is not told positions would count padding.
+    """
+    told = "position_ids" in inspect.signature(model.base_model.forward).parameters
+    return told and not model._is_stateful and model._supports_default_dynamic_cache()
+
+
+def _each_continued(model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int) -> list[list[int]]:
+    """What follows each of some prompts of equal length, so many times, by the model's own generation."""
+    ids = torch.tensor(prompts, device=model.device).repeat_interleave(copies, 0)
+    found = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+    return found[:, ids.shape[1] :].tolist()
+
+
+def _ended(tokens: list[int], stops: Collection[int]) -> list[int]:
+    return list(takewhile(lambda token: token not in stops, tokens))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmark.data import Pair
-from benchmark.training.prompts import encode_pair
+from benchmark.training.prompts import encode_pair, shared_length
 from benchmark.training.sequences import Batch, Encoded, answer_logits, padded, reads_trees, tree
 
 BATCH_SIZE = 256
@@ -60,7 +60,7 @@ def trees_of(encoded: Encoded) -> Iterator[list[int]]:
     rows: list[int] = []
     nodes = 0
     for row in sorted(range(len(sequences)), key=sequences.__getitem__):
-        new = len(sequences[row]) - (_shared(sequences[rows[-1]], sequences[row]) if rows else 0)
+        new = len(sequences[row]) - (shared_length(sequences[rows[-1]], sequences[row]) if rows else 0)
         if rows and nodes + new > TREE_TOKENS:
             yield rows
             rows, nodes, new = [], 0, len(sequences[row])
@@ -68,11 +68,6 @@ def trees_of(encoded: Encoded) -> Iterator[list[int]]:
         nodes += new
     if rows:
         yield rows
-
-
-def _shared(one: list[int], other: list[int]) -> int:
-    """How many tokens two sequences begin with alike."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _scored(model, batch: Batch, rows: Sequence[int], tokenizer) -> dict[int, AnswerScores]:

@@ -17,9 +17,10 @@ from benchmark.evaluation.generation import Tokens, generate
 from benchmark.evaluation.scoring import AnswerScores, score_pairs, score_tokens
 from benchmark.evaluation.vllm_engine import Engines, VllmEngine
 from benchmark.method import ConstantAnswers
+from benchmark.models.checks import position_limit
 from benchmark.models.linears import fast_linears
 from benchmark.training.lora import merged
-from benchmark.training.prompts import encode_pair, encode_prompt, encode_text, token_ids
+from benchmark.training.prompts import encode_pair, encode_prompt, encode_text, stop_ids, token_ids
 
 ENGINE_LENGTH = 2048  # tokens of a sequence that an engine has room for, as lm-eval asks at most
 _engines = Engines()  # one for the life of the process
@@ -115,12 +116,12 @@ class EngineSubject(ModelSubject):
     def _continue(self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0) -> list[list[list[int]]]:
         if not prompts:
             return []
-        temperature, stop = (1.0 if samples else 0.0), [self.tokenizer.eos_token_id]
+        temperature, stop = (1.0 if samples else 0.0), stop_ids(self.tokenizer, self.model)
         return self._engine().generate(prompts, max_new_tokens, stop, max(1, samples), temperature)
 
     def _engine(self) -> VllmEngine:
         if not _loaded or _loaded["subject"]() is not self or not _loaded["engine"].alive:
-            length = min(self.model.config.max_position_embeddings, ENGINE_LENGTH)
+            length = min(position_limit(self.model) or ENGINE_LENGTH, ENGINE_LENGTH)
             with tempfile.TemporaryDirectory(prefix="palimpsest-weights-") as folder:
                 merged(self.model).save_pretrained(folder)
                 engine = _engines.at(Path(folder), str(self.model.dtype).removeprefix("torch."), length)
@@ -140,9 +141,10 @@ class ConstantSubject:
         return {pair: self._score(pair) for pair in pairs}
 
     def _score(self, pair: Pair) -> AnswerScores:
-        _, fixed = encode_pair(Pair(pair.prompt, self.text), self.tokenizer)
+        before, fixed = encode_pair(Pair(pair.prompt, self.text), self.tokenizer)
         prompt, answer = encode_pair(pair, self.tokenizer)
-        return self._compare(answer, fixed, 0 if prompt else 1)  # of a text, models are scored from the second token
+        said = [*before, *fixed][len(prompt) :]  # its beginning may change another token of the prompt
+        return self._compare(answer, said, 0 if prompt else 1)  # of a text, models are scored from the second token
 
     def _compare(self, answer: Tokens, fixed: Tokens, start: int) -> AnswerScores:
         said = [*fixed, *[self.tokenizer.eos_token_id] * len(answer)]

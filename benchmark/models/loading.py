@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from benchmark.errors import BadInput
+from benchmark.models.checks import check_weights
 from benchmark.models.linears import fast_linears
 from benchmark.models.tracks import PretrainedTrack, Track
 from benchmark.training.prompts import PLAIN_TEMPLATE
-
-RESCALED = ("final_logit_softcapping", "logits_scaling", "logit_scale")  # of Gemma, Granite and Cohere
 
 
 def accelerators() -> int:
@@ -30,26 +28,26 @@ def gpu_name() -> str:
     return f"{len(names)} x {names[0]}" if names else "none"
 
 
-def load_model(folder: Path, accelerated: bool = False):
+def load_model(folder: Path, accelerated: bool = False, name: str = ""):
     """The model of a folder in float32 and evaluation mode; with several GPUs its layers are spread over them.
 
-    Its own settings of generation are left out: some models bring penalties and truncated sampling, which would be
-    measured as the model. BadInput where logits are rescaled after the head, which scoring would miss.
+    Of its own settings of generation the end tokens alone are kept: some models bring penalties and truncated sampling,
+    which would be measured as the model. BadInput, which calls the model by its `name`, where it cannot be loaded or
+    its weights are NaN or infinite.
     """
     placement: dict[str, Any] = {}
     if accelerated and accelerators():
         placement = {"device_map": "auto" if accelerators() > 1 else "cuda"}
     wanted = {"dtype": torch.float32, "use_safetensors": True, **placement}
-    model = _loaded(folder, AutoModelForCausalLM.from_pretrained, wanted).eval()
-    if rescaled := [name for name in RESCALED if getattr(model.config, name, None) not in (None, 1.0)]:
-        raise BadInput(f"model {folder}: models whose logits are rescaled ({rescaled[0]}) are not supported")
-    model.generation_config = GenerationConfig.from_model_config(model.config)
+    model = _loaded(folder, name, AutoModelForCausalLM.from_pretrained, wanted).eval()
+    check_weights(model, name or str(folder))
+    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
     return model
 
 
-def load_tokenizer(folder: Path, template: bool = False):
+def load_tokenizer(folder: Path, template: bool = False, name: str = ""):
     """The tokenizer of a folder; with `template`, one that has no chat template asks in the plain form."""
-    tokenizer = _loaded(folder, AutoTokenizer.from_pretrained)
+    tokenizer = _loaded(folder, name, AutoTokenizer.from_pretrained)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if template and not tokenizer.chat_template:
@@ -57,13 +55,13 @@ def load_tokenizer(folder: Path, template: bool = False):
     return tokenizer
 
 
-def _loaded(folder: Path, load: Callable, wanted: Mapping[str, Any] | None = None) -> Any:
-    """BadInput with the first line of what transformers says of a folder that is no model, or a broken one."""
+def _loaded(folder: Path, name: str, load: Callable, wanted: Mapping[str, Any] | None = None) -> Any:
+    """BadInput with the first line of what transformers says of a folder that is no model, or one it cannot load."""
     try:
         return load(folder, **(wanted or {}))
-    except (OSError, ValueError, SafetensorError) as error:
+    except Exception as error:  # what a broken folder or configuration makes transformers raise is not foreseeable
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise BadInput(f"model {folder}: {said}") from None
+        raise BadInput(f"model {name or folder}: {said}") from None
 
 
 def computing_for(track: Track, model: Any) -> AbstractContextManager:

@@ -19,6 +19,7 @@ from benchmark.data import Document, Meter, Pair, fingerprint
 from benchmark.errors import BadInput
 from benchmark.ground import Pretrained
 from benchmark.hub import SECONDS, hub_answers
+from benchmark.models.checks import fit
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
 from benchmark.models.loading import computing_for, load_model, load_tokenizer
 from benchmark.models.store import ArtefactStore
@@ -195,11 +196,13 @@ class PretrainedModels:
         return {"made": made, "base": self.base_key, "seed": seed, **read_of(documents, stage), **cost}
 
     def load(self, folder: Path) -> tuple[Any, Any]:
-        """(model in evaluation mode, tokenizer) from an artefact's folder."""
-        return self.load_model(folder), load_tokenizer(folder, template=True)
+        """(model in evaluation mode, tokenizer that fits it) from an artefact's folder."""
+        model, tokenizer = self.load_model(folder), load_tokenizer(folder, template=True, name=self.track.spec)
+        fit(tokenizer, model, self.track.spec)
+        return model, tokenizer
 
     def load_model(self, folder: Path) -> Any:
-        model = load_model(folder, accelerated=True)
+        model = load_model(folder, accelerated=True, name=self.track.spec)
         if model.num_parameters() >= CHECKPOINTED:
             model.gradient_checkpointing_enable()
         return model

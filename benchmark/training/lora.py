@@ -6,19 +6,38 @@ from copy import deepcopy
 from typing import Any
 
 import torch
+from transformers.pytorch_utils import Conv1D
 
 RANK, ALPHA = 8, 16
 
 
 def adapt(model: Any) -> None:
-    """Gives all linear layers of the model but its head adapters, which then are all of it that is trained.
+    """Gives the linear layers of attention and MLPs adapters, which then are all of the model that is trained.
 
-    Hu et al. 2022 (LoRA).
+    Hu et al. 2022 (LoRA). A ValueError if the model has none that peft can adapt.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
-    config = LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules="all-linear")
+    targets = _linear_layers(model)
+    if not targets:
+        raise ValueError(f"{model.config.model_type} models have no linear layer that LoRA can adapt")
+    config = LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=targets)
     inject_adapter_in_model(config, model)
+
+
+def _linear_layers(model: Any) -> list[str]:
+    """Names of the linear layers but the head and those of state-space mixers, whose weights are read past adapters.
+
+    Experts of a mixture are tensors, not layers, and stay as they are.
+    """
+    mixers = [f"{name}." for name, module in model.named_modules() if hasattr(module, "conv1d")]
+    return [
+        name
+        for name, module in model.named_modules()
+        if type(module) in (torch.nn.Linear, Conv1D)
+        and module is not model.get_output_embeddings()
+        and not any(name.startswith(mixer) for mixer in mixers)
+    ]
 
 
 def merge(model: Any) -> None:

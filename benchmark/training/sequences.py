@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -50,13 +51,17 @@ class Sequences:
         """(N,) the pair that each of them belongs to."""
         return self.where.nonzero()[:, 0]
 
-    def answer_states(self, model) -> torch.Tensor:
-        """(N, H) last hidden states from which the answer tokens are predicted.
+    @property
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """What the model is given.
 
         No attention mask is needed: attention is causal and padding stands on the right, where no answer token looks.
         """
-        hidden = model.base_model(input_ids=self.input_ids).last_hidden_state
-        return hidden.to(self.where.device)[:, :-1][self.where]  # of several GPUs the last layers are on another
+        return {"input_ids": self.input_ids}
+
+    def select(self, states: torch.Tensor) -> torch.Tensor:
+        """(N, H) of (B, L, H): the positions that predict the answer tokens."""
+        return states[:, :-1][self.where.to(states.device)]
 
 
 @dataclass(frozen=True)
@@ -76,10 +81,14 @@ class Tree:
     rows: torch.Tensor
     tokens: int  # of all sequences, as if nothing were shared
 
-    def answer_states(self, model) -> torch.Tensor:
-        """(N, H) last hidden states from which the answer tokens are predicted."""
-        seen = {"input_ids": self.input_ids, "position_ids": self.positions, "attention_mask": self.mask}
-        return model.base_model(**seen, use_cache=False).last_hidden_state.to(self.nodes.device)[0, self.nodes]
+    @property
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """What the model is given."""
+        return {"input_ids": self.input_ids, "position_ids": self.positions, "attention_mask": self.mask}
+
+    def select(self, states: torch.Tensor) -> torch.Tensor:
+        """(N, H) of (1, L, H): the nodes that predict the answer tokens."""
+        return states[0, self.nodes.to(states.device)]
 
 
 Batch = Sequences | Tree
@@ -143,15 +152,55 @@ def tree(pairs: Sequence[Pair], encoded: Encoded, device: torch.device | str) ->
 
 
 def answer_logits(model, batch: Batch) -> torch.Tensor:
-    """Logits (N, V) of the N answer tokens of the batch.
+    """Logits (N, V) of the N answer tokens of the batch, by the model's own forward pass.
 
-    Only answer positions go through the language-model head, whose cost on prompts would be wasted. A model in half
-    precision has its head computed in float32: logits of eight bits would move probabilities by percents.
+    Only answer positions go through the language-model head, whose cost on prompts would be wasted. What a model does
+    before and after its head (soft caps, scales, multipliers) it does itself.
     """
-    head, states = model.get_output_embeddings(), batch.answer_states(model)
-    if head.weight.dtype is torch.bfloat16:
-        return F.linear(states.float().to(head.weight.device), head.weight.float()).to(states.device)
-    return head(states.to(head.weight.device)).to(states.device)
+    with _head_of_answers(model, batch) as reached:
+        logits = model(**batch.inputs, use_cache=False).logits
+    return (logits[0] if reached else batch.select(logits)).to(batch.targets.device)
+
+
+@contextmanager
+def _head_of_answers(model, batch: Batch) -> Iterator[list[bool]]:
+    """Within it, the head sees the answer positions alone, (1, N, H); the list is empty until the head was called.
+
+    A head in half precision computes in float32: logits of eight bits would move probabilities by percents.
+    """
+    head, reached = model.get_output_embeddings(), list[bool]()
+    if head is None:
+        yield reached
+        return
+
+    def select(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        reached.append(True)
+        return (batch.select(given[0])[None], *given[1:])
+
+    hook = head.register_forward_pre_hook(select)
+    try:
+        with _in_float32(head):
+            yield reached
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def _in_float32(head: torch.nn.Module) -> Iterator[None]:
+    """Within it, a linear layer whose weights are bfloat16 computes in float32."""
+    if not isinstance(head, torch.nn.Linear) or head.weight.dtype is not torch.bfloat16:
+        yield
+        return
+    own = head.__dict__.get("forward")
+    bias = None if head.bias is None else head.bias.float()
+    head.forward = lambda input: F.linear(input.float(), head.weight.float(), bias)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        if own is None:
+            del head.forward
+        else:
+            head.forward = own  # type: ignore[method-assign]
 
 
 def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:

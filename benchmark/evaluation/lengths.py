@@ -1,0 +1,51 @@
+"""Whether a model has positions for all that it will be asked, which is looked at before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmark.data import Example, Pair
+from benchmark.errors import BadInput
+from benchmark.evaluation.examine import pairs_of, prefixes, prompts_of
+from benchmark.evaluation.generation import GenerationSettings
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
+from benchmark.training.prompts import encode_pair, encode_prompt, encode_text
+
+
+def positions_needed(
+    tokenizer, splits: Mapping[str, Sequence[Example]], settings: GenerationSettings
+) -> dict[str, int]:
+    """How many positions each example of the splits takes, by split and example."""
+    return {
+        f"{split}/{example.id}": _evaluated(tokenizer, split, example, settings)
+        for split, rows in splits.items()
+        for example in rows
+    }
+
+
+def refuse_too_long(model: str, limit: int, needed: Mapping[str, int]) -> None:
+    """BadInput that names the longest example if some need more positions than the model has."""
+    long = {name: tokens for name, tokens in needed.items() if tokens > limit}
+    if long:
+        longest = max(long, key=long.__getitem__)
+        raise BadInput(
+            f"model {model}: example {longest} needs {long[longest]} tokens, the model has {limit} positions "
+            f"({len(long)} of {len(needed)} examples are too long)"
+        )
+
+
+def _evaluated(tokenizer, split: str, example: Example, settings: GenerationSettings) -> int:
+    """How many positions the longest sequence of an example takes, answers that are generated included."""
+    lengths = [tokens_of(tokenizer, pair) for pair in pairs_of(example)]
+    if split != MEMBERSHIP_HOLDOUT:
+        lengths += [len(encode_prompt(prompt, tokenizer)) + settings.max_new_tokens for prompt in prompts_of(example)]
+    if split == "forget":
+        begun = prefixes(example).values()
+        lengths += [len(encode_text(text, tokenizer)) + settings.continuation_tokens for text in begun]
+    return max(lengths)
+
+
+def tokens_of(tokenizer, pair: Pair) -> int:
+    """Tokens of prompt and answer together."""
+    prompt, answer = encode_pair(pair, tokenizer)
+    return len(prompt) + len(answer)
