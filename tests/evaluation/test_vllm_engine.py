@@ -20,6 +20,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from benchmark.errors import BadInput
 from benchmark.evaluation import subjects
+from benchmark.evaluation.generation import generate
 from benchmark.evaluation.harness import run_harness
 from benchmark.evaluation.subjects import subject_of
 from benchmark.evaluation.vllm_engine import EngineDied, Engines, VllmEngine, architecture_of, vllm_installed
@@ -149,6 +150,11 @@ def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(en
     questions = ["Where was Ada Kel born?", "Who pays Ivo Tor?", "Ada"]
     try:
         assert there.generate(questions, 8) == here.generate(questions, 8)
+        ((whole,),) = generate(model, tokenizer, [encode_prompt(questions[0], tokenizer)], 8)
+        model.generation_config.eos_token_id = [whole[2]]  # as a checkpoint's own configuration may name more
+        stopped = there.generate(questions, 8)
+        assert stopped == here.generate(questions, 8)
+        assert len(token_ids(tokenizer, stopped[questions[0]])) < len(whole)
         assert there.go_on(questions, 8) == here.go_on(questions, 8)
         assert {q: len(drawn) for q, drawn in there.sample(questions, 4, 5).items()} == dict.fromkeys(questions, 5)
         asked = [(PROMPTS[0][:4], [3, 4, 5]), ([], [6, 7, 8]), ([2], [9])]
