@@ -18,6 +18,7 @@ from typing import Any
 from benchmark.data import Example
 from benchmark.errors import BadInput
 from benchmark.hub import hub_answers
+from benchmark.words import pieces
 
 DATA_VARIABLE = "PALIMPSEST_DATA"  # a folder of data sets, or one data set's folder; `--data-dir` sets it
 SURVEYS = "surveys"
@@ -209,11 +210,11 @@ def spread(rows: Sequence[Any], count: int) -> list[Any]:
 
 
 def chunks(text: str, words: int) -> list[str]:
-    """The text as it stands in pieces of so many words, the last one up to half as long again."""
-    parts = re.findall(r"\S+\s*", text)
-    pieces = max(1, round(len(parts) / words))
-    ends = [*(words * i for i in range(pieces)), len(parts)]
-    return ["".join(parts[a:b]).rstrip() for a, b in pairwise(ends) if a < b]
+    """The text as it stands in parts of so many words (`pieces`), the last one up to half as long again."""
+    found = pieces(text)
+    parts = max(1, round(len(found) / words))
+    ends = [*(words * i for i in range(parts)), len(found)]
+    return ["".join(found[a:b]).rstrip() for a, b in pairwise(ends) if a < b]
 
 
 def other_answers(answers: Iterable[str], own: str, count: int, seed: str) -> tuple[str, ...]:

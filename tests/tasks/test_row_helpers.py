@@ -36,6 +36,10 @@ def test_pieces_hold_the_text_and_a_short_rest_is_joined(words, lengths):
     assert [len(piece.split()) for piece in found] == lengths
 
 
+def test_pieces_of_chinese_are_of_so_many_characters():
+    assert chunks("天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。", 5) == ["天地玄黄，宇", "宙洪荒。日月", "盈昃，辰宿列张。"]
+
+
 def test_no_text_has_no_pieces():
     assert chunks(" \n", 10) == []
 
