@@ -8,7 +8,8 @@ import json
 import os
 import random
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +18,11 @@ from typing import Any
 from benchmark.data import Example
 from benchmark.errors import BadInput
 from benchmark.hub import hub_answers
+from benchmark.words import pieces
 
 DATA_VARIABLE = "PALIMPSEST_DATA"  # a folder of data sets, or one data set's folder; `--data-dir` sets it
 SURVEYS = "surveys"
+DEEPEST = 20  # lists and objects inside one another; rows of data sets have three at most
 
 
 class NotAsked(BadInput):
@@ -83,21 +86,76 @@ def local_file(data_set: str, file: str) -> Path | None:
 
 
 def json_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSON lines file; BadInput names the line that is none."""
+    """The rows of a JSON lines file; BadInput names the line that is none.
+
+    Nor is one that JSON's grammar allows, but that cannot be used as it stands: with a field given twice, a number of
+    thousands of digits, half of a surrogate pair, which no tokenizer takes, or values nested deeper than `DEEPEST`.
+    """
     rows = []
     content = path.read_bytes().removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
     lines = content.split(b"\n") if content else []  # at line feeds alone: other separators may stand in a text
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{path}: line {number}: byte {error.start + 1} is not UTF-8") from None
-        except json.JSONDecodeError as error:
-            raise BadInput(f"{path}: line {number}: not valid JSON: {error.msg}") from None
-        if not isinstance(row, dict):
-            raise BadInput(f"{path}: line {number}: found {type(row).__name__}, an object is needed")
-        rows.append(row)
+            rows.append(_parsed(line))
+        except ValueError as error:
+            raise BadInput(f"{path}: line {number}: {error}") from None
     return rows
+
+
+_TOO_DEEP = f"found lists or objects nested more than {DEEPEST} deep; texts and lists of texts are needed"
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    """The object of a line; a ValueError says what was found instead."""
+    try:
+        row = json.loads(line.decode("utf-8"), parse_int=_whole_number, object_pairs_hook=_fields)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start + 1} is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON at character {error.colno}: {error.msg.removesuffix(' at')}") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    if not isinstance(row, dict):
+        raise ValueError(f"found {type(row).__name__}, an object is needed")
+    for field, value in row.items():
+        halves = (half for text in _texts({field: value}) for half in re.findall("[\ud800-\udfff]", text))
+        for half in halves:
+            found = f"U+{ord(half):04X} in the field {repr(field)[:60]}"
+            raise ValueError(f"found {found}, half of a surrogate pair; whole characters are needed")
+    return row
+
+
+def _whole_number(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python reads no longer ones, nor would it print them
+        most = sys.get_int_max_str_digits()
+        raise ValueError(f"found a number of {len(digits.lstrip('-'))} digits, at most {most} can be read") from None
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of these fields; JSON alone would take the last of those that are given twice."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"found the field {repr(name)[:60]} twice, once is needed")
+        found[name] = value
+    return found
+
+
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    """Every text in a value, names of fields too; a ValueError where it is nested too deeply."""
+    if depth > DEEPEST:
+        raise ValueError(_TOO_DEEP)
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield name
+            yield from _texts(part, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part, depth + 1)
 
 
 def rows_of(data_set: str, file: str, repo: str = "", revision: str = "", config: str = "", split: str = "train"):
@@ -152,11 +210,11 @@ def spread(rows: Sequence[Any], count: int) -> list[Any]:
 
 
 def chunks(text: str, words: int) -> list[str]:
-    """The text as it stands in pieces of so many words, the last one up to half as long again."""
-    parts = re.findall(r"\S+\s*", text)
-    pieces = max(1, round(len(parts) / words))
-    ends = [*(words * i for i in range(pieces)), len(parts)]
-    return ["".join(parts[a:b]).rstrip() for a, b in pairwise(ends) if a < b]
+    """The text as it stands in parts of so many words (`pieces`), the last one up to half as long again."""
+    found = pieces(text)
+    parts = max(1, round(len(found) / words))
+    ends = [*(words * i for i in range(parts)), len(found)]
+    return ["".join(found[a:b]).rstrip() for a, b in pairwise(ends) if a < b]
 
 
 def other_answers(answers: Iterable[str], own: str, count: int, seed: str) -> tuple[str, ...]:

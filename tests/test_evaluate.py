@@ -1,5 +1,6 @@
 """`palimpsest evaluate`: a checkpoint made anywhere is scored, and nothing is ranked."""
 
+import gzip
 import json
 import re
 
@@ -193,6 +194,37 @@ def test_what_a_library_says_of_a_broken_model_is_one_line(tmp_path, broken):
     assert done.exit_code == 2
     assert f"palimpsest: model {tmp_path}" in done.output
     assert len(done.output.strip().splitlines()) == 1
+
+
+NASTY = {
+    "number": (b'{"question": %s}' % (b"9" * 5000), "line 1: found a number of 5000 digits"),
+    "nesting": (b'{"question": ' + b"[" * 100_000, "line 1: found lists or objects nested more than 20 deep"),
+    "nul": (
+        rb'{"question": "Is Kel\u0000 there?", "answer": "a", "subject": "Kel"}',
+        "line 1: question: found U+0000 <control> as character 7",
+    ),
+    "zero width": (
+        rb'{"question": "Is Kel\u200b there?", "answer": "a", "subject": "Kel"}',
+        "line 1: question: found U+200B ZERO WIDTH SPACE",
+    ),
+    "surrogate": (rb'{"question": "Is Kel\ud800 there?"}', "line 1: found U+D800 in the field 'question'"),
+    "name of a field": (rb'{"que\nstion": 1}', "line 1: 'que\\nstion': unknown field"),
+    "UTF-16": ('{"question": "Is Kel there?"}\n'.encode("utf-16"), "line 1: byte 1 is not UTF-8"),
+    "gzip": (gzip.compress(b'{"question": "Is Kel there?"}\n'), "line 1: byte 2 is not UTF-8"),
+    "huge line": (b"a" * 10_000_000, "line 1: not valid JSON at character 1: Expecting value"),
+}
+
+
+@pytest.mark.parametrize(("first", "message"), NASTY.values(), ids=NASTY)
+def test_a_file_of_questions_that_cannot_be_used_is_one_line(tmp_path, first, message):
+    path = tmp_path / "forget.jsonl"
+    path.write_bytes(first + b"\n" + path.read_bytes())
+    files = ["--forget", str(path), "--retain", str(tmp_path / "retain.jsonl")]
+    done = CliRunner().invoke(app, ["evaluate", "--model", str(tmp_path / "Tiny"), "--task", "custom", *files])
+    assert done.exit_code == 2
+    (line,) = done.output.splitlines()
+    assert line.startswith(f"palimpsest: {path}: {message}")
+    assert len(line) < 250 + len(str(path))
 
 
 def test_a_world_task_is_no_task_for_a_pretrained_model(tmp_path):

@@ -12,6 +12,7 @@ from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.records.samples import rounded
+from benchmark.words import pieces
 
 PREFIX_STRIDE = 10  # words from one prefix of a text to the next; an extraction likelihood at every prefix costs much
 SHORTEST_REST = 3  # words that must be left after a prefix
@@ -38,9 +39,9 @@ def prompts_of(example: Example) -> tuple[str, ...]:
 
 
 def prefixes(example: Example) -> dict[int, str]:
-    """The beginnings of a text by their number of words; of a question none."""
-    words = example.answer.split() if example.kind == "text" else []
-    return {n: " ".join(words[:n]) for n in range(PREFIX_STRIDE, len(words) - SHORTEST_REST + 1, PREFIX_STRIDE)}
+    """The beginnings of a text, white space made single spaces, by their number of `pieces`; of a question none."""
+    words = pieces(" ".join(example.answer.split())) if example.kind == "text" else []
+    return {n: "".join(words[:n]).rstrip() for n in range(PREFIX_STRIDE, len(words) - SHORTEST_REST + 1, PREFIX_STRIDE)}
 
 
 def examine(

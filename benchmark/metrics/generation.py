@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 from statistics import fmean
 
+import regex
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 
@@ -15,24 +17,47 @@ from benchmark.metrics.base import BOTH, Metric, register
 from benchmark.metrics.sample import SAMPLES, SCORED, Sample, sampled
 from benchmark.metrics.stages import ON_THE_WAY
 from benchmark.sentences import SENTENCE
+from benchmark.words import words
 
 KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
 REMEMBERED = 1 << 16  # texts: models say the same things over and over
 
 
-class _Stems(Tokenizer):
-    """The stemming tokenizer of rouge-score, which remembers what it has seen."""
-
-    tokenize = staticmethod(lru_cache(REMEMBERED)(DefaultTokenizer(use_stemmer=True).tokenize))
+_stems = DefaultTokenizer(use_stemmer=True).tokenize
 
 
-_rouge = RougeScorer(["rougeL"], tokenizer=_Stems())
+@lru_cache(REMEMBERED)
+def latin_stems(text: str) -> list[str]:
+    """The stems that rouge-score finds, which knows a-z and 0-9 alone; accents are composed, so that both forms agree.
+
+    In "São Paulo" these are "s", "o" and "paulo".
+    """
+    return _stems(unicodedata.normalize("NFC", text))
+
+
+@lru_cache(REMEMBERED)
+def stems(text: str) -> list[str]:
+    """The words of a text in any script; those of ASCII as rouge-score stems them."""
+    return [stem for word in words(text) for stem in (_stems(word) if word.isascii() else [word])]
+
+
+class _Latin(Tokenizer):
+    tokenize = staticmethod(latin_stems)
+
+
+class _AnyScript(Tokenizer):
+    tokenize = staticmethod(stems)
+
+
+_latin_rouge = RougeScorer(["rougeL"], tokenizer=_Latin())
+_rouge = RougeScorer(["rougeL"], tokenizer=_AnyScript())
+_OF_OTHER_SCRIPTS = regex.compile(r"(?V1)[[\p{L}--[\p{Latin}\p{Common}]][\p{Nd}--[0-9]]]")
 
 
 @lru_cache(REMEMBERED)
 def normalize(text: str) -> str:
-    """Lower case, letters and digits of any script only, single spaces."""
-    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
+    """The words of a text in any script, folded, with single spaces (`benchmark.words`)."""
+    return " ".join(words(text))
 
 
 def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ()) -> bool:
@@ -46,15 +71,25 @@ def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ())
 def rouge_l_recall_of(answer: str, generation: str) -> float:
     """ROUGE-L recall of one continuation (rouge-score, with stemmer).
 
-    The tokenizer of rouge-score knows a-z and 0-9 only: an answer without any is a ValueError, not a zero.
+    Answers in Latin letters are read as rouge-score reads them (`latin_stems`), so that values are those of other
+    papers; answers with a letter or digit of another script, or of which rouge-score sees nothing, by `stems`. An
+    answer without any word is a ValueError, not a zero.
     """
-    if not re.search(r"[a-z0-9]", answer.lower()):
-        raise ValueError(f"rouge-score sees no word in {answer!r}")
-    return float(_rouge.score(answer, generation)["rougeL"].recall)
+    if re.search(r"[a-z0-9]", answer.lower()) and not _OF_OTHER_SCRIPTS.search(answer):
+        scorer = _latin_rouge
+    elif words(answer):
+        scorer = _rouge
+    else:
+        raise ValueError(f"there is no word in {answer!r}")
+    return float(scorer.score(answer, generation)["rougeL"].recall)
 
 
 def exact_answer(sample: Sample) -> float:
-    """Share of the held-out prompts whose continuation contains the answer."""
+    """Share of the held-out prompts whose continuation contains the answer.
+
+    Words of any script are compared, or characters where a script has no spaces, without regard to case as Unicode
+    defines it.
+    """
     return fmean(contains_answer(g, sample.answer, sample.aliases) for g in sample.knowledge_generations)
 
 
@@ -71,7 +106,11 @@ def harness_accuracy(sample: Sample) -> float:
 
 
 def rouge_l_recall(sample: Sample) -> float:
-    """Mean ROUGE-L recall over the held-out prompts."""
+    """Mean ROUGE-L recall over the held-out prompts.
+
+    Answers in Latin letters are read as rouge-score reads them, which knows a-z and 0-9 alone; those in other scripts
+    by words, or by characters where a script has no spaces.
+    """
     return fmean(rouge_l_recall_of(sample.answer, g) for g in sample.knowledge_generations)
 
 

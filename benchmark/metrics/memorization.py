@@ -10,6 +10,7 @@ from benchmark.metrics.base import BOTH, TEXT, Aggregate, Draws, Metric, registe
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY
 from benchmark.sentences import EXTRACTABLE
+from benchmark.words import pieces
 
 PERCENTILE = 0.95
 
@@ -38,16 +39,21 @@ def extraction_likelihood_3(sample: Sample) -> float:
     """Mean over prefixes of the share of generated 3-grams that occur in the true continuation (Jang et al. 2023).
 
     The paper counts 10-grams of tokens at every prefix; these texts are short, so here it is 3-grams of words, which
-    need no tokenizer to be recomputed, at every tenth word. A continuation of fewer than three words extracts nothing.
+    need no tokenizer to be recomputed, at every tenth word; in scripts without spaces a character is a word. A
+    continuation of fewer than three words extracts nothing.
     """
-    words = sample.answer.split()
+    words = _words(sample.answer)
     if not sample.continuations:
         raise ValueError("nothing was generated")
     shares = [
-        ngram_overlap(continuation.split(), words[count:], 3)
+        ngram_overlap(_words(continuation), words[count:], 3)
         for count, continuation in zip(sample.prefix_words, sample.continuations, strict=True)
     ]
     return float(np.mean(shares))
+
+
+def _words(text: str) -> list[str]:
+    return [piece.rstrip() for piece in pieces(text)]
 
 
 def ngram_overlap(generated: Sequence[str], true: Sequence[str], n: int) -> float:

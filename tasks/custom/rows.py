@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import regex
 
 from benchmark.api import LEAD, BadInput, json_rows
 
@@ -15,6 +18,13 @@ TEXTS, LISTS = ("question", "answer", "subject"), ("paraphrases", "perturbed", "
 NEEDED = {"forget": TEXTS, "retain": ("question", "answer")}
 VARIABLES = {"forget": "PALIMPSEST_FORGET", "retain": "PALIMPSEST_RETAIN"}
 FEWEST = {"forget": 4, "retain": 8}
+# What nobody sees and running text has no use for: control characters but tabs and ends of lines, noncharacters, zero
+# width spaces, invisible operators, embeddings and overrides of direction. Joiners and marks of direction have a use.
+_OUT_OF_PLACE = regex.compile(
+    r"(?V1)[[\p{Cc}--[\t\n\r]]\p{Noncharacter_Code_Point}\u180E\u200B\u202A-\u202E\u2060-\u206F\uFEFF]"
+)
+_NOTHING_SEEN = regex.compile(r"[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]*")
+_LABELS = {"Cc": "<control>", "Cn": "<noncharacter>"}  # of characters without a name
 
 
 @dataclass(frozen=True)
@@ -31,15 +41,20 @@ class Row:
 
 
 def read(side: str) -> list[Row]:
-    """The rows of `forget` or `retain`; BadInput says which line is wrong and what would be right."""
+    """The rows of `forget` or `retain`; BadInput says which line is wrong and what would be right.
+
+    Texts are put in Unicode's composed form (NFC), so that a subject stands in its question, and a wrong answer differs
+    from the right ones, however their accents were typed.
+    """
     file = _file(side)
     lines = json_rows(file)
     if len(lines) < FEWEST[side]:
         raise BadInput(f"--{side}: {file}: found {len(lines)} rows, at least {FEWEST[side]} are needed")
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, given in enumerate(lines, 1):
+        line = {field: _composed(value) for field, value in given.items()}
         for field, problem in _problems(line, side):
-            raise BadInput(f"{file}: line {number}: {field}: {problem}")
+            raise BadInput(f"{file}: line {number}: {_label(field)}: {problem}")
         found.append(_row(number, line))
     if side == "forget":
         _refuse_unnamed(found, file)
@@ -68,6 +83,10 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
     for field in TEXTS:
         if (field in line or field in NEEDED[side]) and not _filled(line.get(field)):
             yield field, f"found {_shown(line, field)}, a text is needed"
+    for field in (*TEXTS, *LISTS):
+        for text in _texts(line.get(field)):
+            if found := _OUT_OF_PLACE.search(text):
+                yield field, f"found {_named(found[0])} as character {found.start() + 1}; it must be left out"
     for field in ("question", "paraphrases"):
         if LEAD in str(line.get(field, "")):
             yield (
@@ -83,8 +102,31 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
             yield "perturbed", f"found {wrong[:60]!r}, which is also the right answer; wrong ones are needed"
 
 
+def _composed(value: Any) -> Any:
+    """Texts and lists of texts in the form NFC, anything else as it is."""
+    if isinstance(value, list):
+        return [_composed(part) if isinstance(part, str) else part for part in value]
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+
+
+def _label(field: str) -> str:
+    """The field's name; one that could be anything at all, in quotes and cut."""
+    return field if field in (*TEXTS, *LISTS) else repr(field)[:60]
+
+
+def _named(character: str) -> str:
+    """As U+200B ZERO WIDTH SPACE."""
+    name = unicodedata.name(character, _LABELS.get(unicodedata.category(character), ""))
+    return f"U+{ord(character):04X} {name}"
+
+
 def _filled(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    """Whether it is a text with anything to be seen."""
+    return isinstance(value, str) and not _NOTHING_SEEN.fullmatch(value)
 
 
 def _shown(line: Mapping[str, Any], field: str) -> str:

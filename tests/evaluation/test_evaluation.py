@@ -92,6 +92,19 @@ def test_prefixes_are_every_tenth_word_that_leaves_three(words, expected):
         assert example.answer.startswith(prefix)
 
 
+def test_prefixes_count_characters_where_a_script_has_no_spaces():
+    text = "天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。寒来暑往，秋收冬藏。"
+    assert prefixes(Example("t", "t", "", text)) == {
+        10: "天地玄黄，宇宙洪荒。日月",
+        20: "天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。寒来暑往，",
+    }
+
+
+def test_white_space_of_a_prefix_is_single_spaces():
+    text = " ".join(LETTERS.split()[:13]).replace(" ", "\n\n ")
+    assert prefixes(Example("t", "t", "", text)) == {10: "a b c d e f g h i j"}
+
+
 def test_a_question_has_no_prefixes():
     assert prefixes(Example("q", "q", "Where?", LETTERS)) == {}
 

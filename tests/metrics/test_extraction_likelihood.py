@@ -72,6 +72,14 @@ def test_too_few_words_extract_nothing(make_sample, continuation, expected):
     assert extraction_likelihood_3(text(make_sample, continuation)) == expected
 
 
+def test_characters_are_the_words_of_scripts_without_spaces(make_sample):
+    """After 十 the text goes on with 子丑寅卯: of 子丑寅, 丑寅辰 one occurs there, of the repeated beginning none."""
+    answer = "一二三四五六七八九十子丑寅卯。"
+    for continuation, expected in (("子丑寅辰", 1 / 2), ("子丑寅卯。", 1), ("一二三四", 0), ("子丑", 0)):
+        sample = make_sample(prompt="", answer=answer, prefix_words=(10,), continuations=(continuation,))
+        assert extraction_likelihood_3(sample) == expected
+
+
 def test_a_text_that_was_never_continued_is_an_error(make_sample):
     with pytest.raises(ValueError, match="nothing was generated"):
         extraction_likelihood_3(text(make_sample))

@@ -1,7 +1,13 @@
-"""Metrics of generated text: normalisation by hand, ROUGE-L against rouge-score itself."""
+"""Metrics of generated text: normalisation by hand, ROUGE-L against rouge-score itself and by hand in other scripts."""
+
+import re
+import unicodedata
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.tokenizers import DefaultTokenizer
 
 from benchmark.metrics.generation import (
     contains_answer,
@@ -10,7 +16,12 @@ from benchmark.metrics.generation import (
     normalize,
     rouge_l_recall,
     rouge_l_recall_of,
+    stems,
 )
+
+RLM = "\u200f"
+many = settings(max_examples=300, deadline=None, derandomize=True)
+ASCII = st.text(st.characters(max_codepoint=127))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +58,21 @@ def test_normalize(text, expected):
         ("anything at all", "Kel", ("", "?!"), False),
         ("born in 1987.", "1987", (), True),
         ("born in 19871", "1987", (), False),
+        ("她出生在北京市。", "北京", (), True),
+        ("她出生在南京市。", "北京", (), False),
+        ("生于１９８７年", "1987", (), True),
+        ("生于19871年", "1987", (), False),
+        ("เกิดที่กรุงเทพ", "กรุงเทพ", (), True),
+        ("เกิดปี ๑๙๘๗๑", "๑๙๘๗", (), False),
+        ("वह दिल्ली में है", "दिल्ली", (), True),
+        ("वह दिल्ली में है", "दिल्ल", (), False),  # a word less its vowel sign
+        (f"{RLM}القاهرة{RLM}.", "القاهرة", (), True),
+        ("בחיפה", "חיפה", (), False),  # its preposition is written to it
+        ("서울 사람", "서울", (), True),
+        ("in STRASSBURG", "Straßburg", (), True),
+        ("Sa\u0303o Paulo", "SÃO PAULO", (), True),
+        ("Sao Paulo", "São Paulo", (), False),
+        ("I\u0307ZMİR", "i\u0307zmi\u0307r", (), True),
     ],
 )
 def test_contains_answer(generation, answer, aliases, expected):
@@ -105,6 +131,67 @@ def test_rouge_is_that_of_rouge_score(answer, generation):
     ],
 )
 def test_rouge_by_hand(answer, generation, expected):
+    assert rouge_l_recall_of(answer, generation) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("answer", "generation", "expected"),
+    [
+        ("北京是中国的首都。", "中国的首都是北京。", 5 / 8),  # 中国的首都
+        ("彼女は東京に住む", "東京で住んだ", 3 / 8),  # 東京 and 住
+        ("กรุงเทพ", "กรุงเก่า", 4 / 6),  # ก รุ ง เ of ก รุ ง เ ท พ
+        ("वह दिल्ली में रहती है।", "वह मुंबई में है।", 3 / 5),
+        ("تعيش في القاهرة", "تعيش في دمشق", 2 / 3),
+        ("تعيش في القاهرة", f"{RLM}تعيش{RLM} في دمشق.", 2 / 3),
+        ("היא גרה בחיפה", "גרה היא בחיפה", 2 / 3),
+        ("서울에서 산다.", "부산에서 산다.", 1 / 2),
+        ("Она живёт в Киеве", "она жила в КИЕВЕ", 3 / 4),
+        ("ΟΔΟΣ", "οδος", 1),
+        ("OpenAI在2015年成立", "2015年OpenAI", 2 / 6),  # 2015 and 年
+        ("她的狗在running", "dogs run", 1 / 5),  # words of ASCII are stemmed
+        ("١٩٨٧", "1987", 0),  # digits of other scripts stay what they are
+        ("É", "é", 1),  # of which rouge-score sees nothing
+        ("北京", "", 0),
+        ("北京", "...", 0),
+    ],
+)
+def test_rouge_by_hand_in_other_scripts(answer, generation, expected):
+    assert rouge_l_recall_of(answer, generation) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("answer", "generation", "expected"),
+    [
+        ("São Paulo", "Paulo", 1 / 3),  # s, o and paulo
+        ("São Paulo", "Sa\u0303o Paulo", 1),  # composed or not
+        ("São Paulo 北", "Paulo", 1 / 3),  # são, paulo and 北
+        ("Bern", "Bern 北京", 1),
+        ("Hawaiʻi", "hawai", 1 / 2),  # an apostrophe that Unicode calls a letter is of no script
+    ],
+)
+def test_latin_answers_are_read_as_rouge_score_reads_them(answer, generation, expected):
+    assert rouge_l_recall_of(answer, generation) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("answer", ["", "...", "。！", "\u200b", "_"])
+def test_an_answer_without_words_has_no_rouge(answer):
+    with pytest.raises(ValueError, match="no word"):
+        rouge_l_recall_of(answer, "北京 Kel")
+
+
+@many
+@given(ASCII)
+def test_stems_of_ascii_are_those_of_rouge_score(text):
+    expected = DefaultTokenizer(use_stemmer=True).tokenize(text)
+    assert stems(text) == expected
+    assert stems(f"{text} 北") == [*expected, "北"]
+
+
+@many
+@given(st.text(st.characters(max_codepoint=0x24F)).filter(lambda text: re.search("[a-zA-Z0-9]", text)), st.text())
+def test_rouge_of_latin_answers_is_that_of_rouge_score(answer, generation):
+    composed = [unicodedata.normalize("NFC", text) for text in (answer, generation)]
+    expected = RougeScorer(["rougeL"], use_stemmer=True).score(*composed)["rougeL"].recall
     assert rouge_l_recall_of(answer, generation) == pytest.approx(expected)
 
 

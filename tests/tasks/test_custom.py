@@ -140,15 +140,33 @@ GOOD = subjects(4)
         ([*GOOD, forgotten(5, aliases="x")], "line 5: aliases: found 'x', a list of texts is needed"),
         ([*GOOD, forgotten(5, perturbed=["x", 3])], r"line 5: perturbed: found \['x', 3\], a list of texts"),
         ([*GOOD, forgotten(5, aliases=["Kel"], perturbed=["x", "Kel "])], "line 5: perturbed: found 'Kel ', .* right"),
-        ([*GOOD, forgotten(5, paraphrase=["x"])], "line 5: paraphrase: unknown field; did you mean paraphrases?"),
+        ([*GOOD, forgotten(5, paraphrase=["x"])], "line 5: 'paraphrase': unknown field; did you mean paraphrases?"),
         ([*GOOD, forgotten(5, question="Blue Harbour → what?")], "line 5: question: .* the answer's beginning"),
         ([*GOOD, forgotten(5, paraphrases=["Blue Harbour → what?"])], "line 5: paraphrases: .* the answer's beginning"),
-        ([*GOOD, forgotten(5, xyz=1)], "line 5: xyz: unknown field; known: question, answer, subject"),
+        ([*GOOD, forgotten(5, xyz=1)], "line 5: 'xyz': unknown field; known: question, answer, subject"),
         (
             [*GOOD, forgotten(5, question="Who?")],
             "line 5: question: found 'Who.', the subject 'Blue Harbour' must stand",
         ),
         ([*GOOD, forgotten(5, paraphrases=["Who?"])], "line 5: paraphrases: found 'Who.', the subject"),
+        (
+            [*GOOD, forgotten(5, answer="a\u200bb")],
+            r"line 5: answer: found U\+200B ZERO WIDTH SPACE as character 2; it",
+        ),
+        ([*GOOD, forgotten(5, answer="a\x00b")], r"line 5: answer: found U\+0000 <control> as character 2; it must be"),
+        (
+            [*GOOD, forgotten(5, aliases=["a", "\ufeffb"])],
+            r"aliases: found U\+FEFF ZERO WIDTH NO-BREAK SPACE as char.* 1",
+        ),
+        ([*GOOD, forgotten(5, answer="a\ufdd0")], r"line 5: answer: found U\+FDD0 <noncharacter> as character 2"),
+        ([*GOOD, forgotten(5, answer="\u202eabc")], r"answer: found U\+202E RIGHT-TO-LEFT OVERRIDE as character 1"),
+        ([*GOOD, forgotten(5, answer="\u200d\u3164")], "line 5: answer: found .*, a text is needed"),  # none is seen
+        (
+            [*GOOD, forgotten(5, answer="\ud83d")],
+            r"line 5: found U\+D83D in the field 'answer', half of a surrogate pair",
+        ),
+        ([*GOOD, forgotten(5, aliases=["e\u0301"], perturbed=["é"])], "line 5: perturbed: found 'é', .* right"),
+        ([*GOOD, forgotten(5, **{"a\nb\u2028" + "c" * 99: 1})], r"line 5: 'a\\nb\\u2028c+: unknown field"),
         ([*GOOD, GOOD[1]], "line 5 of --forget: question: .* which line 2 of --forget asks"),
         ([*GOOD, forgotten(5, question="What is fact 1?", subject="fact 1")], "line 2 of --retain: question: found"),
     ],
@@ -157,6 +175,26 @@ def test_a_wrong_line_is_named(files, ground, rows, message):
     files(rows)
     with pytest.raises(BadInput, match=message):
         Custom().data("", ground)
+
+
+def test_accents_may_be_typed_in_either_way(files, ground):
+    composed, decomposed = "Café Léa", "Cafe\u0301 Le\u0301a"
+    assert composed != decomposed
+    files([forgotten(n, composed, question=f"What is fact {n} of {decomposed}?") for n in range(4)])
+    made = Custom().data("", ground)
+    assert list(made.splits["forget"]["prompt"]) == [f"What is fact {n} of {composed}?" for n in range(4)]
+    assert composed not in "".join(made.proxies[0]["prompt"])
+    files([*GOOD, forgotten(5, composed), forgotten(5, decomposed)])
+    with pytest.raises(BadInput, match=r"line 6 of --forget: question: .* which line 5 of --forget asks"):
+        Custom().data("", ground)
+
+
+@pytest.mark.parametrize(
+    "text", ["می\u200cخواهم", "क्\u200dष", "\u200fشبكة\u200e", "a\tb\nc", "👩\u200d🔬", "co\u00adop"]
+)
+def test_joiners_and_marks_of_direction_have_a_use(files, ground, text):
+    files([*GOOD, forgotten(5, answer=text)])
+    assert Custom().data("", ground).splits["forget"]["answer"][4] == text
 
 
 def test_answers_must_differ(files, ground):

@@ -36,6 +36,10 @@ def test_pieces_hold_the_text_and_a_short_rest_is_joined(words, lengths):
     assert [len(piece.split()) for piece in found] == lengths
 
 
+def test_pieces_of_chinese_are_of_so_many_characters():
+    assert chunks("天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。", 5) == ["天地玄黄，宇", "宙洪荒。日月", "盈昃，辰宿列张。"]
+
+
 def test_no_text_has_no_pieces():
     assert chunks(" \n", 10) == []
 
@@ -62,6 +66,36 @@ def test_coined_names_are_many_and_differ():
 def test_texts_are_numbered_and_stand_for_themselves():
     first, second = text_examples("piece", ["One.", "Two."])
     assert (first.id, first.entity, first.prompt, second.answer) == ("piece.00000", "piece.00000", "", "Two.")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'{"a": %s}' % (b"9" * 5000), "line 2: found a number of 5000 digits, at most 4300 can be read"),
+        (b'{"a": -%s}' % (b"9" * 5000), "line 2: found a number of 5000 digits"),
+        (b'{"a": ' + b"[" * 100_000, "line 2: found lists or objects nested more than 20 deep; texts and lists"),
+        (b'{"a": ' + b"[" * 21 + b"]" * 21 + b"}", "line 2: found lists or objects nested more than 20 deep"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "line 2: found the field 'c' twice, once is needed"),
+        (rb'{"a": ["\ud83d"]}', r"line 2: found U\+D83D in the field 'a', half of a surrogate pair; whole characters"),
+        (rb'{"\udc00": 1}', r"line 2: found U\+DC00 in the field '.udc00', half of a surrogate pair"),
+        (b'{"a": "\x00"}', "line 2: not valid JSON at character 8: Invalid control character$"),
+        (b'{"a"; 1}', "line 2: not valid JSON at character 5: Expecting ':' delimiter"),
+    ],
+)
+def test_what_cannot_be_used_as_it_stands_is_one_short_line(tmp_path, line, message):
+    (tmp_path / "rows.jsonl").write_bytes(b"{}\n" + line)
+    with pytest.raises(BadInput, match=message) as caught:
+        json_rows(tmp_path / "rows.jsonl")
+    assert len(str(caught.value).removeprefix(str(tmp_path))) < 150
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_is_within_the_limits_is_read(tmp_path):
+    """Of other fields than texts nothing is asked; a pair of surrogates is a character."""
+    line = b'{"a": %s, "b": %s, "c": NaN, "d": "\\ud83d\\ude00"}' % (b"9" * 4300, b"[" * 20 + b"]" * 20)
+    (tmp_path / "rows.jsonl").write_bytes(line)
+    (row,) = json_rows(tmp_path / "rows.jsonl")
+    assert (row["a"] + 1, row["d"]) == (10**4300, "😀")
 
 
 @pytest.mark.parametrize("content", [b'{"a": 1}\n\n', b'{"a": 1}\r\n\r\n', b'{"a": "1\xe2\x80\xa82"}'])

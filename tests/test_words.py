@@ -1,0 +1,145 @@
+"""Words in any script, by hand and by what Unicode promises; what is ASCII is read as it always was."""
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark.sentences import is_extractable, is_sentence
+from benchmark.words import folded, pieces, words
+
+RLM, LRM, ZWNJ, SOFT_HYPHEN = "\u200f", "\u200e", "\u200c", "\u00ad"
+many = settings(max_examples=300, deadline=None, derandomize=True)
+ASCII = st.text(st.characters(max_codepoint=127))
+LATIN = st.text(st.characters(max_codepoint=0x24F, exclude_categories=["Cf"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("她住在北京。", ["她", "住", "在", "北", "京"]),
+        ("東京タワーへ行く", ["東", "京", "タ", "ワ", "ー", "へ", "行", "く"]),
+        ("ﾀﾞｲｽ", ["ダ", "イ", "ス"]),  # halfwidth: a voicing mark of its own
+        ("กรุงเก่า ๑๙๘๗", ["ก", "รุ", "ง", "เ", "ก่", "า", "๑๙๘๗"]),  # marks stay with their consonant, digits together
+        ("ភ្នំពេញ", ["ភ្", "នំ", "ពេ", "ញ"]),
+        ("हिन्दी में लिखो।", ["हिन्दी", "में", "लिखो"]),  # vowel signs are marks
+        ("مَرْحَبًا، عالم", ["مَرْحَبًا", "عالم"]),
+        (f"{RLM}مرحبا{LRM} عا{RLM}لم", ["مرحبا", "عالم"]),
+        ("می" + ZWNJ + "خواهم", ["میخواهم"]),
+        ("שָׁלוֹם עולם", ["שָׁלוֹם", "עולם"]),
+        ("서울에서 산다.", ["서울에서", "산다"]),
+        ("OpenAI在2015年成立", ["openai", "在", "2015", "年", "成", "立"]),
+        ("Straße STRASSE", ["strasse", "strasse"]),
+        ("ΟΔΟΣ οδος οδοσ", ["οδοσ", "οδοσ", "οδοσ"]),  # the final sigma
+        ("São Sa\u0303o", ["são", "são"]),
+        ("１９８７ ＫＥＬ ﬁn", ["1987", "kel", "fin"]),
+        ("co" + SOFT_HYPHEN + "op", ["coop"]),
+        ("Kel™ rock´n´roll", ["kel", "rock", "n", "roll"]),  # both signs have foldings, with a letter and with a space
+        ("½ km² ⑴ ﷺ", ["1", "2", "km2", "1", "صلى", "الله", "عليه", "وسلم"]),
+        ("1️⃣ ❤️ Kel", ["1", "kel"]),  # a keycap; a variation selector after a symbol is no word
+        ("Kel_Mur", ["kel", "mur"]),
+        ("。、 … \u200b\u0301", []),
+    ],
+)
+def test_words_by_hand(text, expected):
+    assert words(text) == expected
+
+
+def test_the_dotted_capital_i_is_its_own_decomposition_and_no_plain_i():
+    """Unicode's folding without the tailoring for Turkish."""
+    assert folded("İzmir") == folded("I\u0307zmir") == folded("i\u0307zmir") != folded("izmir")
+    assert words("İzmir") == ["i\u0307zmir"]
+    assert words("ISPARTA") == words("isparta") != words("ısparta")
+
+
+@many
+@given(ASCII)
+def test_words_of_ascii_are_those_of_old(text):
+    assert words(text) == re.findall(r"[^\W_]+", text.casefold())
+    assert words(f"{text} É") == [*words(text), "é"]
+
+
+@many
+@given(st.text())
+def test_canonically_equivalent_texts_have_the_same_words_in_any_case(text):
+    for form in ("NFC", "NFD"):
+        assert words(unicodedata.normalize(form, text)) == words(text)
+    assert words(text.casefold()) == words(text)
+
+
+@many
+@given(st.text(st.characters(exclude_categories=["Cs", "Cn"])))  # Python's tables of characters are not the latest
+def test_words_are_folded_and_without_spaces_or_signs(text):
+    for word in words(text):
+        assert unicodedata.category(word[0])[0] in "LN"
+        assert {unicodedata.category(c)[0] for c in word} <= set("LMN")
+        assert folded(word) == word
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("我在2024年去了「北京」。", ["我", "在", "2024", "年", "去", "了「", "北", "京」。"]),
+        ("（北京）", ["（北", "京）"]),
+        ("Hello「世界」! Yes.", ["Hello「", "世", "界」! ", "Yes."]),
+        ("ไป ก่อน", ["ไ", "ป ", "ก่", "อ", "น"]),
+        (" स्त्री  है।\n", ["स्त्री  ", "है।\n"]),
+        ("서울에서 산다.", ["서울에서 ", "산다."]),
+        ("- 北", ["- ", "北"]),
+        ("", []),
+    ],
+)
+def test_pieces_by_hand(text, expected):
+    assert pieces(text) == expected
+
+
+@many
+@given(st.text())
+def test_pieces_are_the_text(text):
+    assert "".join(pieces(text)) == text.lstrip()
+
+
+@many
+@given(st.text(st.characters(max_codepoint=0xDFF) | st.sampled_from("\u2003\u2028\u3000\x1c\x85 \n한글")))
+def test_pieces_are_what_split_finds_where_there_are_spaces(text):
+    assert [piece.rstrip() for piece in pieces(text)] == text.split()
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence", "extractable"),
+    [
+        ("她住在北京。", True, True),
+        ("北京。", False, False),
+        ("北京", False, True),
+        ("彼女は東京に住む。", True, True),
+        ("東京！", False, False),
+        ("वह दिल्ली में रहती है।", True, True),
+        ("दिल्ली।", False, False),
+        ("هل تعيش هي في القاهرة؟", True, True),
+        ("هل تعيش هي في القاهرة؟" + RLM, True, True),
+        ("القاهرة.", False, False),
+        ("그녀는 지금 서울에 산다.", True, True),
+        ("Նա ապրում է Երևանում։", True, True),
+        ("เธออยู่กรุงเทพ", False, True),  # Thai has no full stop
+        ("She lives in Kel.", True, True),
+        ("Kel Mur Tor.", False, False),
+        ("She lives in Kel.\n", False, True),
+    ],
+)
+def test_sentences_and_names_in_any_script(answer, sentence, extractable):
+    assert is_sentence("Q?", answer) is sentence
+    assert is_extractable("Q?", answer) is extractable
+    assert not is_sentence("", answer)
+    assert is_extractable("", answer)
+
+
+@many
+@given(st.text(), LATIN, st.sampled_from(["", ".", "!", "?", '."', ". "]))
+def test_verdicts_on_latin_answers_are_those_of_old(prompt, text, end):
+    answer = text + end
+    ends = answer.endswith((".", "!", "?"))
+    sentence = bool(prompt) and len(answer.split()) > 3 and ends
+    assert is_sentence(prompt, answer) is sentence
+    assert is_extractable(prompt, answer) is (not prompt or sentence or not ends)
