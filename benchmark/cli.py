@@ -135,9 +135,12 @@ def _planned(chosen: Selection, out: Path, force: bool, ask: bool = False):
             console.print(f"asks {track} what it knows of {task}", soft_wrap=True)
             _try_survey(task, track)
         planned = planner.plan(suite, seeds, force)
+    nothing = not planned.cells and (ask or not planned.unasked)  # whoever could be asked has been
+    if nothing and len(planned.missing) == 1 and not planned.references:
+        raise BadInput(f"cannot be run here: {planned.missing[0]}")
     for line in planned.missing:
         errors.print(f"palimpsest: cannot be run here: {line}", markup=False, soft_wrap=True)
-    if not planned.cells and (ask or not planned.unasked):  # whoever could be asked has been
+    if nothing:
         names = ", ".join(dict.fromkeys(entry.name for entry in suite.methods))
         why = f"none of its methods ({names}) can run on" if planned.references else "nothing can be run here of"
         raise BadInput(f"suite {suite.name}: {why} what is wanted")

@@ -196,6 +196,20 @@ def test_what_a_library_says_of_a_broken_model_is_one_line(tmp_path, broken):
     assert len(done.output.strip().splitlines()) == 1
 
 
+def one_line(done):
+    """What a command said that ended with exit code 2: one line."""
+    assert done.exit_code == 2, done.output
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+def words_of(command, tmp_path):
+    own = {side: str(tmp_path / f"{side}.jsonl") for side in ("forget", "retain")}
+    task = ("--task", "custom") if command == "evaluate" else ("--method", "npo", "--out", str(tmp_path / "out"))
+    questions = [word for side, path in own.items() for word in (f"--{side}", path)]
+    return [command, "--model", str(tmp_path / "Tiny"), *questions, *task]
+
+
 NASTY = {
     "number": (b'{"question": %s}' % (b"9" * 5000), "line 1: found a number of 5000 digits"),
     "nesting": (b'{"question": ' + b"[" * 100_000, "line 1: found lists or objects nested more than 20 deep"),
@@ -215,16 +229,14 @@ NASTY = {
 }
 
 
+@pytest.mark.parametrize("command", ["evaluate", "run"])
 @pytest.mark.parametrize(("first", "message"), NASTY.values(), ids=NASTY)
-def test_a_file_of_questions_that_cannot_be_used_is_one_line(tmp_path, first, message):
+def test_a_file_of_questions_that_cannot_be_used_is_one_line(tmp_path, first, message, command):
     path = tmp_path / "forget.jsonl"
     path.write_bytes(first + b"\n" + path.read_bytes())
-    files = ["--forget", str(path), "--retain", str(tmp_path / "retain.jsonl")]
-    done = CliRunner().invoke(app, ["evaluate", "--model", str(tmp_path / "Tiny"), "--task", "custom", *files])
-    assert done.exit_code == 2
-    (line,) = done.output.splitlines()
-    assert line.startswith(f"palimpsest: {path}: {message}")
-    assert len(line) < 250 + len(str(path))
+    line = one_line(CliRunner().invoke(app, words_of(command, tmp_path))).strip()
+    assert f"{path}: {message}" in line
+    assert len(line) < 350 + len(str(path))
 
 
 def test_a_world_task_is_no_task_for_a_pretrained_model(tmp_path):
@@ -255,20 +267,6 @@ def poisoned(folder, value=float("nan")):
     weights = load_file(path)
     weights["model.layers.1.mlp.up_proj.weight"][0, 0] = value
     save_file(weights, path, metadata={"format": "pt"})
-
-
-def one_line(done):
-    """What a command said that ended with exit code 2: one line."""
-    assert done.exit_code == 2, done.output
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    return done.stderr
-
-
-def words_of(command, tmp_path):
-    own = {side: str(tmp_path / f"{side}.jsonl") for side in ("forget", "retain")}
-    task = ("--task", "custom") if command == "evaluate" else ("--method", "npo", "--out", str(tmp_path / "out"))
-    questions = [word for side, path in own.items() for word in (f"--{side}", path)]
-    return [command, "--model", str(tmp_path / "Tiny"), *questions, *task]
 
 
 @pytest.mark.parametrize("command", ["evaluate", "run"])

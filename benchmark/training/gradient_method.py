@@ -13,6 +13,7 @@ from benchmark.data import Pair, Request
 from benchmark.method import Method, with_parameters
 from benchmark.training.loop import Schedule, train
 from benchmark.training.sequences import Batch, answer_logits, answer_nll, collate, reads_trees
+from benchmark.words import pieces
 
 TREE_PAIRS = 16  # sequences of a tree, whose cost grows with the square of their tokens
 
@@ -120,6 +121,6 @@ class GradientMethod(Method):
 def _as_question(pair: Pair) -> Pair:
     if pair.prompt:
         return pair
-    words = pair.answer.split()
+    words = pieces(" ".join(pair.answer.split()))
     half = len(words) // 2
-    return Pair(" ".join(words[:half]), " ".join(words[half:]))
+    return Pair("".join(words[:half]).rstrip(), "".join(words[half:]))

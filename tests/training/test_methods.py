@@ -206,3 +206,11 @@ def test_a_loss_that_uses_what_it_does_not_declare_is_refused():
 
     with pytest.raises(PermissionError, match="target"):
         Peeking().unlearn(tiny_model(), a_request({"forget"}))
+
+
+def test_a_text_is_asked_about_by_its_first_half_in_scripts_without_spaces_too():
+    method = create(method_named("idk"), {})
+    method._model, method._tokenizer = tiny_model(), tiny_tokenizer()
+    texts = [Pair("", "Ada Kel was born in Malport."), Pair("", "她住在东京。")]
+    asked = method.asked(collate(texts, tiny_tokenizer()))
+    assert asked.pairs == (Pair("Ada Kel was", "born in Malport."), Pair("她住", "在东京。"))
