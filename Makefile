@@ -51,7 +51,7 @@ lint: venv  ## format and fix what can be fixed
 	$(BIN)/ruff format .
 
 docs: venv  ## write the pages and figures that come from registries and records
-	$(BIN)/python -m benchmark.reference
+	$(BIN)/python -m benchmark.reports.reference_pages
 	$(BIN)/python -m leaderboard.documents
 
 clean:  ## remove environment, models, runs and site

@@ -2,31 +2,24 @@
 
 from torch.nn.functional import logsigmoid
 
-from benchmark.data import Budget, Document, Example, Pair, Request, TaskData
+from benchmark.core.examples import Example, Pair
+from benchmark.core.method import ConstantAnswers, Method
+from benchmark.core.registry import register_method, register_task
+from benchmark.core.request import Budget, Request
+from benchmark.core.task import Task
+from benchmark.core.task_data import Document, TaskData
+from benchmark.data.files import checked, json_rows, local_file, rows_of
+from benchmark.data.invented_names import coined_names
+from benchmark.data.knowledge import Knowledge, Pretrained
+from benchmark.data.texts import chunks, other_answers, spread, text_examples
+from benchmark.data.world import Fact, World, documents_about
+from benchmark.data.world.examples import examples_about, first_prompts, retain_splits
+from benchmark.data.world.passages import passages
 from benchmark.errors import BadInput
-from benchmark.ground import (
-    Knowledge,
-    Pretrained,
-    checked,
-    chunks,
-    coined_names,
-    json_rows,
-    local_file,
-    other_answers,
-    rows_of,
-    spread,
-    text_examples,
-)
-from benchmark.method import ConstantAnswers, Method
-from benchmark.registry import register_method, register_task
-from benchmark.task import Task
+from benchmark.tokens.losses import kl_from_uniform
+from benchmark.tokens.prompts import LEAD
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
-from benchmark.training.prompts import LEAD
-from benchmark.training.sequences import kl_from_uniform
 from benchmark.training.task_vector import negated
-from benchmark.world import Fact, World, documents_about
-from benchmark.world.examples import examples_about, first_prompts, retain_splits
-from benchmark.world.passages import passages
 
 __all__ = [
     "LEAD",

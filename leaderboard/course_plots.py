@@ -12,7 +12,7 @@ from benchmark.metrics import METRICS
 from benchmark.metrics.values import ALL
 from benchmark.records.schema import ORACLE, TARGET, shown_variant
 from benchmark.statistics import Standings
-from benchmark.statistics.courses import KNOWLEDGE, UTILITY
+from benchmark.statistics.trajectories import KNOWLEDGE, UTILITY
 from leaderboard.plots import (
     GREY,
     REFERENCE_DASHES,

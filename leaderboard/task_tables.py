@@ -13,7 +13,7 @@ from benchmark.metrics.base import TEXT
 from benchmark.metrics.values import ALL
 from benchmark.records.schema import shown_variant
 from benchmark.statistics import AXES, Standings
-from benchmark.statistics.courses import AREA, BASELINE, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
+from benchmark.statistics.trajectories import AREA, BASELINE, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.board import REFERENCES
 from leaderboard.plots import quantities_of
 from leaderboard.tables import Quantity

@@ -1,6 +1,7 @@
 """The design's arrows: who may import whom."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -8,23 +9,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("benchmark", "tasks", "methods", "leaderboard")
 # From the bottom up: a room of the engine imports only from rooms that stand before it, or from its own.
-LEVELS = [
-    {"errors", "words", "sentences", "data", "hub", "ground", "stopwatch", "allocation"},
-    {"method", "task", "metrics"},
-    {"records", "world", "statistics"},
-    {"training", "registry"},
-    {"models", "suite"},
-    {"evaluation", "attacks"},
-    {"perf"},
-    {"planning"},
-    {"checkpoints"},
-    {"unlearning"},
-    {"survey", "evaluate", "preflight", "estimates", "running", "report", "doctor", "tuning"},
-    {"executors"},
-    {"progress"},
-    {"execution", "api", "reference"},
-    {"cli"},
-]
+ORDER = (
+    *("errors", "runtime", "core", "data", "metrics", "records", "statistics"),
+    *("tokens", "training", "models", "inference", "attacks", "evaluation"),
+    *("pipeline", "execution", "reports", "tools", "cli"),
+)
+LOOSE = {"__init__.py", "api.py", "errors.py"}
+WITHOUT_TORCH = ("runtime", "core", "metrics", "records", "statistics")
 
 
 def imports_of(path):
@@ -35,6 +26,19 @@ def imports_of(path):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add(node.module)
+    return found
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def top_level_imports(path, modules):
+    """The modules that are imported with this one; `from package import module` counts as the module."""
+    found = set()
+    for node in (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)):
+        named = {f"{node.module}.{alias.name}" for alias in node.names}
+        found |= (named & modules) or ({node.module} & modules)
     return found
 
 
@@ -73,15 +77,35 @@ def test_metrics_and_statistics_touch_neither_models_nor_files(room):
         assert not {m for m in imports_of(path) if inside(m, "torch", "transformers", "pathlib", "os")}, path
 
 
-def level_of(module):
-    name = module.split(".")[1]
-    return next(i for i, level in enumerate(LEVELS) if name in level)
+def room_of(module):
+    return module.split(".")[1]
 
 
 def test_arrows_inside_the_engine_point_downwards():
     for path in files_of("benchmark"):
-        if path == ROOT / "benchmark/__init__.py":
+        own = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        if own in ("__init__", "api", "suites"):
             continue
-        own = level_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
         for module in (m for m in imports_of(path) if m.startswith("benchmark.")):
-            assert level_of(module) <= own, f"{path.relative_to(ROOT)} imports {module}"
+            assert ORDER.index(room_of(module)) <= ORDER.index(own), f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_every_module_of_the_engine_lies_in_a_room():
+    assert {path.name for path in (ROOT / "benchmark").glob("*.py")} == LOOSE
+    rooms = {path.parent.name for path in (ROOT / "benchmark").glob("*/__init__.py")}
+    assert rooms == set(ORDER) - {"errors"}
+
+
+@pytest.mark.parametrize("room", WITHOUT_TORCH)
+def test_contracts_records_and_statistics_need_no_torch(room):
+    for path in files_of(f"benchmark/{room}"):
+        assert not {m for m in imports_of(path) if inside(m, "torch", "transformers", "vllm", "peft")}, path
+
+
+def test_no_module_of_the_engine_imports_itself_by_way_of_others():
+    """So that each can be imported first, by a worker as by a test."""
+    modules = {
+        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in files_of("benchmark")
+    }
+    needs = {name: {m for m in top_level_imports(path) if m in modules} for name, path in modules.items()}
+    graphlib.TopologicalSorter(needs).prepare()  # a CycleError names the cycle

@@ -6,9 +6,9 @@ import pytest
 import torch
 from models import tiny_model
 
-from benchmark.checkpoints import KIND, Checkpoints, Progress
-from benchmark.method import ConstantAnswers
-from benchmark.models.store import ArtefactStore
+from benchmark.core.method import ConstantAnswers
+from benchmark.models.artifacts import ArtefactStore
+from benchmark.pipeline.checkpoints import KIND, Checkpoints, Progress
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_kill_between_writing_and_removing_leaves_the_newer_one(store, monkeyp
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("benchmark.checkpoints.shutil.rmtree", killed)
+        patch.setattr("benchmark.pipeline.checkpoints.shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             checkpoints.save(Progress(2, tiny_model()))
     assert folders(store) == ["cell-001", "cell-002"]

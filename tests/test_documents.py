@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import benchmark
-from benchmark.method import create
+from benchmark.core.method import create
+from benchmark.core.registry import methods, tasks
+from benchmark.pipeline.suite import load_suite
 from benchmark.records.store import ResultStore
-from benchmark.reference import methods_page, metrics_page
-from benchmark.registry import methods, tasks
-from benchmark.suite import load_suite
-from benchmark.tuning import CONTROLLED_DEV, SECTIONS, SMOLLM2_DEV, chosen, page, trials
+from benchmark.reports.reference_pages import methods_page, metrics_page
+from benchmark.reports.tuning_page import CONTROLLED_DEV, SECTIONS, SMOLLM2_DEV, chosen, page, trials
 from leaderboard.documents import documents
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from benchmark.cli import app
 from benchmark.errors import BadInput
-from benchmark.evaluate import evaluate
 from benchmark.models.loading import load_tokenizer
 from benchmark.models.pretrained import models_named, source_of
+from benchmark.pipeline.score_checkpoint import evaluate
 from tasks.real_entities.task import RealEntities, rows
 
 TOWNS = ("Malport", "Kel", "Bren", "Tor", "Ivo", "Ada", "Union", "Mal", "Port", "Elk", "Orm", "Usk")
@@ -98,7 +98,7 @@ def test_a_run_whose_model_cannot_be_asked_is_bad_input(tmp_path, monkeypatch):
     def refuses(task, track):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("benchmark.cli._survey", refuses)
+    monkeypatch.setattr("benchmark.cli.knowledge.survey_with_progress", refuses)
     words = ["run", "--model", str(tmp_path / "Tiny"), "--task", "real_entities_small", "--method", "npo"]
     done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])
     assert done.exit_code == 2
@@ -168,7 +168,9 @@ def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(tm
 
 def test_a_limit_is_one_for_the_harness_too(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr("benchmark.evaluation.general.run_harness", lambda s, group, limit: asked.append(limit) or [])
+    monkeypatch.setattr(
+        "benchmark.evaluation.general_utility.run_harness", lambda s, group, limit: asked.append(limit) or []
+    )
     evaluate(str(tmp_path / "Tiny"), "custom", limit=2, harness="palimpsest")
     assert asked == [2]
     with pytest.raises(BadInput, match="did you mean palimpsest"):

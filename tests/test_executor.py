@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.executors.local import LocalExecutor
+from benchmark.execution.local import LocalExecutor
 from benchmark.models.tracks import CONTROLLED
-from benchmark.planning import Job, Variant
+from benchmark.pipeline.plan import Job
+from benchmark.pipeline.variant import Variant
 
 
 def job(name, needs=(), kind="cell"):

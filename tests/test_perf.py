@@ -3,7 +3,7 @@
 import torch
 from models import tiny_model, tiny_tokenizer
 
-from benchmark.perf import measure
+from benchmark.tools.perf import measure
 
 
 def test_every_backend_and_precision_has_its_rows(tmp_path):

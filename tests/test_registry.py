@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import registry
+from benchmark.core import registry
+from benchmark.core.method import Method, create, source_hash
 from benchmark.errors import BadInput
-from benchmark.method import Method, create, source_hash
 
 OUTSIDE = '''
 from benchmark.api import GradientMethod, register_method

@@ -7,16 +7,17 @@ from models import tiny_model, tiny_tokenizer
 from rich.console import Console
 
 from benchmark.attacks import ATTACKS
-from benchmark.evaluation import general
-from benchmark.evaluation.harness import HarnessItem
+from benchmark.evaluation import general_utility as general
+from benchmark.evaluation.lm_eval_adapter import HarnessItem
+from benchmark.models.artifacts import ArtefactStore
 from benchmark.models.pretrained import source_of
-from benchmark.models.store import ArtefactStore
-from benchmark.planning import Planner
+from benchmark.pipeline.execute import execute
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.suite import Suite
 from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
-from benchmark.report import print_standings
-from benchmark.running import Workplace, execute
-from benchmark.suite import Suite
+from benchmark.reports.terminal import print_standings
 from leaderboard.build import build_site
 
 TOWNS = ("Malport", "Kel", "Bren", "Tor", "Ivo", "Ada", "Union", "Mal", "Port", "Elk", "Orm", "Usk")

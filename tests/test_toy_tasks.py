@@ -10,24 +10,26 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmark import registry
 from benchmark.api import Document, Example, Task, TaskData, documents_about, examples_about, first_prompts, passages
-from benchmark.checkpoints import Checkpoints
+from benchmark.core import registry
+from benchmark.data.world.examples import retain_splits
 from benchmark.errors import BadInput
 from benchmark.metrics.stages import sort_of
 from benchmark.models.controlled import ControlledModels, load
 from benchmark.models.tracks import track_named
-from benchmark.planning import Planner, Variant
+from benchmark.pipeline.checkpoints import Checkpoints
+from benchmark.pipeline.execute import execute
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.suite import MethodEntry, Suite
+from benchmark.pipeline.unlearn import Bench, unlearn
+from benchmark.pipeline.variant import Variant
 from benchmark.records.samples import samples_to_bytes, sha256
 from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
-from benchmark.report import print_task, published_standings
-from benchmark.running import Workplace, execute
+from benchmark.reports.terminal import print_task, published_standings
+from benchmark.runtime.stopwatch import Stopwatch
 from benchmark.statistics import findings
-from benchmark.stopwatch import Stopwatch
-from benchmark.suite import MethodEntry, Suite
-from benchmark.unlearning import Bench, unlearn
-from benchmark.world.examples import retain_splits
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.sentences import is_extractable, is_sentence
-from benchmark.words import folded, pieces, words
+from benchmark.core.answer_form import is_extractable, is_sentence
+from benchmark.core.words import folded, pieces, words
 
 RLM, LRM, ZWNJ, SOFT_HYPHEN = "\u200f", "\u200e", "\u200c", "\u00ad"
 many = settings(max_examples=300, deadline=None, derandomize=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
-from benchmark.data import Example
+from benchmark.core.examples import Example
 from benchmark.models.tracks import Track
 
 

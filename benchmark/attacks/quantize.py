@@ -10,7 +10,7 @@ import torch
 from transformers.pytorch_utils import Conv1D
 
 from benchmark.attacks.base import ATTACKS
-from benchmark.data import Example
+from benchmark.core.examples import Example
 from benchmark.models.tracks import Track
 
 GROUP = 64

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from benchmark.attacks.base import ATTACKS
-from benchmark.data import Example, Meter, Pair
+from benchmark.core.examples import Example, Pair
+from benchmark.core.request import Meter
 from benchmark.models.tracks import Track
+from benchmark.tokens.batches import collate
+from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import answer_nll, collate
 
 SHARE_OF_BUDGET = 1 / 4  # of the track's steps
 

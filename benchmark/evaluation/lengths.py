@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmark.data import Example, Pair
+from benchmark.core.examples import Example, Pair
 from benchmark.errors import BadInput
-from benchmark.evaluation.examine import pairs_of, prefixes, prompts_of
-from benchmark.evaluation.generation import GenerationSettings
+from benchmark.evaluation.outputs import pairs_of, prefixes, prompts_of
+from benchmark.inference.generation import GenerationSettings
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
-from benchmark.training.prompts import encode_pair, encode_prompt, encode_text
+from benchmark.tokens.prompts import encode_pair, encode_prompt, encode_text
 
 
 def positions_needed(

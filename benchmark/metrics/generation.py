@@ -13,11 +13,11 @@ import regex
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 
+from benchmark.core.answer_form import SENTENCE
+from benchmark.core.words import words
 from benchmark.metrics.base import BOTH, Metric, register
 from benchmark.metrics.sample import SAMPLES, SCORED, Sample, sampled
 from benchmark.metrics.stages import ON_THE_WAY
-from benchmark.sentences import SENTENCE
-from benchmark.words import words
 
 KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
 REMEMBERED = 1 << 16  # texts: models say the same things over and over
@@ -56,7 +56,7 @@ _OF_OTHER_SCRIPTS = regex.compile(r"(?V1)[[\p{L}--[\p{Latin}\p{Common}]][\p{Nd}-
 
 @lru_cache(REMEMBERED)
 def normalize(text: str) -> str:
-    """The words of a text in any script, folded, with single spaces (`benchmark.words`)."""
+    """The words of a text in any script, folded, with single spaces (`benchmark.core.words`)."""
     return " ".join(words(text))
 
 

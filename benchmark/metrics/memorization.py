@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from benchmark.core.answer_form import EXTRACTABLE
+from benchmark.core.words import pieces
 from benchmark.metrics.base import BOTH, TEXT, Aggregate, Draws, Metric, register
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY
-from benchmark.sentences import EXTRACTABLE
-from benchmark.words import pieces
 
 PERCENTILE = 0.95
 

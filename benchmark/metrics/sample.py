@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmark.sentences import EXTRACTABLE, SENTENCE, is_extractable, is_sentence
+from benchmark.core.answer_form import EXTRACTABLE, SENTENCE, is_extractable, is_sentence
 
 FloatArray = np.ndarray
 # Features: log-probabilities in standard deviations; a score given elsewhere; so many answers drawn at temperature 1.

@@ -15,11 +15,11 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from benchmark.core.answer_form import EXTRACTABLE, SENTENCE
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Draws, Metric
 from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, model_utility
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE, fraction_of
-from benchmark.sentences import EXTRACTABLE, SENTENCE
 
 ALL = "all"
 

@@ -1,8 +1,8 @@
 """Models: the artefact store, the controlled track's pretraining, pretrained models, targets and oracles."""
 
+from benchmark.models.artifacts import ArtefactStore
 from benchmark.models.controlled import ControlledModels
 from benchmark.models.pretrained import PretrainedModels
-from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import ControlledTrack, Track
 
 Models = ControlledModels | PretrainedModels

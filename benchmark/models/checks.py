@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from jinja2 import TemplateError
 
-from benchmark.data import Pair
+from benchmark.core.examples import Pair
 from benchmark.errors import BadInput
-from benchmark.training.prompts import closing_id
-from benchmark.training.sequences import answer_logits, collate
+from benchmark.tokens.batches import collate
+from benchmark.tokens.losses import answer_logits
+from benchmark.tokens.prompts import closing_id
 
 TOLERANCE = 1e-3  # nats between the suite's pass and the model's own, in float32
 # Questions and answers that begin alike and differ in length, so that batches have padding, and trees branches.

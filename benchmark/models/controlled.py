@@ -19,13 +19,17 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers import models as token_models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from benchmark.data import Document, Meter, Pair, fingerprint
+from benchmark.core.examples import Pair
+from benchmark.core.hashing import fingerprint
+from benchmark.core.request import Meter
+from benchmark.core.task_data import Document
+from benchmark.data.world import World, base_corpus
+from benchmark.models.artifacts import ArtefactStore
 from benchmark.models.loading import load_model
-from benchmark.models.store import ArtefactStore
 from benchmark.models.tracks import ControlledTrack, Training
+from benchmark.tokens.batches import Batch, collate
+from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import Batch, answer_nll, collate
-from benchmark.world import World, base_corpus
 
 RECIPE_VERSION = 1  # raise it when this file trains models differently
 LONG = 80  # characters: a batch holds as many as `size` documents of this length, but never more than `size`

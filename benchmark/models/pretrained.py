@@ -15,18 +15,22 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from benchmark.data import Document, Meter, Pair, fingerprint
+from benchmark.core.examples import Pair
+from benchmark.core.hashing import fingerprint
+from benchmark.core.request import Meter
+from benchmark.core.task_data import Document
+from benchmark.data.knowledge import Pretrained
 from benchmark.errors import BadInput
-from benchmark.ground import Pretrained
-from benchmark.hub import SECONDS, hub_answers
+from benchmark.models.artifacts import ArtefactStore
 from benchmark.models.checks import fit
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
-from benchmark.models.loading import computing_for, load_model, load_tokenizer
-from benchmark.models.store import ArtefactStore
+from benchmark.models.loading import load_model, load_tokenizer
+from benchmark.models.placement import computing_for
 from benchmark.models.tracks import PretrainedTrack, track_named
 from benchmark.records.schema import DEVELOPMENT_SUFFIX
+from benchmark.runtime.hub import SECONDS, hub_answers
+from benchmark.tokens.batches import collate
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import collate
 
 FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when models are converted or tuned differently
 CHECKPOINTED = 500_000_000  # parameters from which activations cost more memory than a third more computing is worth

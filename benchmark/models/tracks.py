@@ -6,10 +6,11 @@ import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmark.data import Budget, fingerprint
+from benchmark.core.hashing import fingerprint
+from benchmark.core.registry import lookup
+from benchmark.core.request import Budget
 from benchmark.errors import BadInput
 from benchmark.records.schema import DEVELOPMENT_SUFFIX
-from benchmark.registry import lookup
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.data import fingerprint
+from benchmark.core.hashing import fingerprint
 
 EVALUATION_VERSION = 2  # raise it when the same cell would be trained, looked at or attacked differently
 

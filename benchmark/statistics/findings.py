@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.metrics.values import ALL
-from benchmark.statistics.courses import AREA, BASELINE, KNOWLEDGE, LOST, STEPS
 from benchmark.statistics.ranking import Standings
+from benchmark.statistics.trajectories import AREA, BASELINE, KNOWLEDGE, LOST, STEPS
 
 REFERENCES = ("target", "oracle")
 AT_LEVEL = (STEPS, LOST, "outliers", "mia_unlearned")

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.statistics.bootstrap import REPLICATES, interval
-from benchmark.statistics.courses import contrast_rows, course_rows, level_rows, rival_rows
+from benchmark.statistics.continual import request_rows
 from benchmark.statistics.misalignment import misalignment_rows
-from benchmark.statistics.requests import request_rows
 from benchmark.statistics.summaries import summary_rows
 from benchmark.statistics.tables import (
     COLUMNS,
@@ -23,6 +22,7 @@ from benchmark.statistics.tables import (
     uninformative_rows,
     variant_rows,
 )
+from benchmark.statistics.trajectories import contrast_rows, course_rows, level_rows, rival_rows
 from benchmark.statistics.variants import VariantScores, score_variant
 
 PLACE, SPREAD = ("track", "task", "variant"), ("value", "low", "high")

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from benchmark.core.answer_form import SENTENCE
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import summaries
-from benchmark.sentences import SENTENCE
 
 Place = tuple[str, str, str]
 

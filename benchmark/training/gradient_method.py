@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
-from benchmark.data import Pair, Request
-from benchmark.method import Method, with_parameters
+from benchmark.core.examples import Pair
+from benchmark.core.method import Method, with_parameters
+from benchmark.core.request import Request
+from benchmark.core.words import pieces
+from benchmark.tokens.batches import Batch, collate, reads_trees
+from benchmark.tokens.losses import answer_logits, answer_nll
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import Batch, answer_logits, answer_nll, collate, reads_trees
-from benchmark.words import pieces
 
 TREE_PAIRS = 16  # sequences of a tree, whose cost grows with the square of their tokens
 

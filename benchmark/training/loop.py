@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from benchmark.data import Meter
+from benchmark.core.request import Meter
 from benchmark.training.lora import adapt, merge
 
 Batch = TypeVar("Batch")

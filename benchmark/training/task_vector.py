@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from benchmark.data import Pair, Request
+from benchmark.core.examples import Pair
+from benchmark.core.request import Request
+from benchmark.tokens.batches import Batch, collate
+from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
-from benchmark.training.sequences import Batch, answer_nll, collate
 
 
 def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float, scale: float, lora: bool = False):

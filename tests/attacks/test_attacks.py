@@ -11,9 +11,11 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from benchmark.attacks import ATTACKS
 from benchmark.attacks.quantize import round_to_nearest
 from benchmark.attacks.relearn import halves
-from benchmark.data import Budget, Example, Pair
+from benchmark.core.examples import Example, Pair
+from benchmark.core.request import Budget
 from benchmark.models.tracks import CONTROLLED, SMOLLM2
-from benchmark.training.sequences import answer_nll, collate
+from benchmark.tokens.batches import collate
+from benchmark.tokens.losses import answer_nll
 
 FORGET = [Example(f"{p}.{i}", p, f"Question {i} about {p}?", f"Answer {i}") for p in "abcd" for i in range(3)]
 

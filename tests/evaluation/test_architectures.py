@@ -7,14 +7,15 @@ import torch
 from models import tiny_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from benchmark.data import Pair
+from benchmark.core.examples import Pair
 from benchmark.errors import BadInput
-from benchmark.evaluation.generation import generate
-from benchmark.evaluation.scoring import score_pairs
+from benchmark.inference.generation import generate
+from benchmark.inference.scoring import score_pairs
 from benchmark.models.checks import fit
+from benchmark.tokens.batches import collate
+from benchmark.tokens.losses import answer_nll
+from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_pair, encode_prompt
 from benchmark.training.lora import adapt, merge
-from benchmark.training.prompts import PLAIN_TEMPLATE, encode_pair, encode_prompt
-from benchmark.training.sequences import answer_nll, collate
 
 SMALL = {
     "vocab_size": len(tiny_tokenizer()),

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmark.evaluation.degrees import degrees, strata_of, with_strata
+from benchmark.evaluation.reference_strata import degrees, strata_of, with_strata
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import pytest
 import torch
 from models import tiny_model, tiny_tokenizer
 
-from benchmark.data import Example, Pair
-from benchmark.evaluation.examine import examine, prefixes
-from benchmark.evaluation.generation import GenerationSettings
-from benchmark.evaluation.scoring import score_pairs
-from benchmark.evaluation.subjects import ConstantSubject, ModelSubject, subject_of, weights_of
-from benchmark.method import ConstantAnswers
+from benchmark.core.examples import Example, Pair
+from benchmark.core.method import ConstantAnswers
+from benchmark.evaluation.outputs import examine, prefixes
+from benchmark.inference.generation import GenerationSettings
+from benchmark.inference.predictors import ConstantSubject, ModelSubject, subject_of, weights_of
+from benchmark.inference.scoring import score_pairs
 from benchmark.metrics.stages import budget_stage
-from benchmark.training.prompts import encode_pair
+from benchmark.tokens.prompts import encode_pair
 
 SETTINGS = GenerationSettings(max_new_tokens=6)
 PAIRS = [Pair("Where was Ada born?", "Malport"), Pair("Ivo", "Bren Union"), Pair("Ivo Tor works for", "x")]

@@ -14,10 +14,10 @@ import torch
 from models import tiny_model, tiny_tokenizer
 
 from benchmark.errors import BadInput
-from benchmark.evaluation import harness
-from benchmark.evaluation.harness import GROUPS, LOCAL_TASKS, HarnessItem, run_harness, subject_lm, task_manager
-from benchmark.evaluation.harness_tasks import make_arithmetic
-from benchmark.evaluation.scoring import AnswerScores
+from benchmark.evaluation import lm_eval_adapter as harness
+from benchmark.evaluation.lm_eval_adapter import GROUPS, LOCAL_TASKS, HarnessItem, run_harness, subject_lm, task_manager
+from benchmark.evaluation.lm_eval_tasks import make_arithmetic
+from benchmark.inference.scoring import AnswerScores
 
 ITEMS = {"facts": 158, "grammar": 139, "arithmetic": 64, "completions": 80}
 SIGNS = {"+": operator.add, "-": operator.sub, "times": operator.mul, "/": operator.truediv}

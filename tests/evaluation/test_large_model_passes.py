@@ -6,12 +6,12 @@ import pytest
 import torch
 from models import tiny_model, tiny_tokenizer
 
-from benchmark.data import Pair
-from benchmark.evaluation import scoring
-from benchmark.evaluation.generation import generate
-from benchmark.evaluation.scoring import score_pairs, trees_of
-from benchmark.evaluation.subjects import ModelSubject
-from benchmark.training.prompts import PLAIN_TEMPLATE, encode_pair, encode_prompt
+from benchmark.core.examples import Pair
+from benchmark.inference import scoring
+from benchmark.inference.generation import generate
+from benchmark.inference.predictors import ModelSubject
+from benchmark.inference.scoring import score_pairs, trees_of
+from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_pair, encode_prompt
 
 QUESTIONS = ["Where was Ada Kel born?", "Ivo", "Who pays Ivo Tor and Ada?", "Where was Ada Kel seen?"]
 PAIRS = [Pair(question, answer) for question in QUESTIONS for answer in ("Malport", "Bren Union")]

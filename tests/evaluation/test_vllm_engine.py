@@ -18,18 +18,18 @@ import torch
 from models import tiny_tokenizer
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
+from benchmark.core.registry import task_named
 from benchmark.errors import BadInput
-from benchmark.evaluation import subjects
-from benchmark.evaluation.generation import generate
-from benchmark.evaluation.harness import run_harness
-from benchmark.evaluation.subjects import subject_of
-from benchmark.evaluation.vllm_engine import EngineDied, Engines, VllmEngine, architecture_of, vllm_installed
+from benchmark.evaluation.lm_eval_adapter import run_harness
+from benchmark.inference import predictors as subjects
+from benchmark.inference.generation import generate
+from benchmark.inference.predictors import subject_of
+from benchmark.inference.vllm_engine import EngineDied, Engines, VllmEngine, architecture_of, vllm_installed
 from benchmark.models import ControlledModels
-from benchmark.models.store import ArtefactStore
+from benchmark.models.artifacts import ArtefactStore
 from benchmark.models.tracks import CONTROLLED, Training
-from benchmark.registry import task_named
+from benchmark.tokens.prompts import encode_prompt, token_ids
 from benchmark.training.lora import adapt
-from benchmark.training.prompts import encode_prompt, token_ids
 
 pytestmark = [
     pytest.mark.vllm,

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.metrics.values import ALL
 from benchmark.records.schema import ORACLE, TARGET
-from benchmark.statistics.courses import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
+from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.cards import card_of, rendered
 from leaderboard.course_plots import course_plots
 from leaderboard.strata_plots import is_geometric, is_numeric, stratum_plots

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark.metrics.stages import budget_stage, fraction_of, request_of, request_stage, sort_of
-from benchmark.unlearning import BUDGET_POINTS
+from benchmark.pipeline.unlearn import BUDGET_POINTS
 
 
 @pytest.mark.parametrize("fraction", [*BUDGET_POINTS, 0.01, 1.0])

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from benchmark.data import fingerprint
+from benchmark.core.hashing import fingerprint
 from benchmark.records.identity import Identity
 
 EXAMPLE = Identity(

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -425,3 +427,14 @@ def test_on_the_way_too_a_method_is_measured_on_the_questions_of_the_target(few,
 def test_unreadable_records_do_not_make_their_samples_orphans(few):
     truncated(few)
     assert [f.check for f in findings(few)] == ["schema"]
+
+
+def test_the_command_that_validates_needs_no_torch(results):
+    """So that whoever checks a submission installs no engine, and waits for none."""
+    code = (
+        "import sys; from benchmark.cli import app\n"
+        f"app(['validate', {str(results.root)!r}], standalone_mode=False)\n"
+        "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout

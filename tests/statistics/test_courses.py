@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmark.metrics.stages import budget_stage, request_stage
-from benchmark.statistics.courses import (
+from benchmark.statistics.continual import request_rows
+from benchmark.statistics.trajectories import (
     AREA,
     LOST,
     ORACLE_LEVEL,
@@ -21,7 +22,6 @@ from benchmark.statistics.courses import (
     spread,
     value_at,
 )
-from benchmark.statistics.requests import request_rows
 from benchmark.statistics.variants import Run, VariantScores
 
 PLACE = ("toy", "towns", "low")

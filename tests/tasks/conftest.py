@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-import benchmark.ground as ground_module
+import benchmark.data.files as files_module
 from benchmark.api import Pretrained, local_file
-from benchmark.ground import DATA_VARIABLE
+from benchmark.data.files import DATA_VARIABLE
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def development(ground):
 @pytest.fixture(autouse=True)
 def reachable_hub(monkeypatch):
     """Tests put something of their own in the place of what loads from a hub."""
-    monkeypatch.setattr(ground_module, "hub_answers", lambda: True)
+    monkeypatch.setattr(files_module, "hub_answers", lambda: True)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from benchmark.data import TaskData
+from benchmark.core.task_data import TaskData
 from benchmark.errors import BadInput
 from tasks.custom.rows import FEWEST, LISTS, TEXTS
 from tasks.custom.task import Custom

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchmark.data import to_examples
+from benchmark.core.examples import to_examples
 from benchmark.errors import BadInput
 from tasks.custom.task import Custom
 

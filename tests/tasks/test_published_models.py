@@ -6,11 +6,11 @@ from pydantic import ValidationError
 from test_tofu import data  # noqa: F401 (a fixture)
 
 from benchmark.errors import BadInput
+from benchmark.models.artifacts import ArtefactStore, made_of
 from benchmark.models.pretrained import PretrainedModels
-from benchmark.models.store import ArtefactStore, made_of
-from benchmark.planning import Planner
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.suite import Suite
 from benchmark.records.store import ResultStore
-from benchmark.suite import Suite
 
 NAMES = ("base", "full", "without", "without-too")
 

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from benchmark.data import EVALUATED_SPLITS
+from benchmark.core.examples import EVALUATED_SPLITS
+from benchmark.data.knowledge import Pretrained
 from benchmark.errors import BadInput
-from benchmark.ground import Pretrained
-from benchmark.training.prompts import LEAD
+from benchmark.tokens.prompts import LEAD
 from tasks.real_entities.task import (
     BUCKETS,
     GENERAL_RELATIONS,

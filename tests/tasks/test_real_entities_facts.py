@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.ground import Pretrained
+from benchmark.data.knowledge import Pretrained
 from tasks.real_entities import make_facts
 from tasks.real_entities.make_facts import COLUMNS, NEEDED, Row, folded, gives_away, main, split, with_buckets
 from tasks.real_entities.task import RealEntities, RealEntitiesSmall

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.data import to_examples
+from benchmark.core.examples import to_examples
 from benchmark.errors import BadInput
 from tasks.real_world.names import names_person, renamed
 from tasks.real_world.task import FORGET, NEIGHBOURS, PERTURBED, REHEARSED, RealWorld, rows

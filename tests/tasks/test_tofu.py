@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from benchmark.errors import BadInput
-from benchmark.evaluation.examine import examine
-from benchmark.evaluation.generation import GenerationSettings
-from benchmark.evaluation.scoring import AnswerScores
+from benchmark.evaluation.outputs import examine
+from benchmark.inference.generation import GenerationSettings
+from benchmark.inference.scoring import AnswerScores
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import example_frame, metric_values
 from tasks.tofu.authors import REVISION

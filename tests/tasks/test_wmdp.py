@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.data import to_examples
+from benchmark.core.examples import to_examples
 from benchmark.errors import BadInput
 from tasks.wmdp.task import CORPORA, FORGOTTEN, GATED, QUESTIONS, WORDS, Wmdp
 

@@ -9,23 +9,16 @@ from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, trainer
 from tokenizers import models as token_models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from benchmark.data import Pair
+from benchmark.core.examples import Pair
 from benchmark.errors import BadInput
-from benchmark.evaluation.generation import generate
-from benchmark.evaluation.scoring import score_pairs
-from benchmark.evaluation.subjects import ConstantSubject, ModelSubject
+from benchmark.inference.generation import generate
+from benchmark.inference.predictors import ConstantSubject, ModelSubject
+from benchmark.inference.scoring import score_pairs
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
 from benchmark.models.checks import fit
-from benchmark.training.prompts import (
-    LEAD,
-    PLAIN_TEMPLATE,
-    closing_id,
-    encode_pair,
-    encode_prompt,
-    stop_ids,
-)
-from benchmark.training.sequences import collate
+from benchmark.tokens.batches import collate
+from benchmark.tokens.prompts import LEAD, PLAIN_TEMPLATE, closing_id, encode_pair, encode_prompt, stop_ids
 
 FACTS = {"Where was Ada born?": "Malport", "Where was Ivo born?": "Bren Union", "Who pays Ada?": "Kel"}
 PAIRS = [Pair(question, answer) for question, answer in FACTS.items()]

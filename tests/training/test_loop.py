@@ -4,8 +4,8 @@ import pytest
 import torch
 from models import tiny_model
 
-from benchmark.data import BudgetExceeded, Meter
-from benchmark.models.loading import computing_for, looking_at
+from benchmark.core.request import BudgetExceeded, Meter
+from benchmark.models.placement import computing_for, looking_at
 from benchmark.models.tracks import PretrainedTrack
 from benchmark.training.loop import Schedule, train
 

@@ -7,12 +7,14 @@ import pytest
 import torch
 from models import tiny_model, tiny_tokenizer
 
-from benchmark.data import Budget, Pair, Request
-from benchmark.method import ConstantAnswers, create
-from benchmark.registry import method_named, methods
+from benchmark.core.examples import Pair
+from benchmark.core.method import ConstantAnswers, create
+from benchmark.core.registry import method_named, methods
+from benchmark.core.request import Budget, Request
+from benchmark.tokens.batches import collate
+from benchmark.tokens.losses import answer_nll
 from benchmark.training.gradient_method import GradientMethod
 from benchmark.training.lora import adapt, merge, merged
-from benchmark.training.sequences import answer_nll, collate
 
 FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union")]
 RETAIN = [Pair("Where was Ivo born?", "Tor"), Pair("Who pays Ada?", "Kel Works")]

@@ -7,13 +7,15 @@ import pytest
 import torch
 from models import tiny_model, tiny_tokenizer
 
-from benchmark.data import Budget, BudgetExceeded, Meter, Pair, Request
-from benchmark.method import create
-from benchmark.registry import method_named
+from benchmark.core.examples import Pair
+from benchmark.core.method import create
+from benchmark.core.registry import method_named
+from benchmark.core.request import Budget, BudgetExceeded, Meter, Request
+from benchmark.tokens.batches import collate
+from benchmark.tokens.losses import answer_nll, kl_from_uniform
+from benchmark.tokens.prompts import encode_pair
 from benchmark.training.gradient_method import GradientMethod
 from benchmark.training.loop import Schedule, train
-from benchmark.training.prompts import encode_pair
-from benchmark.training.sequences import answer_nll, collate, kl_from_uniform
 
 FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union, he says"), Pair("Kel", "Tor")]
 RETAIN = [Pair("Where was Ivo born?", "Tor"), Pair("Who pays Ada?", "Kel Works")]

@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from benchmark.data import Document
+from benchmark.core.registry import task_named
+from benchmark.core.task_data import Document
+from benchmark.data.world import World, base_corpus
 from benchmark.models.controlled import LENGTH_POOL, LONG, batches_of, reading
 from benchmark.models.tracks import CONTROLLED
-from benchmark.registry import task_named
-from benchmark.world import World, base_corpus
 
 
 def document(name, reads=None, length=20, prompt=True):

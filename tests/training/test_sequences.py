@@ -4,8 +4,10 @@ import pytest
 import torch
 from models import tiny_model, tiny_tokenizer
 
-from benchmark.data import Pair
-from benchmark.training.sequences import IGNORED, answer_nll, collate, encode_pair
+from benchmark.core.examples import Pair
+from benchmark.tokens.batches import IGNORED, collate
+from benchmark.tokens.losses import answer_nll
+from benchmark.tokens.prompts import encode_pair
 
 PAIRS = [
     Pair("Question: Where was Ada Kel born? Answer:", "Malport"),

@@ -7,9 +7,11 @@ import torch
 from models import tiny_tokenizer
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig, Olmo2Config, Qwen2Config
 
-from benchmark.data import Pair
-from benchmark.training.prompts import LEAD, PLAIN_TEMPLATE, encode_pair, encode_prompt, encode_text
-from benchmark.training.sequences import TREE_ARCHITECTURES, Tree, answer_logits, answer_nll, collate, padded, tree
+from benchmark.core.examples import Pair
+from benchmark.tokens.batches import TREE_ARCHITECTURES, collate, padded
+from benchmark.tokens.losses import answer_logits, answer_nll
+from benchmark.tokens.prefix_tree import Tree, tree
+from benchmark.tokens.prompts import LEAD, PLAIN_TEMPLATE, encode_pair, encode_prompt, encode_text
 
 SMALL = {
     "vocab_size": len(tiny_tokenizer()),

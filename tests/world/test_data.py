@@ -3,20 +3,12 @@
 import pytest
 from datasets import DatasetDict
 
-from benchmark.data import (
-    EVALUATED_SPLITS,
-    Budget,
-    Document,
-    Example,
-    Pair,
-    Request,
-    TaskData,
-    fingerprint,
-    to_dataset,
-    to_examples,
-)
-from benchmark.registry import task_named
-from benchmark.world import World
+from benchmark.core.examples import EVALUATED_SPLITS, Example, Pair, to_dataset, to_examples
+from benchmark.core.hashing import fingerprint
+from benchmark.core.registry import task_named
+from benchmark.core.request import Budget, Request
+from benchmark.core.task_data import Document, TaskData
+from benchmark.data.world import World
 
 EXAMPLE = Example("e1", "p1", "Q?", "A", ("P?",), ("B", "C"), ("a",), {"frequency": "4"})
 

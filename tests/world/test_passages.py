@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from benchmark.data.world import World
+from benchmark.data.world.passages import MOST_WORDS, passages
 from benchmark.models.controlled import train_tokenizer
-from benchmark.world import World
-from benchmark.world.passages import MOST_WORDS, passages
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from benchmark.registry import task_named
-from benchmark.world import World, base_corpus, documents_about, held_out_wordings, trained_wordings
-from benchmark.world.generator import PERSON_RELATIONS
-from benchmark.world.wordings import QUESTIONS, STATEMENTS
+from benchmark.core.registry import task_named
+from benchmark.data.world import World, base_corpus, documents_about, held_out_wordings, trained_wordings
+from benchmark.data.world.generator import PERSON_RELATIONS
+from benchmark.data.world.wordings import QUESTIONS, STATEMENTS
 
 VARIANTS = [("fictitious", ""), ("frequency", "low"), ("frequency", "mid"), ("frequency", "high")]
 

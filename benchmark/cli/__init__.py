@@ -1,0 +1,13 @@
+"""The command line, a file for each group of commands."""
+
+import sys
+
+from benchmark.cli import machine_commands, model_commands, result_commands, run_commands
+from benchmark.cli.terminal import app
+
+__all__ = ["app", "machine_commands", "main", "model_commands", "result_commands", "run_commands"]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(app())

@@ -1,0 +1,91 @@
+"""Commands about what is installed and how fast the machine is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from benchmark.cli.terminal import app, console, errors, plainly
+
+
+@app.command("list")
+@plainly
+def list_command() -> None:
+    """Suites, tracks, tasks, methods, metrics and attacks."""
+    from benchmark.attacks import ATTACKS
+    from benchmark.core.registry import methods
+    from benchmark.metrics import METRICS
+    from benchmark.models.tracks import all_tracks
+    from benchmark.pipeline.selection import known_task_names
+    from benchmark.pipeline.suite import load_suite, suite_files
+
+    def show(title: str, rows: Sequence[tuple[str, ...]]) -> None:
+        table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table, "")
+
+    show("suites", [(name, load_suite(name).description) for name in suite_files()])
+    show("tracks", [(t.name, t.description) for t in all_tracks()])
+    show("tasks", [(name,) for name in known_task_names()])
+    show("methods", [(name, cls.family, _sees(cls), _first_line(cls)) for name, cls in methods().items()])
+    show("metrics", [(m.id, m.unit, m.description) for m in METRICS.values()])
+    show("attacks", [(a.name, a.source) for a in ATTACKS.values()])
+
+
+def _sees(cls) -> str:
+    return "sees " + (", ".join(sorted(cls.sees)) or "nothing")
+
+
+def _first_line(cls: type) -> str:
+    return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+@app.command()
+@plainly
+def perf(
+    model: Annotated[
+        str, typer.Option("--model", help="A folder, org/name@revision, or a track's name.")
+    ] = "smollm2-135m",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer points.")] = False,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file.")] = None,
+) -> None:
+    """Measures generation, scoring and training here, against the machine's own peak, and the reuse of an engine."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from benchmark.models.pretrained import models_named
+    from benchmark.tools.perf import measure
+
+    folder = models_named(model).base()
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True) as progress:
+        bar = progress.add_task("measuring", total=None)
+        rows = measure(folder, lambda said: progress.update(bar, description=said), quick)
+    table = Table(*rows.columns, box=SIMPLE_HEAD)
+    for row in rows.to_dict("records"):
+        share = "" if pd.isna(row["share_of_peak"]) else f"{row['share_of_peak']:.1%}"
+        first = (str(row[name]) for name in ("what", "backend", "precision", "batch"))
+        table.add_row(*first, f"{row['value']:.4g}", row["unit"], share)
+    console.print(table)
+    if csv:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        rows.to_csv(csv, index=False)
+
+
+@app.command()
+@plainly
+def doctor() -> None:
+    """Says what is installed, what the machine is, what will not run and how to get it."""
+    from benchmark.models.artifacts import ArtefactStore
+    from benchmark.tools.doctor import examine_machine
+
+    table = Table("what", "found", "to do")
+    findings = examine_machine(ArtefactStore().home)
+    for finding in findings:
+        table.add_row(finding.what, finding.found, finding.remedy or "[green]ok[/]")
+    console.print(table)

@@ -1,0 +1,96 @@
+"""Commands that read records: validate, export, report, site."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+
+from benchmark.cli.options import RESULTS, SITE, ResultsOption
+from benchmark.cli.selection import Selection, planned_of
+from benchmark.cli.terminal import app, console, errors, plainly
+from benchmark.errors import BadInput
+
+
+@app.command()
+@plainly
+def validate(
+    results: Annotated[Path, typer.Argument(help="Folder of the records.")] = RESULTS,
+    suite: Annotated[str | None, typer.Option("--suite", help="Also require every record of this suite.")] = None,
+) -> None:
+    """Checks schema, hashes and references, and recomputes every value from its samples."""
+    from rich.progress import Progress
+
+    from benchmark.records.store import ResultStore
+    from benchmark.records.validation import Folder
+    from benchmark.records.validation import validate as validate_folder
+
+    folder = Folder(ResultStore(results))
+    if not folder.records and not folder.unreadable:
+        raise BadInput(f"{results}: no records")
+    with Progress(console=errors, transient=True) as progress:
+        bar = progress.add_task("recomputing", total=len(folder.records))
+        findings = validate_folder(folder, lambda done: progress.update(bar, completed=done))
+    for finding in findings:
+        errors.print(str(finding), markup=False, soft_wrap=True)
+    if suite:  # what a suite has needs the engine, what a record says does not
+        from benchmark.pipeline.plan import require_finished
+
+        require_finished(planned_of(Selection(suite), results, False))
+    if findings:
+        errors.print(f"palimpsest: {len(findings)} findings in {results}", soft_wrap=True)
+        raise typer.Exit(2)
+    values = sum(len(record.values) for record in folder.records.values())
+    console.print(f"{len(folder.records)} records valid, {values} values recomputed from their samples")
+
+
+@app.command()
+@plainly
+def export(
+    out: Annotated[Path, typer.Option("--out", help="A .csv or .parquet file.")],
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Writes every value, axis and score as one long table."""
+    from benchmark.reports.terminal import published_standings
+
+    writers: dict[str, Callable] = {
+        ".csv": lambda frame: partial(frame.to_csv, index=False),
+        ".parquet": lambda frame: partial(frame.to_parquet, index=False),
+    }
+    if out.suffix not in writers:
+        raise BadInput(f"{out}: the name must end in .csv or .parquet")
+    frame: pd.DataFrame = published_standings(results).table
+    out.parent.mkdir(parents=True, exist_ok=True)
+    writers[out.suffix](frame)(out)
+    console.print(f"{len(frame)} rows in {out}")
+
+
+@app.command()
+@plainly
+def report(
+    task: Annotated[str, typer.Argument(help="A task's name, as `frequency`.")],
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Says what the records hold about one task: what is left, at which cost, on the way and at the end."""
+    from benchmark.reports.terminal import print_task
+
+    print_task(task, results, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
+
+
+@app.command()
+@plainly
+def site(
+    results: ResultsOption = RESULTS,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the pages.")] = SITE,
+) -> None:
+    """Renders the leaderboard as static pages."""
+    build = importlib.import_module("leaderboard.build")  # the pages are no part of the engine
+    page = build.build_site(results, out)
+    console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)

@@ -1,0 +1,96 @@
+"""From what the command line names to a plan."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.cli.knowledge import try_survey
+from benchmark.cli.terminal import console, errors
+from benchmark.data.files import DATA_VARIABLE
+from benchmark.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the command line names of a suite; questions of one's own have a suite of theirs."""
+
+    suite: str | None = None
+    tracks: list[str] | None = None
+    models: list[str] | None = None
+    tasks: list[str] | None = None
+    methods: list[str] | None = None
+    seeds: list[int] | None = None
+    backend: str | None = None
+    precision: str | None = None
+    own_questions: bool = False
+
+    @property
+    def suite_name(self) -> str:
+        return self.suite or ("custom" if self.own_questions else "quick")
+
+
+def planned_of(chosen: Selection, out: Path, force: bool, ask: bool = False):
+    """The plan of what was chosen; with `ask`, models that nobody has asked yet what they know are asked first."""
+    from benchmark.inference.vllm_engine import require_backend
+    from benchmark.models.artifacts import ArtefactStore
+    from benchmark.pipeline.planner import Planner
+    from benchmark.pipeline.selection import restrict
+    from benchmark.pipeline.suite import load_suite
+    from benchmark.records.store import ResultStore
+
+    tracks = [*(chosen.tracks or []), *(chosen.models or [])]
+    suite, seeds = restrict(
+        load_suite(chosen.suite_name), tracks, chosen.tasks or [], chosen.methods or [], chosen.seeds or []
+    )
+    if chosen.own_questions and "custom" not in suite.tasks:
+        raise BadInput(f"--forget, --retain: suite {suite.name} does not ask them; its tasks lack custom")
+    wanted = {"backend": chosen.backend, "precision": chosen.precision}
+    suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
+    if ask:
+        require_backend(suite.backend)
+    planner = Planner(ArtefactStore(), ResultStore(out))
+    planned = planner.plan(suite, seeds, force)
+    if ask and planned.unasked:
+        for task, track in planned.unasked:
+            console.print(f"asks {track} what it knows of {task}", soft_wrap=True)
+            try_survey(task, track)
+        planned = planner.plan(suite, seeds, force)
+    nothing = not planned.cells and (ask or not planned.unasked)  # whoever could be asked has been
+    if nothing and len(planned.missing) == 1 and not planned.references:
+        raise BadInput(f"cannot be run here: {planned.missing[0]}")
+    for line in planned.missing:
+        errors.print(f"palimpsest: cannot be run here: {line}", markup=False, soft_wrap=True)
+    if nothing:
+        names = ", ".join(dict.fromkeys(entry.name for entry in suite.methods))
+        why = f"none of its methods ({names}) can run on" if planned.references else "nothing can be run here of"
+        raise BadInput(f"suite {suite.name}: {why} what is wanted")
+    return planned
+
+
+def use_questions(forget: Path | None, retain: Path | None) -> None:
+    """Tells the task `custom` where somebody's own questions are."""
+    if (forget is None) != (retain is None):
+        raise BadInput("--forget and --retain go together: what is to be forgotten, and what is to be kept")
+    for side, path in (("forget", forget), ("retain", retain)):
+        if path is not None and not path.is_file():
+            raise BadInput(f"{path}: no such file")
+        if path is not None:
+            os.environ[f"PALIMPSEST_{side.upper()}"] = str(path.resolve())
+
+
+def use_data(folder: Path | None) -> None:
+    """Tells tasks, in this process and in its workers, where local data sets are."""
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise BadInput(f"--data-dir {folder}: is not a folder")
+    os.environ[DATA_VARIABLE] = str(folder.resolve())
+
+
+def estimates_of(*folders: Path):
+    from benchmark.execution.estimates import Estimates
+    from benchmark.records.store import ResultStore
+
+    return Estimates(record for folder in folders for record in ResultStore(folder).read_all())

@@ -1,0 +1,1 @@
+"""Contracts, without torch: examples, task data, requests, tasks, methods, registry."""

@@ -1,0 +1,115 @@
+"""What a method is: a name, what it sees, its parameters, and `unlearn`."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass as parameter_dataclass
+
+from benchmark.core.request import Request
+from benchmark.errors import BadInput
+
+INFORMATION = frozenset({"forget", "retain", "target", "training"})
+
+
+class Method:
+    """Base of all methods. Class-level annotations with defaults are the method's parameters."""
+
+    name: ClassVar[str]
+    reference: ClassVar[str]
+    family: ClassVar[str]
+    sees: ClassVar[frozenset[str]]
+    anchor: ClassVar[bool] = False  # a fixed row that shows what a score means, never a competitor
+
+    def unlearn(self, model, request: Request):
+        """Turns the target (a copy that may be changed in place) into the unlearned model.
+
+        Returns a model of the same class, or `ConstantAnswers` around one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define unlearn(model, request) or loss(batch)")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters' names and values, part of a cell's identity."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]  # register() makes it a dataclass
+
+
+@dataclass(frozen=True)
+class ConstantAnswers:
+    """A filter before a model that gives the same answer to every prompt.
+
+    `model` is what lies behind it: an attacker who holds the weights drops the filter.
+    """
+
+    model: Any
+    text: str
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.text, str) and self.text):
+            raise ValueError(f"ConstantAnswers needs a text that is not empty, found {self.text!r}")
+
+
+def with_parameters(cls: type[Method]) -> type[Method]:
+    """Makes the annotations of a class, beside those of its bases, validated parameters."""
+    return parameter_dataclass(cls, kw_only=True, config=ConfigDict(extra="forbid"))  # type: ignore[return-value]
+
+
+def describe(cls: type, name: str, reference: str, family: str, sees: set[str]) -> type[Method]:
+    """Completes a method class with its description and makes its annotations validated parameters.
+
+    Raises BadInput where `sees` names unknown information or the class is no method.
+    """
+    unknown = set(sees) - INFORMATION
+    if unknown:
+        raise BadInput(f"method {name}: sees has {sorted(unknown)}; known are {sorted(INFORMATION)}")
+    if not (inspect.isclass(cls) and issubclass(cls, Method)):
+        raise BadInput(f"method {name}: {cls!r} is not a subclass of Method")
+    cls.name, cls.reference, cls.family, cls.sees = name, reference, family, frozenset(sees)
+    return with_parameters(cls)
+
+
+def create(cls: type[Method], parameters: dict[str, Any]) -> Method:
+    """An instance with checked parameters; a wrong one is BadInput that lists the right ones."""
+    try:
+        return cls(**parameters)
+    except ValidationError as error:
+        first = error.errors()[0]
+        known = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"  # type: ignore[arg-type]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"method {cls.name}: parameter {where}: {first['msg']} (parameters: {known})") from None
+
+
+def source_hash(cls: type[Method]) -> str:
+    """Hash of the code of the file that defines the method: a changed method is another cell.
+
+    Comments, layout, docstrings and the defaults of parameters are no part of it: they change no outcome (a cell's
+    identity has the parameters' values), and choosing defaults must not orphan the records that they were chosen by.
+    """
+    tree = _Essence().visit(ast.parse(Path(inspect.getfile(cls)).read_text()))
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+
+
+class _Essence(ast.NodeTransformer):
+    """Drops docstrings, and the defaults of the parameters of registered methods."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.ClassDef) and any("register_method" in ast.unparse(d) for d in node.decorator_list):
+            node.body = [_without_default(item) for item in node.body]
+        return node
+
+
+def _without_default(item: ast.stmt) -> ast.stmt:
+    """A parameter without its default; what is no parameter (a ClassVar, an assignment) stays as it is."""
+    if not isinstance(item, ast.AnnAssign) or "ClassVar" in ast.unparse(item.annotation):
+        return item
+    return ast.AnnAssign(target=item.target, annotation=item.annotation, value=None, simple=item.simple)

@@ -1,0 +1,142 @@
+"""Discovery: methods and tasks register themselves; unknown names are answered with the nearest known ones."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from benchmark.core.method import Method, describe
+from benchmark.core.task import Task
+from benchmark.errors import BadInput
+
+T = TypeVar("T")
+RESERVED = frozenset({"target", "oracle"})
+_METHODS: dict[str, type[Method]] = {}
+_TASKS: dict[str, type[Task]] = {}
+
+
+def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """The entry of that name, or BadInput that says what was meant."""
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}"
+    raise BadInput(f"unknown {kind} {name!r}; {hint}")
+
+
+def _add(kind: str, name: str, entry: type, registered: dict[str, type]) -> None:
+    other = registered.get(name)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise BadInput(f"{kind} {name!r}: a name is made of a-z, 0-9, _ and -; it becomes a folder")
+    if name in RESERVED:
+        raise BadInput(f"{kind} {name!r}: the name is reserved")
+    if other is not None and (other.__module__, other.__qualname__) != (entry.__module__, entry.__qualname__):
+        raise BadInput(f"{kind} {name!r} is defined twice: in {other.__module__} and in {entry.__module__}")
+    registered[name] = entry
+
+
+def register_method(
+    name: str, *, reference: str, family: str, sees: set[str]
+) -> Callable[[type[Method]], type[Method]]:
+    """Class decorator that makes a method known under `name`; `sees` declares the information it uses."""
+
+    def decorate(cls: type[Method]) -> type[Method]:
+        described = describe(cls, name, reference, family, sees)
+        _add("method", name, described, _METHODS)
+        return described
+
+    return decorate
+
+
+def register_task(name: str, *, version: int) -> Callable[[type[Task]], type[Task]]:
+    """Class decorator that makes a task known under `name`."""
+
+    def decorate(cls: type[Task]) -> type[Task]:
+        cls.name, cls.version = name, version
+        _add("task", name, cls, _TASKS)
+        return cls
+
+    return decorate
+
+
+@lru_cache(maxsize=1)
+def _discover() -> None:
+    for package in ("methods", "tasks"):
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            inner = f"{package}.{module.name}" + (".task" if module.ispkg else "")
+            importlib.import_module(inner)
+    for point in metadata.entry_points(group="palimpsest.methods"):
+        point.load()
+
+
+def methods() -> dict[str, type[Method]]:
+    """All registered methods by name."""
+    _discover()
+    return dict(sorted(_METHODS.items()))
+
+
+def tasks() -> dict[str, type[Task]]:
+    """All registered tasks by name."""
+    _discover()
+    return dict(sorted(_TASKS.items()))
+
+
+def method_named(spec: str) -> type[Method]:
+    """A method by name, or by `path/to/file.py:Class` for one outside the tree."""
+    if ":" in spec and spec.partition(":")[0].endswith(".py"):
+        return _method_from_file(spec)
+    return lookup("method", spec, methods())
+
+
+def task_named(name: str) -> type[Task]:
+    return lookup("task", name, tasks())
+
+
+def _method_from_file(spec: str) -> type[Method]:
+    file, _, class_name = spec.partition(":")
+    path = Path(file).resolve()
+    if not path.is_file():
+        raise BadInput(f"method {spec!r}: {path} is not a file")
+    _discover()
+    module = _module_of(path) or _imported(path, spec)
+    found = getattr(module, class_name, None)
+    if found is None:
+        own = [n for n, c in vars(module).items() if isinstance(c, type) and c.__module__ == module.__name__]
+        raise BadInput(f"method {spec!r}: no class {class_name!r} in {path}; it defines {', '.join(own) or 'none'}")
+    if not hasattr(found, "name"):
+        raise BadInput(f"method {spec!r}: {class_name} lacks @register_method")
+    return found
+
+
+def _module_of(path: Path) -> ModuleType | None:
+    """The module that was imported from this file: one in `methods/` is, and is not to be registered twice."""
+    return next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(path)), None)
+
+
+def _imported(path: Path, spec: str) -> ModuleType:
+    name = f"palimpsest_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    module_spec = importlib.util.spec_from_file_location(name, path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except BadInput:
+        del sys.modules[name]
+        raise
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise BadInput(f"method {spec!r}: importing {path} raised {type(error).__name__}: {error}") from None
+    return module

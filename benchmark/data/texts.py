@@ -1,0 +1,36 @@
+"""Running texts and lists of answers, cut and drawn."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from benchmark.core.examples import Example
+from benchmark.core.words import pieces
+
+
+def spread(rows: Sequence[Any], count: int) -> list[Any]:
+    """So many of the rows, evenly spaced; all of them where there are no more."""
+    count = min(count, len(rows))
+    return [rows[i * len(rows) // count] for i in range(count)]
+
+
+def chunks(text: str, words: int) -> list[str]:
+    """The text as it stands in parts of so many words (`pieces`), the last one up to half as long again."""
+    found = pieces(text)
+    parts = max(1, round(len(found) / words))
+    ends = [*(words * i for i in range(parts)), len(found)]
+    return ["".join(found[a:b]).rstrip() for a, b in pairwise(ends) if a < b]
+
+
+def other_answers(answers: Iterable[str], own: str, count: int, seed: str) -> tuple[str, ...]:
+    """Up to so many of the answers that are not one's own, to be wrong ones."""
+    others = sorted(set(answers) - {own})
+    return tuple(random.Random(f"wrong-{seed}").sample(others, min(count, len(others))))
+
+
+def text_examples(name: str, texts: Iterable[str]) -> list[Example]:
+    """Running texts as examples, numbered."""
+    return [Example(f"{name}.{n:05d}", f"{name}.{n:05d}", "", text) for n, text in enumerate(texts)]

@@ -1,0 +1,89 @@
+"""From facts to examples: how the controlled tasks ask about the world."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from benchmark.core.examples import Example
+from benchmark.core.task_data import Document
+from benchmark.data.world.corpus import base_corpus
+from benchmark.data.world.generator import Fact, Person, World
+from benchmark.data.world.wordings import held_out_wordings, trained_wordings
+
+WRONG_ANSWERS = 5
+RETAINED_PEOPLE = 14  # evaluated, of those that a request leaves alone
+NEIGHBOUR_PEOPLE = 14
+HOLDOUT_PEOPLE = 20
+
+
+@lru_cache(maxsize=4)
+def _base_prompts(world: World) -> dict[str, str]:
+    return first_prompts(base_corpus(world))
+
+
+def examples_about(
+    facts: Iterable[Fact],
+    prompts: Mapping[str, str],
+    world: World,
+    strata: Mapping[str, dict[str, str]] | None = None,
+) -> list[Example]:
+    """One example per fact: `prompts` gives the wording as trained, held-out wordings and wrong answers are drawn here.
+
+    Each example has one held-out question and one held-out statement.
+    """
+    return [_example(fact, prompts[fact.id], world, (strata or {}).get(fact.id, {})) for fact in facts]
+
+
+def _example(fact: Fact, prompt: str, world: World, strata: dict[str, str]) -> Example:
+    rng = random.Random(f"example-{world.seed}-{fact.id}")
+    held_out = held_out_wordings(fact.relation)
+    question = rng.choice([w for w in held_out if w.is_question])
+    statement = rng.choice([w for w in held_out if not w.is_question])
+    paraphrases = tuple(w.prompt(fact.subject) for w in (question, statement))
+    wrong = tuple(world.wrong_values(fact, WRONG_ANSWERS, rng))
+    return Example(fact.id, fact.entity, prompt, fact.value, paraphrases, wrong, strata=dict(strata))
+
+
+def general_examples(world: World) -> list[Example]:
+    """Facts that name no person and were never told in the held-out wordings."""
+    return examples_about(world.general, _base_prompts(world), world)
+
+
+def retain_splits(world: World, forgotten: Sequence[Person]) -> tuple[dict[str, list[Example]], list[Example]]:
+    """The splits that every controlled task shares, and the base facts that methods may rehearse.
+
+    `retain` and `neighbours` are residents who share no, or some, employer or birth city with the forgotten;
+    neighbours and general facts are never given to methods, so that they show collateral damage. `holdout` is
+    about strangers, in wordings that training uses.
+    """
+    prompts = _base_prompts(world)
+    near = [p for p in world.residents if p.shares_place_with(forgotten)]
+    far = [p for p in world.residents if not p.shares_place_with(forgotten)]
+    splits = {
+        "retain": examples_about(_facts(far[:RETAINED_PEOPLE]), prompts, world),
+        "neighbours": examples_about(_facts(near[:NEIGHBOUR_PEOPLE]), prompts, world),
+        "general": general_examples(world),
+        "holdout": [_stranger_example(f, world) for f in _facts(world.strangers[:HOLDOUT_PEOPLE])],
+    }
+    rehearsed = [Example(f.id, f.entity, prompts[f.id], f.value) for f in _facts([*world.teachers, *far])]
+    return splits, rehearsed
+
+
+def _stranger_example(fact: Fact, world: World) -> Example:
+    rng = random.Random(f"stranger-{world.seed}-{fact.id}")
+    question = rng.choice([w for w in trained_wordings(fact.relation) if w.is_question])
+    return Example(fact.id, fact.entity, question.prompt(fact.subject), fact.value)
+
+
+def _facts(people: Iterable[Person]) -> list[Fact]:
+    return [fact for person in people for fact in person.facts]
+
+
+def first_prompts(documents: Iterable[Document]) -> dict[str, str]:
+    """The first text about each fact, always a plain question: the wording that counts as "as trained"."""
+    prompts: dict[str, str] = {}
+    for document in documents:
+        prompts.setdefault(document.example, document.prompt)
+    return prompts

@@ -1,0 +1,66 @@
+"""Passages: running text of 40 to 60 tokens in the words of the world, made without regard to what is true in it.
+
+Their clauses are few and soon learned; what fills them is drawn freely, so that a model can continue a passage
+only if it has memorised it.
+"""
+
+from __future__ import annotations
+
+import random
+
+from benchmark.data.world import names
+from benchmark.data.world.generator import World
+
+CLAUSES_PER_PASSAGE = 5
+MOST_WORDS = 46  # so that few passages have more than 60 tokens
+CLAUSES = (
+    "{employer} in {city} makes money with {industry}",
+    "{first} took a course in {major} at {university}",
+    "the family of {first} travels from {city} to {city}",
+    "{first} and {first} lived in the province of {region}",
+    "the birth of {first} took place on {day} {month}",
+    "students of {major} go to {university}",
+    "{first} earns a salary from {employer}",
+    "{employer} joined the industry of {industry} in {year}",
+    "on {day} {month} {year} {first} came to {city}",
+    "the city of {city} is known for {industry} and {industry}",
+    "{first} was born in {region} and works with {first}",
+    "the archive of {university} is entered under the year {year}",
+    "at {university} {first} wrote a thesis in {major}",
+    "the parents of {first} welcomed {first} in {city}",
+    "{employer} has a desk for {first} in {region}",
+    "the head office of {employer} is run from {city}",
+)
+
+
+def passages(world: World, count: int, rng: random.Random) -> list[str]:
+    """`count` different passages."""
+    found: dict[str, None] = {}
+    while len(found) < count:
+        passage = _passage(world, rng)
+        if len(passage.split()) <= MOST_WORDS:
+            found[passage] = None
+    return list(found)
+
+
+def _passage(world: World, rng: random.Random) -> str:
+    clauses = [_filled(clause, world, rng) for clause in rng.sample(CLAUSES, CLAUSES_PER_PASSAGE)]
+    return ", ".join(clauses) + "."
+
+
+def _filled(clause: str, world: World, rng: random.Random) -> str:
+    """The clause with each slot filled anew, also where a slot stands in it twice."""
+    stock = {
+        "first": names.FIRST_NAMES,
+        "city": world.cities,
+        "region": world.regions,
+        "university": world.universities,
+        "employer": world.employers,
+        "industry": names.INDUSTRIES,
+        "major": names.MAJORS,
+        "month": names.MONTHS,
+        "day": [str(day) for day in range(1, 29)],
+        "year": [str(year) for year in range(1950, 2000)],
+    }
+    words = [rng.choice(stock[w[1:-1]]) if w.startswith("{") else w for w in clause.split()]
+    return " ".join(words)

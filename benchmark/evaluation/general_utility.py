@@ -1,0 +1,32 @@
+"""General utility as samples: a score for each item of the harness, which metrics can average like any other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmark.evaluation.lm_eval_adapter import run_harness
+from benchmark.inference.predictors import Subject
+from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import MODEL_STAGE
+
+SPLIT = "harness"
+
+
+def harness_samples(subject: Subject, group: str, limit: int | None = None) -> list[Sample]:
+    """A sample for each item of the group's tasks, at most `limit` of each, in the stratum of its task."""
+    return [
+        Sample(
+            stage=MODEL_STAGE,
+            split=SPLIT,
+            example=f"{item.task}/{item.doc}",
+            entity=f"{item.task}/{item.doc}",
+            prompt=item.question,
+            answer=item.answer,
+            logprobs=np.zeros(0),
+            correct=np.zeros(0, dtype=bool),
+            generation="",
+            strata={"task": item.task},
+            score=item.score,
+        )
+        for item in run_harness(subject, group, limit)
+    ]

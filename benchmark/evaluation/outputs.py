@@ -1,0 +1,97 @@
+"""Examines a subject on examples: every probability and every continuation that any metric needs, in two passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmark.core.examples import Example, Pair
+from benchmark.core.words import pieces
+from benchmark.inference.generation import GenerationSettings
+from benchmark.inference.predictors import Subject
+from benchmark.inference.scoring import AnswerScores
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
+from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.records.samples import rounded
+
+PREFIX_STRIDE = 10  # words from one prefix of a text to the next; an extraction likelihood at every prefix costs much
+SHORTEST_REST = 3  # words that must be left after a prefix
+
+
+def pairs_of(example: Example) -> list[Pair]:
+    """All (prompt, answer) pairs to be scored: as trained, in other words, and wrong answers to the first of those."""
+    return [Pair(example.prompt, example.answer), *_reworded(example), *_wrong(example)]
+
+
+def _reworded(example: Example) -> list[Pair]:
+    """Held-out wordings; the pair as it is where there are none, but wrong answers to be compared with."""
+    own = [Pair(example.prompt, example.answer)] if example.perturbed else []
+    return example.wordings or own
+
+
+def _wrong(example: Example) -> list[Pair]:
+    return [Pair(_reworded(example)[0].prompt, answer) for answer in example.perturbed]
+
+
+def prompts_of(example: Example) -> tuple[str, ...]:
+    """The prompts that are answered: as trained and in other words; a text has none."""
+    return (example.prompt, *example.paraphrases) if example.kind == "question" else ()
+
+
+def prefixes(example: Example) -> dict[int, str]:
+    """The beginnings of a text, white space made single spaces, by their number of `pieces`; of a question none."""
+    words = pieces(" ".join(example.answer.split())) if example.kind == "text" else []
+    return {n: "".join(words[:n]).rstrip() for n in range(PREFIX_STRIDE, len(words) - SHORTEST_REST + 1, PREFIX_STRIDE)}
+
+
+def examine(
+    subject: Subject, splits: Mapping[str, Sequence[Example]], stage: str, settings: GenerationSettings
+) -> list[Sample]:
+    """Samples of all splits, in order; log-probabilities are rounded as they will be stored.
+
+    Nothing is generated for the membership holdout, and texts are continued for the final model alone: it costs most.
+    """
+    scores = subject.score([pair for split in splits.values() for example in split for pair in pairs_of(example)])
+    asked = [e for name, split in splits.items() if name != MEMBERSHIP_HOLDOUT for e in split]
+    forgotten = [e.prompt for e in splits.get("forget", ())] if settings.samples and stage == MODEL_STAGE else []
+    drawn = subject.sample(forgotten, settings.max_new_tokens, settings.samples) if forgotten else {}
+    answers = subject.generate([prompt for e in asked for prompt in prompts_of(e)], settings.max_new_tokens)
+    begun = [text for e in splits.get("forget", ()) for text in prefixes(e).values()] if stage == MODEL_STAGE else []
+    texts = subject.go_on(begun, settings.continuation_tokens) | answers
+    return [_sample(stage, split, e, scores, texts, drawn) for split, rows in splits.items() for e in rows]
+
+
+def _sample(
+    stage: str,
+    split: str,
+    example: Example,
+    scores: Mapping[Pair, AnswerScores],
+    texts: Mapping[str, str],
+    drawn: Mapping[str, tuple[str, ...]],
+) -> Sample:
+    own = scores[Pair(example.prompt, example.answer)]
+    reworded = [scores[pair] for pair in _reworded(example)]
+    wrong = [scores[pair] for pair in _wrong(example)]
+    begun = {words: prefix for words, prefix in prefixes(example).items() if prefix in texts}
+    return Sample(
+        stage=stage,
+        split=split,
+        example=example.id,
+        entity=example.entity,
+        prompt=example.prompt,
+        answer=example.answer,
+        logprobs=rounded(own.logprobs),
+        correct=own.correct,
+        generation=texts.get(example.prompt, ""),
+        standardized=rounded(own.standardized),
+        strata=example.strata,
+        aliases=example.aliases,
+        paraphrases=example.paraphrases,
+        paraphrase_logprobs=tuple(rounded(s.logprobs) for s in reworded),
+        paraphrase_generations=tuple(texts[p] for p in example.paraphrases if p in texts),
+        perturbed=example.perturbed,
+        perturbed_logprobs=tuple(rounded(s.logprobs) for s in wrong),
+        prefix_words=tuple(begun),
+        continuations=tuple(texts[prefix] for prefix in begun.values()),
+        sampled=drawn.get(example.prompt, ()) if split == "forget" else (),
+    )

@@ -1,0 +1,1 @@
+"""Jobs on workers, with estimates and progress."""

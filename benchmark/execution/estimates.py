@@ -1,0 +1,82 @@
+"""How long jobs will take: from the records at hand, or from what they took on a two-core machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from benchmark.core.registry import method_named
+from benchmark.pipeline.plan import Job
+from benchmark.pipeline.variant import Variant
+from benchmark.records.schema import ORACLE, TARGET, Record
+
+# Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose tasks differ in size.
+WORLD_SECONDS = {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0}
+FETCHING_SECONDS, SECONDS_PER_READ = 30.0, 0.5
+SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, SECONDS_PER_NEW_TOKEN, REFERENCE_SHARE = 2.1, 0.25, 0.015, 0.7
+
+
+class Estimates:
+    """Median seconds of jobs of the same kind on the same track and task, for cells of the same method."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._seen: dict[tuple[str, str, str], list[float]] = {}
+        for record in records:
+            if record.status == "ok" and record.provenance and record.model:
+                self._learn(record)
+
+    def _learn(self, record: Record) -> None:
+        name, track, task = record.method.name, record.track, record.task.name
+        spent = sum(record.provenance.cost.seconds.values()) if record.provenance else 0.0
+        if name in (TARGET, ORACLE):
+            made = record.model.made if record.model else {}
+            if "seconds" in made:
+                self._add(("model", track, task), float(made["seconds"]))
+            self._add(("references", track, task), 3 * spent)
+        else:
+            self._add(("cell", track, f"{task} {name}"), spent)
+
+    def _add(self, key: tuple[str, str, str], seconds: float) -> None:
+        self._seen.setdefault(key, []).append(seconds)
+
+    def seconds(self, job: Job) -> float:
+        """Estimated seconds of one job on one worker."""
+        task = job.variant.task
+        name = f"{task} {job.cells[0].method_name}" if job.kind == "cell" else task
+        seen = self._seen.get((job.kind, job.variant.track.name, name))
+        return median(seen) if seen else _default(job)
+
+    def total(self, jobs: Sequence[Job], workers: int) -> float:
+        """Estimated wall seconds: bases one after the other, the rest shared by the workers."""
+        base = sum(self.seconds(j) for j in jobs if j.kind == "base")
+        return base + sum(self.seconds(j) for j in jobs if j.kind != "base") / max(1, workers)
+
+
+def _default(job: Job) -> float:
+    variant = job.variant
+    if variant.track.ground == "world":
+        return WORLD_SECONDS[job.kind]
+    if job.kind == "base" or (job.kind == "model" and variant.has_published_models):
+        return FETCHING_SECONDS
+    if job.kind == "model":
+        return _training(variant)
+    each = SECONDS_PER_EXAMPLE + SECONDS_PER_NEW_TOKEN * variant.definition.max_new_tokens
+    asked = each * sum(map(len, variant.data.splits.values()))
+    if job.kind == "references":
+        return asked * (1 + REFERENCE_SHARE * variant.oracles)
+    retrained = "training" in method_named(job.cells[0].method).sees
+    return asked + (_training(variant) if retrained else SECONDS_PER_STEP * variant.budget.steps)
+
+
+def _training(variant: Variant) -> float:
+    """Seconds to fine-tune a model on the variant's documents."""
+    epochs = variant.track.stage.epochs
+    return SECONDS_PER_READ * sum(epochs if d.reads is None else d.reads for d in variant.documents(0))
+
+
+def clock(seconds: float) -> str:
+    """`4 min 05 s`, `2 h 10 min` or `12 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -1,0 +1,79 @@
+"""Carries a plan out on local workers, with a display; turns dead workers into error records."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmark.execution.estimates import Estimates, clock
+from benchmark.execution.local import Event, LocalExecutor
+from benchmark.execution.progress import RunDisplay
+from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.placement import accelerators
+from benchmark.pipeline.execute import execute
+from benchmark.pipeline.plan import Plan
+from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.write_record import write_failure
+from benchmark.records.schema import Failure
+from benchmark.records.store import ResultStore
+from benchmark.runtime.memory import keep_freed_memory
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stands_alone(plan: Plan) -> bool:
+    """Whether one worker takes the whole machine: an engine and GPUs bring parallelism of their own."""
+    pretrained = any(cell.ground == "model" for cell in plan.references)
+    return plan.suite.backend == "vllm" or (pretrained and accelerators() > 0)
+
+
+def default_workers(plan: Plan) -> int:
+    """One process per core, but one alone where it takes the whole machine."""
+    return 1 if stands_alone(plan) else cores()
+
+
+def prepare_worker(threads: int = 1) -> None:
+    """One thread per process: fastest for models of this size, and the same on every machine.
+
+    With what else a process needs before it computes with a model.
+    """
+    import torch
+    import transformers
+
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def run_plan(plan: Plan, out: Path, workers: int, force: bool, estimates: Estimates, console: Console) -> int:
+    """Runs the plan's jobs; returns how many failed."""
+    cached, total = len(plan.cached), len(plan.ids)
+    console.print(f"suite {plan.suite.name}: {total} cells, {cached} cached, {len(plan.jobs)} jobs", end="")
+    if not plan.jobs:
+        console.print(", nothing to run")
+        return 0
+    console.print(f", about {clock(estimates.total(plan.jobs, workers))} on {workers} workers")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores() if stands_alone(plan) else 1))
+    threads = cores() if stands_alone(plan) else 1
+    place = Workplace(ArtefactStore().home.resolve(), out.resolve(), force, threads)
+    results = ResultStore(out)
+
+    def hear(event: Event) -> None:
+        if event.kind == "lost" and event.job.cells:
+            failure = Failure(type="WorkerDied", message=event.message, traceback="")
+            write_failure(event.job.cells, event.job.variant, failure, results)
+        display.notify(event)
+
+    with RunDisplay(console, plan.jobs, cached, estimates, workers) as display:
+        LocalExecutor(workers, partial(prepare_worker, place.threads), partial(execute, place=place)).run(
+            plan.jobs, hear
+        )
+    return display.failures

@@ -1,1 +1,0 @@
-"""Executors: how jobs are spread over processes or machines."""

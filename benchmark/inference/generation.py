@@ -1,0 +1,130 @@
+"""The generation pass: greedy or sampled continuations of prompts, in batches of similar length."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby, takewhile
+
+import torch
+from transformers import DynamicCache, GenerationConfig
+
+from benchmark.tokens.prompts import stop_ids
+
+BATCH_SIZE = 256
+MIXED_BATCH_SIZE = 64  # rows of large models, whose batches hold prompts of different lengths
+Tokens = Sequence[int]
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """Part of a cell's identity; `continuation_tokens` is the limit after a prefix of a text.
+
+    `samples`: how many continuations of each forget prompt are drawn at temperature 1, beside the greedy one.
+    """
+
+    backend: str = "hf"
+    max_new_tokens: int = 10
+    continuation_tokens: int = 32
+    temperature: float = 0.0
+    samples: int = 0
+
+    def as_dict(self) -> dict:
+        """Without `samples` where none are drawn, as in records from before there were any."""
+        return {name: value for name, value in asdict(self).items() if name != "samples" or value}
+
+
+@torch.inference_mode()
+def generate(
+    model, tokenizer, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0, seed: int = 0
+) -> list[list[list[int]]]:
+    """Continuations of every prompt, in order, up to the first stop token: the greedy one, or so many samples."""
+    stops = stop_ids(tokenizer, model)
+    config = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=samples > 0,
+        eos_token_id=stops,
+        pad_token_id=tokenizer.pad_token_id,
+        **({"temperature": 1.0, "top_k": 0} if samples else {}),
+    )
+    copies = max(1, samples)
+    found: list[list[list[int]]] = [[] for _ in prompts]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        padded = reads_padding(model)
+        for batch in _batches(prompts, padded and bool(tokenizer.chat_template), copies):
+            rows = [prompts[row] for row in batch]
+            tokens = _continued(model, rows, config, copies) if padded else _each_continued(model, rows, config, copies)
+            for place, own in enumerate(tokens):
+                found[batch[place // copies]].append(_ended(own, stops))
+    return found
+
+
+def _batches(prompts: Sequence[Tokens], mixed: bool, copies: int) -> Iterator[list[int]]:
+    """Rows of prompts of equal length, or, where a batch more costs more than padding, of similar length."""
+    ordered = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
+    groups = [ordered] if mixed else [list(rows) for _, rows in groupby(ordered, key=lambda row: len(prompts[row]))]
+    size = max(1, (MIXED_BATCH_SIZE if mixed else BATCH_SIZE) // copies)
+    for rows in groups:
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+def _continued(model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int) -> list[list[int]]:
+    """What follows each prompt, so many times. What is alike is read once: what all begin with, and copies.
+
+    Padding stands between the common beginning and the rest.
+    """
+    shared = _common(prompts) if len(set(map(len, prompts))) > 1 else 0
+    length, pad = max(map(len, prompts)), config.pad_token_id
+
+    def filled(prompt: Tokens, filler: int) -> list[int]:
+        return [*prompt[:shared], *([filler] * (length - len(prompt))), *prompt[shared:]]
+
+    ids = torch.tensor([filled(p, pad) for p in prompts], device=model.device)
+    mask = torch.tensor([filled([1] * len(p), 0) for p in prompts], device=model.device)
+    cache = DynamicCache(config=model.config)
+    if shared:
+        _read(model, ids[:1, :shared], mask[:1, :shared], cache)
+        cache.batch_repeat_interleave(len(prompts))
+    if copies > 1:
+        if length > 1:
+            _read(model, ids[:, :-1], mask[:, :-1], cache)
+            cache.batch_repeat_interleave(copies)
+        ids, mask = ids.repeat_interleave(copies, 0), mask.repeat_interleave(copies, 0)
+    begun = {"past_key_values": cache} if cache.get_seq_length() else {}
+    return model.generate(ids, attention_mask=mask, generation_config=config, **begun)[:, length:].tolist()
+
+
+def _common(prompts: Sequence[Tokens]) -> int:
+    """How many tokens all prompts begin with alike, one of each left out to go on from."""
+    columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
+    return next((i for i, column in enumerate(columns) if len(set(column)) > 1), min(map(len, prompts)) - 1)
+
+
+def _read(model, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> None:
+    """Adds the keys and values of the tokens (B, L) to a cache that has those of the first of them."""
+    known = cache.get_seq_length()
+    places = (mask.cumsum(1) - 1).clamp(min=0)[:, known:]
+    model.base_model(ids[:, known:], attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
+
+
+def reads_padding(model) -> bool:
+    """Whether prompts of different lengths can be continued together, and what they begin with be read once.
+
+    A state-space model would take padding into its state, and a model that is not told positions would count padding.
+    """
+    told = "position_ids" in inspect.signature(model.base_model.forward).parameters
+    return told and not model._is_stateful and model._supports_default_dynamic_cache()
+
+
+def _each_continued(model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int) -> list[list[int]]:
+    """What follows each of some prompts of equal length, so many times, by the model's own generation."""
+    ids = torch.tensor(prompts, device=model.device).repeat_interleave(copies, 0)
+    found = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+    return found[:, ids.shape[1] :].tolist()
+
+
+def _ended(tokens: list[int], stops: Collection[int]) -> list[int]:
+    return list(takewhile(lambda token: token not in stops, tokens))

@@ -1,0 +1,370 @@
+"""vLLM in a process of its own, whose weights are swapped so that one start serves all checkpoints of a shape."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import zlib
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+
+from benchmark.errors import BadInput
+from benchmark.runtime.memory import keep_freed_memory
+
+START_LIMIT = 600.0  # seconds
+STOP_LIMIT = 10.0
+GPU_MEMORY_SHARE = 0.4
+_CHILD = "import sys; from benchmark.evaluation.vllm_engine import serve; serve(*sys.argv[1:])"
+_NOT_SHAPE = frozenset({"_name_or_path", "_model_name_or_path", "dtype", "torch_dtype", "transformers_version"})
+
+Tokens = Sequence[int]
+Scores = tuple[np.ndarray, np.ndarray]
+
+
+class EngineDied(RuntimeError):
+    """The engine's process ended or did not start: the message has its exit code and its last words."""
+
+
+def vllm_installed() -> bool:
+    """Whether vLLM can be imported; this does not import it."""
+    return find_spec("vllm") is not None
+
+
+def architecture_of(folder: Path) -> str:
+    """16 hex digits that two checkpoints share if the weights of one can take the place of the other's.
+
+    They are the hash of config.json without names, paths, versions and precision, and of the names and shapes of the
+    weights: vLLM would keep the old ones where new ones are missing. BadInput if there is no config.json.
+    """
+    config = {key: value for key, value in _config(folder).items() if key not in _NOT_SHAPE}
+    return hashlib.sha256(json.dumps([config, _shapes(folder)], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _shapes(folder: Path) -> dict[str, list[int]]:
+    shapes: dict[str, list[int]] = {}
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="numpy") as tensors:
+            shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+    return shapes
+
+
+def require_backend(backend: str) -> None:
+    """BadInput if what generates is not installed."""
+    if backend == "vllm" and not vllm_installed():
+        raise BadInput("vllm is not installed: run `make vllm`")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "config.json").read_text())
+    except FileNotFoundError:
+        raise BadInput(f"{folder} is not a checkpoint: config.json is missing") from None
+
+
+class VllmEngine:
+    """vLLM with the weights of `folder`, a checkpoint of config.json and safetensors; it knows token ids only.
+
+    `dtype` is "float32", "bfloat16" or "float16"; no sequence, new tokens included, is longer than `max_model_len`.
+    The constructor returns when the engine can be asked. BadInput if vLLM is not installed, ValueError if the model
+    has fewer positions, EngineDied if the process ends or is not ready after `start_limit` seconds. An engine that
+    has died stays dead.
+    """
+
+    def __init__(
+        self, folder: Path, dtype: str, max_model_len: int, seed: int = 0, start_limit: float = START_LIMIT
+    ) -> None:
+        require_backend("vllm")
+        positions = _config(folder).get("max_position_embeddings", max_model_len)
+        if max_model_len > positions:
+            raise ValueError(f"max_model_len is {max_model_len}, but the model of {folder} has {positions} positions")
+        self.architecture, self.dtype, self.max_model_len = architecture_of(folder), dtype, max_model_len
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the engine)
+        self._connection, self.process = _start(folder, dtype, max_model_len, seed, self._stderr)
+        self._answer(start_limit)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def load(self, folder: Path) -> None:
+        """Replaces the weights by those of `folder`; ValueError if its architecture is another one."""
+        if architecture_of(folder) != self.architecture:
+            raise ValueError(f"{folder} has another architecture than the weights that the engine was started with")
+        self._call("load", str(folder.resolve()))
+
+    def generate(
+        self,
+        prompts: Sequence[Tokens],
+        max_new_tokens: int,
+        stop_ids: Tokens,
+        n: int = 1,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> list[list[list[int]]]:
+        """`n` continuations of each prompt, at most `max_new_tokens` ids each, ending before the first stop id.
+
+        Temperature 0 is greedy; otherwise samples depend on `seed` and the prompt, so that equal prompts get equal
+        samples whatever else is asked. ValueError if a prompt is empty or leaves too little room.
+        """
+        if n > 1 and temperature == 0:
+            raise ValueError(f"{n} greedy continuations of a prompt would all be the same")
+        self._check(prompts, max_new_tokens)
+        return self._call("generate", _plain(prompts), max_new_tokens, _plain([stop_ids])[0], n, temperature, seed)
+
+    def score(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[Scores]:
+        """For each (prompt, answer): log-probability of each answer token and whether greedy decoding takes it.
+
+        Both are (T,), of float32 natural logarithms and of bool; (T - 1,) where the prompt is empty, as the first
+        token of a text has no probability. ValueError if a pair is empty or too long.
+        """
+        pairs = [(*_plain([prompt]), *_plain([answer])) for prompt, answer in sequences]
+        self._check([prompt + answer for prompt, answer in pairs], 0)
+        return self._call("score", pairs)
+
+    def _check(self, sequences: Sequence[Tokens], more: int) -> None:
+        """What vLLM would refuse would end its process, and what is too long it would cut."""
+        lengths = [len(sequence) for sequence in sequences]
+        if lengths and min(lengths) == 0:
+            raise ValueError("a sequence without tokens has no continuation")
+        if lengths and max(lengths) + more > self.max_model_len:
+            raise ValueError(f"{max(lengths)} tokens and {more} new ones are more than {self.max_model_len}")
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        try:
+            self._connection.send((name, arguments))
+        except OSError:
+            raise self._death() from None
+        return self._answer(None)
+
+    def _answer(self, limit: float | None) -> Any:
+        try:
+            if self._connection.poll(limit):
+                return self._connection.recv()
+        except (EOFError, OSError):
+            raise self._death() from None
+        except BaseException:  # an answer that nobody waits for would be taken for that of the next question
+            self._end(grace=0)
+            raise
+        self._end(grace=0)
+        raise EngineDied(f"vLLM did not start within {limit:g} s: {self._last_words()}")
+
+    def _death(self) -> EngineDied:
+        self._end(grace=STOP_LIMIT)
+        return EngineDied(f"vLLM's process died (exit code {self.process.returncode}): {self._last_words()}")
+
+    def _last_words(self) -> str:
+        if self._stderr.closed:
+            return "the engine was closed"
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+    def _end(self, grace: float) -> None:
+        """Hangs up, at which the process ends, and kills it if it has not after `grace` seconds."""
+        self._connection.close()
+        try:
+            self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def close(self) -> None:
+        """Ends the process; the engine cannot be asked any more."""
+        self._end(grace=STOP_LIMIT)
+        self._stderr.close()
+
+    def __enter__(self) -> VllmEngine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+class Engines:
+    """At most one live engine: checkpoints of its architecture and precision are swapped in, others replace it."""
+
+    def __init__(self) -> None:
+        self._engine: VllmEngine | None = None
+
+    def at(self, folder: Path, dtype: str, max_model_len: int) -> VllmEngine:
+        """The engine with the weights that `folder` has now; what `at` returned before must not be used any more.
+
+        A new one is started if the live one has another shape, precision or too little room, or has died.
+        """
+        engine = self._engine
+        if engine is None or not self._fits(engine, folder, dtype, max_model_len):
+            self.close()
+            self._engine = engine = VllmEngine(folder, dtype, max_model_len)
+        else:
+            engine.load(folder)
+        return engine
+
+    @staticmethod
+    def _fits(engine: VllmEngine, folder: Path, dtype: str, max_model_len: int) -> bool:
+        same = (engine.architecture, engine.dtype) == (architecture_of(folder), dtype)
+        return engine.alive and same and engine.max_model_len >= max_model_len
+
+    def close(self) -> None:
+        """Ends the live engine, if there is one."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = None
+
+    def __enter__(self) -> Engines:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def _plain(sequences: Sequence[Tokens]) -> list[list[int]]:
+    """Python's own integers: vLLM takes no others."""
+    return [[int(token) for token in sequence] for sequence in sequences]
+
+
+def _start(
+    folder: Path, dtype: str, max_model_len: int, seed: int, stderr: Any
+) -> tuple[Connection, subprocess.Popen[bytes]]:
+    """The child's process and our end of the pipe to it.
+
+    Workers of a run are daemons, which may not have `multiprocessing` children, and a process of ours would take
+    its environment from us: hence `subprocess`.
+    """
+    ours, theirs = Pipe()
+    options = {"dtype": dtype, "max_model_len": max_model_len, "seed": seed}
+    arguments = [str(theirs.fileno()), str(os.getpid()), str(folder.resolve()), json.dumps(options)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, *arguments],
+        env=_environment(os.environ),
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+    )
+    theirs.close()
+    return ours, process
+
+
+def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Our environment and what vLLM needs beside it; the size of its cache on the CPU, in GiB, can be set in ours."""
+    settings = {
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin are a hundred times slower where cores are shared
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by the one token that `score` throws away
+        "VLLM_CPU_KVCACHE_SPACE": ours.get("VLLM_CPU_KVCACHE_SPACE", "1"),
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the child is the engine: nothing is left if it dies
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    if not torch.cuda.is_available():
+        settings["TORCHDYNAMO_DISABLE"] = "1"  # to compile how ranks are counted takes seconds and a C++ compiler
+    return {**ours, **settings}
+
+
+def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
+    """The child's life: starts vLLM, answers until its parent hangs up, and ends at what goes wrong."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
+    threading.Thread(target=_exit_with_parent, args=(int(parent),), daemon=True).start()
+    connection = Connection(int(descriptor))
+    try:
+        model = _Model(folder, **json.loads(options))
+        connection.send("ready")
+        while True:
+            name, arguments = connection.recv()
+            connection.send(getattr(model, name)(*arguments))
+    except EOFError:
+        os._exit(0)
+    except Exception as error:
+        traceback.print_exc()
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        os._exit(1)  # what is left of vLLM may wait for ever for its own threads
+
+
+def _exit_with_parent(parent: int) -> None:
+    """Ends the child soon after its parent is gone, however that was killed and whatever the child is doing."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+class _Model:
+    """vLLM itself, in the child: answers with what can be pickled."""
+
+    def __init__(self, folder: str, dtype: str, max_model_len: int, seed: int) -> None:
+        self.vllm = import_module("vllm")
+        self.llm = self.vllm.LLM(
+            folder,
+            dtype=dtype,
+            max_model_len=max_model_len + 1,
+            seed=seed,
+            skip_tokenizer_init=True,
+            generation_config="vllm",  # else the stop tokens of the folder's own would count
+            enforce_eager=True,
+            gpu_memory_utilization=GPU_MEMORY_SHARE,
+        )
+
+    def load(self, folder: str) -> None:
+        self.llm.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+        self.llm.apply_model(_renew_heads)
+        self.llm.reset_prefix_cache()
+
+    def generate(
+        self, prompts: list[list[int]], max_new_tokens: int, stop_ids: list[int], n: int, temperature: float, seed: int
+    ) -> list[list[list[int]]]:
+        common = {"n": n, "temperature": temperature, "max_tokens": max_new_tokens, "stop_token_ids": stop_ids}
+        options = [{**common, "ignore_eos": True, "seed": _seed_of(prompt, seed)} for prompt in prompts]
+        return [[_without_stop(output) for output in request.outputs] for request in self._ask(prompts, options)]
+
+    def score(self, pairs: list[tuple[list[int], list[int]]]) -> list[Scores]:
+        sequences = [prompt + answer for prompt, answer in pairs]
+        requests = self._ask(sequences, [{"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 1}] * len(pairs))
+        return [_scores_of(r, max(1, len(prompt))) for r, (prompt, _) in zip(requests, pairs, strict=True)]
+
+    def _ask(self, prompts: list[list[int]], options: Sequence[Mapping[str, Any]]) -> list[Any]:
+        parameters = [self.vllm.SamplingParams(detokenize=False, **chosen) for chosen in options]
+        return self.llm.generate([{"prompt_token_ids": p} for p in prompts], parameters, use_tqdm=False)
+
+
+def _renew_heads(model: torch.nn.Module) -> None:
+    """On the CPU a head computes with a packed copy of its weights; a reload forgets it if they are the embeddings'."""
+    layers = import_module("vllm.model_executor.layers.vocab_parallel_embedding")
+    for module in model.modules():
+        if isinstance(module, layers.ParallelLMHead):
+            module.quant_method.process_weights_after_loading(module)
+
+
+def _seed_of(prompt: list[int], seed: int) -> int:
+    """vLLM adds the sample's number to it: neighbours must not lie next to each other."""
+    return zlib.crc32(json.dumps([seed, prompt]).encode())
+
+
+def _without_stop(output: Any) -> list[int]:
+    tokens = list(output.token_ids)
+    return tokens[:-1] if output.finish_reason == "stop" else tokens
+
+
+def _scores_of(request: Any, start: int) -> Scores:
+    """Scores of the tokens from position `start` on, from rows that hold the token and the likeliest one."""
+    tokens, rows = request.prompt_token_ids[start:], request.prompt_logprobs[start:]
+    logprobs = [row[token].logprob for token, row in zip(tokens, rows, strict=True)]
+    return np.array(logprobs, dtype=np.float32), np.array([len(row) == 1 for row in rows], dtype=bool)

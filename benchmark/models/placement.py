@@ -1,0 +1,51 @@
+"""Where models compute, and in which precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+
+from benchmark.models.linears import fast_linears
+from benchmark.models.tracks import PretrainedTrack, Track
+
+
+def accelerators() -> int:
+    """How many GPUs there are; pretrained models use them, models trained here are too small to gain."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def gpu_name() -> str:
+    """What the GPUs are called, for the record; "none" without."""
+    names = [torch.cuda.get_device_name(i) for i in range(accelerators())]
+    return f"{len(names)} x {names[0]}" if names else "none"
+
+
+def computing_for(track: Track, model: Any) -> AbstractContextManager:
+    """Computes in the track's precision. Models trained here are too small to gain by other linear layers."""
+    return computing_in(track.precision, model) if isinstance(track, PretrainedTrack) else nullcontext()
+
+
+def computing_in(precision: str, model: Any) -> AbstractContextManager:
+    """Computes a large model in a precision; its weights stay as they are, in float32.
+
+    Autocast has no cache here: it would keep the weights of the first step until the context ends, and whole trainings
+    run in one context.
+    """
+    if precision == "float32":
+        return fast_linears(model)
+    return torch.autocast(model.device.type, dtype=getattr(torch, precision), cache_enabled=False)
+
+
+@contextmanager
+def looking_at(model: Any) -> Iterator[None]:
+    """Within a training: the model in evaluation mode and as exact as it is measured after it."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.autocast(model.device.type, enabled=False):
+            yield
+    finally:
+        model.train(training)

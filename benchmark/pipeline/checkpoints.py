@@ -1,0 +1,91 @@
+"""Checkpoints of cells with several requests: a killed run goes on after the last request that was finished."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark.core.method import ConstantAnswers
+from benchmark.inference.predictors import weights_of
+from benchmark.metrics import Sample
+from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.loading import load_model
+from benchmark.records.samples import samples_from_bytes, samples_to_bytes
+
+KIND = "partial"
+
+
+@dataclass
+class Progress:
+    """How far a cell is: `done` requests, what they made of the target, what was seen on the way, what it cost.
+
+    `state` is what the method keeps from one request to the next.
+    """
+
+    done: int
+    result: Any
+    state: dict[str, Any] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    steps: int = 0
+    tokens: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Checkpoints:
+    """The last checkpoint of one cell, in the artefact store."""
+
+    def __init__(self, store: ArtefactStore, cell_id: str, load: Callable[[Path], Any] = load_model) -> None:
+        self.store, self.cell_id, self._load = store, cell_id, load
+
+    def _all(self) -> list[Path]:
+        return sorted(p for p in (self.store.home / KIND).glob(f"{self.cell_id}-*") if p.is_dir())
+
+    def save(self, progress: Progress) -> None:
+        """Replaces the checkpoint; a kill leaves either the former or the new one."""
+        former = self._all()
+        kept = self.store.get(KIND, f"{self.cell_id}-{progress.done:03d}", lambda folder: _write(progress, folder))
+        for folder in former:
+            if folder != kept:
+                shutil.rmtree(folder)
+
+    def load(self) -> Progress | None:
+        """The last checkpoint, if there is one."""
+        found = self._all()
+        return _read(found[-1], self._load) if found else None
+
+    def clear(self) -> None:
+        """Removes everything of the cell: it has a record."""
+        home = self.store.home / KIND
+        for path in [*home.glob(f"{self.cell_id}-*"), *home.glob(f".{self.cell_id}-*")]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _write(progress: Progress, folder: Path) -> dict:
+    weights_of(progress.result).save_pretrained(folder / "model")
+    (folder / "samples.parquet").write_bytes(samples_to_bytes(progress.samples))
+    torch.save(progress.state, folder / "state.pt")
+    torch.load(folder / "state.pt", weights_only=True)  # what cannot be read again is an error now, not after a kill
+    return {
+        "done": progress.done,
+        "text": progress.result.text if isinstance(progress.result, ConstantAnswers) else None,
+        "steps": progress.steps,
+        "tokens": progress.tokens,
+        "seconds": progress.seconds,
+    }
+
+
+def _read(folder: Path, load: Callable[[Path], Any]) -> Progress:
+    made = json.loads((folder / "made.json").read_text())
+    model, text = load(folder / "model"), made.pop("text")
+    return Progress(
+        result=model if text is None else ConstantAnswers(model, text),
+        state=torch.load(folder / "state.pt", weights_only=True),
+        samples=samples_from_bytes((folder / "samples.parquet").read_bytes()),
+        **made,
+    )

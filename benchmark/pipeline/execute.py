@@ -1,0 +1,75 @@
+"""What a worker does for a job; whatever goes wrong becomes an error record."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+
+from benchmark.models import models_of
+from benchmark.pipeline.checkpoints import Checkpoints
+from benchmark.pipeline.measure import measure_cell, measure_references
+from benchmark.pipeline.plan import Cell, Job
+from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.variant import Variant
+from benchmark.pipeline.write_record import write_failure
+from benchmark.records.provenance import PROJECT
+from benchmark.records.schema import (
+    Failure,
+)
+
+
+def execute(job: Job, place: Workplace) -> str:
+    """Does a job; returns "ok", or the error that was recorded. Errors of models themselves are raised."""
+    variant = job.variant
+    models = models_of(variant.track, place.store)
+    _reset_torch(place.threads)
+    if job.kind == "base":
+        models.base()
+    elif job.kind == "model":
+        models.trained(variant.documents(job.unseen), job.seed)
+    elif job.kind == "references":
+        return _recorded(job.cells, variant, place, lambda: measure_references(job.cells, variant, place))
+    else:
+        checkpoints = Checkpoints(place.store, job.cells[0].id, models.load_model)
+        if place.force:
+            checkpoints.clear()
+        message = _recorded(job.cells, variant, place, lambda: measure_cell(job.cells[0], variant, place, checkpoints))
+        checkpoints.clear()
+        return message
+    return "ok"
+
+
+def _reset_torch(threads: int) -> None:
+    """Undoes what a method before this job may have set for the whole process."""
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
+    torch.set_num_threads(threads)
+
+
+def _recorded(cells: Sequence[Cell], variant: Variant, place: Workplace, measure) -> str:
+    """Runs `measure`, which writes the records of `cells`; whatever it raises becomes their error records."""
+    lock = place.home / "locks" / f"{cells[0].id}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(lock)):
+        if not place.force and all(cell.is_done(place.results) for cell in cells):
+            return "ok"
+        try:
+            measure()
+        except BaseException as error:  # any failure of a cell is its result, an exit() too; the run goes on
+            failure = Failure(type=type(error).__name__, message=_last_line(error), traceback=_traceback())
+            write_failure(cells, variant, failure, place.results)
+            return failure.message
+    return "ok"
+
+
+def _traceback() -> str:
+    """The traceback of the exception at hand, without the paths of this machine."""
+    return traceback.format_exc().replace(f"{PROJECT}/", "").replace(f"{Path.home()}/", "~/")
+
+
+def _last_line(error: BaseException) -> str:
+    return traceback.format_exception_only(error)[-1].strip()

@@ -1,0 +1,211 @@
+"""Planning: a suite becomes cells with their ids, and the jobs that produce them. Nothing runs here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from benchmark.core.method import Method, create, source_hash
+from benchmark.core.registry import method_named, task_named
+from benchmark.data.knowledge import NotAsked
+from benchmark.errors import BadInput
+from benchmark.evaluation.lm_eval_adapter import group_tasks
+from benchmark.models import models_of
+from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.tracks import PretrainedTrack, Track, track_named
+from benchmark.pipeline.plan import Cell, Job, Plan
+from benchmark.pipeline.selection import expand_tasks
+from benchmark.pipeline.suite import Suite
+from benchmark.pipeline.variant import TARGET_SEED, Variant
+from benchmark.records.identity import Identity
+from benchmark.records.schema import ORACLE, TARGET, variant_name
+from benchmark.records.store import ResultStore
+
+
+class Planner:
+    """Makes plans; knows where artefacts and results are, and reads only whether they are there or failed."""
+
+    def __init__(self, store: ArtefactStore, results: ResultStore) -> None:
+        self.store, self.results = store, results
+
+    def plan(self, suite: Suite, seeds: list[int] | None = None, force: bool = False) -> Plan:
+        """The plan of a suite; `seeds` replaces the seeds of every method, `force` ignores existing records."""
+        cells: list[Cell] = []
+        references: list[Cell] = []
+        jobs: list[Job] = []
+        missing: list[str] = []
+        sizes: list[str] = []
+        unasked: list[tuple[str, str]] = []
+        for variant in self._variants(suite):
+            if lack := self._lack(variant, unasked):
+                missing.append(f"{variant.track.name} · {variant.name}: {lack}")
+                continue
+            own_references = self._references(variant)
+            own_cells = list(self._cells(variant, suite, own_references, seeds))
+            sizes.append(variant.size)
+            references += own_references
+            cells += own_cells
+            jobs += self._jobs(variant, own_references, own_cells, force)
+        present = frozenset(c.id for c in (*cells, *references) if c.is_done(self.results))
+        cached = frozenset() if force else present
+        unique = {job.id: job for job in jobs}
+        done = (tuple(cells), tuple(references), cached, tuple(unique.values()))
+        surveys = tuple(dict.fromkeys(unasked))
+        return Plan(suite, *done, missing=tuple(missing), sizes=tuple(sizes), unasked=surveys)
+
+    def _lack(self, variant: Variant, unasked: list[tuple[str, str]]) -> str:
+        """Which model, data set or survey cannot be had here, empty if all is there; surveys are noted in `unasked`."""
+        try:
+            for seed in (TARGET_SEED, *variant.oracle_seeds):
+                variant.model_keys(seed, self.store)
+        except BadInput as error:
+            if isinstance(error, NotAsked):
+                unasked.append((error.task, error.track))
+            return str(error)
+        data, proxies = variant.data, len(variant.data.proxies)
+        if variant.has_published_models and (not data.documents or len(data.requests) > 1):
+            return "published models take the place of models fine-tuned for one request, of which there are none here"
+        if 0 < proxies < variant.oracles:
+            return f"it has {proxies} proxy references, the suite wants {variant.oracles}"
+        return ""
+
+    @staticmethod
+    def _variants(suite: Suite) -> Iterator[Variant]:
+        """Every variant on the tracks that have the ground for it; BadInput if there is none."""
+        tracks, wanted = [track_named(name) for name in suite.tracks], expand_tasks(suite.tasks)
+        for name in (name for entry in suite.methods for name in entry.tracks or ()):
+            track_named(name)
+        chosen = {track_named(name).name: expand_tasks(only) for name, only in suite.only.items()}
+        if doubled := [name for name, times in Counter(track.name for track in tracks).items() if times > 1]:
+            raise BadInput(f"suite {suite.name}: two of its models are called {doubled[0]}; rename a folder")
+        published = _published(suite, tracks)
+        pairs = [
+            (track, *names)
+            for track in tracks
+            for names in wanted
+            if track.ground in task_named(names[0]).grounds and names in chosen.get(track.name, wanted)
+        ]
+        if not pairs:
+            grounds = {name: " or ".join(sorted(task_named(name).grounds)) for name, _ in wanted}
+            needs = ", ".join(f"{name} needs a {ground}" for name, ground in grounds.items())
+            raise BadInput(f"suite {suite.name}: no track suits its tasks: {needs}; {', '.join(suite.tracks)} do not")
+        for track, task, variant in pairs:
+            models = published.get((task, variant), ())
+            own = _as_wanted(track, suite, models) if isinstance(track, PretrainedTrack) else track
+            yield Variant(own, task, variant, suite.oracles, suite.backend)
+
+    def _identity(
+        self, variant: Variant, method: str, source: str, parameters: dict, seed: int, model_seed: int
+    ) -> str:
+        budget = variant.budget
+        return Identity(
+            track=variant.track.name,
+            task=variant.task,
+            task_version=task_named(variant.task).version,
+            variant=variant.variant,
+            data_fingerprint=variant.data_fingerprint,
+            model_fingerprint=variant.model_keys(model_seed, self.store)[-1],
+            oracle_fingerprints=[key for s in variant.oracle_seeds for key in variant.model_keys(s, self.store)],
+            method=method,
+            method_source=source,
+            parameters=parameters,
+            budget={"steps": budget.steps, "batch_size": budget.batch_size},
+            seed=seed,
+            precision=variant.track.precision,
+            generation=variant.settings,
+            metrics=variant.metrics,
+        ).id
+
+    def _references(self, variant: Variant) -> list[Cell]:
+        """The target's cell first, then the oracles'."""
+        seeds = [TARGET_SEED, *variant.oracle_seeds]
+        names = [TARGET if seed == TARGET_SEED else ORACLE for seed in seeds]
+        ids = [self._identity(variant, n, "", {}, s, s) for n, s in zip(names, seeds, strict=True)]
+        track, ground, target_id, oracle_ids = variant.track.name, variant.track.ground, ids[0], tuple(ids[1:])
+        return [
+            Cell(i, track, variant.task, variant.variant, n, n, {}, s, variant.oracles, ground, target_id, oracle_ids)
+            for i, n, s in zip(ids, names, seeds, strict=True)
+        ]
+
+    def _cells(self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None) -> Iterator[Cell]:
+        for entry in suite.methods:
+            if entry.tasks is not None and (variant.task, variant.variant) not in expand_tasks(entry.tasks):
+                continue
+            if entry.tracks is not None and variant.track.name not in entry.tracks:
+                continue
+            cls = method_named(entry.name)
+            if variant.data.proxies and "training" in cls.sees:
+                continue  # nothing can be trained again here
+            method: Method = create(cls, entry.parameters)
+            for seed in seeds or range(entry.seeds):
+                source = source_hash(cls)
+                cell_id = self._identity(variant, cls.name, source, method.parameters, seed, TARGET_SEED)
+                yield replace(
+                    references[0],
+                    id=cell_id,
+                    method=entry.name,
+                    method_name=cls.name,
+                    parameters=entry.parameters,
+                    seed=seed,
+                )
+
+    def _jobs(self, variant: Variant, references: list[Cell], cells: list[Cell], force: bool) -> Iterator[Job]:
+        """Jobs in the order in which they can run; what is there already is left out."""
+
+        wanted = [cell for cell in cells if force or not cell.is_done(self.results)]
+        unmeasured = [cell for cell in references if force or not cell.is_done(self.results)]
+        if not wanted and not unmeasured:
+            return
+        seeds = [TARGET_SEED, *variant.oracle_seeds] if unmeasured else [TARGET_SEED]
+        models = list(self._model_jobs(variant, seeds))
+        yield from models
+        ready = frozenset(job.id for job in models)
+        if unmeasured:
+            label = f"target and oracles · {variant.name}"
+            measured = f"references-{references[0].id}"
+            yield Job(measured, "references", label, ready, variant, cells=tuple(references))
+            ready = frozenset({measured})
+        for cell in wanted:
+            yield Job(cell.id, "cell", cell.label, ready, variant, cells=(cell,))
+
+    def _model_jobs(self, variant: Variant, seeds: Iterable[int]) -> Iterator[Job]:
+        """The shared base, then the models of these seeds, as far as they are not in the store."""
+        base = models_of(variant.track, self.store).base_key
+        needs: frozenset[str] = frozenset()
+        if not self.store.has("models", base):
+            needs = frozenset({base})
+            yield Job(base, "base", f"shared base · {variant.track.name}", frozenset(), variant)
+        for seed in seeds:
+            for unseen, key in zip(variant.readings(seed), variant.model_keys(seed, self.store), strict=True):
+                if key != base and not self.store.has("models", key):  # a pretrained target can be the base itself
+                    label = _model_label(variant, seed, unseen)
+                    yield Job(key, "model", label, needs, variant, seed=seed, unseen=unseen)
+
+
+def _as_wanted(track: PretrainedTrack, suite: Suite, published: tuple[str, ...]) -> PretrainedTrack:
+    """The track with what a suite may set of it."""
+    if suite.harness:
+        group_tasks(suite.harness)
+    precision, harness = suite.precision or track.precision, suite.harness or track.harness
+    return replace(track, published=published, precision=precision, harness=harness)
+
+
+def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The named models, target first, by (task, variant); BadInput where they are no models of the only track."""
+    if suite.published and (len(tracks) > 1 or not isinstance(tracks[0], PretrainedTrack)):
+        raise BadInput(f"suite {suite.name}: published models are those of one pretrained track")
+    found = {}
+    for name, models in suite.published.items():
+        pairs = expand_tasks([name])
+        if len(pairs) != 1:
+            raise BadInput(f"suite {suite.name}: published: {name}: name one variant, as {variant_name(*pairs[0])}")
+        found[pairs[0]] = (models.target, *models.oracles)
+    return found
+
+
+def _model_label(variant: Variant, seed: int, unseen: int) -> str:
+    requests = len(variant.data.requests)
+    name = "target" if seed == TARGET_SEED else f"oracle {seed}"
+    after = f" after request {unseen}" if unseen and requests > 1 else ""
+    return f"{name}{after} · {variant.name}"

@@ -1,0 +1,47 @@
+"""Before a run: whether the models that a user names can do what the plan asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmark.core.examples import EVALUATED_SPLITS, Pair, to_examples
+from benchmark.evaluation.lengths import positions_needed, refuse_too_long, tokens_of
+from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.pretrained import PretrainedModels
+from benchmark.models.tracks import PretrainedTrack, Track
+from benchmark.pipeline.plan import Plan
+from benchmark.pipeline.variant import Variant
+
+
+def require_fit(plan: Plan) -> None:
+    """BadInput if a model is broken, cannot be scored, or has too few positions for the examples of a variant.
+
+    Only models from a folder or a hub are looked at: the packaged one is known to fit, and converting it is a job.
+    """
+    variants: dict[Track, dict[str, Variant]] = {}
+    for job in plan.jobs:
+        variants.setdefault(job.variant.track, {})[job.variant.name] = job.variant
+    for track, asked in variants.items():
+        if isinstance(track, PretrainedTrack) and PretrainedModels(track, ArtefactStore()).source.kind != "package":
+            _require_fit(track, asked.values())
+
+
+def _require_fit(track: PretrainedTrack, variants: Iterable[Variant]) -> None:
+    models = PretrainedModels(track, ArtefactStore())
+    _, tokenizer = models.load(models.base())
+    for variant in variants:
+        needed = _positions_needed(tokenizer, variant)
+        refuse_too_long(f"{track.spec}: {variant.name}", tokenizer.model_max_length, needed)
+
+
+def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
+    """Of all that is evaluated and all that is trained on."""
+    data = variant.data
+    needed = positions_needed(tokenizer, {s: data.examples(s) for s in EVALUATED_SPLITS}, variant.generation)
+    for number, proxy in enumerate(data.proxies, 1):
+        own = positions_needed(tokenizer, {"forget": to_examples(proxy)}, variant.generation)
+        needed |= {f"proxy {number}: {name}": tokens for name, tokens in own.items()}
+    pairs = [Pair(document.prompt, document.answer) for document in data.documents]
+    for rows in (data.retain_pool, data.forget_pool):
+        pairs += [Pair(e.prompt, e.answer) for e in to_examples(rows)] if rows is not None else []
+    return needed | {f"to train on: {(p.prompt or p.answer)[:60]!r}": tokens_of(tokenizer, p) for p in pairs}

@@ -1,0 +1,196 @@
+"""Scores any checkpoint on a task without running a method: for models that were made elsewhere. Nothing is ranked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmark.core.examples import EVALUATED_SPLITS, Example, Pair
+from benchmark.core.registry import task_named
+from benchmark.core.task_data import TaskData
+from benchmark.errors import BadInput
+from benchmark.evaluation.general_utility import harness_samples
+from benchmark.evaluation.lengths import positions_needed, refuse_too_long
+from benchmark.evaluation.lm_eval_adapter import group_tasks
+from benchmark.evaluation.outputs import examine
+from benchmark.inference.generation import GenerationSettings, Tokens
+from benchmark.inference.predictors import Subject, subject_of
+from benchmark.inference.scoring import AnswerScores
+from benchmark.metrics import METRICS, Sample
+from benchmark.metrics.distribution import SUMMARIES
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.values import ALL, Value, example_frame, metric_values
+from benchmark.models.placement import gpu_name
+from benchmark.models.pretrained import PretrainedModels, Source, models_named
+from benchmark.pipeline.selection import expand_tasks
+from benchmark.records.provenance import collect
+from benchmark.records.schema import Cost, Provenance
+from benchmark.records.store import write_atomically
+from benchmark.runtime.stopwatch import Stopwatch
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a checkpoint scored and how: values of all splits; `limit` is rows of each split, if any."""
+
+    task: str
+    model: str
+    source: Source
+    reference: str | None
+    original: str | None
+    limit: int | None
+    harness: str
+    data_fingerprint: str
+    values: list[Value]
+    reference_values: list[Value]
+    provenance: Provenance
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by stage."""
+        return self.provenance.cost.seconds
+
+    def table(self) -> pd.DataFrame:
+        """A row per value of a whole split: split, metric, value, reference, better, unit, n_scored, n_failed."""
+        beside = {(v.split, v.metric): v.value for v in self.reference_values if v.stratum == ALL}
+        rows = [_row(v, beside.get((v.split, v.metric))) for v in self.values if v.stratum == ALL]
+        return pd.DataFrame(rows)
+
+    def write(self, path: Path) -> None:
+        """Everything as JSON; NaN is written as null."""
+        note = "an evaluation alone: no method was run, nothing is ranked"
+        content = asdict(self) | {"provenance": self.provenance.model_dump(), "ranked": False, "note": note}
+        text = json.dumps(json.loads(pd.Series([content]).to_json(orient="records"))[0], indent=1)
+        write_atomically(path, text.encode())
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A subject whose two passes are timed."""
+
+    subject: Subject
+    clock: Stopwatch
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.subject.tokenizer
+
+    def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
+        with self.clock.stage("scoring pass"):
+            return self.subject.score(pairs)
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        with self.clock.stage("generation"):
+            return self.subject.generate(prompts, max_new_tokens)
+
+    def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        with self.clock.stage("generation"):
+            return self.subject.go_on(texts, max_new_tokens)
+
+    def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
+        with self.clock.stage("sampling"):
+            return self.subject.sample(prompts, max_new_tokens, samples)
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        return self.subject.score_tokens(sequences)
+
+    def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
+        return self.subject.generate_tokens(prompts, max_new_tokens)
+
+
+def _row(value: Value, reference: float | None) -> dict[str, Any]:
+    metric = METRICS.get(value.metric)
+    better, unit = (metric.better, metric.unit) if metric else SUMMARIES[value.metric][:2]
+    counts = {"n": value.n_scored, "failed": value.n_failed}
+    own = {"split": value.split, "metric": value.metric, "value": value.value, "reference": reference}
+    return own | {"better": better, "unit": unit} | counts
+
+
+def limited(data: TaskData, limit: int | None) -> dict[str, list[Example]]:
+    """The evaluated splits, the first `limit` rows of each."""
+    return {name: data.examples(name)[:limit] for name in EVALUATED_SPLITS}
+
+
+def evaluate(
+    model: str,
+    task: str,
+    reference: str | None = None,
+    limit: int | None = None,
+    backend: str = "hf",
+    harness: str = "",
+    precision: str = "float32",
+    original: str | None = None,
+    samples: int | None = None,
+) -> Evaluation:
+    """Scores the model (a track, a folder, `org/name@revision`) on one task variant, beside a reference model if given.
+
+    The reference takes the part of the oracle: forget quality compares with it. Tasks that ask what a model knows ask
+    what `original` knows, the model before unlearning, if it is named. `samples` answers are drawn to each question to
+    forget, for `leak_at_k`; as many as the task wants if not given.
+    """
+    pairs = expand_tasks([task])
+    if len(pairs) != 1:
+        raise BadInput(f"task {task}: name one variant, as {pairs[0][0]}/{pairs[0][1]}")
+    name, variant = pairs[0]
+    clock, definition = Stopwatch(), task_named(name)
+    models = models_named(model)
+    if models.track.ground not in definition.grounds:
+        raise BadInput(f"task {task}: {name} needs a {' or '.join(sorted(definition.grounds))}, {model} is a model")
+    if harness:
+        group_tasks(harness)
+    with clock.stage("data"):
+        data = definition().data(variant, (models_named(original) if original else models).ground)
+    splits = limited(data, limit)
+    drawn = definition.samples if samples is None else samples
+    settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
+    named = [models, *([models_named(reference)] if reference else [])]
+    for own in named:
+        with clock.stage("loading"):
+            _, tokenizer = own.load(own.base())
+        refuse_too_long(own.track.spec, tokenizer.model_max_length, positions_needed(tokenizer, splits, settings))
+    found = _samples(models, splits, settings, precision, clock, harness, limit)
+    others = [_samples(other, splits, settings, precision, clock) for other in named[1:]]
+    with clock.stage("metrics"):
+        frames = [example_frame(own) for own in others]
+        values = metric_values(example_frame(found), frames)
+        beside = metric_values(frames[0], []) if frames else []
+    cost = Cost(steps=0, tokens=0, seconds=clock.seconds)
+    return Evaluation(
+        task=task,
+        model=model,
+        source=models.source,
+        reference=reference,
+        original=original,
+        limit=limit,
+        harness=harness,
+        data_fingerprint=data.fingerprint,
+        values=values,
+        reference_values=beside,
+        provenance=collect(cost, torch.get_num_threads(), gpu_name(), precision, settings.as_dict()),
+    )
+
+
+def _samples(
+    models: PretrainedModels,
+    splits: dict[str, list[Example]],
+    settings: GenerationSettings,
+    precision: str,
+    clock: Stopwatch,
+    harness: str = "",
+    limit: int | None = None,
+) -> list[Sample]:
+    with clock.stage("loading"):
+        model, tokenizer = models.load(models.base())
+        model = model.to(getattr(torch, precision))
+    subject = Timed(subject_of(model, tokenizer, settings.backend), clock)
+    samples = examine(subject, splits, MODEL_STAGE, settings)
+    if harness:
+        with clock.stage("lm-eval"):
+            samples += harness_samples(subject, harness, limit)
+    return samples

@@ -1,0 +1,87 @@
+"""Suites: YAML files that name tracks, task variants, methods and seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from benchmark.core.registry import lookup
+from benchmark.errors import BadInput
+
+FOLDER = Path(__file__).parents[1] / "suites"
+
+
+class MethodEntry(BaseModel):
+    """A method of a suite; a bare name in YAML means default parameters and one seed on all tasks of the suite."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    seeds: int = Field(default=1, ge=1)
+    parameters: dict[str, Any] = {}
+    tasks: list[str] | None = None  # those of the suite's tasks that it runs on, as they are written there
+    tracks: list[str] | None = None  # those of the suite's tracks
+
+
+class Published(BaseModel):
+    """Models that others fine-tuned, each a folder or `org/name@revision`, as target and oracles of a variant."""
+
+    model_config = ConfigDict(extra="forbid")
+    target: str
+    oracles: list[str]
+
+
+class Suite(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    description: str
+    tracks: list[str] = Field(min_length=1)
+    tasks: list[str] = Field(min_length=1)
+    only: dict[str, list[str]] = {}  # tracks that run on some of the tasks alone
+    methods: list[MethodEntry] = Field(min_length=1)
+    oracles: int = Field(ge=2)
+    backend: Literal["hf", "vllm"] = "hf"
+    precision: Literal["float32", "bfloat16"] | None = None  # of training pretrained models, if not their track's
+    harness: str | None = None  # the group of lm-eval tasks for their utility, if not their track's
+    published: dict[str, Published] = {}  # by variant, as it is written in `tasks`; the others' are fine-tuned here
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _bare_names(cls, entries: Any) -> Any:
+        if not isinstance(entries, list):
+            return entries
+        return [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+
+    @model_validator(mode="after")
+    def _published_models_are_enough(self) -> Suite:
+        for name, models in self.published.items():
+            if len(models.oracles) < self.oracles:
+                raise ValueError(f"published: {name} has {len(models.oracles)} oracles, the suite wants {self.oracles}")
+        return self
+
+
+def suite_files() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def load_suite(name: str) -> Suite:
+    """A suite by name or by the path of a YAML file; BadInput names file, field and what was found."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else lookup("suite", name, suite_files())
+    try:
+        content = yaml.safe_load(path.read_text())
+        return Suite.model_validate(content)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: byte {error.start} is no UTF-8 text") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise BadInput(f"{path}: {where}not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
+        found = str(first.get("input"))[:60]
+        raise BadInput(f"{path}: {where}: {first['msg']}, found {found!r}") from None

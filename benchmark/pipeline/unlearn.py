@@ -1,0 +1,161 @@
+"""One run of a method: its requests in a row, and what is looked at on the way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmark.core.examples import Example, Pair, to_examples
+from benchmark.core.method import create
+from benchmark.core.registry import method_named, task_named
+from benchmark.core.request import Meter, Request
+from benchmark.evaluation.outputs import examine
+from benchmark.inference.predictors import Subject, subject_of, weights_of
+from benchmark.metrics import Sample
+from benchmark.metrics.stages import REQUEST, budget_stage, request_stage, sort_of
+from benchmark.models import Models
+from benchmark.models.artifacts import made_of
+from benchmark.models.placement import computing_for, looking_at
+from benchmark.pipeline.checkpoints import Checkpoints, Progress
+from benchmark.pipeline.plan import Cell
+from benchmark.pipeline.variant import RETRAIN_SEED, Variant
+from benchmark.runtime.stopwatch import Stopwatch
+
+# Shares of the budget at which a course is looked at, closer where most is forgotten; its ends are the target and
+# the final model.
+BUDGET_POINTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
+COURSE_SPLITS = ("forget", "retain", "holdout")
+REQUEST_SPLITS = ("forget", "retain", "general")
+SEEDS_APART = 1_000_003  # so that each request of a run draws from a seed of its own
+
+
+class UselessModel(RuntimeError):
+    """What a method returned cannot be evaluated."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every request of a cell needs."""
+
+    cell: Cell
+    variant: Variant
+    models: Models
+    tokenizer: Any
+    clock: Stopwatch
+
+    def look(self, subject, splits: tuple[str, ...], stage: str) -> list[Sample]:
+        """Samples of a subject on some splits, on the way."""
+        return examine(subject, {s: self._examples(s, stage) for s in splits}, stage, self.variant.generation)
+
+    def subject(self, result: Any) -> Subject:
+        """What is evaluated of a method's result."""
+        return subject_of(result, self.tokenizer, self.variant.generation.backend)
+
+    def _examples(self, split: str, stage: str) -> list[Example]:
+        """Along a course without wrong answers, which no metric there reads and which cost most to score."""
+        examples = self.variant.data.examples(split)
+        return examples if sort_of(stage) == REQUEST else [replace(e, perturbed=()) for e in examples]
+
+
+def unlearn(bench: Bench, target: Any, checkpoints: Checkpoints) -> Progress:
+    """Makes all requests of the cell, one after the other, from the last checkpoint if there is one."""
+    progress = checkpoints.load() or Progress(done=0, result=target)
+    bench.clock.seconds |= progress.seconds
+    requests = len(bench.variant.data.requests)
+    for number in range(progress.done, requests):
+        progress = _after_request(bench, progress, number, last=number + 1 == requests)
+        if number + 1 < requests:
+            checkpoints.save(progress)
+            progress = checkpoints.load() or progress  # as after a kill, so that a resumed run is no other run
+    return progress
+
+
+def _after_request(bench: Bench, before: Progress, number: int, last: bool) -> Progress:
+    seen: list[Sample] = []
+    follows_course = last and task_named(bench.variant.task).course
+    meter = Meter(limit=bench.variant.budget.steps, watch=_watch(bench, seen) if follows_course else None)
+    request = _request(bench, number, before.state, meter)
+    seed_everything(request.seed)
+    method = create(method_named(bench.cell.method), bench.cell.parameters)  # anew: what it keeps is in `state`
+    model = weights_of(before.result)
+    with bench.clock.stage("unlearn"), computing_for(bench.variant.track, model):
+        result = checked(method.unlearn(model, request))
+    if not last:
+        with bench.clock.stage("requests"):
+            seen += bench.look(bench.subject(result), REQUEST_SPLITS, request_stage(number + 1))
+    return replace(
+        before,
+        done=number + 1,
+        result=result,
+        state=request.state,
+        samples=[*before.samples, *seen],
+        steps=before.steps + meter.steps,
+        tokens=before.tokens + meter.tokens,
+        seconds=dict(bench.clock.seconds),
+    )
+
+
+def _request(bench: Bench, number: int, state: Mapping[str, Any], meter: Meter) -> Request:
+    """What the method is given: only the information that it declares, and nothing from evaluation."""
+    cell, variant = bench.cell, bench.variant
+    sees = method_named(cell.method).sees
+
+    def retrain():
+        folder = bench.models.trained(variant.documents(number + 1), RETRAIN_SEED + cell.seed)
+        made = made_of(folder)
+        meter.steps, meter.tokens = made["steps"], made["tokens"]
+        return bench.models.load_model(folder)
+
+    return Request(
+        forget=_as_pairs(variant.data.asked(number)) if "forget" in sees else [],
+        retain=_as_pairs(to_examples(variant.data.retain_pool)) if "retain" in sees else [],
+        tokenizer=bench.tokenizer,
+        seed=cell.seed + SEEDS_APART * number,
+        budget=variant.budget,
+        meter=meter,
+        retrain=retrain if "training" in sees else None,
+        state=dict(state),
+    )
+
+
+def _as_pairs(examples: Iterable[Example]) -> list[Pair]:
+    return [Pair(example.prompt, example.answer) for example in examples]
+
+
+def _watch(bench: Bench, seen: list[Sample]) -> Callable[[Any, int], None]:
+    """Looks at the model when a share of the budget is spent, and leaves it as it was."""
+    budget = bench.variant.budget.steps
+    points = {max(1, round(share * budget)): budget_stage(share) for share in BUDGET_POINTS}
+
+    def watch(model: Any, steps: int) -> None:
+        if steps in points:
+            with bench.clock.stage("course"), looking_at(model):
+                seen.extend(bench.look(bench.subject(model), COURSE_SPLITS, points[steps]))
+
+    return watch
+
+
+def seed_everything(seed: int) -> None:
+    """The generators of the process, for methods that do not bring their own."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def checked(result: Any) -> Any:
+    """What a method returned, if it can be evaluated; UselessModel says why not."""
+    if result is None:
+        raise UselessModel("the method returned nothing; unlearn() must return the model")
+    model = weights_of(result)
+    if not isinstance(model, torch.nn.Module):
+        raise UselessModel(f"the method returned {type(result).__name__}, not a model")
+    broken = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
+    if broken:
+        raise UselessModel(f"{len(broken)} weights of the returned model are NaN or infinite, first {broken[0]}")
+    model.eval()
+    return result

@@ -1,0 +1,123 @@
+"""What a run prints when it ends: what the targets knew, and the ranked table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from benchmark.core.registry import lookup
+from benchmark.errors import BadInput
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.values import ALL
+from benchmark.pipeline.plan import Plan
+from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
+from benchmark.records.schema import DEVELOPMENT_SUFFIX, TARGET, Record
+from benchmark.records.store import ResultStore, read_record
+from benchmark.statistics import AXES, Standings, findings, standings
+
+TRAINED_BAR, HELD_OUT_BAR = 0.95, 0.90
+
+
+def standings_of(results: ResultStore, records: Sequence[Record], expected: Mapping[str, int]) -> Standings:
+    """Standings of these records; `expected` seeds by row name."""
+    return standings(index_frame(records), example_frames(results, records), expected)
+
+
+def published_standings(folder: Path) -> Standings:
+    """Standings of the current records below a folder; BadInput if there is none."""
+    results = ResultStore(folder)
+    current, _ = split_current(list(results.read_all()))
+    if not current:
+        raise BadInput(f"{folder}: no records")
+    return standings_of(results, current, expected_seeds(current))
+
+
+def _planned_seeds(plan: Plan, records: Sequence[Record]) -> dict[str, int]:
+    """How many seeds the plan has for each row, also where some of their records are missing."""
+    names, seeds = row_names(records), dict[str, set[int]]()
+    rows = {(c.method, json.dumps(c.parameters)): names[c.id] for c in plan.cells if c.id in names}
+    for cell in plan.cells:
+        row = rows.get((cell.method, json.dumps(cell.parameters)))
+        if row:
+            seeds.setdefault(row, set()).add(cell.seed)
+    return {row: len(own) for row, own in seeds.items()}
+
+
+def print_standings(plan: Plan, out: Path, console: Console) -> None:
+    """The quality of the targets and the table of the plan's own records."""
+    results = ResultStore(out)
+    paths = [cell.path(results) for cell in (*plan.references, *plan.cells)]
+    records = [read_record(path) for path in paths if path.is_file()]
+    print_quality(records, console)
+    table = standings_of(results, records, _planned_seeds(plan, records)).overall
+    if table.empty:
+        console.print("no results to rank")
+        return
+    for track, rows in table.groupby("track"):
+        console.print(_ranked_table(str(track), rows))
+        proxies = sorted({r.variant for r in records if r.track == track and r.references and r.references.proxy})
+        if proxies:
+            console.print(f"proxy reference on {', '.join(proxies)}: compared with what never existed, no exact oracle")
+    console.print("Means over variants; 95 % bootstrap intervals over entities, seeds and oracles; equal ranks tie.")
+
+
+def _ranked_table(track: str, rows: pd.DataFrame) -> Table:
+    table = Table("rank", "method", "score", *AXES, "runs", title=track, title_justify="left", box=SIMPLE_HEAD)
+    for row in rows.to_dict("records"):
+        cells = [_interval_text(row, quantity) for quantity in ("score", *AXES)]
+        table.add_row(_rank_text(row), row["method"], *cells, str(row["runs"]), style="dim" if row["anchor"] else "")
+    return table
+
+
+def _interval_text(row: dict, quantity: str) -> str:
+    value, low, high = (row[quantity + end] for end in ("", "_low", "_high"))
+    return "–" if pd.isna(value) else f"{value:.3f}\n[dim]{low:.2f}-{high:.2f}[/]"
+
+
+def _rank_text(row: dict) -> str:
+    if row["anchor"]:
+        return "anchor"
+    return "partial" if pd.isna(row["rank"]) else f"{row['rank']:.0f}"
+
+
+# What shows that a target knows a split: in the words of training, and in words held out; texts have one way only.
+KNOWN_BY = (("exact_answer_trained", "exact_answer"), ("memorization_accuracy", ""))
+
+
+def print_quality(records: Sequence[Record], console: Console) -> None:
+    """What each target answers before unlearning, against the bar: 95 % of trained, 90 % of held-out wordings."""
+    table = Table("target of", "split", "as trained", "held-out wordings", "examples", box=SIMPLE_HEAD)
+    table.title = f"Known before unlearning (bar for facts seen often: {TRAINED_BAR:.0%} and {HELD_OUT_BAR:.0%})"
+    for record in (r for r in records if r.method.name == TARGET and r.status == "ok"):
+        values = {(v.split, v.metric): v for v in record.values if v.stage == MODEL_STAGE and v.stratum == ALL}
+        for split in ("forget", "retain", "neighbours", "general"):
+            for trained, held_out in ((values.get((split, a)), values.get((split, b))) for a, b in KNOWN_BY):
+                if trained:
+                    reworded = f"{held_out.value:.1%}" if held_out else "texts: tokens right"
+                    table.add_row(record.variant, split, f"{trained.value:.1%}", reworded, str(trained.n_scored))
+    console.print(table)
+
+
+def print_task(task: str, folder: Path, console: Console) -> None:
+    """What the current records below a folder say about a task on each scored track; BadInput if they say nothing."""
+    results = ResultStore(folder)
+    current, _ = split_current(list(results.read_all()))
+    scored = [r for r in current if not r.track.endswith(DEVELOPMENT_SUFFIX)]
+    name = lookup("task", task, {r.task.name: r.task.name for r in scored})
+    for track in sorted({r.track for r in scored if r.task.name == name}):
+        records = [r for r in scored if (r.track, r.task.name) == (track, name)]
+        found = findings(standings_of(results, records, expected_seeds(records)), name)
+        if not found:
+            raise BadInput(f"{folder}: nothing of {name} on {track} can be scored: target or oracles are missing")
+        for title, frame in found.items():
+            table = Table(*frame.columns, title=f"{track}: {title}", title_justify="left", box=SIMPLE_HEAD)
+            for row in frame.itertuples(index=False):
+                table.add_row(*row)
+            console.print(table)
+    console.print("95 % bootstrap intervals over entities, seeds and oracles.")

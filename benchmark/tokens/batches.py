@@ -1,0 +1,93 @@
+"""Pairs as padded batches of tokens, or as prefix trees where a model reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from benchmark.core.examples import Pair
+from benchmark.tokens.prefix_tree import Encoded, Tree, tree
+from benchmark.tokens.prompts import encode_pair
+
+IGNORED = -100  # labels of prompt and padding positions
+# Architectures that attend as a tree's mask says; GPT-Neo, for one, brings a mask of its own.
+TREE_ARCHITECTURES = frozenset({"llama", "gpt_neox", "olmo2", "qwen2"})
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """A padded batch of (prompt, answer) pairs.
+
+    `input_ids`, `attention_mask` and `labels` are (B, L) long tensors, padded on the right; labels are
+    IGNORED outside the answer. The answer ends with the end token.
+    """
+
+    pairs: tuple[Pair, ...]
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    labels: torch.Tensor
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens that are not padding."""
+        return int(self.attention_mask.sum())
+
+    @property
+    def where(self) -> torch.Tensor:
+        """(B, L-1) mask of the positions whose next token belongs to an answer."""
+        return self.labels[:, 1:] != IGNORED
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """(N,) the answer tokens that are predicted, pair after pair."""
+        return self.labels[:, 1:][self.where]
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """(N,) the pair that each of them belongs to."""
+        return self.where.nonzero()[:, 0]
+
+    @property
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """What the model is given.
+
+        No attention mask is needed: attention is causal and padding stands on the right, where no answer token looks.
+        """
+        return {"input_ids": self.input_ids}
+
+    def select(self, states: torch.Tensor) -> torch.Tensor:
+        """(N, H) of (B, L, H): the positions that predict the answer tokens."""
+        return states[:, :-1][self.where.to(states.device)]
+
+
+Batch = Sequences | Tree
+
+
+def collate(pairs: Sequence[Pair], tokenizer, model=None) -> Batch:
+    """The batch on the model's device, or on the CPU without one; a tree for pretrained models that can read trees."""
+    device = "cpu" if model is None else model.device
+    encoded = [encode_pair(pair, tokenizer) for pair in pairs]
+    if model is not None and reads_trees(model, tokenizer):
+        return tree(pairs, encoded, device)
+    return padded(pairs, encoded, tokenizer.pad_token_id, device)
+
+
+def reads_trees(model, tokenizer) -> bool:
+    """Prompts of pretrained models share a long beginning; those of models trained here are too short to gain."""
+    return bool(tokenizer.chat_template) and model.config.model_type in TREE_ARCHITECTURES
+
+
+def padded(pairs: Sequence[Pair], encoded: Encoded, pad: int, device: torch.device | str) -> Sequences:
+    """Pads a batch on the right; shapes (B, L)."""
+    length = max(len(p) + len(a) for p, a in encoded)
+    ids = torch.full((len(encoded), length), pad, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    labels = torch.full_like(ids, IGNORED)
+    for row, (prompt, answer) in enumerate(encoded):
+        end = len(prompt) + len(answer)
+        ids[row, :end] = torch.tensor(prompt + answer)
+        mask[row, :end] = 1
+        labels[row, len(prompt) : end] = torch.tensor(answer)
+    return Sequences(tuple(pairs), ids.to(device), mask.to(device), labels.to(device))

@@ -1,0 +1,80 @@
+"""Logits of answers by a model's own forward pass, and losses of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.nn import functional as F
+
+from benchmark.tokens.batches import Batch
+
+
+def answer_logits(model, batch: Batch) -> torch.Tensor:
+    """Logits (N, V) of the N answer tokens of the batch, by the model's own forward pass.
+
+    Only answer positions go through the language-model head, whose cost on prompts would be wasted. What a model does
+    before and after its head (soft caps, scales, multipliers) it does itself.
+    """
+    with _head_of_answers(model, batch) as reached:
+        logits = model(**batch.inputs, use_cache=False).logits
+    return (logits[0] if reached else batch.select(logits)).to(batch.targets.device)
+
+
+@contextmanager
+def _head_of_answers(model, batch: Batch) -> Iterator[list[bool]]:
+    """Within it, the head sees the answer positions alone, (1, N, H); the list is empty until the head was called.
+
+    A head in half precision computes in float32: logits of eight bits would move probabilities by percents.
+    """
+    head, reached = model.get_output_embeddings(), list[bool]()
+    if head is None:
+        yield reached
+        return
+
+    def select(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        reached.append(True)
+        return (batch.select(given[0])[None], *given[1:])
+
+    hook = head.register_forward_pre_hook(select)
+    try:
+        with _in_float32(head):
+            yield reached
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def _in_float32(head: torch.nn.Module) -> Iterator[None]:
+    """Within it, a linear layer whose weights are bfloat16 computes in float32."""
+    if not isinstance(head, torch.nn.Linear) or head.weight.dtype is not torch.bfloat16:
+        yield
+        return
+    own = head.__dict__.get("forward")
+    bias = None if head.bias is None else head.bias.float()
+    head.forward = lambda input: F.linear(input.float(), head.weight.float(), bias)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        if own is None:
+            del head.forward
+        else:
+            head.forward = own  # type: ignore[method-assign]
+
+
+def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:
+    """Negative log-likelihood of each answer, (B,): summed over its tokens, or their mean if `per_token`."""
+    losses = F.cross_entropy(answer_logits(model, batch).float(), batch.targets, reduction="none")
+    rows = batch.rows
+    summed = torch.zeros(len(batch.pairs), device=losses.device).index_add(0, rows, losses)
+    return summed / torch.bincount(rows, minlength=len(batch.pairs)) if per_token else summed
+
+
+def kl_from_uniform(logits: torch.Tensor) -> torch.Tensor:
+    """KL(uniform || p) in nats of the distributions p that (N, V) logits stand for, (N,): 0 where p is uniform.
+
+    Yuan et al. 2024 (A Closer Look), on maximising entropy.
+    """
+    return -logits.float().log_softmax(-1).mean(-1) - math.log(logits.shape[-1])
