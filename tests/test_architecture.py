@@ -104,8 +104,6 @@ def test_contracts_records_and_statistics_need_no_torch(room):
 
 def test_no_module_of_the_engine_imports_itself_by_way_of_others():
     """So that each can be imported first, by a worker as by a test."""
-    modules = {
-        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in files_of("benchmark")
-    }
-    needs = {name: {m for m in top_level_imports(path) if m in modules} for name, path in modules.items()}
+    modules = {module_of(path): path for path in files_of("benchmark")}
+    needs = {name: top_level_imports(path, set(modules)) - {name} for name, path in modules.items()}
     graphlib.TopologicalSorter(needs).prepare()  # a CycleError names the cycle
