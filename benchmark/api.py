@@ -10,7 +10,7 @@ from benchmark.core.task import Task
 from benchmark.core.task_data import Document, TaskData
 from benchmark.data.files import checked, json_rows, local_file, rows_of
 from benchmark.data.invented_names import coined_names
-from benchmark.data.knowledge import Knowledge, Pretrained
+from benchmark.data.knowledge import Knowledge, PretrainedModel
 from benchmark.data.texts import chunks, other_answers, spread, text_examples
 from benchmark.data.world import Fact, World, documents_about
 from benchmark.data.world.examples import examples_about, first_prompts, retain_splits
@@ -34,7 +34,7 @@ __all__ = [
     "Knowledge",
     "Method",
     "Pair",
-    "Pretrained",
+    "PretrainedModel",
     "Request",
     "Task",
     "TaskData",

@@ -16,7 +16,6 @@ from benchmark.metrics.values import ALL
 from benchmark.records.schema import ORACLE, TARGET, Record, shown_variant
 from benchmark.statistics import Standings
 from leaderboard.board import REFERENCES, Track
-from leaderboard.course_plots import metric_axis, reference_value
 from leaderboard.plots import (
     GREY,
     REFERENCE_DASHES,
@@ -36,6 +35,7 @@ from leaderboard.plots import (
     titled,
     transparent,
 )
+from leaderboard.trajectory_plots import metric_axis, reference_value
 
 # What is left of questions, and of texts; where it takes a plot for each variant only the first of each.
 LEFT = ("paraphrased_probability", "exact_answer", "memorization_accuracy", "extraction_likelihood_3")

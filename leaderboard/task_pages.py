@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from leaderboard.board import Board, Track
 from leaderboard.cards import Card, card_of
-from leaderboard.course_plots import course_plots, request_plots
 from leaderboard.plots import Colours, PlotGroup
 from leaderboard.render import Page, Renderer, slug, task_page
 from leaderboard.strata_plots import misalignment_plots, stratum_plots, text_plots
 from leaderboard.tables import Row, task_rows
 from leaderboard.task_tables import Grid, contrast_grids, level_grids, metric_grids, misalignment_grids, rival_grids
+from leaderboard.trajectory_plots import request_plots, trajectory_plots
 
 MISALIGNED_NOTE = (
     "Of each forgotten example, what its probability says (0 as under the oracles, 1 as under the target) beside the "
@@ -87,7 +87,7 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
     variants = sorted({record.variant for record in track.records_of(task)})
     name, standings = slug(track.name), track.standings
     parts = [
-        _course_part(track, task, order, colours),
+        _trajectory_part(track, task, order, colours),
         Part(
             "requests",
             "Requests in a row",
@@ -109,7 +109,7 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
     return TaskOnTrack(name, track, variants, rows, kept, metric_grids(standings, task, order))
 
 
-def _course_part(track: Track, task: str, order: list[str], colours: Colours) -> Part:
+def _trajectory_part(track: Track, task: str, order: list[str], colours: Colours) -> Part:
     note = (
         "Models on the way, looked at after shares of the budget; a run that ended early stays as it ended. Lines are "
         "means over seeds, bands and bars 95 % intervals. Methods that take no steps have a start and an end. Where "
@@ -118,7 +118,7 @@ def _course_part(track: Track, task: str, order: list[str], colours: Colours) ->
     )
     makers = (level_grids, rival_grids, contrast_grids)
     grids = [grid for make in makers for grid in make(track.standings, task, order)]
-    return Part("course", "On the way", note, course_plots(track.standings, task, colours), grids)
+    return Part("trajectory", "On the way", note, trajectory_plots(track.standings, task, colours), grids)
 
 
 def _stratum_part(track: Track, task: str, colours: Colours) -> Part:

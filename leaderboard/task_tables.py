@@ -82,7 +82,7 @@ def _columns_of_texts(quantities: set[str]) -> list[str]:
 
 
 def level_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant: what each method's course comes to at each level of forgetting; empty without courses."""
+    """A table per variant: each method's trajectory at each level of forgetting; empty without trajectories."""
     rows = standings.levels[standings.levels["task"] == task]
     columns = [STEPS, LOST, *_columns_of_texts(set(rows["quantity"]))]
     made = [
@@ -93,7 +93,7 @@ def level_grids(standings: Standings, task: str, order: Sequence[str]) -> list[G
 
 
 def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per pair of variants: the differences of what courses come to; empty without two such variants."""
+    """A table per pair of variants: the differences of what trajectories come to; empty without two such variants."""
     rows = standings.contrasts[standings.contrasts["task"] == task]
     made = []
     for (variant, minus), own in rows.groupby(["variant", "minus"], sort=True):
@@ -104,7 +104,7 @@ def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> lis
 
 
 def rival_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant: what each method's course comes to, minus the baseline's; empty without courses."""
+    """A table per variant: what each method's trajectory comes to, minus the baseline's; empty without trajectories."""
     rows = standings.rivals[standings.rivals["task"] == task]
     columns = [STEPS, LOST, *_columns_of_texts(set(rows["quantity"]))]
     made = []

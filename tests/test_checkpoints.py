@@ -7,13 +7,13 @@ import torch
 from models import tiny_model
 
 from benchmark.core.method import ConstantAnswers
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.pipeline.checkpoints import KIND, Checkpoints, Progress
 
 
 @pytest.fixture
 def store(tmp_path):
-    return ArtefactStore(tmp_path)
+    return ArtifactStore(tmp_path)
 
 
 def left(store):
@@ -37,7 +37,7 @@ def test_progress_comes_back_as_it_was(store, make_sample):
     model, seconds = tiny_model(3), {"unlearn": 1.25, "requests": 0.5}
     progress = Progress(2, model, state, samples, steps=40, tokens=12345, seconds=seconds)
     Checkpoints(store, "cell").save(progress)
-    found = Checkpoints(ArtefactStore(store.home), "cell").load()
+    found = Checkpoints(ArtifactStore(store.home), "cell").load()
 
     assert (found.done, found.steps, found.tokens, found.seconds) == (2, 40, 12345, seconds)
     assert not found.result.training

@@ -14,7 +14,7 @@ def call(*arguments):
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """Commands find no artefacts, runs or records but those that the test makes."""
+    """Commands find no artifacts, runs or records but those that the test makes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "home"))
 

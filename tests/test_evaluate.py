@@ -98,7 +98,7 @@ def test_a_run_whose_model_cannot_be_asked_is_bad_input(tmp_path, monkeypatch):
     def refuses(task, track):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("benchmark.cli.knowledge.survey_with_progress", refuses)
+    monkeypatch.setattr("benchmark.cli.knowledge.probe_with_progress", refuses)
     words = ["run", "--model", str(tmp_path / "Tiny"), "--task", "real_entities_small", "--method", "npo"]
     done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])
     assert done.exit_code == 2
@@ -119,7 +119,7 @@ def test_bfloat16_is_close_to_float32(tmp_path):
         ("org/name", "custom", "neither a folder nor org/name@revision"),
         ("Tiny", "real_entities", "name one variant, as real_entities/low"),
         ("Tiny", "cusom", "did you mean custom"),
-        ("Tiny", "real_entities/low", "palimpsest survey --task real_entities --track /.*/Tiny` asks it"),
+        ("Tiny", "real_entities/low", "palimpsest probe --task real_entities --track /.*/Tiny` asks it"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, model, task, message):
@@ -132,7 +132,7 @@ def test_bad_input_is_one_line(tmp_path, model, task, message):
 def home_survey(tmp_path):
     """The model `Other` knows every fourth fact, `Tiny` was never asked."""
     other = models_named(str(tmp_path / "Other"))
-    path = other.ground.survey_file("real_entities")
+    path = other.ground.knowledge_file("real_entities")
     path.parent.mkdir(parents=True)
     known = "".join(f"{row.id},1.0,0.{5 + i % 4}\n" for i, row in enumerate(rows()) if i % 4 == 0)
     path.write_text(f"id,generated,probability\n{known}")
@@ -163,7 +163,7 @@ def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(tm
     assert "as `run` does before it begins" in planned.output
     assert "knows 0 facts in every bucket" in ran.output
     models = models_named(str(tmp_path / "Tiny"))
-    assert set(models.ground.known("real_entities", tmp_path)) == {example.id for example in few}
+    assert set(models.source.known("real_entities", tmp_path)) == {example.id for example in few}
 
 
 def test_a_limit_is_one_for_the_harness_too(tmp_path, monkeypatch):

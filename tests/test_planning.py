@@ -7,11 +7,11 @@ import pytest
 
 from benchmark.errors import BadInput
 from benchmark.execution.estimates import Estimates
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.tracks import CONTROLLED, SMOLLM2
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.planner import Planner
-from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.selection import restrict
 from benchmark.pipeline.suite import Suite
 from benchmark.pipeline.variant import Variant
@@ -34,7 +34,7 @@ def suite_of(**changes):
 
 
 def planned(suite, tmp_path):
-    return Planner(ArtefactStore(tmp_path / "home"), ResultStore(tmp_path / "out")).plan(suite)
+    return Planner(ArtifactStore(tmp_path / "home"), ResultStore(tmp_path / "out")).plan(suite)
 
 
 def placed(plan, method):
@@ -151,7 +151,7 @@ def test_what_failed_is_measured_again(tmp_path):
     again = planned(suite, tmp_path)
     assert {job.kind for job in again.jobs} == {"base", "model", "references", "cell"}
     assert again.cached == set()
-    place = Workplace(tmp_path / "home", results)
+    place = RunContext(tmp_path / "home", results)
     assert [execute(job, place) for job in again.jobs] == ["ok"] * len(again.jobs)
     assert planned(suite, tmp_path).jobs == ()
 

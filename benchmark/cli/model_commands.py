@@ -10,7 +10,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from benchmark.cli.knowledge import survey_with_progress
+from benchmark.cli.knowledge import probe_with_progress
 from benchmark.cli.options import BackendOption, DataOption, ForgetOption, ModelOption, Precision, RetainOption
 from benchmark.cli.selection import use_data, use_questions
 from benchmark.cli.terminal import app, console, plainly
@@ -79,9 +79,9 @@ def evaluate(
 
 @app.command()
 @plainly
-def survey(
+def probe(
     task: Annotated[str, typer.Option("--task", help="A task whose data depend on what the model knows.")],
     track: Annotated[str, typer.Option("--track", help="A track, org/name@revision, or a folder.")],
 ) -> None:
     """Asks a pretrained model what it knows of a task's facts, which `run` needs to choose from."""
-    console.print(f"what {track} knows of {task}: {survey_with_progress(task, track)}", soft_wrap=True)
+    console.print(f"what {track} knows of {task}: {probe_with_progress(task, track)}", soft_wrap=True)

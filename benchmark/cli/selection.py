@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.cli.knowledge import try_survey
+from benchmark.cli.knowledge import try_probe
 from benchmark.cli.terminal import console, errors
 from benchmark.data.files import DATA_VARIABLE
 from benchmark.errors import BadInput
@@ -34,7 +34,7 @@ class Selection:
 def planned_of(chosen: Selection, out: Path, force: bool, ask: bool = False):
     """The plan of what was chosen; with `ask`, models that nobody has asked yet what they know are asked first."""
     from benchmark.inference.vllm_engine import require_backend
-    from benchmark.models.artifacts import ArtefactStore
+    from benchmark.models.artifacts import ArtifactStore
     from benchmark.pipeline.planner import Planner
     from benchmark.pipeline.selection import restrict
     from benchmark.pipeline.suite import load_suite
@@ -50,14 +50,14 @@ def planned_of(chosen: Selection, out: Path, force: bool, ask: bool = False):
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
     if ask:
         require_backend(suite.backend)
-    planner = Planner(ArtefactStore(), ResultStore(out))
+    planner = Planner(ArtifactStore(), ResultStore(out))
     planned = planner.plan(suite, seeds, force)
-    if ask and planned.unasked:
-        for task, track in planned.unasked:
+    if ask and planned.unprobed:
+        for task, track in planned.unprobed:
             console.print(f"asks {track} what it knows of {task}", soft_wrap=True)
-            try_survey(task, track)
+            try_probe(task, track)
         planned = planner.plan(suite, seeds, force)
-    nothing = not planned.cells and (ask or not planned.unasked)  # whoever could be asked has been
+    nothing = not planned.cells and (ask or not planned.unprobed)  # whoever could be asked has been
     if nothing and len(planned.missing) == 1 and not planned.references:
         raise BadInput(f"cannot be run here: {planned.missing[0]}")
     for line in planned.missing:

@@ -11,27 +11,27 @@ from benchmark.core.task_data import TaskData
 class Task:
     """Base of all tasks. A task makes data from a world; models, methods and scores are the engine's.
 
-    `grounds` are what it makes its data from: a generated "world" or a pretrained "model" (see `ground`).
+    `sources` are what it makes its data from: a generated "world" or a pretrained "model" (see `source`).
     `variants` are its forget request families; a task with one writes `("",)`. `max_new_tokens` bounds an answer,
     `samples` is how many answers to each forget prompt are also drawn at temperature 1. `budget_share` is the share of
-    the track's steps that each request has. With `course`, models are also scored on the way, at fixed shares of the
-    budget of the last request. With `degrees`, forget examples get two more strata in thirds: `memorization`, by their
+    the track's steps that each request has. With `trajectory`, models are also scored at fixed shares of the budget of
+    the last request. With `difficulty`, forget examples get two more strata in thirds: `memorization`, by their
     probability under the target, and `difficulty`, by their loss under the oracles.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
-    grounds: ClassVar[frozenset[str]] = frozenset({"world"})
+    sources: ClassVar[frozenset[str]] = frozenset({"world"})
     variants: ClassVar[tuple[str, ...]] = ("",)
     budget_share: ClassVar[float] = 1.0
     max_new_tokens: ClassVar[int] = 10
     samples: ClassVar[int] = 0
-    course: ClassVar[bool] = False
-    degrees: ClassVar[bool] = False
+    trajectory: ClassVar[bool] = False
+    difficulty: ClassVar[bool] = False
 
-    def data(self, variant: str, ground: Any) -> TaskData:
+    def data(self, variant: str, source: Any) -> TaskData:
         """Splits, training documents and retain pool of a variant; a pure function of its arguments."""
-        raise NotImplementedError(f"{type(self).__name__} must define data(variant, ground)")
+        raise NotImplementedError(f"{type(self).__name__} must define data(variant, source)")
 
     def candidates(self) -> list[Example]:
         """What a pretrained model is asked to find out what it knows, where `data` depends on that."""

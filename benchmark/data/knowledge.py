@@ -8,14 +8,14 @@ from pathlib import Path
 
 from benchmark.errors import BadInput
 
-SURVEYS = "surveys"
+PROBED = "knowledge"
 
 
-class NotAsked(BadInput):
+class NotProbed(BadInput):
     """Nobody has asked the model of a track yet what it knows of a task's candidates."""
 
     def __init__(self, task: str, track: str) -> None:
-        asks = f"`palimpsest survey --task {task} --track {track}` asks it, as `run` does before it begins"
+        asks = f"`palimpsest probe --task {task} --track {track}` asks it, as `run` does before it begins"
         super().__init__(f"{task} on {track}: it is not known yet what this model knows; {asks}")
         self.task, self.track = task, track
 
@@ -33,32 +33,32 @@ class Knowledge:
 
 
 @dataclass(frozen=True)
-class Pretrained:
-    """The ground of tasks on a pretrained model: `model` is the key of its weights, `track` how one names it.
+class PretrainedModel:
+    """The data source of tasks on a pretrained model: `model` is the key of its weights, `track` how one names it.
 
-    On a development track tasks choose other examples than those that are scored. `surveyed` is the key of other
-    weights of the same model, whose survey counts where there is no own.
+    On a development track tasks choose other examples than those that are scored. `probed` is the key of other
+    weights of the same model, whose knowledge probe counts where there is none of these.
     """
 
     track: str
     model: str
     development: bool
     home: Path
-    surveyed: str = ""
+    probed: str = ""
 
     def known(self, task: str, shipped: Path) -> dict[str, Knowledge]:
-        """What the model knows of a task's candidates, by example; NotAsked if nobody has asked it yet.
+        """What the model knows of a task's candidates, by example; NotProbed if nobody has asked it yet.
 
-        `shipped` is the folder of the surveys that come with the task.
+        `shipped` is the folder of the knowledge probes that come with the task.
         """
-        places = [self.survey_file(task), *(shipped / f"{key}.csv" for key in (self.model, self.surveyed) if key)]
+        places = [self.knowledge_file(task), *(shipped / f"{key}.csv" for key in (self.model, self.probed) if key)]
         path = next((p for p in places if p.is_file()), None)
         if path is None:
-            raise NotAsked(task, self.track)
+            raise NotProbed(task, self.track)
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         return {row["id"]: Knowledge(float(row["generated"]), float(row["probability"])) for row in rows}
 
-    def survey_file(self, task: str) -> Path:
-        """Where a survey of this model is kept."""
-        return self.home / SURVEYS / task / f"{self.model}.csv"
+    def knowledge_file(self, task: str) -> Path:
+        """Where the knowledge probe of this model is kept."""
+        return self.home / PROBED / task / f"{self.model}.csv"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.evaluation.lm_eval_adapter import run_harness
-from benchmark.inference.predictors import Subject
+from benchmark.inference.predictors import Predictor
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE
 
 SPLIT = "harness"
 
 
-def harness_samples(subject: Subject, group: str, limit: int | None = None) -> list[Sample]:
+def harness_samples(predictor: Predictor, group: str, limit: int | None = None) -> list[Sample]:
     """A sample for each item of the group's tasks, at most `limit` of each, in the stratum of its task."""
     return [
         Sample(
@@ -28,5 +28,5 @@ def harness_samples(subject: Subject, group: str, limit: int | None = None) -> l
             strata={"task": item.task},
             score=item.score,
         )
-        for item in run_harness(subject, group, limit)
+        for item in run_harness(predictor, group, limit)
     ]

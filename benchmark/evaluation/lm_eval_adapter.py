@@ -77,7 +77,7 @@ def run_harness(scorer: TokenScorer, group: str, limit: int | None = None) -> li
         from lm_eval import evaluate
 
         loaded = _load(group, names)
-        results = evaluate(subject_lm(scorer), loaded, limit=limit, bootstrap_iters=0, log_samples=True)
+        results = evaluate(predictor_lm(scorer), loaded, limit=limit, bootstrap_iters=0, log_samples=True)
     return [item for task in loaded["tasks"] for item in _items(task, results["samples"][task])]
 
 
@@ -88,21 +88,21 @@ def group_tasks(group: str) -> tuple[str, ...]:
     return names
 
 
-def subject_lm(scorer: TokenScorer) -> Any:
-    """The scorer as an lm-eval model: a `SubjectLM`, which is a `TemplateLM`; prompts stay plain text."""
-    return _subject_class()(scorer)
+def predictor_lm(scorer: TokenScorer) -> Any:
+    """The scorer as an lm-eval model: a `PredictorLM`, which is a `TemplateLM`; prompts stay plain text."""
+    return _predictor_class()(scorer)
 
 
 @lru_cache(maxsize=1)
-def _subject_class() -> type[Any]:
+def _predictor_class() -> type[Any]:
     """Made on first use, as importing lm-eval is slow and not everybody has it."""
     from lm_eval.api.model import TemplateLM
 
-    return type("SubjectLM", (_SubjectMethods, TemplateLM), {"__doc__": "A TokenScorer for lm-eval."})
+    return type("PredictorLM", (_PredictorMethods, TemplateLM), {"__doc__": "A TokenScorer for lm-eval."})
 
 
-class _SubjectMethods:
-    """All that SubjectLM adds to its base class."""
+class _PredictorMethods:
+    """All that PredictorLM adds to its base class."""
 
     def __init__(self, scorer: TokenScorer) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Examines a subject on examples: every probability and every continuation that any metric needs, in two passes."""
+"""Examines a predictor on examples: every probability and every continuation that any metric needs, in two passes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from benchmark.core.examples import Example, Pair
 from benchmark.core.words import pieces
 from benchmark.inference.generation import GenerationSettings
-from benchmark.inference.predictors import Subject
+from benchmark.inference.predictors import Predictor
 from benchmark.inference.scoring import AnswerScores
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.sample import Sample
@@ -45,19 +45,19 @@ def prefixes(example: Example) -> dict[int, str]:
 
 
 def examine(
-    subject: Subject, splits: Mapping[str, Sequence[Example]], stage: str, settings: GenerationSettings
+    predictor: Predictor, splits: Mapping[str, Sequence[Example]], stage: str, settings: GenerationSettings
 ) -> list[Sample]:
     """Samples of all splits, in order; log-probabilities are rounded as they will be stored.
 
     Nothing is generated for the membership holdout, and texts are continued for the final model alone: it costs most.
     """
-    scores = subject.score([pair for split in splits.values() for example in split for pair in pairs_of(example)])
+    scores = predictor.score([pair for split in splits.values() for example in split for pair in pairs_of(example)])
     asked = [e for name, split in splits.items() if name != MEMBERSHIP_HOLDOUT for e in split]
     forgotten = [e.prompt for e in splits.get("forget", ())] if settings.samples and stage == MODEL_STAGE else []
-    drawn = subject.sample(forgotten, settings.max_new_tokens, settings.samples) if forgotten else {}
-    answers = subject.generate([prompt for e in asked for prompt in prompts_of(e)], settings.max_new_tokens)
+    drawn = predictor.sample(forgotten, settings.max_new_tokens, settings.samples) if forgotten else {}
+    answers = predictor.generate([prompt for e in asked for prompt in prompts_of(e)], settings.max_new_tokens)
     begun = [text for e in splits.get("forget", ()) for text in prefixes(e).values()] if stage == MODEL_STAGE else []
-    texts = subject.go_on(begun, settings.continuation_tokens) | answers
+    texts = predictor.go_on(begun, settings.continuation_tokens) | answers
     return [_sample(stage, split, e, scores, texts, drawn) for split, rows in splits.items() for e in rows]
 
 

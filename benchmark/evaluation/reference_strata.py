@@ -15,7 +15,7 @@ THIRDS = ("low", "mid", "high")
 Strata = Mapping[str, dict[str, str]]
 
 
-def degrees(target: Sequence[Sample], oracles: Sequence[Sequence[Sample]]) -> Strata:
+def difficulty_strata(target: Sequence[Sample], oracles: Sequence[Sequence[Sample]]) -> Strata:
     """`memorization` and `difficulty` of each forget example, in thirds of equal size, ties in order of the examples.
 
     The first is its mean log-probability under the target, the second its mean loss under the oracles.

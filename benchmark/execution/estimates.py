@@ -54,7 +54,7 @@ class Estimates:
 
 def _default(job: Job) -> float:
     variant = job.variant
-    if variant.track.ground == "world":
+    if variant.track.source == "world":
         return WORLD_SECONDS[job.kind]
     if job.kind == "base" or (job.kind == "model" and variant.has_published_models):
         return FETCHING_SECONDS

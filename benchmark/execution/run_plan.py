@@ -11,11 +11,11 @@ from rich.console import Console
 from benchmark.execution.estimates import Estimates, clock
 from benchmark.execution.local import Event, LocalExecutor
 from benchmark.execution.progress import RunDisplay
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.placement import accelerators
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import Plan
-from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.schema import Failure
 from benchmark.records.store import ResultStore
@@ -29,7 +29,7 @@ def cores() -> int:
 
 def stands_alone(plan: Plan) -> bool:
     """Whether one worker takes the whole machine: an engine and GPUs bring parallelism of their own."""
-    pretrained = any(cell.ground == "model" for cell in plan.references)
+    pretrained = any(cell.source == "model" for cell in plan.references)
     return plan.suite.backend == "vllm" or (pretrained and accelerators() > 0)
 
 
@@ -63,7 +63,7 @@ def run_plan(plan: Plan, out: Path, workers: int, force: bool, estimates: Estima
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_NUM_THREADS", str(cores() if stands_alone(plan) else 1))
     threads = cores() if stands_alone(plan) else 1
-    place = Workplace(ArtefactStore().home.resolve(), out.resolve(), force, threads)
+    context = RunContext(ArtifactStore().home.resolve(), out.resolve(), force, threads)
     results = ResultStore(out)
 
     def hear(event: Event) -> None:
@@ -73,7 +73,7 @@ def run_plan(plan: Plan, out: Path, workers: int, force: bool, estimates: Estima
         display.notify(event)
 
     with RunDisplay(console, plan.jobs, cached, estimates, workers) as display:
-        LocalExecutor(workers, partial(prepare_worker, place.threads), partial(execute, place=place)).run(
+        LocalExecutor(workers, partial(prepare_worker, context.threads), partial(execute, context=context)).run(
             plan.jobs, hear
         )
     return display.failures

@@ -24,10 +24,10 @@ from benchmark.training.lora import merged
 
 ENGINE_LENGTH = 2048  # tokens of a sequence that an engine has room for, as lm-eval asks at most
 _engines = Engines()  # one for the life of the process
-_loaded: dict[str, Any] = {}  # the engine, and a weak reference to the subject whose weights it has
+_loaded: dict[str, Any] = {}  # the engine, and a weak reference to the predictor whose weights it has
 
 
-class Subject(Protocol):
+class Predictor(Protocol):
     """Anything that gives answers a probability and prompts a continuation."""
 
     @property
@@ -57,7 +57,7 @@ class Subject(Protocol):
 
 
 @dataclass(frozen=True)
-class ModelSubject:
+class ModelPredictor:
     """A causal language model with its tokenizer."""
 
     model: Any
@@ -103,7 +103,7 @@ class ModelSubject:
 
 
 @dataclass(frozen=True, eq=False)
-class EngineSubject(ModelSubject):
+class EnginePredictor(ModelPredictor):
     """The same in a vLLM engine, into which its weights are loaded when they are not there.
 
     The engine generates, and scores what lm-eval asks; the examples of a task are scored by the model in memory, whose
@@ -120,17 +120,17 @@ class EngineSubject(ModelSubject):
         return self._engine().generate(prompts, max_new_tokens, stop, max(1, samples), temperature)
 
     def _engine(self) -> VllmEngine:
-        if not _loaded or _loaded["subject"]() is not self or not _loaded["engine"].alive:
+        if not _loaded or _loaded["predictor"]() is not self or not _loaded["engine"].alive:
             length = min(position_limit(self.model) or ENGINE_LENGTH, ENGINE_LENGTH)
             with tempfile.TemporaryDirectory(prefix="palimpsest-weights-") as folder:
                 merged(self.model).save_pretrained(folder)
                 engine = _engines.at(Path(folder), str(self.model.dtype).removeprefix("torch."), length)
-                _loaded.update(engine=engine, subject=weakref.ref(self))
+                _loaded.update(engine=engine, predictor=weakref.ref(self))
         return _loaded["engine"]
 
 
 @dataclass(frozen=True)
-class ConstantSubject:
+class ConstantPredictor:
     """Always the same text: as a distribution, its tokens one after another with 1 % spread over the vocabulary."""
 
     text: str
@@ -169,11 +169,11 @@ class ConstantSubject:
         return [list(token_ids(self.tokenizer, self.text))[:max_new_tokens] for _ in prompts]
 
 
-def subject_of(result: Any, tokenizer, backend: str = "hf") -> Subject:
-    """The subject for what a method returned."""
+def predictor_of(result: Any, tokenizer, backend: str = "hf") -> Predictor:
+    """The predictor for what a method returned."""
     if isinstance(result, ConstantAnswers):
-        return ConstantSubject(result.text, tokenizer)
-    return EngineSubject(result, tokenizer) if backend == "vllm" else ModelSubject(result, tokenizer)
+        return ConstantPredictor(result.text, tokenizer)
+    return EnginePredictor(result, tokenizer) if backend == "vllm" else ModelPredictor(result, tokenizer)
 
 
 def weights_of(result: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The artefact store: folders named by what made them, built once, never half-written."""
+"""The artifact store: folders named by what made them, built once, never half-written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fsync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-class ArtefactStore:
+class ArtifactStore:
     """Content-addressed folders below a home; a key is the hash of everything that makes the content."""
 
     def __init__(self, home: Path | None = None) -> None:
@@ -37,10 +37,10 @@ class ArtefactStore:
         return _is_whole(self.path(kind, key))
 
     def get(self, kind: str, key: str, build: Callable[[Path], dict]) -> Path:
-        """The artefact's folder, built on the first call.
+        """The artifact's folder, built on the first call.
 
         `build` fills an empty folder and returns facts about how it did so, kept as `made.json`. Processes
-        that ask for the same artefact wait for the one that builds it.
+        that ask for the same artifact wait for the one that builds it.
         """
         final = self.path(kind, key)
         if _is_whole(final):
@@ -70,5 +70,5 @@ def _is_whole(folder: Path) -> bool:
 
 
 def made_of(folder: Path) -> dict:
-    """The facts that the artefact's builder returned."""
+    """The facts that the artifact's builder returned."""
     return json.loads((folder / "made.json").read_text())

@@ -24,7 +24,7 @@ from benchmark.core.hashing import fingerprint
 from benchmark.core.request import Meter
 from benchmark.core.task_data import Document
 from benchmark.data.world import World, base_corpus
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.loading import load_model
 from benchmark.models.tracks import ControlledTrack, Training
 from benchmark.tokens.batches import Batch, collate
@@ -166,18 +166,18 @@ def save(model, tokenizer, folder: Path) -> None:
 
 
 def load(folder: Path):
-    """(model in evaluation mode, tokenizer) from an artefact's folder."""
+    """(model in evaluation mode, tokenizer) from an artifact's folder."""
     return load_model(folder), PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 class ControlledModels:
     """Builds and caches a track's models; every key is a hash of what the model was made from."""
 
-    def __init__(self, track: ControlledTrack, store: ArtefactStore) -> None:
+    def __init__(self, track: ControlledTrack, store: ArtifactStore) -> None:
         self.track, self.store = track, store
 
     @property
-    def ground(self) -> World:
+    def data_source(self) -> World:
         """What tasks make their data from."""
         return world_of(self.track.world_seed)
 
@@ -195,9 +195,9 @@ class ControlledModels:
         return self.store.get("models", self.base_key, self._build_base)
 
     def _build_base(self, folder: Path) -> dict:
-        tokenizer = train_tokenizer(self.ground, self.track.vocabulary)
+        tokenizer = train_tokenizer(self.data_source, self.track.vocabulary)
         model = new_model(self.track, tokenizer, seed=0)
-        cost = _train(model, tokenizer, base_corpus(self.ground), [], 0, self.track.base, seed=0)
+        cost = _train(model, tokenizer, base_corpus(self.data_source), [], 0, self.track.base, seed=0)
         save(model, tokenizer, folder)
         return {"made": "trained from scratch on the base corpus", **cost}
 
@@ -210,13 +210,13 @@ class ControlledModels:
     def _build_trained(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
         model, tokenizer = load(self.base())
         count = self.track.replay
-        cost = _train(model, tokenizer, documents, base_corpus(self.ground), count, self.track.stage, seed)
+        cost = _train(model, tokenizer, documents, base_corpus(self.data_source), count, self.track.stage, seed)
         save(model, tokenizer, folder)
         made = f"shared base {self.base_key}, then the task's documents with {count} base texts replayed in each epoch"
         return {"made": made, "base": self.base_key, "seed": seed, **cost}
 
     def load(self, folder: Path) -> tuple[Any, Any]:
-        """(model in evaluation mode, tokenizer) from an artefact's folder."""
+        """(model in evaluation mode, tokenizer) from an artifact's folder."""
         return load(folder)
 
     def load_model(self, folder: Path) -> Any:

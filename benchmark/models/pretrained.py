@@ -19,9 +19,9 @@ from benchmark.core.examples import Pair
 from benchmark.core.hashing import fingerprint
 from benchmark.core.request import Meter
 from benchmark.core.task_data import Document
-from benchmark.data.knowledge import Pretrained
+from benchmark.data.knowledge import PretrainedModel
 from benchmark.errors import BadInput
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.checks import fit
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
 from benchmark.models.loading import load_model, load_tokenizer
@@ -126,7 +126,7 @@ def _packaged_file(track: PretrainedTrack) -> Path | None:
 class PretrainedModels:
     """Finds, converts and fine-tunes a track's models; every key is a hash of what the model was made from."""
 
-    def __init__(self, track: PretrainedTrack, store: ArtefactStore) -> None:
+    def __init__(self, track: PretrainedTrack, store: ArtifactStore) -> None:
         self.track, self.store = track, store
 
     @cached_property
@@ -134,10 +134,10 @@ class PretrainedModels:
         return source_of(self.track)
 
     @property
-    def ground(self) -> Pretrained:
+    def data_source(self) -> PretrainedModel:
         """What tasks make their data from."""
         development = self.track.name.endswith(DEVELOPMENT_SUFFIX)
-        return Pretrained(self.track.spec, self.base_key, development, self.store.home, self.track.surveyed)
+        return PretrainedModel(self.track.spec, self.base_key, development, self.store.home, self.track.probed)
 
     @property
     def base_key(self) -> str:
@@ -200,7 +200,7 @@ class PretrainedModels:
         return {"made": made, "base": self.base_key, "seed": seed, **read_of(documents, stage), **cost}
 
     def load(self, folder: Path) -> tuple[Any, Any]:
-        """(model in evaluation mode, tokenizer that fits it) from an artefact's folder."""
+        """(model in evaluation mode, tokenizer that fits it) from an artifact's folder."""
         model, tokenizer = self.load_model(folder), load_tokenizer(folder, template=True, name=self.track.spec)
         fit(tokenizer, model, self.track.spec)
         return model, tokenizer
@@ -212,12 +212,12 @@ class PretrainedModels:
         return model
 
 
-def models_named(spec: str, store: ArtefactStore | None = None) -> PretrainedModels:
+def models_named(spec: str, store: ArtifactStore | None = None) -> PretrainedModels:
     """The models of a track, a folder or `org/name@revision`; BadInput for models that are trained here."""
     track = track_named(spec)
     if not isinstance(track, PretrainedTrack):
         raise BadInput(f"model {spec!r}: is trained here and scored by `run`; name a folder or org/name@revision")
-    return PretrainedModels(track, store or ArtefactStore())
+    return PretrainedModels(track, store or ArtifactStore())
 
 
 def _files(track: PretrainedTrack, source: Source) -> list[Path]:

@@ -43,7 +43,7 @@ class ControlledTrack:
     stage: Training = Training(epochs=10, batch_size=64, learning_rate=2.5e-3)
     replay: int = 1300
     budget: Budget = Budget(steps=60, batch_size=16)
-    ground = "world"
+    source = "world"
     precision = "float32"
     harness = ""
     relearning_rate = 5e-4
@@ -68,7 +68,7 @@ class PretrainedTrack:
     quantised files do: at small rates other steps are made than the weights would have asked for. `harness` is the
     group of general tasks for utility, `relearning_rate` the learning rate of the attack. `published` are models that
     others fine-tuned, as `--model` names them: the target and then the oracles, which then are not trained here.
-    `surveyed` is the key of the weights whose survey stands for those of every source, `given` the folder or
+    `probed` is the key of the weights whose knowledge probe stands for those of every source, `given` the folder or
     `org/name@revision` that made it a track.
     """
 
@@ -85,9 +85,9 @@ class PretrainedTrack:
     harness: str = "palimpsest"
     relearning_rate: float = 2e-5
     published: tuple[str, ...] = ()
-    surveyed: str = ""
+    probed: str = ""
     given: str = ""
-    ground = "model"
+    source = "model"
 
     @property
     def spec(self) -> str:
@@ -112,7 +112,7 @@ SMOLLM2 = PretrainedTrack(
     stage=Training(epochs=8, batch_size=8, learning_rate=2e-4),
     budget=Budget(steps=20, batch_size=8),
     precision="float32",
-    surveyed="ed5a5f3665d57a1b",  # of the package's
+    probed="ed5a5f3665d57a1b",  # of the package's
     relearning_rate=2e-4,  # at which most comes back on the development track, and the model itself keeps what it knows
 )
 # Revisions that these models had in 2026.

@@ -14,7 +14,7 @@ import torch
 from benchmark.core.method import ConstantAnswers
 from benchmark.inference.predictors import weights_of
 from benchmark.metrics import Sample
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.loading import load_model
 from benchmark.records.samples import samples_from_bytes, samples_to_bytes
 
@@ -38,9 +38,9 @@ class Progress:
 
 
 class Checkpoints:
-    """The last checkpoint of one cell, in the artefact store."""
+    """The last checkpoint of one cell, in the artifact store."""
 
-    def __init__(self, store: ArtefactStore, cell_id: str, load: Callable[[Path], Any] = load_model) -> None:
+    def __init__(self, store: ArtifactStore, cell_id: str, load: Callable[[Path], Any] = load_model) -> None:
         self.store, self.cell_id, self._load = store, cell_id, load
 
     def _all(self) -> list[Path]:

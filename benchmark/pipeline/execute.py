@@ -13,7 +13,7 @@ from benchmark.models import models_of
 from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.measure import measure_cell, measure_references
 from benchmark.pipeline.plan import Cell, Job
-from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.variant import Variant
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.provenance import PROJECT
@@ -22,22 +22,24 @@ from benchmark.records.schema import (
 )
 
 
-def execute(job: Job, place: Workplace) -> str:
+def execute(job: Job, context: RunContext) -> str:
     """Does a job; returns "ok", or the error that was recorded. Errors of models themselves are raised."""
     variant = job.variant
-    models = models_of(variant.track, place.store)
-    _reset_torch(place.threads)
+    models = models_of(variant.track, context.store)
+    _reset_torch(context.threads)
     if job.kind == "base":
         models.base()
     elif job.kind == "model":
         models.trained(variant.documents(job.unseen), job.seed)
     elif job.kind == "references":
-        return _recorded(job.cells, variant, place, lambda: measure_references(job.cells, variant, place))
+        return _recorded(job.cells, variant, context, lambda: measure_references(job.cells, variant, context))
     else:
-        checkpoints = Checkpoints(place.store, job.cells[0].id, models.load_model)
-        if place.force:
+        checkpoints = Checkpoints(context.store, job.cells[0].id, models.load_model)
+        if context.force:
             checkpoints.clear()
-        message = _recorded(job.cells, variant, place, lambda: measure_cell(job.cells[0], variant, place, checkpoints))
+        message = _recorded(
+            job.cells, variant, context, lambda: measure_cell(job.cells[0], variant, context, checkpoints)
+        )
         checkpoints.clear()
         return message
     return "ok"
@@ -50,18 +52,18 @@ def _reset_torch(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _recorded(cells: Sequence[Cell], variant: Variant, place: Workplace, measure) -> str:
+def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, measure) -> str:
     """Runs `measure`, which writes the records of `cells`; whatever it raises becomes their error records."""
-    lock = place.home / "locks" / f"{cells[0].id}.lock"
+    lock = context.home / "locks" / f"{cells[0].id}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(lock)):
-        if not place.force and all(cell.is_done(place.results) for cell in cells):
+        if not context.force and all(cell.is_done(context.results) for cell in cells):
             return "ok"
         try:
             measure()
         except BaseException as error:  # any failure of a cell is its result, an exit() too; the run goes on
             failure = Failure(type=type(error).__name__, message=_last_line(error), traceback=_traceback())
-            write_failure(cells, variant, failure, place.results)
+            write_failure(cells, variant, failure, context.results)
             return failure.message
     return "ok"
 

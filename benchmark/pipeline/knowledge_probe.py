@@ -1,4 +1,4 @@
-"""Surveys: what a pretrained model knows of a task's candidates, asked once and kept, so that plans read a file."""
+"""Knowledge probes: what a pretrained model knows of a task's candidates, measured once and kept for plans to read."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from benchmark.core.examples import Example, Pair
 from benchmark.core.registry import task_named
 from benchmark.data.knowledge import Knowledge
 from benchmark.errors import BadInput
-from benchmark.inference.predictors import ModelSubject
+from benchmark.inference.predictors import ModelPredictor
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
 from benchmark.models import PretrainedModels
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.tracks import PretrainedTrack, track_named
 from benchmark.records.store import write_atomically
 
 CHUNK = 128  # candidates between two signs of progress
 
 
-def survey(task: str, track: str, store: ArtefactStore, progress: Callable[[int, int], None]) -> Path:
+def probe_knowledge(task: str, track: str, store: ArtifactStore, progress: Callable[[int, int], None]) -> Path:
     """Asks the track's model about all candidates of a task and writes what it knows; returns the file.
 
-    `progress` is told how many candidates of how many are done. BadInput for tasks that need no survey.
+    `progress` is told how many candidates of how many are done. BadInput for tasks that need no knowledge probe.
     """
     candidates, chosen = task_named(task)().candidates(), track_named(track)
     if not candidates or not isinstance(chosen, PretrainedTrack):
-        raise BadInput(f"survey: {task} on {track} depends on no model's knowledge")
+        raise BadInput(f"probe: {task} on {track} depends on no model's knowledge")
     models = PretrainedModels(chosen, store)
     model, tokenizer = models.load(models.base())
-    subject = ModelSubject(model, tokenizer)
+    predictor = ModelPredictor(model, tokenizer)
     found: dict[str, Knowledge] = {}
     for start in range(0, len(candidates), CHUNK):
-        found |= knowledge(subject, candidates[start : start + CHUNK], task_named(task).max_new_tokens)
+        found |= knowledge(predictor, candidates[start : start + CHUNK], task_named(task).max_new_tokens)
         progress(min(start + CHUNK, len(candidates)), len(candidates))
-    path = models.ground.survey_file(task)
+    path = models.data_source.knowledge_file(task)
     write_atomically(path, _csv(found).encode())
-    del model, subject
+    del model, predictor
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the workers of a run that asked first need the memory
     return path
 
 
 @torch.inference_mode()
-def knowledge(subject: ModelSubject, examples: Sequence[Example], max_new_tokens: int) -> dict[str, Knowledge]:
-    """What a subject knows of each example, over its wordings as trained and held out."""
+def knowledge(predictor: ModelPredictor, examples: Sequence[Example], max_new_tokens: int) -> dict[str, Knowledge]:
+    """What a predictor knows of each example, over its wordings as trained and held out."""
     asked = {e.id: [Pair(prompt, e.answer) for prompt in (e.prompt, *e.paraphrases)] for e in examples}
-    scores = subject.score([pair for pairs in asked.values() for pair in pairs])
-    said = subject.generate([pair.prompt for pairs in asked.values() for pair in pairs], max_new_tokens)
+    scores = predictor.score([pair for pairs in asked.values() for pair in pairs])
+    said = predictor.generate([pair.prompt for pairs in asked.values() for pair in pairs], max_new_tokens)
     return {
         e.id: Knowledge(
             float(np.mean([contains_answer(said[pair.prompt], e.answer, e.aliases) for pair in asked[e.id]])),

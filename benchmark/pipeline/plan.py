@@ -26,7 +26,7 @@ class Cell:
     parameters: dict[str, Any]
     seed: int
     oracles: int
-    ground: str
+    source: str
     target_id: str
     oracle_ids: tuple[str, ...]
 
@@ -62,7 +62,7 @@ class Plan:
     """What a suite asks for: every cell, those that have a record already, and the jobs for the rest.
 
     `missing` says of each variant that cannot be run here, because a model or a data set cannot be had, what it lacks,
-    `sizes` of each other one how much it asks for. `unasked` are the (task, track) whose models nobody has asked yet.
+    `sizes` of each other one how much it asks for. `unprobed` are the (task, track) whose models nobody has asked yet.
     """
 
     suite: Suite
@@ -72,7 +72,7 @@ class Plan:
     jobs: tuple[Job, ...] = field(default=())
     missing: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
-    unasked: tuple[tuple[str, str], ...] = ()
+    unprobed: tuple[tuple[str, str], ...] = ()
 
     @property
     def ids(self) -> frozenset[str]:

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from benchmark.core.method import Method, create, source_hash
 from benchmark.core.registry import method_named, task_named
-from benchmark.data.knowledge import NotAsked
+from benchmark.data.knowledge import NotProbed
 from benchmark.errors import BadInput
 from benchmark.evaluation.lm_eval_adapter import group_tasks
 from benchmark.models import models_of
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.tracks import PretrainedTrack, Track, track_named
 from benchmark.pipeline.plan import Cell, Job, Plan
 from benchmark.pipeline.selection import expand_tasks
@@ -24,9 +24,9 @@ from benchmark.records.store import ResultStore
 
 
 class Planner:
-    """Makes plans; knows where artefacts and results are, and reads only whether they are there or failed."""
+    """Makes plans; knows where artifacts and results are, and reads only whether they are there or failed."""
 
-    def __init__(self, store: ArtefactStore, results: ResultStore) -> None:
+    def __init__(self, store: ArtifactStore, results: ResultStore) -> None:
         self.store, self.results = store, results
 
     def plan(self, suite: Suite, seeds: list[int] | None = None, force: bool = False) -> Plan:
@@ -36,9 +36,9 @@ class Planner:
         jobs: list[Job] = []
         missing: list[str] = []
         sizes: list[str] = []
-        unasked: list[tuple[str, str]] = []
+        unprobed: list[tuple[str, str]] = []
         for variant in self._variants(suite):
-            if lack := self._lack(variant, unasked):
+            if lack := self._lack(variant, unprobed):
                 missing.append(f"{variant.track.name} · {variant.name}: {lack}")
                 continue
             own_references = self._references(variant)
@@ -51,17 +51,17 @@ class Planner:
         cached = frozenset() if force else present
         unique = {job.id: job for job in jobs}
         done = (tuple(cells), tuple(references), cached, tuple(unique.values()))
-        surveys = tuple(dict.fromkeys(unasked))
-        return Plan(suite, *done, missing=tuple(missing), sizes=tuple(sizes), unasked=surveys)
+        probes = tuple(dict.fromkeys(unprobed))
+        return Plan(suite, *done, missing=tuple(missing), sizes=tuple(sizes), unprobed=probes)
 
-    def _lack(self, variant: Variant, unasked: list[tuple[str, str]]) -> str:
-        """Which model, data set or survey cannot be had here, empty if all is there; surveys are noted in `unasked`."""
+    def _lack(self, variant: Variant, unprobed: list[tuple[str, str]]) -> str:
+        """Which model, data set or knowledge probe is missing here; missing probes are noted in `unprobed`."""
         try:
             for seed in (TARGET_SEED, *variant.oracle_seeds):
                 variant.model_keys(seed, self.store)
         except BadInput as error:
-            if isinstance(error, NotAsked):
-                unasked.append((error.task, error.track))
+            if isinstance(error, NotProbed):
+                unprobed.append((error.task, error.track))
             return str(error)
         data, proxies = variant.data, len(variant.data.proxies)
         if variant.has_published_models and (not data.documents or len(data.requests) > 1):
@@ -72,7 +72,7 @@ class Planner:
 
     @staticmethod
     def _variants(suite: Suite) -> Iterator[Variant]:
-        """Every variant on the tracks that have the ground for it; BadInput if there is none."""
+        """Every variant on the tracks that have the source for it; BadInput if there is none."""
         tracks, wanted = [track_named(name) for name in suite.tracks], expand_tasks(suite.tasks)
         for name in (name for entry in suite.methods for name in entry.tracks or ()):
             track_named(name)
@@ -84,11 +84,11 @@ class Planner:
             (track, *names)
             for track in tracks
             for names in wanted
-            if track.ground in task_named(names[0]).grounds and names in chosen.get(track.name, wanted)
+            if track.source in task_named(names[0]).sources and names in chosen.get(track.name, wanted)
         ]
         if not pairs:
-            grounds = {name: " or ".join(sorted(task_named(name).grounds)) for name, _ in wanted}
-            needs = ", ".join(f"{name} needs a {ground}" for name, ground in grounds.items())
+            sources = {name: " or ".join(sorted(task_named(name).sources)) for name, _ in wanted}
+            needs = ", ".join(f"{name} needs a {source}" for name, source in sources.items())
             raise BadInput(f"suite {suite.name}: no track suits its tasks: {needs}; {', '.join(suite.tracks)} do not")
         for track, task, variant in pairs:
             models = published.get((task, variant), ())
@@ -122,9 +122,9 @@ class Planner:
         seeds = [TARGET_SEED, *variant.oracle_seeds]
         names = [TARGET if seed == TARGET_SEED else ORACLE for seed in seeds]
         ids = [self._identity(variant, n, "", {}, s, s) for n, s in zip(names, seeds, strict=True)]
-        track, ground, target_id, oracle_ids = variant.track.name, variant.track.ground, ids[0], tuple(ids[1:])
+        track, source, target_id, oracle_ids = variant.track.name, variant.track.source, ids[0], tuple(ids[1:])
         return [
-            Cell(i, track, variant.task, variant.variant, n, n, {}, s, variant.oracles, ground, target_id, oracle_ids)
+            Cell(i, track, variant.task, variant.variant, n, n, {}, s, variant.oracles, source, target_id, oracle_ids)
             for i, n, s in zip(ids, names, seeds, strict=True)
         ]
 

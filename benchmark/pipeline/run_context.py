@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.records.store import ResultStore
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """Where artefacts are kept and results are written, whether existing records are replaced, threads of a worker."""
+class RunContext:
+    """Where artifacts are kept and results are written, whether existing records are replaced, threads of a worker."""
 
     home: Path
     out: Path
@@ -19,8 +19,8 @@ class Workplace:
     threads: int = 1
 
     @property
-    def store(self) -> ArtefactStore:
-        return ArtefactStore(self.home)
+    def store(self) -> ArtifactStore:
+        return ArtifactStore(self.home)
 
     @property
     def results(self) -> ResultStore:

@@ -20,7 +20,7 @@ from benchmark.evaluation.lengths import positions_needed, refuse_too_long
 from benchmark.evaluation.lm_eval_adapter import group_tasks
 from benchmark.evaluation.outputs import examine
 from benchmark.inference.generation import GenerationSettings, Tokens
-from benchmark.inference.predictors import Subject, subject_of
+from benchmark.inference.predictors import Predictor, predictor_of
 from benchmark.inference.scoring import AnswerScores
 from benchmark.metrics import METRICS, Sample
 from benchmark.metrics.distribution import SUMMARIES
@@ -72,36 +72,36 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Timed:
-    """A subject whose two passes are timed."""
+    """A predictor whose two passes are timed."""
 
-    subject: Subject
+    predictor: Predictor
     clock: Stopwatch
 
     @property
     def tokenizer(self) -> Any:
-        return self.subject.tokenizer
+        return self.predictor.tokenizer
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
         with self.clock.stage("scoring pass"):
-            return self.subject.score(pairs)
+            return self.predictor.score(pairs)
 
     def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         with self.clock.stage("generation"):
-            return self.subject.generate(prompts, max_new_tokens)
+            return self.predictor.generate(prompts, max_new_tokens)
 
     def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         with self.clock.stage("generation"):
-            return self.subject.go_on(texts, max_new_tokens)
+            return self.predictor.go_on(texts, max_new_tokens)
 
     def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
         with self.clock.stage("sampling"):
-            return self.subject.sample(prompts, max_new_tokens, samples)
+            return self.predictor.sample(prompts, max_new_tokens, samples)
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
-        return self.subject.score_tokens(sequences)
+        return self.predictor.score_tokens(sequences)
 
     def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
-        return self.subject.generate_tokens(prompts, max_new_tokens)
+        return self.predictor.generate_tokens(prompts, max_new_tokens)
 
 
 def _row(value: Value, reference: float | None) -> dict[str, Any]:
@@ -140,12 +140,12 @@ def evaluate(
     name, variant = pairs[0]
     clock, definition = Stopwatch(), task_named(name)
     models = models_named(model)
-    if models.track.ground not in definition.grounds:
-        raise BadInput(f"task {task}: {name} needs a {' or '.join(sorted(definition.grounds))}, {model} is a model")
+    if models.track.source not in definition.sources:
+        raise BadInput(f"task {task}: {name} needs a {' or '.join(sorted(definition.sources))}, {model} is a model")
     if harness:
         group_tasks(harness)
     with clock.stage("data"):
-        data = definition().data(variant, (models_named(original) if original else models).ground)
+        data = definition().data(variant, (models_named(original) if original else models).data_source)
     splits = limited(data, limit)
     drawn = definition.samples if samples is None else samples
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
@@ -188,9 +188,9 @@ def _samples(
     with clock.stage("loading"):
         model, tokenizer = models.load(models.base())
         model = model.to(getattr(torch, precision))
-    subject = Timed(subject_of(model, tokenizer, settings.backend), clock)
-    samples = examine(subject, splits, MODEL_STAGE, settings)
+    predictor = Timed(predictor_of(model, tokenizer, settings.backend), clock)
+    samples = examine(predictor, splits, MODEL_STAGE, settings)
     if harness:
         with clock.stage("lm-eval"):
-            samples += harness_samples(subject, harness, limit)
+            samples += harness_samples(predictor, harness, limit)
     return samples

@@ -15,7 +15,7 @@ from benchmark.core.method import create
 from benchmark.core.registry import method_named, task_named
 from benchmark.core.request import Meter, Request
 from benchmark.evaluation.outputs import examine
-from benchmark.inference.predictors import Subject, subject_of, weights_of
+from benchmark.inference.predictors import Predictor, predictor_of, weights_of
 from benchmark.metrics import Sample
 from benchmark.metrics.stages import REQUEST, budget_stage, request_stage, sort_of
 from benchmark.models import Models
@@ -26,10 +26,10 @@ from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.variant import RETRAIN_SEED, Variant
 from benchmark.runtime.stopwatch import Stopwatch
 
-# Shares of the budget at which a course is looked at, closer where most is forgotten; its ends are the target and
+# Shares of the budget at which a trajectory is looked at, closer where most is forgotten; its ends are the target and
 # the final model.
 BUDGET_POINTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
-COURSE_SPLITS = ("forget", "retain", "holdout")
+TRAJECTORY_SPLITS = ("forget", "retain", "holdout")
 REQUEST_SPLITS = ("forget", "retain", "general")
 SEEDS_APART = 1_000_003  # so that each request of a run draws from a seed of its own
 
@@ -39,7 +39,7 @@ class UselessModel(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Bench:
+class CellRun:
     """What every request of a cell needs."""
 
     cell: Cell
@@ -48,46 +48,46 @@ class Bench:
     tokenizer: Any
     clock: Stopwatch
 
-    def look(self, subject, splits: tuple[str, ...], stage: str) -> list[Sample]:
-        """Samples of a subject on some splits, on the way."""
-        return examine(subject, {s: self._examples(s, stage) for s in splits}, stage, self.variant.generation)
+    def look(self, predictor, splits: tuple[str, ...], stage: str) -> list[Sample]:
+        """Samples of a predictor on some splits, on the way."""
+        return examine(predictor, {s: self._examples(s, stage) for s in splits}, stage, self.variant.generation)
 
-    def subject(self, result: Any) -> Subject:
+    def predictor(self, result: Any) -> Predictor:
         """What is evaluated of a method's result."""
-        return subject_of(result, self.tokenizer, self.variant.generation.backend)
+        return predictor_of(result, self.tokenizer, self.variant.generation.backend)
 
     def _examples(self, split: str, stage: str) -> list[Example]:
-        """Along a course without wrong answers, which no metric there reads and which cost most to score."""
+        """Along a trajectory without wrong answers, which no metric there reads and which cost most to score."""
         examples = self.variant.data.examples(split)
         return examples if sort_of(stage) == REQUEST else [replace(e, perturbed=()) for e in examples]
 
 
-def unlearn(bench: Bench, target: Any, checkpoints: Checkpoints) -> Progress:
+def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> Progress:
     """Makes all requests of the cell, one after the other, from the last checkpoint if there is one."""
     progress = checkpoints.load() or Progress(done=0, result=target)
-    bench.clock.seconds |= progress.seconds
-    requests = len(bench.variant.data.requests)
+    run.clock.seconds |= progress.seconds
+    requests = len(run.variant.data.requests)
     for number in range(progress.done, requests):
-        progress = _after_request(bench, progress, number, last=number + 1 == requests)
+        progress = _after_request(run, progress, number, last=number + 1 == requests)
         if number + 1 < requests:
             checkpoints.save(progress)
             progress = checkpoints.load() or progress  # as after a kill, so that a resumed run is no other run
     return progress
 
 
-def _after_request(bench: Bench, before: Progress, number: int, last: bool) -> Progress:
+def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> Progress:
     seen: list[Sample] = []
-    follows_course = last and task_named(bench.variant.task).course
-    meter = Meter(limit=bench.variant.budget.steps, watch=_watch(bench, seen) if follows_course else None)
-    request = _request(bench, number, before.state, meter)
+    records_trajectory = last and task_named(run.variant.task).trajectory
+    meter = Meter(limit=run.variant.budget.steps, watch=_watch(run, seen) if records_trajectory else None)
+    request = _request(run, number, before.state, meter)
     seed_everything(request.seed)
-    method = create(method_named(bench.cell.method), bench.cell.parameters)  # anew: what it keeps is in `state`
+    method = create(method_named(run.cell.method), run.cell.parameters)  # anew: what it keeps is in `state`
     model = weights_of(before.result)
-    with bench.clock.stage("unlearn"), computing_for(bench.variant.track, model):
+    with run.clock.stage("unlearn"), computing_for(run.variant.track, model):
         result = checked(method.unlearn(model, request))
     if not last:
-        with bench.clock.stage("requests"):
-            seen += bench.look(bench.subject(result), REQUEST_SPLITS, request_stage(number + 1))
+        with run.clock.stage("requests"):
+            seen += run.look(run.predictor(result), REQUEST_SPLITS, request_stage(number + 1))
     return replace(
         before,
         done=number + 1,
@@ -96,25 +96,25 @@ def _after_request(bench: Bench, before: Progress, number: int, last: bool) -> P
         samples=[*before.samples, *seen],
         steps=before.steps + meter.steps,
         tokens=before.tokens + meter.tokens,
-        seconds=dict(bench.clock.seconds),
+        seconds=dict(run.clock.seconds),
     )
 
 
-def _request(bench: Bench, number: int, state: Mapping[str, Any], meter: Meter) -> Request:
+def _request(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter) -> Request:
     """What the method is given: only the information that it declares, and nothing from evaluation."""
-    cell, variant = bench.cell, bench.variant
+    cell, variant = run.cell, run.variant
     sees = method_named(cell.method).sees
 
     def retrain():
-        folder = bench.models.trained(variant.documents(number + 1), RETRAIN_SEED + cell.seed)
+        folder = run.models.trained(variant.documents(number + 1), RETRAIN_SEED + cell.seed)
         made = made_of(folder)
         meter.steps, meter.tokens = made["steps"], made["tokens"]
-        return bench.models.load_model(folder)
+        return run.models.load_model(folder)
 
     return Request(
         forget=_as_pairs(variant.data.asked(number)) if "forget" in sees else [],
         retain=_as_pairs(to_examples(variant.data.retain_pool)) if "retain" in sees else [],
-        tokenizer=bench.tokenizer,
+        tokenizer=run.tokenizer,
         seed=cell.seed + SEEDS_APART * number,
         budget=variant.budget,
         meter=meter,
@@ -127,15 +127,15 @@ def _as_pairs(examples: Iterable[Example]) -> list[Pair]:
     return [Pair(example.prompt, example.answer) for example in examples]
 
 
-def _watch(bench: Bench, seen: list[Sample]) -> Callable[[Any, int], None]:
+def _watch(run: CellRun, seen: list[Sample]) -> Callable[[Any, int], None]:
     """Looks at the model when a share of the budget is spent, and leaves it as it was."""
-    budget = bench.variant.budget.steps
+    budget = run.variant.budget.steps
     points = {max(1, round(share * budget)): budget_stage(share) for share in BUDGET_POINTS}
 
     def watch(model: Any, steps: int) -> None:
         if steps in points:
-            with bench.clock.stage("course"), looking_at(model):
-                seen.extend(bench.look(bench.subject(model), COURSE_SPLITS, points[steps]))
+            with run.clock.stage("course"), looking_at(model):
+                seen.extend(run.look(run.predictor(model), TRAJECTORY_SPLITS, points[steps]))
 
     return watch
 

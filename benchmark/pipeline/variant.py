@@ -15,7 +15,7 @@ from benchmark.inference.generation import GenerationSettings
 from benchmark.metrics import METRICS
 from benchmark.metrics.sample import SCORED, STANDARDIZED, sampled
 from benchmark.models import models_of
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.pretrained import TUNING_VERSION
 from benchmark.models.tracks import PretrainedTrack, Track
 from benchmark.records.schema import variant_name
@@ -27,7 +27,7 @@ RETRAIN_SEED = 1000  # the method `retrain` trains from this seed upwards: no or
 
 @lru_cache(maxsize=8)
 def _data_of(task: str, variant: str, track: Track) -> TaskData:
-    return task_named(task)().data(variant, models_of(track, ArtefactStore()).ground)
+    return task_named(task)().data(variant, models_of(track, ArtifactStore()).data_source)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Variant:
         if isinstance(self.track, PretrainedTrack):
             asked |= {"relearning_rate": self.track.relearning_rate, "tuning": TUNING_VERSION}
         if self.has_published_models:  # what retraining starts from is no part of them
-            asked["base"] = models_of(self.track, ArtefactStore()).base_key
+            asked["base"] = models_of(self.track, ArtifactStore()).base_key
         return self.generation.as_dict() | asked
 
     @property
@@ -88,7 +88,7 @@ class Variant:
     @cached_property
     def metrics(self) -> dict[str, int]:
         """Versions of the metrics that its samples can be scored by."""
-        asked = {SCORED: self.harness, STANDARDIZED: self.track.ground == "model"}
+        asked = {SCORED: self.harness, STANDARDIZED: self.track.source == "model"}
         able = (
             self.data.features | sampled(self.generation.samples) | {name for name, wanted in asked.items() if wanted}
         )
@@ -122,7 +122,7 @@ class Variant:
             return [0]  # a proxy reference is the target, asked about what never existed
         return list(range(1, len(self.data.requests) + 1))
 
-    def model_keys(self, seed: int, store: ArtefactStore) -> list[str]:
+    def model_keys(self, seed: int, store: ArtifactStore) -> list[str]:
         """Keys of the models of the target or of an oracle."""
         models = models_of(self.track, store)
         return [models.trained_key(self.documents(unseen), seed) for unseen in self.readings(seed)]

@@ -13,7 +13,7 @@ from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.values import Value
 from benchmark.models.placement import gpu_name
 from benchmark.pipeline.plan import Cell
-from benchmark.pipeline.run_context import Workplace
+from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.variant import Variant
 from benchmark.records.provenance import collect
 from benchmark.records.samples import samples_to_bytes, sha256
@@ -97,7 +97,7 @@ def write_success(
     samples: Sequence[Sample],
     values: Sequence[Value],
     cost: Cost,
-    place: Workplace,
+    context: RunContext,
 ) -> None:
     content = samples_to_bytes(samples)
     record = Record(
@@ -121,4 +121,4 @@ def write_success(
         provenance=collect(cost, torch.get_num_threads(), gpu_name(), variant.track.precision, variant.settings),
         error=None,
     )
-    place.results.write(record, content)
+    context.results.write(record, content)

@@ -22,7 +22,7 @@ from benchmark.statistics.tables import (
     uninformative_rows,
     variant_rows,
 )
-from benchmark.statistics.trajectories import contrast_rows, course_rows, level_rows, rival_rows
+from benchmark.statistics.trajectories import contrast_rows, level_rows, rival_rows, trajectory_rows
 from benchmark.statistics.variants import VariantScores, score_variant
 
 PLACE, SPREAD = ("track", "task", "variant"), ("value", "low", "high")
@@ -34,7 +34,7 @@ class Standings:
 
     `overall`: a row per method, averaged over variants, with rank and completeness; `tasks` the same for each task
     alone, where a method that a suite runs on one task only is ranked too. `uninformative`: what was left out by rule.
-    `strata`: values by stratum with intervals over seeds and entities. `courses`: values on the way through the budget,
+    `strata`: values by stratum with intervals over seeds and entities. `trajectories`: values at shares of the budget,
     `levels` what they come to where a level of forgetting is reached, `rivals` the differences of that to the
     baseline method, `contrasts` between variants. `requests`: values after each of several requests.
     `misalignment`: what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
@@ -47,7 +47,7 @@ class Standings:
     tasks: pd.DataFrame
     uninformative: pd.DataFrame
     strata: pd.DataFrame
-    courses: pd.DataFrame
+    trajectories: pd.DataFrame
     levels: pd.DataFrame
     rivals: pd.DataFrame
     contrasts: pd.DataFrame
@@ -123,7 +123,7 @@ def standings(
         tasks=_ranked(scores, expected or {}, anchors, ("track", "task")),
         uninformative=frame(uninformative_rows, ("track", "task", "variant", "axis", "metric", "target", "oracle")),
         strata=frame(stratum_rows),
-        courses=frame(course_rows, (*PLACE, "method", "quantity", "share", *SPREAD)),
+        trajectories=frame(trajectory_rows, (*PLACE, "method", "quantity", "share", *SPREAD)),
         levels=frame(level_rows, (*PLACE, "method", "level", "quantity", *SPREAD)),
         rivals=frame(rival_rows, (*PLACE, "method", "level", "quantity", *SPREAD)),
         contrasts=pd.DataFrame(

@@ -1,6 +1,6 @@
-"""Courses: how knowledge and utility go down while a method spends its budget, and what that costs at equal forgetting.
+"""Trajectories: how knowledge and utility fall while a method spends its budget, and the cost at equal forgetting.
 
-Where a course reaches a level it is interpolated linearly between the points at which it was looked at. With several
+Where a trajectory reaches a level it is interpolated linearly between the points that were measured. With several
 seeds the curve is the mean over (drawn) seeds; replicates draw entities and seeds, the levels stay where they are.
 """
 
@@ -31,7 +31,7 @@ Curves = dict[str, np.ndarray]  # quantity to (points, B)
 
 
 def knowledge_metric(scores: VariantScores) -> str | None:
-    """The metric whose course is followed, None if the variant has none."""
+    """The metric whose trajectory is followed, None if the variant has none."""
     return next((m for m in KNOWLEDGE if (MODEL_STAGE, "forget", m, ALL) in scores.target), None)
 
 
@@ -115,7 +115,7 @@ def area(shares: np.ndarray, found: Curves, metric: str, target: float, oracle: 
 
 
 def summary(scores: VariantScores, method: str) -> dict[tuple[str, str], np.ndarray]:
-    """What a course comes to, by (level, quantity), each (B,); empty without a course."""
+    """What a trajectory comes to, by (level, quantity), each (B,); empty without a trajectory."""
     metric = knowledge_metric(scores)
     if metric is None or not fractions(scores, method):
         return {}
@@ -146,8 +146,8 @@ def spread(replicated: np.ndarray) -> Row:
     return {"value": value, "low": min(float(low), value), "high": max(float(high), value)}
 
 
-def course_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """A row per method, share of the budget and quantity, with its interval, where any method has a course.
+def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
+    """A row per method, share of the budget and quantity, with its interval, where any method has a trajectory.
 
     One that takes no steps has a start and an end.
     """
@@ -171,7 +171,7 @@ def level_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 
 def rival_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Differences of the methods to the baseline in what their courses come to, on the same draws."""
+    """Differences of the methods to the baseline in what their trajectories come to, on the same draws."""
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     base = summary(scores, BASELINE) if BASELINE in scores.runs else {}
     for method in sorted(scores.runs.keys() - {BASELINE}) if base else ():
@@ -187,7 +187,7 @@ def _other_draws(replicated: np.ndarray) -> np.ndarray:
 
 
 def contrast_rows(scores: Mapping[Place, VariantScores]) -> Iterator[Row]:
-    """Differences between two variants of a task in what the courses of a method come to."""
+    """Differences between two variants of a task in what the trajectories of a method come to."""
     for (place, own), (other_place, other) in combinations(sorted(scores.items()), 2):
         if place[:2] != other_place[:2]:
             continue

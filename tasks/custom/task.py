@@ -8,7 +8,7 @@ from dataclasses import replace
 from benchmark.api import (
     BadInput,
     Example,
-    Pretrained,
+    PretrainedModel,
     Task,
     TaskData,
     coined_names,
@@ -26,10 +26,10 @@ WRONG_ANSWERS = 5
 class Custom(Task):
     """What you want a pretrained model to forget, and what it is to keep."""
 
-    grounds = frozenset({"model"})
+    sources = frozenset({"model"})
     max_new_tokens = 64
 
-    def data(self, variant: str, ground: Pretrained) -> TaskData:
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
         forget, retain = read("forget"), read("retain")
         refuse_shared(forget, retain)
         answers = {row.answer for row in (*forget, *retain)}

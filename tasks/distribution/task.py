@@ -42,8 +42,8 @@ class Distribution(Task):
     """Facts from the generator of everything else, or canaries that break it (after Baluta et al. 2024)."""
 
     variants = tuple(FIRST_NEWCOMER)
-    course = True
-    degrees = True
+    trajectory = True
+    difficulty = True
 
     def data(self, variant: str, world: World) -> TaskData:
         rng = random.Random(f"distribution-{world.seed}")

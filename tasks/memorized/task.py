@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import random
 
-from benchmark.api import Document, Example, Pretrained, Task, TaskData, World, passages, register_task, retain_splits
+from benchmark.api import (
+    Document,
+    Example,
+    PretrainedModel,
+    Task,
+    TaskData,
+    World,
+    passages,
+    register_task,
+    retain_splits,
+)
 
 READS = (1, 2, 4, 8, 16, 32, 64)
 PER_COUNT = 16  # passages read so often, half of them forgotten
@@ -18,12 +28,12 @@ PEOPLE = 14  # whose facts are evaluated beside the passages
 class Memorized(Task):
     """Running text instead of questions (after Jang et al. 2023; Barbulescu & Triantafillou 2024)."""
 
-    grounds = frozenset({"world", "model"})
-    course = True
-    degrees = True
+    sources = frozenset({"world", "model"})
+    trajectory = True
+    difficulty = True
 
-    def data(self, variant: str, ground: World | Pretrained) -> TaskData:
-        return on_model(ground) if isinstance(ground, Pretrained) else self._in_world(ground)
+    def data(self, variant: str, source: World | PretrainedModel) -> TaskData:
+        return on_model(source) if isinstance(source, PretrainedModel) else self._in_world(source)
 
     def _in_world(self, world: World) -> TaskData:
         forgotten, kept, unseen = _passages(world)
@@ -36,12 +46,12 @@ class Memorized(Task):
         return TaskData.of(splits, documents, [*kept, *rehearsed])
 
 
-def on_model(ground: Pretrained) -> TaskData:
+def on_model(source: PretrainedModel) -> TaskData:
     """Passages of a world that no pretrained model has read, half of each count to be forgotten, some never rehearsed.
 
     A pretrained model knows nobody of that world: beside the passages it is the harness that shows its utility.
     """
-    world = World(DEVELOPMENT_WORLD if ground.development else SCORED_WORLD)
+    world = World(DEVELOPMENT_WORLD if source.development else SCORED_WORLD)
     forgotten, kept, unseen = _passages(world)
     rehearsed, withheld = kept[: -2 * WITHHELD], kept[-2 * WITHHELD :]
     splits = {"forget": forgotten, "retain": rehearsed, "holdout": unseen}

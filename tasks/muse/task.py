@@ -10,7 +10,7 @@ from benchmark.api import (
     BadInput,
     Document,
     Example,
-    Pretrained,
+    PretrainedModel,
     Task,
     TaskData,
     checked,
@@ -37,12 +37,12 @@ FEWEST = 4  # passages: half of them are for development, and attacks are given 
 class Muse(Task):
     """News articles or the Harry Potter books, verbatim (Shi et al. 2024)."""
 
-    grounds = frozenset({"model"})
+    sources = frozenset({"model"})
     variants = tuple(SOURCES)
     max_new_tokens = 32
 
-    def data(self, variant: str, ground: Pretrained) -> TaskData:
-        forget = text_examples("forget", passages(variant)[ground.development :: 2])
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
+        forget = text_examples("forget", passages(variant)[source.development :: 2])
         asked = questions(rows(variant, "knowmem", "retain_qa", question=str, answer=str))
         splits = {
             "forget": forget,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from benchmark.api import BadInput, Example, Knowledge, Pretrained, Task, TaskData, register_task
+from benchmark.api import BadInput, Example, Knowledge, PretrainedModel, Task, TaskData, register_task
 from tasks.real_entities.wordings import prompts
 
 FOLDER = Path(__file__).parent
@@ -71,7 +71,7 @@ def aliases_of(text: str) -> tuple[str, ...]:
 class RealEntities(Task):
     """Real facts in three buckets of word frequency, equally well known before (after Krishnan et al. 2025)."""
 
-    grounds = frozenset({"model"})
+    sources = frozenset({"model"})
     variants = BUCKETS
     max_new_tokens = 6  # no answer has more tokens, its stop included, that would tell it from others
     samples = 16
@@ -79,35 +79,35 @@ class RealEntities(Task):
     def candidates(self) -> list[Example]:
         return [example(row) for row in rows()]
 
-    def data(self, variant: str, ground: Pretrained) -> TaskData:
-        known, forgotten, _ = known_and_forgotten(ground)
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
+        known, forgotten, _ = known_and_forgotten(source)
         return assembled(known, forgotten, forgotten[variant], WHOLE)
 
 
 @register_task("real_entities_small", version=1)
 class RealEntitiesSmall(Task):
-    """Four facts of each bucket, for who has a minute; it reads the survey of `real_entities`."""
+    """Four facts of each bucket, for who has a minute; it reads the knowledge of `real_entities`."""
 
-    grounds = frozenset({"model"})
+    sources = frozenset({"model"})
     budget_share = 1 / 2  # of the track's steps
     max_new_tokens = RealEntities.max_new_tokens
 
-    def data(self, variant: str, ground: Pretrained) -> TaskData:
-        known, forgotten, survey = known_and_forgotten(ground)
-        chosen = matched(flat(forgotten), survey, SMALL_FORGOTTEN)
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
+        known, forgotten, knowledge = known_and_forgotten(source)
+        chosen = matched(flat(forgotten), knowledge, SMALL_FORGOTTEN)
         return assembled(known, forgotten, flat(chosen), SMALL)
 
 
-Survey = Mapping[str, Knowledge]
+KnowledgeOf = Mapping[str, Knowledge]
 
 
-def known_and_forgotten(ground: Pretrained) -> tuple[list[Row], dict[str, list[Row]], Survey]:
+def known_and_forgotten(source: PretrainedModel) -> tuple[list[Row], dict[str, list[Row]], KnowledgeOf]:
     """All that the model knows, of it what each bucket asks to forget, and how well it knows what."""
-    survey = ground.known(RealEntities.name, FOLDER / "known")
-    known = well_known(survey)
+    knowledge = source.known(RealEntities.name, FOLDER / "known")
+    known = well_known(knowledge)
     # Half of the facts are for development, where methods are tuned.
-    own = [row for row in known if (_draw(row.id) < 0.5) == ground.development]
-    return known, matched([r for r in own if r.relation not in GENERAL_RELATIONS], survey, FORGOTTEN), survey
+    own = [row for row in known if (_draw(row.id) < 0.5) == source.development]
+    return known, matched([r for r in own if r.relation not in GENERAL_RELATIONS], knowledge, FORGOTTEN), knowledge
 
 
 def assembled(
@@ -174,19 +174,19 @@ def flat(buckets: Mapping[str, Sequence[Row]]) -> list[Row]:
     return [row for own in buckets.values() for row in own]
 
 
-def well_known(survey: Survey) -> list[Row]:
+def well_known(knowledge: KnowledgeOf) -> list[Row]:
     """The facts that the model tells in most wordings and finds likely: known by generation and by probability."""
     return [
         row
         for row in rows()
-        if row.id in survey
-        and survey[row.id].generated >= GENERATED
-        and survey[row.id].probability >= PROBABILITY
+        if row.id in knowledge
+        and knowledge[row.id].generated >= GENERATED
+        and knowledge[row.id].probability >= PROBABILITY
         and row.answer not in WORDS
     ]
 
 
-def matched(known: Sequence[Row], survey: Survey, total: int) -> dict[str, list[Row]]:
+def matched(known: Sequence[Row], knowledge: KnowledgeOf, total: int) -> dict[str, list[Row]]:
     """`total` facts of each bucket, equal in relations and as well known: neighbours in probability are chosen.
 
     BadInput if the model knows too little for that.
@@ -205,7 +205,7 @@ def matched(known: Sequence[Row], survey: Survey, total: int) -> dict[str, list[
         rarest = min(BUCKETS, key=lambda bucket: len(groups[relation, bucket]))
         anchors = spread(groups[relation, rarest], count)
         for bucket in BUCKETS:
-            chosen[bucket] += alike(anchors, groups[relation, bucket], survey)
+            chosen[bucket] += alike(anchors, groups[relation, bucket], knowledge)
     return chosen
 
 
@@ -218,12 +218,12 @@ def shares(room: Mapping[str, int], total: int) -> dict[str, int]:
     return given
 
 
-def alike(anchors: Sequence[Row], rows: Sequence[Row], survey: Survey) -> list[Row]:
+def alike(anchors: Sequence[Row], rows: Sequence[Row], knowledge: KnowledgeOf) -> list[Row]:
     """For each anchor, in turn, the row left that is known most nearly as well."""
     left = list(rows)
     for anchor in anchors:
         left.remove(
-            min(left, key=lambda row: (abs(survey[row.id].probability - survey[anchor.id].probability), row.id))
+            min(left, key=lambda row: (abs(knowledge[row.id].probability - knowledge[anchor.id].probability), row.id))
         )
     return [row for row in rows if row not in left]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from benchmark.api import Example, Pretrained, Task, TaskData, checked, coined_names, register_task, rows_of
+from benchmark.api import Example, PretrainedModel, Task, TaskData, checked, coined_names, register_task, rows_of
 from tasks.real_world.names import about, names_person
 
 DATA_SET = "real_world"
@@ -23,12 +23,12 @@ Rows = Sequence[Mapping[str, Any]]
 class RealWorld(Task):
     """Real persons that models know from pretraining, with neighbours who are to be kept (Yuan et al. 2024)."""
 
-    grounds = frozenset({"model"})
+    sources = frozenset({"model"})
     max_new_tokens = 64
 
-    def data(self, variant: str, ground: Pretrained) -> TaskData:
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
         forgotten, near = (examples(rows(file, **PERTURBED)) for file in (FORGET, NEIGHBOURS))
-        if ground.development:
+        if source.development:
             forgotten, near = near, forgotten
         forget = [example for example in map(named, forgotten) if names_person(example.prompt, example.entity)]
         retain, neighbours, general = thirds(near)

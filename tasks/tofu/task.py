@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmark.api import BadInput, Example, Pretrained, Task, TaskData, register_task, spread
+from benchmark.api import BadInput, Example, PretrainedModel, Task, TaskData, register_task, spread
 from tasks.tofu.authors import DATA_SET, REWORDED, Authors, Rows, asked_of_all, first_request, of_authors, rows
 
 SIZES = {"forget01": 2, "forget05": 10, "forget10": 20}  # authors
@@ -21,13 +21,13 @@ Requests = Sequence[Rows]
 class Tofu(Task):
     """One, five or ten per cent of 200 invented authors are forgotten (Maini et al. 2024)."""
 
-    grounds = frozenset({"model"})
+    sources = frozenset({"model"})
     variants = tuple(SIZES)
     max_new_tokens = 96
 
-    def data(self, variant: str, ground: Pretrained) -> TaskData:
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
         authors, shown = Authors(), rows(PERTURBED_RETAIN, **REWORDED)
-        if ground.development:
+        if source.development:
             known = authors.numbers(shown)
             forgotten = of_authors(shown, authors, known[-min(SIZES[variant], len(known) // 2) :])
         else:
@@ -40,14 +40,14 @@ class Tofu(Task):
 class TofuSmall(Task):
     """The two authors of forget01 among twenty, for machines without an accelerator."""
 
-    grounds = frozenset({"model"})
+    sources = frozenset({"model"})
     max_new_tokens = 64  # the answers that are longer, one in a hundred, are cut off
 
-    def data(self, variant: str, ground: Pretrained) -> TaskData:
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
         authors, shown = Authors(), rows(PERTURBED_RETAIN, **REWORDED)
         known = authors.numbers(shown)
         retained, more = known[:SMALL_RETAINED], known[SMALL_RETAINED : SMALL_RETAINED + SIZES["forget01"]]
-        if ground.development:
+        if source.development:
             forgotten = of_authors(shown, authors, more)
         else:
             forgotten = first_request(rows("forget01_perturbed", **REWORDED))
@@ -61,14 +61,14 @@ class TofuSmall(Task):
 class TofuContinual(Task):
     """Ten requests in a row, each for one or five per cent of the authors (Yuan et al. 2024)."""
 
-    grounds = frozenset({"model"})
+    sources = frozenset({"model"})
     variants = ("forget01", "forget05")
     budget_share = 1 / 3  # of the track's steps, for each request, as in `continual`
     max_new_tokens = 96
 
-    def data(self, variant: str, ground: Pretrained) -> TaskData:
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
         authors, shown = Authors(), rows(PERTURBED_RETAIN, **REWORDED)
-        requests = of_development(authors, shown) if ground.development else numbered(variant)
+        requests = of_development(authors, shown) if source.development else numbered(variant)
         taught, strangers = divided(authors, [shown, *requests])
         return assembled(authors, requests, shown, taught, strangers)
 

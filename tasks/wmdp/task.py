@@ -9,7 +9,7 @@ from typing import Any
 from benchmark.api import (
     BadInput,
     Example,
-    Pretrained,
+    PretrainedModel,
     Task,
     TaskData,
     checked,
@@ -38,12 +38,12 @@ Rows = Sequence[Mapping[str, Any]]
 class Wmdp(Task):
     """Questions on biosecurity or cybersecurity, which a model should fail (Li et al. 2024)."""
 
-    grounds = frozenset({"model"})
+    sources = frozenset({"model"})
     variants = tuple(OTHER)
     max_new_tokens = 32
 
-    def data(self, variant: str, ground: Pretrained) -> TaskData:
-        asked = spread(questions(variant)[ground.development :: 2], FORGOTTEN)
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
+        asked = spread(questions(variant)[source.development :: 2], FORGOTTEN)
         forget = [example(row, row, f"{variant}.{n:03d}") for n, row in enumerate(asked)]
         *proxies, never = [mismatched(asked, forget, turn) for turn in range(1, PROXIES + 2)]
         other = spread(questions(OTHER[variant]), NEIGHBOURS + GENERAL)

@@ -9,7 +9,7 @@ from benchmark.core.examples import Example, Pair
 from benchmark.core.method import ConstantAnswers
 from benchmark.evaluation.outputs import examine, prefixes
 from benchmark.inference.generation import GenerationSettings
-from benchmark.inference.predictors import ConstantSubject, ModelSubject, subject_of, weights_of
+from benchmark.inference.predictors import ConstantPredictor, ModelPredictor, predictor_of, weights_of
 from benchmark.inference.scoring import score_pairs
 from benchmark.metrics.stages import budget_stage
 from benchmark.tokens.prompts import encode_pair
@@ -34,7 +34,7 @@ def test_scores_equal_a_pass_over_each_pair_alone():
 @torch.no_grad()
 def test_generation_is_greedy_and_without_the_prompt():
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    texts = ModelSubject(model, tokenizer).generate([p.prompt for p in PAIRS], SETTINGS.max_new_tokens)
+    texts = ModelPredictor(model, tokenizer).generate([p.prompt for p in PAIRS], SETTINGS.max_new_tokens)
     for prompt, text in texts.items():
         ids, said = tokenizer(prompt)["input_ids"], []
         for _ in range(SETTINGS.max_new_tokens):
@@ -48,30 +48,30 @@ def test_generation_is_greedy_and_without_the_prompt():
 def test_constant_answers_are_a_distribution():
     """Over all tokens the probabilities sum to one, whatever stands at that position."""
     tokenizer = tiny_tokenizer()
-    subject = ConstantSubject("Bren Union", tokenizer)
-    said = subject.score([Pair("Q?", "Bren Union")])[Pair("Q?", "Bren Union")]
+    predictor = ConstantPredictor("Bren Union", tokenizer)
+    said = predictor.score([Pair("Q?", "Bren Union")])[Pair("Q?", "Bren Union")]
     assert said.correct.all()
-    p_said, p_other = np.exp(said.logprobs[0]), subject.spread / len(tokenizer)
+    p_said, p_other = np.exp(said.logprobs[0]), predictor.spread / len(tokenizer)
     assert p_said + (len(tokenizer) - 1) * p_other == pytest.approx(1)
-    other = subject.score([Pair("Q?", "Malport")])[Pair("Q?", "Malport")]
+    other = predictor.score([Pair("Q?", "Malport")])[Pair("Q?", "Malport")]
     assert not other.correct[0]
-    assert subject.generate(["a", "b"], 1) == {"a": "Bren Union", "b": "Bren Union"}
+    assert predictor.generate(["a", "b"], 1) == {"a": "Bren Union", "b": "Bren Union"}
 
 
 def test_attackers_get_the_weights_behind_a_filter():
     model = tiny_model()
     filtered = ConstantAnswers(model, "No.")
     assert weights_of(filtered) is weights_of(model) is model
-    assert isinstance(subject_of(filtered, tiny_tokenizer()), ConstantSubject)
-    assert isinstance(subject_of(model, tiny_tokenizer()), ModelSubject)
+    assert isinstance(predictor_of(filtered, tiny_tokenizer()), ConstantPredictor)
+    assert isinstance(predictor_of(model, tiny_tokenizer()), ModelPredictor)
 
 
 def test_samples_hold_what_was_asked_in_order():
     example = Example("e", "p", "Where was Ada born?", "Malport", ("Ada comes from",), ("Tor", "Kel"))
     plain = Example("s", "q", "Who pays Ivo?", "Bren Union")
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    subject = ModelSubject(model, tokenizer)
-    first, second = examine(subject, {"forget": [example], "holdout": [plain]}, "model", SETTINGS)
+    predictor = ModelPredictor(model, tokenizer)
+    first, second = examine(predictor, {"forget": [example], "holdout": [plain]}, "model", SETTINGS)
     assert (first.split, second.split) == ("forget", "holdout")
     assert (len(first.paraphrase_logprobs), len(first.perturbed_logprobs)) == (1, 2)
     wrong = score_pairs(model, tokenizer, [Pair("Ada comes from", "Kel")])[Pair("Ada comes from", "Kel")]
@@ -113,23 +113,23 @@ def test_texts_are_scored_everywhere_and_continued_in_the_forget_split_of_the_fi
     model, tokenizer = tiny_model(), tiny_tokenizer()
     other = Example("u", "u", "", LETTERS[::-1])
     splits = {"forget": [TEXT], "retain": [other], "holdout": [other]}
-    subject = ModelSubject(model, tokenizer)
-    forget, retain, holdout = examine(subject, splits, "model", SETTINGS)
-    subject = ModelSubject(model, tokenizer)
-    said = [subject.go_on([p], SETTINGS.continuation_tokens)[p] for p in prefixes(TEXT).values()]
+    predictor = ModelPredictor(model, tokenizer)
+    forget, retain, holdout = examine(predictor, splits, "model", SETTINGS)
+    predictor = ModelPredictor(model, tokenizer)
+    said = [predictor.go_on([p], SETTINGS.continuation_tokens)[p] for p in prefixes(TEXT).values()]
     assert (forget.prefix_words, forget.continuations) == ((10, 20), tuple(said))
     for sample in (forget, retain, holdout):
         assert (sample.kind, sample.generation) == ("text", "")
         assert len(sample.logprobs) == len(tokenizer(sample.answer)["input_ids"])  # from the second, with the end
     assert retain.continuations == holdout.continuations == ()
     for stage in ("quantize_int4", budget_stage(0.5)):
-        assert [s.continuations for s in examine(subject, splits, stage, SETTINGS)] == [()] * 3
+        assert [s.continuations for s in examine(predictor, splits, stage, SETTINGS)] == [()] * 3
 
 
 def test_nothing_is_generated_for_the_holdout():
     asked = Example("q", "q", "Who pays Ivo?", "Bren Union", ("Ivo is paid by",))
-    subject = ModelSubject(tiny_model(), tiny_tokenizer())
-    _, holdout = examine(subject, {"forget": [TEXT], "holdout": [asked]}, "model", SETTINGS)
+    predictor = ModelPredictor(tiny_model(), tiny_tokenizer())
+    _, holdout = examine(predictor, {"forget": [TEXT], "holdout": [asked]}, "model", SETTINGS)
     assert (holdout.generation, holdout.paraphrase_generations) == ("", ())
     assert len(holdout.logprobs) > 0
 
@@ -137,7 +137,7 @@ def test_nothing_is_generated_for_the_holdout():
 def test_questions_and_continuations_have_limits_of_their_own():
     limits = []
 
-    class Counting(ConstantSubject):
+    class Counting(ConstantPredictor):
         def generate(self, prompts, max_new_tokens):
             limits.append((sorted(prompts), max_new_tokens))
             return super().generate(prompts, max_new_tokens)
@@ -154,6 +154,6 @@ def test_questions_and_continuations_have_limits_of_their_own():
 
 def test_a_constant_answer_scores_a_text_from_its_second_token():
     tokenizer = tiny_tokenizer()
-    scores = ConstantSubject(TEXT.answer, tokenizer).score([Pair("", TEXT.answer)])[Pair("", TEXT.answer)]
+    scores = ConstantPredictor(TEXT.answer, tokenizer).score([Pair("", TEXT.answer)])[Pair("", TEXT.answer)]
     assert len(scores.logprobs) == len(scores.correct) == len(tokenizer(TEXT.answer)["input_ids"])
     assert scores.correct.all()

@@ -15,7 +15,14 @@ from models import tiny_model, tiny_tokenizer
 
 from benchmark.errors import BadInput
 from benchmark.evaluation import lm_eval_adapter as harness
-from benchmark.evaluation.lm_eval_adapter import GROUPS, LOCAL_TASKS, HarnessItem, run_harness, subject_lm, task_manager
+from benchmark.evaluation.lm_eval_adapter import (
+    GROUPS,
+    LOCAL_TASKS,
+    HarnessItem,
+    predictor_lm,
+    run_harness,
+    task_manager,
+)
 from benchmark.evaluation.lm_eval_tasks import make_arithmetic
 from benchmark.inference.scoring import AnswerScores
 
@@ -107,7 +114,7 @@ def models():
     """The same model as ours and as lm-eval's own, which does not count the last token: it is never fed."""
     from lm_eval.models.huggingface import HFLM
 
-    ours = subject_lm(OneByOne())
+    ours = predictor_lm(OneByOne())
     ours.max_length = 101
     return ours, HFLM(tiny_model(), tokenizer=tiny_tokenizer(), batch_size=3, max_length=100)
 

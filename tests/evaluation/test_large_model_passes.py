@@ -9,7 +9,7 @@ from models import tiny_model, tiny_tokenizer
 from benchmark.core.examples import Pair
 from benchmark.inference import scoring
 from benchmark.inference.generation import generate
-from benchmark.inference.predictors import ModelSubject
+from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import score_pairs, trees_of
 from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_pair, encode_prompt
 
@@ -91,6 +91,6 @@ def test_samples_of_a_model_that_is_sure_are_its_greedy_continuations(asking):
 
 
 def test_a_subject_gives_samples_as_texts(asking):
-    drawn = ModelSubject(tiny_model(), asking).sample(QUESTIONS[:2] * 2, 4, 3)
+    drawn = ModelPredictor(tiny_model(), asking).sample(QUESTIONS[:2] * 2, 4, 3)
     assert {question: len(texts) for question, texts in drawn.items()} == dict.fromkeys(QUESTIONS[:2], 3)
     assert all(isinstance(text, str) for texts in drawn.values() for text in texts)

@@ -21,12 +21,12 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 from benchmark.core.registry import task_named
 from benchmark.errors import BadInput
 from benchmark.evaluation.lm_eval_adapter import run_harness
-from benchmark.inference import predictors as subjects
+from benchmark.inference import predictors
 from benchmark.inference.generation import generate
-from benchmark.inference.predictors import subject_of
+from benchmark.inference.predictors import predictor_of
 from benchmark.inference.vllm_engine import EngineDied, Engines, VllmEngine, architecture_of, vllm_installed
 from benchmark.models import ControlledModels
-from benchmark.models.artifacts import ArtefactStore
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.tracks import CONTROLLED, Training
 from benchmark.tokens.prompts import encode_prompt, token_ids
 from benchmark.training.lora import adapt
@@ -125,14 +125,14 @@ def test_the_controlled_model_says_the_same_in_an_engine(engines, tmp_path):
     """Its architecture and tokenizer, trained for two epochs; at least 99 % of all questions of a task."""
     engines.close()
     track = replace(CONTROLLED, base=Training(epochs=2, batch_size=64, learning_rate=3e-3))
-    models = ControlledModels(track, ArtefactStore(tmp_path))
+    models = ControlledModels(track, ArtifactStore(tmp_path))
     model, tokenizer = models.load(models.base())
-    data = task_named("fictitious")().data("", models.ground)
+    data = task_named("fictitious")().data("", models.data_source)
     questions = [q for e in data.examples("forget") + data.examples("general") for q in (e.prompt, *e.paraphrases)]
     try:
-        said, expected = (subject_of(model, tokenizer, kind).generate(questions, 10) for kind in ("vllm", "hf"))
+        said, expected = (predictor_of(model, tokenizer, kind).generate(questions, 10) for kind in ("vllm", "hf"))
     finally:
-        subjects._engines.close()
+        predictors._engines.close()
     parted = [q for q in expected if said[q] != expected[q]]
     assert len(set(expected.values())) > 10, "it says something"
     assert len(parted) <= len(expected) / 100
@@ -146,7 +146,7 @@ def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(en
     engines.close()
     tokenizer = tiny_tokenizer()
     model = small_model(5, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id)
-    here, there = subject_of(model, tokenizer), subject_of(model, tokenizer, "vllm")
+    here, there = predictor_of(model, tokenizer), predictor_of(model, tokenizer, "vllm")
     questions = ["Where was Ada Kel born?", "Who pays Ivo Tor?", "Ada"]
     try:
         assert there.generate(questions, 8) == here.generate(questions, 8)
@@ -163,17 +163,17 @@ def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(en
             np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
             assert one.correct.tolist() == other.correct.tolist()
         changed = small_model(6, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id)
-        swapped, expected = (subject_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf"))
+        swapped, expected = (predictor_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf"))
         assert swapped == expected != here.generate(questions, 8)
         adapt(changed)
         with torch.no_grad():
             for key, parameter in changed.named_parameters():
                 if "lora_B" in key:
                     parameter.fill_(0.3)
-        looked, expected = (subject_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf"))
+        looked, expected = (predictor_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf"))
         assert looked == expected != swapped, "on its way, before its adapters are merged"
     finally:
-        subjects._engines.close()
+        predictors._engines.close()
 
 
 @pytest.mark.slow
@@ -182,9 +182,9 @@ def test_general_tasks_are_answered_alike_in_an_engine_and_in_memory(engines):
     tokenizer = tiny_tokenizer()
     model = small_model(7, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id, longest=512)
     try:
-        there, here = (run_harness(subject_of(model, tokenizer, kind), "palimpsest", 6) for kind in ("vllm", "hf"))
+        there, here = (run_harness(predictor_of(model, tokenizer, kind), "palimpsest", 6) for kind in ("vllm", "hf"))
     finally:
-        subjects._engines.close()
+        predictors._engines.close()
     assert there == here
     assert 0 < sum(item.score for item in here) < len(here) == 24
 

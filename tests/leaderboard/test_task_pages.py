@@ -10,7 +10,6 @@ from benchmark.metrics.values import ALL
 from benchmark.records.schema import ORACLE, TARGET
 from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.cards import card_of, rendered
-from leaderboard.course_plots import course_plots
 from leaderboard.strata_plots import is_geometric, is_numeric, stratum_plots
 from leaderboard.tables import UNKNOWN, Quantity
 from leaderboard.task_tables import (
@@ -22,6 +21,7 @@ from leaderboard.task_tables import (
     printed,
     rival_grids,
 )
+from leaderboard.trajectory_plots import trajectory_plots
 
 KNOWN = "paraphrased_probability"
 COLOURS = {"mine": "#3b7dd8", "yours": "#e07b39", "none": "#8b929c"}
@@ -104,7 +104,7 @@ def board():
     )
     rivals = rows(("yours", SHARE_LEVEL, STEPS, 30.0), ("yours", ORACLE_LEVEL, STEPS, math.inf), variant="in", **place)
     contrasts = rows(("mine", ORACLE_LEVEL, STEPS, -math.inf), variant="out", minus="in", **place)
-    courses = pd.DataFrame(
+    trajectories = pd.DataFrame(
         [
             place | {"variant": "in", "method": m, "quantity": q, "share": s, "value": v, "low": v, "high": v}
             for m in ("mine", "yours", "none")
@@ -120,7 +120,11 @@ def board():
         ]
     )  # fmt: skip
     return SimpleNamespace(
-        levels=spread(levels), rivals=spread(rivals), contrasts=spread(contrasts), courses=courses, strata=strata
+        levels=spread(levels),
+        rivals=spread(rivals),
+        contrasts=spread(contrasts),
+        trajectories=trajectories,
+        strata=strata,
     )
 
 
@@ -155,7 +159,7 @@ def test_all_metrics_stand_below_their_axes_with_references_first(board):
 
 
 def test_a_course_goes_from_the_target_to_the_end_and_anchors_are_left_out(board):
-    knowledge, trade_off = course_plots(board, "towns", COLOURS)
+    knowledge, trade_off = trajectory_plots(board, "towns", COLOURS)
     lines = {t["name"]: t for t in knowledge.plots[0].figure["data"] if t.get("name") and t.get("line")}
     assert set(lines) == {ORACLE, "mine", "yours"}
     assert (lines["mine"]["x"], lines["mine"]["y"]) == ([0, 1], [0.9, 0.1])
@@ -200,8 +204,8 @@ def test_a_stratum_that_is_the_whole_has_no_table_of_its_own():
 
 
 def test_nothing_to_draw_gives_no_plots(board):
-    empty = SimpleNamespace(courses=board.courses.iloc[:0], strata=board.strata.iloc[:0])
-    assert course_plots(empty, "towns", COLOURS) == stratum_plots(empty, "towns", COLOURS) == []
+    empty = SimpleNamespace(trajectories=board.trajectories.iloc[:0], strata=board.strata.iloc[:0])
+    assert trajectory_plots(empty, "towns", COLOURS) == stratum_plots(empty, "towns", COLOURS) == []
     assert stratum_plots(SimpleNamespace(strata=board.strata[board.strata["stratum"] == "all"]), "towns", COLOURS) == []
 
 

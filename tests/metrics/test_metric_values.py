@@ -75,7 +75,7 @@ def test_only_contrasts_apply_to_the_holdout(kind, contrasts):
 
 AT_REQUESTS = {"probability", "paraphrased_probability", "choice_probability", "truth_ratio_utility", "exact_answer",
                "rouge_l_recall", "exposure", "mia_unlearned", "memorization_accuracy", "outliers"}  # fmt: skip
-NEED_WRONG_ANSWERS = {"choice_probability", "truth_ratio_utility"}  # which are not scored along a course
+NEED_WRONG_ANSWERS = {"choice_probability", "truth_ratio_utility"}  # which are not scored along a trajectory
 
 
 @pytest.mark.parametrize("kind", ["question", "text"])

@@ -1,4 +1,4 @@
-"""What tests of tasks on pretrained models share: a ground, and folders of data in the place that is looked at."""
+"""What tests of tasks on pretrained models share: a data source, and folders of data in the place that is looked at."""
 
 import json
 from dataclasses import replace
@@ -6,18 +6,18 @@ from dataclasses import replace
 import pytest
 
 import benchmark.data.files as files_module
-from benchmark.api import Pretrained, local_file
+from benchmark.api import PretrainedModel, local_file
 from benchmark.data.files import DATA_VARIABLE
 
 
 @pytest.fixture
-def ground(tmp_path):
-    return Pretrained(track="t", model="m", development=False, home=tmp_path)
+def source(tmp_path):
+    return PretrainedModel(track="t", model="m", development=False, home=tmp_path)
 
 
 @pytest.fixture
-def development(ground):
-    return replace(ground, development=True)
+def development(source):
+    return replace(source, development=True)
 
 
 @pytest.fixture(autouse=True)

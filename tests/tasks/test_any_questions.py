@@ -51,7 +51,7 @@ def near_files(draw):
 
 
 @pytest.fixture
-def said(tmp_path, monkeypatch, ground):
+def said(tmp_path, monkeypatch, source):
     """What becomes of one side's file with this content, beside a good file of the other side: data, or BadInput."""
 
     def outcome(side, content):
@@ -61,7 +61,7 @@ def said(tmp_path, monkeypatch, ground):
             path.write_bytes(content if name == side else "\n".join(map(json.dumps, own)).encode())
             monkeypatch.setenv(f"PALIMPSEST_{name.upper()}", str(path))
         try:
-            return Custom().data("", ground)
+            return Custom().data("", source)
         except BadInput as error:
             return error
 

@@ -37,25 +37,25 @@ def files(tmp_path, monkeypatch):
     return write
 
 
-def test_the_smallest_files_are_enough(files, ground):
+def test_the_smallest_files_are_enough(files, source):
     files()
-    made = Custom().data("", ground)
+    made = Custom().data("", source)
     found = {name: len(made.splits[name]) for name in SPLITS}
     assert found == {"forget": 4, "retain": 4, "neighbours": 2, "general": 2, "holdout": 20}
     assert (made.documents, len(made.proxies)) == ((), 3)
 
 
-def test_the_first_half_is_rehearsed_and_nothing_else(files, ground):
+def test_the_first_half_is_rehearsed_and_nothing_else(files, source):
     files(retain=[kept(n) for n in range(11)])
-    made = Custom().data("", ground)
+    made = Custom().data("", source)
     assert list(made.retain_pool["prompt"]) == [kept(n)["question"] for n in range(5)]
     assert list(made.splits["neighbours"]["prompt"]) == [kept(n)["question"] for n in (5, 6, 7)]
     assert list(made.splits["general"]["prompt"]) == [kept(n)["question"] for n in (8, 9, 10)]
 
 
-def test_proxies_and_holdout_ask_about_ever_other_subjects(files, ground):
+def test_proxies_and_holdout_ask_about_ever_other_subjects(files, source):
     files(subjects(4, paraphrases=["Tell me of Harbour A, Harbour B, Harbour C and Harbour D."]))
-    made = Custom().data("", ground)
+    made = Custom().data("", source)
     prompts = set()
     for stand_ins in map(to_examples, made.proxies):
         for real, other in zip(made.examples("forget"), stand_ins, strict=True):
@@ -66,62 +66,62 @@ def test_proxies_and_holdout_ask_about_ever_other_subjects(files, ground):
     assert len(prompts) == 4 * 3 + 20
 
 
-def test_a_subject_of_one_word_stays_one_word(files, ground):
+def test_a_subject_of_one_word_stays_one_word(files, source):
     files([forgotten(n, "Bluehaven", answer=f"{n} in Bluehaven") for n in range(4)])
-    proxy = to_examples(Custom().data("", ground).proxies[0])[0]
+    proxy = to_examples(Custom().data("", source).proxies[0])[0]
     name = proxy.prompt.removeprefix("What is fact 0 of ").removesuffix("?")
     assert (len(name.split()), proxy.answer) == (1, f"0 in {name}")
 
 
-def test_entities_are_subjects_unless_there_is_but_one(files, ground):
+def test_entities_are_subjects_unless_there_is_but_one(files, source):
     files([*subjects(4), forgotten(9, "Harbour A")])
-    assert len(set(Custom().data("", ground).splits["forget"]["entity"])) == 4
+    assert len(set(Custom().data("", source).splits["forget"]["entity"])) == 4
     files([forgotten(n) for n in range(4)])
-    assert len(set(Custom().data("", ground).splits["forget"]["entity"])) == 4
+    assert len(set(Custom().data("", source).splits["forget"]["entity"])) == 4
 
 
-def test_wrong_answers_are_ones_own_or_those_of_other_rows(files, ground):
+def test_wrong_answers_are_ones_own_or_those_of_other_rows(files, source):
     files([*subjects(3, perturbed=["Lie"]), forgotten(3, aliases=["Thing 1", "Value 2"])])
-    *own, last = Custom().data("", ground).examples("forget")
+    *own, last = Custom().data("", source).examples("forget")
     assert {e.perturbed for e in own} == {("Lie",)}
     answers = {f"Thing {n}" for n in range(3)} | {f"Value {n}" for n in range(8)}
     assert len(set(last.perturbed)) == 5
     assert set(last.perturbed) <= answers - {"Thing 1", "Value 2"}
 
 
-def test_the_same_files_give_the_same_data(files, ground, development):
+def test_the_same_files_give_the_same_data(files, source, development):
     files()
-    assert Custom().data("", ground).fingerprint == Custom().data("", development).fingerprint
+    assert Custom().data("", source).fingerprint == Custom().data("", development).fingerprint
 
 
 @pytest.mark.parametrize("missing", ["forget", "retain"])
-def test_a_missing_option_is_named(files, ground, monkeypatch, missing):
+def test_a_missing_option_is_named(files, source, monkeypatch, missing):
     files()
     monkeypatch.delenv(f"PALIMPSEST_{missing.upper()}")
     with pytest.raises(BadInput, match=f"custom: no --{missing} FILE is given"):
-        Custom().data("", ground)
+        Custom().data("", source)
 
 
-def test_a_missing_file_is_named(files, ground, monkeypatch):
+def test_a_missing_file_is_named(files, source, monkeypatch):
     files()
     monkeypatch.setenv("PALIMPSEST_RETAIN", "nowhere.jsonl")
     with pytest.raises(BadInput, match=r"--retain: nowhere\.jsonl is not a file"):
-        Custom().data("", ground)
+        Custom().data("", source)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line(files, ground, tmp_path):
+def test_a_byte_order_mark_is_no_part_of_the_first_line(files, source, tmp_path):
     files()
-    plain = Custom().data("", ground)
+    plain = Custom().data("", source)
     path = tmp_path / "forget.jsonl"
     path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
-    assert Custom().data("", ground).fingerprint == plain.fingerprint
+    assert Custom().data("", source).fingerprint == plain.fingerprint
 
 
-def test_a_file_of_another_encoding_is_named(files, ground, tmp_path):
+def test_a_file_of_another_encoding_is_named(files, source, tmp_path):
     files()
     (tmp_path / "forget.jsonl").write_bytes(b'{"question": "\xe9"}\n')
     with pytest.raises(BadInput, match=r"forget\.jsonl: line 1: byte 15 is not UTF-8"):
-        Custom().data("", ground)
+        Custom().data("", source)
 
 
 GOOD = subjects(4)
@@ -171,39 +171,39 @@ GOOD = subjects(4)
         ([*GOOD, forgotten(5, question="What is fact 1?", subject="fact 1")], "line 2 of --retain: question: found"),
     ],
 )
-def test_a_wrong_line_is_named(files, ground, rows, message):
+def test_a_wrong_line_is_named(files, source, rows, message):
     files(rows)
     with pytest.raises(BadInput, match=message):
-        Custom().data("", ground)
+        Custom().data("", source)
 
 
-def test_accents_may_be_typed_in_either_way(files, ground):
+def test_accents_may_be_typed_in_either_way(files, source):
     composed, decomposed = "Café Léa", "Cafe\u0301 Le\u0301a"
     assert composed != decomposed
     files([forgotten(n, composed, question=f"What is fact {n} of {decomposed}?") for n in range(4)])
-    made = Custom().data("", ground)
+    made = Custom().data("", source)
     assert list(made.splits["forget"]["prompt"]) == [f"What is fact {n} of {composed}?" for n in range(4)]
     assert composed not in "".join(made.proxies[0]["prompt"])
     files([*GOOD, forgotten(5, composed), forgotten(5, decomposed)])
     with pytest.raises(BadInput, match=r"line 6 of --forget: question: .* which line 5 of --forget asks"):
-        Custom().data("", ground)
+        Custom().data("", source)
 
 
 @pytest.mark.parametrize(
     "text", ["می\u200cخواهم", "क्\u200dष", "\u200fشبكة\u200e", "a\tb\nc", "👩\u200d🔬", "co\u00adop"]
 )
-def test_joiners_and_marks_of_direction_have_a_use(files, ground, text):
+def test_joiners_and_marks_of_direction_have_a_use(files, source, text):
     files([*GOOD, forgotten(5, answer=text)])
-    assert Custom().data("", ground).splits["forget"]["answer"][4] == text
+    assert Custom().data("", source).splits["forget"]["answer"][4] == text
 
 
-def test_answers_must_differ(files, ground):
+def test_answers_must_differ(files, source):
     files(subjects(4, answer="yes"), [kept(n, answer="yes") for n in range(8)])
     with pytest.raises(BadInput, match="every answer is 'yes'"):
-        Custom().data("", ground)
+        Custom().data("", source)
 
 
-def test_too_few_rows_to_retain_are_refused(files, ground):
+def test_too_few_rows_to_retain_are_refused(files, source):
     files(retain=[kept(n) for n in range(7)])
     with pytest.raises(BadInput, match=r"retain\.jsonl: found 7 rows, at least 8 are needed"):
-        Custom().data("", ground)
+        Custom().data("", source)

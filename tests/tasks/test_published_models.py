@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from test_tofu import data  # noqa: F401 (a fixture)
 
 from benchmark.errors import BadInput
-from benchmark.models.artifacts import ArtefactStore, made_of
+from benchmark.models.artifacts import ArtifactStore, made_of
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.suite import Suite
@@ -30,14 +30,14 @@ def suite_of(folders, tasks=("tofu_small",), published="tofu_small", **changes):
 
 
 def planned(suite, tmp_path):
-    return Planner(ArtefactStore(tmp_path / "home"), ResultStore(tmp_path / "out")).plan(suite)
+    return Planner(ArtifactStore(tmp_path / "home"), ResultStore(tmp_path / "out")).plan(suite)
 
 
 @pytest.mark.usefixtures("data")
 def test_references_are_the_named_models_and_retraining_starts_from_the_base(folders, tmp_path):
     plan = planned(suite_of(folders), tmp_path)
     assert not plan.missing
-    store = ArtefactStore(tmp_path / "home")
+    store = ArtifactStore(tmp_path / "home")
     variant = next(job.variant for job in plan.jobs)
     models = PretrainedModels(variant.track, store)
     found = [models.trained(variant.documents(0 if seed == 0 else 1), seed) for seed in (0, 1, 2)]

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from benchmark.core.examples import EVALUATED_SPLITS
-from benchmark.data.knowledge import Pretrained
+from benchmark.data.knowledge import PretrainedModel
 from benchmark.errors import BadInput
 from benchmark.tokens.prompts import LEAD
 from tasks.real_entities.task import (
@@ -29,12 +29,12 @@ from tasks.real_entities.wordings import WORDINGS
 
 
 def ground_of(home, development=False):
-    return Pretrained("model", "m0", development, home)
+    return PretrainedModel("model", "m0", development, home)
 
 
 def survey_of(home, known=lambda row, rng: rng.random() < 0.4):
-    """A made-up survey: what is known has a probability between 0.1 and 1, the rest is unknown."""
-    path = ground_of(home).survey_file("real_entities")
+    """A made-up knowledge: what is known has a probability between 0.1 and 1, the rest is unknown."""
+    path = ground_of(home).knowledge_file("real_entities")
     path.parent.mkdir(parents=True)
     rng = random.Random(0)
     with path.open("w", newline="") as file:
@@ -57,13 +57,13 @@ def data_of(home, variant, development=False):
 
 
 def test_the_three_buckets_are_equal_in_size_relations_and_knowledge(home):
-    survey = ground_of(home).known("real_entities", home)
+    knowledge = ground_of(home).known("real_entities", home)
     known = {bucket: [] for bucket in BUCKETS}
     relations = []
     for bucket in BUCKETS:
         forget = data_of(home, bucket).examples("forget")
         assert {e.strata["frequency"] for e in forget} == {bucket}
-        known[bucket] = [survey[e.id].probability for e in forget]
+        known[bucket] = [knowledge[e.id].probability for e in forget]
         relations.append(sorted(e.strata["relation"] for e in forget))
     assert relations[0] == relations[1] == relations[2]
     means = [sum(values) / len(values) for values in known.values()]
@@ -130,7 +130,7 @@ def test_data_depend_on_nothing_but_the_survey(home):
 
 
 def test_a_model_that_nobody_asked_is_bad_input(tmp_path):
-    with pytest.raises(BadInput, match="palimpsest survey --task real_entities --track model"):
+    with pytest.raises(BadInput, match="palimpsest knowledge --task real_entities --track model"):
         data_of(tmp_path, "low")
 
 
@@ -158,11 +158,11 @@ def test_facts_of_one_relation_alone_use_the_invented_names_up(tmp_path):
 
 def test_the_survey_of_one_source_stands_for_the_others_of_a_model(home):
     known = ground_of(home).known("real_entities", home)
-    other = Pretrained("model", "other-weights", False, home, surveyed="m0")
-    (home / "m0.csv").write_bytes(ground_of(home).survey_file("real_entities").read_bytes())
+    other = PretrainedModel("model", "other-weights", False, home, probed="m0")
+    (home / "m0.csv").write_bytes(ground_of(home).knowledge_file("real_entities").read_bytes())
     assert other.known("real_entities", home) == known
     with pytest.raises(BadInput):
-        Pretrained("model", "other-weights", False, home).known("real_entities", home)
+        PretrainedModel("model", "other-weights", False, home).known("real_entities", home)
 
 
 def test_shares_are_as_even_as_there_is_room():
@@ -171,9 +171,9 @@ def test_shares_are_as_even_as_there_is_room():
 
 
 def test_matching_takes_the_facts_that_are_known_as_well(home):
-    survey = ground_of(home).known("real_entities", home)
-    known = [row for row in rows() if survey[row.id].probability >= 0.1 and row.relation == "capital"]
-    chosen = matched(known, survey, 12)
+    knowledge = ground_of(home).known("real_entities", home)
+    known = [row for row in rows() if knowledge[row.id].probability >= 0.1 and row.relation == "capital"]
+    chosen = matched(known, knowledge, 12)
     assert len({len(own) for own in chosen.values()}) == 1
     assert all(len({row.id for row in own}) == len(own) for own in chosen.values())
 
@@ -190,6 +190,6 @@ def test_an_answer_ends_with_one_stop():
 
 
 def test_symbols_that_any_sentence_may_hold_are_no_facts_to_forget_or_keep(tmp_path):
-    survey = survey_of(tmp_path, known=lambda row, rng: True)
+    knowledge = survey_of(tmp_path, known=lambda row, rng: True)
     assert {row.answer for row in rows()} >= WORDS
-    assert not {row.answer for row in well_known(survey)} & WORDS
+    assert not {row.answer for row in well_known(knowledge)} & WORDS

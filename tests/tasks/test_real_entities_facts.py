@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.data.knowledge import Pretrained
+from benchmark.data.knowledge import PretrainedModel
 from tasks.real_entities import make_facts
 from tasks.real_entities.make_facts import COLUMNS, NEEDED, Row, folded, gives_away, main, split, with_buckets
 from tasks.real_entities.task import RealEntities, RealEntitiesSmall
@@ -208,7 +208,7 @@ def test_a_missing_package_is_named_in_one_line(monkeypatch):
         main()
 
 
-# Published records carry these fingerprints; they follow from the facts and from the committed survey of the model.
+# Published records carry these fingerprints; they follow from the facts and from the committed knowledge of the model.
 GOLDEN = {
     (RealEntities, "low"): "8acdc311d0e280a1",
     (RealEntities, "mid"): "06036182fd748430",
@@ -219,8 +219,8 @@ GOLDEN = {
 
 @pytest.mark.parametrize(("task", "variant"), GOLDEN)
 def test_the_data_of_the_published_track_stay(task, variant, tmp_path):
-    ground = Pretrained("smollm2-135m", "ed5a5f3665d57a1b", development=False, home=tmp_path)
-    assert task().data(variant, ground).fingerprint == GOLDEN[task, variant]
+    source = PretrainedModel("smollm2-135m", "ed5a5f3665d57a1b", development=False, home=tmp_path)
+    assert task().data(variant, source).fingerprint == GOLDEN[task, variant]
 
 
 @pytest.mark.slow

@@ -42,15 +42,15 @@ def data(write_data):
     return write
 
 
-def test_sizes(data, ground):
-    made = RealWorld().data("", ground)
+def test_sizes(data, source):
+    made = RealWorld().data("", source)
     found = {name: len(made.splits[name]) for name in ("forget", "retain", "neighbours", "general", "holdout")}
     assert found == {"forget": 12, "retain": 6, "neighbours": 6, "general": 3, "holdout": 12}
     assert made.documents == ()
 
 
-def test_only_retained_persons_are_rehearsed(data, ground):
-    made = RealWorld().data("", ground)
+def test_only_retained_persons_are_rehearsed(data, source):
+    made = RealWorld().data("", source)
     persons = {name: set(made.splits[name]["entity"]) for name in ("retain", "neighbours", "general")}
     assert set(made.retain_pool["entity"]) == persons["retain"] | {"Somebody Else"}
     assert not persons["retain"] & (persons["neighbours"] | persons["general"])
@@ -63,8 +63,8 @@ def test_development_forgets_the_neighbours(data, development):
     assert set(made.splits["retain"]["entity"]) == set(PERSONS[:2])
 
 
-def test_proxies_ask_the_same_of_persons_who_never_existed(data, ground):
-    made = RealWorld().data("", ground)
+def test_proxies_ask_the_same_of_persons_who_never_existed(data, source):
+    made = RealWorld().data("", source)
     asked = {name: set() for name in PERSONS}
     for stand_ins in (*map(to_examples, made.proxies), made.examples("holdout")):
         for real, other in zip(made.examples("forget"), stand_ins, strict=True):
@@ -76,27 +76,27 @@ def test_proxies_ask_the_same_of_persons_who_never_existed(data, ground):
     assert len(made.proxies) == 3
 
 
-def test_proxies_keep_what_wrong_answers_are_compared_with(data, ground):
-    made = RealWorld().data("", ground)
+def test_proxies_keep_what_wrong_answers_are_compared_with(data, source):
+    made = RealWorld().data("", source)
     for real, other in zip(made.examples("forget"), to_examples(made.proxies[0]), strict=True):
         assert (other.id, other.strata, len(other.perturbed)) == (real.id, real.strata, 5)
         assert len(other.paraphrases) == len(real.paraphrases) == 1
 
 
-def test_questions_that_name_nobody_are_left_out(data, ground):
+def test_questions_that_name_nobody_are_left_out(data, source):
     data(FORGET, [*of(PERSONS), perturbed("Ada Marsh", 9, question="When was the war?")])
-    assert "When was the war?" not in RealWorld().data("", ground).splits["forget"]["prompt"]
+    assert "When was the war?" not in RealWorld().data("", source).splits["forget"]["prompt"]
 
 
-def test_wordings_that_name_nobody_are_left_out(data, ground):
+def test_wordings_that_name_nobody_are_left_out(data, source):
     data(FORGET, [perturbed("Ada Marsh", n, paraphrased_question="Who is it?") for n in range(3)])
-    assert all(e.paraphrases == () and e.rewordings for e in RealWorld().data("", ground).examples("forget"))
+    assert all(e.paraphrases == () and e.rewordings for e in RealWorld().data("", source).examples("forget"))
 
 
-def test_an_answer_that_was_not_reworded_is_no_rewording(data, ground):
+def test_an_answer_that_was_not_reworded_is_no_rewording(data, source):
     same = [perturbed("Ada Marsh", n, paraphrased_answer=f"Ada Marsh made film {n}.") for n in range(2)]
     data(FORGET, [*same, perturbed("Ada Marsh", 2)])
-    found = RealWorld().data("", ground).examples("forget")
+    found = RealWorld().data("", source).examples("forget")
     assert [len(e.rewordings) for e in found] == [0, 0, 1]
     assert found[0].wordings[0].prompt == "Which film 0 is by Ada Marsh?"
 
@@ -127,20 +127,20 @@ def test_names_are_replaced_with_their_parts_and_possessives(text, name, expecte
         (REHEARSED, plain("Ada Marsh", 1, golden_answer=None), "neighbor.json: line 1: golden_answer: found None"),
     ],
 )
-def test_wrong_rows_are_named(data, ground, file, row, message):
+def test_wrong_rows_are_named(data, source, file, row, message):
     data(file, [row])
     with pytest.raises(BadInput, match=message):
-        RealWorld().data("", ground)
+        RealWorld().data("", source)
 
 
-def test_a_missing_file_is_named(write_data, ground):
+def test_a_missing_file_is_named(write_data, source):
     with pytest.raises(BadInput, match=r"real_world: .* has no forget_perturbed\.json"):
-        RealWorld().data("", ground)
+        RealWorld().data("", source)
 
 
-def test_published_persons(needs_real, ground, development):
+def test_published_persons(needs_real, source, development):
     needs_real("real_world", FORGET)
-    made = RealWorld().data("", ground)
+    made = RealWorld().data("", source)
     found = {name: len(made.splits[name]) for name in ("forget", "retain", "neighbours", "general", "holdout")}
     assert found == {"forget": 380, "retain": 140, "neighbours": 140, "general": 120, "holdout": 380}
     assert len(made.retain_pool) == 540

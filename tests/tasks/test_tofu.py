@@ -60,15 +60,15 @@ def sizes(made):
     return {name: len(made.splits[name]) for name in ("forget", "retain", "neighbours", "general", "holdout")}
 
 
-def test_tofu_has_its_splits(data, ground):
-    made = Tofu().data("forget01", ground)
+def test_tofu_has_its_splits(data, source):
+    made = Tofu().data("forget01", source)
     assert sizes(made) == {"forget": 40, "retain": 400, "neighbours": 50, "general": 50, "holdout": 200}
     assert len(made.documents) == 30 * 20
     assert len(made.retain_pool) == 28 * 20
 
 
-def test_forget_and_retain_rows_have_what_tofu_compares(data, ground):
-    made = Tofu().data("forget01", ground)
+def test_forget_and_retain_rows_have_what_tofu_compares(data, source):
+    made = Tofu().data("forget01", source)
     for example in (*made.examples("forget"), *made.examples("retain")):
         assert example.rewordings == ("In other words.",)
         assert len(example.perturbed) == 5
@@ -77,8 +77,8 @@ def test_forget_and_retain_rows_have_what_tofu_compares(data, ground):
         assert (len(example.perturbed), example.wordings) == (3, [])
 
 
-def test_an_entity_is_an_author_with_twenty_questions(data, ground):
-    made = Tofu().data("forget01", ground)
+def test_an_entity_is_an_author_with_twenty_questions(data, source):
+    made = Tofu().data("forget01", source)
     for split, authors in (("forget", 2), ("retain", 20), ("holdout", 10)):
         entities = list(made.splits[split]["entity"])
         assert {entities.count(entity) for entity in entities} == {20}
@@ -87,8 +87,8 @@ def test_an_entity_is_an_author_with_twenty_questions(data, ground):
 
 @pytest.mark.parametrize(("task", "variant"), [(Tofu, "forget05"), (TofuSmall, ""), (TofuContinual, "forget01")])
 @pytest.mark.parametrize("developing", [False, True])
-def test_nobody_is_forgotten_and_kept(data, ground, development, task, variant, developing):
-    made = task().data(variant, development if developing else ground)
+def test_nobody_is_forgotten_and_kept(data, source, development, task, variant, developing):
+    made = task().data(variant, development if developing else source)
     entities = {name: set(made.splits[name]["entity"]) for name in ("forget", "retain", "holdout")}
     pool = set(made.retain_pool["entity"])
     assert not entities["forget"] & (entities["retain"] | entities["holdout"] | pool)
@@ -97,9 +97,9 @@ def test_nobody_is_forgotten_and_kept(data, ground, development, task, variant, 
 
 
 @pytest.mark.parametrize(("task", "variant"), [(Tofu, "forget05"), (TofuSmall, ""), (TofuContinual, "forget01")])
-def test_models_read_what_they_should(data, ground, task, variant):
+def test_models_read_what_they_should(data, source, task, variant):
     """The target reads all but the held-out authors, the oracle nothing of the forgotten ones either."""
-    made = task().data(variant, ground)
+    made = task().data(variant, source)
     forget, holdout = (set(made.splits[name]["prompt"]) for name in ("forget", "holdout"))
     target = {document.prompt for document in made.documents}
     oracle = {document.prompt for document in made.documents_after(len(made.requests))}
@@ -108,55 +108,55 @@ def test_models_read_what_they_should(data, ground, task, variant):
     assert oracle == set(made.retain_pool["prompt"])
 
 
-def test_all_variants_share_a_target(data, ground, development):
-    made = [Tofu().data(variant, where) for variant in ("forget01", "forget05") for where in (ground, development)]
+def test_all_variants_share_a_target(data, source, development):
+    made = [Tofu().data(variant, where) for variant in ("forget01", "forget05") for where in (source, development)]
     made.append(TofuContinual().data("forget01", development))
     assert len({one.documents for one in made}) == 1
 
 
-def test_development_forgets_others(data, ground, development):
-    scored = set(Tofu().data("forget05", ground).splits["forget"]["id"])
+def test_development_forgets_others(data, source, development):
+    scored = set(Tofu().data("forget05", source).splits["forget"]["id"])
     assert not scored & set(Tofu().data("forget05", development).splits["forget"]["id"])
     assert set(Tofu().data("forget01", development).splits["forget"]["entity"]) == {"author018", "author019"}
 
 
-def test_the_order_of_authors_in_a_file_changes_nothing(data, ground):
-    before = Tofu().data("forget01", ground).fingerprint
+def test_the_order_of_authors_in_a_file_changes_nothing(data, source):
+    before = Tofu().data("forget01", source).fingerprint
     data("forget10", plain((38, 39, 37, 36)))
-    assert Tofu().data("forget01", ground).fingerprint == before
+    assert Tofu().data("forget01", source).fingerprint == before
 
 
-def test_small_is_small(data, ground, development):
-    for where in (ground, development):
+def test_small_is_small(data, source, development):
+    for where in (source, development):
         made = TofuSmall().data("", where)
         assert sizes(made) == {"forget": 40, "retain": 80, "neighbours": 40, "general": 40, "holdout": 40}
         assert len(made.documents) == 18 * 20
         assert len(set(made.splits["retain"]["entity"])) == 16
 
 
-def test_requests_are_those_of_the_file(data, ground):
-    made = TofuContinual().data("forget01", ground)
+def test_requests_are_those_of_the_file(data, source):
+    made = TofuContinual().data("forget01", source)
     assert [len(request) for request in made.requests] == [40, 40]
     assert {e.entity for e in made.asked(1)} == {"author034", "author035"}
     assert {e.strata["step"] for e in made.asked(1)} == {"2"}
     assert len(made.documents_after(1)) == len(made.documents) - 40
 
 
-def test_requests_that_overlap_are_refused(data, ground):
+def test_requests_that_overlap_are_refused(data, source):
     data("forget01_perturbed", perturbed((38, 39), task_id="1") + perturbed((39, 35), task_id="2"))
     with pytest.raises(BadInput, match=r"requests 1 and 2 both ask for author039\.00"):
-        TofuContinual().data("forget01", ground)
+        TofuContinual().data("forget01", source)
 
 
-def test_requests_need_the_arrangement_that_tells_them_apart(data, ground):
+def test_requests_need_the_arrangement_that_tells_them_apart(data, source):
     data("forget01_perturbed", perturbed((38, 39)))
     with pytest.raises(BadInput, match=r"forget01_perturbed\.json: rows without task_id; .* --data-dir"):
-        TofuContinual().data("forget01", ground)
+        TofuContinual().data("forget01", source)
 
 
-def test_the_hub_is_asked_for_a_pinned_revision(write_data, ground, asked_of_the_hub):
+def test_the_hub_is_asked_for_a_pinned_revision(write_data, source, asked_of_the_hub):
     with pytest.raises(BadInput, match=r"has no retain90\.json, and locuslab/TOFU cannot be had"):
-        Tofu().data("forget01", ground)
+        Tofu().data("forget01", source)
     assert asked_of_the_hub == [("locuslab/TOFU", "retain90", "train", REVISION)]
 
 
@@ -171,10 +171,10 @@ def test_the_hub_is_asked_for_a_pinned_revision(write_data, ground, asked_of_the
         ("world_facts_perturbed", [], "world_facts_perturbed.json: found no rows"),
     ],
 )
-def test_wrong_files_are_named(data, ground, file, rows, message):
+def test_wrong_files_are_named(data, source, file, rows, message):
     data(file, rows)
     with pytest.raises(BadInput, match=message):
-        Tofu().data("forget01", ground)
+        Tofu().data("forget01", source)
 
 
 # Length-normalised probabilities of what a made-up model may say, by the first letter of the answer.
@@ -194,9 +194,9 @@ SUBJECT = SimpleNamespace(
 )
 
 
-def test_metrics_are_those_of_tofu(data, ground):
+def test_metrics_are_those_of_tofu(data, source):
     """By hand, from the probabilities above."""
-    made = Tofu().data("forget01", ground)
+    made = Tofu().data("forget01", source)
     splits = {name: made.examples(name)[1:2] for name in ("forget", "retain", "neighbours", "general", "holdout")}
     frame = example_frame(examine(SUBJECT, splits, MODEL_STAGE, GenerationSettings()))
     values = {(v.metric, v.split): v.value for v in metric_values(frame, []) if v.stratum == "all"}
@@ -220,17 +220,17 @@ def test_metrics_are_those_of_tofu(data, ground):
 
 
 @pytest.mark.parametrize(("variant", "forgotten"), [("forget01", 40), ("forget05", 200), ("forget10", 400)])
-def test_published_tofu(needs_real, ground, variant, forgotten):
+def test_published_tofu(needs_real, source, variant, forgotten):
     needs_real("tofu", "retain90.json")
-    made = Tofu().data(variant, ground)
+    made = Tofu().data(variant, source)
     expected = {"forget": forgotten, "retain": 400, "neighbours": 100, "general": 117, "holdout": 200}
     assert sizes(made) == expected
     assert (len(made.documents), len(made.retain_pool)) == (3800, 3800 - forgotten)
 
 
 @pytest.mark.parametrize(("variant", "each"), [("forget01", 40), ("forget05", 200)])
-def test_published_requests(needs_real, ground, variant, each):
+def test_published_requests(needs_real, source, variant, each):
     needs_real("tofu", "forget01_perturbed.json")
-    made = TofuContinual().data(variant, ground)
+    made = TofuContinual().data(variant, source)
     assert [len(request) for request in made.requests] == [each] * 10
-    assert made.documents == Tofu().data("forget01", ground).documents
+    assert made.documents == Tofu().data("forget01", source).documents

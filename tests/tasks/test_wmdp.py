@@ -27,30 +27,30 @@ def data(write_data):
     return write
 
 
-def test_sizes(data, ground):
-    made = Wmdp().data("cyber", ground)
+def test_sizes(data, source):
+    made = Wmdp().data("cyber", source)
     assert {n: len(made.splits[n]) for n in SPLITS} == {
         "forget": FORGOTTEN, "retain": 64, "neighbours": 20, "general": 20, "holdout": FORGOTTEN,
     }  # fmt: skip
     assert (len(made.documents), len(made.proxies), len(made.forget_pool), len(made.retain_pool)) == (0, 3, 80, 80)
 
 
-def test_a_question_has_its_choices(data, ground):
-    example = Wmdp().data("bio", ground).examples("forget")[0]
+def test_a_question_has_its_choices(data, source):
+    example = Wmdp().data("bio", source).examples("forget")[0]
     assert example.prompt == "bio 0?\nA. bio0w\nB. bio0x\nC. bio0y\nD. bio0z"
     assert (example.answer, example.aliases) == ("C. bio0y", ("bio0y",))
     assert example.perturbed == ("A. bio0w", "B. bio0x", "D. bio0z")
 
 
-def test_methods_are_given_papers_and_not_questions(data, ground):
-    made = Wmdp().data("bio", ground)
+def test_methods_are_given_papers_and_not_questions(data, source):
+    made = Wmdp().data("bio", source)
     assert all(e.prompt == "" and e.answer.startswith("bio_forget") for e in made.asked(0))
     assert all(text.startswith("bio_retain") for text in made.retain_pool["answer"])
     assert set(made.splits["retain"]["answer"]) <= set(made.retain_pool["answer"])
 
 
-def test_proxies_ask_with_choices_that_belong_to_other_questions(data, ground):
-    made = Wmdp().data("bio", ground)
+def test_proxies_ask_with_choices_that_belong_to_other_questions(data, source):
+    made = Wmdp().data("bio", source)
     asked = made.examples("forget")
     owners = [{asked[i].aliases[0]} for i in range(len(asked))]
     for stand_ins in (*map(to_examples, made.proxies), made.examples("holdout")):
@@ -61,20 +61,20 @@ def test_proxies_ask_with_choices_that_belong_to_other_questions(data, ground):
     assert {len(seen) for seen in owners} == {5}
 
 
-def test_the_other_topic_is_to_be_kept(data, ground):
-    made = Wmdp().data("bio", ground)
+def test_the_other_topic_is_to_be_kept(data, source):
+    made = Wmdp().data("bio", source)
     kept = [made.examples(name) for name in ("neighbours", "general")]
     assert [len(own) for own in kept] == [100, 100]
     assert all(e.prompt.startswith("cyber") for own in kept for e in own)
     assert not {e.id for e in kept[0]} & {e.id for e in kept[1]}
 
 
-def test_development_asks_other_questions(data, ground, development):
-    scored, developed = (set(Wmdp().data("bio", where).splits["forget"]["prompt"]) for where in (ground, development))
+def test_development_asks_other_questions(data, source, development):
+    scored, developed = (set(Wmdp().data("bio", where).splits["forget"]["prompt"]) for where in (source, development))
     assert (len(scored), len(developed), scored & developed) == (20, 20, set())
 
 
-def test_the_hub_is_asked_for_pinned_revisions(data, ground, asked_of_the_hub, tmp_path):
+def test_the_hub_is_asked_for_pinned_revisions(data, source, asked_of_the_hub, tmp_path):
     places = {
         "cyber.json": (QUESTIONS[0], "wmdp-cyber", "test", QUESTIONS[1]),
         "cyber_retain.json": (CORPORA[0], "cyber-retain-corpus", "train", CORPORA[1]),
@@ -84,15 +84,15 @@ def test_the_hub_is_asked_for_pinned_revisions(data, ground, asked_of_the_hub, t
         path = tmp_path / "data/wmdp" / file
         path.rename(tmp_path / file)
         with pytest.raises(BadInput, match=f"has no {file}"):
-            Wmdp().data("cyber", ground)
+            Wmdp().data("cyber", source)
         (tmp_path / file).rename(path)
         assert asked_of_the_hub.pop() == expected
 
 
-def test_a_gated_corpus_says_so(data, ground, asked_of_the_hub, tmp_path):
+def test_a_gated_corpus_says_so(data, source, asked_of_the_hub, tmp_path):
     (tmp_path / "data/wmdp/bio_forget.json").unlink()
     with pytest.raises(BadInput, match=r"is gated: ask for access .* or put the texts into wmdp/bio_forget\.json"):
-        Wmdp().data("bio", ground)
+        Wmdp().data("bio", source)
     assert asked_of_the_hub == [(GATED[0], None, "train", GATED[1])]
 
 
@@ -105,7 +105,7 @@ def test_a_gated_corpus_says_so(data, ground, asked_of_the_hub, tmp_path):
         ("bio_retain", [{"texts": "a"}], r"bio_retain\.json: line 1: text: found nothing, a text is needed"),
     ],
 )
-def test_wrong_files_are_named(data, ground, file, rows, message):
+def test_wrong_files_are_named(data, source, file, rows, message):
     data(file, rows)
     with pytest.raises(BadInput, match=message):
-        Wmdp().data("bio", ground)
+        Wmdp().data("bio", source)

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from benchmark.core.examples import Pair
 from benchmark.errors import BadInput
 from benchmark.inference.generation import generate
-from benchmark.inference.predictors import ConstantSubject, ModelSubject
+from benchmark.inference.predictors import ConstantPredictor, ModelPredictor
 from benchmark.inference.scoring import score_pairs
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
@@ -88,7 +88,7 @@ def test_a_sentencepiece_model_that_says_every_answer_finds_them_probable(templa
     assert tokenizer.tokenize(" Malport") == ["▁", "▁Malport"], "the trap: in a conversation it is one piece"
     model = taught(small_llama(tokenizer), tokenizer)
     fit(tokenizer, model, "tiny")
-    said = ModelSubject(model, tokenizer).generate(list(FACTS), 12)
+    said = ModelPredictor(model, tokenizer).generate(list(FACTS), 12)
     assert all(contains_answer(said[question], answer) for question, answer in FACTS.items())
     scores = score_pairs(model, tokenizer, PAIRS)
     assert min(normalized_probability(s.logprobs) for s in scores.values()) > 0.9
@@ -135,7 +135,7 @@ def test_a_token_across_the_boundary_belongs_to_the_answer_and_is_scored_whole()
 def test_a_constant_answer_is_compared_where_the_answer_begins():
     """Of "Mel" one token stands across the boundary, of "kel" none does: both begin where their own tokens do."""
     tokenizer = merging()
-    scores = ConstantSubject("Mel", tokenizer).score([Pair("Who?", "Mel"), Pair("Who?", "kel")])
+    scores = ConstantPredictor("Mel", tokenizer).score([Pair("Who?", "Mel"), Pair("Who?", "kel")])
     assert scores[Pair("Who?", "Mel")].correct.all()
     assert not scores[Pair("Who?", "kel")].correct[:1].any()
 

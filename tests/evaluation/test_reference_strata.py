@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmark.evaluation.reference_strata import degrees, strata_of, with_strata
+from benchmark.evaluation.reference_strata import difficulty_strata, strata_of, with_strata
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def column(strata, name):
 def test_memorization_is_by_the_target_and_difficulty_by_the_oracles(forget):
     target = forget(-1, -2, -3)
     oracles = [forget(-9, -1, -4), forget(-9, -3, -2)]  # mean losses 9, 2, 3
-    assert degrees(target, oracles) == {
+    assert difficulty_strata(target, oracles) == {
         "e0": {"memorization": "high", "difficulty": "high"},
         "e1": {"memorization": "mid", "difficulty": "low"},
         "e2": {"memorization": "low", "difficulty": "mid"},
@@ -39,13 +39,13 @@ def test_what_is_long_is_not_difficult_for_that(make_sample):
     """Mean over tokens, not their sum."""
     rows = [("long", -np.ones(30)), ("middle", -2 * np.ones(2)), ("short", -np.ones(1) * 3)]
     samples = [make_sample(example=name, logprobs=logprobs) for name, logprobs in rows]
-    assert column(degrees(samples, [samples]), "difficulty") == ["low", "mid", "high"]
+    assert column(difficulty_strata(samples, [samples]), "difficulty") == ["low", "mid", "high"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 56, 90])
 def test_thirds_are_equal_in_size(forget, size):
     values = np.random.default_rng(size).normal(size=size)
-    strata = degrees(forget(*values), [forget(*values[::-1])])
+    strata = difficulty_strata(forget(*values), [forget(*values[::-1])])
     for name in ("memorization", "difficulty"):
         counts = Counter(column(strata, name))
         sizes = [counts[third] for third in ("low", "mid", "high")]
@@ -56,15 +56,15 @@ def test_thirds_are_equal_in_size(forget, size):
 
 
 def test_ties_are_cut_in_order_of_the_examples(forget):
-    strata = degrees(forget(*[-1.0] * 6), [forget(*[-2.0] * 6)])
+    strata = difficulty_strata(forget(*[-1.0] * 6), [forget(*[-2.0] * 6)])
     for name in ("memorization", "difficulty"):
         assert column(strata, name) == ["low", "low", "mid", "mid", "high", "high"]
 
 
 def test_only_the_final_model_and_the_forget_split_count(forget):
-    plain = degrees(forget(-1, -2, -3), [forget(-1, -2, -3)])
+    plain = difficulty_strata(forget(-1, -2, -3), [forget(-1, -2, -3)])
     attacked, retained = forget(-9, -8, -7, stage="quantize_int4"), forget(-9, -8, -7, split="retain")
-    assert degrees([*attacked, *forget(-1, -2, -3), *retained], [forget(-1, -2, -3) + attacked]) == plain
+    assert difficulty_strata([*attacked, *forget(-1, -2, -3), *retained], [forget(-1, -2, -3) + attacked]) == plain
 
 
 def test_strata_are_added_to_the_forget_split_alone(make_sample):

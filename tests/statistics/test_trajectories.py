@@ -1,4 +1,4 @@
-"""Courses and requests in a row, against values worked out by hand."""
+"""Trajectories and requests in a row, against values worked out by hand."""
 
 import math
 
@@ -15,11 +15,11 @@ from benchmark.statistics.trajectories import (
     STEPS,
     area,
     contrast_rows,
-    course_rows,
     first_below,
     level_rows,
     rival_rows,
     spread,
+    trajectory_rows,
     value_at,
 )
 from benchmark.statistics.variants import Run, VariantScores
@@ -42,9 +42,9 @@ def run(values):
     return Run(values, scored=None, sizes={})
 
 
-def board(courses, oracle=0.0, steps=100):
+def board(trajectories, oracle=0.0, steps=100):
     """A variant whose methods know and keep so much halfway and at the end; the target knows and keeps 1."""
-    runs = {name: {0: run(model(*half, budget_stage(0.5)) | model(*end))} for name, (half, end) in courses.items()}
+    runs = {name: {0: run(model(*half, budget_stage(0.5)) | model(*end))} for name, (half, end) in trajectories.items()}
     return VariantScores(runs, model(1, 1), model(oracle, 1), set(), {}, REPLICATES, steps)
 
 
@@ -122,20 +122,20 @@ def test_steps_and_utility_lost_at_both_levels():
 
 def test_a_course_runs_from_the_target_to_the_final_model():
     scores = board({"plain": ((0.5, 0.9), (0.0, 0.4))})
-    found = cells(course_rows(PLACE, scores), "quantity", "share")
+    found = cells(trajectory_rows(PLACE, scores), "quantity", "share")
     assert [found[KNOWN, share] for share in (0.0, 0.5, 1.0)] == [1, 0.5, 0]
     assert [found["utility", share] for share in (0.0, 0.5, 1.0)] == pytest.approx([1, 0.9, 0.4])
 
 
 def test_methods_that_take_no_steps_have_no_course():
     scores = VariantScores({"still": {0: run(model(1, 1))}}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100)
-    assert list(course_rows(PLACE, scores)) == list(level_rows(PLACE, scores)) == []
+    assert list(trajectory_rows(PLACE, scores)) == list(level_rows(PLACE, scores)) == []
 
 
 def test_beside_others_methods_that_take_no_steps_have_a_start_and_an_end():
     scores = board({"plain": ((0.5, 0.9), (0.0, 0.4))})
     scores.runs["at once"] = {0: run(model(0.1, 0.7))}
-    rows = [row for row in course_rows(PLACE, scores) if row["method"] == "at once"]
+    rows = [row for row in trajectory_rows(PLACE, scores) if row["method"] == "at once"]
     assert cells(rows, "quantity", "share") == {
         (KNOWN, 0.0): 1, (KNOWN, 1.0): 0.1, ("utility", 0.0): 1, ("utility", 1.0): pytest.approx(0.7)
     }  # fmt: skip
@@ -145,7 +145,7 @@ def test_beside_others_methods_that_take_no_steps_have_a_start_and_an_end():
 def test_a_run_that_ended_early_stays_as_it_ended():
     runs = {0: run(model(0.5, 1, budget_stage(0.5)) | model(0, 1)), 1: run(model(0.2, 1))}
     scores = VariantScores({"m": runs}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100)
-    assert cells(course_rows(PLACE, scores), "quantity", "share")[KNOWN, 0.5] == pytest.approx((0.5 + 0.2) / 2)
+    assert cells(trajectory_rows(PLACE, scores), "quantity", "share")[KNOWN, 0.5] == pytest.approx((0.5 + 0.2) / 2)
 
 
 def test_the_others_are_compared_with_gradient_ascent():

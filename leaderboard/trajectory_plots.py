@@ -67,9 +67,9 @@ def metric_axis(metric: str) -> dict[str, Any]:
     return axis(f"{title} ({unit})") | {"rangemode": "tozero" if unit != "AUC" else "normal"}
 
 
-def course_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
-    """Knowledge, the trade-off, and each metric that compares with never-seen examples; empty without a course."""
-    rows = standings.courses[standings.courses["task"] == task]
+def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
+    """Knowledge, the trade-off, and each metric that compares with never-seen examples; empty without a trajectory."""
+    rows = standings.trajectories[standings.trajectories["task"] == task]
     rows = rows[rows["method"].isin(drawn(rows["method"], colours))]
     measured = set(rows["quantity"])
     knowledge = next((name for name in KNOWLEDGE if name in measured), None)
@@ -85,9 +85,9 @@ def course_plots(standings: Standings, task: str, colours: Colours) -> list[Plot
         ),
         PlotGroup(
             "Utility over forgetting",
-            "The price on the way: each point is a share of the budget, its place to the right the share of the way "
-            "from the target's knowledge to the oracles', dotted at 1. Better is further up; a course that turns down "
-            "early pays early.",
+            "Each point is a share of the budget; its horizontal position is the share of the distance from the "
+            "target's knowledge to the oracles', dotted at 1. Higher is better; a trajectory that turns down early "
+            "pays early.",
             _trade_offs(standings, rows, task, knowledge, colours),
         ),
     ]
@@ -110,12 +110,12 @@ def _over_budget(standings: Standings, rows: pd.DataFrame, task: str, quantity: 
     for variant in variants:
         oracle = reference_value(standings.strata, task, variant, ORACLE, quantity)
         traces = reference(WHOLE_BUDGET, oracle, ORACLE) if oracle.known else []
-        traces += _courses(own[own["variant"] == variant], colours)
+        traces += _trajectories(own[own["variant"] == variant], colours)
         plots.append(Plot(figure(traces, share, metric_axis(quantity)), _label(task, variant, variants)))
     return plots
 
 
-def _courses(rows: pd.DataFrame, colours: Colours) -> list[go.Scatter]:
+def _trajectories(rows: pd.DataFrame, colours: Colours) -> list[go.Scatter]:
     """All bands first, so that no line lies behind one."""
     bands, lines = [], []
     for name in drawn(rows["method"], colours):
