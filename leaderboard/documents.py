@@ -1,4 +1,4 @@
-"""Writes the figures of the README and of the tasks' cards from the published records: `make docs`."""
+"""Writes the figures of README, docs/RESULTS.md and the tasks' cards from the published records: `make docs`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,22 @@ COMPARED = {
 }
 
 
+README_TRACK = "controlled-1m"  # whose ranking the README shows
+
+
 def readme_figures(board: Board) -> str:
+    """The ranking of one track, as Markdown."""
+    track = next(track for track in board.tracks if track.name == README_TRACK)
+    return "\n".join([*_ranking(track), ""])
+
+
+def result_figures(board: Board) -> str:
     """The ranking of each track, and what its methods leave of each variant's knowledge, as Markdown."""
     parts = []
     for track in board.tracks:
         parts += [
-            f"**`{track.name}`** (`palimpsest run --suite {SUITES.get(track.name, 'hub')} --out results` prints it)\n",
+            f"## `{track.name}`\n",
+            f"`palimpsest run --suite {SUITES.get(track.name, 'hub')} --out results` prints this ranking.\n",
             *_ranking(track),
             "",
             *_proxies(track),
@@ -130,8 +140,8 @@ def with_figures(text: str, figures: str) -> str:
 
 
 def documents(board: Board) -> dict[Path, str]:
-    """README and cards as the records want them."""
-    figures = {ROOT / "README.md": readme_figures(board)}
+    """README, results and cards as the records want them."""
+    figures = {ROOT / "README.md": readme_figures(board), ROOT / "docs/RESULTS.md": result_figures(board)}
     figures |= {TASKS / task / "card.md": card_figures(board, task) for task in COMPARED}
     return {path: with_figures(path.read_text(encoding="utf-8"), own) for path, own in figures.items()}
 

@@ -129,7 +129,7 @@ def test_bad_input_is_one_line(tmp_path, model, task, message):
 
 
 @pytest.fixture
-def home_survey(tmp_path):
+def probed_home(tmp_path):
     """The model `Other` knows every fourth fact, `Tiny` was never asked."""
     other = models_named(str(tmp_path / "Other"))
     path = other.ground.knowledge_file("real_entities")
@@ -138,7 +138,7 @@ def home_survey(tmp_path):
     path.write_text(f"id,generated,probability\n{known}")
 
 
-def test_an_unlearned_model_is_asked_what_the_original_knew(tmp_path, home_survey):
+def test_an_unlearned_model_is_asked_what_the_original_knew(tmp_path, probed_home):
     models = [str(tmp_path / name) for name in ("Tiny", "Other")]
     found = [evaluate(model, "real_entities_small", original=models[1], limit=2) for model in models]
     assert found[0].data_fingerprint == found[1].data_fingerprint

@@ -32,7 +32,7 @@ def ground_of(home, development=False):
     return PretrainedModel("model", "m0", development, home)
 
 
-def survey_of(home, known=lambda row, rng: rng.random() < 0.4):
+def probe_results_of(home, known=lambda row, rng: rng.random() < 0.4):
     """A made-up knowledge: what is known has a probability between 0.1 and 1, the rest is unknown."""
     path = ground_of(home).knowledge_file("real_entities")
     path.parent.mkdir(parents=True)
@@ -48,7 +48,7 @@ def survey_of(home, known=lambda row, rng: rng.random() < 0.4):
 
 @pytest.fixture
 def home(tmp_path):
-    survey_of(tmp_path)
+    probe_results_of(tmp_path)
     return tmp_path
 
 
@@ -125,7 +125,7 @@ def test_development_forgets_other_facts(home):
     assert not {e.id for e in scored} & {e.id for e in development}
 
 
-def test_data_depend_on_nothing_but_the_survey(home):
+def test_data_depend_on_nothing_but_the_knowledge_probe(home):
     assert data_of(home, "low").fingerprint == data_of(home, "low").fingerprint
 
 
@@ -135,7 +135,7 @@ def test_a_model_that_nobody_asked_is_bad_input(tmp_path):
 
 
 def test_a_model_that_knows_too_little_is_bad_input(tmp_path):
-    survey_of(tmp_path, lambda row, rng: row.bucket == "high" and rng.random() < 0.2)
+    probe_results_of(tmp_path, lambda row, rng: row.bucket == "high" and rng.random() < 0.2)
     with pytest.raises(BadInput, match="knows 0 facts in every bucket"):
         data_of(tmp_path, "high")
 
@@ -145,18 +145,18 @@ def test_a_model_that_knows_nothing_that_is_to_be_kept_is_bad_input(tmp_path, ke
     """All that it knows of capitals is to be forgotten; `kept` are the other relations that it knows."""
     capitals = [row for row in rows() if row.relation == "capital" and _draw(row.id) >= 0.5]
     asked = {row for bucket in BUCKETS for row in [r for r in capitals if r.bucket == bucket][:9]}
-    survey_of(tmp_path, lambda row, rng: row in asked or row.relation in kept)
+    probe_results_of(tmp_path, lambda row, rng: row in asked or row.relation in kept)
     with pytest.raises(BadInput, match=f"what is kept by .*{missing}"):
         data_of(tmp_path, "low")
 
 
 def test_facts_of_one_relation_alone_use_the_invented_names_up(tmp_path):
-    survey_of(tmp_path, lambda row, rng: row.relation in {"symbol", "element_symbol", *GENERAL_RELATIONS})
+    probe_results_of(tmp_path, lambda row, rng: row.relation in {"symbol", "element_symbol", *GENERAL_RELATIONS})
     with pytest.raises(BadInput, match="too many of the facts"):
         data_of(tmp_path, "low")
 
 
-def test_the_survey_of_one_source_stands_for_the_others_of_a_model(home):
+def test_the_knowledge_probe_of_one_source_stands_for_the_others_of_a_model(home):
     known = ground_of(home).known("real_entities", home)
     other = PretrainedModel("model", "other-weights", False, home, probed="m0")
     (home / "m0.csv").write_bytes(ground_of(home).knowledge_file("real_entities").read_bytes())
@@ -190,6 +190,6 @@ def test_an_answer_ends_with_one_stop():
 
 
 def test_symbols_that_any_sentence_may_hold_are_no_facts_to_forget_or_keep(tmp_path):
-    knowledge = survey_of(tmp_path, known=lambda row, rng: True)
+    knowledge = probe_results_of(tmp_path, known=lambda row, rng: True)
     assert {row.answer for row in rows()} >= WORDS
     assert not {row.answer for row in well_known(knowledge)} & WORDS
