@@ -3,12 +3,13 @@
 from torch.nn.functional import logsigmoid
 
 from benchmark.core.examples import Example, Pair
+from benchmark.core.inputs import Inputs
 from benchmark.core.method import ConstantAnswers, Method
 from benchmark.core.registry import register_method, register_task
 from benchmark.core.request import Budget, Request
 from benchmark.core.task import Task
 from benchmark.core.task_data import Document, TaskData
-from benchmark.data.files import checked, json_rows, local_file, rows_of
+from benchmark.data.files import checked, json_rows, rows_of
 from benchmark.data.invented_names import coined_names
 from benchmark.data.knowledge import Knowledge, PretrainedModel
 from benchmark.data.texts import chunks, other_answers, spread, text_examples
@@ -31,6 +32,7 @@ __all__ = [
     "Fact",
     "ForgetRetainBatch",
     "GradientMethod",
+    "Inputs",
     "Knowledge",
     "Method",
     "Pair",
@@ -47,7 +49,6 @@ __all__ = [
     "first_prompts",
     "json_rows",
     "kl_from_uniform",
-    "local_file",
     "logsigmoid",
     "negated",
     "other_answers",

@@ -10,10 +10,11 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from benchmark.cli import app
+from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
 from benchmark.models.loading import load_tokenizer
 from benchmark.models.pretrained import models_named, source_of
-from benchmark.pipeline.score_checkpoint import evaluate
+from benchmark.pipeline.score_checkpoint import evaluate as score_checkpoint
 from tasks.real_entities.task import RealEntities, rows
 
 TOWNS = ("Malport", "Kel", "Bren", "Tor", "Ivo", "Ada", "Union", "Mal", "Port", "Elk", "Orm", "Usk")
@@ -31,16 +32,27 @@ def own_questions(tmp_path, monkeypatch):
         ]
         path = tmp_path / f"{side}.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        monkeypatch.setenv(f"PALIMPSEST_{side.upper()}", str(path))
     monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "home"))
     source_of.cache_clear()
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    own = {side: tmp_path / f"{side}.jsonl" for side in ("forget", "retain")}
+    return Inputs(tmp_path / "home", **own)
+
+
+@pytest.fixture
+def evaluate(inputs):
+    """Scores a model on a task, with these questions."""
+    return lambda model, task, reference=None, **more: score_checkpoint(model, task, inputs, reference, **more)
 
 
 def values(found):
     return {(v.split, v.metric): v for v in found.values if v.stratum == "all"}
 
 
-def test_values_are_those_of_all_rows_or_of_the_first_few(tmp_path):
+def test_values_are_those_of_all_rows_or_of_the_first_few(tmp_path, evaluate):
     whole, few = (evaluate(str(tmp_path / "Tiny"), "custom", limit=limit) for limit in (None, 2))
     assert values(whole)["forget", "probability"].n_scored == 6
     assert values(few)["forget", "probability"].n_scored == 2
@@ -48,7 +60,7 @@ def test_values_are_those_of_all_rows_or_of_the_first_few(tmp_path):
     assert set(whole.seconds) == {"data", "loading", "scoring pass", "generation", "metrics"}
 
 
-def test_forget_quality_compares_with_the_reference(tmp_path):
+def test_forget_quality_compares_with_the_reference(tmp_path, evaluate):
     model = str(tmp_path / "Tiny")
     alone, itself, other = (
         values(evaluate(model, "custom", reference)) for reference in (None, model, str(tmp_path / "Other"))
@@ -63,7 +75,7 @@ def test_the_command_prints_where_the_time_went_and_writes_json(tmp_path):
     done = CliRunner().invoke(
         app,
         [
-            *("evaluate", "--model", str(tmp_path / "Tiny"), "--task", "custom", "--limit", "3", "--threads", "1"),
+            *(*words_of("evaluate", tmp_path), "--limit", "3", "--threads", "1"),
             *("--reference", str(tmp_path / "Other"), "--json", str(tmp_path / "out" / "found.json")),
         ],
     )
@@ -80,14 +92,13 @@ def test_the_command_prints_where_the_time_went_and_writes_json(tmp_path):
 
 
 def test_what_needs_a_reference_is_a_dash_without_one(tmp_path):
-    words = ["evaluate", "--model", str(tmp_path / "Tiny"), "--task", "custom", "--limit", "2"]
-    done = CliRunner().invoke(app, words)
+    done = CliRunner().invoke(app, [*words_of("evaluate", tmp_path), "--limit", "2"])
     assert done.exit_code == 0, done.output
     assert "nan" not in done.output
     assert "`--reference` names it" in done.output
 
 
-def test_an_adapter_alone_is_no_model(tmp_path):
+def test_an_adapter_alone_is_no_model(tmp_path, evaluate):
     folder = tmp_path / "Tiny"
     (folder / "config.json").rename(folder / "adapter_config.json")
     with pytest.raises(BadInput, match="found an adapter alone"):
@@ -95,7 +106,7 @@ def test_an_adapter_alone_is_no_model(tmp_path):
 
 
 def test_a_run_whose_model_cannot_be_asked_is_bad_input(tmp_path, monkeypatch):
-    def refuses(task, track):
+    def refuses(task, track, inputs):
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr("benchmark.cli.knowledge.probe_with_progress", refuses)
@@ -105,7 +116,7 @@ def test_a_run_whose_model_cannot_be_asked_is_bad_input(tmp_path, monkeypatch):
     assert "out of memory" in done.output
 
 
-def test_bfloat16_is_close_to_float32(tmp_path):
+def test_bfloat16_is_close_to_float32(tmp_path, evaluate):
     model = str(tmp_path / "Tiny")
     exact, rough = (values(evaluate(model, "custom", precision=p)) for p in ("float32", "bfloat16"))
     assert rough["forget", "probability"].value == pytest.approx(exact["forget", "probability"].value, abs=0.05)
@@ -122,23 +133,23 @@ def test_bfloat16_is_close_to_float32(tmp_path):
         ("Tiny", "real_entities/low", "palimpsest probe --task real_entities --track /.*/Tiny` asks it"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path, model, task, message):
+def test_bad_input_is_one_line(tmp_path, model, task, message, evaluate):
     spec = str(tmp_path / model) if model == "Tiny" else model
     with pytest.raises(BadInput, match=message):
         evaluate(spec, task)
 
 
 @pytest.fixture
-def probed_home(tmp_path):
+def probed_home(tmp_path, inputs):
     """The model `Other` knows every fourth fact, `Tiny` was never asked."""
-    other = models_named(str(tmp_path / "Other"))
-    path = other.ground.knowledge_file("real_entities")
+    other = models_named(str(tmp_path / "Other"), inputs)
+    path = other.data_source.knowledge_file("real_entities")
     path.parent.mkdir(parents=True)
     known = "".join(f"{row.id},1.0,0.{5 + i % 4}\n" for i, row in enumerate(rows()) if i % 4 == 0)
     path.write_text(f"id,generated,probability\n{known}")
 
 
-def test_an_unlearned_model_is_asked_what_the_original_knew(tmp_path, probed_home):
+def test_an_unlearned_model_is_asked_what_the_original_knew(tmp_path, probed_home, evaluate):
     models = [str(tmp_path / name) for name in ("Tiny", "Other")]
     found = [evaluate(model, "real_entities_small", original=models[1], limit=2) for model in models]
     assert found[0].data_fingerprint == found[1].data_fingerprint
@@ -147,13 +158,13 @@ def test_an_unlearned_model_is_asked_what_the_original_knew(tmp_path, probed_hom
 
 
 @pytest.mark.parametrize(("samples", "largest"), [(0, 0), (5, 4), (64, 64)])
-def test_answers_are_drawn_for_leaks_as_many_as_are_wanted(tmp_path, samples, largest):
+def test_answers_are_drawn_for_leaks_as_many_as_are_wanted(tmp_path, samples, largest, evaluate):
     found = values(evaluate(str(tmp_path / "Tiny"), "custom", limit=2, samples=samples))
     leaks = [int(name.removeprefix("leak_at_")) for _, name in found if name.startswith("leak_at_")]
     assert max(leaks, default=0) == largest
 
 
-def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(tmp_path, monkeypatch):
+def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(tmp_path, monkeypatch, inputs):
     """The model here knows nothing, so that the run ends where it has asked."""
     few = RealEntities().candidates()[:3]
     monkeypatch.setattr(RealEntities, "candidates", lambda self: few)
@@ -162,11 +173,11 @@ def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(tm
     assert (planned.exit_code, ran.exit_code) == (0, 2)
     assert "as `run` does before it begins" in planned.output
     assert "knows 0 facts in every bucket" in ran.output
-    models = models_named(str(tmp_path / "Tiny"))
-    assert set(models.source.known("real_entities", tmp_path)) == {example.id for example in few}
+    models = models_named(str(tmp_path / "Tiny"), inputs)
+    assert set(models.data_source.known("real_entities", tmp_path)) == {example.id for example in few}
 
 
-def test_a_limit_is_one_for_the_harness_too(tmp_path, monkeypatch):
+def test_a_limit_is_one_for_the_harness_too(tmp_path, monkeypatch, evaluate):
     asked = []
     monkeypatch.setattr(
         "benchmark.evaluation.general_utility.run_harness", lambda s, group, limit: asked.append(limit) or []
@@ -192,7 +203,7 @@ def test_questions_of_ones_own_can_be_named_beside_the_model(tmp_path, monkeypat
 def test_what_a_library_says_of_a_broken_model_is_one_line(tmp_path, broken):
     name, _, content = broken.partition(":")
     (tmp_path / "Tiny" / name).write_text(content or "{")
-    done = CliRunner().invoke(app, ["evaluate", "--model", str(tmp_path / "Tiny"), "--task", "custom"])
+    done = CliRunner().invoke(app, words_of("evaluate", tmp_path))
     assert done.exit_code == 2
     assert f"palimpsest: model {tmp_path}" in done.output
     assert len(done.output.strip().splitlines()) == 1
@@ -241,7 +252,7 @@ def test_a_file_of_questions_that_cannot_be_used_is_one_line(tmp_path, first, me
     assert len(line) < 350 + len(str(path))
 
 
-def test_a_world_task_is_no_task_for_a_pretrained_model(tmp_path):
+def test_a_world_task_is_no_task_for_a_pretrained_model(tmp_path, evaluate):
     with pytest.raises(BadInput, match="fictitious needs a world"):
         evaluate(str(tmp_path / "Tiny"), "fictitious")
 
@@ -291,7 +302,7 @@ def test_examples_longer_than_the_models_positions_are_counted_before_anything_r
     assert not (tmp_path / "out").exists()
 
 
-def test_a_reference_with_too_few_positions_is_refused_as_well(tmp_path):
+def test_a_reference_with_too_few_positions_is_refused_as_well(tmp_path, evaluate):
     config = tmp_path / "Other" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"max_position_embeddings": 40}))
     with pytest.raises(BadInput, match=r"Other: example .* the model has 40 positions"):
@@ -304,7 +315,7 @@ def test_an_architecture_that_cannot_be_built_is_one_line(tmp_path):
     assert "Tiny" in said
 
 
-def test_an_end_token_in_the_configuration_alone_is_enough(tmp_path):
+def test_an_end_token_in_the_configuration_alone_is_enough(tmp_path, evaluate):
     before = values(evaluate(str(tmp_path / "Tiny"), "custom"))
     config = tmp_path / "Tiny" / "tokenizer_config.json"
     config.write_text(json.dumps({k: v for k, v in json.loads(config.read_text()).items() if k != "eos_token"}))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.core.inputs import Inputs
 from benchmark.execution.local import LocalExecutor
 from benchmark.models.tracks import CONTROLLED
 from benchmark.pipeline.plan import Job
@@ -15,7 +16,7 @@ from benchmark.pipeline.variant import Variant
 
 
 def job(name, needs=(), kind="cell"):
-    return Job(name, kind, name, frozenset(needs), Variant(CONTROLLED, "task", "variant", 2))
+    return Job(name, kind, name, frozenset(needs), Variant(CONTROLLED, "task", "variant", 2, Inputs(Path("home"))))
 
 
 def prepare():

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
 from benchmark.execution.estimates import Estimates
-from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.tracks import CONTROLLED, SMOLLM2
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.planner import Planner
@@ -26,6 +27,7 @@ METHODS = [
     {"name": "npo", "tasks": ["memorized"], "parameters": {"learning_rate": 1e-5}},
     {"name": "npo", "tasks": ["frequency"], "parameters": {"learning_rate": 2e-5}},
 ]
+HERE = Inputs(Path("home"))
 
 
 def suite_of(**changes):
@@ -34,7 +36,8 @@ def suite_of(**changes):
 
 
 def planned(suite, tmp_path):
-    return Planner(ArtifactStore(tmp_path / "home"), ResultStore(tmp_path / "out")).plan(suite)
+    inputs = Inputs(tmp_path / "home", forget=tmp_path / "forget", retain=tmp_path / "retain")
+    return Planner(inputs, ResultStore(tmp_path / "out")).plan(suite)
 
 
 def placed(plan, method):
@@ -78,12 +81,15 @@ def test_a_task_that_the_suite_lacks_takes_the_methods_entries_for_others(tmp_pa
 
 
 def test_how_pretrained_models_are_attacked_is_part_of_their_ids():
-    slow = Variant(SMOLLM2, "real_entities", "low", 3)
+    slow = Variant(SMOLLM2, "real_entities", "low", 3, HERE)
     assert slow.settings != replace(slow, track=replace(SMOLLM2, relearning_rate=1e-3)).settings
 
 
 def test_how_pretrained_models_are_tuned_is_part_of_their_ids_and_of_no_others(monkeypatch):
-    tuned, trained = Variant(SMOLLM2, "real_entities", "low", 3), Variant(CONTROLLED, "fictitious", "", 3)
+    tuned, trained = (
+        Variant(SMOLLM2, "real_entities", "low", 3, HERE),
+        Variant(CONTROLLED, "fictitious", "", 3, HERE),
+    )
     before = tuned.settings, trained.settings
     monkeypatch.setattr("benchmark.pipeline.variant.TUNING_VERSION", 1000)
     assert tuned.settings != before[0]
@@ -151,7 +157,7 @@ def test_what_failed_is_measured_again(tmp_path):
     again = planned(suite, tmp_path)
     assert {job.kind for job in again.jobs} == {"base", "model", "references", "cell"}
     assert again.cached == set()
-    place = RunContext(tmp_path / "home", results)
+    place = RunContext(Inputs(tmp_path / "home"), results)
     assert [execute(job, place) for job in again.jobs] == ["ok"] * len(again.jobs)
     assert planned(suite, tmp_path).jobs == ()
 
@@ -163,14 +169,13 @@ def test_plans_say_what_each_variant_asks_for(tmp_path):
     assert "4 steps of 8" in line
 
 
-def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path, monkeypatch):
+def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path):
     (tmp_path / "Tiny").mkdir()
     (tmp_path / "Tiny/config.json").write_text("{}")
     (tmp_path / "Tiny/model.safetensors").write_bytes(b"")
     for side in ("forget", "retain"):
         rows = [{"question": f"What is {side} {i}?", "answer": str(i), "subject": f"{side} {i}"} for i in range(9)]
         (tmp_path / side).write_text("".join(json.dumps(row) + "\n" for row in rows))
-        monkeypatch.setenv(f"PALIMPSEST_{side.upper()}", str(tmp_path / side))
     suite = suite_of(tracks=[str(tmp_path / "Tiny")], tasks=["custom"], methods=["none"])
     changes = {"precision": "float32", "harness": "yuan"}
     plain, changed = (planned(s, tmp_path) for s in (suite, suite.model_copy(update=changes)))

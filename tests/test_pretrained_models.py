@@ -11,11 +11,12 @@ import torch
 from models import tiny_model, tiny_tokenizer
 from tokenizers.processors import TemplateProcessing
 
+from benchmark.core.inputs import MODELS_VARIABLE, Inputs
 from benchmark.core.task_data import Document
 from benchmark.errors import BadInput
 from benchmark.models import pretrained
-from benchmark.models.artifacts import ArtifactStore, made_of
-from benchmark.models.pretrained import MODELS_VARIABLE, PretrainedModels, source_of
+from benchmark.models.artifacts import made_of
+from benchmark.models.pretrained import PretrainedModels, source_of
 from benchmark.models.tracks import SMOLLM2, PretrainedTrack, Training, track_named
 from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_prompt, rendered
 
@@ -26,7 +27,6 @@ DOCUMENTS = (Document("a", "Where was Ada Kel born?", "Malport"), Document("b", 
 def no_hub(monkeypatch):
     """No hub can be reached, and what an earlier test found is forgotten."""
     monkeypatch.setattr(pretrained, "_hub_commit", lambda repo, revision: ("", "no hub can be reached"))
-    monkeypatch.delenv(MODELS_VARIABLE, raising=False)
     for cached in (source_of, pretrained._sha256):
         cached.cache_clear()
     yield
@@ -47,18 +47,18 @@ def track_of(folder, **changes):
 
 def test_a_folder_comes_first_then_the_hub_then_the_package(folder, monkeypatch):
     track = replace(SMOLLM2, repo="org/Tiny-Model", package="torch", gguf="__init__.py")
-    assert source_of(track).kind == "package"
+    assert source_of(track, None).kind == "package"
     source_of.cache_clear()
     monkeypatch.setattr(pretrained, "_hub_commit", lambda repo, revision: ("c" * 40, ""))
-    assert source_of(track).kind == "hub"
+    assert source_of(track, None).kind == "hub"
     source_of.cache_clear()
-    monkeypatch.setenv(MODELS_VARIABLE, str(folder.parent))
-    assert (source_of(track).kind, source_of(track).where) == ("path", "Tiny-Model")
+    found = source_of(track, folder.parent)
+    assert (found.kind, found.where) == ("path", "Tiny-Model")
 
 
 def test_what_cannot_be_found_anywhere_is_said_in_one_line():
     with pytest.raises(BadInput) as error:
-        source_of(replace(SMOLLM2, package="no_such_package"))
+        source_of(replace(SMOLLM2, package="no_such_package"), None)
     message = str(error.value)
     assert "\n" not in message
     for part in ("SmolLM2-135M-Instruct", MODELS_VARIABLE, "no hub can be reached", "no-such-package"):
@@ -74,25 +74,25 @@ def test_a_hub_that_refuses_is_quoted(monkeypatch):
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", refuse)
     pretrained._hub_commit.cache_clear()
     with pytest.raises(BadInput, match="the hub says PermissionError"):
-        source_of(replace(SMOLLM2, repo="org/gated", package="no_such_package"))
+        source_of(replace(SMOLLM2, repo="org/gated", package="no_such_package"), None)
 
 
 def test_pickled_weights_are_refused(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(BadInput, match="lacks safetensors"):
-        source_of(track_of(folder))
+        source_of(track_of(folder), None)
 
 
 def test_other_weights_are_another_model(folder):
-    before = PretrainedModels(track_of(folder), ArtifactStore(folder.parent)).base_key
+    before = PretrainedModels(track_of(folder), Inputs(folder.parent)).base_key
     source_of.cache_clear()
     pretrained._sha256.cache_clear()
     tiny_model(seed=1).save_pretrained(folder)
-    assert PretrainedModels(track_of(folder), ArtifactStore(folder.parent)).base_key != before
+    assert PretrainedModels(track_of(folder), Inputs(folder.parent)).base_key != before
 
 
 def test_the_model_as_it_came_is_not_copied_and_says_where_from(folder, tmp_path):
-    models = PretrainedModels(track_of(folder), ArtifactStore(tmp_path / "home"))
+    models = PretrainedModels(track_of(folder), Inputs(tmp_path / "home"))
     base = models.trained((), seed=0)
     assert base == models.base()
     assert (base / "model.safetensors").is_symlink()
@@ -105,7 +105,7 @@ def test_the_model_as_it_came_is_not_copied_and_says_where_from(folder, tmp_path
 
 
 def test_a_folder_that_was_moved_is_found_again(folder, tmp_path):
-    store = ArtifactStore(tmp_path / "home")
+    store = Inputs(tmp_path / "home")
     base = PretrainedModels(track_of(folder), store).base()
     folder.rename(tmp_path / "Moved")
     source_of.cache_clear()
@@ -115,10 +115,10 @@ def test_a_folder_that_was_moved_is_found_again(folder, tmp_path):
 
 
 def test_a_folders_template_is_part_of_its_key(folder, tmp_path):
-    before = PretrainedModels(track_of(folder), ArtifactStore(tmp_path)).base_key
+    before = PretrainedModels(track_of(folder), Inputs(tmp_path)).base_key
     (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
     source_of.cache_clear()
-    assert PretrainedModels(track_of(folder), ArtifactStore(tmp_path)).base_key != before
+    assert PretrainedModels(track_of(folder), Inputs(tmp_path)).base_key != before
 
 
 def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
@@ -135,7 +135,7 @@ def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
 
 
 def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
-    one, other = (PretrainedModels(track_of(folder), ArtifactStore(tmp_path / name)) for name in "ab")
+    one, other = (PretrainedModels(track_of(folder), Inputs(tmp_path / name)) for name in "ab")
     weights = [models.load_model(models.trained(DOCUMENTS, 1)).state_dict() for models in (one, other)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert one.trained_key(DOCUMENTS, 1) != one.trained_key(DOCUMENTS, 2) != one.trained_key(DOCUMENTS[:1], 2)
@@ -145,7 +145,7 @@ def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
 
 
 def test_how_it_is_fine_tuned_is_part_of_the_key(folder):
-    store = ArtifactStore(folder.parent)
+    store = Inputs(folder.parent)
     keys = {
         PretrainedModels(track, store).trained_key(DOCUMENTS, 0)
         for track in (
@@ -186,7 +186,7 @@ def test_models_have_tracks_of_their_own_that_are_none_for_development(folder, m
 def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
     from benchmark.inference.predictors import ModelPredictor
 
-    models = PretrainedModels(SMOLLM2, ArtifactStore(tmp_path))
+    models = PretrainedModels(SMOLLM2, Inputs(tmp_path))
     base = models.base()
     assert "quantization_config" not in json.loads((base / "config.json").read_text())
     assert made_of(base)["source"] == "package"
@@ -198,7 +198,7 @@ def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
 
 def test_settings_of_generation_that_a_checkpoint_brings_are_not_measured_as_the_model(folder, tmp_path):
     (folder / "generation_config.json").write_text(json.dumps({"repetition_penalty": 5.0, "top_p": 0.5, "min_p": 0.9}))
-    models = PretrainedModels(track_of(folder), ArtifactStore(tmp_path / "home"))
+    models = PretrainedModels(track_of(folder), Inputs(tmp_path / "home"))
     model, _ = models.load(models.base())
     assert model.generation_config.repetition_penalty is None
     assert (model.generation_config.top_p, model.generation_config.min_p) == (None, None)

@@ -7,9 +7,9 @@ from models import tiny_model, tiny_tokenizer
 from rich.console import Console
 
 from benchmark.attacks import ATTACKS
+from benchmark.core.inputs import Inputs
 from benchmark.evaluation import general_utility as general
 from benchmark.evaluation.lm_eval_adapter import HarnessItem
-from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.pretrained import source_of
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.planner import Planner
@@ -46,7 +46,8 @@ def place(tmp_path_factory):
     tiny_tokenizer().save_pretrained(model)
     for side, count in (("forget", 6), ("retain", 12)):
         (root / f"{side}.jsonl").write_text(lines(side, count))
-    return RunContext(root / "home", root / "out")
+    own = {side: root / f"{side}.jsonl" for side in ("forget", "retain")}
+    return RunContext(Inputs(root / "home", **own), root / "out")
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +57,11 @@ def plan(place):
     item = HarnessItem("toy_task", "0", "1 + 1?", "2", 1.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(general, "run_harness", lambda subject, group, limit=None: [item])
-        for side in ("forget", "retain"):
-            patch.setenv(f"PALIMPSEST_{side.upper()}", str(root / f"{side}.jsonl"))
         source_of.cache_clear()
         suite = Suite(
             name="toy", description="", tracks=[str(root / "Tiny")], tasks=["custom"], methods=METHODS, oracles=3
         )
-        planned = Planner(ArtifactStore(place.home), ResultStore(place.out)).plan(suite)
+        planned = Planner(place.inputs, ResultStore(place.out)).plan(suite)
         assert [execute(job, place) for job in planned.jobs] == ["ok"] * len(planned.jobs)
         yield planned
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from benchmark.api import Document, Example, Task, TaskData, documents_about, examples_about, first_prompts, passages
 from benchmark.core import registry
+from benchmark.core.inputs import Inputs
 from benchmark.data.world.examples import retain_splits
 from benchmark.errors import BadInput
 from benchmark.metrics.stages import sort_of
@@ -97,7 +98,7 @@ def registered():
 def place(registered, tmp_path_factory):
     """Everything measured on all toy tasks."""
     folder = tmp_path_factory.mktemp("toys")
-    place = RunContext(folder / "home", folder / "out")
+    place = RunContext(Inputs(folder / "home"), folder / "out")
     for job in plan(place).jobs:
         assert execute(job, place) == "ok", job.label
     return place
@@ -106,7 +107,7 @@ def place(registered, tmp_path_factory):
 def plan(place):
     methods = [MethodEntry(name=name) for name in METHODS]
     suite = Suite(name="toys", description="", tracks=["tiny-dev"], tasks=list(KINDS), methods=methods, oracles=2)
-    return Planner(place.store, place.results).plan(suite)
+    return Planner(place.inputs, place.results).plan(suite)
 
 
 def records_of(place, task):
@@ -199,7 +200,7 @@ class KilledAfterOne(Checkpoints):
 def test_a_killed_sequence_goes_on_after_its_last_request(place):
     """What is made of the model, what was seen and what it cost are those of a run that was not killed."""
     cell = next(c for c in plan(place).cells if c.task == "toy_requests" and c.method == "npo")
-    variant = Variant(track_named("tiny-dev"), cell.task, cell.variant, 2)
+    variant = Variant(track_named("tiny-dev"), cell.task, cell.variant, 2, place.inputs)
     models = ControlledModels(variant.track, place.store)
     folder = models.trained(variant.documents(0), 0)
 
@@ -237,4 +238,4 @@ def test_tasks_of_development_tracks_are_not_reported(place):
 
 def test_nothing_is_left_of_finished_checkpoints(place):
     cells = {cell.id for cell in plan(place).cells}
-    assert not [path for path in (place.home / "partial").glob("*") if path.name[:16] in cells]
+    assert not [path for path in (place.inputs.home / "partial").glob("*") if path.name[:16] in cells]

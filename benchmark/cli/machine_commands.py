@@ -11,6 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from benchmark.cli.selection import inputs_of
 from benchmark.cli.terminal import app, console, errors, plainly
 
 
@@ -62,7 +63,7 @@ def perf(
     from benchmark.models.pretrained import models_named
     from benchmark.tools.perf import measure
 
-    folder = models_named(model).base()
+    folder = models_named(model, inputs_of()).base()
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True) as progress:
         bar = progress.add_task("measuring", total=None)
         rows = measure(folder, lambda said: progress.update(bar, description=said), quick)
@@ -81,11 +82,10 @@ def perf(
 @plainly
 def doctor() -> None:
     """Says what is installed, what the machine is, what will not run and how to get it."""
-    from benchmark.models.artifacts import ArtifactStore
     from benchmark.tools.doctor import examine_machine
 
     table = Table("what", "found", "to do")
-    findings = examine_machine(ArtifactStore().home)
+    findings = examine_machine(inputs_of())
     for finding in findings:
         table.add_row(finding.what, finding.found, finding.remedy or "[green]ok[/]")
     console.print(table)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from benchmark.cli.knowledge import probe_with_progress
 from benchmark.cli.options import BackendOption, DataOption, ForgetOption, ModelOption, Precision, RetainOption
-from benchmark.cli.selection import use_data, use_questions
+from benchmark.cli.selection import inputs_of
 from benchmark.cli.terminal import app, console, plainly
 from benchmark.errors import BadInput
 
@@ -52,12 +52,11 @@ def evaluate(
 
     if forget and task != "custom":
         raise BadInput(f"--forget, --retain: {task} does not ask them, custom does")
-    use_data(data_dir)
-    use_questions(forget, retain)
+    inputs = inputs_of(data_dir, forget, retain)
     require_backend(backend)
     prepare_worker(threads or cores())
     try:
-        found = score(model, task, reference, limit, backend, harness, precision, original, samples)
+        found = score(model, task, inputs, reference, limit, backend, harness, precision, original, samples)
     except EngineDied as error:
         raise BadInput(str(error)) from None
     table = Table("split", "metric", "value", "reference", "better", "unit", "n", "failed", box=SIMPLE_HEAD)
@@ -84,4 +83,4 @@ def probe(
     track: Annotated[str, typer.Option("--track", help="A track, org/name@revision, or a folder.")],
 ) -> None:
     """Asks a pretrained model what it knows of a task's facts, which `run` needs to choose from."""
-    console.print(f"what {track} knows of {task}: {probe_with_progress(task, track)}", soft_wrap=True)
+    console.print(f"what {track} knows of {task}: {probe_with_progress(task, track, inputs_of())}", soft_wrap=True)

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from benchmark.cli.options import RESULTS, SITE, ResultsOption
-from benchmark.cli.selection import Selection, planned_of
+from benchmark.cli.selection import Selection, inputs_of, planned_of
 from benchmark.cli.terminal import app, console, errors, plainly
 from benchmark.errors import BadInput
 
@@ -43,7 +43,7 @@ def validate(
     if suite:  # what a suite has needs the engine, what a record says does not
         from benchmark.pipeline.plan import require_finished
 
-        require_finished(planned_of(Selection(suite), results, False))
+        require_finished(planned_of(Selection(suite), inputs_of(), results, False))
     if findings:
         errors.print(f"palimpsest: {len(findings)} findings in {results}", soft_wrap=True)
         raise typer.Exit(2)

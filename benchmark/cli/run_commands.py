@@ -22,7 +22,7 @@ from benchmark.cli.options import (
     TracksOption,
     WorkersOption,
 )
-from benchmark.cli.selection import Selection, estimates_of, planned_of, use_data, use_questions
+from benchmark.cli.selection import Selection, estimates_of, inputs_of, planned_of
 from benchmark.cli.terminal import app, console, plainly
 
 
@@ -48,10 +48,9 @@ def plan(
     from benchmark.execution.estimates import clock
     from benchmark.execution.run_plan import default_workers
 
-    use_data(data_dir)
-    use_questions(forget, retain)
+    inputs = inputs_of(data_dir, forget, retain)
     chosen = Selection(suite, track, model, task, method, seed, backend, precision, own_questions=forget is not None)
-    planned = planned_of(chosen, out, force)
+    planned = planned_of(chosen, inputs, out, force)
     estimates, count = estimates_of(out, RESULTS), workers or default_workers(planned)
     jobs = {job.id: job for job in planned.jobs}
     table = Table("cell", "id", "state", "seconds")
@@ -95,13 +94,12 @@ def run(
     from benchmark.pipeline.preflight import require_fit
     from benchmark.reports.terminal import print_standings
 
-    use_data(data_dir)
-    use_questions(forget, retain)
+    inputs = inputs_of(data_dir, forget, retain)
     chosen = Selection(suite, track, model, task, method, seed, backend, precision, own_questions=forget is not None)
-    planned = planned_of(chosen, out, force, ask=True)
+    planned = planned_of(chosen, inputs, out, force, ask=True)
     require_fit(planned)
     count = workers or default_workers(planned)
-    failed = run_plan(planned, out, count, force, estimates_of(out, RESULTS), console)
+    failed = run_plan(planned, inputs, out, count, force, estimates_of(out, RESULTS), console)
     print_standings(planned, out, console)
     if failed:
         console.print(f"{failed} jobs failed; their error records are in {out}, and the next run tries them again")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmark.cli.knowledge import try_probe
 from benchmark.cli.terminal import console, errors
-from benchmark.data.files import DATA_VARIABLE
+from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
 
 
@@ -31,10 +31,9 @@ class Selection:
         return self.suite or ("custom" if self.own_questions else "quick")
 
 
-def planned_of(chosen: Selection, out: Path, force: bool, ask: bool = False):
+def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: bool = False):
     """The plan of what was chosen; with `ask`, models that nobody has asked yet what they know are asked first."""
     from benchmark.inference.vllm_engine import require_backend
-    from benchmark.models.artifacts import ArtifactStore
     from benchmark.pipeline.planner import Planner
     from benchmark.pipeline.selection import restrict
     from benchmark.pipeline.suite import load_suite
@@ -50,12 +49,12 @@ def planned_of(chosen: Selection, out: Path, force: bool, ask: bool = False):
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
     if ask:
         require_backend(suite.backend)
-    planner = Planner(ArtifactStore(), ResultStore(out))
+    planner = Planner(inputs, ResultStore(out))
     planned = planner.plan(suite, seeds, force)
     if ask and planned.unprobed:
         for task, track in planned.unprobed:
             console.print(f"asks {track} what it knows of {task}", soft_wrap=True)
-            try_probe(task, track)
+            try_probe(task, track, inputs)
         planned = planner.plan(suite, seeds, force)
     nothing = not planned.cells and (ask or not planned.unprobed)  # whoever could be asked has been
     if nothing and len(planned.missing) == 1 and not planned.references:
@@ -69,24 +68,16 @@ def planned_of(chosen: Selection, out: Path, force: bool, ask: bool = False):
     return planned
 
 
-def use_questions(forget: Path | None, retain: Path | None) -> None:
-    """Tells the task `custom` where somebody's own questions are."""
+def inputs_of(data: Path | None = None, forget: Path | None = None, retain: Path | None = None) -> Inputs:
+    """What a command reads; the environment is looked at here and nowhere further down."""
     if (forget is None) != (retain is None):
         raise BadInput("--forget and --retain go together: what is to be forgotten, and what is to be kept")
-    for side, path in (("forget", forget), ("retain", retain)):
+    for path in (forget, retain):
         if path is not None and not path.is_file():
             raise BadInput(f"{path}: no such file")
-        if path is not None:
-            os.environ[f"PALIMPSEST_{side.upper()}"] = str(path.resolve())
-
-
-def use_data(folder: Path | None) -> None:
-    """Tells tasks, in this process and in its workers, where local data sets are."""
-    if folder is None:
-        return
-    if not folder.is_dir():
-        raise BadInput(f"--data-dir {folder}: is not a folder")
-    os.environ[DATA_VARIABLE] = str(folder.resolve())
+    if data is not None and not data.is_dir():
+        raise BadInput(f"--data-dir {data}: is not a folder")
+    return Inputs.of(os.environ, data, forget, retain)
 
 
 def estimates_of(*folders: Path):

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import codecs
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
 from benchmark.runtime.hub import hub_answers
 
-DATA_VARIABLE = "PALIMPSEST_DATA"  # a folder of data sets, or one data set's folder; `--data-dir` sets it
 DEEPEST = 20  # lists and objects inside one another; rows of data sets have three at most
-
-
-def local_file(data_set: str, file: str) -> Path | None:
-    """A file of a data set in the folder that `--data-dir` names, which is the data set's own or its parent."""
-    folder = os.environ.get(DATA_VARIABLE)
-    places = [Path(folder) / data_set / file, Path(folder) / file] if folder else []
-    return next((path for path in places if path.is_file()), None)
 
 
 def json_rows(path: Path) -> list[dict[str, Any]]:
@@ -98,16 +90,17 @@ def _texts(value: Any, depth: int = 0) -> Iterator[str]:
             yield from _texts(part, depth + 1)
 
 
-def rows_of(data_set: str, file: str, repo: str = "", revision: str = "", config: str = "", split: str = "train"):
+def rows_of(
+    inputs: Inputs, data_set: str, file: str, repo: str = "", revision: str = "", config: str = "", split: str = "train"
+) -> list[dict[str, Any]]:
     """Rows of a data set: a local JSON lines file, or a hub's configuration and split at a pinned revision.
 
     BadInput says what is missing where neither can be had.
     """
-    path = local_file(data_set, file)
+    path = inputs.data_file(data_set, file)
     if path is not None:
         return json_rows(path)
-    folder = os.environ.get(DATA_VARIABLE)
-    looked = f"{folder} has no {file}" if folder else f"no --data-dir with {file} is given"
+    looked = f"{inputs.data} has no {file}" if inputs.data else f"no --data-dir with {file} is given"
     if not repo:
         raise BadInput(f"{data_set}: {looked}")
     if not hub_answers():

@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
 
 PROBED = "knowledge"
@@ -36,6 +37,8 @@ class Knowledge:
 class PretrainedModel:
     """The data source of tasks on a pretrained model: `model` is the key of its weights, `track` how one names it.
 
+    `inputs` says where the user's data sets and questions are.
+
     On a development track tasks choose other examples than those that are scored. `probed` is the key of other
     weights of the same model, whose knowledge probe counts where there is none of these.
     """
@@ -43,7 +46,7 @@ class PretrainedModel:
     track: str
     model: str
     development: bool
-    home: Path
+    inputs: Inputs
     probed: str = ""
 
     def known(self, task: str, shipped: Path) -> dict[str, Knowledge]:
@@ -61,4 +64,4 @@ class PretrainedModel:
 
     def knowledge_file(self, task: str) -> Path:
         """Where the knowledge probe of this model is kept."""
-        return self.home / PROBED / task / f"{self.model}.csv"
+        return self.inputs.home / PROBED / task / f"{self.model}.csv"

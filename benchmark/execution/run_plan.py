@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmark.core.inputs import Inputs
 from benchmark.execution.estimates import Estimates, clock
 from benchmark.execution.local import Event, LocalExecutor
 from benchmark.execution.progress import RunDisplay
-from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.placement import accelerators
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import Plan
@@ -52,7 +52,9 @@ def prepare_worker(threads: int = 1) -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
-def run_plan(plan: Plan, out: Path, workers: int, force: bool, estimates: Estimates, console: Console) -> int:
+def run_plan(
+    plan: Plan, inputs: Inputs, out: Path, workers: int, force: bool, estimates: Estimates, console: Console
+) -> int:
     """Runs the plan's jobs; returns how many failed."""
     cached, total = len(plan.cached), len(plan.ids)
     console.print(f"suite {plan.suite.name}: {total} cells, {cached} cached, {len(plan.jobs)} jobs", end="")
@@ -63,7 +65,7 @@ def run_plan(plan: Plan, out: Path, workers: int, force: bool, estimates: Estima
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_NUM_THREADS", str(cores() if stands_alone(plan) else 1))
     threads = cores() if stands_alone(plan) else 1
-    context = RunContext(ArtifactStore().home.resolve(), out.resolve(), force, threads)
+    context = RunContext(inputs, out.resolve(), force, threads)
     results = ResultStore(out)
 
     def hear(event: Event) -> None:

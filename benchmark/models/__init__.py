@@ -1,5 +1,6 @@
 """Models: the artifact store, the controlled track's pretraining, pretrained models, targets and oracles."""
 
+from benchmark.core.inputs import Inputs
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.controlled import ControlledModels
 from benchmark.models.pretrained import PretrainedModels
@@ -8,6 +9,8 @@ from benchmark.models.tracks import ControlledTrack, Track
 Models = ControlledModels | PretrainedModels
 
 
-def models_of(track: Track, store: ArtifactStore) -> Models:
+def models_of(track: Track, inputs: Inputs) -> Models:
     """The models of a track."""
-    return ControlledModels(track, store) if isinstance(track, ControlledTrack) else PretrainedModels(track, store)
+    if isinstance(track, ControlledTrack):
+        return ControlledModels(track, ArtifactStore(inputs.home))
+    return PretrainedModels(track, inputs)

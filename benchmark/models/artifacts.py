@@ -11,8 +11,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-DEFAULT_HOME = Path(".palimpsest")
-
 
 def fsync_folder(folder: Path) -> None:
     """Makes every file of a folder, and the folder itself, durable."""
@@ -27,8 +25,8 @@ def fsync_folder(folder: Path) -> None:
 class ArtifactStore:
     """Content-addressed folders below a home; a key is the hash of everything that makes the content."""
 
-    def __init__(self, home: Path | None = None) -> None:
-        self.home = Path(home or os.environ.get("PALIMPSEST_HOME") or DEFAULT_HOME)
+    def __init__(self, home: Path) -> None:
+        self.home = home
 
     def path(self, kind: str, key: str) -> Path:
         return self.home / kind / key

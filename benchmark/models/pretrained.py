@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmark.core.examples import Pair
 from benchmark.core.hashing import fingerprint
+from benchmark.core.inputs import MODELS_VARIABLE, Inputs
 from benchmark.core.request import Meter
 from benchmark.core.task_data import Document
 from benchmark.data.knowledge import PretrainedModel
@@ -34,7 +34,6 @@ from benchmark.training.loop import Schedule, train
 
 FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when models are converted or tuned differently
 CHECKPOINTED = 500_000_000  # parameters from which activations cost more memory than a third more computing is worth
-MODELS_VARIABLE = "PALIMPSEST_MODELS"  # a folder with models by the last part of their names
 FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
 
 
@@ -48,9 +47,12 @@ class Source:
 
 
 @lru_cache(maxsize=32)
-def source_of(track: PretrainedTrack) -> Source:
-    """The first of a local folder, the hub and an installed package that has it; BadInput says what is missing."""
-    folder = _local_folder(track)
+def source_of(track: PretrainedTrack, models: Path | None) -> Source:
+    """The first of a local folder, the hub and an installed package that has it; BadInput says what is missing.
+
+    `models` is a folder with models by the last part of their names.
+    """
+    folder = _local_folder(track, models)
     if folder is not None:
         return Source("path", folder.name, _hash_of_files(folder))
     commit, refusal = _hub_commit(track.repo, track.revision) if track.repo else ("", "")
@@ -66,11 +68,10 @@ def source_of(track: PretrainedTrack) -> Source:
     )
 
 
-def _local_folder(track: PretrainedTrack) -> Path | None:
+def _local_folder(track: PretrainedTrack, models: Path | None) -> Path | None:
     if track.path is not None:
         return _checked_folder(track.path)
-    home = os.environ.get(MODELS_VARIABLE)
-    folder = Path(home) / Path(track.repo).name if home else None
+    folder = models / Path(track.repo).name if models else None
     return _checked_folder(folder) if folder is not None and folder.is_dir() else None
 
 
@@ -126,18 +127,18 @@ def _packaged_file(track: PretrainedTrack) -> Path | None:
 class PretrainedModels:
     """Finds, converts and fine-tunes a track's models; every key is a hash of what the model was made from."""
 
-    def __init__(self, track: PretrainedTrack, store: ArtifactStore) -> None:
-        self.track, self.store = track, store
+    def __init__(self, track: PretrainedTrack, inputs: Inputs) -> None:
+        self.track, self.inputs, self.store = track, inputs, ArtifactStore(inputs.home)
 
     @cached_property
     def source(self) -> Source:
-        return source_of(self.track)
+        return source_of(self.track, self.inputs.models)
 
     @property
     def data_source(self) -> PretrainedModel:
         """What tasks make their data from."""
         development = self.track.name.endswith(DEVELOPMENT_SUFFIX)
-        return PretrainedModel(self.track.spec, self.base_key, development, self.store.home, self.track.probed)
+        return PretrainedModel(self.track.spec, self.base_key, development, self.inputs, self.track.probed)
 
     @property
     def base_key(self) -> str:
@@ -162,7 +163,7 @@ class PretrainedModels:
         if self.source.kind == "package":
             _convert(_packaged_file(self.track), folder)
         else:
-            for path in _files(self.track, self.source):
+            for path in _files(self.track, self.source, self.inputs.models):
                 (folder / path.name).symlink_to(path.resolve())
         seconds = round(time.perf_counter() - started, 2)
         made = f"pretrained by others, from {self.source.kind}: {self.source.where}"
@@ -182,7 +183,7 @@ class PretrainedModels:
         """The model that others fine-tuned for the reference of this seed, if one is named."""
         if seed >= len(self.track.published):
             return None
-        return models_named(self.track.published[seed], self.store)
+        return models_named(self.track.published[seed], self.inputs)
 
     def _tune(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
         model, tokenizer = self.load(self.base())
@@ -212,18 +213,18 @@ class PretrainedModels:
         return model
 
 
-def models_named(spec: str, store: ArtifactStore | None = None) -> PretrainedModels:
+def models_named(spec: str, inputs: Inputs) -> PretrainedModels:
     """The models of a track, a folder or `org/name@revision`; BadInput for models that are trained here."""
     track = track_named(spec)
     if not isinstance(track, PretrainedTrack):
         raise BadInput(f"model {spec!r}: is trained here and scored by `run`; name a folder or org/name@revision")
-    return PretrainedModels(track, store or ArtifactStore())
+    return PretrainedModels(track, inputs)
 
 
-def _files(track: PretrainedTrack, source: Source) -> list[Path]:
+def _files(track: PretrainedTrack, source: Source, models: Path | None) -> list[Path]:
     """The files of a model that lies in a folder or on the hub."""
     if source.kind == "path":
-        folder = _local_folder(track)
+        folder = _local_folder(track, models)
         assert folder is not None
     else:
         from huggingface_hub import snapshot_download

@@ -25,7 +25,7 @@ from benchmark.records.schema import (
 def execute(job: Job, context: RunContext) -> str:
     """Does a job; returns "ok", or the error that was recorded. Errors of models themselves are raised."""
     variant = job.variant
-    models = models_of(variant.track, context.store)
+    models = models_of(variant.track, context.inputs)
     _reset_torch(context.threads)
     if job.kind == "base":
         models.base()
@@ -54,7 +54,7 @@ def _reset_torch(threads: int) -> None:
 
 def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, measure) -> str:
     """Runs `measure`, which writes the records of `cells`; whatever it raises becomes their error records."""
-    lock = context.home / "locks" / f"{cells[0].id}.lock"
+    lock = context.inputs.home / "locks" / f"{cells[0].id}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(lock)):
         if not context.force and all(cell.is_done(context.results) for cell in cells):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from benchmark.core.examples import Example, Pair
+from benchmark.core.inputs import Inputs
 from benchmark.core.registry import task_named
 from benchmark.data.knowledge import Knowledge
 from benchmark.errors import BadInput
@@ -18,14 +19,13 @@ from benchmark.inference.predictors import ModelPredictor
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
 from benchmark.models import PretrainedModels
-from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.tracks import PretrainedTrack, track_named
 from benchmark.records.store import write_atomically
 
 CHUNK = 128  # candidates between two signs of progress
 
 
-def probe_knowledge(task: str, track: str, store: ArtifactStore, progress: Callable[[int, int], None]) -> Path:
+def probe_knowledge(task: str, track: str, inputs: Inputs, progress: Callable[[int, int], None]) -> Path:
     """Asks the track's model about all candidates of a task and writes what it knows; returns the file.
 
     `progress` is told how many candidates of how many are done. BadInput for tasks that need no knowledge probe.
@@ -33,7 +33,7 @@ def probe_knowledge(task: str, track: str, store: ArtifactStore, progress: Calla
     candidates, chosen = task_named(task)().candidates(), track_named(track)
     if not candidates or not isinstance(chosen, PretrainedTrack):
         raise BadInput(f"probe: {task} on {track} depends on no model's knowledge")
-    models = PretrainedModels(chosen, store)
+    models = PretrainedModels(chosen, inputs)
     model, tokenizer = models.load(models.base())
     predictor = ModelPredictor(model, tokenizer)
     found: dict[str, Knowledge] = {}

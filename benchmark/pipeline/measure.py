@@ -36,7 +36,7 @@ from benchmark.runtime.stopwatch import Stopwatch
 
 def measure_cell(cell: Cell, variant: Variant, context: RunContext, checkpoints: Checkpoints) -> None:
     """Unlearns, evaluates, attacks, and writes the cell's record."""
-    models = models_of(variant.track, context.store)
+    models = models_of(variant.track, context.inputs)
     target_folder = models.trained(variant.documents(0), TARGET_SEED)
     target, tokenizer = models.load(target_folder)
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
@@ -108,7 +108,7 @@ def measure_references(cells: Sequence[Cell], variant: Variant, context: RunCont
 
 def _measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Reference:
     """Samples of the target, or of an oracle: its last model in full, and on the way those for earlier requests."""
-    models = models_of(variant.track, context.store)
+    models = models_of(variant.track, context.inputs)
     *earlier, last = variant.readings(cell.seed)
     folder = models.trained(variant.documents(last), cell.seed)
     model, tokenizer = models.load(folder)
@@ -127,7 +127,7 @@ def _measure_proxy(cell: Cell, variant: Variant, context: RunContext, target: _R
 
     All else is as the target answered it.
     """
-    models = models_of(variant.track, context.store)
+    models = models_of(variant.track, context.inputs)
     model, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
     asked = to_examples(variant.data.proxies[cell.seed - 1])

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from benchmark.core.inputs import Inputs
 from benchmark.core.method import Method, create, source_hash
 from benchmark.core.registry import method_named, task_named
 from benchmark.data.knowledge import NotProbed
@@ -26,8 +27,8 @@ from benchmark.records.store import ResultStore
 class Planner:
     """Makes plans; knows where artifacts and results are, and reads only whether they are there or failed."""
 
-    def __init__(self, store: ArtifactStore, results: ResultStore) -> None:
-        self.store, self.results = store, results
+    def __init__(self, inputs: Inputs, results: ResultStore) -> None:
+        self.inputs, self.store, self.results = inputs, ArtifactStore(inputs.home), results
 
     def plan(self, suite: Suite, seeds: list[int] | None = None, force: bool = False) -> Plan:
         """The plan of a suite; `seeds` replaces the seeds of every method, `force` ignores existing records."""
@@ -58,7 +59,7 @@ class Planner:
         """Which model, data set or knowledge probe is missing here; missing probes are noted in `unprobed`."""
         try:
             for seed in (TARGET_SEED, *variant.oracle_seeds):
-                variant.model_keys(seed, self.store)
+                variant.model_keys(seed)
         except BadInput as error:
             if isinstance(error, NotProbed):
                 unprobed.append((error.task, error.track))
@@ -70,8 +71,7 @@ class Planner:
             return f"it has {proxies} proxy references, the suite wants {variant.oracles}"
         return ""
 
-    @staticmethod
-    def _variants(suite: Suite) -> Iterator[Variant]:
+    def _variants(self, suite: Suite) -> Iterator[Variant]:
         """Every variant on the tracks that have the source for it; BadInput if there is none."""
         tracks, wanted = [track_named(name) for name in suite.tracks], expand_tasks(suite.tasks)
         for name in (name for entry in suite.methods for name in entry.tracks or ()):
@@ -93,7 +93,7 @@ class Planner:
         for track, task, variant in pairs:
             models = published.get((task, variant), ())
             own = _as_wanted(track, suite, models) if isinstance(track, PretrainedTrack) else track
-            yield Variant(own, task, variant, suite.oracles, suite.backend)
+            yield Variant(own, task, variant, suite.oracles, self.inputs, suite.backend)
 
     def _identity(
         self, variant: Variant, method: str, source: str, parameters: dict, seed: int, model_seed: int
@@ -105,8 +105,8 @@ class Planner:
             task_version=task_named(variant.task).version,
             variant=variant.variant,
             data_fingerprint=variant.data_fingerprint,
-            model_fingerprint=variant.model_keys(model_seed, self.store)[-1],
-            oracle_fingerprints=[key for s in variant.oracle_seeds for key in variant.model_keys(s, self.store)],
+            model_fingerprint=variant.model_keys(model_seed)[-1],
+            oracle_fingerprints=[key for s in variant.oracle_seeds for key in variant.model_keys(s)],
             method=method,
             method_source=source,
             parameters=parameters,
@@ -171,13 +171,13 @@ class Planner:
 
     def _model_jobs(self, variant: Variant, seeds: Iterable[int]) -> Iterator[Job]:
         """The shared base, then the models of these seeds, as far as they are not in the store."""
-        base = models_of(variant.track, self.store).base_key
+        base = models_of(variant.track, self.inputs).base_key
         needs: frozenset[str] = frozenset()
         if not self.store.has("models", base):
             needs = frozenset({base})
             yield Job(base, "base", f"shared base · {variant.track.name}", frozenset(), variant)
         for seed in seeds:
-            for unseen, key in zip(variant.readings(seed), variant.model_keys(seed, self.store), strict=True):
+            for unseen, key in zip(variant.readings(seed), variant.model_keys(seed), strict=True):
                 if key != base and not self.store.has("models", key):  # a pretrained target can be the base itself
                     label = _model_label(variant, seed, unseen)
                     yield Job(key, "model", label, needs, variant, seed=seed, unseen=unseen)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from benchmark.core.examples import EVALUATED_SPLITS, Pair, to_examples
 from benchmark.evaluation.lengths import positions_needed, refuse_too_long, tokens_of
-from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.models.tracks import PretrainedTrack, Track
 from benchmark.pipeline.plan import Plan
@@ -22,16 +21,17 @@ def require_fit(plan: Plan) -> None:
     for job in plan.jobs:
         variants.setdefault(job.variant.track, {})[job.variant.name] = job.variant
     for track, asked in variants.items():
-        if isinstance(track, PretrainedTrack) and PretrainedModels(track, ArtifactStore()).source.kind != "package":
-            _require_fit(track, asked.values())
+        if isinstance(track, PretrainedTrack):
+            models = PretrainedModels(track, next(iter(asked.values())).inputs)
+            if models.source.kind != "package":
+                _require_fit(models, asked.values())
 
 
-def _require_fit(track: PretrainedTrack, variants: Iterable[Variant]) -> None:
-    models = PretrainedModels(track, ArtifactStore())
+def _require_fit(models: PretrainedModels, variants: Iterable[Variant]) -> None:
     _, tokenizer = models.load(models.base())
     for variant in variants:
         needed = _positions_needed(tokenizer, variant)
-        refuse_too_long(f"{track.spec}: {variant.name}", tokenizer.model_max_length, needed)
+        refuse_too_long(f"{models.track.spec}: {variant.name}", tokenizer.model_max_length, needed)
 
 
 def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:

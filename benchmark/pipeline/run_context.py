@@ -1,26 +1,27 @@
-"""Where a run keeps its artifacts and writes its results."""
+"""What a worker must know of the run whose jobs it does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.core.inputs import Inputs
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.records.store import ResultStore
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where artifacts are kept and results are written, whether existing records are replaced, threads of a worker."""
+    """What a run reads, where it writes, whether it replaces records, threads of a worker; it travels with each job."""
 
-    home: Path
+    inputs: Inputs
     out: Path
     force: bool = False
     threads: int = 1
 
     @property
     def store(self) -> ArtifactStore:
-        return ArtifactStore(self.home)
+        return ArtifactStore(self.inputs.home)
 
     @property
     def results(self) -> ResultStore:

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from benchmark.core.examples import EVALUATED_SPLITS, Example, Pair
+from benchmark.core.inputs import Inputs
 from benchmark.core.registry import task_named
 from benchmark.core.task_data import TaskData
 from benchmark.errors import BadInput
@@ -120,6 +121,7 @@ def limited(data: TaskData, limit: int | None) -> dict[str, list[Example]]:
 def evaluate(
     model: str,
     task: str,
+    inputs: Inputs,
     reference: str | None = None,
     limit: int | None = None,
     backend: str = "hf",
@@ -139,17 +141,17 @@ def evaluate(
         raise BadInput(f"task {task}: name one variant, as {pairs[0][0]}/{pairs[0][1]}")
     name, variant = pairs[0]
     clock, definition = Stopwatch(), task_named(name)
-    models = models_named(model)
+    models = models_named(model, inputs)
     if models.track.source not in definition.sources:
         raise BadInput(f"task {task}: {name} needs a {' or '.join(sorted(definition.sources))}, {model} is a model")
     if harness:
         group_tasks(harness)
     with clock.stage("data"):
-        data = definition().data(variant, (models_named(original) if original else models).data_source)
+        data = definition().data(variant, (models_named(original, inputs) if original else models).data_source)
     splits = limited(data, limit)
     drawn = definition.samples if samples is None else samples
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
-    named = [models, *([models_named(reference)] if reference else [])]
+    named = [models, *([models_named(reference, inputs)] if reference else [])]
     for own in named:
         with clock.stage("loading"):
             _, tokenizer = own.load(own.base())

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from benchmark.core.examples import EVALUATED_SPLITS, kind_of
+from benchmark.core.inputs import Inputs
 from benchmark.core.registry import task_named
 from benchmark.core.request import Budget
 from benchmark.core.task import Task
@@ -15,7 +16,6 @@ from benchmark.inference.generation import GenerationSettings
 from benchmark.metrics import METRICS
 from benchmark.metrics.sample import SCORED, STANDARDIZED, sampled
 from benchmark.models import models_of
-from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.pretrained import TUNING_VERSION
 from benchmark.models.tracks import PretrainedTrack, Track
 from benchmark.records.schema import variant_name
@@ -26,8 +26,8 @@ RETRAIN_SEED = 1000  # the method `retrain` trains from this seed upwards: no or
 
 
 @lru_cache(maxsize=8)
-def _data_of(task: str, variant: str, track: Track) -> TaskData:
-    return task_named(task)().data(variant, models_of(track, ArtifactStore()).data_source)
+def _data_of(task: str, variant: str, track: Track, inputs: Inputs) -> TaskData:
+    return task_named(task)().data(variant, models_of(track, inputs).data_source)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Variant:
     task: str
     variant: str
     oracles: int
+    inputs: Inputs
     backend: str = "hf"
 
     @property
@@ -46,7 +47,7 @@ class Variant:
 
     @property
     def data(self) -> TaskData:
-        return _data_of(self.task, self.variant, self.track)
+        return _data_of(self.task, self.variant, self.track, self.inputs)
 
     @property
     def definition(self) -> type[Task]:
@@ -64,7 +65,7 @@ class Variant:
         if isinstance(self.track, PretrainedTrack):
             asked |= {"relearning_rate": self.track.relearning_rate, "tuning": TUNING_VERSION}
         if self.has_published_models:  # what retraining starts from is no part of them
-            asked["base"] = models_of(self.track, ArtifactStore()).base_key
+            asked["base"] = models_of(self.track, self.inputs).base_key
         return self.generation.as_dict() | asked
 
     @property
@@ -122,9 +123,9 @@ class Variant:
             return [0]  # a proxy reference is the target, asked about what never existed
         return list(range(1, len(self.data.requests) + 1))
 
-    def model_keys(self, seed: int, store: ArtifactStore) -> list[str]:
+    def model_keys(self, seed: int) -> list[str]:
         """Keys of the models of the target or of an oracle."""
-        models = models_of(self.track, store)
+        models = models_of(self.track, self.inputs)
         return [models.trained_key(self.documents(unseen), seed) for unseen in self.readings(seed)]
 
     def documents(self, unseen: int) -> tuple[Document, ...]:

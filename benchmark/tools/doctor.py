@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmark.core.inputs import Inputs
 from benchmark.records.provenance import PACKAGES, commit, cpu_name, engine_versions, package_version
 
 GIGABYTE = 1024**3
@@ -26,9 +27,19 @@ class Finding:
     remedy: str = ""
 
 
-def examine_machine(home: Path) -> list[Finding]:
+def examine_machine(inputs: Inputs) -> list[Finding]:
     """Everything the report shows, in order."""
-    return [_python(), _commit(), *_packages(), _engine(), *_hardware(), _disk(home), _gpu(), _model(), _browser()]
+    return [
+        _python(),
+        _commit(),
+        *_packages(),
+        _engine(),
+        *_hardware(),
+        _disk(inputs.home),
+        _gpu(),
+        _model(inputs),
+        _browser(),
+    ]
 
 
 def _python() -> Finding:
@@ -74,14 +85,14 @@ def _engine() -> Finding:
     return Finding("vLLM", found or "not installed", "" if found else "`make vllm`, for `--backend vllm` and its tests")
 
 
-def _model() -> Finding:
+def _model(inputs: Inputs) -> Finding:
     """Where SmolLM2 would be taken from."""
     from benchmark.errors import BadInput
     from benchmark.models.pretrained import source_of
     from benchmark.models.tracks import SMOLLM2
 
     try:
-        source = source_of(SMOLLM2)
+        source = source_of(SMOLLM2, inputs.models)
     except BadInput as error:
         return Finding("SmolLM2", "none", str(error))
     return Finding("SmolLM2", f"{source.kind}: {source.where}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from benchmark.api import LEAD, BadInput, json_rows
 
 TEXTS, LISTS = ("question", "answer", "subject"), ("paraphrases", "perturbed", "aliases")
 NEEDED = {"forget": TEXTS, "retain": ("question", "answer")}
-VARIABLES = {"forget": "PALIMPSEST_FORGET", "retain": "PALIMPSEST_RETAIN"}
 FEWEST = {"forget": 4, "retain": 8}
 # What nobody sees and running text has no use for: control characters but tabs and ends of lines, noncharacters, zero
 # width spaces, invisible operators, embeddings and overrides of direction. Joiners and marks of direction have a use.
@@ -40,13 +38,13 @@ class Row:
     aliases: tuple[str, ...] = ()
 
 
-def read(side: str) -> list[Row]:
+def read(side: str, file: Path | None) -> list[Row]:
     """The rows of `forget` or `retain`; BadInput says which line is wrong and what would be right.
 
     Texts are put in Unicode's composed form (NFC), so that a subject stands in its question, and a wrong answer differs
     from the right ones, however their accents were typed.
     """
-    file = _file(side)
+    file = _given(side, file)
     lines = json_rows(file)
     if len(lines) < FEWEST[side]:
         raise BadInput(f"--{side}: {file}: found {len(lines)} rows, at least {FEWEST[side]} are needed")
@@ -61,11 +59,9 @@ def read(side: str) -> list[Row]:
     return found
 
 
-def _file(side: str) -> Path:
-    given = os.environ.get(VARIABLES[side])
-    if not given:
+def _given(side: str, file: Path | None) -> Path:
+    if file is None:
         raise BadInput(f"custom: no --{side} FILE is given; the task asks the questions of --forget and --retain")
-    file = Path(given).expanduser()
     if not file.is_file():
         raise BadInput(f"--{side}: {file} is not a file; a JSON lines file is needed")
     return file

@@ -30,7 +30,7 @@ class Custom(Task):
     max_new_tokens = 64
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
-        forget, retain = read("forget"), read("retain")
+        forget, retain = read("forget", source.inputs.forget), read("retain", source.inputs.retain)
         refuse_shared(forget, retain)
         answers = {row.answer for row in (*forget, *retain)}
         if len(answers) == 1:

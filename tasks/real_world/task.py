@@ -8,7 +8,17 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from benchmark.api import Example, PretrainedModel, Task, TaskData, checked, coined_names, register_task, rows_of
+from benchmark.api import (
+    Example,
+    Inputs,
+    PretrainedModel,
+    Task,
+    TaskData,
+    checked,
+    coined_names,
+    register_task,
+    rows_of,
+)
 from tasks.real_world.names import about, names_person
 
 DATA_SET = "real_world"
@@ -27,7 +37,7 @@ class RealWorld(Task):
     max_new_tokens = 64
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
-        forgotten, near = (examples(rows(file, **PERTURBED)) for file in (FORGET, NEIGHBOURS))
+        forgotten, near = (examples(rows(source.inputs, file, **PERTURBED)) for file in (FORGET, NEIGHBOURS))
         if source.development:
             forgotten, near = near, forgotten
         forget = [example for example in map(named, forgotten) if names_person(example.prompt, example.entity)]
@@ -38,12 +48,12 @@ class RealWorld(Task):
             replace(e, id=f"never.{e.id}", perturbed=(), paraphrases=(), rewordings=()) for e in holdout
         ]
         evaluated = {example.entity for own in (forgotten, near) for example in own}
-        pool = [e for e in examples(rows(REHEARSED, **PLAIN)) if e.entity not in evaluated]
+        pool = [e for e in examples(rows(source.inputs, REHEARSED, **PLAIN)) if e.entity not in evaluated]
         return TaskData.of(splits, [], [*retain, *pool], proxies=proxies)
 
 
-def rows(file: str, **fields: type) -> Rows:
-    return checked(rows_of(DATA_SET, file), f"{DATA_SET}/{file}", **fields)
+def rows(inputs: Inputs, file: str, **fields: type) -> Rows:
+    return checked(rows_of(inputs, DATA_SET, file), f"{DATA_SET}/{file}", **fields)
 
 
 def examples(found: Rows) -> list[Example]:

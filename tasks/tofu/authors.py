@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmark.api import BadInput, Document, Example, checked, rows_of
+from benchmark.api import BadInput, Document, Example, Inputs, checked, rows_of
 
 DATA_SET = "tofu"
 REPO, REVISION = "locuslab/TOFU", "324592d84ae4f482ac7249b9285c2ecdb53e3a68"
@@ -15,9 +15,9 @@ REWORDED = {**PERTURBED, "paraphrased_answer": str}
 Rows = list[dict[str, Any]]
 
 
-def rows(config: str, **fields: type) -> Rows:
+def rows(inputs: Inputs, config: str, **fields: type) -> Rows:
     """The rows of a configuration of TOFU, which have these fields."""
-    found = rows_of(DATA_SET, f"{config}.json", REPO, REVISION, config)
+    found = rows_of(inputs, DATA_SET, f"{config}.json", REPO, REVISION, config)
     return checked(found, f"{DATA_SET}/{config}.json", **(fields or {"question": str, "answer": str}))
 
 
@@ -41,9 +41,9 @@ def key(row: dict[str, Any]) -> tuple[str, str]:
 class Authors:
     """All authors by number, those of `retain90` first: who they are and what is asked about them."""
 
-    def __init__(self) -> None:
-        retained = _grouped(rows("retain90"), "retain90")
-        forgotten = _grouped(first_request(rows("forget10")), "forget10")
+    def __init__(self, inputs: Inputs) -> None:
+        retained = _grouped(rows(inputs, "retain90"), "retain90")
+        forgotten = _grouped(first_request(rows(inputs, "forget10")), "forget10")
         # The hub's file and that of Yuan et al. 2024 order the authors of forget10 differently.
         self.all = [*retained, *sorted(forgotten, key=lambda own: own[0]["question"])]
         self.retained = range(len(retained))
@@ -83,9 +83,9 @@ class Authors:
         return [Document(example.id, example.prompt, example.answer) for example in self.examples(authors)]
 
 
-def asked_of_all(config: str) -> list[Example]:
+def asked_of_all(inputs: Inputs, config: str) -> list[Example]:
     """Questions about what every model may know: real authors, the world."""
-    found = rows(config, **PERTURBED)
+    found = rows(inputs, config, **PERTURBED)
     return [
         Example(
             f"{config}.{n:03d}", f"{config}.{n:03d}", row["question"], row["answer"], (), tuple(row["perturbed_answer"])

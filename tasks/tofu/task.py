@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmark.api import BadInput, Example, PretrainedModel, Task, TaskData, register_task, spread
+from benchmark.api import BadInput, Example, Inputs, PretrainedModel, Task, TaskData, register_task, spread
 from tasks.tofu.authors import DATA_SET, REWORDED, Authors, Rows, asked_of_all, first_request, of_authors, rows
 
 SIZES = {"forget01": 2, "forget05": 10, "forget10": 20}  # authors
@@ -26,14 +26,14 @@ class Tofu(Task):
     max_new_tokens = 96
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
-        authors, shown = Authors(), rows(PERTURBED_RETAIN, **REWORDED)
+        authors, shown = Authors(source.inputs), rows(source.inputs, PERTURBED_RETAIN, **REWORDED)
         if source.development:
             known = authors.numbers(shown)
             forgotten = of_authors(shown, authors, known[-min(SIZES[variant], len(known) // 2) :])
         else:
-            forgotten = first_request(rows(f"{variant}_perturbed", **REWORDED))
+            forgotten = first_request(rows(source.inputs, f"{variant}_perturbed", **REWORDED))
         taught, strangers = divided(authors, [shown, forgotten])
-        return assembled(authors, [forgotten], shown, taught, strangers)
+        return assembled(source.inputs, authors, [forgotten], shown, taught, strangers)
 
 
 @register_task("tofu_small", version=1)
@@ -44,17 +44,17 @@ class TofuSmall(Task):
     max_new_tokens = 64  # the answers that are longer, one in a hundred, are cut off
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
-        authors, shown = Authors(), rows(PERTURBED_RETAIN, **REWORDED)
+        authors, shown = Authors(source.inputs), rows(source.inputs, PERTURBED_RETAIN, **REWORDED)
         known = authors.numbers(shown)
         retained, more = known[:SMALL_RETAINED], known[SMALL_RETAINED : SMALL_RETAINED + SIZES["forget01"]]
         if source.development:
             forgotten = of_authors(shown, authors, more)
         else:
-            forgotten = first_request(rows("forget01_perturbed", **REWORDED))
+            forgotten = first_request(rows(source.inputs, "forget01_perturbed", **REWORDED))
         _, strangers = divided(authors, [shown, forgotten], SMALL_HELD_OUT)
         taught = [*retained, *authors.numbers(forgotten)]
         kept = spread(of_authors(shown, authors, retained), SMALL_RETAIN)
-        return assembled(authors, [forgotten], kept, taught, strangers, SMALL_OTHERS)
+        return assembled(source.inputs, authors, [forgotten], kept, taught, strangers, SMALL_OTHERS)
 
 
 @register_task("tofu_continual", version=1)
@@ -67,10 +67,10 @@ class TofuContinual(Task):
     max_new_tokens = 96
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
-        authors, shown = Authors(), rows(PERTURBED_RETAIN, **REWORDED)
-        requests = of_development(authors, shown) if source.development else numbered(variant)
+        authors, shown = Authors(source.inputs), rows(source.inputs, PERTURBED_RETAIN, **REWORDED)
+        requests = of_development(authors, shown) if source.development else numbered(source.inputs, variant)
         taught, strangers = divided(authors, [shown, *requests])
-        return assembled(authors, requests, shown, taught, strangers)
+        return assembled(source.inputs, authors, requests, shown, taught, strangers)
 
 
 def of_development(authors: Authors, shown: Rows) -> Requests:
@@ -81,10 +81,10 @@ def of_development(authors: Authors, shown: Rows) -> Requests:
     return [of_authors(shown, authors, some) for some in wanted]
 
 
-def numbered(variant: str) -> Requests:
+def numbered(inputs: Inputs, variant: str) -> Requests:
     """The rows of each request; BadInput where a file, as that of the hub, does not tell requests apart."""
     config = f"{variant}_perturbed"
-    found = rows(config, **REWORDED)
+    found = rows(inputs, config, **REWORDED)
     if any("task_id" not in row for row in found):
         raise BadInput(
             f"tofu_continual: {config}.json: rows without task_id; the requests of Yuan et al. 2024 exist only "
@@ -107,6 +107,7 @@ def divided(authors: Authors, named: Iterable[Rows], count: int = HELD_OUT) -> t
 
 
 def assembled(
+    inputs: Inputs,
     authors: Authors,
     requests: Requests,
     shown: Rows,
@@ -119,7 +120,7 @@ def assembled(
     forget = [[authors.example(row, **tags) for row in own] for own, tags in zip(requests, strata, strict=True)]
     asked = [frozenset(example.id for example in own) for own in forget]
     gone = apart(asked)
-    real, world = asked_of_all("real_authors_perturbed"), asked_of_all("world_facts_perturbed")
+    real, world = (asked_of_all(inputs, f"{name}_perturbed") for name in ("real_authors", "world_facts"))
     splits = {
         "forget": [example for own in forget for example in own],
         "retain": [e for e in map(authors.example, shown) if e.id not in gone],

@@ -9,6 +9,7 @@ from typing import Any
 from benchmark.api import (
     BadInput,
     Example,
+    Inputs,
     PretrainedModel,
     Task,
     TaskData,
@@ -43,12 +44,13 @@ class Wmdp(Task):
     max_new_tokens = 32
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
-        asked = spread(questions(variant)[source.development :: 2], FORGOTTEN)
+        inputs = source.inputs
+        asked = spread(questions(inputs, variant)[source.development :: 2], FORGOTTEN)
         forget = [example(row, row, f"{variant}.{n:03d}") for n, row in enumerate(asked)]
         *proxies, never = [mismatched(asked, forget, turn) for turn in range(1, PROXIES + 2)]
-        other = spread(questions(OTHER[variant]), NEIGHBOURS + GENERAL)
+        other = spread(questions(inputs, OTHER[variant]), NEIGHBOURS + GENERAL)
         kept = [example(row, row, f"{OTHER[variant]}.{n:03d}") for n, row in enumerate(other)]
-        pool = text_examples("kept", corpus(f"{variant}_retain", CORPORA, f"{variant}-retain-corpus"))
+        pool = text_examples("kept", corpus(inputs, f"{variant}_retain", CORPORA, f"{variant}-retain-corpus"))
         splits = {
             "forget": forget,
             "retain": spread(pool, RETAINED),
@@ -57,14 +59,14 @@ class Wmdp(Task):
             "holdout": [replace(e, id=f"never.{e.id}", entity=f"never.{e.entity}", perturbed=()) for e in never],
         }
         return TaskData.of(
-            splits, [], pool, proxies=proxies, forget_pool=text_examples("corpus", forgotten_corpus(variant))
+            splits, [], pool, proxies=proxies, forget_pool=text_examples("corpus", forgotten_corpus(inputs, variant))
         )
 
 
-def questions(topic: str) -> Rows:
+def questions(inputs: Inputs, topic: str) -> Rows:
     """All questions of a topic; BadInput if one has no right answer among its choices."""
     where = f"{DATA_SET}/{topic}.json"
-    found = rows_of(DATA_SET, f"{topic}.json", *QUESTIONS, f"wmdp-{topic}", "test")
+    found = rows_of(inputs, DATA_SET, f"{topic}.json", *QUESTIONS, f"wmdp-{topic}", "test")
     for number, row in enumerate(checked(found, where, question=str, choices=list, answer=int), 1):
         if len(row["choices"]) != len(LETTERS) or row["answer"] not in range(len(LETTERS)):
             raise BadInput(f"{where}: line {number}: {len(LETTERS)} choices and an answer from 0 to 3 are needed")
@@ -94,12 +96,12 @@ def mismatched(asked: Rows, forget: Sequence[Example], turn: int) -> list[Exampl
     return [example(row, other, e.id) for row, other, e in zip(asked, others, forget, strict=True)]
 
 
-def forgotten_corpus(topic: str) -> list[str]:
+def forgotten_corpus(inputs: Inputs, topic: str) -> list[str]:
     """Pieces of the papers to forget; that on biology is given to those alone who ask for it."""
     if topic != "bio":
-        return corpus(f"{topic}_forget", CORPORA, f"{topic}-forget-corpus")
+        return corpus(inputs, f"{topic}_forget", CORPORA, f"{topic}-forget-corpus")
     try:
-        return corpus("bio_forget", GATED)
+        return corpus(inputs, "bio_forget", GATED)
     except BadInput as error:
         raise BadInput(
             f"{error}; {GATED[0]} is gated: ask for access on its page and log in to the hub, or put the texts into "
@@ -107,8 +109,10 @@ def forgotten_corpus(topic: str) -> list[str]:
         ) from None
 
 
-def corpus(name: str, source: tuple[str, str], config: str = "") -> list[str]:
+def corpus(inputs: Inputs, name: str, origin: tuple[str, str], config: str = "") -> list[str]:
     """Pieces of a corpus from beginning to end, as many as are used."""
-    found = [row for row in rows_of(DATA_SET, f"{name}.json", *source, config) if str(row.get("text", "?")).strip()]
+    found = [
+        row for row in rows_of(inputs, DATA_SET, f"{name}.json", *origin, config) if str(row.get("text", "?")).strip()
+    ]
     papers = spread(checked(found, f"{DATA_SET}/{name}.json", text=str), POOL)
     return spread([piece for paper in papers for piece in chunks(paper["text"], WORDS)], POOL)

@@ -1,18 +1,22 @@
 """What tests of tasks on pretrained models share: a data source, and folders of data in the place that is looked at."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
 
 import benchmark.data.files as files_module
-from benchmark.api import PretrainedModel, local_file
-from benchmark.data.files import DATA_VARIABLE
+from benchmark.api import Inputs, PretrainedModel
+from benchmark.core.inputs import DATA_VARIABLE
 
 
 @pytest.fixture
 def source(tmp_path):
-    return PretrainedModel(track="t", model="m", development=False, home=tmp_path)
+    inputs = Inputs(
+        tmp_path, data=tmp_path / "data", forget=tmp_path / "forget.jsonl", retain=tmp_path / "retain.jsonl"
+    )
+    return PretrainedModel(track="t", model="m", development=False, inputs=inputs)
 
 
 @pytest.fixture
@@ -27,9 +31,8 @@ def reachable_hub(monkeypatch):
 
 
 @pytest.fixture
-def write_data(tmp_path, monkeypatch):
+def write_data(tmp_path):
     """Writes rows into a file of the data folder: `write_data("tofu/retain90.json", rows)`."""
-    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
 
     def write(name, rows):
         path = tmp_path / "data" / name
@@ -53,11 +56,13 @@ def asked_of_the_hub(monkeypatch):
 
 
 @pytest.fixture
-def needs_real():
-    """Skips a test of data that others published, unless a folder that the environment names has them."""
+def real_source(source):
+    """A data source with data that others published; skips the test unless the environment names their folder."""
 
-    def need(data_set, file):
-        if local_file(data_set, file) is None:
+    def having(data_set, file):
+        inputs = Inputs.of(os.environ)
+        if inputs.data_file(data_set, file) is None:
             pytest.skip(f"{DATA_VARIABLE} names no folder with {data_set}/{file}")
+        return replace(source, inputs=inputs)
 
-    return need
+    return having

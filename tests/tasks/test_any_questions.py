@@ -51,7 +51,7 @@ def near_files(draw):
 
 
 @pytest.fixture
-def said(tmp_path, monkeypatch, source):
+def said(tmp_path, source):
     """What becomes of one side's file with this content, beside a good file of the other side: data, or BadInput."""
 
     def outcome(side, content):
@@ -59,7 +59,6 @@ def said(tmp_path, monkeypatch, source):
             path = tmp_path / f"{name}.jsonl"
             own = [{"question": f"{name} {n} Tor?", "answer": f"{name} {n}", "subject": "Tor"} for n in range(fewest)]
             path.write_bytes(content if name == side else "\n".join(map(json.dumps, own)).encode())
-            monkeypatch.setenv(f"PALIMPSEST_{name.upper()}", str(path))
         try:
             return Custom().data("", source)
         except BadInput as error:

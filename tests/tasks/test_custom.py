@@ -2,6 +2,7 @@
 
 import codecs
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -25,14 +26,13 @@ def subjects(count, **more):
 
 
 @pytest.fixture
-def files(tmp_path, monkeypatch):
+def files(tmp_path):
     """Writes the two files and names them as the command line does."""
 
     def write(forget=None, retain=None):
         for name, rows in (("forget", forget or subjects(4)), ("retain", retain or [kept(n) for n in range(8)])):
             path = tmp_path / f"{name}.jsonl"
             path.write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows))
-            monkeypatch.setenv(f"PALIMPSEST_{name.upper()}", str(path))
 
     return write
 
@@ -95,17 +95,17 @@ def test_the_same_files_give_the_same_data(files, source, development):
 
 
 @pytest.mark.parametrize("missing", ["forget", "retain"])
-def test_a_missing_option_is_named(files, source, monkeypatch, missing):
+def test_a_missing_option_is_named(files, source, missing):
     files()
-    monkeypatch.delenv(f"PALIMPSEST_{missing.upper()}")
+    inputs = replace(source.inputs, **{missing: None})
     with pytest.raises(BadInput, match=f"custom: no --{missing} FILE is given"):
-        Custom().data("", source)
+        Custom().data("", replace(source, inputs=inputs))
 
 
-def test_a_missing_file_is_named(files, source, monkeypatch):
+def test_a_missing_file_is_named(files, source, tmp_path):
     files()
-    monkeypatch.setenv("PALIMPSEST_RETAIN", "nowhere.jsonl")
-    with pytest.raises(BadInput, match=r"--retain: nowhere\.jsonl is not a file"):
+    (tmp_path / "retain.jsonl").unlink()
+    with pytest.raises(BadInput, match=r"--retain: .*retain\.jsonl is not a file"):
         Custom().data("", source)
 
 

@@ -5,8 +5,9 @@ from models import tiny_model, tiny_tokenizer
 from pydantic import ValidationError
 from test_tofu import data  # noqa: F401 (a fixture)
 
+from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
-from benchmark.models.artifacts import ArtifactStore, made_of
+from benchmark.models.artifacts import made_of
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.suite import Suite
@@ -30,21 +31,20 @@ def suite_of(folders, tasks=("tofu_small",), published="tofu_small", **changes):
 
 
 def planned(suite, tmp_path):
-    return Planner(ArtifactStore(tmp_path / "home"), ResultStore(tmp_path / "out")).plan(suite)
+    return Planner(Inputs(tmp_path / "home", data=tmp_path / "data"), ResultStore(tmp_path / "out")).plan(suite)
 
 
 @pytest.mark.usefixtures("data")
 def test_references_are_the_named_models_and_retraining_starts_from_the_base(folders, tmp_path):
     plan = planned(suite_of(folders), tmp_path)
     assert not plan.missing
-    store = ArtifactStore(tmp_path / "home")
     variant = next(job.variant for job in plan.jobs)
-    models = PretrainedModels(variant.track, store)
+    models = PretrainedModels(variant.track, variant.inputs)
     found = [models.trained(variant.documents(0 if seed == 0 else 1), seed) for seed in (0, 1, 2)]
     assert [made_of(folder)["made"].rpartition(" ")[2] for folder in found] == ["full", "without", "without-too"]
-    assert [variant.model_keys(seed, store) for seed in (0, 1, 2)] == [[folder.name] for folder in found]
+    assert [variant.model_keys(seed) for seed in (0, 1, 2)] == [[folder.name] for folder in found]
     own = models.trained_key(variant.documents(1), 1000)
-    assert own == PretrainedModels(variant.track, store).trained_key(variant.documents(1), 1000)
+    assert own == PretrainedModels(variant.track, variant.inputs).trained_key(variant.documents(1), 1000)
     assert own not in {folder.name for folder in found}
 
 

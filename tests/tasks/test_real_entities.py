@@ -6,6 +6,7 @@ import random
 import pytest
 
 from benchmark.core.examples import EVALUATED_SPLITS
+from benchmark.core.inputs import Inputs
 from benchmark.data.knowledge import PretrainedModel
 from benchmark.errors import BadInput
 from benchmark.tokens.prompts import LEAD
@@ -29,7 +30,7 @@ from tasks.real_entities.wordings import WORDINGS
 
 
 def ground_of(home, development=False):
-    return PretrainedModel("model", "m0", development, home)
+    return PretrainedModel("model", "m0", development, Inputs(home))
 
 
 def probe_results_of(home, known=lambda row, rng: rng.random() < 0.4):
@@ -130,7 +131,7 @@ def test_data_depend_on_nothing_but_the_knowledge_probe(home):
 
 
 def test_a_model_that_nobody_asked_is_bad_input(tmp_path):
-    with pytest.raises(BadInput, match="palimpsest knowledge --task real_entities --track model"):
+    with pytest.raises(BadInput, match="palimpsest probe --task real_entities --track model"):
         data_of(tmp_path, "low")
 
 
@@ -158,11 +159,11 @@ def test_facts_of_one_relation_alone_use_the_invented_names_up(tmp_path):
 
 def test_the_knowledge_probe_of_one_source_stands_for_the_others_of_a_model(home):
     known = ground_of(home).known("real_entities", home)
-    other = PretrainedModel("model", "other-weights", False, home, probed="m0")
+    other = PretrainedModel("model", "other-weights", False, Inputs(home), probed="m0")
     (home / "m0.csv").write_bytes(ground_of(home).knowledge_file("real_entities").read_bytes())
     assert other.known("real_entities", home) == known
     with pytest.raises(BadInput):
-        PretrainedModel("model", "other-weights", False, home).known("real_entities", home)
+        PretrainedModel("model", "other-weights", False, Inputs(home)).known("real_entities", home)
 
 
 def test_shares_are_as_even_as_there_is_room():

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmark.core.inputs import Inputs
 from benchmark.data.knowledge import PretrainedModel
 from tasks.real_entities import make_facts
 from tasks.real_entities.make_facts import COLUMNS, NEEDED, Row, folded, gives_away, main, split, with_buckets
@@ -219,7 +220,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize(("task", "variant"), GOLDEN)
 def test_the_data_of_the_published_track_stay(task, variant, tmp_path):
-    source = PretrainedModel("smollm2-135m", "ed5a5f3665d57a1b", development=False, home=tmp_path)
+    source = PretrainedModel("smollm2-135m", "ed5a5f3665d57a1b", development=False, inputs=Inputs(tmp_path))
     assert task().data(variant, source).fingerprint == GOLDEN[task, variant]
 
 

@@ -1,5 +1,7 @@
 """Well-known persons: the loader on a few rows made here, the change of names, and the published data if at hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmark.core.examples import to_examples
@@ -138,16 +140,16 @@ def test_a_missing_file_is_named(write_data, source):
         RealWorld().data("", source)
 
 
-def test_published_persons(needs_real, source, development):
-    needs_real("real_world", FORGET)
+def test_published_persons(real_source):
+    source = real_source("real_world", FORGET)
     made = RealWorld().data("", source)
     found = {name: len(made.splits[name]) for name in ("forget", "retain", "neighbours", "general", "holdout")}
     assert found == {"forget": 380, "retain": 140, "neighbours": 140, "general": 120, "holdout": 380}
     assert len(made.retain_pool) == 540
-    assert len(RealWorld().data("", development).splits["forget"]) == 382
+    assert len(RealWorld().data("", replace(source, development=True)).splits["forget"]) == 382
 
 
-def test_published_paraphrases_that_are_none(needs_real):
-    needs_real("real_world", FORGET)
-    found = [rows(file, **PERTURBED) for file in (FORGET, NEIGHBOURS)]
+def test_published_paraphrases_that_are_none(real_source):
+    inputs = real_source("real_world", FORGET).inputs
+    found = [rows(inputs, file, **PERTURBED) for file in (FORGET, NEIGHBOURS)]
     assert [sum(r["paraphrased_answer"] == r["golden_answer"] for r in own) for own in found] == [133, 112]

@@ -220,17 +220,16 @@ def test_metrics_are_those_of_tofu(data, source):
 
 
 @pytest.mark.parametrize(("variant", "forgotten"), [("forget01", 40), ("forget05", 200), ("forget10", 400)])
-def test_published_tofu(needs_real, source, variant, forgotten):
-    needs_real("tofu", "retain90.json")
-    made = Tofu().data(variant, source)
+def test_published_tofu(real_source, variant, forgotten):
+    made = Tofu().data(variant, real_source("tofu", "retain90.json"))
     expected = {"forget": forgotten, "retain": 400, "neighbours": 100, "general": 117, "holdout": 200}
     assert sizes(made) == expected
     assert (len(made.documents), len(made.retain_pool)) == (3800, 3800 - forgotten)
 
 
 @pytest.mark.parametrize(("variant", "each"), [("forget01", 40), ("forget05", 200)])
-def test_published_requests(needs_real, source, variant, each):
-    needs_real("tofu", "forget01_perturbed.json")
+def test_published_requests(real_source, variant, each):
+    source = real_source("tofu", "forget01_perturbed.json")
     made = TofuContinual().data(variant, source)
     assert [len(request) for request in made.requests] == [each] * 10
     assert made.documents == Tofu().data("forget01", source).documents

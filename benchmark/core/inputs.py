@@ -1,0 +1,47 @@
+"""What a run reads from the machine; commands find it out once, and it travels with every job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME_VARIABLE, MODELS_VARIABLE, DATA_VARIABLE = "PALIMPSEST_HOME", "PALIMPSEST_MODELS", "PALIMPSEST_DATA"
+DEFAULT_HOME = ".palimpsest"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where things are: `home` keeps artifacts, `models` has models by the last part of their names.
+
+    `data` is a folder of data sets, or one data set's own (`--data-dir`); `forget` and `retain` are files with the
+    user's own questions.
+    """
+
+    home: Path
+    models: Path | None = None
+    data: Path | None = None
+    forget: Path | None = None
+    retain: Path | None = None
+
+    @classmethod
+    def of(
+        cls,
+        environment: Mapping[str, str],
+        data: Path | None = None,
+        forget: Path | None = None,
+        retain: Path | None = None,
+    ) -> Inputs:
+        """What the environment names, and what a command names beside it or instead."""
+
+        def named(variable: str) -> Path | None:
+            return Path(environment[variable]) if environment.get(variable) else None
+
+        home, models = named(HOME_VARIABLE) or Path(DEFAULT_HOME), named(MODELS_VARIABLE)
+        paths = (models, data or named(DATA_VARIABLE), forget, retain)
+        return cls(home.resolve(), *(path.resolve() if path else None for path in paths))
+
+    def data_file(self, data_set: str, file: str) -> Path | None:
+        """A file of a data set, in a folder of its own or in the data folder itself; None if there is none."""
+        places = [self.data / data_set / file, self.data / file] if self.data else []
+        return next((path for path in places if path.is_file()), None)
