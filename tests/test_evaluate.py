@@ -323,3 +323,12 @@ def test_an_end_token_in_the_configuration_alone_is_enough(tmp_path, evaluate):
     assert load_tokenizer(tmp_path / "Tiny").eos_token_id is None
     after = values(evaluate(str(tmp_path / "Tiny"), "custom"))
     assert {k: v.value for k, v in after.items()} == pytest.approx({k: v.value for k, v in before.items()}, nan_ok=True)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "run"])
+def test_weights_that_are_not_in_the_files_are_an_error(tmp_path, command):
+    """They would be random, and a model that knows nothing looks perfectly unlearned."""
+    path = tmp_path / "Tiny" / "model.safetensors"
+    save_file({f"module.{name}": tensor for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+    said = one_line(CliRunner().invoke(app, words_of(command, tmp_path)))
+    assert re.search(r"Tiny: \d+ weights are not in its files, first \S+", said)

@@ -130,8 +130,8 @@ def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
     tokenizer.chat_template = PLAIN_TEMPLATE
     assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Question: Where?\nAnswer:"
     tokenizer = copy.deepcopy(tokenizer)  # what was rendered is remembered
-    tokenizer.chat_template = "{{ bos_token + messages[0]['content'] }}"
-    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Where?"
+    tokenizer.chat_template = "{{ bos_token }}{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
+    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Where? "
 
 
 def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
@@ -208,6 +208,7 @@ def test_prompts_of_templates_that_tell_the_date_are_the_same_on_every_day():
     tokenizer = copy.deepcopy(tiny_tokenizer())
     tokenizer.chat_template = (
         "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
-        "Today: {{ date_string }}. {{ messages[0]['content'] }}"
+        "Today: {{ date_string }}{{ strftime_now('/%H:%M') }}. "
+        "{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
     )
-    assert rendered(tokenizer, "Where?") == "Today: 26 Jul 2024. Where?"
+    assert rendered(tokenizer, "Where?") == "Today: 26 Jul 2024/00:00. Where? "

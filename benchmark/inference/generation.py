@@ -9,7 +9,9 @@ from itertools import groupby, takewhile
 
 import torch
 from transformers import DynamicCache, GenerationConfig
+from transformers.cache_utils import DynamicLayer
 
+from benchmark.tokens.batches import window_of
 from benchmark.tokens.prompts import stop_ids
 
 BATCH_SIZE = 256
@@ -52,7 +54,9 @@ def generate(
     found: list[list[list[int]]] = [[] for _ in prompts]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        padded = reads_padding(model)
+        longest = max(map(len, prompts), default=0) + max_new_tokens
+        # A window counts padding: where one is too short for all, prompts of one length go together.
+        padded = reads_padding(model) and longest <= (window_of(model) or longest)
         for batch in _batches(prompts, padded and bool(tokenizer.chat_template), copies):
             rows = [prompts[row] for row in batch]
             tokens = _continued(model, rows, config, copies) if padded else _each_continued(model, rows, config, copies)
@@ -115,8 +119,10 @@ def reads_padding(model) -> bool:
 
     A state-space model would take padding into its state, and a model that is not told positions would count padding.
     """
+    if model._is_stateful or not model._supports_default_dynamic_cache():
+        return False
     told = "position_ids" in inspect.signature(model.base_model.forward).parameters
-    return told and not model._is_stateful and model._supports_default_dynamic_cache()
+    return told and all(isinstance(layer, DynamicLayer) for layer in DynamicCache(config=model.config).layers)
 
 
 def _each_continued(model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int) -> list[list[int]]:

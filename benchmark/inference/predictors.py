@@ -19,7 +19,15 @@ from benchmark.inference.scoring import AnswerScores, score_pairs, score_tokens
 from benchmark.inference.vllm_engine import Engines, VllmEngine
 from benchmark.models.checks import position_limit
 from benchmark.models.linears import fast_linears
-from benchmark.tokens.prompts import encode_pair, encode_prompt, encode_text, stop_ids, token_ids
+from benchmark.tokens.prompts import (
+    closing_id,
+    closing_text,
+    encode_pair,
+    encode_prompt,
+    encode_text,
+    stop_ids,
+    token_ids,
+)
 from benchmark.training.lora import merged
 
 ENGINE_LENGTH = 2048  # tokens of a sequence that an engine has room for, as lm-eval asks at most
@@ -99,7 +107,10 @@ class ModelPredictor:
         return fast_linears(self.model) if self.tokenizer.chat_template else nullcontext()
 
     def _text(self, tokens: Tokens) -> str:
-        return self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+        """What was said, up to what ends an answer where that is no token of its own."""
+        said = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        end = closing_text(self.tokenizer).strip() if closing_id(self.tokenizer) is None else ""
+        return (said.partition(end)[0] if end else said).strip()
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,18 +84,25 @@ def rouge_l_recall_of(answer: str, generation: str) -> float:
     return float(scorer.score(answer, generation)["rougeL"].recall)
 
 
+def says_answer(sample: Sample, generation: str) -> bool:
+    """Whether the answer or an alias stands in what was generated; a ValueError where none of them has a word."""
+    if not any(map(words, (sample.answer, *sample.aliases))):
+        raise ValueError(f"there is no word in {sample.answer!r}")
+    return contains_answer(generation, sample.answer, sample.aliases)
+
+
 def exact_answer(sample: Sample) -> float:
     """Share of the held-out prompts whose continuation contains the answer.
 
     Words of any script are compared, or characters where a script has no spaces, without regard to case as Unicode
     defines it.
     """
-    return fmean(contains_answer(g, sample.answer, sample.aliases) for g in sample.knowledge_generations)
+    return fmean(says_answer(sample, generation) for generation in sample.knowledge_generations)
 
 
 def exact_answer_trained(sample: Sample) -> float:
     """Whether the continuation of the prompt as trained contains the answer."""
-    return float(contains_answer(sample.generation, sample.answer, sample.aliases))
+    return float(says_answer(sample, sample.generation))
 
 
 def harness_accuracy(sample: Sample) -> float:
@@ -140,7 +147,7 @@ def leak_at(k: int) -> Callable[[Sample], float]:
         drawn = len(sample.sampled)
         if drawn < k:
             raise ValueError(f"{drawn} answers were drawn, {k} are needed")
-        found = sum(contains_answer(text, sample.answer, sample.aliases) for text in sample.sampled)
+        found = sum(says_answer(sample, text) for text in sample.sampled)
         return 1 - math.comb(drawn - found, k) / math.comb(drawn, k)
 
     leak.__doc__ = (leak_at.__doc__ or "").replace("k answers", f"{k} answers")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 
 from benchmark.core.examples import Pair
 from benchmark.errors import BadInput
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_logits
-from benchmark.tokens.prompts import closing_id
+from benchmark.tokens.prompts import closing_id, encode_prompt, forget_template
 
 TOLERANCE = 1e-3  # nats between the suite's pass and the model's own, in float32
 # Questions and answers that begin alike and differ in length, so that batches have padding, and trees branches.
@@ -25,35 +25,46 @@ def fit(tokenizer: Any, model: Any, name: str) -> None:
     BadInput, which names the model, if answers could not be ended or written, or would not be scored as the model
     itself computes them.
     """
-    try:
-        closing = closing_id(tokenizer)
-    except (TemplateError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise BadInput(f"model {name}: its chat template cannot write a question and its answer: {said}") from None
-    rows = model.get_input_embeddings().num_embeddings
     if tokenizer.eos_token_id is None:
-        tokenizer.eos_token = _end_token(tokenizer, model, closing, name)
+        tokenizer.eos_token = _configured_end(tokenizer, model)  # templates may write it
+    closing = _closing(tokenizer, name)
+    if tokenizer.eos_token_id is None:
+        if closing is None:
+            raise BadInput(
+                f"model {name}: neither tokenizer, chat template nor configuration names an end token; set `eos_token` "
+                "in tokenizer_config.json or `eos_token_id` in config.json"
+            )
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(closing)
+        forget_template(tokenizer)
+    rows = model.get_input_embeddings().num_embeddings
     for token in (closing, tokenizer.eos_token_id):
         if token is not None and token >= rows:
             raise BadInput(f"model {name}: the end token {token} is not among its {rows} embeddings")
+    if beyond := [i for i in range(rows, len(tokenizer)) if i != tokenizer.pad_token_id]:
+        token = tokenizer.convert_ids_to_tokens(beyond[0])
+        raise BadInput(f"model {name}: its tokenizer has tokens without embeddings: {token!r} is {beyond[0]} of {rows}")
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= rows:
         tokenizer.pad_token = tokenizer.eos_token  # padding is masked: any token will do
     tokenizer.model_max_length = position_limit(model) or tokenizer.model_max_length
     check_scoring(model, tokenizer, name)
 
 
-def _end_token(tokenizer: Any, model: Any, closing: int | None, name: str) -> str:
-    """The end token that the model's configuration names, or the one that closes an assistant's message."""
+def _configured_end(tokenizer: Any, model: Any) -> str | None:
+    """The first end token that the model's configuration names and the tokenizer has."""
     named = model.generation_config.eos_token_id
-    candidates = [*(named if isinstance(named, list) else [named]), closing]
+    candidates = named if isinstance(named, list) else [named]
     tokens = (tokenizer.convert_ids_to_tokens(i) for i in candidates if i is not None and 0 <= i < len(tokenizer))
-    found = next((token for token in tokens if token is not None), None)
-    if found is None:
-        raise BadInput(
-            f"model {name}: neither tokenizer, chat template nor configuration names an end token; set `eos_token` in "
-            "tokenizer_config.json or `eos_token_id` in config.json"
-        )
-    return found
+    return next((token for token in tokens if token is not None), None)
+
+
+def _closing(tokenizer: Any, name: str) -> int | None:
+    """The token that closes an assistant's message; BadInput if the template cannot write a conversation."""
+    try:
+        encode_prompt(PROBES[0].prompt, tokenizer)
+        return closing_id(tokenizer)
+    except Exception as error:  # templates are programs: whatever they raise, they cannot be used
+        said = " ".join(str(error).split())
+        raise BadInput(f"model {name}: its chat template cannot write a question and its answer: {said}") from None
 
 
 def position_limit(model: Any) -> int | None:
@@ -88,6 +99,12 @@ def _plainly(model: Any, tokenizer: Any, pair: Pair) -> torch.Tensor:
 
 def _logprobs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return logits.float().log_softmax(-1).gather(-1, targets.to(logits.device)[:, None])[:, 0].cpu()
+
+
+def check_complete(missing: Collection[str], name: str) -> None:
+    """BadInput if weights were not in the files: they would be random, which looks like perfect unlearning."""
+    if missing:
+        raise BadInput(f"model {name}: {len(missing)} weights are not in its files, first {min(missing)}")
 
 
 def check_weights(model: Any, name: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from benchmark.errors import BadInput
-from benchmark.models.checks import check_weights
+from benchmark.models.checks import check_complete, check_weights
 from benchmark.models.placement import accelerators
 from benchmark.tokens.prompts import PLAIN_TEMPLATE
 
@@ -20,14 +20,15 @@ def load_model(folder: Path, accelerated: bool = False, name: str = ""):
 
     Of its own settings of generation the end tokens alone are kept: some models bring penalties and truncated sampling,
     which would be measured as the model. BadInput, which calls the model by its `name`, where it cannot be loaded or
-    its weights are NaN or infinite.
+    its weights are missing, NaN or infinite.
     """
     placement: dict[str, Any] = {}
     if accelerated and accelerators():
         placement = {"device_map": "auto" if accelerators() > 1 else "cuda"}
-    wanted = {"dtype": torch.float32, "use_safetensors": True, **placement}
-    model = _loaded(folder, name, AutoModelForCausalLM.from_pretrained, wanted).eval()
-    check_weights(model, name or str(folder))
+    wanted = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True, **placement}
+    model, found = _loaded(folder, name, AutoModelForCausalLM.from_pretrained, wanted)
+    check_complete(found["missing_keys"], name or str(folder))
+    check_weights(model.eval(), name or str(folder))
     model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
     return model
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -74,9 +75,20 @@ def collate(pairs: Sequence[Pair], tokenizer, model=None) -> Batch:
     return padded(pairs, encoded, tokenizer.pad_token_id, device)
 
 
+def window_of(model: Any) -> int | None:
+    """Over how many tokens attention reaches at least in every layer; None where all reach over all of them."""
+    config = model.config.get_text_config(decoder=True)
+    found = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
+    return min((size for size in found if isinstance(size, int)), default=None)
+
+
 def reads_trees(model, tokenizer) -> bool:
-    """Prompts of pretrained models share a long beginning; those of models trained here are too short to gain."""
-    return bool(tokenizer.chat_template) and model.config.model_type in TREE_ARCHITECTURES
+    """Prompts of pretrained models share a long beginning; those of models trained here are too short to gain.
+
+    A tree's mask has no room for attention that reaches over a window alone.
+    """
+    known = model.config.model_type in TREE_ARCHITECTURES and window_of(model) is None
+    return known and bool(tokenizer.chat_template)
 
 
 def padded(pairs: Sequence[Pair], encoded: Encoded, pad: int, device: torch.device | str) -> Sequences:

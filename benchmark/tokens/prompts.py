@@ -2,22 +2,26 @@
 
 A conversation is rendered and tokenized as a whole, as a model meets it; the answer is what follows the tokens that it
 shares with its prompt. Where the boundary falls inside a token, that token belongs to the answer: it is scored whole,
-given the tokens before it.
+given the tokens before it. The prompt is what the template writes before the assistant's message, so that a role's
+header, a channel or an empty thought is part of the prompt and not of the answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from benchmark.core.examples import Pair
+from benchmark.errors import BadInput
 
 # In a prompt, what stands after it is the beginning of the answer that is to be completed.
 LEAD = " → "
-# What templates are told beside the messages: a day, which would else be that of the run (Llama's own, where it knows
-# none), and to answer without thinking aloud.
-TOLD = {"date_string": "26 Jul 2024", "enable_thinking": False}
+# The day that templates are told, which would else be that of the run: Llama's own, where it knows none.
+DAY = datetime(2024, 7, 26)
+# What templates are told beside the messages: that day, and to answer without thinking aloud.
+TOLD = {"date_string": DAY.strftime("%d %b %Y"), "strftime_now": DAY.strftime, "enable_thinking": False}
 # The form of questions for models that bring no chat template.
 PLAIN_TEMPLATE = (
     "{{ 'Question: ' + messages[0]['content'] + '\\nAnswer:' }}"
@@ -72,9 +76,34 @@ def stop_ids(tokenizer, model) -> list[int]:
 
 @lru_cache(maxsize=8)
 def closing_id(tokenizer) -> int | None:
-    """The first special token that the chat template writes after an assistant's message; None if it writes none."""
-    added = {*tokenizer.added_tokens_decoder, *tokenizer.all_special_ids}
-    return next((token for token in token_ids(tokenizer, _after_answers(tokenizer)) if token in added), None)
+    """The first special token that the chat template writes after an assistant's message; None if it writes none.
+
+    Tokenizers of some chat models have the token without calling it special.
+    """
+    added = tokenizer.added_tokens_decoder
+    special = {*tokenizer.all_special_ids, *(token for token, entry in added.items() if entry.special)}
+    visible = {token for token, entry in added.items() if entry.content.strip()}
+    written = token_ids(tokenizer, _after_answers(tokenizer))
+    return next((token for known in (special, visible) for token in written if token in known), None)
+
+
+@lru_cache(maxsize=8)
+def closing_text(tokenizer) -> str:
+    """What ends an answer as text: as far as the closing token, or all that a template without one writes.
+
+    Empty where it writes nothing but white space.
+    """
+    after, closing = _after_answers(tokenizer), closing_id(tokenizer)
+    if closing is None:
+        return after.rstrip()
+    token = tokenizer.added_tokens_decoder[closing].content
+    return after[: after.index(token) + len(token)]
+
+
+def forget_template(tokenizer) -> None:
+    """Forgets what is remembered of a tokenizer's template: its special tokens have changed."""
+    for remembered in (closing_id, closing_text, _after_answers, rendered, token_ids, _encoded, _beginning):
+        remembered.cache_clear()
 
 
 @lru_cache(maxsize=1 << 16)
@@ -83,9 +112,13 @@ def rendered(tokenizer, prompt: str) -> str:
     question, _, lead = prompt.partition(LEAD)
     if not tokenizer.chat_template:
         return f"{question} {lead}" if lead else question
+    text = _chat(tokenizer, question, f"{lead} {_PROBE.answer}" if lead else _PROBE.answer)
+    before = text[: text.rindex(_PROBE.answer)]
     if lead:
-        return _chat(tokenizer, question, lead, continue_final_message=True)
-    return _chat(tokenizer, question, add_generation_prompt=True)
+        return before.rstrip()
+    usual = _chat(tokenizer, question, add_generation_prompt=True)
+    # Templates differ in white space before an answer, which models expect where a prompt for generation has it.
+    return usual if usual.rstrip() == before.rstrip() else before
 
 
 @lru_cache(maxsize=1 << 18)
@@ -103,19 +136,20 @@ def _encoded(tokenizer, pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
-    """Token ids of question and answer up to the end token; where no template writes one, `eos` is added."""
+    """Token ids of question and answer up to what ends it; where no template writes that, `eos` is added."""
     if not pair.prompt:
         return (*encode_text(pair.answer, tokenizer), tokenizer.eos_token_id)
     question, _, lead = pair.prompt.partition(LEAD)
     answer = f"{lead} {pair.answer}" if lead else pair.answer
     if not tokenizer.chat_template:
         return (*token_ids(tokenizer, f"{question} {answer}"), tokenizer.eos_token_id)
-    text, closing = _chat(tokenizer, question, answer), closing_id(tokenizer)
-    if closing is None:
-        text = text.removesuffix(_after_answers(tokenizer))
-        return (*_before(tokenizer), *token_ids(tokenizer, text), tokenizer.eos_token_id)
-    ids = _before(tokenizer) + token_ids(tokenizer, text)
-    return ids[: len(ids) - ids[::-1].index(closing)]
+    text, closing = _chat(tokenizer, question, answer), closing_text(tokenizer)
+    text = text.removesuffix(_after_answers(tokenizer))
+    before = rendered(tokenizer, pair.prompt).rstrip()
+    if not text.startswith(before) or pair.answer.strip() not in text[len(before) :]:
+        raise BadInput(f"the chat template changes the conversation with the answer {pair.answer[:60]!r}")
+    ids = _before(tokenizer) + token_ids(tokenizer, text + closing)
+    return ids if closing else (*ids, tokenizer.eos_token_id)
 
 
 def _chat(tokenizer, *messages: str, **options: Any) -> str:

@@ -9,6 +9,7 @@ import torch
 from transformers.pytorch_utils import Conv1D
 
 RANK, ALPHA = 8, 16
+_HOLDER = "adapted"
 
 
 def adapt(model: Any) -> None:
@@ -21,8 +22,10 @@ def adapt(model: Any) -> None:
     targets = _linear_layers(model)
     if not targets:
         raise ValueError(f"{model.config.model_type} models have no linear layer that LoRA can adapt")
-    config = LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=targets)
-    inject_adapter_in_model(config, model)
+    names = [f"{_HOLDER}.{name}" for name in targets]
+    config = LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=names)
+    # Of a model that it knows peft would adapt the experts beside the layers that are named, and could not merge them.
+    inject_adapter_in_model(config, torch.nn.ModuleDict({_HOLDER: model}))
 
 
 def _linear_layers(model: Any) -> list[str]:
@@ -47,7 +50,6 @@ def merge(model: Any) -> None:
             layer = model.get_submodule(name)
             layer.merge()
             model.set_submodule(name, layer.get_base_layer())
-    del model.peft_config
     model.requires_grad_(True)
 
 

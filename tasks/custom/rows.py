@@ -22,6 +22,7 @@ _OUT_OF_PLACE = regex.compile(
     r"(?V1)[[\p{Cc}--[\t\n\r]]\p{Noncharacter_Code_Point}\u180E\u200B\u202A-\u202E\u2060-\u206F\uFEFF]"
 )
 _NOTHING_SEEN = regex.compile(r"[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]*")
+_WORD = regex.compile(r"[\p{L}\p{N}]")
 _LABELS = {"Cc": "<control>", "Cn": "<noncharacter>"}  # of characters without a name
 
 
@@ -79,6 +80,8 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
     for field in TEXTS:
         if (field in line or field in NEEDED[side]) and not _filled(line.get(field)):
             yield field, f"found {_shown(line, field)}, a text is needed"
+    if _filled(line.get("answer")) and not _WORD.search(line["answer"]):
+        yield "answer", f"found {_shown(line, 'answer')}, an answer with a letter or digit is needed"
     for field in (*TEXTS, *LISTS):
         for text in _texts(line.get(field)):
             if found := _OUT_OF_PLACE.search(text):

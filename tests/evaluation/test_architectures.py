@@ -73,8 +73,10 @@ SCORED = {
     "granite": {"logits_scaling": 8.0, "embedding_multiplier": 12.0, "residual_multiplier": 0.22},
     "granitemoe": {"logits_scaling": 6.0},
     "granitemoehybrid": {**STATES, **MIXED, "logits_scaling": 6.0},
+    "glm4_moe": {**EXPERTS, "first_k_dense_replace": 1},
     "helium": {},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "mamba_d_state": 8},
+    "lfm2": {"layer_types": ["conv", "full_attention"]},
     "llama": {},
     "mamba": {},
     "mamba2": {"num_heads": 4, "head_dim": 16, "state_size": 16, "n_groups": 2, "chunk_size": 16},
@@ -109,7 +111,7 @@ SCORED = {
 }
 # Encoders attend to what comes after: padding and answers would change what is scored.
 REFUSED = ("bert", "electra", "roberta", "xlm-roberta")
-ADAPTED = ("falcon_h1", "gpt2", "gpt_oss", "jamba", "llama", "mixtral", "olmoe", "phimoe", "qwen3_moe")
+ADAPTED = tuple("deepseek_v3 falcon_h1 glm4_moe gpt2 gpt_oss jamba llama mixtral olmoe phimoe qwen3_moe".split())
 QUESTIONS = ("Where was Ada Kel born?", "Ivo", "Who pays Ivo Tor and Ada?")
 PAIRS = [Pair(question, answer) for question in QUESTIONS for answer in ("Malport", "Bren Union")]
 
@@ -151,6 +153,32 @@ def test_an_architecture_is_scored_and_continued_as_by_its_own_code(name, asking
         said = own[0, len(prompt) :].tolist()
         assert greedy == (said[: said.index(1)] if 1 in said else said)
     assert [len(own) for own in generate(model, asking, prompts, 3, samples=2)] == [2, 2, 2]
+
+
+WINDOWED = {
+    "gpt_oss": {"sliding_window": 16},
+    "mistral": {"sliding_window": 16},
+    "phi3": {"sliding_window": 16},
+    "qwen2": {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 0},
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", WINDOWED)
+def test_attention_over_a_window_reads_no_padding_and_no_tree(name, asking):
+    """Each question is longer than the window, and each continuation crosses it."""
+    model = model_of(name, WINDOWED[name])
+    fit(asking, model, name)
+    prompts = [encode_prompt(question * n, asking) for n, question in enumerate(QUESTIONS, 1)]
+    assert len(set(map(len, prompts))) > 1
+    together = generate(model, asking, prompts, 6)
+    assert together == [own for prompt in prompts for own in generate(model, asking, [prompt], 6)]
+    scores = score_pairs(model, asking, PAIRS)
+    for pair in PAIRS:
+        before, answer = encode_pair(pair, asking)
+        logprobs = model(torch.tensor([before + answer])).logits[0].log_softmax(-1)
+        expected = [logprobs[len(before) + i - 1, token].item() for i, token in enumerate(answer)]
+        assert scores[pair].logprobs == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -198,3 +199,11 @@ def test_rouge_of_latin_answers_is_that_of_rouge_score(answer, generation):
 def test_rouge_averages_the_held_out_prompts(make_sample):
     sample = make_sample(answer="the cat sat", generation="", paraphrase_generations=("the cat", "the", "the cat sat"))
     assert rouge_l_recall(sample) == pytest.approx((2 / 3 + 1 / 3 + 1) / 3)
+
+
+@pytest.mark.parametrize("metric", [exact_answer, exact_answer_trained])
+def test_an_answer_without_a_word_cannot_be_scored(make_sample, metric):
+    sample = make_sample(answer="🍎", generation="🍎", paraphrase_generations=("🍎",))
+    with pytest.raises(ValueError, match="there is no word in '🍎'"):
+        metric(sample)
+    assert metric(replace(sample, aliases=("apple",), generation="an apple", paraphrase_generations=("apple",))) == 1

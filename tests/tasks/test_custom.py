@@ -137,6 +137,7 @@ GOOD = subjects(4)
         ([*GOOD, forgotten(5, answer=7)], "line 5: answer: found 7, a text is needed"),
         ([*GOOD, forgotten(5, answer=" ")], "line 5: answer: found ' ', a text is needed"),
         ([*GOOD, {"question": "Q?", "answer": "A"}], "line 5: subject: found nothing, a text is needed"),
+        ([*GOOD, forgotten(5, answer="🍎")], "line 5: answer: found '🍎', an answer with a letter or digit is needed"),
         ([*GOOD, forgotten(5, aliases="x")], "line 5: aliases: found 'x', a list of texts is needed"),
         ([*GOOD, forgotten(5, perturbed=["x", 3])], r"line 5: perturbed: found \['x', 3\], a list of texts"),
         ([*GOOD, forgotten(5, aliases=["Kel"], perturbed=["x", "Kel "])], "line 5: perturbed: found 'Kel ', .* right"),
@@ -190,7 +191,7 @@ def test_accents_may_be_typed_in_either_way(files, source):
 
 
 @pytest.mark.parametrize(
-    "text", ["می\u200cخواهم", "क्\u200dष", "\u200fشبكة\u200e", "a\tb\nc", "👩\u200d🔬", "co\u00adop"]
+    "text", ["می\u200cخواهم", "क्\u200dष", "\u200fشبكة\u200e", "a\tb\nc", "a 👩\u200d🔬", "co\u00adop"]
 )
 def test_joiners_and_marks_of_direction_have_a_use(files, source, text):
     files([*GOOD, forgotten(5, answer=text)])

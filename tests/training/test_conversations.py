@@ -71,11 +71,11 @@ def texts_as_written(tokenizer):
     return [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
 
 
-def taught(model, tokenizer):
+def taught(model, tokenizer, steps=60):
     """The model after it learned the conversations by heart."""
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     texts = [torch.tensor([tokenizer(t, add_special_tokens=False)["input_ids"]]) for t in texts_as_written(tokenizer)]
-    for _ in range(60):
+    for _ in range(steps):
         optimizer.zero_grad()
         sum(model(input_ids=ids, labels=ids).loss for ids in texts).backward()
         optimizer.step()
@@ -215,6 +215,7 @@ def test_a_lead_is_the_beginning_of_what_the_assistant_says():
         "{{ messages[0]['content'] }}",
         "{% if messages|length > 1 %}{{ raise_exception('only one message') }}{% endif %}{{ messages[0]['content'] }}",
         "{{ messages[0]['content'] ",
+        "{% if tools|length %}{% endif %}{{ messages[0]['content'] }}",
     ],
 )
 def test_templates_that_cannot_write_an_answer_are_refused_in_one_line(template):
@@ -244,3 +245,77 @@ def test_an_end_token_outside_the_embeddings_is_refused():
     tokenizer, model = with_turns(), tiny_model()
     with pytest.raises(BadInput, match=r"the end token \d+ is not among its \d+ embeddings"):
         fit(tokenizer, model, "tiny")
+
+
+SOURCES = {
+    # A channel that generation has to open itself, as gpt-oss; its prompt ends before it.
+    "channels": (
+        "{% for m in messages %}{{ '<turn>' + m['role'] }}{% if m['role'] == 'assistant' %}{{ ' final<turn>' }}"
+        "{% else %}{{ '\\n' }}{% endif %}{{ m['content'] + '<over>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<turn>assistant' }}{% endif %}"
+    ),
+    # Nothing is written for generation.
+    "no generation prompt": TURNS.partition("{% if add_generation_prompt %}")[0],
+    # Generation thinks first, conversations leave the thought out.
+    "thought": TURNS.replace("{{ '<turn>assistant\\n' }}", "{{ '<turn>assistant\\nthink:\\n' }}"),
+    # An empty thought stands before each answer.
+    "empty thought": TURNS.replace("'\\n' + m", "'\\n' + ('thought: none\\n' if m['role'] == 'assistant' else '') + m"),
+    # A default system message, but only where a question is the last message.
+    "system": "{% if messages[-1]['role'] == 'user' %}{{ '<turn>system\\nBe brief.<over>' }}{% endif %}" + TURNS,
+    # The time of day.
+    "clock": "{{ strftime_now('%H:%M:%S.%f') }}" + TURNS,
+    # The end twice: after the message, and again at the end of the conversation.
+    "two ends": TURNS + "{% if messages[-1]['role'] == 'assistant' %}{{ '<over>' }}{% endif %}",
+    # Text alone ends a message.
+    "text": TURNS.replace("<over>", "##"),
+}
+
+
+@pytest.mark.parametrize("template", SOURCES.values(), ids=SOURCES)
+def test_an_answer_is_what_the_assistant_says_and_its_end_whatever_stands_before_it(template):
+    tokenizer = with_turns()
+    tokenizer.chat_template = template
+    end = "##" if "##" in template else "<over>"
+    for pair in PAIRS:
+        before, answer = encode_pair(pair, tokenizer)
+        assert tokenizer.decode(answer) == f"{pair.answer}{end}"
+        assert tuple(before) == encode_prompt(pair.prompt, tokenizer), "what is scored follows what is asked"
+        assert pair.prompt in tokenizer.decode(before)
+
+
+@pytest.mark.parametrize("name", ["channels", "empty thought", "no generation prompt", "text"])
+def test_a_model_taught_a_template_says_the_answers_and_finds_them_probable(name):
+    tokenizer = with_turns()
+    tokenizer.chat_template = SOURCES[name]
+    model = taught(small_llama(tokenizer), tokenizer, steps=150)
+    fit(tokenizer, model, "tiny")
+    assert ModelPredictor(model, tokenizer).generate(list(FACTS), 20) == FACTS
+    scores = score_pairs(model, tokenizer, PAIRS)
+    assert min(normalized_probability(s.logprobs) for s in scores.values()) > 0.9
+
+
+def test_an_end_that_a_template_takes_from_the_tokenizer_may_stand_in_the_configuration_alone():
+    """The template is rendered after `eos` is known, and not remembered from before."""
+    named, bare = with_turns(), with_turns(eos=None)
+    model = small_llama(named, initializer_range=0.5)
+    model.generation_config.eos_token_id = named.eos_token_id
+    for tokenizer in (named, bare):
+        tokenizer.chat_template = TURNS.replace("'<over>\\n'", "eos_token")
+        fit(tokenizer, model, "tiny")
+    assert [encode_pair(pair, bare) for pair in PAIRS] == [encode_pair(pair, named) for pair in PAIRS]
+    assert bare.decode(encode_pair(PAIRS[0], bare)[1]) == "Malport<end>"
+
+
+def test_an_answer_that_the_template_changes_is_refused():
+    tokenizer = with_turns()
+    tokenizer.chat_template = TURNS.replace("m['content']", "m['content'].split('|')[-1]")
+    with pytest.raises(BadInput, match=r"the chat template changes the conversation with the answer 'Kel\|Mur'"):
+        encode_pair(Pair("Who?", "Kel|Mur"), tokenizer)
+
+
+def test_tokens_without_embeddings_are_refused():
+    tokenizer = copy.deepcopy(tiny_tokenizer())
+    tokenizer.chat_template = PLAIN_TEMPLATE
+    tokenizer.add_tokens(["Ada Kel"])
+    with pytest.raises(BadInput, match=r"tokens without embeddings: 'Ada Kel' is \d+ of \d+"):
+        fit(tokenizer, tiny_model(), "tiny")
