@@ -11,6 +11,7 @@ import torch
 from transformers import DynamicCache, GenerationConfig
 from transformers.cache_utils import DynamicLayer
 
+from benchmark.models.placement import seeded
 from benchmark.tokens.batches import window_of
 from benchmark.tokens.prompts import stop_ids
 
@@ -52,11 +53,10 @@ def generate(
     )
     copies = max(1, samples)
     found: list[list[list[int]]] = [[] for _ in prompts]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        longest = max(map(len, prompts), default=0) + max_new_tokens
-        # A window counts padding: where one is too short for all, prompts of one length go together.
-        padded = reads_padding(model) and longest <= (window_of(model) or longest)
+    longest = max(map(len, prompts), default=0) + max_new_tokens
+    # A window counts padding: where one is too short for all, prompts of one length go together.
+    padded = reads_padding(model) and longest <= (window_of(model) or longest)
+    with seeded(seed):
         for batch in _batches(prompts, padded and bool(tokenizer.chat_template), copies):
             rows = [prompts[row] for row in batch]
             tokens = _continued(model, rows, config, copies) if padded else _each_continued(model, rows, config, copies)

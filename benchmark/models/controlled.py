@@ -26,6 +26,7 @@ from benchmark.core.task_data import Document
 from benchmark.data.world import World, base_corpus
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.loading import load_model
+from benchmark.models.placement import seeded
 from benchmark.models.tracks import ControlledTrack, Training
 from benchmark.tokens.batches import Batch, collate
 from benchmark.tokens.losses import answer_nll
@@ -73,8 +74,7 @@ def new_model(track: ControlledTrack, tokenizer, seed: int) -> LlamaForCausalLM:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return LlamaForCausalLM(config)
 
 

@@ -40,6 +40,17 @@ def computing_in(precision: str, model: Any) -> AbstractContextManager:
 
 
 @contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within it, torch draws from this seed on every device; afterwards all of them go on where they were.
+
+    `torch.manual_seed` seeds GPUs too: left out of the fork, their generators would be rewound for good.
+    """
+    with torch.random.fork_rng(devices=range(accelerators())):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
 def looking_at(model: Any) -> Iterator[None]:
     """Within a training: the model in evaluation mode and as exact as it is measured after it."""
     training = model.training

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 from pyarrow import ArrowException
 from pydantic import BaseModel, ValidationError
@@ -18,7 +19,7 @@ from benchmark.records.schema import SCHEMA_VERSION, Record
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes to a temporary name in the same folder, fsyncs, renames: a reader sees all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    temporary = path.with_name(f".{path.name}-{uuid4().hex}")  # process ids repeat from host to host
     try:
         with open(temporary, "wb") as file:
             file.write(content)

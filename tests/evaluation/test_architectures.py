@@ -124,6 +124,16 @@ def model_of(name, special):
     return model
 
 
+def assert_scored_as_by_itself(model, tokenizer):
+    """Every answer has the log-probabilities of a plain forward pass on its sequence alone."""
+    scores = score_pairs(model, tokenizer, PAIRS)
+    for pair in PAIRS:
+        before, answer = encode_pair(pair, tokenizer)
+        logprobs = model(torch.tensor([before + answer])).logits[0].log_softmax(-1)
+        expected = [logprobs[len(before) + i - 1, token].item() for i, token in enumerate(answer)]
+        assert scores[pair].logprobs == pytest.approx(expected, abs=1e-3)
+
+
 @pytest.fixture
 def asking():
     tokenizer = copy.deepcopy(tiny_tokenizer())
@@ -141,12 +151,7 @@ def test_at_least_forty_architectures_are_tried():
 def test_an_architecture_is_scored_and_continued_as_by_its_own_code(name, asking):
     model = model_of(name, SCORED[name])
     fit(asking, model, name)
-    scores = score_pairs(model, asking, PAIRS)
-    for pair in PAIRS:
-        before, answer = encode_pair(pair, asking)
-        logprobs = model(torch.tensor([before + answer])).logits[0].log_softmax(-1)
-        expected = [logprobs[len(before) + i - 1, token].item() for i, token in enumerate(answer)]
-        assert scores[pair].logprobs == pytest.approx(expected, abs=1e-3)
+    assert_scored_as_by_itself(model, asking)
     prompts = [encode_prompt(question, asking) for question in QUESTIONS]
     for prompt, (greedy,) in zip(prompts, generate(model, asking, prompts, 6), strict=True):
         own = model.generate(torch.tensor([prompt]), max_new_tokens=6, do_sample=False, pad_token_id=0)
@@ -173,12 +178,7 @@ def test_attention_over_a_window_reads_no_padding_and_no_tree(name, asking):
     assert len(set(map(len, prompts))) > 1
     together = generate(model, asking, prompts, 6)
     assert together == [own for prompt in prompts for own in generate(model, asking, [prompt], 6)]
-    scores = score_pairs(model, asking, PAIRS)
-    for pair in PAIRS:
-        before, answer = encode_pair(pair, asking)
-        logprobs = model(torch.tensor([before + answer])).logits[0].log_softmax(-1)
-        expected = [logprobs[len(before) + i - 1, token].item() for i, token in enumerate(answer)]
-        assert scores[pair].logprobs == pytest.approx(expected, abs=1e-3)
+    assert_scored_as_by_itself(model, asking)
 
 
 @pytest.mark.parametrize("name", REFUSED)

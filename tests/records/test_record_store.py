@@ -228,3 +228,13 @@ def test_provenance_says_what_it_does_not_know(tmp_path, monkeypatch):
     assert found.packages["numpy"]
     assert found.created.endswith("+00:00")
     assert found.generation == {"greedy": True}
+
+
+def test_two_hosts_that_write_one_file_do_not_share_a_temporary_name(tmp_path, monkeypatch):
+    """Processes on two hosts may have one number: what one is writing must not become what the other renames."""
+    names = []
+    monkeypatch.setattr("os.replace", lambda source, target: names.append(source))
+    monkeypatch.setattr("os.getpid", lambda: 7)
+    for _ in range(2):
+        write_atomically(tmp_path / "record.json", b"{}")
+    assert len(set(names)) == 2
