@@ -94,10 +94,8 @@ def closing_text(tokenizer) -> str:
     Empty where it writes nothing but white space.
     """
     after, closing = _after_answers(tokenizer), closing_id(tokenizer)
-    if closing is None:
-        return after.rstrip()
-    token = tokenizer.added_tokens_decoder[closing].content
-    return after[: after.index(token) + len(token)]
+    token = "" if closing is None else tokenizer.convert_ids_to_tokens(closing)
+    return after[: after.index(token) + len(token)] if token and token in after else after.rstrip()
 
 
 def forget_template(tokenizer) -> None:
