@@ -10,6 +10,7 @@ import pytest
 
 from benchmark.core.inputs import Inputs
 from benchmark.execution.local import LocalExecutor
+from benchmark.execution.schedule import JobSchedule
 from benchmark.models.tracks import CONTROLLED
 from benchmark.pipeline.plan import Job
 from benchmark.pipeline.variant import Variant
@@ -79,3 +80,15 @@ def test_what_needs_a_failed_job_is_skipped():
     assert "last line" in found["raise"][1]
     assert found["x"][0] == found["y"][0] == "skipped"
     assert found["z"] == ("done", "ok")
+
+
+def test_a_schedule_starts_what_is_ready_and_names_what_never_will_start():
+    schedule = JobSchedule([job("c", ["a"]), job("a", kind="model"), job("b"), job("d", ["c"])])
+    first, second = schedule.next(), schedule.next()
+    assert (first.id, second.id, schedule.next()) == ("a", "b", None)
+    schedule.end(second, "a cell that failed is a record")
+    assert schedule.skip() == []
+    schedule.end(first, "out of memory")
+    assert [skipped.id for skipped in schedule.skip()] == ["c", "d"]
+    assert schedule.skip() == []
+    assert not schedule.unfinished

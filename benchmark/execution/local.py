@@ -14,19 +14,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from benchmark.execution.schedule import Event, JobSchedule
 from benchmark.pipeline.plan import Job
 
 PATIENCE = 15.0  # seconds that a worker has to end by itself
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to a job: `kind` is "start", "done" (message "ok" or an error), "lost" or "skipped"."""
-
-    kind: str
-    job: Job
-    message: str = ""
-    seconds: float = 0.0
 
 
 @dataclass
@@ -55,11 +46,6 @@ def _serve(connection: Connection, prepare: Callable[[], None], execute: Callabl
             connection.send(traceback.format_exception_only(error)[-1].strip())
 
 
-def _ready(waiting: Sequence[Job], done: set[str], known: set[str]) -> Job | None:
-    """The first job whose dependencies, as far as they are jobs of this run, are done."""
-    return next((job for job in waiting if (job.needs & known) <= done), None)
-
-
 class LocalExecutor:
     """Runs jobs on `workers` spawned processes, dependencies first.
 
@@ -76,20 +62,17 @@ class LocalExecutor:
         A job whose dependency failed is skipped. On an interrupt the workers are ended at once: what they were
         writing stays under temporary names.
         """
-        waiting, known = list(jobs), {job.id for job in jobs}
-        done: set[str] = set()
-        failed: set[str] = set()
+        schedule = JobSchedule(jobs)
         workers = [self._start() for _ in range(min(self.count, len(jobs)))]
         try:
-            while waiting or any(w.job for w in workers):
-                waiting = self._skip(waiting, failed, notify)
-                if waiting and not any(w.job for w in workers) and not _ready(waiting, done, known):
-                    raise RuntimeError(f"{len(waiting)} jobs wait for each other, first {waiting[0].label}")
-                self._assign(workers, waiting, done, known, notify)
+            while schedule.unfinished:
+                for job in schedule.skip():
+                    notify(Event("skipped", job, "what it needs failed"))
+                self._assign(workers, schedule, notify)
+                self._collect(workers, schedule, notify)
                 for index, worker in enumerate(workers):
                     if worker.job is None and worker.process.exitcode is not None:
                         workers[index] = self._start()
-                self._collect(workers, done, failed, notify)
             self._dismiss(workers)
         finally:
             for worker in workers:
@@ -116,31 +99,17 @@ class LocalExecutor:
             worker.process.join(PATIENCE)
 
     @staticmethod
-    def _skip(waiting: list[Job], failed: set[str], notify: Callable[[Event], None]) -> list[Job]:
-        kept = []
-        for job in waiting:
-            if job.needs & failed:
-                failed.add(job.id)
-                notify(Event("skipped", job, "what it needs failed"))
-            else:
-                kept.append(job)
-        return kept
-
-    @staticmethod
-    def _assign(
-        workers: list[_Worker], waiting: list[Job], done: set[str], known: set[str], notify: Callable[[Event], None]
-    ) -> None:
+    def _assign(workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]) -> None:
         for worker in (w for w in workers if w.job is None and w.process.exitcode is None):
-            ready = _ready(waiting, done, known)
-            if ready is None:
+            job = schedule.next()
+            if job is None:
                 return
-            waiting.remove(ready)
-            worker.job, worker.started = ready, time.monotonic()
-            notify(Event("start", ready))
-            worker.connection.send(ready)
+            worker.job, worker.started = job, time.monotonic()
+            notify(Event("start", job))
+            worker.connection.send(job)
 
     @staticmethod
-    def _collect(workers: list[_Worker], done: set[str], failed: set[str], notify: Callable[[Event], None]) -> None:
+    def _collect(workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]) -> None:
         """Waits for the next answer or death among the busy workers."""
         busy = {w.connection: w for w in workers if w.job} | {w.process.sentinel: w for w in workers if w.job}
         for ready in wait(list(busy), timeout=1.0):
@@ -154,5 +123,5 @@ class LocalExecutor:
                 worker.process.join()
                 kind, message = ("lost", f"the worker process died (exit code {worker.process.exitcode})")
             worker.job = None
-            (done if message == "ok" or job.kind == "cell" else failed).add(job.id)
+            schedule.end(job, message)
             notify(Event(kind, job, message, seconds))

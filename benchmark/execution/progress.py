@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 
 from benchmark.execution.estimates import Estimates, clock
-from benchmark.execution.local import Event
+from benchmark.execution.schedule import Event
 from benchmark.pipeline.plan import Job
 
 

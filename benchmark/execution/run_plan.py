@@ -10,8 +10,9 @@ from rich.console import Console
 
 from benchmark.core.inputs import Inputs
 from benchmark.execution.estimates import Estimates, clock
-from benchmark.execution.local import Event, LocalExecutor
+from benchmark.execution.local import LocalExecutor
 from benchmark.execution.progress import RunDisplay
+from benchmark.execution.schedule import Event
 from benchmark.models.placement import accelerators
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import Plan
