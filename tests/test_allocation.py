@@ -10,7 +10,7 @@ import pytest
 PROGRAM = """
 import resource, sys
 import torch
-from benchmark.allocation import keep_freed_memory
+from benchmark.runtime.memory import keep_freed_memory
 
 def generate():
     caches = [torch.zeros(16, 4096) for _ in range(20)]

@@ -32,7 +32,7 @@ from benchmark.runtime.memory import keep_freed_memory
 START_LIMIT = 600.0  # seconds
 STOP_LIMIT = 10.0
 GPU_MEMORY_SHARE = 0.4
-_CHILD = "import sys; from benchmark.evaluation.vllm_engine import serve; serve(*sys.argv[1:])"
+_CHILD = "import sys; from benchmark.inference.vllm_engine import serve; serve(*sys.argv[1:])"
 _NOT_SHAPE = frozenset({"_name_or_path", "_model_name_or_path", "dtype", "torch_dtype", "transformers_version"})
 
 Tokens = Sequence[int]

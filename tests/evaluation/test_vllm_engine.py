@@ -293,7 +293,7 @@ def test_an_engine_that_cannot_start_says_why(models, tmp_path):
 
 
 def test_the_engine_ends_with_a_parent_that_was_killed(models):
-    start = "import sys; from pathlib import Path; from benchmark.evaluation.vllm_engine import VllmEngine; "
+    start = "import sys; from pathlib import Path; from benchmark.inference.vllm_engine import VllmEngine; "
     start += f"VllmEngine(Path(sys.argv[1]), 'float32', {LONGEST})"
     parent = subprocess.Popen([sys.executable, "-c", start, str(models["first"][0])])
     children, until = [], time.monotonic() + 60
