@@ -63,7 +63,7 @@ def _closing(tokenizer: Any, name: str) -> int | None:
         encode_prompt(PROBES[0].prompt, tokenizer)
         return closing_id(tokenizer)
     except Exception as error:  # templates are programs: whatever they raise, they cannot be used
-        said = " ".join(str(error).split())
+        said = " ".join(str(error).split()) or type(error).__name__
         raise BadInput(f"model {name}: its chat template cannot write a question and its answer: {said}") from None
 
 
@@ -81,7 +81,7 @@ def check_scoring(model: Any, tokenizer: Any, name: str) -> None:
         found = _logprobs(answer_logits(model, batch), batch.targets)
         apart = (found - torch.cat([_plainly(model, tokenizer, pair) for pair in PROBES])).abs().max().item()
     except Exception as error:  # whatever an architecture raises, it is one that cannot be scored
-        said = (str(error).strip().splitlines() or [""])[0]
+        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise BadInput(f"model {name}: {model.config.model_type} models cannot be scored: {said}") from None
     if not apart <= TOLERANCE:
         raise BadInput(

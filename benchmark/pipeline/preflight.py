@@ -44,4 +44,6 @@ def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
     pairs = [Pair(document.prompt, document.answer) for document in data.documents]
     for rows in (data.retain_pool, data.forget_pool):
         pairs += [Pair(e.prompt, e.answer) for e in to_examples(rows)] if rows is not None else []
-    return needed | {f"to train on: {(p.prompt or p.answer)[:60]!r}": tokens_of(tokenizer, p) for p in pairs}
+    for number, pair in enumerate(pairs, 1):  # texts may begin alike
+        needed[f"to train on, {number}: {(pair.prompt or pair.answer)[:60]!r}"] = tokens_of(tokenizer, pair)
+    return needed

@@ -59,19 +59,13 @@ def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def end_ids(tokenizer) -> tuple[int, ...]:
-    """The tokens that end an answer: the one that the template writes after an assistant's message, and `eos`."""
-    closing = closing_id(tokenizer)
-    own = [closing, tokenizer.eos_token_id]
-    return tuple(dict.fromkeys(token for token in own if token is not None))
-
-
 def stop_ids(tokenizer, model) -> list[int]:
-    """The tokens that end generation: those that end an answer, and those of the model's generation configuration."""
+    """The tokens that end generation: what closes an answer, `eos`, and those of the generation configuration."""
     named = model.generation_config.eos_token_id
-    configured = [] if named is None else named if isinstance(named, list) else [named]
-    known = (token for token in configured if 0 <= token < len(tokenizer))
-    return list(dict.fromkeys([*end_ids(tokenizer), *known]))
+    configured = named if isinstance(named, list) else [named]
+    known = [token for token in configured if token is not None and 0 <= token < len(tokenizer)]
+    ends = (closing_id(tokenizer), tokenizer.eos_token_id, *known)
+    return list(dict.fromkeys(token for token in ends if token is not None))
 
 
 @lru_cache(maxsize=8)
