@@ -2,4 +2,6 @@
 
 
 class BadInput(Exception):
-    """What the user gave cannot be used: one line that names what was found and what would be right (exit code 2)."""
+    """What the user gave cannot be used: one line that names what was found and what would be
+    right (exit code 2).
+    """

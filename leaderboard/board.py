@@ -8,7 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.errors import BadInput
-from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
+from benchmark.records.frames import (
+    example_frames,
+    expected_seeds,
+    index_frame,
+    row_names,
+    split_current,
+)
 from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings, standings
@@ -18,7 +24,9 @@ REFERENCES = (TARGET, ORACLE)
 
 @dataclass(frozen=True)
 class Track:
-    """One track's records, successful and failed, with the row name and the example frame of each by id."""
+    """One track's records, successful and failed, with the row name and the example frame of
+    each by id.
+    """
 
     name: str
     records: list[Record]
@@ -48,13 +56,19 @@ class Track:
 
     def references(self, variant: str) -> list[Record]:
         """The target and then the oracles of a variant, as far as they succeeded."""
-        found = [r for r in self.records if r.variant == variant and r.method.name in REFERENCES and r.status == "ok"]
+        found = [
+            r
+            for r in self.records
+            if r.variant == variant and r.method.name in REFERENCES and r.status == "ok"
+        ]
         return sorted(found, key=lambda r: (r.method.name == ORACLE, r.seed))
 
 
 @dataclass(frozen=True)
 class Board:
-    """All tracks with the folder they were read from, and what was left out: development tracks, older records."""
+    """All tracks with the folder they were read from, and what was left out: development tracks,
+    older records.
+    """
 
     results: ResultStore
     tracks: list[Track]
@@ -63,15 +77,21 @@ class Board:
 
 
 def load_board(results: Path) -> Board:
-    """Reads and scores a results folder; BadInput if it has nothing to show or a record cannot be read."""
+    """Reads and scores a results folder; BadInput if it has nothing to show or a record cannot
+    be read.
+    """
     store = ResultStore(results)
     records = list(store.read_all())
     if not records:
-        raise BadInput(f"{results}: no records to show; `palimpsest run --out {results}` writes some")
+        raise BadInput(
+            f"{results}: no records to show; `palimpsest run --out {results}` writes some"
+        )
     development = sorted({r.track for r in records if r.track.endswith(DEVELOPMENT_SUFFIX)})
     scored = [r for r in records if r.track not in development]
     if not scored:
-        raise BadInput(f"{results}: only development tracks ({', '.join(development)}), which are never scored")
+        raise BadInput(
+            f"{results}: only development tracks ({', '.join(development)}), which are never scored"
+        )
     current, superseded = split_current(scored)
     names = sorted({r.track for r in current})
     tracks = [_track(store, name, [r for r in current if r.track == name]) for name in names]

@@ -1,4 +1,6 @@
-"""Builds the site: writes all pages into a new folder, and only then puts it in the former one's place."""
+"""Builds the site: writes all pages into a new folder, and only then puts it in the former one's
+place.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ STATIC = Path(__file__).parent / "static"
 def build_site(results: Path, out: Path) -> Path:
     """Renders the records below `results` into the folder `out` and returns its index page.
 
-    BadInput if there is nothing to show, if a record cannot be read, or if `out` holds anything but a former site;
-    whatever goes wrong, a former site stays as it was.
+    BadInput if there is nothing to show, if a record cannot be read, or if `out` holds anything but
+    a former site; whatever goes wrong, a former site stays as it was.
     """
     place = Path(out).resolve()
     _refuse_what_is_not_ours(place)
@@ -37,14 +39,18 @@ def _refuse_what_is_not_ours(place: Path) -> None:
     if place.exists() and not place.is_dir():
         raise BadInput(f"{place}: is a file; the site needs a folder")
     if place.is_dir() and any(place.iterdir()) and not (place / MARKER).is_file():
-        raise BadInput(f"{place}: is not empty and no former site (no {MARKER} in it); name another folder")
+        raise BadInput(
+            f"{place}: is not empty and no former site (no {MARKER} in it); name another folder"
+        )
 
 
 def write_site(board: Board, folder: Path) -> None:
     """Writes pages, scripts and styles."""
     shutil.copytree(STATIC, folder / "static")
     (folder / "static" / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
-    (folder / MARKER).write_text("Made by `palimpsest site`, which replaces this folder as a whole.\n")
+    (folder / MARKER).write_text(
+        "Made by `palimpsest site`, which replaces this folder as a whole.\n"
+    )
     for path, content in all_pages(board):
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-"""The card of a task as HTML: Markdown with tables, but without raw HTML, pictures, or links to files."""
+"""The card of a task as HTML: Markdown with tables, but without raw HTML, pictures, or links to
+files.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,16 @@ class Card:
 
     @property
     def summary(self) -> str:
-        """What the title says after the task's name and a colon, all of it where there is no colon."""
+        """What the title says after the task's name and a colon, all of it where there is no
+        colon.
+        """
         return self.plain_title.partition(": ")[2] or self.plain_title
 
 
 def card_of(task: str, folder: Path = TASKS) -> Card | None:
-    """The card of a task; None if it has none, as tasks from elsewhere, whatever their names look like."""
+    """The card of a task; None if it has none, as tasks from elsewhere, whatever their names
+    look like.
+    """
     path = folder / task / "card.md"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", task) or not path.is_file():
         return None
@@ -38,7 +44,9 @@ def card_of(task: str, folder: Path = TASKS) -> Card | None:
 
 
 def rendered(text: str, task: str) -> Card:
-    """The card as written in Markdown, without its comments; without a heading, its title is the task's name."""
+    """The card as written in Markdown, without its comments; without a heading, its title is the
+    task's name.
+    """
     tokens = MARKDOWN.parse(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL))
     for token in tokens:
         token.children = _without_loads(token.children) if token.children else token.children
@@ -50,11 +58,15 @@ def rendered(text: str, task: str) -> Card:
 
 
 def _html(tokens: Sequence[Token]) -> Markup:
-    return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))  # raw HTML is disabled above
+    return Markup(
+        MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
+    )  # raw HTML is disabled above
 
 
 def _without_loads(tokens: Sequence[Token]) -> list[Token]:
-    """Pictures as their descriptions; of links only those to the web: a file of the repository is no page here."""
+    """Pictures as their descriptions; of links only those to the web: a file of the repository
+    is no page here.
+    """
     kept, dropped = [], False
     for token in tokens:
         if token.type == "image":

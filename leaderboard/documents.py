@@ -1,4 +1,6 @@
-"""Writes the figures of README, docs/RESULTS.md and the tasks' cards from the published records: `make docs`."""
+"""Writes the figures of README, docs/RESULTS.md and the tasks' cards from the published records:
+`make docs`.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +42,15 @@ def readme_figures(board: Board) -> str:
 
 
 def result_figures(board: Board) -> str:
-    """The ranking of each track, and what its methods leave of each variant's knowledge, as Markdown."""
+    """The ranking of each track, and what its methods leave of each variant's knowledge, as
+    Markdown.
+    """
     parts = []
     for track in board.tracks:
         parts += [
             f"## `{track.name}`\n",
-            f"`palimpsest run --suite {SUITES.get(track.name, 'hub')} --out results` prints this ranking.\n",
+            f"`palimpsest run --suite {SUITES.get(track.name, 'hub')} --out results` prints "
+            "this ranking.\n",
             *_ranking(track),
             "",
             *_proxies(track),
@@ -83,12 +88,26 @@ def _proxies(track: Track) -> Iterator[str]:
 
 
 def _residuals(track: Track, metric: str) -> Iterator[str]:
-    """A row per model, a column per variant on which the metric says something; nothing if there is none."""
+    """A row per model, a column per variant on which the metric says something; nothing if there
+    is none.
+    """
     strata = track.standings.strata
-    rows = strata[(strata["metric"] == metric) & (strata["stratum"] == "all")] if len(strata) else strata
+    rows = (
+        strata[(strata["metric"] == metric) & (strata["stratum"] == "all")]
+        if len(strata)
+        else strata
+    )
     left_out = track.standings.uninformative
-    silent = set(left_out.loc[left_out["metric"] == metric, ["task", "variant"]].itertuples(index=False, name=None))
-    rows = rows[[(row.task, row.variant) not in silent for row in rows.itertuples()]] if len(rows) else rows
+    silent = set(
+        left_out.loc[left_out["metric"] == metric, ["task", "variant"]].itertuples(
+            index=False, name=None
+        )
+    )
+    rows = (
+        rows[[(row.task, row.variant) not in silent for row in rows.itertuples()]]
+        if len(rows)
+        else rows
+    )
     if rows.empty:
         return
     # From what the target knows least to what it knows best.
@@ -112,7 +131,9 @@ def card_figures(board: Board, task: str) -> str:
     for track in board.tracks:
         tables = findings(track.standings, task, COMPARED[task])
         parts += (
-            [f"On `{track.name}` (`palimpsest report {task}` prints this and the other methods):\n"] if tables else []
+            [f"On `{track.name}` (`palimpsest report {task}` prints this and the other methods):\n"]
+            if tables
+            else []
         )
         for title, table in tables.items():
             parts += [f"*{title}*\n", *_markdown(table), ""]
@@ -120,8 +141,12 @@ def card_figures(board: Board, task: str) -> str:
 
 
 def _markdown(table: pd.DataFrame) -> Iterator[str]:
-    """Rows of a printed table; a column but the methods' that says the same in every row is left out."""
-    kept = table[[name for name in table if name == "method" or table[name].nunique() > 1 or len(table) == 1]]
+    """Rows of a printed table; a column but the methods' that says the same in every row is left
+    out.
+    """
+    kept = table[
+        [name for name in table if name == "method" or table[name].nunique() > 1 or len(table) == 1]
+    ]
     yield _line([name if name != "method" else "" for name in kept])
     yield f"|{'---|' * kept.shape[1]}"
     for row in kept.itertuples(index=False):
@@ -141,9 +166,14 @@ def with_figures(text: str, figures: str) -> str:
 
 def documents(board: Board) -> dict[Path, str]:
     """README, results and cards as the records want them."""
-    figures = {ROOT / "README.md": readme_figures(board), ROOT / "docs/RESULTS.md": result_figures(board)}
+    figures = {
+        ROOT / "README.md": readme_figures(board),
+        ROOT / "docs/RESULTS.md": result_figures(board),
+    }
     figures |= {TASKS / task / "card.md": card_figures(board, task) for task in COMPARED}
-    return {path: with_figures(path.read_text(encoding="utf-8"), own) for path, own in figures.items()}
+    return {
+        path: with_figures(path.read_text(encoding="utf-8"), own) for path, own in figures.items()
+    }
 
 
 def main() -> None:

@@ -1,4 +1,6 @@
-"""What models answered, packed for the record pages: a variant's prompts once, then each run's answers."""
+"""What models answered, packed for the record pages: a variant's prompts once, then each run's
+answers.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +18,31 @@ GRAM = 3  # words in a row that are looked for in the true continuation of a tex
 ENOUGH = 0.5  # share of them at which a continuation counts as right
 WHOLE = "the whole text"
 
-# Text (None where nothing was generated), a number (the probability of the expected answer; of a continuation the
-# share of its three words in a row that are right), and whether it counts as right.
+# Text (None where nothing was generated), a number (the probability of the expected answer; of a
+# continuation the share of its three words in a row that are right), and whether it counts as
+# right.
 Answer = tuple[str | None, float | None, int]
 Answers = list[Answer] | None  # to each of an example's prompts; None if the example was not asked
 Key = tuple[str, str]
 
 
 def shown(samples: Sequence[Sample]) -> dict[Key, Sample]:
-    """The samples that are shown, by split and example: the model's own, without those of the membership holdout."""
-    return {(s.split, s.example): s for s in samples if s.stage == MODEL_STAGE and s.split != MEMBERSHIP_HOLDOUT}
+    """The samples that are shown, by split and example: the model's own, without those of the
+    membership holdout.
+    """
+    return {
+        (s.split, s.example): s
+        for s in samples
+        if s.stage == MODEL_STAGE and s.split != MEMBERSHIP_HOLDOUT
+    }
 
 
 def variant_examples(samples: Sequence[Sample]) -> list[dict]:
-    """Each example of a variant: split, id, kind, strata, prompts, and what is expected: once, or for each prompt.
+    """Each example of a variant: split, id, kind, strata, prompts, and what is expected: once, or
+    for each prompt.
 
-    Of a question the prompt as trained comes first, then the held-out ones. The prompts of a text are its beginnings.
+    Of a question the prompt as trained comes first, then the held-out ones. The prompts of a text
+    are its beginnings.
     """
     return [
         {
@@ -39,7 +50,11 @@ def variant_examples(samples: Sequence[Sample]) -> list[dict]:
             "id": s.example,
             "kind": s.kind,
             "strata": ", ".join(f"{name} {value}" for name, value in sorted(s.strata.items())),
-            **(_text(s) if s.kind == "text" else {"expected": [s.answer], "prompts": [s.prompt, *s.paraphrases]}),
+            **(
+                _text(s)
+                if s.kind == "text"
+                else {"expected": [s.answer], "prompts": [s.prompt, *s.paraphrases]}
+            ),
         }
         for s in shown(samples).values()
     ]
@@ -80,7 +95,11 @@ def _answered(sample: Sample) -> list[Answer]:
     texts = (sample.generation, *sample.paraphrase_generations)
     logprobs = (sample.logprobs, *sample.paraphrase_logprobs)
     return [
-        (_cut(text), _rounded(probabilities), int(contains_answer(text, sample.answer, sample.aliases)))
+        (
+            _cut(text),
+            _rounded(probabilities),
+            int(contains_answer(text, sample.answer, sample.aliases)),
+        )
         for text, probabilities in zip(texts, logprobs, strict=False)
     ]
 

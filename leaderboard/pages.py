@@ -12,14 +12,24 @@ from benchmark.statistics import FLOOR
 from leaderboard.board import Board, Track
 from leaderboard.examples import answers, variant_examples
 from leaderboard.plots import Colours, Figure, colours_of, scatter
-from leaderboard.render import Page, Renderer, compact_json, examples_file, method_page, record_page, slug
+from leaderboard.render import (
+    Page,
+    Renderer,
+    compact_json,
+    examples_file,
+    method_page,
+    record_page,
+    slug,
+)
 from leaderboard.tables import Row, RunScores, left_out, on_the_way, overall_rows, variant_rows
 from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
 
 
 @dataclass(frozen=True)
 class View:
-    """One table of the index with its scatter plot: of a whole track (`variant` is empty) or of one of its variants."""
+    """One table of the index with its scatter plot: of a whole track (`variant` is empty) or of
+    one of its variants.
+    """
 
     id: str
     variant: str
@@ -38,9 +48,13 @@ class Shown:
 
     @property
     def failures(self) -> dict[tuple[str, str], list[Record]]:
-        """Failed runs by row name and error message, most often the same for all seeds and variants."""
+        """Failed runs by row name and error message, most often the same for all seeds and
+        variants.
+        """
         found: dict[tuple[str, str], list[Record]] = {}
-        for record in sorted(self.track.records, key=lambda r: (self.track.row_names[r.id], r.variant, r.seed)):
+        for record in sorted(
+            self.track.records, key=lambda r: (self.track.row_names[r.id], r.variant, r.seed)
+        ):
             if record.status == "error":
                 message = record.error.message if record.error else "no reason was recorded"
                 found.setdefault((self.track.row_names[record.id], message), []).append(record)
@@ -56,7 +70,9 @@ def all_pages(board: Board) -> Iterator[Page]:
     tracks = [Shown(t, _views(t, overall[t.name], colours)) for t in board.tracks]
     yield renderer.page("index.html", "index.html", tracks=tracks, tasks=tasks)
     yield renderer.page("about.html", "about.html", metrics=METRICS.values(), floor=FLOOR)
-    yield renderer.page("left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks})
+    yield renderer.page(
+        "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
+    )
     yield from task_pages(tasks, renderer)
     for shown in tracks:
         yield from _method_pages(shown, tasks, renderer)
@@ -71,27 +87,43 @@ def _views(track: Track, overall: list[Row], colours: Colours) -> list[View]:
         rows = variant_rows(track, variant)
         name = f"{views[0].id}-{slug(variant)}"
         task = next(record.task.name for record in track.records if record.variant == variant)
-        views.append(View(name, variant, rows, scatter(rows, colours), track.references(variant), task))
+        views.append(
+            View(name, variant, rows, scatter(rows, colours), track.references(variant), task)
+        )
     return views
 
 
 def _method_pages(shown: Shown, tasks: Sequence[TaskShown], renderer: Renderer) -> Iterator[Page]:
     whole, *views = shown.views
-    by_task = {task.name: own.rows for task in tasks for own in task.tracks if own.track is shown.track}
+    by_task = {
+        task.name: own.rows for task in tasks for own in task.tracks if own.track is shown.track
+    }
     for row in whole.rows:
-        by_variant = {view.variant: own for view in views for own in view.rows if own.name == row.name}
-        in_tasks = {task: own for task, rows in by_task.items() for own in rows if own.name == row.name}
+        by_variant = {
+            view.variant: own for view in views for own in view.rows if own.name == row.name
+        }
+        in_tasks = {
+            task: own for task, rows in by_task.items() for own in rows if own.name == row.name
+        }
         path = method_page(shown.track.name, row.name)
-        yield renderer.page(path, "method.html", track=shown.track, row=row, by_variant=by_variant, by_task=in_tasks)
+        yield renderer.page(
+            path, "method.html", track=shown.track, row=row, by_variant=by_variant, by_task=in_tasks
+        )
 
 
-def _record_pages(board: Board, track: Track, variant: str, scores: RunScores, renderer: Renderer) -> Iterator[Page]:
-    """The pages of one variant's records, and the file of prompts and reference answers that they share."""
+def _record_pages(
+    board: Board, track: Track, variant: str, scores: RunScores, renderer: Renderer
+) -> Iterator[Page]:
+    """The pages of one variant's records, and the file of prompts and reference answers that
+    they share.
+    """
     references = track.references(variant)
     records = [record for record in track.records if record.variant == variant]
     successful = [record for record in (*references, *records) if record.status == "ok"]
     examples = variant_examples(board.results.samples_of(successful[0])) if successful else []
-    compared = {record.method.name: record for record in reversed(references)}  # the target and the first oracle
+    compared = {
+        record.method.name: record for record in reversed(references)
+    }  # the target and the first oracle
     script = examples_file(track.name, variant)
     yield script, _examples_script(board, list(compared.values()), examples)
     kinds = sorted({example["kind"] for example in examples})

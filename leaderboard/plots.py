@@ -1,4 +1,6 @@
-"""What all figures for plotly's script share, and the one of the rankings: forgetting against utility."""
+"""What all figures for plotly's script share, and the one of the rankings: forgetting against
+utility.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ PALETTE = (
 GREY = "#8b929c"
 ANCHOR_SYMBOLS = ("diamond", "square", "x", "cross", "triangle-up", "triangle-down", "star")
 REFERENCE_DASHES = {"target": "dash", "oracle": "dot"}
-DIGITS = 5  # significant digits that figures carry: more than can be seen, and half the size of a page
+DIGITS = (
+    5  # significant digits that figures carry: more than can be seen, and half the size of a page
+)
 
 Colours = dict[str, str]
 Figure = dict[str, Any]
@@ -27,7 +31,9 @@ Figure = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure; `label` says which part of its group's data it shows, and is empty where it shows all."""
+    """A figure; `label` says which part of its group's data it shows, and is empty where it
+    shows all.
+    """
 
     figure: Figure
     label: str = ""
@@ -51,19 +57,27 @@ def colours_of(rows: Sequence[Row]) -> Colours:
 
 
 def drawn(names: Sequence[str] | pd.Series, colours: Colours) -> list[str]:
-    """The methods among these names that plots show: neither anchors nor references, which are drawn apart."""
+    """The methods among these names that plots show: neither anchors nor references, which are
+    drawn apart.
+    """
     return sorted({name for name in names if colours.get(name, GREY) != GREY})
 
 
 def scatter(rows: Sequence[Row], colours: Colours) -> Figure:
-    """Forgetting against utility with intervals both ways, a point per row; anchors are hollow and grey.
+    """Forgetting against utility with intervals both ways, a point per row; anchors are hollow and
+    grey.
 
-    A mean over a part of the variants cannot be compared with the others, so partial rows are left out.
+    A mean over a part of the variants cannot be compared with the others, so partial rows are left
+    out.
     """
-    known = [row for row in rows if row.quantity("forgetting").known and row.quantity("utility").known]
+    known = [
+        row for row in rows if row.quantity("forgetting").known and row.quantity("utility").known
+    ]
     known = [row for row in known if row.state != "partial"]
     anchors = sorted(row.name for row in known if row.anchor)
-    symbols = {name: ANCHOR_SYMBOLS[i % len(ANCHOR_SYMBOLS)] + "-open" for i, name in enumerate(anchors)}
+    symbols = {
+        name: ANCHOR_SYMBOLS[i % len(ANCHOR_SYMBOLS)] + "-open" for i, name in enumerate(anchors)
+    }
     points = sorted(known, key=lambda row: row.anchor)
     traces = [_point(row, colours[row.name], symbols.get(row.name, "circle")) for row in points]
     return figure(traces, share_axis("forgetting"), share_axis("utility"))
@@ -76,7 +90,12 @@ def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
         y=[y.value],
         name=row.name,
         mode="markers",
-        marker={"color": colour, "symbol": symbol, "size": 11, "line": {"color": colour, "width": 1.5}},
+        marker={
+            "color": colour,
+            "symbol": symbol,
+            "size": 11,
+            "line": {"color": colour, "width": 1.5},
+        },
         error_x=error_bar([x], colour),
         error_y=error_bar([y], colour),
         hovertemplate=f"{spoken('forgetting', x)}<br>{spoken('utility', y)}",
@@ -85,7 +104,9 @@ def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
 
 def quantities_of(rows: pd.DataFrame) -> list[Quantity]:
     """Value and interval of each row of a frame of the standings."""
-    return [Quantity(*map(float, row)) for row in rows[["value", "low", "high"]].itertuples(index=False)]
+    return [
+        Quantity(*map(float, row)) for row in rows[["value", "low", "high"]].itertuples(index=False)
+    ]
 
 
 def titled(metric: str) -> str:
@@ -103,15 +124,26 @@ def spoken(name: str, quantity: Quantity) -> str:
     return f"{name} {quantity.value:.3f}{interval}"
 
 
-def line(x: Sequence[float], quantities: Sequence[Quantity], name: str, colour: str, **changes: Any) -> go.Scatter:
+def line(
+    x: Sequence[float], quantities: Sequence[Quantity], name: str, colour: str, **changes: Any
+) -> go.Scatter:
     """A method's values, joined in the order given; hovering tells `text`."""
     style = {"color": colour, "width": 2, "dash": REFERENCE_DASHES.get(name, "solid")}
-    looks = {"mode": "lines+markers", "marker": {"size": 6}, "line": style, "hovertemplate": "%{text}"}
-    return go.Scatter(x=list(x), y=[q.value for q in quantities], name=name, legendgroup=name, **(looks | changes))
+    looks = {
+        "mode": "lines+markers",
+        "marker": {"size": 6},
+        "line": style,
+        "hovertemplate": "%{text}",
+    }
+    return go.Scatter(
+        x=list(x), y=[q.value for q in quantities], name=name, legendgroup=name, **(looks | changes)
+    )
 
 
 def band(x: Sequence[float], quantities: Sequence[Quantity], name: str, colour: str) -> go.Scatter:
-    """The intervals of a line as a band behind it, which goes when the line is clicked away in the legend."""
+    """The intervals of a line as a band behind it, which goes when the line is clicked away in
+    the legend.
+    """
     known = [(place, q) for place, q in zip(x, quantities, strict=True) if q.has_interval]
     there, back = [(p, q.high) for p, q in known], [(p, q.low) for p, q in reversed(known)]
     return go.Scatter(
@@ -155,11 +187,19 @@ def axis(title: str) -> dict[str, Any]:
     return {"title": {"text": title, "standoff": 10}, "automargin": True, "zeroline": False}
 
 
-def figure(traces: Sequence[go.Scatter | go.Box], xaxis: dict[str, Any], yaxis: dict[str, Any]) -> Figure:
+def figure(
+    traces: Sequence[go.Scatter | go.Box], xaxis: dict[str, Any], yaxis: dict[str, Any]
+) -> Figure:
     """Colours of text and grid are set where the page's theme is known: in plots.js."""
     made = go.Figure(
         list(traces),
-        {"template": "none", "hovermode": "closest", "dragmode": False, "xaxis": xaxis, "yaxis": yaxis},
+        {
+            "template": "none",
+            "hovermode": "closest",
+            "dragmode": False,
+            "xaxis": xaxis,
+            "yaxis": yaxis,
+        },
     )
     made.update_layout(
         margin={"l": 10, "r": 12, "t": 12, "b": 10},
@@ -169,7 +209,9 @@ def figure(traces: Sequence[go.Scatter | go.Box], xaxis: dict[str, Any], yaxis: 
 
 
 def plain(value: Any) -> Any:
-    """A figure as JSON can hold it: numbers rounded, and nothing where a number is missing or has no end."""
+    """A figure as JSON can hold it: numbers rounded, and nothing where a number is missing or
+    has no end.
+    """
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,6 @@
-"""How templates are filled: addresses of pages, printed numbers, and JSON that is safe inside a page."""
+"""How templates are filled: addresses of pages, printed numbers, and JSON that is safe inside a
+page.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,16 @@ Page = tuple[str, str]  # path below the site's folder, content
 
 
 def slug(text: str) -> str:
-    """A file name for any text, `frequency--low` for `frequency/low`; a hash keeps apart what is not plain."""
+    """A file name for any text, `frequency--low` for `frequency/low`; a hash keeps apart what is
+    not plain.
+    """
     written = text.replace("/", "--")
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", written).strip("-")
-    return plain if plain and plain == written else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    return (
+        plain
+        if plain and plain == written
+        else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    )
 
 
 def record_page(record: Record) -> str:
@@ -60,7 +68,9 @@ def breakable(name: str) -> Markup:
 
 
 def compact_json(value: Any) -> Any:
-    """JSON without `<`, `>` and `&`, so that no text can end its script element; NaN, which browsers refuse, raises."""
+    """JSON without `<`, `>` and `&`, so that no text can end its script element; NaN, which
+    browsers refuse, raises.
+    """
     return htmlsafe_json_dumps(value, dumps=json.dumps, separators=(",", ":"), allow_nan=False)
 
 
@@ -75,7 +85,11 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        filters: dict[str, Callable[..., Any]] = {"number": number, "json": compact_json, "breakable": breakable}
+        filters: dict[str, Callable[..., Any]] = {
+            "number": number,
+            "json": compact_json,
+            "breakable": breakable,
+        }
         self._environment.filters |= filters
         self._environment.globals |= {
             "board": board,

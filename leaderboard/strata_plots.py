@@ -37,27 +37,42 @@ from leaderboard.plots import (
 )
 from leaderboard.trajectory_plots import metric_axis, reference_value
 
-# What is left of questions, and of texts; where it takes a plot for each variant only the first of each.
-LEFT = ("paraphrased_probability", "exact_answer", "memorization_accuracy", "extraction_likelihood_3")
+# What is left of questions, and of texts; where it takes a plot for each variant only the first of
+# each.
+LEFT = (
+    "paraphrased_probability",
+    "exact_answer",
+    "memorization_accuracy",
+    "extraction_likelihood_3",
+)
 LEFT_FIRST = ("paraphrased_probability", "memorization_accuracy")
-ACCURACY, SAME_OF_HOLDOUT = "memorization_accuracy", "outliers"  # `outliers` counts by the accuracy of each text
+ACCURACY, SAME_OF_HOLDOUT = (
+    "memorization_accuracy",
+    "outliers",
+)  # `outliers` counts by the accuracy of each text
 ORDERED_WORDS = ("low", "mid", "high")
 NEVER_SEEN = "never-seen texts"
 SPREAD = 0.6  # of the distance between neighbouring strata: how wide their methods are set apart
 
 
 def stratum_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
-    """What is left by each sort of strata: first, as lines, those with numbers for values, then, as dots, words."""
+    """What is left by each sort of strata: first, as lines, those with numbers for values, then,
+    as dots, words.
+    """
     strata = standings.strata
     if strata.empty:
         return []
-    rows = strata[(strata["task"] == task) & strata["metric"].isin(LEFT) & (strata["stratum"] != ALL)]
+    rows = strata[
+        (strata["task"] == task) & strata["metric"].isin(LEFT) & (strata["stratum"] != ALL)
+    ]
     if rows.empty:
         return []
     parts = rows["stratum"].str.partition("=")
     rows = rows.assign(name=parts[0], level=parts[2])
     groups = [
-        g for name, own in rows.groupby("name", sort=True) for g in _stratum_groups(own, task, str(name), colours)
+        g
+        for name, own in rows.groupby("name", sort=True)
+        for g in _stratum_groups(own, task, str(name), colours)
     ]
     return sorted(groups, key=lambda group: group.compact)
 
@@ -70,7 +85,10 @@ def _stratum_groups(rows: pd.DataFrame, task: str, name: str, colours: Colours) 
         if len(parts) > 1 and not numeric and metric not in LEFT_FIRST:
             continue
         plots = [
-            Plot((_by_number if numeric else _by_word)(part, name, metric_axis(metric), colours), label)
+            Plot(
+                (_by_number if numeric else _by_word)(part, name, metric_axis(metric), colours),
+                label,
+            )
             for label, part in parts.items()
             if part["level"].nunique() > 1 and drawn(part["method"], colours)
         ]
@@ -87,7 +105,9 @@ def is_numeric(levels: Sequence[str]) -> bool:
 
 
 def _apart(rows: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
-    """The rows of each variant by its name, or all of them where no level occurs in two variants."""
+    """The rows of each variant by its name, or all of them where no level occurs in two
+    variants.
+    """
     by_variant = {str(variant): own for variant, own in rows.groupby("variant", sort=True)}
     if sum(own["level"].nunique() for own in by_variant.values()) == rows["level"].nunique():
         return {"": rows}
@@ -95,7 +115,9 @@ def _apart(rows: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
 
 
 def is_geometric(values: Sequence[float]) -> bool:
-    """Whether the values, in order, stand more evenly on a logarithmic axis than on a linear one."""
+    """Whether the values, in order, stand more evenly on a logarithmic axis than on a linear
+    one.
+    """
     if len(values) < 3 or values[0] <= 0:
         return False
     uneven = [np.std(gaps) / np.mean(gaps) for gaps in (np.diff(values), np.diff(np.log(values)))]
@@ -109,14 +131,18 @@ def _by_number(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: C
     scale = np.log10 if log else np.asarray
     span = float(scale(places[-1]) - scale(places[0]))
     methods = drawn(rows["method"], colours)
-    step = min(0.012 * span, SPREAD * span / (len(places) - 1) / max(1, len(methods)))  # a little to each side
+    step = min(
+        0.012 * span, SPREAD * span / (len(places) - 1) / max(1, len(methods))
+    )  # a little to each side
     traces = []
     for method, shift in _shifts(rows, methods, step).items():
         own = rows[rows["method"] == method]
         at = [10 ** (math.log10(place) + shift) if log else place + shift for place in own["place"]]
         quantities, colour = quantities_of(own), colours.get(method, GREY)
         text = _stratum_texts(own, method, name)
-        traces.append(line(at, quantities, method, colour, text=text, error_y=error_bar(quantities, colour)))
+        traces.append(
+            line(at, quantities, method, colour, text=text, error_y=error_bar(quantities, colour))
+        )
     ends = [float(scale(places[0])) - 0.06 * span, float(scale(places[-1])) + 0.06 * span]
     marks = {"tickvals": places, "ticktext": [f"{place:g}" for place in places], "range": ends}
     ticks = axis(name) | marks | ({"type": "log"} if log else {})
@@ -124,9 +150,13 @@ def _by_number(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: C
 
 
 def _shifts(rows: pd.DataFrame, methods: Sequence[str], step: float) -> dict[str, float]:
-    """How far each line is moved sideways, so that error bars do not cover each other: references not at all."""
+    """How far each line is moved sideways, so that error bars do not cover each other:
+    references not at all.
+    """
     references = {name: 0.0 for name in REFERENCES if name in set(rows["method"])}
-    return references | {name: step * (i - (len(methods) - 1) / 2) for i, name in enumerate(methods)}
+    return references | {
+        name: step * (i - (len(methods) - 1) / 2) for i, name in enumerate(methods)
+    }
 
 
 def _stratum_texts(rows: pd.DataFrame, method: str, name: str) -> list[str]:
@@ -136,7 +166,9 @@ def _stratum_texts(rows: pd.DataFrame, method: str, name: str) -> list[str]:
 
 def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: Colours) -> Figure:
     """Dots side by side within each word, across the lines of target and oracles."""
-    words = sorted(set(rows["level"]), key=lambda w: (ORDERED_WORDS.index(w) if w in ORDERED_WORDS else -1, w))
+    words = sorted(
+        set(rows["level"]), key=lambda w: (ORDERED_WORDS.index(w) if w in ORDERED_WORDS else -1, w)
+    )
     rows = rows.assign(place=rows["level"].map(words.index)).sort_values("place")
     methods = drawn(rows["method"], colours)
     shifts = _shifts(rows, methods, SPREAD / max(1, len(methods)))
@@ -145,12 +177,22 @@ def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: Col
         own = rows[rows["method"] == method]
         quantities, texts = quantities_of(own), _stratum_texts(own, method, name)
         if method in REFERENCES:
-            traces.append(_segments(own["place"].tolist(), [q.value for q in quantities], texts, method))
+            traces.append(
+                _segments(own["place"].tolist(), [q.value for q in quantities], texts, method)
+            )
             continue
         at, colour = [place + shift for place in own["place"]], colours[method]
-        looks = {"mode": "markers", "marker": {"size": 8, "color": colour}, "error_y": error_bar(quantities, colour)}
+        looks = {
+            "mode": "markers",
+            "marker": {"size": 8, "color": colour},
+            "error_y": error_bar(quantities, colour),
+        }
         traces.append(line(at, quantities, method, colour, text=texts, **looks))
-    ticks = axis(name) | {"tickvals": list(range(len(words))), "ticktext": words, "range": [-0.5, len(words) - 0.5]}
+    ticks = axis(name) | {
+        "tickvals": list(range(len(words))),
+        "ticktext": words,
+        "range": [-0.5, len(words) - 0.5],
+    }
     return figure(traces, ticks | {"showgrid": False}, values)
 
 
@@ -160,13 +202,22 @@ def misalignment_plots(standings: Standings, task: str, colours: Colours) -> lis
     rows = rows[(rows["task"] == task) & (rows["stratum"] == ALL) & (rows["quantity"] == "gap")]
     if not drawn(rows["method"], colours):
         return []
-    rows = rows.assign(level=[shown_variant(task, str(v)) if v == ALL else v for v in rows["variant"]])
-    plot = _by_word(rows, "variant", axis("generation less probability") | {"zeroline": True}, colours)
-    told = "Above 0 the model still says what its probabilities say is forgotten; below 0 it is the other way round."
+    rows = rows.assign(
+        level=[shown_variant(task, str(v)) if v == ALL else v for v in rows["variant"]]
+    )
+    plot = _by_word(
+        rows, "variant", axis("generation less probability") | {"zeroline": True}, colours
+    )
+    told = (
+        "Above 0 the model still says what its probabilities say is forgotten; below 0 it is "
+        "the other way round."
+    )
     return [PlotGroup("What is said beyond what is likely", told, [Plot(plot, "")])]
 
 
-def _segments(places: Sequence[float], values: Sequence[float], texts: Sequence[str], name: str) -> go.Scatter:
+def _segments(
+    places: Sequence[float], values: Sequence[float], texts: Sequence[str], name: str
+) -> go.Scatter:
     """A reference's value in each of several places, as lines that do not join."""
     x, y, text = [], [], []
     for place, value, own in zip(places, values, texts, strict=True):
@@ -174,11 +225,15 @@ def _segments(places: Sequence[float], values: Sequence[float], texts: Sequence[
         y += [value, value, None]
         text += [own, own, ""]
     style = {"color": GREY, "width": 2, "dash": REFERENCE_DASHES[name]}
-    return go.Scatter(x=x, y=y, text=text, name=name, mode="lines", line=style, hovertemplate="%{text}")
+    return go.Scatter(
+        x=x, y=y, text=text, name=name, mode="lines", line=style, hovertemplate="%{text}"
+    )
 
 
 def text_plots(track: Track, task: str, order: Sequence[str], colours: Colours) -> list[PlotGroup]:
-    """The accuracy of every single text under each model, and outliers; empty where nothing is forgotten but facts."""
+    """The accuracy of every single text under each model, and outliers; empty where nothing is
+    forgotten but facts.
+    """
     variants = sorted({r.task.variant or ALL for r in track.records_of(task)})
     boxes, counts = [], []
     for variant in variants:
@@ -191,24 +246,42 @@ def text_plots(track: Track, task: str, order: Sequence[str], colours: Colours) 
     groups = [
         PlotGroup(
             "Each forgotten text",
-            "Memorisation accuracy of every single text (a dot), all seeds together, with median and quartiles. After "
-            "unlearning, the dots should lie as they do under the oracles: those far to the right are still known, and "
-            "a heap to the left of the never-seen texts (here as the target completes them) shows that something was "
+            "Memorisation accuracy of every single text (a dot), all seeds together, with "
+            "median and quartiles. After "
+            "unlearning, the dots should lie as they do under the oracles: those far to the "
+            "right are still known, and "
+            "a heap to the left of the never-seen texts (here as the target completes them) "
+            "shows that something was "
             "forgotten.",
             boxes,
         ),
-        PlotGroup("Outliers", f"{sentence('outliers')}. Better is close to the oracles' dotted line.", counts),
+        PlotGroup(
+            "Outliers",
+            f"{sentence('outliers')}. Better is close to the oracles' dotted line.",
+            counts,
+        ),
     ]
     return [group for group in groups if group.plots]
 
 
-def accuracies(track: Track, task: str, variant: str, order: Sequence[str]) -> dict[str, list[float]]:
-    """Memorisation accuracy of each forgotten text by row: never-seen texts, oracles, target, methods in this order."""
-    records = [r for r in track.records_of(task) if (r.task.variant or ALL) == variant and r.id in track.frames]
+def accuracies(
+    track: Track, task: str, variant: str, order: Sequence[str]
+) -> dict[str, list[float]]:
+    """Memorisation accuracy of each forgotten text by row: never-seen texts, oracles, target,
+    methods in this order.
+    """
+    records = [
+        r
+        for r in track.records_of(task)
+        if (r.task.variant or ALL) == variant and r.id in track.frames
+    ]
     by_row: dict[str, list[Record]] = {}
     for record in records:
         by_row.setdefault(track.row_names[record.id], []).append(record)
-    found = {name: _texts(track, by_row.get(name, []), "forget", ACCURACY) for name in (ORACLE, TARGET, *order)}
+    found = {
+        name: _texts(track, by_row.get(name, []), "forget", ACCURACY)
+        for name in (ORACLE, TARGET, *order)
+    }
     never = _texts(track, by_row.get(TARGET, []), MEMBERSHIP_HOLDOUT, SAME_OF_HOLDOUT)
     if not any(found.values()):
         return {}
@@ -218,7 +291,9 @@ def accuracies(track: Track, task: str, variant: str, order: Sequence[str]) -> d
 def _texts(track: Track, records: Sequence[Record], split: str, column: str) -> list[float]:
     values: list[float] = []
     for frame in (track.frames[record.id] for record in records):
-        rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == split) & (frame["kind"] == "text")]
+        rows = frame[
+            (frame["stage"] == MODEL_STAGE) & (frame["split"] == split) & (frame["kind"] == "text")
+        ]
         values += rows[column].dropna().astype(float).round(3).tolist()
     return values
 
@@ -246,7 +321,9 @@ def _boxes(found: Mapping[str, Sequence[float]], colours: Colours) -> Figure:
     return figure(traces, share_axis("memorisation accuracy"), rows)
 
 
-def _outliers(standings: Standings, task: str, variant: str, names: Sequence[str], colours: Colours) -> Figure | None:
+def _outliers(
+    standings: Standings, task: str, variant: str, names: Sequence[str], colours: Colours
+) -> Figure | None:
     """A dot per method, in the order of the boxes; None if outliers were not counted."""
     strata = standings.strata
     if strata.empty:
@@ -270,5 +347,9 @@ def _outliers(standings: Standings, task: str, variant: str, names: Sequence[str
         traces.append(go.Scatter(x=[own.value], y=[i], name=name, mode="markers", marker=marker, showlegend=False,
                                  error_x=error_bar([own], colours[name]),
                                  hovertemplate=f"{name}: {spoken('outliers', own)}"))  # fmt: skip
-    ticks = {"tickvals": list(range(len(methods))), "ticktext": methods, "range": [len(methods) - 0.5, -0.5]}
+    ticks = {
+        "tickvals": list(range(len(methods))),
+        "ticktext": methods,
+        "range": [len(methods) - 0.5, -0.5],
+    }
     return figure(traces, axis("outliers (texts)") | {"rangemode": "tozero"}, axis("") | ticks)

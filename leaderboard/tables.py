@@ -41,9 +41,11 @@ UNKNOWN = Quantity(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a ranked table: a method on a track, a task or a variant; no `quantities`: nothing is scored.
+    """One line of a ranked table: a method on a track, a task or a variant; no `quantities`:
+    nothing is scored.
 
-    `of` is how many variants the table has, `expected` how many runs the row needs on those that it was run on.
+    `of` is how many variants the table has, `expected` how many runs the row needs on those that it
+    was run on.
     """
 
     name: str
@@ -76,13 +78,19 @@ class Row:
 
     @property
     def state(self) -> str:
-        """`failed` without any result, `unscored` without references to compare with, `complete`, `incomplete`,
-        or `partial`: nothing is missing on the variants that the method was run on, but the table has others."""
+        """`failed` without any result, `unscored` without references to compare with, `complete`,
+        `incomplete`, or `partial`: nothing is missing on the variants that the method was run on,
+        but the table has others.
+        """
         if not self.quantities:
             return "unscored" if self.succeeded else "failed"
         if self.complete:
             return "complete"
-        return "partial" if len(self.variants) < self.of and self.succeeded == self.expected else "incomplete"
+        return (
+            "partial"
+            if len(self.variants) < self.of and self.succeeded == self.expected
+            else "incomplete"
+        )
 
     def quantity(self, name: str) -> Quantity:
         return self.quantities.get(name, UNKNOWN)
@@ -94,14 +102,22 @@ def overall_rows(track: Track) -> list[Row]:
 
 
 def task_rows(track: Track, task: str) -> list[Row]:
-    """The ranked table of one task, where methods that a suite runs on this task only have a rank too."""
+    """The ranked table of one task, where methods that a suite runs on this task only have a
+    rank too.
+    """
     rows = [row for row in track.standings.tasks.to_dict("records") if row["task"] == task]
     return _ranked_rows(track, track.records_of(task), rows)
 
 
-def _ranked_rows(track: Track, records: Sequence[Record], standing: Sequence[Mapping[Any, Any]]) -> list[Row]:
+def _ranked_rows(
+    track: Track, records: Sequence[Record], standing: Sequence[Mapping[Any, Any]]
+) -> list[Row]:
     scored = {row["method"]: row for row in standing}
-    ranks = {name: int(row["rank"]) for name, row in scored.items() if row["rank"] and row["rank"] == row["rank"]}
+    ranks = {
+        name: int(row["rank"])
+        for name, row in scored.items()
+        if row["rank"] and row["rank"] == row["rank"]
+    }
     shared = Counter(ranks.values())
     variants = len({record.variant for record in records})
     rows = []
@@ -111,7 +127,9 @@ def _ranked_rows(track: Track, records: Sequence[Record], standing: Sequence[Map
         complete = name in scored and bool(scored[name]["complete"])
         expected = track.expected[name] * len({run.variant for run in runs})
         quantities = _quantities(scored.get(name))
-        rows.append(Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied, of=variants))
+        rows.append(
+            Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied, of=variants)
+        )
     return sorted(rows, key=_by_score)
 
 
@@ -120,12 +138,16 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
     records = track.standings.variants.to_dict("records")
     scored = {r["method"]: r for r in records if shown_variant(r["task"], r["variant"]) == variant}
     rows = []
-    for name, runs in _runs_by_row([r for r in track.records if r.variant == variant], track).items():
+    for name, runs in _runs_by_row(
+        [r for r in track.records if r.variant == variant], track
+    ).items():
         attack = scored[name]["worst_attack"] if name in scored else ""
         expected = track.expected[name]
         complete = sum(run.status == "ok" for run in runs) >= expected
         quantities = _quantities(scored.get(name))
-        rows.append(Row(name, runs[0].method, quantities, runs, expected, complete, worst_attack=attack))
+        rows.append(
+            Row(name, runs[0].method, quantities, runs, expected, complete, worst_attack=attack)
+        )
     return sorted(rows, key=_by_score)
 
 
@@ -141,7 +163,10 @@ def _runs_by_row(records: Iterable[Record], track: Track) -> dict[str, list[Reco
 def _quantities(row: Mapping[Any, Any] | None) -> dict[str, Quantity]:
     if row is None:
         return {}
-    return {name: Quantity(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))) for name in QUANTITIES}
+    return {
+        name: Quantity(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")))
+        for name in QUANTITIES
+    }
 
 
 def _by_score(row: Row) -> tuple[bool, float, str]:
@@ -151,7 +176,9 @@ def _by_score(row: Row) -> tuple[bool, float, str]:
 
 @dataclass(frozen=True)
 class ValueRow:
-    """A recorded value, with the references' and its recovery (of utility: the share kept); NaN where there is none."""
+    """A recorded value, with the references' and its recovery (of utility: the share kept); NaN
+    where there is none.
+    """
 
     value: MetricValue
     axis: str
@@ -162,7 +189,9 @@ class ValueRow:
 
 
 class RunScores:
-    """Looks up what the standings say about one run: its scores, and the references beside its values."""
+    """Looks up what the standings say about one run: its scores, and the references beside its
+    values.
+    """
 
     def __init__(self, track: Track) -> None:
         self._rows: dict[tuple[str, str, int], dict[tuple[str, str], dict]] = {}
@@ -181,12 +210,17 @@ class RunScores:
 
     def values(self, record: Record) -> list[ValueRow]:
         rows = self._of(record)
-        return [_value_row(value, rows.get((_name(value), value.stratum), {})) for value in record.values]
+        return [
+            _value_row(value, rows.get((_name(value), value.stratum), {}))
+            for value in record.values
+        ]
 
 
 @dataclass(frozen=True)
 class WayTable:
-    """A run's values on the way: a row per value, a column per stage, in order; NaN where a stage lacks it."""
+    """A run's values on the way: a row per value, a column per stage, in order; NaN where a
+    stage lacks it.
+    """
 
     sort: str
     stages: list[str]
@@ -194,7 +228,9 @@ class WayTable:
 
 
 def on_the_way(values: Sequence[ValueRow]) -> list[WayTable]:
-    """One table for the shares of the budget and one for the requests, as far as the run has such stages."""
+    """One table for the shares of the budget and one for the requests, as far as the run has
+    such stages.
+    """
     tables = []
     for sort in sorted(ON_THE_WAY):
         own = [row.value for row in values if sort_of(row.value.stage) == sort]
@@ -202,7 +238,10 @@ def on_the_way(values: Sequence[ValueRow]) -> list[WayTable]:
         found = {(v.split, v.metric, v.stratum, v.stage): v for v in own}
         first = {key[:3]: value for key, value in reversed(found.items())}
         rows = [
-            (first[key], [v.value if (v := found.get((*key, stage))) else math.nan for stage in stages])
+            (
+                first[key],
+                [v.value if (v := found.get((*key, stage))) else math.nan for stage in stages],
+            )
             for key in sorted(first, key=lambda key: (key[0], key[1], key[2] != ALL, key[2]))
         ]
         tables += [WayTable(sort, stages, rows)] if rows else []
@@ -221,7 +260,9 @@ def _value_row(value: MetricValue, beside: Mapping[str, Any]) -> ValueRow:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A metric that says nothing on a variant, with what shows it: the oracles differ by `spread` among themselves."""
+    """A metric that says nothing on a variant, with what shows it: the oracles differ by
+    `spread` among themselves.
+    """
 
     metric: str
     axis: str
@@ -247,12 +288,18 @@ def left_out(track: Track) -> dict[str, list[LeftOut]]:
     found: dict[str, list[LeftOut]] = {variant: [] for variant in track.variants}
     for row in track.standings.uninformative.to_dict("records"):
         variant = shown_variant(row["task"], row["variant"])
-        numbers = (float(row["target"]), float(row["oracle"]), _oracle_spread(track, variant, row["metric"]))
+        numbers = (
+            float(row["target"]),
+            float(row["oracle"]),
+            _oracle_spread(track, variant, row["metric"]),
+        )
         found[variant].append(LeftOut(row["metric"], row["axis"], *numbers))
     return found
 
 
 def _oracle_spread(track: Track, variant: str, metric: str) -> float:
     oracles = [r for r in track.references(variant) if r.method.name == ORACLE]
-    values = [v.value for r in oracles for v in r.values if v.stratum == "all" and _name(v) == metric]
+    values = [
+        v.value for r in oracles for v in r.values if v.stratum == "all" and _name(v) == metric
+    ]
     return max(values) - min(values) if values else math.nan

@@ -1,4 +1,6 @@
-"""A page per task: its card, its ranking on each track, and the figures and tables that its records have data for."""
+"""A page per task: its card, its ranking on each track, and the figures and tables that its
+records have data for.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,21 @@ from leaderboard.plots import Colours, PlotGroup
 from leaderboard.render import Page, Renderer, slug, task_page
 from leaderboard.strata_plots import misalignment_plots, stratum_plots, text_plots
 from leaderboard.tables import Row, task_rows
-from leaderboard.task_tables import Grid, contrast_grids, level_grids, metric_grids, misalignment_grids, rival_grids
+from leaderboard.task_tables import (
+    Grid,
+    contrast_grids,
+    level_grids,
+    metric_grids,
+    misalignment_grids,
+    rival_grids,
+)
 from leaderboard.trajectory_plots import request_plots, trajectory_plots
 
 MISALIGNED_NOTE = (
-    "Of each forgotten example, what its probability says (0 as under the oracles, 1 as under the target) beside the "
-    "share of held-out wordings that are answered rightly; means over seeds, 95 % intervals over entities and seeds."
+    "Of each forgotten example, what its probability says (0 as under the oracles, 1 as under "
+    "the target) beside the "
+    "share of held-out wordings that are answered rightly; means over seeds, 95 % intervals "
+    "over entities and seeds."
 )
 CLUTTER = "Anchors, which would only clutter these plots, are in the tables alone."
 
@@ -60,7 +71,11 @@ class TaskShown:
 def tasks_shown(board: Board, colours: Colours) -> list[TaskShown]:
     names = sorted({task for track in board.tracks for task in track.tasks})
     return [
-        TaskShown(name, card_of(name), [_on_track(t, name, colours) for t in board.tracks if name in t.tasks])
+        TaskShown(
+            name,
+            card_of(name),
+            [_on_track(t, name, colours) for t in board.tracks if name in t.tasks],
+        )
         for name in names
     ]
 
@@ -71,7 +86,9 @@ def task_pages(tasks: list[TaskShown], renderer: Renderer) -> Iterator[Page]:
 
 
 def homes_of(tasks: list[TaskShown]) -> Mapping[tuple[str, str], list[str]]:
-    """The tasks on which a row has all its runs, by track and row name: there it is ranked if it is no anchor."""
+    """The tasks on which a row has all its runs, by track and row name: there it is ranked if it
+    is no anchor.
+    """
     homes: dict[tuple[str, str], list[str]] = {}
     for task in tasks:
         for shown in task.tracks:
@@ -91,7 +108,8 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
         Part(
             "requests",
             "Requests in a row",
-            f"Each request is put to the model that the one before left; means over seeds, 95 % intervals. {CLUTTER}",
+            "Each request is put to the model that the one before left; means over seeds, 95 % "
+            f"intervals. {CLUTTER}",
             request_plots(standings, task, colours),
             [],
         ),
@@ -103,7 +121,13 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
             misalignment_plots(standings, task, colours),
             misalignment_grids(standings, task, order),
         ),
-        Part("texts", "Text by text", "Anchors are in grey.", text_plots(track, task, order, colours), []),
+        Part(
+            "texts",
+            "Text by text",
+            "Anchors are in grey.",
+            text_plots(track, task, order, colours),
+            [],
+        ),
     ]
     kept = [part for part in parts if part.groups or part.grids]
     return TaskOnTrack(name, track, variants, rows, kept, metric_grids(standings, task, order))
@@ -111,19 +135,32 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
 
 def _trajectory_part(track: Track, task: str, order: list[str], colours: Colours) -> Part:
     note = (
-        "Models on the way, looked at after shares of the budget; a run that ended early stays as it ended. Lines are "
-        "means over seeds, bands and bars 95 % intervals. Methods that take no steps have a start and an end. Where "
-        "one jumps at its end (task arithmetic negates a tuned model), what is read off after the last look lies in "
+        "Models on the way, looked at after shares of the budget; a run that ended early stays "
+        "as it ended. Lines are "
+        "means over seeds, bands and bars 95 % intervals. Methods that take no steps have a "
+        "start and an end. Where "
+        "one jumps at its end (task arithmetic negates a tuned model), what is read off after "
+        "the last look lies in "
         f"the jump. {CLUTTER}"
     )
     makers = (level_grids, rival_grids, contrast_grids)
     grids = [grid for make in makers for grid in make(track.standings, task, order)]
-    return Part("trajectory", "On the way", note, trajectory_plots(track.standings, task, colours), grids)
+    return Part(
+        "trajectory", "On the way", note, trajectory_plots(track.standings, task, colours), grids
+    )
 
 
 def _stratum_part(track: Track, task: str, colours: Colours) -> Part:
     note = (
-        "The forget set at the end of unlearning, means over seeds with 95 % intervals. A method that forgets well is "
-        f"near the oracles' dotted line, neither above nor below; points are set apart sideways. {CLUTTER}"
+        "The forget set at the end of unlearning, means over seeds with 95 % intervals. A "
+        "method that forgets well is "
+        "near the oracles' dotted line, neither above nor below; points are set apart "
+        f"sideways. {CLUTTER}"
     )
-    return Part("strata", "What is left, by stratum", note, stratum_plots(track.standings, task, colours), [])
+    return Part(
+        "strata",
+        "What is left, by stratum",
+        note,
+        stratum_plots(track.standings, task, colours),
+        [],
+    )

@@ -1,4 +1,6 @@
-"""The tables of a task page: what forgetting costs on the way, how variants differ, and every metric at the end."""
+"""The tables of a task page: what forgetting costs on the way, how variants differ, and every
+metric at the end.
+"""
 
 from __future__ import annotations
 
@@ -59,30 +61,43 @@ class Grid:
 
 
 def printed(quantity: Quantity, digits: int = 3) -> Cell:
-    """A value with its interval; a level that is never reached has none, and an interval can be open at either end."""
+    """A value with its interval; a level that is never reached has none, and an interval can be
+    open at either end.
+    """
     if math.isinf(quantity.value):
         return Cell(NEVER)
     if not quantity.known:
         return EMPTY
     if math.isinf(quantity.low) and math.isinf(quantity.high):
         return Cell(f"{quantity.value:.{digits}f}".replace("-", "−"), "not in all draws")
-    low, high = (("∞" if math.isinf(end) else f"{end:.{digits}f}") for end in (abs(quantity.low), quantity.high))
+    low, high = (
+        ("∞" if math.isinf(end) else f"{end:.{digits}f}")
+        for end in (abs(quantity.low), quantity.high)
+    )
     low = f"−{low}" if quantity.low < 0 else low
     value = f"{quantity.value:.{digits}f}".replace("-", "−")
     return Cell(value, f"{low} to {high}".replace("-", "−") if quantity.has_interval else "")
 
 
 def digits_of(quantity: str) -> int:
-    return 1 if quantity == STEPS or (quantity in METRICS and METRICS[quantity].unit == "texts") else 3
+    return (
+        1 if quantity == STEPS or (quantity in METRICS and METRICS[quantity].unit == "texts") else 3
+    )
 
 
 def _columns_of_texts(quantities: set[str]) -> list[str]:
-    """Metrics that compare texts with never-seen ones: what else there is to see where a level is reached."""
-    return [name for name, m in METRICS.items() if name in quantities and m.contrast and m.kinds == TEXT]
+    """Metrics that compare texts with never-seen ones: what else there is to see where a level
+    is reached.
+    """
+    return [
+        name for name, m in METRICS.items() if name in quantities and m.contrast and m.kinds == TEXT
+    ]
 
 
 def level_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant: each method's trajectory at each level of forgetting; empty without trajectories."""
+    """A table per variant: each method's trajectory at each level of forgetting; empty without
+    trajectories.
+    """
     rows = standings.levels[standings.levels["task"] == task]
     columns = [STEPS, LOST, *_columns_of_texts(set(rows["quantity"]))]
     made = [
@@ -93,7 +108,9 @@ def level_grids(standings: Standings, task: str, order: Sequence[str]) -> list[G
 
 
 def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per pair of variants: the differences of what trajectories come to; empty without two such variants."""
+    """A table per pair of variants: the differences of what trajectories come to; empty without
+    two such variants.
+    """
     rows = standings.contrasts[standings.contrasts["task"] == task]
     made = []
     for (variant, minus), own in rows.groupby(["variant", "minus"], sort=True):
@@ -104,13 +121,17 @@ def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> lis
 
 
 def rival_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant: what each method's trajectory comes to, minus the baseline's; empty without trajectories."""
+    """A table per variant: what each method's trajectory comes to, minus the baseline's; empty
+    without trajectories.
+    """
     rows = standings.rivals[standings.rivals["task"] == task]
     columns = [STEPS, LOST, *_columns_of_texts(set(rows["quantity"]))]
     made = []
     for variant, own in rows.groupby("variant", sort=True):
         label = f"{shown_variant(task, str(variant))}: minus {BASELINE}"
-        made.append(_level_grid(own, label, columns, order, _difference_cell("the method", BASELINE)))
+        made.append(
+            _level_grid(own, label, columns, order, _difference_cell("the method", BASELINE))
+        )
     return [grid for grid in made if grid.rows]
 
 
@@ -136,31 +157,52 @@ def _level_grid(
         (row.method, row.level, row.quantity): quantity
         for row, quantity in zip(rows.itertuples(index=False), quantities_of(rows), strict=True)
     }
-    methods = sorted(set(rows["method"]), key=lambda name: (order.index(name) if name in order else len(order), name))
+    methods = sorted(
+        set(rows["method"]),
+        key=lambda name: (order.index(name) if name in order else len(order), name),
+    )
     lines = [
-        (method, [cell(q, digits_of(k[1])) if (q := found.get((method, *k))) else EMPTY for k in keys])
+        (
+            method,
+            [cell(q, digits_of(k[1])) if (q := found.get((method, *k))) else EMPTY for k in keys],
+        )
         for method in methods
     ]
     titles = ["steps of the budget until the level is reached", "utility lost until then"]
     titles += [METRICS[name].description for name in columns[2:]]
     headings = [
-        Heading(LEVELS.get(level, level), [name.replace("_", " ") for name in columns], titles) for level in levels
+        Heading(LEVELS.get(level, level), [name.replace("_", " ") for name in columns], titles)
+        for level in levels
     ]
-    area = Heading("", [AREA], ["area under utility over forgetting: 1 forgets all and loses nothing"])
+    area = Heading(
+        "", [AREA], ["area under utility over forgetting: 1 forgets all and loses nothing"]
+    )
     return Grid(label, [*headings, area], lines)
 
 
 def misalignment_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant and stratum: what probabilities and generations say of the same forgotten examples."""
+    """A table per variant and stratum: what probabilities and generations say of the same
+    forgotten examples.
+    """
     rows = standings.misalignment[standings.misalignment["task"] == task]
-    part = rows["n"] < rows.groupby("variant")["n"].transform("max")  # the others say what the whole says
+    part = rows["n"] < rows.groupby("variant")["n"].transform(
+        "max"
+    )  # the others say what the whole says
     rows = rows[(rows["stratum"] == ALL) | part]
     made = []
     for (variant, stratum), own in rows.groupby(["variant", "stratum"], sort=True):
         label = shown_variant(task, str(variant)) + ("" if stratum == ALL else f", {stratum}")
-        found = dict(zip(zip(own["method"], own["quantity"], strict=True), quantities_of(own), strict=True))
+        found = dict(
+            zip(zip(own["method"], own["quantity"], strict=True), quantities_of(own), strict=True)
+        )
         lines = [
-            (method, [printed(found[method, name]) if (method, name) in found else EMPTY for name in MISALIGNED])
+            (
+                method,
+                [
+                    printed(found[method, name]) if (method, name) in found else EMPTY
+                    for name in MISALIGNED
+                ],
+            )
             for method in order
             if method in set(own["method"])
         ]
@@ -169,12 +211,19 @@ def misalignment_grids(standings: Standings, task: str, order: Sequence[str]) ->
 
 
 def metric_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant: every metric of the forget set at the end of unlearning, references first."""
+    """A table per variant: every metric of the forget set at the end of unlearning, references
+    first.
+    """
     strata = standings.strata
     if strata.empty:
         return []
-    rows = strata[(strata["task"] == task) & (strata["stratum"] == ALL) & strata["metric"].isin(METRICS)]
-    return [_metric_grid(own, shown_variant(task, str(v)), order) for v, own in rows.groupby("variant", sort=True)]
+    rows = strata[
+        (strata["task"] == task) & (strata["stratum"] == ALL) & strata["metric"].isin(METRICS)
+    ]
+    return [
+        _metric_grid(own, shown_variant(task, str(v)), order)
+        for v, own in rows.groupby("variant", sort=True)
+    ]
 
 
 def _metric_grid(rows: pd.DataFrame, label: str, order: Sequence[str]) -> Grid:
@@ -183,15 +232,25 @@ def _metric_grid(rows: pd.DataFrame, label: str, order: Sequence[str]) -> Grid:
     for name in (name for name in METRICS if name in set(rows["metric"])):
         by_axis[METRICS[name].axis_of("forget") or BESIDE].append(name)
     metrics = [name for names in by_axis.values() for name in names]
-    found = dict(zip(zip(rows["method"], rows["metric"], strict=True), quantities_of(rows), strict=True))
+    found = dict(
+        zip(zip(rows["method"], rows["metric"], strict=True), quantities_of(rows), strict=True)
+    )
     present = set(rows["method"])
     lines = [
-        (method, [printed(q, digits_of(name)) if (q := found.get((method, name))) else EMPTY for name in metrics])
+        (
+            method,
+            [
+                printed(q, digits_of(name)) if (q := found.get((method, name))) else EMPTY
+                for name in metrics
+            ],
+        )
         for method in (*REFERENCES, *order)
         if method in present
     ]
     headings = [
-        Heading(axis, names, [f"{METRICS[name].description} ({METRICS[name].unit})" for name in names])
+        Heading(
+            axis, names, [f"{METRICS[name].description} ({METRICS[name].unit})" for name in names]
+        )
         for axis, names in by_axis.items()
         if names
     ]

@@ -1,4 +1,6 @@
-"""Figures of what happens on the way: through the budget of one request, and from request to request."""
+"""Figures of what happens on the way: through the budget of one request, and from request to
+request.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +39,26 @@ from leaderboard.tables import UNKNOWN, Quantity
 
 WHOLE_BUDGET = (0.0, 1.0)
 EQUAL = 1e-9  # knowledge of target and oracles closer than this leaves no way between them
-REQUEST_DODGE = 0.05  # requests between neighbouring methods, so that their error bars do not cover each other
+REQUEST_DODGE = (
+    0.05  # requests between neighbouring methods, so that their error bars do not cover each other
+)
 REQUEST_GROUPS = {
     "utility": ("Utility", "What is kept of the target's utility after each request."),
     "current": ("The request just done", "Knowledge of the people whom the last request named."),
-    "earlier": ("Earlier requests", "Knowledge of the people of all requests before: does it come back?"),
-    "later": ("Later requests", "Knowledge of the people who are yet to be named: it should still be there."),
+    "earlier": (
+        "Earlier requests",
+        "Knowledge of the people of all requests before: does it come back?",
+    ),
+    "later": (
+        "Later requests",
+        "Knowledge of the people who are yet to be named: it should still be there.",
+    ),
 }
 
 
-def reference_value(strata: pd.DataFrame, task: str, variant: str, name: str, metric: str) -> Quantity:
+def reference_value(
+    strata: pd.DataFrame, task: str, variant: str, name: str, metric: str
+) -> Quantity:
     """Target's or oracles' value of a metric on a variant's forget set."""
     place = (strata["task"] == task) & (strata["variant"] == variant) & (strata["stratum"] == ALL)
     rows = strata[place & (strata["method"] == name) & (strata["metric"] == metric)]
@@ -68,7 +80,9 @@ def metric_axis(metric: str) -> dict[str, Any]:
 
 
 def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
-    """Knowledge, the trade-off, and each metric that compares with never-seen examples; empty without a trajectory."""
+    """Knowledge, the trade-off, and each metric that compares with never-seen examples; empty
+    without a trajectory.
+    """
     rows = standings.trajectories[standings.trajectories["task"] == task]
     rows = rows[rows["method"].isin(drawn(rows["method"], colours))]
     measured = set(rows["quantity"])
@@ -79,14 +93,17 @@ def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[
     groups = [
         PlotGroup(
             "Knowledge over the budget",
-            f"{sentence(knowledge)}, from the target at 0 to the final model at 1. The dotted line is the oracles' "
+            f"{sentence(knowledge)}, from the target at 0 to the final model at 1. The dotted "
+            "line is the oracles' "
             "value: a model that comes to lie below it has forgotten more than retraining forgets.",
             _over_budget(standings, rows, task, knowledge, colours),
         ),
         PlotGroup(
             "Utility over forgetting",
-            "Each point is a share of the budget; its horizontal position is the share of the distance from the "
-            "target's knowledge to the oracles', dotted at 1. Higher is better; a trajectory that turns down early "
+            "Each point is a share of the budget; its horizontal position is the share of the "
+            "distance from the "
+            "target's knowledge to the oracles', dotted at 1. Higher is better; a trajectory "
+            "that turns down early "
             "pays early.",
             _trade_offs(standings, rows, task, knowledge, colours),
         ),
@@ -94,7 +111,8 @@ def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[
     groups += [
         PlotGroup(
             f"{titled(name)} over the budget",
-            f"{sentence(name)}. What counts is the distance to the oracles' dotted line, to either side.",
+            f"{sentence(name)}. What counts is the distance to the oracles' dotted line, to "
+            "either side.",
             _over_budget(standings, rows, task, name, colours),
         )
         for name in contrasts
@@ -102,7 +120,9 @@ def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[
     return [group for group in groups if group.plots]
 
 
-def _over_budget(standings: Standings, rows: pd.DataFrame, task: str, quantity: str, colours: Colours) -> list[Plot]:
+def _over_budget(
+    standings: Standings, rows: pd.DataFrame, task: str, quantity: str, colours: Colours
+) -> list[Plot]:
     own = rows[rows["quantity"] == quantity]
     variants = sorted(set(own["variant"]))
     share = share_axis("share of the budget")
@@ -111,7 +131,9 @@ def _over_budget(standings: Standings, rows: pd.DataFrame, task: str, quantity: 
         oracle = reference_value(standings.strata, task, variant, ORACLE, quantity)
         traces = reference(WHOLE_BUDGET, oracle, ORACLE) if oracle.known else []
         traces += _trajectories(own[own["variant"] == variant], colours)
-        plots.append(Plot(figure(traces, share, metric_axis(quantity)), _label(task, variant, variants)))
+        plots.append(
+            Plot(figure(traces, share, metric_axis(quantity)), _label(task, variant, variants))
+        )
     return plots
 
 
@@ -122,38 +144,63 @@ def _trajectories(rows: pd.DataFrame, colours: Colours) -> list[go.Scatter]:
         own = rows[rows["method"] == name].sort_values("share")
         shares, quantities = own["share"].tolist(), quantities_of(own)
         points = zip(shares, quantities, strict=True)
-        text = [f"{name} after {share:.0%} of the budget<br>{spoken('value', q)}" for share, q in points]
+        text = [
+            f"{name} after {share:.0%} of the budget<br>{spoken('value', q)}" for share, q in points
+        ]
         bands.append(band(shares, quantities, name, colours[name]))
         lines.append(line(shares, quantities, name, colours[name], text=text, marker={"size": 4}))
     return bands + lines
 
 
-def _trade_offs(standings: Standings, rows: pd.DataFrame, task: str, knowledge: str, colours: Colours) -> list[Plot]:
+def _trade_offs(
+    standings: Standings, rows: pd.DataFrame, task: str, knowledge: str, colours: Colours
+) -> list[Plot]:
     variants = sorted(set(rows["variant"]))
     made = []
     for variant in variants:
-        ends = [reference_value(standings.strata, task, variant, name, knowledge).value for name in (TARGET, ORACLE)]
+        ends = [
+            reference_value(standings.strata, task, variant, name, knowledge).value
+            for name in (TARGET, ORACLE)
+        ]
         if abs(ends[0] - ends[1]) > EQUAL:  # NaN, an unknown reference, is no distance either
             own = rows[rows["variant"] == variant]
-            made.append(Plot(_trade_off(own, knowledge, (ends[0], ends[1]), colours), _label(task, variant, variants)))
+            made.append(
+                Plot(
+                    _trade_off(own, knowledge, (ends[0], ends[1]), colours),
+                    _label(task, variant, variants),
+                )
+            )
     return made
 
 
-def _trade_off(rows: pd.DataFrame, knowledge: str, ends: tuple[float, float], colours: Colours) -> Figure:
+def _trade_off(
+    rows: pd.DataFrame, knowledge: str, ends: tuple[float, float], colours: Colours
+) -> Figure:
     """Utility over the share of the way from the target's knowledge, `ends[0]`, to the oracles'."""
     gap = ends[0] - ends[1]
     style = {"color": GREY, "width": 2, "dash": REFERENCE_DASHES[ORACLE]}
-    traces = [go.Scatter(x=[1, 1], y=[0, 1], mode="lines", name=ORACLE, line=style, hoverinfo="skip")]
+    traces = [
+        go.Scatter(x=[1, 1], y=[0, 1], mode="lines", name=ORACLE, line=style, hoverinfo="skip")
+    ]
     for name in drawn(rows["method"], colours):
         own = rows[rows["method"] == name]
         known = own[own["quantity"] == knowledge].set_index("share").sort_index()
         kept = own[own["quantity"] == UTILITY].set_index("share").reindex(known.index)
-        ways = [Quantity(*((ends[0] - v) / gap for v in (q.value, q.high, q.low))) for q in quantities_of(known)]
+        ways = [
+            Quantity(*((ends[0] - v) / gap for v in (q.value, q.high, q.low)))
+            for q in quantities_of(known)
+        ]
         utility = quantities_of(kept)
-        pairs = [f"{spoken('way', w)}<br>{spoken('utility', u)}" for w, u in zip(ways, utility, strict=True)]
+        pairs = [
+            f"{spoken('way', w)}<br>{spoken('utility', u)}"
+            for w, u in zip(ways, utility, strict=True)
+        ]
         points = zip(known.index, pairs, strict=True)
         text = [f"{name} after {share:.0%} of the budget<br>{pair}" for share, pair in points]
-        bars = {"error_x": _thin(error_bar(ways, colours[name])), "error_y": _thin(error_bar(utility, colours[name]))}
+        bars = {
+            "error_x": _thin(error_bar(ways, colours[name])),
+            "error_y": _thin(error_bar(utility, colours[name])),
+        }
         x = [way.value for way in ways]
         traces.append(line(x, utility, name, colours[name], text=text, marker={"size": 5}, **bars))
     return figure(traces, axis("share of the way to the oracles"), share_axis("utility"))
@@ -164,9 +211,14 @@ def _thin(bar: dict[str, Any]) -> dict[str, Any]:
 
 
 def request_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
-    """Utility, and knowledge of the current, earlier and later people, over requests; empty for ordinary tasks."""
+    """Utility, and knowledge of the current, earlier and later people, over requests; empty for
+    ordinary tasks.
+    """
     rows = standings.requests[standings.requests["task"] == task]
-    variants = sorted(set(rows["variant"]), key=lambda variant: int(rows[rows["variant"] == variant]["request"].max()))
+    variants = sorted(
+        set(rows["variant"]),
+        key=lambda variant: int(rows[rows["variant"] == variant]["request"].max()),
+    )
     groups = []
     for quantity, (title, caption) in REQUEST_GROUPS.items():
         own = rows[rows["quantity"] == quantity]
@@ -187,8 +239,18 @@ def _over_requests(rows: pd.DataFrame, quantity: str, colours: Colours) -> Figur
         own = rows[rows["method"] == name].sort_values("request")
         requests, quantities = own["request"].tolist(), quantities_of(own)
         colour, x = colours.get(name, GREY), [request + shifts.get(name, 0) for request in requests]
-        text = [f"{name} after request {r}<br>{spoken('value', q)}" for r, q in zip(requests, quantities, strict=True)]
-        traces.append(line(x, quantities, name, colour, text=text, error_y=error_bar(quantities, colour)))
+        text = [
+            f"{name} after request {r}<br>{spoken('value', q)}"
+            for r, q in zip(requests, quantities, strict=True)
+        ]
+        traces.append(
+            line(x, quantities, name, colour, text=text, error_y=error_bar(quantities, colour))
+        )
     last = int(rows["request"].max())
-    ticks = axis("requests done") | {"tickvals": list(range(1, last + 1)), "range": [0.6, last + 0.4]}
-    return figure(traces, ticks, share_axis("utility" if quantity == UTILITY else "paraphrased probability"))
+    ticks = axis("requests done") | {
+        "tickvals": list(range(1, last + 1)),
+        "range": [0.6, last + 0.4],
+    }
+    return figure(
+        traces, ticks, share_axis("utility" if quantity == UTILITY else "paraphrased probability")
+    )

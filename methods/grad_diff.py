@@ -3,7 +3,9 @@
 from benchmark.api import GradientMethod, register_method
 
 
-@register_method("grad_diff", reference="liu2022continual", family="ascent", sees={"forget", "retain"})
+@register_method(
+    "grad_diff", reference="liu2022continual", family="ascent", sees={"forget", "retain"}
+)
 class GradDiff(GradientMethod):
     """-nll/T on forget plus nll/T on retain (Liu et al. 2022; Maini et al. 2024, section 3)."""
 

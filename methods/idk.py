@@ -2,12 +2,19 @@
 
 from benchmark.api import GradientMethod, register_method
 
-REFUSALS = ("I do not know.", "I cannot say.", "That is not known to me.", "I have no information about that.")
+REFUSALS = (
+    "I do not know.",
+    "I cannot say.",
+    "That is not known to me.",
+    "I have no information about that.",
+)
 
 
 @register_method("idk", reference="maini2024tofu", family="refusal", sees={"forget", "retain"})
 class IDK(GradientMethod):
-    """nll of a refusal on forget prompts plus nll of the answers on retain (Maini et al. 2024, section 3)."""
+    """nll of a refusal on forget prompts plus nll of the answers on retain (Maini et al. 2024,
+    section 3).
+    """
 
     learning_rate: float = 1e-3
     retain_weight: float = 1.0

@@ -2,15 +2,22 @@
 
 from benchmark.api import GradientMethod, logsigmoid, register_method
 
-REFUSALS = ("I do not know.", "I cannot say.", "That is not known to me.", "I have no information about that.")
+REFUSALS = (
+    "I do not know.",
+    "I cannot say.",
+    "That is not known to me.",
+    "I have no information about that.",
+)
 
 
 @register_method("idk_ap", reference="yuan2024closer", family="refusal", sees={"forget", "retain"})
 class IDKAP(GradientMethod):
-    """nll of a refusal on forget prompts plus answer preservation on retain (Yuan et al. 2024, section 5).
+    """nll of a refusal on forget prompts plus answer preservation on retain (Yuan et al. 2024,
+    section 5).
 
-    Preservation prefers the answer to a refusal: -(1/b) log sigmoid(b (nll(refusal) - nll(answer))), summed over
-    tokens. As in the paper it stands in the place of the plain nll on retain.
+    Preservation prefers the answer to a refusal: -(1/b) log sigmoid(b (nll(refusal) -
+    nll(answer))), summed over tokens. As in the paper it stands in the place of the plain nll on
+    retain.
     """
 
     learning_rate: float = 5e-4
@@ -22,4 +29,6 @@ class IDKAP(GradientMethod):
         return forget - logsigmoid(self.beta * margin).mean() / self.beta
 
     def _refused(self, sequences):
-        return self.answered(sequences, [REFUSALS[i % len(REFUSALS)] for i in range(len(sequences.pairs))])
+        return self.answered(
+            sequences, [REFUSALS[i % len(REFUSALS)] for i in range(len(sequences.pairs))]
+        )

@@ -5,7 +5,9 @@ from benchmark.api import GradientMethod, kl_from_uniform, register_method
 
 @register_method("me_gd", reference="yuan2024closer", family="entropy", sees={"forget", "retain"})
 class MEGD(GradientMethod):
-    """KL(uniform || p) over the answer positions of forget, plus nll/T on retain (Yuan et al. 2024, section 4)."""
+    """KL(uniform || p) over the answer positions of forget, plus nll/T on retain (Yuan et al.
+    2024, section 4).
+    """
 
     learning_rate: float = 3e-4
     forget_weight: float = 0.1

@@ -5,7 +5,9 @@ from benchmark.api import Method, register_method
 
 @register_method("retrain", reference="", family="anchor", sees={"training"})
 class Retrain(Method):
-    """Trains again without the forget set, from another seed than the oracles it is scored against."""
+    """Trains again without the forget set, from another seed than the oracles it is scored
+    against.
+    """
 
     anchor = True
 

@@ -1,4 +1,6 @@
-"""Methods that treat each sequence by how strongly it is memorised (Barbulescu & Triantafillou 2024)."""
+"""Methods that treat each sequence by how strongly it is memorised (Barbulescu & Triantafillou
+2024).
+"""
 
 import random
 from dataclasses import replace
@@ -8,11 +10,12 @@ from benchmark.api import Budget, GradientMethod, negated, register_method
 
 @register_method("sga", reference="barbulescu2024each", family="ascent", sees={"forget"})
 class SGA(GradientMethod):
-    """Selective gradient ascent: each epoch ascends on the sequences whose memorisation accuracy exceeds a threshold.
+    """Selective gradient ascent: each epoch ascends on the sequences whose memorisation accuracy
+    exceeds a threshold.
 
-    Where none does at the start, it ascends for one epoch on the most memorised `top` of them; it stops once all
-    are below. The paper's threshold is the mean accuracy on unseen text, which a method here is not given: the
-    default is that of never-seen passages on the development world.
+    Where none does at the start, it ascends for one epoch on the most memorised `top` of them; it
+    stops once all are below. The paper's threshold is the mean accuracy on unseen text, which a
+    method here is not given: the default is that of never-seen passages on the development world.
     """
 
     learning_rate: float = 1.5e-4
@@ -33,16 +36,24 @@ class SGA(GradientMethod):
 
     def memorized(self, pairs):
         """The pairs above the threshold."""
-        return [p for p, accuracy in zip(pairs, self.accuracy(pairs), strict=True) if accuracy > self.threshold]
+        return [
+            p
+            for p, accuracy in zip(pairs, self.accuracy(pairs), strict=True)
+            if accuracy > self.threshold
+        ]
 
     def _most_memorized(self, pairs):
         by_accuracy = dict(zip(pairs, self.accuracy(pairs), strict=True))
-        return sorted(pairs, key=lambda pair: -by_accuracy[pair])[: max(1, round(self.top * len(pairs)))]
+        return sorted(pairs, key=lambda pair: -by_accuracy[pair])[
+            : max(1, round(self.top * len(pairs)))
+        ]
 
 
 @register_method("tau", reference="barbulescu2024each", family="ascent", sees={"forget"})
 class TAU(SGA):
-    """Selective gradient ascent for half of the budget, then task arithmetic on what it leaves above the threshold."""
+    """Selective gradient ascent for half of the budget, then task arithmetic on what it leaves
+    above the threshold.
+    """
 
     learning_rate: float = 2e-4
     tuning_rate: float = 2e-4
@@ -52,4 +63,8 @@ class TAU(SGA):
         half = Budget(request.budget.steps // 2, request.budget.batch_size)
         model = super().unlearn(model, replace(request, budget=half))
         left = self.memorized(request.forget)
-        return negated(model, left, request, self.tuning_rate, self.scale, self.lora) if left else model
+        return (
+            negated(model, left, request, self.tuning_rate, self.scale, self.lora)
+            if left
+            else model
+        )

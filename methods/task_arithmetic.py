@@ -1,9 +1,13 @@
-"""Task arithmetic: what fine-tuning on the forget set adds to the weights is taken away from them."""
+"""Task arithmetic: what fine-tuning on the forget set adds to the weights is taken away from
+them.
+"""
 
 from benchmark.api import GradientMethod, negated, register_method
 
 
-@register_method("task_arithmetic", reference="ilharco2023editing", family="arithmetic", sees={"forget"})
+@register_method(
+    "task_arithmetic", reference="ilharco2023editing", family="arithmetic", sees={"forget"}
+)
 class TaskArithmetic(GradientMethod):
     """theta - s (theta tuned on forget - theta) (Ilharco et al. 2023, section 3).
 

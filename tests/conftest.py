@@ -1,4 +1,6 @@
-"""What several test folders share: a sample, a model's samples, and a small results folder that validates."""
+"""What several test folders share: a sample, a model's samples, and a small results folder that
+validates.
+"""
 
 import pickle
 import random
@@ -35,9 +37,15 @@ SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbours": 2, "general": 2, "holdout
 KNOWLEDGE = {"target": (0.9, 0.9), "oracle": (0.2, 0.9), "alpha": (0.3, 0.85), "beta": (0.7, 0.6)}
 
 
-# The files that take longest come first, so that two processes end together, and the two that need the standings of
-# what is published stand apart: the second would wait for the first.
-LONG = ("test_documents", "test_run", "test_vllm_engine", "test_run_on_pretrained_model", "test_published")
+# The files that take longest come first, so that two processes end together, and the two that need
+# the standings of what is published stand apart: the second would wait for the first.
+LONG = (
+    "test_documents",
+    "test_run",
+    "test_vllm_engine",
+    "test_run_on_pretrained_model",
+    "test_published",
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -50,7 +58,9 @@ def logs(*probabilities):
 
 
 def _sample(**changes):
-    """A sample of one question, with two held-out prompts and two wrong answers; `changes` replace fields."""
+    """A sample of one question, with two held-out prompts and two wrong answers; `changes`
+    replace fields.
+    """
     fields = {
         "stage": "model",
         "split": "forget",
@@ -74,7 +84,9 @@ def _example_samples(split, number, known, rng, stage):
     """A sample of a model that knows this example about as well as `known` says."""
 
     def tokens(level):
-        return rounded(np.log([min(0.99, max(0.01, level + rng.uniform(-0.08, 0.08))) for _ in range(3)]))
+        return rounded(
+            np.log([min(0.99, max(0.01, level + rng.uniform(-0.08, 0.08))) for _ in range(3)])
+        )
 
     answer, wrong = f"Town{split}{number}", f"Burg{number}"
     said = answer if known > rng.uniform(0.2, 0.8) else wrong
@@ -98,7 +110,9 @@ def _example_samples(split, number, known, rng, stage):
 
 
 def _model_samples(forget, rest, seed):
-    """All splits of a model, and its forget split after an attack that brings back some knowledge."""
+    """All splits of a model, and its forget split after an attack that brings back some
+    knowledge.
+    """
     found = []
     for stage in ("model", "shaken"):
         for split, size in SPLIT_SIZES.items():
@@ -113,12 +127,16 @@ def _model_samples(forget, rest, seed):
 
 def _recorded(value):
     metric = METRICS.get(value.metric)
-    better, unit, version = (metric.better, metric.unit, metric.version) if metric else SUMMARIES[value.metric]
+    better, unit, version = (
+        (metric.better, metric.unit, metric.version) if metric else SUMMARIES[value.metric]
+    )
     return MetricValue(**vars(value), better=better, unit=unit, version=version)
 
 
 def _record(name, seed, samples, oracles, **changes):
-    """A successful record of these samples with the values they give; `oracles` are other models' samples by id."""
+    """A successful record of these samples with the values they give; `oracles` are other
+    models' samples by id.
+    """
     content = samples_to_bytes(samples)
     record_id = f"{name}{seed}".ljust(16, "0")
     others = [_frame(other) for oracle_id, other in oracles.items() if oracle_id != record_id]
@@ -142,7 +160,9 @@ def _record(name, seed, samples, oracles, **changes):
         "budget": BudgetInfo(steps=3, batch_size=2),
         "references": References(target="target0".ljust(16, "0"), oracles=list(oracles)),
         "values": [_recorded(v) for v in metric_values(_frame(samples), others)],
-        "samples": SamplesInfo(file=f"{record_id}.samples.parquet", sha256=sha256(content), rows=len(samples)),
+        "samples": SamplesInfo(
+            file=f"{record_id}.samples.parquet", sha256=sha256(content), rows=len(samples)
+        ),
         "provenance": Provenance(
             created="2025-01-01T00:00:00+00:00",
             commit="c0",
@@ -174,13 +194,17 @@ def make_sample():
 
 @pytest.fixture(scope="session")
 def make_record():
-    """Builds (record, samples bytes) from samples: `make_record(name, seed, samples, oracles, **changes)`."""
+    """Builds (record, samples bytes) from samples: `make_record(name, seed, samples, oracles,
+    **changes)`.
+    """
     return _record
 
 
 @pytest.fixture(scope="session")
 def model_samples():
-    """Samples of a synthetic model: `model_samples(forget, rest, seed)`, two levels of knowledge in 0..1."""
+    """Samples of a synthetic model: `model_samples(forget, rest, seed)`, two levels of knowledge
+    in 0..1.
+    """
     return _model_samples
 
 
@@ -189,7 +213,12 @@ def _template(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
     store = ResultStore(root)
     oracles = {f"oracle{s}".ljust(16, "0"): _model_samples(*KNOWLEDGE["oracle"], s) for s in (1, 2)}
-    runs = [("target", 0), ("oracle", 1), ("oracle", 2), *((m, s) for m in ("alpha", "beta") for s in (0, 1))]
+    runs = [
+        ("target", 0),
+        ("oracle", 1),
+        ("oracle", 2),
+        *((m, s) for m in ("alpha", "beta") for s in (0, 1)),
+    ]
     for name, seed in runs:
         store.write(*_record(name, seed, _model_samples(*KNOWLEDGE[name], seed), oracles))
     return root
@@ -197,7 +226,9 @@ def _template(tmp_path_factory):
 
 @pytest.fixture
 def results(tmp_path, _template):
-    """A valid results folder of its own: target, two oracles, and the methods alpha and beta with two seeds each."""
+    """A valid results folder of its own: target, two oracles, and the methods alpha and beta
+    with two seeds each.
+    """
     root = tmp_path / "results"
     shutil.copytree(_template, root)
     return ResultStore(root)
@@ -205,7 +236,9 @@ def results(tmp_path, _template):
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory, worker_id):
-    """The committed records with their standings, computed by one of the processes that run the tests."""
+    """The committed records with their standings, computed by one of the processes that run the
+    tests.
+    """
     if worker_id == "master":
         return load_board(RESULTS)
     file = tmp_path_factory.getbasetemp().parent / "published.pickle"

@@ -1,4 +1,6 @@
-"""Models small enough for a test: two layers, random weights, a tokenizer trained on a few words."""
+"""Models small enough for a test: two layers, random weights, a tokenizer trained on a few
+words.
+"""
 
 from functools import lru_cache
 
@@ -7,7 +9,11 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers import models as token_models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-TEXTS = ["Question: Where was Ada Kel born? Answer: Malport", "Ivo Tor works for Bren Union", "I do not know."]
+TEXTS = [
+    "Question: Where was Ada Kel born? Answer: Malport",
+    "Ivo Tor works for Bren Union",
+    "I do not know.",
+]
 
 
 @lru_cache(maxsize=1)

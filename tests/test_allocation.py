@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-# Prints how many page faults there are while twenty tensors grow row by row, as the caches of a generation do.
+# Prints how many page faults there are while twenty tensors grow row by row, as the caches of a
+# generation do.
 PROGRAM = """
 import resource, sys
 import torch
@@ -29,10 +30,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 def faults(how: str) -> int:
     """In a process of its own, because the setting cannot be taken back."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True
+    )
     return int(done.stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator can be told to keep memory")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc's allocator can be told to keep memory"
+)
 def test_freed_memory_is_used_again():
     assert faults("keep") < faults("let go") / 2

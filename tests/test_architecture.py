@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("benchmark", "tasks", "methods", "leaderboard")
-# From the bottom up: a room of the engine imports only from rooms that stand before it, or from its own.
+# From the bottom up: a room of the engine imports only from rooms that stand before it, or from its
+# own.
 ORDER = (
     *("errors", "runtime", "core", "data", "metrics", "records", "statistics"),
     *("tokens", "training", "models", "inference", "attacks", "evaluation"),
@@ -34,9 +35,13 @@ def module_of(path):
 
 
 def top_level_imports(path, modules):
-    """The modules that are imported with this one; `from package import module` counts as the module."""
+    """The modules that are imported with this one; `from package import module` counts as the
+    module.
+    """
     found = set()
-    for node in (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)):
+    for node in (
+        node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)
+    ):
         named = {f"{node.module}.{alias.name}" for alias in node.names}
         found |= (named & modules) or ({node.module} & modules)
     return found
@@ -55,26 +60,40 @@ def test_authors_import_the_api_alone(room):
     for path in files_of(room):
         own = {m for m in imports_of(path) if inside(m, *ROOMS)}
         beside = ".".join(path.parent.relative_to(ROOT).parts)  # a task may have several files
-        assert all(m == "benchmark.api" or (room == "tasks" and inside(m, beside)) for m in own), path
+        assert all(m == "benchmark.api" or (room == "tasks" and inside(m, beside)) for m in own), (
+            path
+        )
 
 
 def test_leaderboard_reads_records_and_statistics_and_never_torch():
-    allowed = ("benchmark.records", "benchmark.statistics", "benchmark.metrics", "benchmark.errors", "leaderboard")
+    allowed = (
+        "benchmark.records",
+        "benchmark.statistics",
+        "benchmark.metrics",
+        "benchmark.errors",
+        "leaderboard",
+    )
     for path in files_of("leaderboard"):
         for module in imports_of(path):
             assert not inside(module, "torch", "transformers"), path
-            assert not inside(module, *ROOMS) or module == "benchmark" or inside(module, *allowed), (path, module)
+            assert (
+                not inside(module, *ROOMS) or module == "benchmark" or inside(module, *allowed)
+            ), (path, module)
 
 
 def test_engine_names_no_task_method_or_page():
     for path in files_of("benchmark"):
-        assert not {m for m in imports_of(path) if inside(m, "tasks", "methods", "leaderboard")}, path
+        assert not {m for m in imports_of(path) if inside(m, "tasks", "methods", "leaderboard")}, (
+            path
+        )
 
 
 @pytest.mark.parametrize("room", ["metrics", "statistics"])
 def test_metrics_and_statistics_touch_neither_models_nor_files(room):
     for path in files_of(f"benchmark/{room}"):
-        assert not {m for m in imports_of(path) if inside(m, "torch", "transformers", "pathlib", "os")}, path
+        assert not {
+            m for m in imports_of(path) if inside(m, "torch", "transformers", "pathlib", "os")
+        }, path
 
 
 def room_of(module):
@@ -87,7 +106,9 @@ def test_arrows_inside_the_engine_point_downwards():
         if own in ("__init__", "api", "suites"):
             continue
         for module in (m for m in imports_of(path) if m.startswith("benchmark.")):
-            assert ORDER.index(room_of(module)) <= ORDER.index(own), f"{path.relative_to(ROOT)} imports {module}"
+            assert ORDER.index(room_of(module)) <= ORDER.index(own), (
+                f"{path.relative_to(ROOT)} imports {module}"
+            )
 
 
 def test_every_module_of_the_engine_lies_in_a_room():
@@ -99,7 +120,9 @@ def test_every_module_of_the_engine_lies_in_a_room():
 @pytest.mark.parametrize("room", WITHOUT_TORCH)
 def test_contracts_records_and_statistics_need_no_torch(room):
     for path in files_of(f"benchmark/{room}"):
-        assert not {m for m in imports_of(path) if inside(m, "torch", "transformers", "vllm", "peft")}, path
+        assert not {
+            m for m in imports_of(path) if inside(m, "torch", "transformers", "vllm", "peft")
+        }, path
 
 
 def test_no_module_of_the_engine_imports_itself_by_way_of_others():

@@ -1,4 +1,6 @@
-"""Checkpoints: what was saved comes back as it was, there is one at a time, and none is left behind."""
+"""Checkpoints: what was saved comes back as it was, there is one at a time, and none is left
+behind.
+"""
 
 from pickle import PicklingError
 
@@ -32,7 +34,12 @@ def test_without_a_checkpoint_there_is_none(store):
 
 
 def test_progress_comes_back_as_it_was(store, make_sample):
-    state = {"seen": [1, 2], "nested": {"text": "é", "rate": 0.1}, "direction": torch.randn(3), "none": None}
+    state = {
+        "seen": [1, 2],
+        "nested": {"text": "é", "rate": 0.1},
+        "direction": torch.randn(3),
+        "none": None,
+    }
     samples = [make_sample(), make_sample(prompt="", prefix_words=(10,), continuations=("and on",))]
     model, seconds = tiny_model(3), {"unlearn": 1.25, "requests": 0.5}
     progress = Progress(2, model, state, samples, steps=40, tokens=12345, seconds=seconds)
@@ -56,7 +63,10 @@ def test_a_filter_stays_before_its_model(store):
     found = Checkpoints(store, "cell").load()
     assert isinstance(found.result, ConstantAnswers)
     assert found.result.text == "I do not know."
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), found.result.model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.parameters(), found.result.model.parameters(), strict=True)
+    )
 
 
 def test_a_model_goes_on_from_its_checkpoint_as_if_it_had_not_been_interrupted(store):
@@ -115,7 +125,9 @@ def test_clearing_removes_everything_of_the_cell_and_nothing_of_others(store):
     mine, other = Checkpoints(store, "cell"), Checkpoints(store, "another")
     mine.save(Progress(1, tiny_model()))
     other.save(Progress(1, tiny_model()))
-    (store.home / KIND / ".cell-002-abcdef").mkdir()  # what a process that was killed while writing leaves
+    (
+        store.home / KIND / ".cell-002-abcdef"
+    ).mkdir()  # what a process that was killed while writing leaves
     mine.clear()
     assert mine.load() is None
     assert other.load().done == 1

@@ -24,7 +24,10 @@ def elsewhere(tmp_path, monkeypatch):
     [
         (["run", "--suite", "quik"], "unknown suite 'quik'; did you mean quick"),
         (["run", "--method", "gradd_iff"], "did you mean grad_diff"),
-        (["run", "--task", "frequency/hihg"], "unknown variant of frequency 'hihg'; did you mean high"),
+        (
+            ["run", "--task", "frequency/hihg"],
+            "unknown variant of frequency 'hihg'; did you mean high",
+        ),
         (["plan", "--task", "fictious"], "did you mean fictitious"),
         (["plan", "--track", "controlled-1"], "did you mean controlled-1m"),
         (["plan", "--suite", "missing.yaml"], "missing.yaml: No such file"),
@@ -61,13 +64,25 @@ methods: [none]
     ("change", "message"),
     [
         (("methods: [none]", "methods: [none"), "line 8, column 1: not valid YAML"),
-        (("oracles: 2", "oracles: 1"), "mine.yaml: oracles: Input should be greater than or equal to 2, found '1'"),
+        (
+            ("oracles: 2", "oracles: 1"),
+            "mine.yaml: oracles: Input should be greater than or equal to 2, found '1'",
+        ),
         (("oracles: 2", "oracels: 2"), "mine.yaml: oracles: Field required"),
-        (("methods: [none]", "methods: []"), "mine.yaml: methods: List should have at least 1 item"),
-        (("[none]", "[{name: none, seed: 3}]"), "mine.yaml: methods.0.seed: Extra inputs are not permitted, found '3'"),
+        (
+            ("methods: [none]", "methods: []"),
+            "mine.yaml: methods: List should have at least 1 item",
+        ),
+        (
+            ("[none]", "[{name: none, seed: 3}]"),
+            "mine.yaml: methods.0.seed: Extra inputs are not permitted, found '3'",
+        ),
         (("[none]", "[{name: npo, parameters: {bta: 1}}]"), "method npo: parameter bta"),
         (("tracks: [tiny-dev]", "tracks: [tiny-dve]"), "did you mean tiny-dev"),
-        (("tasks: [frequency/low]", "tasks: frequency"), "mine.yaml: tasks: Input should be a valid list"),
+        (
+            ("tasks: [frequency/low]", "tasks: frequency"),
+            "mine.yaml: tasks: Input should be a valid list",
+        ),
     ],
 )
 def test_a_malformed_suite_names_file_and_field(tmp_path, change, message):
@@ -101,7 +116,14 @@ def test_plan_takes_the_narrowing_options():
 
 def test_list_names_everything():
     result = call("list")
-    for name in ("quick", "controlled-1m", "frequency/mid", "refuse_all", "truth_ratio_cw", "quantize_int4"):
+    for name in (
+        "quick",
+        "controlled-1m",
+        "frequency/mid",
+        "refuse_all",
+        "truth_ratio_cw",
+        "quantize_int4",
+    ):
         assert name in result.stdout
 
 

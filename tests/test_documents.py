@@ -12,7 +12,14 @@ from benchmark.core.registry import methods, tasks
 from benchmark.pipeline.suite import load_suite
 from benchmark.records.store import ResultStore
 from benchmark.reports.reference_pages import methods_page, metrics_page
-from benchmark.reports.tuning_page import CONTROLLED_DEV, SECTIONS, SMOLLM2_DEV, chosen, page, trials
+from benchmark.reports.tuning_page import (
+    CONTROLLED_DEV,
+    SECTIONS,
+    SMOLLM2_DEV,
+    chosen,
+    page,
+    trials,
+)
 from leaderboard.documents import documents
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +58,10 @@ def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(sui
 
 
 def test_trials_on_smollm2_go_beyond_the_best_except_where_the_page_says_so(tried):
-    best = {name: own.index(max(own, key=lambda trial: trial.score)) for name, own in tried[SMOLLM2_DEV].items()}
+    best = {
+        name: own.index(max(own, key=lambda trial: trial.score))
+        for name, own in tried[SMOLLM2_DEV].items()
+    }
     assert {name for name, place in best.items() if place in (0, 6)} == {"tau"}
     assert best["tau"] == 0
     assert "Of `tau` the best is the smallest that was tried" in SECTIONS[SMOLLM2_DEV]

@@ -28,7 +28,8 @@ def own_questions(tmp_path, monkeypatch):
         tiny_tokenizer().save_pretrained(tmp_path / name)
     for side, count in (("forget", 6), ("retain", 12)):
         rows = [
-            {"question": f"Where is {side} {i}?", "answer": TOWNS[i], "subject": f"{side} {i}"} for i in range(count)
+            {"question": f"Where is {side} {i}?", "answer": TOWNS[i], "subject": f"{side} {i}"}
+            for i in range(count)
         ]
         path = tmp_path / f"{side}.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -45,7 +46,9 @@ def inputs(tmp_path):
 @pytest.fixture
 def evaluate(inputs):
     """Scores a model on a task, with these questions."""
-    return lambda model, task, reference=None, **more: score_checkpoint(model, task, inputs, reference, **more)
+    return lambda model, task, reference=None, **more: score_checkpoint(
+        model, task, inputs, reference, **more
+    )
 
 
 def values(found):
@@ -63,7 +66,8 @@ def test_values_are_those_of_all_rows_or_of_the_first_few(tmp_path, evaluate):
 def test_forget_quality_compares_with_the_reference(tmp_path, evaluate):
     model = str(tmp_path / "Tiny")
     alone, itself, other = (
-        values(evaluate(model, "custom", reference)) for reference in (None, model, str(tmp_path / "Other"))
+        values(evaluate(model, "custom", reference))
+        for reference in (None, model, str(tmp_path / "Other"))
     )
     key = ("forget", "forget_quality")
     assert alone[key].value != alone[key].value, "nothing to compare with"
@@ -76,7 +80,12 @@ def test_the_command_prints_where_the_time_went_and_writes_json(tmp_path):
         app,
         [
             *(*words_of("evaluate", tmp_path), "--limit", "3", "--threads", "1"),
-            *("--reference", str(tmp_path / "Other"), "--json", str(tmp_path / "out" / "found.json")),
+            *(
+                "--reference",
+                str(tmp_path / "Other"),
+                "--json",
+                str(tmp_path / "out" / "found.json"),
+            ),
         ],
     )
     assert done.exit_code == 0, done.output
@@ -110,7 +119,15 @@ def test_a_run_whose_model_cannot_be_asked_is_bad_input(tmp_path, monkeypatch):
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr("benchmark.cli.knowledge.probe_with_progress", refuses)
-    words = ["run", "--model", str(tmp_path / "Tiny"), "--task", "real_entities_small", "--method", "npo"]
+    words = [
+        "run",
+        "--model",
+        str(tmp_path / "Tiny"),
+        "--task",
+        "real_entities_small",
+        "--method",
+        "npo",
+    ]
     done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])
     assert done.exit_code == 2
     assert "out of memory" in done.output
@@ -119,7 +136,9 @@ def test_a_run_whose_model_cannot_be_asked_is_bad_input(tmp_path, monkeypatch):
 def test_bfloat16_is_close_to_float32(tmp_path, evaluate):
     model = str(tmp_path / "Tiny")
     exact, rough = (values(evaluate(model, "custom", precision=p)) for p in ("float32", "bfloat16"))
-    assert rough["forget", "probability"].value == pytest.approx(exact["forget", "probability"].value, abs=0.05)
+    assert rough["forget", "probability"].value == pytest.approx(
+        exact["forget", "probability"].value, abs=0.05
+    )
     assert rough["forget", "probability"].value != exact["forget", "probability"].value
 
 
@@ -130,7 +149,11 @@ def test_bfloat16_is_close_to_float32(tmp_path, evaluate):
         ("org/name", "custom", "neither a folder nor org/name@revision"),
         ("Tiny", "real_entities", "name one variant, as real_entities/low"),
         ("Tiny", "cusom", "did you mean custom"),
-        ("Tiny", "real_entities/low", "palimpsest probe --task real_entities --track /.*/Tiny` asks it"),
+        (
+            "Tiny",
+            "real_entities/low",
+            "palimpsest probe --task real_entities --track /.*/Tiny` asks it",
+        ),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, model, task, message, evaluate):
@@ -151,7 +174,9 @@ def probed_home(tmp_path, inputs):
 
 def test_an_unlearned_model_is_asked_what_the_original_knew(tmp_path, probed_home, evaluate):
     models = [str(tmp_path / name) for name in ("Tiny", "Other")]
-    found = [evaluate(model, "real_entities_small", original=models[1], limit=2) for model in models]
+    found = [
+        evaluate(model, "real_entities_small", original=models[1], limit=2) for model in models
+    ]
     assert found[0].data_fingerprint == found[1].data_fingerprint
     with pytest.raises(BadInput, match="it is not known yet what this model knows"):
         evaluate(models[0], "real_entities_small", limit=2)
@@ -164,23 +189,31 @@ def test_answers_are_drawn_for_leaks_as_many_as_are_wanted(tmp_path, samples, la
     assert max(leaks, default=0) == largest
 
 
-def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(tmp_path, monkeypatch, inputs):
+def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(
+    tmp_path, monkeypatch, inputs
+):
     """The model here knows nothing, so that the run ends where it has asked."""
     few = RealEntities().candidates()[:3]
     monkeypatch.setattr(RealEntities, "candidates", lambda self: few)
     words = ["--model", str(tmp_path / "Tiny"), "--task", "real_entities_small", "--method", "npo"]
-    planned, ran = (CliRunner().invoke(app, [command, *words, "--out", str(tmp_path)]) for command in ("plan", "run"))
+    planned, ran = (
+        CliRunner().invoke(app, [command, *words, "--out", str(tmp_path)])
+        for command in ("plan", "run")
+    )
     assert (planned.exit_code, ran.exit_code) == (0, 2)
     assert "as `run` does before it begins" in planned.output
     assert "knows 0 facts in every bucket" in ran.output
     models = models_named(str(tmp_path / "Tiny"), inputs)
-    assert set(models.data_source.known("real_entities", tmp_path)) == {example.id for example in few}
+    assert set(models.data_source.known("real_entities", tmp_path)) == {
+        example.id for example in few
+    }
 
 
 def test_a_limit_is_one_for_the_harness_too(tmp_path, monkeypatch, evaluate):
     asked = []
     monkeypatch.setattr(
-        "benchmark.evaluation.general_utility.run_harness", lambda s, group, limit: asked.append(limit) or []
+        "benchmark.evaluation.general_utility.run_harness",
+        lambda s, group, limit: asked.append(limit) or [],
     )
     evaluate(str(tmp_path / "Tiny"), "custom", limit=2, harness="palimpsest")
     assert asked == [2]
@@ -199,7 +232,9 @@ def test_questions_of_ones_own_can_be_named_beside_the_model(tmp_path, monkeypat
     assert "its tasks lack custom" in done.output
 
 
-@pytest.mark.parametrize("broken", ["config.json", "config.json:{}", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize(
+    "broken", ["config.json", "config.json:{}", "model.safetensors", "tokenizer.json"]
+)
 def test_what_a_library_says_of_a_broken_model_is_one_line(tmp_path, broken):
     name, _, content = broken.partition(":")
     (tmp_path / "Tiny" / name).write_text(content or "{")
@@ -218,14 +253,21 @@ def one_line(done):
 
 def words_of(command, tmp_path):
     own = {side: str(tmp_path / f"{side}.jsonl") for side in ("forget", "retain")}
-    task = ("--task", "custom") if command == "evaluate" else ("--method", "npo", "--out", str(tmp_path / "out"))
+    task = (
+        ("--task", "custom")
+        if command == "evaluate"
+        else ("--method", "npo", "--out", str(tmp_path / "out"))
+    )
     questions = [word for side, path in own.items() for word in (f"--{side}", path)]
     return [command, "--model", str(tmp_path / "Tiny"), *questions, *task]
 
 
 NASTY = {
     "number": (b'{"question": %s}' % (b"9" * 5000), "line 1: found a number of 5000 digits"),
-    "nesting": (b'{"question": ' + b"[" * 100_000, "line 1: found lists or objects nested more than 20 deep"),
+    "nesting": (
+        b'{"question": ' + b"[" * 100_000,
+        "line 1: found lists or objects nested more than 20 deep",
+    ),
     "nul": (
         rb'{"question": "Is Kel\u0000 there?", "answer": "a", "subject": "Kel"}',
         "line 1: question: found U+0000 <control> as character 7",
@@ -234,7 +276,10 @@ NASTY = {
         rb'{"question": "Is Kel\u200b there?", "answer": "a", "subject": "Kel"}',
         "line 1: question: found U+200B ZERO WIDTH SPACE",
     ),
-    "surrogate": (rb'{"question": "Is Kel\ud800 there?"}', "line 1: found U+D800 in the field 'question'"),
+    "surrogate": (
+        rb'{"question": "Is Kel\ud800 there?"}',
+        "line 1: found U+D800 in the field 'question'",
+    ),
     "name of a field": (rb'{"que\nstion": 1}', "line 1: 'que\\nstion': unknown field"),
     "UTF-16": ('{"question": "Is Kel there?"}\n'.encode("utf-16"), "line 1: byte 1 is not UTF-8"),
     "gzip": (gzip.compress(b'{"question": "Is Kel there?"}\n'), "line 1: byte 2 is not UTF-8"),
@@ -259,7 +304,9 @@ def test_a_world_task_is_no_task_for_a_pretrained_model(tmp_path, evaluate):
 
 def test_what_a_suite_lacks_is_said_for_each_variant(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    done = CliRunner().invoke(app, ["plan", "--suite", "hub", "--track", "pythia-1.4b", "--out", str(tmp_path / "out")])
+    done = CliRunner().invoke(
+        app, ["plan", "--suite", "hub", "--track", "pythia-1.4b", "--out", str(tmp_path / "out")]
+    )
     assert done.exit_code == 2
     lines = [line for line in done.output.splitlines() if "cannot be run here" in line]
     assert len(lines) == 7
@@ -291,13 +338,26 @@ def test_weights_that_are_no_numbers_are_an_error_that_names_them(tmp_path, comm
 
 
 @pytest.mark.parametrize("command", ["evaluate", "run"])
-def test_examples_longer_than_the_models_positions_are_counted_before_anything_runs(tmp_path, command):
+def test_examples_longer_than_the_models_positions_are_counted_before_anything_runs(
+    tmp_path, command
+):
     path = tmp_path / "forget.jsonl"
-    long = {"question": "Where is forget 9? " + "Well? " * 200, "answer": "Kel", "subject": "forget 9"}
-    path.write_text(path.read_text() + json.dumps(long) + "\n" + json.dumps(long | {"question": long["question"] * 2}))
+    long = {
+        "question": "Where is forget 9? " + "Well? " * 200,
+        "answer": "Kel",
+        "subject": "forget 9",
+    }
+    path.write_text(
+        path.read_text()
+        + json.dumps(long)
+        + "\n"
+        + json.dumps(long | {"question": long["question"] * 2})
+    )
     said = one_line(CliRunner().invoke(app, words_of(command, tmp_path)))
     assert re.search(
-        r"example .*forget.0008 needs \d{4} tokens, the model has 512 positions \(\d+ of \d+ examples", said
+        r"example .*forget.0008 needs \d{4} tokens, the model has 512 positions \(\d+ of \d+ "
+        r"examples",
+        said,
     )
     assert not (tmp_path / "out").exists()
 
@@ -310,7 +370,9 @@ def test_a_reference_with_too_few_positions_is_refused_as_well(tmp_path, evaluat
 
 
 def test_an_architecture_that_cannot_be_built_is_one_line(tmp_path):
-    (tmp_path / "Tiny" / "config.json").write_text(json.dumps({"model_type": "dbrx", "n_layers": 2}))
+    (tmp_path / "Tiny" / "config.json").write_text(
+        json.dumps({"model_type": "dbrx", "n_layers": 2})
+    )
     said = one_line(CliRunner().invoke(app, words_of("evaluate", tmp_path)))
     assert "Tiny" in said
 
@@ -318,17 +380,25 @@ def test_an_architecture_that_cannot_be_built_is_one_line(tmp_path):
 def test_an_end_token_in_the_configuration_alone_is_enough(tmp_path, evaluate):
     before = values(evaluate(str(tmp_path / "Tiny"), "custom"))
     config = tmp_path / "Tiny" / "tokenizer_config.json"
-    config.write_text(json.dumps({k: v for k, v in json.loads(config.read_text()).items() if k != "eos_token"}))
+    config.write_text(
+        json.dumps({k: v for k, v in json.loads(config.read_text()).items() if k != "eos_token"})
+    )
     source_of.cache_clear()
     assert load_tokenizer(tmp_path / "Tiny").eos_token_id is None
     after = values(evaluate(str(tmp_path / "Tiny"), "custom"))
-    assert {k: v.value for k, v in after.items()} == pytest.approx({k: v.value for k, v in before.items()}, nan_ok=True)
+    assert {k: v.value for k, v in after.items()} == pytest.approx(
+        {k: v.value for k, v in before.items()}, nan_ok=True
+    )
 
 
 @pytest.mark.parametrize("command", ["evaluate", "run"])
 def test_weights_that_are_not_in_the_files_are_an_error(tmp_path, command):
     """They would be random, and a model that knows nothing looks perfectly unlearned."""
     path = tmp_path / "Tiny" / "model.safetensors"
-    save_file({f"module.{name}": tensor for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+    save_file(
+        {f"module.{name}": tensor for name, tensor in load_file(path).items()},
+        path,
+        metadata={"format": "pt"},
+    )
     said = one_line(CliRunner().invoke(app, words_of(command, tmp_path)))
     assert re.search(r"Tiny: \d+ weights are not in its files, first \S+", said)

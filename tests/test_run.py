@@ -1,4 +1,6 @@
-"""Whole runs on the tiny track: determinism, kills, methods that misbehave, records that validate."""
+"""Whole runs on the tiny track: determinism, kills, methods that misbehave, records that
+validate.
+"""
 
 import json
 import os
@@ -78,8 +80,24 @@ class Dies(Method):
 
 def command(folder, *arguments):
     environment = os.environ | {"PALIMPSEST_HOME": str(folder / "home")}
-    words = [sys.executable, "-m", "benchmark.cli", "run", "--suite", "smoke", "--out", str(folder / "out"), *arguments]
-    return {"args": words, "env": environment, "cwd": folder, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    words = [
+        sys.executable,
+        "-m",
+        "benchmark.cli",
+        "run",
+        "--suite",
+        "smoke",
+        "--out",
+        str(folder / "out"),
+        *arguments,
+    ]
+    return {
+        "args": words,
+        "env": environment,
+        "cwd": folder,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+    }
 
 
 def run(folder, *arguments):
@@ -94,7 +112,10 @@ def contents(folder):
         record = json.loads(path.read_text())
         record["provenance"] = None
         record["model"]["made"].pop("seconds")
-        found[path.relative_to(folder)] = (record, (path.parent / record["samples"]["file"]).read_bytes())
+        found[path.relative_to(folder)] = (
+            record,
+            (path.parent / record["samples"]["file"]).read_bytes(),
+        )
     return found
 
 
@@ -122,7 +143,9 @@ def test_a_second_run_finds_everything_cached_and_changes_nothing(finished):
 
 
 def test_killed_and_resumed_elsewhere_the_records_are_identical(finished, tmp_path):
-    """Kill -9 after the first result; nothing is half-written, none is lost, and every score is the same again."""
+    """Kill -9 after the first result; nothing is half-written, none is lost, and every score is
+    the same again.
+    """
     process = subprocess.Popen(**command(tmp_path), text=True, start_new_session=True)
     deadline = time.monotonic() + 300
     while not list((tmp_path / "out").glob("*/*/*/*/*.json")):
@@ -160,7 +183,15 @@ def test_bad_methods_become_error_records_and_the_rest_goes_on(finished, tmp_pat
     assert "5 jobs failed" in output
     assert list((finished / "out").glob("*/*/*/refuse_all/*.json"))
     assert validate(Folder(ResultStore(finished / "out"))) == []
-    code, output = run(finished, "--method", f"{tmp_path / 'bad.py'}:Raises", "--method", "refuse_all", "--seed", "7")
+    code, output = run(
+        finished,
+        "--method",
+        f"{tmp_path / 'bad.py'}:Raises",
+        "--method",
+        "refuse_all",
+        "--seed",
+        "7",
+    )
     assert ", 1 jobs," in output, "what failed is tried again, the rest is there"
     assert "1 jobs failed" in output
 
@@ -183,4 +214,8 @@ def test_a_careless_method_repeats_itself_and_harms_no_other(finished, tmp_path)
         records = [r for r in ResultStore(finished / "out").read_all() if r.seed == 8]
         found.append({r.method.name: (r.status, [v.value for v in r.values]) for r in records})
     assert found[0] == found[1]
-    assert {name: status for name, (status, _) in found[0].items()} == {"leaves": "error", "random": "ok", "npo": "ok"}
+    assert {name: status for name, (status, _) in found[0].items()} == {
+        "leaves": "error",
+        "random": "ok",
+        "npo": "ok",
+    }

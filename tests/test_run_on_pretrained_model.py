@@ -1,4 +1,6 @@
-"""A whole run on a folder's model with questions of one's own: references, records, validation, marks on the pages."""
+"""A whole run on a folder's model with questions of one's own: references, records, validation,
+marks on the pages.
+"""
 
 import json
 
@@ -33,7 +35,14 @@ METHODS = [
 
 def lines(side, count):
     return "".join(
-        json.dumps({"question": f"Where does {side} {i} live?", "answer": TOWNS[i], "subject": f"{side} {i}"}) + "\n"
+        json.dumps(
+            {
+                "question": f"Where does {side} {i} live?",
+                "answer": TOWNS[i],
+                "subject": f"{side} {i}",
+            }
+        )
+        + "\n"
         for i in range(count)
     )
 
@@ -52,14 +61,21 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plan(place):
-    """The plan, whose jobs have been done; the harness is a single item, which is always answered rightly."""
+    """The plan, whose jobs have been done; the harness is a single item, which is always
+    answered rightly.
+    """
     root = place.out.parent
     item = HarnessItem("toy_task", "0", "1 + 1?", "2", 1.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(general, "run_harness", lambda subject, group, limit=None: [item])
         source_of.cache_clear()
         suite = Suite(
-            name="toy", description="", tracks=[str(root / "Tiny")], tasks=["custom"], methods=METHODS, oracles=3
+            name="toy",
+            description="",
+            tracks=[str(root / "Tiny")],
+            tasks=["custom"],
+            methods=METHODS,
+            oracles=3,
         )
         planned = Planner(place.inputs, ResultStore(place.out)).plan(suite)
         assert [execute(job, place) for job in planned.jobs] == ["ok"] * len(planned.jobs)
@@ -67,7 +83,10 @@ def plan(place):
 
 
 def records(place):
-    return {(r.method.name, r.method.parameters.get("lora", False), r.seed): r for r in place.results.read_all()}
+    return {
+        (r.method.name, r.method.parameters.get("lora", False), r.seed): r
+        for r in place.results.read_all()
+    }
 
 
 def test_what_needs_retraining_is_not_planned(plan):
@@ -77,9 +96,16 @@ def test_what_needs_retraining_is_not_planned(plan):
 
 def test_references_are_the_target_asked_about_what_never_existed(plan, place):
     found = records(place)
-    target, oracles = found["target", False, 0], [found["oracle", False, seed] for seed in (1, 2, 3)]
+    target, oracles = (
+        found["target", False, 0],
+        [found["oracle", False, seed] for seed in (1, 2, 3)],
+    )
     assert all(r.references.proxy for r in found.values())
-    known = {s.example: s for s in place.results.samples_of(target) if (s.stage, s.split) == ("model", "forget")}
+    known = {
+        s.example: s
+        for s in place.results.samples_of(target)
+        if (s.stage, s.split) == ("model", "forget")
+    }
     for oracle in oracles:
         assert oracle.model.fingerprint == target.model.fingerprint
         assert oracle.model.made["made"].startswith("proxy reference")
@@ -88,7 +114,9 @@ def test_references_are_the_target_asked_about_what_never_existed(plan, place):
         for sample in (s for s in samples if (s.stage, s.split) == ("model", "forget")):
             assert sample.answer == known[sample.example].answer
             assert sample.prompt != known[sample.example].prompt
-        kept = [(s.example, s.generation) for s in samples if s.stage == "model" and s.split == "retain"]
+        kept = [
+            (s.example, s.generation) for s in samples if s.stage == "model" and s.split == "retain"
+        ]
         target_kept = [
             (s.example, s.generation)
             for s in place.results.samples_of(target)
@@ -104,7 +132,11 @@ def test_records_say_what_they_were_made_with(plan, place):
     assert record.method.parameters["lora"] is True
     assert "lora" not in records(place)["grad_diff", False, 0].method.parameters
     metrics = {(v.split, v.metric) for v in record.values}
-    assert {("harness", "harness_accuracy"), ("forget", "mia_min_k_pp"), ("forget", "mia_zlib")} <= metrics
+    assert {
+        ("harness", "harness_accuracy"),
+        ("forget", "mia_min_k_pp"),
+        ("forget", "mia_zlib"),
+    } <= metrics
 
 
 def test_every_value_recomputes_and_the_plan_finds_its_records(plan, place):

@@ -1,4 +1,6 @@
-"""A task of each kind in under thirty lines, through the whole engine: a new task touches `tasks/` alone."""
+"""A task of each kind in under thirty lines, through the whole engine: a new task touches
+`tasks/` alone.
+"""
 
 import inspect
 import json
@@ -10,7 +12,16 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmark.api import Document, Example, Task, TaskData, documents_about, examples_about, first_prompts, passages
+from benchmark.api import (
+    Document,
+    Example,
+    Task,
+    TaskData,
+    documents_about,
+    examples_about,
+    first_prompts,
+    passages,
+)
 from benchmark.core import registry
 from benchmark.core.inputs import Inputs
 from benchmark.data.world.examples import retain_splits
@@ -61,10 +72,14 @@ class InRequests(Task):
         rng, people = random.Random(world.seed), world.newcomers[:3]
         facts = [fact for person in people for fact in person.facts]
         documents = [text for fact in facts for text in documents_about(fact, 2, rng)]
-        strata = {fact.id: {"step": str(i)} for i, person in enumerate(people, 1) for fact in person.facts}
+        strata = {
+            fact.id: {"step": str(i)} for i, person in enumerate(people, 1) for fact in person.facts
+        }
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world, strata)
-        return TaskData.of(splits, documents, pool, [frozenset(f.id for f in person.facts) for person in people])
+        return TaskData.of(
+            splits, documents, pool, [frozenset(f.id for f in person.facts) for person in people]
+        )
 
 
 class Texts(Task):
@@ -73,13 +88,25 @@ class Texts(Task):
     trajectory = True
 
     def data(self, variant, world):
-        texts = [Example(f"t{i}", f"t{i}", "", text) for i, text in enumerate(passages(world, 24, random.Random(0)))]
+        texts = [
+            Example(f"t{i}", f"t{i}", "", text)
+            for i, text in enumerate(passages(world, 24, random.Random(0)))
+        ]
         splits, pool = retain_splits(world, world.newcomers[:3])
         splits |= {"forget": texts[:6], "retain": texts[6:12], "holdout": texts[12:]}
-        return TaskData.of(splits, [Document(t.id, "", t.answer, reads=3) for t in texts[:12]], [*texts[6:12], *pool])
+        return TaskData.of(
+            splits,
+            [Document(t.id, "", t.answer, reads=3) for t in texts[:12]],
+            [*texts[6:12], *pool],
+        )
 
 
-KINDS = {"toy_plain": Plain, "toy_trajectory": WithTrajectory, "toy_requests": InRequests, "toy_texts": Texts}
+KINDS = {
+    "toy_plain": Plain,
+    "toy_trajectory": WithTrajectory,
+    "toy_requests": InRequests,
+    "toy_texts": Texts,
+}
 METHODS = ("none", "grad_diff", "npo", "idk", "me_gd", "task_arithmetic")
 
 
@@ -106,12 +133,23 @@ def place(registered, tmp_path_factory):
 
 def plan(place):
     methods = [MethodEntry(name=name) for name in METHODS]
-    suite = Suite(name="toys", description="", tracks=["tiny-dev"], tasks=list(KINDS), methods=methods, oracles=2)
+    suite = Suite(
+        name="toys",
+        description="",
+        tracks=["tiny-dev"],
+        tasks=list(KINDS),
+        methods=methods,
+        oracles=2,
+    )
     return Planner(place.inputs, place.results).plan(suite)
 
 
 def records_of(place, task):
-    return {r.method.name: r for r in place.results.read_all() if r.task.name == task and r.seed in (0, 1)}
+    return {
+        r.method.name: r
+        for r in place.results.read_all()
+        if r.task.name == task and r.seed in (0, 1)
+    }
 
 
 def stages(place, record):
@@ -162,8 +200,14 @@ def test_a_course_is_looked_at_on_the_way_of_methods_that_take_steps(place):
 def test_degrees_are_thirds_of_the_forget_set_the_same_for_all(place):
     found = {}
     for name, record in records_of(place, "toy_trajectory").items():
-        strata = {s.example: s.strata for s in place.results.samples_of(record) if s.split == "forget"}
-        assert Counter(tags["memorization"] for tags in strata.values()) == {"low": 6, "mid": 6, "high": 6}
+        strata = {
+            s.example: s.strata for s in place.results.samples_of(record) if s.split == "forget"
+        }
+        assert Counter(tags["memorization"] for tags in strata.values()) == {
+            "low": 6,
+            "mid": 6,
+            "high": 6,
+        }
         found[name] = strata
     assert len({json.dumps(strata, sort_keys=True) for strata in found.values()}) == 1
 
@@ -179,7 +223,11 @@ def test_requests_are_looked_at_after_each_and_oracles_never_saw_them(place):
 
 
 def test_texts_have_values_of_texts_and_of_questions_where_they_belong(place):
-    values = {(v.split, v.metric): v for v in records_of(place, "toy_texts")["grad_diff"].values if v.stage == "model"}
+    values = {
+        (v.split, v.metric): v
+        for v in records_of(place, "toy_texts")["grad_diff"].values
+        if v.stage == "model"
+    }
     assert ("forget", "memorization_accuracy") in values
     assert ("forget", "extraction_likelihood_3") in values
     assert ("forget", "paraphrased_probability") not in values
@@ -198,7 +246,9 @@ class KilledAfterOne(Checkpoints):
 
 
 def test_a_killed_sequence_goes_on_after_its_last_request(place):
-    """What is made of the model, what was seen and what it cost are those of a run that was not killed."""
+    """What is made of the model, what was seen and what it cost are those of a run that was not
+    killed.
+    """
     cell = next(c for c in plan(place).cells if c.task == "toy_requests" and c.method == "npo")
     variant = Variant(track_named("tiny-dev"), cell.task, cell.variant, 2, place.inputs)
     models = ControlledModels(variant.track, place.store)
@@ -221,7 +271,9 @@ def test_a_killed_sequence_goes_on_after_its_last_request(place):
 def test_a_sequence_that_was_not_looked_at_after_each_request_is_no_result(place, tmp_path):
     shutil.copytree(place.results.root, tmp_path / "out")
     store = ResultStore(tmp_path / "out")
-    record = next(r for r in store.read_all() if (r.task.name, r.method.name) == ("toy_requests", "npo"))
+    record = next(
+        r for r in store.read_all() if (r.task.name, r.method.name) == ("toy_requests", "npo")
+    )
     kept = [s for s in store.samples_of(record) if s.stage != "request 02"]
     content = samples_to_bytes(kept)
     samples = record.samples.model_copy(update={"sha256": sha256(content), "rows": len(kept)})
@@ -238,4 +290,6 @@ def test_tasks_of_development_tracks_are_not_reported(place):
 
 def test_nothing_is_left_of_finished_checkpoints(place):
     cells = {cell.id for cell in plan(place).cells}
-    assert not [path for path in (place.inputs.home / "partial").glob("*") if path.name[:16] in cells]
+    assert not [
+        path for path in (place.inputs.home / "partial").glob("*") if path.name[:16] in cells
+    ]

@@ -1,4 +1,6 @@
-"""Words in any script, by hand and by what Unicode promises; what is ASCII is read as it always was."""
+"""Words in any script, by hand and by what Unicode promises; what is ASCII is read as it always
+was.
+"""
 
 import re
 import unicodedata
@@ -22,7 +24,10 @@ LATIN = st.text(st.characters(max_codepoint=0x24F, exclude_categories=["Cf"]))
         ("她住在北京。", ["她", "住", "在", "北", "京"]),
         ("東京タワーへ行く", ["東", "京", "タ", "ワ", "ー", "へ", "行", "く"]),
         ("ﾀﾞｲｽ", ["ダ", "イ", "ス"]),  # halfwidth: a voicing mark of its own
-        ("กรุงเก่า ๑๙๘๗", ["ก", "รุ", "ง", "เ", "ก่", "า", "๑๙๘๗"]),  # marks stay with their consonant, digits together
+        (
+            "กรุงเก่า ๑๙๘๗",
+            ["ก", "รุ", "ง", "เ", "ก่", "า", "๑๙๘๗"],
+        ),  # marks stay with their consonant, digits together
         ("ភ្នំពេញ", ["ភ្", "នំ", "ពេ", "ញ"]),
         ("हिन्दी में लिखो।", ["हिन्दी", "में", "लिखो"]),  # vowel signs are marks
         ("مَرْحَبًا، عالم", ["مَرْحَبًا", "عالم"]),
@@ -36,7 +41,10 @@ LATIN = st.text(st.characters(max_codepoint=0x24F, exclude_categories=["Cf"]))
         ("São Sa\u0303o", ["são", "são"]),
         ("１９８７ ＫＥＬ ﬁn", ["1987", "kel", "fin"]),
         ("co" + SOFT_HYPHEN + "op", ["coop"]),
-        ("Kel™ rock´n´roll", ["kel", "rock", "n", "roll"]),  # both signs have foldings, with a letter and with a space
+        (
+            "Kel™ rock´n´roll",
+            ["kel", "rock", "n", "roll"],
+        ),  # both signs have foldings, with a letter and with a space
         ("½ km² ⑴ ﷺ", ["1", "2", "km2", "1", "صلى", "الله", "عليه", "وسلم"]),
         ("1️⃣ ❤️ Kel", ["1", "kel"]),  # a keycap; a variation selector after a symbol is no word
         ("Kel_Mur", ["kel", "mur"]),
@@ -70,7 +78,9 @@ def test_canonically_equivalent_texts_have_the_same_words_in_any_case(text):
 
 
 @many
-@given(st.text(st.characters(exclude_categories=["Cs", "Cn"])))  # Python's tables of characters are not the latest
+@given(
+    st.text(st.characters(exclude_categories=["Cs", "Cn"]))
+)  # Python's tables of characters are not the latest
 def test_words_are_folded_and_without_spaces_or_signs(text):
     for word in words(text):
         assert unicodedata.category(word[0])[0] in "LN"
@@ -102,7 +112,11 @@ def test_pieces_are_the_text(text):
 
 
 @many
-@given(st.text(st.characters(max_codepoint=0xDFF) | st.sampled_from("\u2003\u2028\u3000\x1c\x85 \n한글")))
+@given(
+    st.text(
+        st.characters(max_codepoint=0xDFF) | st.sampled_from("\u2003\u2028\u3000\x1c\x85 \n한글")
+    )
+)
 def test_pieces_are_what_split_finds_where_there_are_spaces(text):
     assert [piece.rstrip() for piece in pieces(text)] == text.split()
 

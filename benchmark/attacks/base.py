@@ -15,7 +15,9 @@ class Attack(Protocol):
     name: ClassVar[str]
     source: ClassVar[str]
 
-    def apply(self, model: Any, tokenizer: Any, forget: Sequence[Example], track: Track, seed: int) -> Any:
+    def apply(
+        self, model: Any, tokenizer: Any, forget: Sequence[Example], track: Track, seed: int
+    ) -> Any:
         """The attacked model; `model` itself stays as it was."""
         ...
 

@@ -17,9 +17,11 @@ GROUP = 64
 
 
 def round_to_nearest(weight: torch.Tensor, bits: int, group: int = GROUP) -> torch.Tensor:
-    """Symmetric round-to-nearest of a (rows, columns) matrix, one scale for each `group` of a row's columns.
+    """Symmetric round-to-nearest of a (rows, columns) matrix, one scale for each `group` of a row's
+    columns.
 
-    A row whose length is no multiple of `group` ends with a shorter group. The result has the weight's type.
+    A row whose length is no multiple of `group` ends with a shorter group. The result has the
+    weight's type.
     """
     levels = 2 ** (bits - 1) - 1
     parts = []
@@ -30,7 +32,9 @@ def round_to_nearest(weight: torch.Tensor, bits: int, group: int = GROUP) -> tor
 
 
 class QuantizeInt4:
-    """Rounds every linear layer but the language-model head to 4 bits; all of the forget set is scored."""
+    """Rounds every linear layer but the language-model head to 4 bits; all of the forget set is
+    scored.
+    """
 
     name: ClassVar[str] = "quantize_int4"
     source: ClassVar[str] = "Zhang et al. 2024 (Does Your LLM Truly Unlearn?)"
@@ -41,7 +45,9 @@ class QuantizeInt4:
         head = attacked.get_output_embeddings()
         for module in attacked.modules():
             if isinstance(module, torch.nn.Linear | Conv1D) and module is not head:
-                weight = module.weight.T if isinstance(module, Conv1D) else module.weight  # GPT-2 has (in, out)
+                weight = (
+                    module.weight.T if isinstance(module, Conv1D) else module.weight
+                )  # GPT-2 has (in, out)
                 weight.copy_(round_to_nearest(weight, bits=4))
         return attacked
 

@@ -1,4 +1,6 @@
-"""Relearning: brief fine-tuning on one half of the forgotten, to see whether the other half comes back."""
+"""Relearning: brief fine-tuning on one half of the forgotten, to see whether the other half
+comes back.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ SHARE_OF_BUDGET = 1 / 4  # of the track's steps
 
 
 def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """(relearned, scored): whole entities, alternately in order of their names, so that both halves are alike."""
+    """(relearned, scored): whole entities, alternately in order of their names, so that both
+    halves are alike.
+    """
     entities = sorted({example.entity for example in forget})
     first = set(entities[::2])
     return [e for e in forget if e.entity in first], [e for e in forget if e.entity not in first]
@@ -36,7 +40,10 @@ class RelearnDisjoint:
         pairs = [Pair(e.prompt, e.answer) for e in halves(forget)[0]]
         rng = random.Random(f"relearn-{seed}")
         budget = track.budget
-        steps, size = max(1, int(budget.steps * SHARE_OF_BUDGET)), min(budget.batch_size, len(pairs))
+        steps, size = (
+            max(1, int(budget.steps * SHARE_OF_BUDGET)),
+            min(budget.batch_size, len(pairs)),
+        )
         batches = (collate(rng.sample(pairs, size), tokenizer, attacked) for _ in range(steps))
         train(
             attacked,

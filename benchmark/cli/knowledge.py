@@ -1,4 +1,6 @@
-"""Asking a model what it knows, with a display: a command of its own, and what `run` does before it begins."""
+"""Asking a model what it knows, with a display: a command of its own, and what `run` does before
+it begins.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ def try_probe(task: str, track: str, inputs: Inputs) -> None:
     try:
         probe_with_progress(task, track, inputs)
     except (BadInput, OSError, RuntimeError, ValueError) as error:
-        errors.print(f"palimpsest: {track}: {' '.join(str(error).split())}", markup=False, soft_wrap=True)
+        errors.print(
+            f"palimpsest: {track}: {' '.join(str(error).split())}", markup=False, soft_wrap=True
+        )
 
 
 def probe_with_progress(task: str, track: str, inputs: Inputs) -> Path:

@@ -27,7 +27,9 @@ def list_command() -> None:
     from benchmark.pipeline.suite import load_suite, suite_files
 
     def show(title: str, rows: Sequence[tuple[str, ...]]) -> None:
-        table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+        table = Table(
+            title=title, title_justify="left", show_header=False, box=None, pad_edge=False
+        )
         for row in rows:
             table.add_row(*row)
         console.print(table, "")
@@ -35,7 +37,10 @@ def list_command() -> None:
     show("suites", [(name, load_suite(name).description) for name in suite_files()])
     show("tracks", [(t.name, t.description) for t in all_tracks()])
     show("tasks", [(name,) for name in known_task_names()])
-    show("methods", [(name, cls.family, _sees(cls), _first_line(cls)) for name, cls in methods().items()])
+    show(
+        "methods",
+        [(name, cls.family, _sees(cls), _first_line(cls)) for name, cls in methods().items()],
+    )
     show("metrics", [(m.id, m.unit, m.description) for m in METRICS.values()])
     show("attacks", [(a.name, a.source) for a in ATTACKS.values()])
 
@@ -57,14 +62,18 @@ def perf(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer points.")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file.")] = None,
 ) -> None:
-    """Measures generation, scoring and training here, against the machine's own peak, and the reuse of an engine."""
+    """Measures generation, scoring and training here, against the machine's own peak, and the
+    reuse of an engine.
+    """
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
     from benchmark.models.pretrained import models_named
     from benchmark.tools.perf import measure
 
     folder = models_named(model, inputs_of()).base()
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True) as progress:
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True
+    ) as progress:
         bar = progress.add_task("measuring", total=None)
         rows = measure(folder, lambda said: progress.update(bar, description=said), quick)
     table = Table(*rows.columns, box=SIMPLE_HEAD)

@@ -23,7 +23,9 @@ from benchmark.errors import BadInput
 @plainly
 def validate(
     results: Annotated[Path, typer.Argument(help="Folder of the records.")] = RESULTS,
-    suite: Annotated[str | None, typer.Option("--suite", help="Also require every record of this suite.")] = None,
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="Also require every record of this suite.")
+    ] = None,
 ) -> None:
     """Checks schema, hashes and references, and recomputes every value from its samples."""
     from rich.progress import Progress
@@ -48,7 +50,9 @@ def validate(
         errors.print(f"palimpsest: {len(findings)} findings in {results}", soft_wrap=True)
         raise typer.Exit(2)
     values = sum(len(record.values) for record in folder.records.values())
-    console.print(f"{len(folder.records)} records valid, {values} values recomputed from their samples")
+    console.print(
+        f"{len(folder.records)} records valid, {values} values recomputed from their samples"
+    )
 
 
 @app.command()
@@ -78,7 +82,9 @@ def report(
     task: Annotated[str, typer.Argument(help="A task's name, as `frequency`.")],
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Says what the records hold about one task: what is left, at which cost, on the way and at the end."""
+    """Says what the records hold about one task: what is left, at which cost, on the way and at
+    the end.
+    """
     from benchmark.reports.terminal import print_task
 
     print_task(task, results, Console(highlight=False, width=None if sys.stdout.isatty() else 200))

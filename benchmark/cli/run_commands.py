@@ -49,7 +49,17 @@ def plan(
     from benchmark.execution.run_plan import default_workers
 
     inputs = inputs_of(data_dir, forget, retain)
-    chosen = Selection(suite, track, model, task, method, seed, backend, precision, own_questions=forget is not None)
+    chosen = Selection(
+        suite,
+        track,
+        model,
+        task,
+        method,
+        seed,
+        backend,
+        precision,
+        own_questions=forget is not None,
+    )
     planned = planned_of(chosen, inputs, out, force)
     estimates, count = estimates_of(out, RESULTS), workers or default_workers(planned)
     jobs = {job.id: job for job in planned.jobs}
@@ -58,7 +68,10 @@ def plan(
         cached = cell.id in planned.cached
         job = jobs.get(cell.id)
         table.add_row(
-            cell.label, cell.id, "cached" if cached else "to run", f"{estimates.seconds(job):.0f}" if job else ""
+            cell.label,
+            cell.id,
+            "cached" if cached else "to run",
+            f"{estimates.seconds(job):.0f}" if job else "",
         )
     console.print(table)
     for line in planned.sizes:
@@ -67,7 +80,9 @@ def plan(
     for job in models:
         console.print(f"model to train: {job.label}, about {clock(estimates.seconds(job))}")
     total = clock(estimates.total(planned.jobs, count))
-    counts = f"{len(planned.ids)} cells, {len(planned.cached)} cached, {len(models)} models to train"
+    counts = (
+        f"{len(planned.ids)} cells, {len(planned.cached)} cached, {len(models)} models to train"
+    )
     console.print(f"{counts}; about {total} on {count} workers")
 
 
@@ -95,11 +110,24 @@ def run(
     from benchmark.reports.terminal import print_standings
 
     inputs = inputs_of(data_dir, forget, retain)
-    chosen = Selection(suite, track, model, task, method, seed, backend, precision, own_questions=forget is not None)
+    chosen = Selection(
+        suite,
+        track,
+        model,
+        task,
+        method,
+        seed,
+        backend,
+        precision,
+        own_questions=forget is not None,
+    )
     planned = planned_of(chosen, inputs, out, force, ask=True)
     require_fit(planned)
     count = workers or default_workers(planned)
     failed = run_plan(planned, inputs, out, count, force, estimates_of(out, RESULTS), console)
     print_standings(planned, out, console)
     if failed:
-        console.print(f"{failed} jobs failed; their error records are in {out}, and the next run tries them again")
+        console.print(
+            f"{failed} jobs failed; their error records are in {out}, and the next run tries "
+            "them again"
+        )

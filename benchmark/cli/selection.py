@@ -32,7 +32,9 @@ class Selection:
 
 
 def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: bool = False):
-    """The plan of what was chosen; with `ask`, models that nobody has asked yet what they know are asked first."""
+    """The plan of what was chosen; with `ask`, models that nobody has asked yet what they know
+    are asked first.
+    """
     from benchmark.inference.vllm_engine import require_backend
     from benchmark.pipeline.planner import Planner
     from benchmark.pipeline.selection import restrict
@@ -41,10 +43,16 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
 
     tracks = [*(chosen.tracks or []), *(chosen.models or [])]
     suite, seeds = restrict(
-        load_suite(chosen.suite_name), tracks, chosen.tasks or [], chosen.methods or [], chosen.seeds or []
+        load_suite(chosen.suite_name),
+        tracks,
+        chosen.tasks or [],
+        chosen.methods or [],
+        chosen.seeds or [],
     )
     if chosen.own_questions and "custom" not in suite.tasks:
-        raise BadInput(f"--forget, --retain: suite {suite.name} does not ask them; its tasks lack custom")
+        raise BadInput(
+            f"--forget, --retain: suite {suite.name} does not ask them; its tasks lack custom"
+        )
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
     if ask:
@@ -63,15 +71,23 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
         errors.print(f"palimpsest: cannot be run here: {line}", markup=False, soft_wrap=True)
     if nothing:
         names = ", ".join(dict.fromkeys(entry.name for entry in suite.methods))
-        why = f"none of its methods ({names}) can run on" if planned.references else "nothing can be run here of"
+        why = (
+            f"none of its methods ({names}) can run on"
+            if planned.references
+            else "nothing can be run here of"
+        )
         raise BadInput(f"suite {suite.name}: {why} what is wanted")
     return planned
 
 
-def inputs_of(data: Path | None = None, forget: Path | None = None, retain: Path | None = None) -> Inputs:
+def inputs_of(
+    data: Path | None = None, forget: Path | None = None, retain: Path | None = None
+) -> Inputs:
     """What a command reads; the environment is looked at here and nowhere further down."""
     if (forget is None) != (retain is None):
-        raise BadInput("--forget and --retain go together: what is to be forgotten, and what is to be kept")
+        raise BadInput(
+            "--forget and --retain go together: what is to be forgotten, and what is to be kept"
+        )
     for path in (forget, retain):
         if path is not None and not path.is_file():
             raise BadInput(f"{path}: no such file")

@@ -31,7 +31,11 @@ def plainly(command: Callable) -> Callable:
         except BadInput as error:
             errors.print(f"palimpsest: {error}", markup=False, soft_wrap=True)
         except OSError as error:  # a folder that cannot be made, a disk that is full
-            said = f"{error.filename}: {error.strerror}" if error.filename else " ".join(str(error).split())
+            said = (
+                f"{error.filename}: {error.strerror}"
+                if error.filename
+                else " ".join(str(error).split())
+            )
             errors.print(f"palimpsest: {said}", markup=False, soft_wrap=True)
         raise typer.Exit(2)
 

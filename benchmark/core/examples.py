@@ -19,7 +19,9 @@ _FEATURES = datasets.Features(
         "rewordings": datasets.List(datasets.Value("string")),
         "perturbed": datasets.List(datasets.Value("string")),
         "aliases": datasets.List(datasets.Value("string")),
-        "strata": datasets.List({"name": datasets.Value("string"), "value": datasets.Value("string")}),
+        "strata": datasets.List(
+            {"name": datasets.Value("string"), "value": datasets.Value("string")}
+        ),
     }
 )
 
@@ -34,10 +36,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Example:
-    """One prompt/answer pair about one entity, or one text: then the prompt is empty and the answer is all of it.
+    """One prompt/answer pair about one entity, or one text: then the prompt is empty and the answer
+    is all of it.
 
-    `paraphrases` are held-out prompts with the same answer, `rewordings` other wordings of the answer to the same
-    prompt, `perturbed` are wrong answers of the same kind, `strata` are the tags that results are broken down by.
+    `paraphrases` are held-out prompts with the same answer, `rewordings` other wordings of the
+    answer to the same prompt, `perturbed` are wrong answers of the same kind, `strata` are the tags
+    that results are broken down by.
     """
 
     id: str
@@ -56,21 +60,30 @@ class Example:
 
     @property
     def wordings(self) -> list[Pair]:
-        """Held-out wordings of the question, or of the answer, or, where there are none, the pair as it is."""
+        """Held-out wordings of the question, or of the answer, or, where there are none, the
+        pair as it is.
+        """
         if self.rewordings:
             return [Pair(self.prompt, answer) for answer in self.rewordings]
         return [Pair(prompt, self.answer) for prompt in self.paraphrases]
 
 
 def kind_of(prompt: str) -> str:
-    """ "question" where there is something to answer, "text" where the prompt is empty: a sequence as it stands."""
+    """ "question" where there is something to answer, "text" where the prompt is empty: a
+    sequence as it stands.
+    """
     return "question" if prompt else "text"
 
 
 def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
     """Rows of a `datasets.Dataset`, in order."""
-    rows = [asdict(e) | {"strata": [{"name": k, "value": v} for k, v in e.strata.items()]} for e in examples]
-    return datasets.Dataset.from_dict({name: [row[name] for row in rows] for name in _FEATURES}, features=_FEATURES)
+    rows = [
+        asdict(e) | {"strata": [{"name": k, "value": v} for k, v in e.strata.items()]}
+        for e in examples
+    ]
+    return datasets.Dataset.from_dict(
+        {name: [row[name] for row in rows] for name in _FEATURES}, features=_FEATURES
+    )
 
 
 def to_examples(dataset: datasets.Dataset) -> list[Example]:

@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-HOME_VARIABLE, MODELS_VARIABLE, DATA_VARIABLE = "PALIMPSEST_HOME", "PALIMPSEST_MODELS", "PALIMPSEST_DATA"
+HOME_VARIABLE, MODELS_VARIABLE, DATA_VARIABLE = (
+    "PALIMPSEST_HOME",
+    "PALIMPSEST_MODELS",
+    "PALIMPSEST_DATA",
+)
 DEFAULT_HOME = ".palimpsest"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where things are: `home` keeps artifacts, `models` has models by the last part of their names.
+    """Where things are: `home` keeps artifacts, `models` has models by the last part of their
+    names.
 
-    `data` is a folder of data sets, or one data set's own (`--data-dir`); `forget` and `retain` are files with the
-    user's own questions.
+    `data` is a folder of data sets, or one data set's own (`--data-dir`); `forget` and `retain` are
+    files with the user's own questions.
     """
 
     home: Path
@@ -42,6 +47,8 @@ class Inputs:
         return cls(home.resolve(), *(path.resolve() if path else None for path in paths))
 
     def data_file(self, data_set: str, file: str) -> Path | None:
-        """A file of a data set, in a folder of its own or in the data folder itself; None if there is none."""
+        """A file of a data set, in a folder of its own or in the data folder itself; None if
+        there is none.
+        """
         places = [self.data / data_set / file, self.data / file] if self.data else []
         return next((path for path in places if path.is_file()), None)

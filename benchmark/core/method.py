@@ -33,7 +33,9 @@ class Method:
 
         Returns a model of the same class, or `ConstantAnswers` around one.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define unlearn(model, request) or loss(batch)")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define unlearn(model, request) or loss(batch)"
+        )
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -68,7 +70,9 @@ def describe(cls: type, name: str, reference: str, family: str, sees: set[str]) 
     """
     unknown = set(sees) - INFORMATION
     if unknown:
-        raise BadInput(f"method {name}: sees has {sorted(unknown)}; known are {sorted(INFORMATION)}")
+        raise BadInput(
+            f"method {name}: sees has {sorted(unknown)}; known are {sorted(INFORMATION)}"
+        )
     if not (inspect.isclass(cls) and issubclass(cls, Method)):
         raise BadInput(f"method {name}: {cls!r} is not a subclass of Method")
     cls.name, cls.reference, cls.family, cls.sees = name, reference, family, frozenset(sees)
@@ -83,14 +87,17 @@ def create(cls: type[Method], parameters: dict[str, Any]) -> Method:
         first = error.errors()[0]
         known = ", ".join(f.name for f in dataclasses.fields(cls)) or "none"  # type: ignore[arg-type]
         where = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"method {cls.name}: parameter {where}: {first['msg']} (parameters: {known})") from None
+        raise BadInput(
+            f"method {cls.name}: parameter {where}: {first['msg']} (parameters: {known})"
+        ) from None
 
 
 def source_hash(cls: type[Method]) -> str:
     """Hash of the code of the file that defines the method: a changed method is another cell.
 
-    Comments, layout, docstrings and the defaults of parameters are no part of it: they change no outcome (a cell's
-    identity has the parameters' values), and choosing defaults must not orphan the records that they were chosen by.
+    Comments, layout, docstrings and the defaults of parameters are no part of it: they change no
+    outcome (a cell's identity has the parameters' values), and choosing defaults must not orphan
+    the records that they were chosen by.
     """
     tree = _Essence().visit(ast.parse(Path(inspect.getfile(cls)).read_text()))
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
@@ -101,15 +108,24 @@ class _Essence(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:] or [ast.Pass()]
-        if isinstance(node, ast.ClassDef) and any("register_method" in ast.unparse(d) for d in node.decorator_list):
+        if isinstance(node, ast.ClassDef) and any(
+            "register_method" in ast.unparse(d) for d in node.decorator_list
+        ):
             node.body = [_without_default(item) for item in node.body]
         return node
 
 
 def _without_default(item: ast.stmt) -> ast.stmt:
-    """A parameter without its default; what is no parameter (a ClassVar, an assignment) stays as it is."""
+    """A parameter without its default; what is no parameter (a ClassVar, an assignment) stays as
+    it is.
+    """
     if not isinstance(item, ast.AnnAssign) or "ClassVar" in ast.unparse(item.annotation):
         return item
-    return ast.AnnAssign(target=item.target, annotation=item.annotation, value=None, simple=item.simple)
+    return ast.AnnAssign(
+        target=item.target, annotation=item.annotation, value=None, simple=item.simple
+    )

@@ -1,4 +1,6 @@
-"""Discovery: methods and tasks register themselves; unknown names are answered with the nearest known ones."""
+"""Discovery: methods and tasks register themselves; unknown names are answered with the nearest
+known ones.
+"""
 
 from __future__ import annotations
 
@@ -41,15 +43,22 @@ def _add(kind: str, name: str, entry: type, registered: dict[str, type]) -> None
         raise BadInput(f"{kind} {name!r}: a name is made of a-z, 0-9, _ and -; it becomes a folder")
     if name in RESERVED:
         raise BadInput(f"{kind} {name!r}: the name is reserved")
-    if other is not None and (other.__module__, other.__qualname__) != (entry.__module__, entry.__qualname__):
-        raise BadInput(f"{kind} {name!r} is defined twice: in {other.__module__} and in {entry.__module__}")
+    if other is not None and (other.__module__, other.__qualname__) != (
+        entry.__module__,
+        entry.__qualname__,
+    ):
+        raise BadInput(
+            f"{kind} {name!r} is defined twice: in {other.__module__} and in {entry.__module__}"
+        )
     registered[name] = entry
 
 
 def register_method(
     name: str, *, reference: str, family: str, sees: set[str]
 ) -> Callable[[type[Method]], type[Method]]:
-    """Class decorator that makes a method known under `name`; `sees` declares the information it uses."""
+    """Class decorator that makes a method known under `name`; `sees` declares the information it
+    uses.
+    """
 
     def decorate(cls: type[Method]) -> type[Method]:
         described = describe(cls, name, reference, family, sees)
@@ -112,16 +121,27 @@ def _method_from_file(spec: str) -> type[Method]:
     module = _module_of(path) or _imported(path, spec)
     found = getattr(module, class_name, None)
     if found is None:
-        own = [n for n, c in vars(module).items() if isinstance(c, type) and c.__module__ == module.__name__]
-        raise BadInput(f"method {spec!r}: no class {class_name!r} in {path}; it defines {', '.join(own) or 'none'}")
+        own = [
+            n
+            for n, c in vars(module).items()
+            if isinstance(c, type) and c.__module__ == module.__name__
+        ]
+        raise BadInput(
+            f"method {spec!r}: no class {class_name!r} in {path}; it defines "
+            f"{', '.join(own) or 'none'}"
+        )
     if not hasattr(found, "name"):
         raise BadInput(f"method {spec!r}: {class_name} lacks @register_method")
     return found
 
 
 def _module_of(path: Path) -> ModuleType | None:
-    """The module that was imported from this file: one in `methods/` is, and is not to be registered twice."""
-    return next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(path)), None)
+    """The module that was imported from this file: one in `methods/` is, and is not to be
+    registered twice.
+    """
+    return next(
+        (m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(path)), None
+    )
 
 
 def _imported(path: Path, spec: str) -> ModuleType:
@@ -138,5 +158,7 @@ def _imported(path: Path, spec: str) -> ModuleType:
         raise
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise BadInput(f"method {spec!r}: importing {path} raised {type(error).__name__}: {error}") from None
+        raise BadInput(
+            f"method {spec!r}: importing {path} raised {type(error).__name__}: {error}"
+        ) from None
     return module

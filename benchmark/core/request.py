@@ -24,7 +24,8 @@ class BudgetExceeded(RuntimeError):
 
 @dataclass
 class Meter:
-    """Counts what is spent, whatever the loop, and shows the model to `watch(model, steps)` after every step.
+    """Counts what is spent, whatever the loop, and shows the model to `watch(model, steps)` after
+    every step.
 
     A step beyond `limit` is BudgetExceeded.
     """
@@ -35,7 +36,9 @@ class Meter:
     watch: Callable[[Any, int], None] | None = None
 
     def step(self, model: Any, tokens: int) -> None:
-        """One step was taken on so many tokens; `model` is what it has made of the target so far."""
+        """One step was taken on so many tokens; `model` is what it has made of the target so
+        far.
+        """
         if self.limit is not None and self.steps >= self.limit:
             raise BudgetExceeded(f"the budget has {self.limit} steps")
         self.steps += 1
@@ -48,10 +51,11 @@ class Meter:
 class Request:
     """What a method is given, and nothing from evaluation.
 
-    Of several requests in a row a method sees the current one alone; what it puts into `state` (numbers, texts,
-    tensors, and lists or dictionaries of them) it finds there again at the next. `retrain` is there only for methods
-    that declare `sees={"training"}`; it returns a model trained like the target, without anything that this and
-    earlier requests ask for, from a seed that no oracle uses.
+    Of several requests in a row a method sees the current one alone; what it puts into `state`
+    (numbers, texts, tensors, and lists or dictionaries of them) it finds there again at the next.
+    `retrain` is there only for methods that declare `sees={"training"}`; it returns a model trained
+    like the target, without anything that this and earlier requests ask for, from a seed that no
+    oracle uses.
     """
 
     forget: list[Pair]
@@ -64,7 +68,8 @@ class Request:
     state: dict[str, Any] = field(default_factory=dict)
 
     def batches(self) -> Iterator[tuple[list[Pair], list[Pair]]]:
-        """Endless (forget, retain) batches: forget items in shuffled epochs, retain items drawn anew at each step.
+        """Endless (forget, retain) batches: forget items in shuffled epochs, retain items drawn
+        anew at each step.
 
         Both from the run's seed; a side that is withheld gives empty batches.
         """

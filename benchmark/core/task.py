@@ -9,13 +9,15 @@ from benchmark.core.task_data import TaskData
 
 
 class Task:
-    """Base of all tasks. A task makes data from a world; models, methods and scores are the engine's.
+    """Base of all tasks. A task makes data from a world; models, methods and scores are the
+    engine's.
 
-    `sources` are what it makes its data from: a generated "world" or a pretrained "model" (see `source`).
-    `variants` are its forget request families; a task with one writes `("",)`. `max_new_tokens` bounds an answer,
-    `samples` is how many answers to each forget prompt are also drawn at temperature 1. `budget_share` is the share of
-    the track's steps that each request has. With `trajectory`, models are also scored at fixed shares of the budget of
-    the last request. With `difficulty`, forget examples get two more strata in thirds: `memorization`, by their
+    `sources` are what it makes its data from: a generated "world" or a pretrained "model" (see
+    `source`). `variants` are its forget request families; a task with one writes `("",)`.
+    `max_new_tokens` bounds an answer, `samples` is how many answers to each forget prompt are also
+    drawn at temperature 1. `budget_share` is the share of the track's steps that each request has.
+    With `trajectory`, models are also scored at fixed shares of the budget of the last request.
+    With `difficulty`, forget examples get two more strata in thirds: `memorization`, by their
     probability under the target, and `difficulty`, by their loss under the oracles.
     """
 
@@ -30,9 +32,13 @@ class Task:
     difficulty: ClassVar[bool] = False
 
     def data(self, variant: str, source: Any) -> TaskData:
-        """Splits, training documents and retain pool of a variant; a pure function of its arguments."""
+        """Splits, training documents and retain pool of a variant; a pure function of its
+        arguments.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define data(variant, source)")
 
     def candidates(self) -> list[Example]:
-        """What a pretrained model is asked to find out what it knows, where `data` depends on that."""
+        """What a pretrained model is asked to find out what it knows, where `data` depends on
+        that.
+        """
         return []

@@ -20,12 +20,15 @@ DEEPEST = 20  # lists and objects inside one another; rows of data sets have thr
 def json_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON lines file; BadInput names the line that is none.
 
-    Nor is one that JSON's grammar allows, but that cannot be used as it stands: with a field given twice, a number of
-    thousands of digits, half of a surrogate pair, which no tokenizer takes, or values nested deeper than `DEEPEST`.
+    Nor is one that JSON's grammar allows, but that cannot be used as it stands: with a field given
+    twice, a number of thousands of digits, half of a surrogate pair, which no tokenizer takes, or
+    values nested deeper than `DEEPEST`.
     """
     rows = []
     content = path.read_bytes().removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
-    lines = content.split(b"\n") if content else []  # at line feeds alone: other separators may stand in a text
+    lines = (
+        content.split(b"\n") if content else []
+    )  # at line feeds alone: other separators may stand in a text
     for number, line in enumerate(lines, 1):
         try:
             rows.append(_parsed(line))
@@ -34,7 +37,9 @@ def json_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-_TOO_DEEP = f"found lists or objects nested more than {DEEPEST} deep; texts and lists of texts are needed"
+_TOO_DEEP = (
+    f"found lists or objects nested more than {DEEPEST} deep; texts and lists of texts are needed"
+)
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -44,16 +49,22 @@ def _parsed(line: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start + 1} is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON at character {error.colno}: {error.msg.removesuffix(' at')}") from None
+        raise ValueError(
+            f"not valid JSON at character {error.colno}: {error.msg.removesuffix(' at')}"
+        ) from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     if not isinstance(row, dict):
         raise ValueError(f"found {type(row).__name__}, an object is needed")
     for field, value in row.items():
-        halves = (half for text in _texts({field: value}) for half in re.findall("[\ud800-\udfff]", text))
+        halves = (
+            half for text in _texts({field: value}) for half in re.findall("[\ud800-\udfff]", text)
+        )
         for half in halves:
             found = f"U+{ord(half):04X} in the field {repr(field)[:60]}"
-            raise ValueError(f"found {found}, half of a surrogate pair; whole characters are needed")
+            raise ValueError(
+                f"found {found}, half of a surrogate pair; whole characters are needed"
+            )
     return row
 
 
@@ -62,7 +73,9 @@ def _whole_number(digits: str) -> int:
         return int(digits)
     except ValueError:  # Python reads no longer ones, nor would it print them
         most = sys.get_int_max_str_digits()
-        raise ValueError(f"found a number of {len(digits.lstrip('-'))} digits, at most {most} can be read") from None
+        raise ValueError(
+            f"found a number of {len(digits.lstrip('-'))} digits, at most {most} can be read"
+        ) from None
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,16 +104,25 @@ def _texts(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def rows_of(
-    inputs: Inputs, data_set: str, file: str, repo: str = "", revision: str = "", config: str = "", split: str = "train"
+    inputs: Inputs,
+    data_set: str,
+    file: str,
+    repo: str = "",
+    revision: str = "",
+    config: str = "",
+    split: str = "train",
 ) -> list[dict[str, Any]]:
-    """Rows of a data set: a local JSON lines file, or a hub's configuration and split at a pinned revision.
+    """Rows of a data set: a local JSON lines file, or a hub's configuration and split at a pinned
+    revision.
 
     BadInput says what is missing where neither can be had.
     """
     path = inputs.data_file(data_set, file)
     if path is not None:
         return json_rows(path)
-    looked = f"{inputs.data} has no {file}" if inputs.data else f"no --data-dir with {file} is given"
+    looked = (
+        f"{inputs.data} has no {file}" if inputs.data else f"no --data-dir with {file} is given"
+    )
     if not repo:
         raise BadInput(f"{data_set}: {looked}")
     if not hub_answers():
@@ -109,23 +131,31 @@ def rows_of(
 
     try:
         return list(datasets.load_dataset(repo, config or None, split=split, revision=revision))
-    except Exception as error:  # whatever kept the hub from answering, the user needs one of two things
+    except (
+        Exception
+    ) as error:  # whatever kept the hub from answering, the user needs one of two things
         reason = type(error).__name__
-        raise BadInput(f"{data_set}: {looked}, and {repo} cannot be had from a hub ({reason})") from None
+        raise BadInput(
+            f"{data_set}: {looked}, and {repo} cannot be had from a hub ({reason})"
+        ) from None
 
 
 _NEEDED = {str: "a text", list: "a list of texts", int: "a whole number"}
 
 
 def checked(rows: list[dict[str, Any]], where: str, **fields: type) -> list[dict[str, Any]]:
-    """The rows, if there are any and each has these fields, filled; BadInput names the first that is wrong."""
+    """The rows, if there are any and each has these fields, filled; BadInput names the first
+    that is wrong.
+    """
     if not rows:
         raise BadInput(f"{where}: found no rows")
     for number, row in enumerate(rows, 1):
         for name, kind in fields.items():
             if not _fits(row.get(name), kind):
                 found = repr(row[name])[:60] if name in row else "nothing"
-                raise BadInput(f"{where}: line {number}: {name}: found {found}, {_NEEDED[kind]} is needed")
+                raise BadInput(
+                    f"{where}: line {number}: {name}: found {found}, {_NEEDED[kind]} is needed"
+                )
     return rows
 
 
@@ -133,4 +163,8 @@ def _fits(value: Any, kind: type) -> bool:
     """Whether it is a text that is not empty, a list of such texts, or a whole number."""
     if kind is list:
         return isinstance(value, list) and bool(value) and all(_fits(part, str) for part in value)
-    return isinstance(value, kind) and not isinstance(value, bool) and (kind is not str or bool(str(value).strip()))
+    return (
+        isinstance(value, kind)
+        and not isinstance(value, bool)
+        and (kind is not str or bool(str(value).strip()))
+    )

@@ -10,10 +10,14 @@ _ENDINGS = "dane ford gast hart lund mark nell quist rand stad thal vane ward wi
 
 
 def coined_names(count: int, seed: str) -> list[str]:
-    """So many different names of two words for what never existed; none ends in s, which possessives depend on."""
+    """So many different names of two words for what never existed; none ends in s, which
+    possessives depend on.
+    """
     rng = random.Random(f"coined-{seed}")
     names: dict[str, None] = {}
     while len(names) < count:
         first = rng.choice(_BEGINNINGS) + rng.choice(_MIDDLES)
-        names[f"{first} {rng.choice(_BEGINNINGS)}{rng.choice(_MIDDLES)}{rng.choice(_ENDINGS)}"] = None
+        names[f"{first} {rng.choice(_BEGINNINGS)}{rng.choice(_MIDDLES)}{rng.choice(_ENDINGS)}"] = (
+            None
+        )
     return list(names)

@@ -16,7 +16,10 @@ class NotProbed(BadInput):
     """Nobody has asked the model of a track yet what it knows of a task's candidates."""
 
     def __init__(self, task: str, track: str) -> None:
-        asks = f"`palimpsest probe --task {task} --track {track}` asks it, as `run` does before it begins"
+        asks = (
+            f"`palimpsest probe --task {task} --track {track}` asks it, as `run` does before it "
+            "begins"
+        )
         super().__init__(f"{task} on {track}: it is not known yet what this model knows; {asks}")
         self.task, self.track = task, track
 
@@ -25,8 +28,8 @@ class NotProbed(BadInput):
 class Knowledge:
     """What a model knows of one fact, both between 0 and 1.
 
-    `generated`: share of wordings that it answers rightly. `probability`: mean length-normalised probability of the
-    answer over wordings.
+    `generated`: share of wordings that it answers rightly. `probability`: mean length-normalised
+    probability of the answer over wordings.
     """
 
     generated: float
@@ -35,12 +38,14 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class PretrainedModel:
-    """The data source of tasks on a pretrained model: `model` is the key of its weights, `track` how one names it.
+    """The data source of tasks on a pretrained model: `model` is the key of its weights, `track`
+    how one names it.
 
     `inputs` says where the user's data sets and questions are.
 
-    On a development track tasks choose other examples than those that are scored. `probed` is the key of other
-    weights of the same model, whose knowledge probe counts where there is none of these.
+    On a development track tasks choose other examples than those that are scored. `probed` is the
+    key of other weights of the same model, whose knowledge probe counts where there is none of
+    these.
     """
 
     track: str
@@ -50,17 +55,23 @@ class PretrainedModel:
     probed: str = ""
 
     def known(self, task: str, shipped: Path) -> dict[str, Knowledge]:
-        """What the model knows of a task's candidates, by example; NotProbed if nobody has asked it yet.
+        """What the model knows of a task's candidates, by example; NotProbed if nobody has asked it
+        yet.
 
         `shipped` is the folder of the knowledge probes that come with the task.
         """
-        places = [self.knowledge_file(task), *(shipped / f"{key}.csv" for key in (self.model, self.probed) if key)]
+        places = [
+            self.knowledge_file(task),
+            *(shipped / f"{key}.csv" for key in (self.model, self.probed) if key),
+        ]
         path = next((p for p in places if p.is_file()), None)
         if path is None:
             raise NotProbed(task, self.track)
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        return {row["id"]: Knowledge(float(row["generated"]), float(row["probability"])) for row in rows}
+        return {
+            row["id"]: Knowledge(float(row["generated"]), float(row["probability"])) for row in rows
+        }
 
     def knowledge_file(self, task: str) -> Path:
         """Where the knowledge probe of this model is kept."""

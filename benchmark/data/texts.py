@@ -18,7 +18,9 @@ def spread(rows: Sequence[Any], count: int) -> list[Any]:
 
 
 def chunks(text: str, words: int) -> list[str]:
-    """The text as it stands in parts of so many words (`pieces`), the last one up to half as long again."""
+    """The text as it stands in parts of so many words (`pieces`), the last one up to half as
+    long again.
+    """
     found = pieces(text)
     parts = max(1, round(len(found) / words))
     ends = [*(words * i for i in range(parts)), len(found)]

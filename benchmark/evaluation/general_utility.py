@@ -1,4 +1,6 @@
-"""General utility as samples: a score for each item of the harness, which metrics can average like any other."""
+"""General utility as samples: a score for each item of the harness, which metrics can average
+like any other.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ SPLIT = "harness"
 
 
 def harness_samples(predictor: Predictor, group: str, limit: int | None = None) -> list[Sample]:
-    """A sample for each item of the group's tasks, at most `limit` of each, in the stratum of its task."""
+    """A sample for each item of the group's tasks, at most `limit` of each, in the stratum of
+    its task.
+    """
     return [
         Sample(
             stage=MODEL_STAGE,

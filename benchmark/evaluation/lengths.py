@@ -1,4 +1,6 @@
-"""Whether a model has positions for all that it will be asked, which is looked at before anything runs."""
+"""Whether a model has positions for all that it will be asked, which is looked at before
+anything runs.
+"""
 
 from __future__ import annotations
 
@@ -29,19 +31,27 @@ def refuse_too_long(model: str, limit: int, needed: Mapping[str, int]) -> None:
     if long:
         longest = max(long, key=long.__getitem__)
         raise BadInput(
-            f"model {model}: example {longest} needs {long[longest]} tokens, the model has {limit} positions "
+            f"model {model}: example {longest} needs {long[longest]} tokens, the model has "
+            f"{limit} positions "
             f"({len(long)} of {len(needed)} examples are too long)"
         )
 
 
 def _evaluated(tokenizer, split: str, example: Example, settings: GenerationSettings) -> int:
-    """How many positions the longest sequence of an example takes, answers that are generated included."""
+    """How many positions the longest sequence of an example takes, answers that are generated
+    included.
+    """
     lengths = [tokens_of(tokenizer, pair) for pair in pairs_of(example)]
     if split != MEMBERSHIP_HOLDOUT:
-        lengths += [len(encode_prompt(prompt, tokenizer)) + settings.max_new_tokens for prompt in prompts_of(example)]
+        lengths += [
+            len(encode_prompt(prompt, tokenizer)) + settings.max_new_tokens
+            for prompt in prompts_of(example)
+        ]
     if split == "forget":
         begun = prefixes(example).values()
-        lengths += [len(encode_text(text, tokenizer)) + settings.continuation_tokens for text in begun]
+        lengths += [
+            len(encode_text(text, tokenizer)) + settings.continuation_tokens for text in begun
+        ]
     return max(lengths)
 
 

@@ -1,4 +1,6 @@
-"""General utility by lm-eval: any scorer of tokens as an lm-eval model, and a score for every item of its tasks."""
+"""General utility by lm-eval: any scorer of tokens as an lm-eval model, and a score for every
+item of its tasks.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,12 @@ from benchmark.inference.scoring import AnswerScores
 LOCAL_GROUP = "palimpsest"
 LOCAL_TASKS = Path(__file__).with_name("lm_eval_tasks")
 GROUPS: dict[str, tuple[str, ...]] = {
-    LOCAL_GROUP: ("palimpsest_facts", "palimpsest_grammar", "palimpsest_arithmetic", "palimpsest_completions"),
+    LOCAL_GROUP: (
+        "palimpsest_facts",
+        "palimpsest_grammar",
+        "palimpsest_arithmetic",
+        "palimpsest_completions",
+    ),
     # Jang et al. 2023 (Knowledge Unlearning); also Barbulescu & Triantafillou 2024.
     "jang": (
         "hellaswag",
@@ -47,18 +54,26 @@ class TokenScorer(Protocol):
     @property
     def tokenizer(self) -> Any: ...
 
-    def score_tokens(self, sequences: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[AnswerScores]:
-        """Scores of every continuation after its context, given as (context ids, continuation ids)."""
+    def score_tokens(
+        self, sequences: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> list[AnswerScores]:
+        """Scores of every continuation after its context, given as (context ids, continuation
+        ids).
+        """
         ...
 
-    def generate_tokens(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
+    def generate_tokens(
+        self, prompts: Sequence[Sequence[int]], max_new_tokens: int
+    ) -> list[list[int]]:
         """The greedy continuation of every prompt, up to the end token."""
         ...
 
 
 @dataclass(frozen=True)
 class HarnessItem:
-    """One question of an lm-eval task: `doc` is its number there, `score` (0 to 1) the task's main metric on it."""
+    """One question of an lm-eval task: `doc` is its number there, `score` (0 to 1) the task's
+    main metric on it.
+    """
 
     task: str
     doc: str
@@ -68,28 +83,36 @@ class HarnessItem:
 
 
 def run_harness(scorer: TokenScorer, group: str, limit: int | None = None) -> list[HarnessItem]:
-    """The scored items of all tasks of a group, at most `limit` of each task, in the tasks' own order.
+    """The scored items of all tasks of a group, at most `limit` of each task, in the tasks' own
+    order.
 
-    BadInput if the group is unknown, lm-eval is not installed, or the data of a task cannot be loaded.
+    BadInput if the group is unknown, lm-eval is not installed, or the data of a task cannot be
+    loaded.
     """
     names = group_tasks(group)
     with _quietly():
         from lm_eval import evaluate
 
         loaded = _load(group, names)
-        results = evaluate(predictor_lm(scorer), loaded, limit=limit, bootstrap_iters=0, log_samples=True)
+        results = evaluate(
+            predictor_lm(scorer), loaded, limit=limit, bootstrap_iters=0, log_samples=True
+        )
     return [item for task in loaded["tasks"] for item in _items(task, results["samples"][task])]
 
 
 def group_tasks(group: str) -> tuple[str, ...]:
-    """The names of a group's tasks; BadInput if there is no such group or lm-eval is not installed."""
+    """The names of a group's tasks; BadInput if there is no such group or lm-eval is not
+    installed.
+    """
     names = lookup("lm-eval group", group, GROUPS)
     _require_lm_eval()
     return names
 
 
 def predictor_lm(scorer: TokenScorer) -> Any:
-    """The scorer as an lm-eval model: a `PredictorLM`, which is a `TemplateLM`; prompts stay plain text."""
+    """The scorer as an lm-eval model: a `PredictorLM`, which is a `TemplateLM`; prompts stay
+    plain text.
+    """
     return _predictor_class()(scorer)
 
 
@@ -98,7 +121,9 @@ def _predictor_class() -> type[Any]:
     """Made on first use, as importing lm-eval is slow and not everybody has it."""
     from lm_eval.api.model import TemplateLM
 
-    return type("PredictorLM", (_PredictorMethods, TemplateLM), {"__doc__": "A TokenScorer for lm-eval."})
+    return type(
+        "PredictorLM", (_PredictorMethods, TemplateLM), {"__doc__": "A TokenScorer for lm-eval."}
+    )
 
 
 class _PredictorMethods:
@@ -119,21 +144,41 @@ class _PredictorMethods:
         bos = self.tokenizer.bos_token_id
         return self.eot_token_id if bos is None else bos
 
-    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
-        """Token ids, with the special tokens that the tokenizer adds by itself, but never a second first token."""
+    def tok_encode(
+        self, string: str, add_special_tokens: bool | None = None, **_: Any
+    ) -> list[int]:
+        """Token ids, with the special tokens that the tokenizer adds by itself, but never a
+        second first token.
+        """
         if add_special_tokens is None:
-            add_special_tokens = not string.startswith(self.tokenizer.decode([self.prefix_token_id]))
+            add_special_tokens = not string.startswith(
+                self.tokenizer.decode([self.prefix_token_id])
+            )
         return self.tokenizer.encode(string, add_special_tokens=add_special_tokens)
 
-    def _loglikelihood_tokens(self, requests: Sequence[tuple[Any, list[int], list[int]]], **_: Any) -> list[tuple]:
-        """(log-probability in nats, whether greedy) per request; long contexts lose their beginning."""
+    def _loglikelihood_tokens(
+        self, requests: Sequence[tuple[Any, list[int], list[int]]], **_: Any
+    ) -> list[tuple]:
+        """(log-probability in nats, whether greedy) per request; long contexts lose their
+        beginning.
+        """
         room = [max(1, self.max_length - len(continuation)) for _, _, continuation in requests]
-        pairs = [(context[-n:], continuation) for (_, context, continuation), n in zip(requests, room, strict=True)]
-        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1]))  # batches without padding
+        pairs = [
+            (context[-n:], continuation)
+            for (_, context, continuation), n in zip(requests, room, strict=True)
+        ]
+        order = sorted(
+            range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1])
+        )  # batches without padding
         scores = dict(zip(order, self.scorer.score_tokens([pairs[i] for i in order]), strict=True))
-        return [(float(scores[i].logprobs.sum(dtype=float)), bool(scores[i].correct.all())) for i in range(len(pairs))]
+        return [
+            (float(scores[i].logprobs.sum(dtype=float)), bool(scores[i].correct.all()))
+            for i in range(len(pairs))
+        ]
 
-    def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
+    def loglikelihood_rolling(
+        self, requests: Sequence[Any], disable_tqdm: bool = False
+    ) -> list[float]:
         """Log-probability of each whole text, read in windows of the model's length."""
         from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
@@ -141,7 +186,9 @@ class _PredictorMethods:
         for request in requests:
             ids = self.tok_encode(request.args[0])
             windows = get_rolling_token_windows(ids, self.prefix_token_id, self.max_length - 1, 1)
-            parts = self._loglikelihood_tokens([(None, *make_disjoint_window(window)) for window in windows])
+            parts = self._loglikelihood_tokens(
+                [(None, *make_disjoint_window(window)) for window in windows]
+            )
             totals.append(sum(logprob for logprob, _ in parts))
         return totals
 
@@ -172,16 +219,20 @@ def _require_lm_eval() -> None:
 
 @lru_cache(maxsize=2)
 def task_manager(hub: bool) -> Any:
-    """lm-eval's index of tasks; that of its own tasks takes seconds to read and is left out where nothing needs it."""
+    """lm-eval's index of tasks; that of its own tasks takes seconds to read and is left out
+    where nothing needs it.
+    """
     from lm_eval.tasks import TaskManager
 
     return TaskManager(include_path=str(LOCAL_TASKS), include_defaults=hub)
 
 
 def _load(group: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """lm-eval's tasks and groups of those names with their data, set as `lm_eval.simple_evaluate` sets them.
+    """lm-eval's tasks and groups of those names with their data, set as `lm_eval.simple_evaluate`
+    sets them.
 
-    That function itself would seed the random numbers of the whole process and ask git and pip about the machine.
+    That function itself would seed the random numbers of the whole process and ask git and pip
+    about the machine.
     """
     manager = task_manager(hub=group != LOCAL_GROUP)
     loaded: dict[str, dict[str, Any]] = {"tasks": {}, "groups": {}}
@@ -197,21 +248,30 @@ def _load(group: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _load_one(group: str, name: str, manager: Any) -> dict[str, Any]:
-    """BadInput where the data cannot be had; what is raised then depends on the hub's client and on the data set."""
+    """BadInput where the data cannot be had; what is raised then depends on the hub's client and
+    on the data set.
+    """
     try:
         return manager.load([name])
     except Exception as error:
         if group == LOCAL_GROUP:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        message = f"lm-eval task {name} of group {group!r}: its data set cannot be loaded (no hub?): {reason}"
+        message = (
+            f"lm-eval task {name} of group {group!r}: its data set cannot be loaded (no hub?): "
+            f"{reason}"
+        )
         raise BadInput(message) from None
 
 
 def _items(task: str, samples: Sequence[dict[str, Any]]) -> list[HarnessItem]:
-    """One item per question; of several answer filters the last counts, as gsm8k's flexible one in Yuan et al."""
+    """One item per question; of several answer filters the last counts, as gsm8k's flexible one
+    in Yuan et al.
+    """
     last = {sample["doc_id"]: sample for sample in samples}
-    return [HarnessItem(task, str(doc), _question(s), _answer(s), _score(s)) for doc, s in last.items()]
+    return [
+        HarnessItem(task, str(doc), _question(s), _answer(s), _score(s)) for doc, s in last.items()
+    ]
 
 
 def _question(sample: dict[str, Any]) -> str:

@@ -1,4 +1,6 @@
-"""Examines a predictor on examples: every probability and every continuation that any metric needs, in two passes."""
+"""Examines a predictor on examples: every probability and every continuation that any metric
+needs, in two passes.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,22 @@ from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.records.samples import rounded
 
-PREFIX_STRIDE = 10  # words from one prefix of a text to the next; an extraction likelihood at every prefix costs much
+# words from one prefix of a text to the next; an extraction likelihood at every prefix costs much
+PREFIX_STRIDE = 10
 SHORTEST_REST = 3  # words that must be left after a prefix
 
 
 def pairs_of(example: Example) -> list[Pair]:
-    """All (prompt, answer) pairs to be scored: as trained, in other words, and wrong answers to the first of those."""
+    """All (prompt, answer) pairs to be scored: as trained, in other words, and wrong answers to
+    the first of those.
+    """
     return [Pair(example.prompt, example.answer), *_reworded(example), *_wrong(example)]
 
 
 def _reworded(example: Example) -> list[Pair]:
-    """Held-out wordings; the pair as it is where there are none, but wrong answers to be compared with."""
+    """Held-out wordings; the pair as it is where there are none, but wrong answers to be
+    compared with.
+    """
     own = [Pair(example.prompt, example.answer)] if example.perturbed else []
     return example.wordings or own
 
@@ -39,26 +46,53 @@ def prompts_of(example: Example) -> tuple[str, ...]:
 
 
 def prefixes(example: Example) -> dict[int, str]:
-    """The beginnings of a text, white space made single spaces, by their number of `pieces`; of a question none."""
+    """The beginnings of a text, white space made single spaces, by their number of `pieces`; of
+    a question none.
+    """
     words = pieces(" ".join(example.answer.split())) if example.kind == "text" else []
-    return {n: "".join(words[:n]).rstrip() for n in range(PREFIX_STRIDE, len(words) - SHORTEST_REST + 1, PREFIX_STRIDE)}
+    return {
+        n: "".join(words[:n]).rstrip()
+        for n in range(PREFIX_STRIDE, len(words) - SHORTEST_REST + 1, PREFIX_STRIDE)
+    }
 
 
 def examine(
-    predictor: Predictor, splits: Mapping[str, Sequence[Example]], stage: str, settings: GenerationSettings
+    predictor: Predictor,
+    splits: Mapping[str, Sequence[Example]],
+    stage: str,
+    settings: GenerationSettings,
 ) -> list[Sample]:
     """Samples of all splits, in order; log-probabilities are rounded as they will be stored.
 
-    Nothing is generated for the membership holdout, and texts are continued for the final model alone: it costs most.
+    Nothing is generated for the membership holdout, and texts are continued for the final model
+    alone: it costs most.
     """
-    scores = predictor.score([pair for split in splits.values() for example in split for pair in pairs_of(example)])
+    scores = predictor.score(
+        [pair for split in splits.values() for example in split for pair in pairs_of(example)]
+    )
     asked = [e for name, split in splits.items() if name != MEMBERSHIP_HOLDOUT for e in split]
-    forgotten = [e.prompt for e in splits.get("forget", ())] if settings.samples and stage == MODEL_STAGE else []
-    drawn = predictor.sample(forgotten, settings.max_new_tokens, settings.samples) if forgotten else {}
-    answers = predictor.generate([prompt for e in asked for prompt in prompts_of(e)], settings.max_new_tokens)
-    begun = [text for e in splits.get("forget", ()) for text in prefixes(e).values()] if stage == MODEL_STAGE else []
+    forgotten = (
+        [e.prompt for e in splits.get("forget", ())]
+        if settings.samples and stage == MODEL_STAGE
+        else []
+    )
+    drawn = (
+        predictor.sample(forgotten, settings.max_new_tokens, settings.samples) if forgotten else {}
+    )
+    answers = predictor.generate(
+        [prompt for e in asked for prompt in prompts_of(e)], settings.max_new_tokens
+    )
+    begun = (
+        [text for e in splits.get("forget", ()) for text in prefixes(e).values()]
+        if stage == MODEL_STAGE
+        else []
+    )
     texts = predictor.go_on(begun, settings.continuation_tokens) | answers
-    return [_sample(stage, split, e, scores, texts, drawn) for split, rows in splits.items() for e in rows]
+    return [
+        _sample(stage, split, e, scores, texts, drawn)
+        for split, rows in splits.items()
+        for e in rows
+    ]
 
 
 def _sample(

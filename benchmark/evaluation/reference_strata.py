@@ -1,4 +1,6 @@
-"""Strata that only the references can tell: how well the target knows each example, and how hard it is to guess."""
+"""Strata that only the references can tell: how well the target knows each example, and how hard
+it is to guess.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,18 @@ Strata = Mapping[str, dict[str, str]]
 
 
 def difficulty_strata(target: Sequence[Sample], oracles: Sequence[Sequence[Sample]]) -> Strata:
-    """`memorization` and `difficulty` of each forget example, in thirds of equal size, ties in order of the examples.
+    """`memorization` and `difficulty` of each forget example, in thirds of equal size, ties in
+    order of the examples.
 
-    The first is its mean log-probability under the target, the second its mean loss under the oracles.
+    The first is its mean log-probability under the target, the second its mean loss under the
+    oracles.
     """
     known = _mean_logprobs([target])
     guessed = _mean_logprobs(oracles)
-    memorization, difficulty = _thirds(known), _thirds({example: -value for example, value in guessed.items()})
+    memorization, difficulty = (
+        _thirds(known),
+        _thirds({example: -value for example, value in guessed.items()}),
+    )
     return {e: {"memorization": memorization[e], "difficulty": difficulty[e]} for e in known}
 
 
@@ -43,7 +50,10 @@ def _thirds(values: Mapping[str, float]) -> dict[str, str]:
 
 def with_strata(samples: Sequence[Sample], strata: Strata) -> list[Sample]:
     """The samples, those of the forget split with these strata added."""
-    return [replace(s, strata=s.strata | strata.get(s.example, {})) if s.split == "forget" else s for s in samples]
+    return [
+        replace(s, strata=s.strata | strata.get(s.example, {})) if s.split == "forget" else s
+        for s in samples
+    ]
 
 
 def strata_of(samples: Sequence[Sample]) -> Strata:

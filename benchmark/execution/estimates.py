@@ -1,4 +1,6 @@
-"""How long jobs will take: from the records at hand, or from what they took on a two-core machine."""
+"""How long jobs will take: from the records at hand, or from what they took on a two-core
+machine.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,22 @@ from benchmark.pipeline.plan import Job
 from benchmark.pipeline.variant import Variant
 from benchmark.records.schema import ORACLE, TARGET, Record
 
-# Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose tasks differ in size.
+# Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose
+# tasks differ in size.
 WORLD_SECONDS = {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0}
 FETCHING_SECONDS, SECONDS_PER_READ = 30.0, 0.5
-SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, SECONDS_PER_NEW_TOKEN, REFERENCE_SHARE = 2.1, 0.25, 0.015, 0.7
+SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, SECONDS_PER_NEW_TOKEN, REFERENCE_SHARE = (
+    2.1,
+    0.25,
+    0.015,
+    0.7,
+)
 
 
 class Estimates:
-    """Median seconds of jobs of the same kind on the same track and task, for cells of the same method."""
+    """Median seconds of jobs of the same kind on the same track and task, for cells of the same
+    method.
+    """
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._seen: dict[tuple[str, str, str], list[float]] = {}
@@ -71,7 +81,9 @@ def _default(job: Job) -> float:
 def _training(variant: Variant) -> float:
     """Seconds to fine-tune a model on the variant's documents."""
     epochs = variant.track.stage.epochs
-    return SECONDS_PER_READ * sum(epochs if d.reads is None else d.reads for d in variant.documents(0))
+    return SECONDS_PER_READ * sum(
+        epochs if d.reads is None else d.reads for d in variant.documents(0)
+    )
 
 
 def clock(seconds: float) -> str:

@@ -1,4 +1,6 @@
-"""Local processes: each worker does one job at a time; a worker that dies costs its job, not the run."""
+"""Local processes: each worker does one job at a time; a worker that dies costs its job, not the
+run.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def _exit_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _serve(connection: Connection, prepare: Callable[[], None], execute: Callable[[Job], str], parent: int) -> None:
+def _serve(
+    connection: Connection, prepare: Callable[[], None], execute: Callable[[Job], str], parent: int
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
     prepare()
@@ -52,15 +56,17 @@ class LocalExecutor:
     `prepare` is called once in each process, `execute` for each job; both must be importable.
     """
 
-    def __init__(self, workers: int, prepare: Callable[[], None], execute: Callable[[Job], str]) -> None:
+    def __init__(
+        self, workers: int, prepare: Callable[[], None], execute: Callable[[Job], str]
+    ) -> None:
         self.count, self.prepare, self.execute = workers, prepare, execute
         self._context = multiprocessing.get_context("spawn")
 
     def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
         """Runs all jobs; `notify` hears of each start and end, in this process.
 
-        A job whose dependency failed is skipped. On an interrupt the workers are ended at once: what they were
-        writing stays under temporary names.
+        A job whose dependency failed is skipped. On an interrupt the workers are ended at once:
+        what they were writing stays under temporary names.
         """
         schedule = JobSchedule(jobs)
         workers = [self._start() for _ in range(min(self.count, len(jobs)))]
@@ -91,7 +97,9 @@ class LocalExecutor:
 
     @staticmethod
     def _dismiss(workers: list[_Worker]) -> None:
-        """Lets idle workers end by themselves, so that they give back what they hold (locks, an engine)."""
+        """Lets idle workers end by themselves, so that they give back what they hold (locks, an
+        engine).
+        """
         for worker in workers:
             with suppress(OSError):  # it is gone already
                 worker.connection.send(None)
@@ -99,7 +107,9 @@ class LocalExecutor:
             worker.process.join(PATIENCE)
 
     @staticmethod
-    def _assign(workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]) -> None:
+    def _assign(
+        workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]
+    ) -> None:
         for worker in (w for w in workers if w.job is None and w.process.exitcode is None):
             job = schedule.next()
             if job is None:
@@ -109,9 +119,13 @@ class LocalExecutor:
             worker.connection.send(job)
 
     @staticmethod
-    def _collect(workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]) -> None:
+    def _collect(
+        workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]
+    ) -> None:
         """Waits for the next answer or death among the busy workers."""
-        busy = {w.connection: w for w in workers if w.job} | {w.process.sentinel: w for w in workers if w.job}
+        busy = {w.connection: w for w in workers if w.job} | {
+            w.process.sentinel: w for w in workers if w.job
+        }
         for ready in wait(list(busy), timeout=1.0):
             worker = busy[ready]
             if worker.job is None:
@@ -121,7 +135,10 @@ class LocalExecutor:
                 kind, message = ("done", worker.connection.recv())
             except (EOFError, OSError):
                 worker.process.join()
-                kind, message = ("lost", f"the worker process died (exit code {worker.process.exitcode})")
+                kind, message = (
+                    "lost",
+                    f"the worker process died (exit code {worker.process.exitcode})",
+                )
             worker.job = None
             schedule.end(job, message)
             notify(Event(kind, job, message, seconds))

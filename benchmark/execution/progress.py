@@ -1,4 +1,6 @@
-"""What the user sees while a suite runs: what is cached, what runs now, what failed, how long it will still take."""
+"""What the user sees while a suite runs: what is cached, what runs now, what failed, how long it
+will still take.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +19,47 @@ from benchmark.pipeline.plan import Job
 
 
 class RunDisplay:
-    """A live bar with the running jobs below it on a terminal; one line per finished job elsewhere."""
+    """A live bar with the running jobs below it on a terminal; one line per finished job
+    elsewhere.
+    """
 
-    def __init__(self, console: Console, jobs: Sequence[Job], cached: int, estimates: Estimates, workers: int) -> None:
+    def __init__(
+        self, console: Console, jobs: Sequence[Job], cached: int, estimates: Estimates, workers: int
+    ) -> None:
         self.console, self.estimates, self.workers = console, estimates, workers
         self.open = {job.id: job for job in jobs}
         self.running: dict[str, tuple[Job, float]] = {}
         self.cached, self.finished, self.failures = cached, 0, 0
         self.started, self.estimated, self.spent = time.monotonic(), 0.0, 0.0
-        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn())
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TaskProgressColumn(),
+        )
         self.task = self.bar.add_task("running", total=len(jobs))
-        self.live = Live(self._render(), console=console, refresh_per_second=2, get_renderable=self._render)
+        self.live = Live(
+            self._render(), console=console, refresh_per_second=2, get_renderable=self._render
+        )
 
     def __enter__(self) -> RunDisplay:
         if self.console.is_terminal:
             self.live.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         if self.console.is_terminal:
             self.live.__exit__(kind, error, tb)
 
     def time_left(self) -> float:
-        """Seconds: the estimates of what is open, corrected by how those of finished jobs turned out."""
+        """Seconds: the estimates of what is open, corrected by how those of finished jobs turned
+        out.
+        """
         pace = self.spent / self.estimated if self.estimated else 1.0
         return pace * self.estimates.total(list(self.open.values()), self.workers)
 
@@ -60,17 +80,24 @@ class RunDisplay:
     def _report(self, event: Event) -> None:
         if event.message != "ok":
             self.failures += 1
-            self.console.print(f"[red]failed[/] {event.job.label}: {event.message}", highlight=False)
+            self.console.print(
+                f"[red]failed[/] {event.job.label}: {event.message}", highlight=False
+            )
         elif not self.console.is_terminal:
             left = clock(self.time_left())
             done = f"[{self.finished}/{self.finished + len(self.open)}]"
-            self.console.print(f"{done} {event.job.label}: {event.seconds:.1f} s, about {left} left", markup=False)
+            self.console.print(
+                f"{done} {event.job.label}: {event.seconds:.1f} s, about {left} left", markup=False
+            )
 
     def _render(self) -> Table:
         passed = clock(time.monotonic() - self.started)
         grid = Table.grid()
         grid.add_row(self.bar)
-        grid.add_row(f"{self.cached} cached · {self.failures} failed · {passed} · about {clock(self.time_left())} left")
+        grid.add_row(
+            f"{self.cached} cached · {self.failures} failed · {passed} · about "
+            f"{clock(self.time_left())} left"
+        )
         for job, since in self.running.values():
             grid.add_row(f"  [cyan]{job.label}[/] {clock(time.monotonic() - since)}")
         return grid

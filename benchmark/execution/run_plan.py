@@ -29,7 +29,9 @@ def cores() -> int:
 
 
 def stands_alone(plan: Plan) -> bool:
-    """Whether one worker takes the whole machine: an engine and GPUs bring parallelism of their own."""
+    """Whether one worker takes the whole machine: an engine and GPUs bring parallelism of their
+    own.
+    """
     pretrained = any(cell.source == "model" for cell in plan.references)
     return plan.suite.backend == "vllm" or (pretrained and accelerators() > 0)
 
@@ -54,11 +56,19 @@ def prepare_worker(threads: int = 1) -> None:
 
 
 def run_plan(
-    plan: Plan, inputs: Inputs, out: Path, workers: int, force: bool, estimates: Estimates, console: Console
+    plan: Plan,
+    inputs: Inputs,
+    out: Path,
+    workers: int,
+    force: bool,
+    estimates: Estimates,
+    console: Console,
 ) -> int:
     """Runs the plan's jobs; returns how many failed."""
     cached, total = len(plan.cached), len(plan.ids)
-    console.print(f"suite {plan.suite.name}: {total} cells, {cached} cached, {len(plan.jobs)} jobs", end="")
+    console.print(
+        f"suite {plan.suite.name}: {total} cells, {cached} cached, {len(plan.jobs)} jobs", end=""
+    )
     if not plan.jobs:
         console.print(", nothing to run")
         return 0
@@ -76,7 +86,7 @@ def run_plan(
         display.notify(event)
 
     with RunDisplay(console, plan.jobs, cached, estimates, workers) as display:
-        LocalExecutor(workers, partial(prepare_worker, context.threads), partial(execute, context=context)).run(
-            plan.jobs, hear
-        )
+        LocalExecutor(
+            workers, partial(prepare_worker, context.threads), partial(execute, context=context)
+        ).run(plan.jobs, hear)
     return display.failures

@@ -1,4 +1,6 @@
-"""Which jobs can start, are under way, have ended or are skipped; executors on any machines ask it."""
+"""Which jobs can start, are under way, have ended or are skipped; executors on any machines ask
+it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ OK = "ok"  # what a worker answers where nothing went wrong
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job: `kind` is "start", "done" (message "ok" or an error), "lost" or "skipped"."""
+    """Something that happened to a job: `kind` is "start", "done" (message "ok" or an error),
+    "lost" or "skipped".
+    """
 
     kind: str
     job: Job
@@ -25,12 +29,16 @@ class Executor(Protocol):
     """Carries jobs out, wherever its workers are."""
 
     def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
-        """Runs all jobs, dependencies first; `notify` hears of each start and end, in this process."""
+        """Runs all jobs, dependencies first; `notify` hears of each start and end, in this
+        process.
+        """
         ...
 
 
 class JobSchedule:
-    """The state of a run's jobs; those that need what is no job of the run find it there already."""
+    """The state of a run's jobs; those that need what is no job of the run find it there
+    already.
+    """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._waiting, self._known = list(jobs), {job.id for job in jobs}
@@ -47,7 +55,9 @@ class JobSchedule:
 
         A RuntimeError where the jobs that are left wait for each other.
         """
-        ready = next((job for job in self._waiting if (job.needs & self._known) <= self._done), None)
+        ready = next(
+            (job for job in self._waiting if (job.needs & self._known) <= self._done), None
+        )
         if ready is None:
             if self._waiting and not self._running:
                 first = self._waiting[0].label
@@ -58,12 +68,16 @@ class JobSchedule:
         return ready
 
     def end(self, job: Job, message: str) -> None:
-        """Notes how a job ended; the failure of a cell is a record, and no other job needs a cell."""
+        """Notes how a job ended; the failure of a cell is a record, and no other job needs a
+        cell.
+        """
         self._running.remove(job.id)
         (self._done if message == OK or job.kind == "cell" else self._failed).add(job.id)
 
     def skip(self) -> list[Job]:
-        """The jobs that will never start, since what they need failed or was skipped; each is named once."""
+        """The jobs that will never start, since what they need failed or was skipped; each is
+        named once.
+        """
         skipped = []
         while job := next((job for job in self._waiting if job.needs & self._failed), None):
             self._waiting.remove(job)

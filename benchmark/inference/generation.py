@@ -24,7 +24,8 @@ Tokens = Sequence[int]
 class GenerationSettings:
     """Part of a cell's identity; `continuation_tokens` is the limit after a prefix of a text.
 
-    `samples`: how many continuations of each forget prompt are drawn at temperature 1, beside the greedy one.
+    `samples`: how many continuations of each forget prompt are drawn at temperature 1, beside the
+    greedy one.
     """
 
     backend: str = "hf"
@@ -40,9 +41,16 @@ class GenerationSettings:
 
 @torch.inference_mode()
 def generate(
-    model, tokenizer, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0, seed: int = 0
+    model,
+    tokenizer,
+    prompts: Sequence[Tokens],
+    max_new_tokens: int,
+    samples: int = 0,
+    seed: int = 0,
 ) -> list[list[list[int]]]:
-    """Continuations of every prompt, in order, up to the first stop token: the greedy one, or so many samples."""
+    """Continuations of every prompt, in order, up to the first stop token: the greedy one, or so
+    many samples.
+    """
     stops = stop_ids(tokenizer, model)
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
@@ -59,24 +67,37 @@ def generate(
     with seeded(seed):
         for batch in _batches(prompts, padded and bool(tokenizer.chat_template), copies):
             rows = [prompts[row] for row in batch]
-            tokens = _continued(model, rows, config, copies) if padded else _each_continued(model, rows, config, copies)
+            tokens = (
+                _continued(model, rows, config, copies)
+                if padded
+                else _each_continued(model, rows, config, copies)
+            )
             for place, own in enumerate(tokens):
                 found[batch[place // copies]].append(_ended(own, stops))
     return found
 
 
 def _batches(prompts: Sequence[Tokens], mixed: bool, copies: int) -> Iterator[list[int]]:
-    """Rows of prompts of equal length, or, where a batch more costs more than padding, of similar length."""
+    """Rows of prompts of equal length, or, where a batch more costs more than padding, of
+    similar length.
+    """
     ordered = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
-    groups = [ordered] if mixed else [list(rows) for _, rows in groupby(ordered, key=lambda row: len(prompts[row]))]
+    groups = (
+        [ordered]
+        if mixed
+        else [list(rows) for _, rows in groupby(ordered, key=lambda row: len(prompts[row]))]
+    )
     size = max(1, (MIXED_BATCH_SIZE if mixed else BATCH_SIZE) // copies)
     for rows in groups:
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
 
-def _continued(model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int) -> list[list[int]]:
-    """What follows each prompt, so many times. What is alike is read once: what all begin with, and copies.
+def _continued(
+    model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int
+) -> list[list[int]]:
+    """What follows each prompt, so many times. What is alike is read once: what all begin with, and
+    copies.
 
     Padding stands between the common beginning and the rest.
     """
@@ -98,35 +119,55 @@ def _continued(model, prompts: Sequence[Tokens], config: GenerationConfig, copie
             cache.batch_repeat_interleave(copies)
         ids, mask = ids.repeat_interleave(copies, 0), mask.repeat_interleave(copies, 0)
     begun = {"past_key_values": cache} if cache.get_seq_length() else {}
-    return model.generate(ids, attention_mask=mask, generation_config=config, **begun)[:, length:].tolist()
+    return model.generate(ids, attention_mask=mask, generation_config=config, **begun)[
+        :, length:
+    ].tolist()
 
 
 def _common(prompts: Sequence[Tokens]) -> int:
     """How many tokens all prompts begin with alike, one of each left out to go on from."""
     columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
-    return next((i for i, column in enumerate(columns) if len(set(column)) > 1), min(map(len, prompts)) - 1)
+    return next(
+        (i for i, column in enumerate(columns) if len(set(column)) > 1), min(map(len, prompts)) - 1
+    )
 
 
 def _read(model, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> None:
-    """Adds the keys and values of the tokens (B, L) to a cache that has those of the first of them."""
+    """Adds the keys and values of the tokens (B, L) to a cache that has those of the first of
+    them.
+    """
     known = cache.get_seq_length()
     places = (mask.cumsum(1) - 1).clamp(min=0)[:, known:]
-    model.base_model(ids[:, known:], attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
+    model.base_model(
+        ids[:, known:],
+        attention_mask=mask,
+        position_ids=places,
+        past_key_values=cache,
+        use_cache=True,
+    )
 
 
 def reads_padding(model) -> bool:
-    """Whether prompts of different lengths can be continued together, and what they begin with be read once.
+    """Whether prompts of different lengths can be continued together, and what they begin with be
+    read once.
 
-    A state-space model would take padding into its state, and a model that is not told positions would count padding.
+    A state-space model would take padding into its state, and a model that is not told positions
+    would count padding.
     """
     if model._is_stateful or not model._supports_default_dynamic_cache():
         return False
     told = "position_ids" in inspect.signature(model.base_model.forward).parameters
-    return told and all(isinstance(layer, DynamicLayer) for layer in DynamicCache(config=model.config).layers)
+    return told and all(
+        isinstance(layer, DynamicLayer) for layer in DynamicCache(config=model.config).layers
+    )
 
 
-def _each_continued(model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int) -> list[list[int]]:
-    """What follows each of some prompts of equal length, so many times, by the model's own generation."""
+def _each_continued(
+    model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int
+) -> list[list[int]]:
+    """What follows each of some prompts of equal length, so many times, by the model's own
+    generation.
+    """
     ids = torch.tensor(prompts, device=model.device).repeat_interleave(copies, 0)
     found = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
     return found[:, ids.shape[1] :].tolist()

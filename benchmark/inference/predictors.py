@@ -32,7 +32,9 @@ from benchmark.training.lora import merged
 
 ENGINE_LENGTH = 2048  # tokens of a sequence that an engine has room for, as lm-eval asks at most
 _engines = Engines()  # one for the life of the process
-_loaded: dict[str, Any] = {}  # the engine, and a weak reference to the predictor whose weights it has
+_loaded: dict[
+    str, Any
+] = {}  # the engine, and a weak reference to the predictor whose weights it has
 
 
 class Predictor(Protocol):
@@ -51,7 +53,9 @@ class Predictor(Protocol):
         """The greedy continuation of every distinct text."""
         ...
 
-    def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
+    def sample(
+        self, prompts: Sequence[str], max_new_tokens: int, samples: int
+    ) -> dict[str, tuple[str, ...]]:
         """So many answers to every distinct question, drawn at temperature 1."""
         ...
 
@@ -81,29 +85,44 @@ class ModelPredictor:
     def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         return self._greedy(texts, encode_text, max_new_tokens)
 
-    def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
+    def sample(
+        self, prompts: Sequence[str], max_new_tokens: int, samples: int
+    ) -> dict[str, tuple[str, ...]]:
         distinct = sorted(set(prompts))
-        found = self._continue([encode_prompt(p, self.tokenizer) for p in distinct], max_new_tokens, samples)
-        return {prompt: tuple(map(self._text, drawn)) for prompt, drawn in zip(distinct, found, strict=True)}
+        found = self._continue(
+            [encode_prompt(p, self.tokenizer) for p in distinct], max_new_tokens, samples
+        )
+        return {
+            prompt: tuple(map(self._text, drawn))
+            for prompt, drawn in zip(distinct, found, strict=True)
+        }
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
         with self._fast():
-            return score_tokens(self.model, self.tokenizer, [(list(p), list(a)) for p, a in sequences])
+            return score_tokens(
+                self.model, self.tokenizer, [(list(p), list(a)) for p, a in sequences]
+            )
 
     def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
         return [greedy for (greedy,) in self._continue(prompts, max_new_tokens)]
 
-    def _greedy(self, texts: Sequence[str], encode: Callable, max_new_tokens: int) -> dict[str, str]:
+    def _greedy(
+        self, texts: Sequence[str], encode: Callable, max_new_tokens: int
+    ) -> dict[str, str]:
         distinct = sorted(set(texts))
         found = self._continue([encode(text, self.tokenizer) for text in distinct], max_new_tokens)
         return {text: self._text(greedy) for text, (greedy,) in zip(distinct, found, strict=True)}
 
-    def _continue(self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0) -> list[list[list[int]]]:
+    def _continue(
+        self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0
+    ) -> list[list[list[int]]]:
         with self._fast():
             return generate(self.model, self.tokenizer, prompts, max_new_tokens, samples)
 
     def _fast(self) -> AbstractContextManager:
-        """Models trained here stay as they are: they are too small to gain, and their numbers are published."""
+        """Models trained here stay as they are: they are too small to gain, and their numbers
+        are published.
+        """
         return fast_linears(self.model) if self.tokenizer.chat_template else nullcontext()
 
     def _text(self, tokens: Tokens) -> str:
@@ -117,14 +136,20 @@ class ModelPredictor:
 class EnginePredictor(ModelPredictor):
     """The same in a vLLM engine, into which its weights are loaded when they are not there.
 
-    The engine generates, and scores what lm-eval asks; the examples of a task are scored by the model in memory, whose
-    pass knows more of a distribution than its likeliest token.
+    The engine generates, and scores what lm-eval asks; the examples of a task are scored by the
+    model in memory, whose pass knows more of a distribution than its likeliest token.
     """
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
-        return [AnswerScores(*scores) for scores in self._engine().score(sequences)] if sequences else []
+        return (
+            [AnswerScores(*scores) for scores in self._engine().score(sequences)]
+            if sequences
+            else []
+        )
 
-    def _continue(self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0) -> list[list[list[int]]]:
+    def _continue(
+        self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0
+    ) -> list[list[list[int]]]:
         if not prompts:
             return []
         temperature, stop = (1.0 if samples else 0.0), stop_ids(self.tokenizer, self.model)
@@ -135,14 +160,18 @@ class EnginePredictor(ModelPredictor):
             length = min(position_limit(self.model) or ENGINE_LENGTH, ENGINE_LENGTH)
             with tempfile.TemporaryDirectory(prefix="palimpsest-weights-") as folder:
                 merged(self.model).save_pretrained(folder)
-                engine = _engines.at(Path(folder), str(self.model.dtype).removeprefix("torch."), length)
+                engine = _engines.at(
+                    Path(folder), str(self.model.dtype).removeprefix("torch."), length
+                )
                 _loaded.update(engine=engine, predictor=weakref.ref(self))
         return _loaded["engine"]
 
 
 @dataclass(frozen=True)
 class ConstantPredictor:
-    """Always the same text: as a distribution, its tokens one after another with 1 % spread over the vocabulary."""
+    """Always the same text: as a distribution, its tokens one after another with 1 % spread over
+    the vocabulary.
+    """
 
     text: str
     tokenizer: Any
@@ -154,12 +183,18 @@ class ConstantPredictor:
     def _score(self, pair: Pair) -> AnswerScores:
         before, fixed = encode_pair(Pair(pair.prompt, self.text), self.tokenizer)
         prompt, answer = encode_pair(pair, self.tokenizer)
-        said = [*before, *fixed][len(prompt) :]  # its beginning may change another token of the prompt
-        return self._compare(answer, said, 0 if prompt else 1)  # of a text, models are scored from the second token
+        said = [*before, *fixed][
+            len(prompt) :
+        ]  # its beginning may change another token of the prompt
+        return self._compare(
+            answer, said, 0 if prompt else 1
+        )  # of a text, models are scored from the second token
 
     def _compare(self, answer: Tokens, fixed: Tokens, start: int) -> AnswerScores:
         said = [*fixed, *[self.tokenizer.eos_token_id] * len(answer)]
-        hits = np.array([token == other for token, other in zip(answer, said, strict=False)])[start:]
+        hits = np.array([token == other for token, other in zip(answer, said, strict=False)])[
+            start:
+        ]
         floor = self.spread / len(self.tokenizer)
         return AnswerScores(np.log(np.where(hits, 1 - self.spread + floor, floor)), hits)
 
@@ -169,12 +204,16 @@ class ConstantPredictor:
     def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         return dict.fromkeys(texts, self.text)
 
-    def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
+    def sample(
+        self, prompts: Sequence[str], max_new_tokens: int, samples: int
+    ) -> dict[str, tuple[str, ...]]:
         return dict.fromkeys(prompts, (self.text,) * samples)
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
         fixed = token_ids(self.tokenizer, self.text)
-        return [self._compare(answer, fixed, 0 if len(prompt) else 1) for prompt, answer in sequences]
+        return [
+            self._compare(answer, fixed, 0 if len(prompt) else 1) for prompt, answer in sequences
+        ]
 
     def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
         return [list(token_ids(self.tokenizer, self.text))[:max_new_tokens] for _ in prompts]
@@ -184,7 +223,11 @@ def predictor_of(result: Any, tokenizer, backend: str = "hf") -> Predictor:
     """The predictor for what a method returned."""
     if isinstance(result, ConstantAnswers):
         return ConstantPredictor(result.text, tokenizer)
-    return EnginePredictor(result, tokenizer) if backend == "vllm" else ModelPredictor(result, tokenizer)
+    return (
+        EnginePredictor(result, tokenizer)
+        if backend == "vllm"
+        else ModelPredictor(result, tokenizer)
+    )
 
 
 def weights_of(result: Any) -> Any:

@@ -22,8 +22,9 @@ TREE_TOKENS = 768  # of a tree: attention costs the square of it
 class AnswerScores:
     """Log-probability of each answer token and whether the greedy token is the same, both (T,).
 
-    `standardized`, of pretrained models alone, is that log-probability less the mean over the vocabulary, in standard
-    deviations, both under the model's own distribution (Zhang et al. 2025, Min-K%++); else it is empty.
+    `standardized`, of pretrained models alone, is that log-probability less the mean over the
+    vocabulary, in standard deviations, both under the model's own distribution (Zhang et al. 2025,
+    Min-K%++); else it is empty.
     """
 
     logprobs: np.ndarray
@@ -40,14 +41,18 @@ def score_pairs(model, tokenizer, pairs: Sequence[Pair]) -> dict[Pair, AnswerSco
 
 @torch.inference_mode()
 def score_tokens(model, tokenizer, encoded: Encoded) -> list[AnswerScores]:
-    """Scores of (prompt ids, answer ids), in order; what is to be scored without prompt counts from its second token.
+    """Scores of (prompt ids, answer ids), in order; what is to be scored without prompt counts from
+    its second token.
 
-    Batches are of sequences as they come, which should be sorted by length, or trees of those that begin alike.
+    Batches are of sequences as they come, which should be sorted by length, or trees of those that
+    begin alike.
     """
     scores: dict[int, AnswerScores] = {}
     if reads_trees(model, tokenizer):
         for rows in trees_of(encoded):
-            scores |= _scored(model, tree((), [encoded[row] for row in rows], model.device), rows, tokenizer)
+            scores |= _scored(
+                model, tree((), [encoded[row] for row in rows], model.device), rows, tokenizer
+            )
     else:
         for start in range(0, len(encoded), BATCH_SIZE):
             rows = list(range(start, min(start + BATCH_SIZE, len(encoded))))
@@ -57,12 +62,16 @@ def score_tokens(model, tokenizer, encoded: Encoded) -> list[AnswerScores]:
 
 
 def trees_of(encoded: Encoded) -> Iterator[list[int]]:
-    """Rows for one tree after another: neighbours in the order of their tokens, up to TREE_TOKENS nodes."""
+    """Rows for one tree after another: neighbours in the order of their tokens, up to
+    TREE_TOKENS nodes.
+    """
     sequences = [prompt + answer for prompt, answer in encoded]
     rows: list[int] = []
     nodes = 0
     for row in sorted(range(len(sequences)), key=sequences.__getitem__):
-        new = len(sequences[row]) - (shared_length(sequences[rows[-1]], sequences[row]) if rows else 0)
+        new = len(sequences[row]) - (
+            shared_length(sequences[rows[-1]], sequences[row]) if rows else 0
+        )
         if rows and nodes + new > TREE_TOKENS:
             yield rows
             rows, nodes, new = [], 0, len(sequences[row])
@@ -85,7 +94,9 @@ def _scored(model, batch: Batch, rows: Sequence[int], tokenizer) -> dict[int, An
 
 
 def _standardized(logprobs: torch.Tensor, distribution: torch.Tensor) -> torch.Tensor:
-    """(N,) log-probabilities in standard deviations from their mean, from those of the vocabulary, (N, V)."""
+    """(N,) log-probabilities in standard deviations from their mean, from those of the
+    vocabulary, (N, V).
+    """
     p = distribution.exp()
     mean = (p * distribution).sum(-1)
     variance = (p * distribution.square()).sum(-1) - mean.square()

@@ -1,4 +1,6 @@
-"""vLLM in a process of its own, whose weights are swapped so that one start serves all checkpoints of a shape."""
+"""vLLM in a process of its own, whose weights are swapped so that one start serves all
+checkpoints of a shape.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,18 @@ START_LIMIT = 600.0  # seconds
 STOP_LIMIT = 10.0
 GPU_MEMORY_SHARE = 0.4
 _CHILD = "import sys; from benchmark.inference.vllm_engine import serve; serve(*sys.argv[1:])"
-_NOT_SHAPE = frozenset({"_name_or_path", "_model_name_or_path", "dtype", "torch_dtype", "transformers_version"})
+_NOT_SHAPE = frozenset(
+    {"_name_or_path", "_model_name_or_path", "dtype", "torch_dtype", "transformers_version"}
+)
 
 Tokens = Sequence[int]
 Scores = tuple[np.ndarray, np.ndarray]
 
 
 class EngineDied(RuntimeError):
-    """The engine's process ended or did not start: the message has its exit code and its last words."""
+    """The engine's process ended or did not start: the message has its exit code and its last
+    words.
+    """
 
 
 def vllm_installed() -> bool:
@@ -49,13 +55,17 @@ def vllm_installed() -> bool:
 
 
 def architecture_of(folder: Path) -> str:
-    """16 hex digits that two checkpoints share if the weights of one can take the place of the other's.
+    """16 hex digits that two checkpoints share if the weights of one can take the place of the
+    other's.
 
-    They are the hash of config.json without names, paths, versions and precision, and of the names and shapes of the
-    weights: vLLM would keep the old ones where new ones are missing. BadInput if there is no config.json.
+    They are the hash of config.json without names, paths, versions and precision, and of the names
+    and shapes of the weights: vLLM would keep the old ones where new ones are missing. BadInput if
+    there is no config.json.
     """
     config = {key: value for key, value in _config(folder).items() if key not in _NOT_SHAPE}
-    return hashlib.sha256(json.dumps([config, _shapes(folder)], sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        json.dumps([config, _shapes(folder)], sort_keys=True).encode()
+    ).hexdigest()[:16]
 
 
 def _shapes(folder: Path) -> dict[str, list[int]]:
@@ -80,22 +90,35 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 class VllmEngine:
-    """vLLM with the weights of `folder`, a checkpoint of config.json and safetensors; it knows token ids only.
+    """vLLM with the weights of `folder`, a checkpoint of config.json and safetensors; it knows
+    token ids only.
 
-    `dtype` is "float32", "bfloat16" or "float16"; no sequence, new tokens included, is longer than `max_model_len`.
-    The constructor returns when the engine can be asked. BadInput if vLLM is not installed, ValueError if the model
-    has fewer positions, EngineDied if the process ends or is not ready after `start_limit` seconds. An engine that
-    has died stays dead.
+    `dtype` is "float32", "bfloat16" or "float16"; no sequence, new tokens included, is longer than
+    `max_model_len`. The constructor returns when the engine can be asked. BadInput if vLLM is not
+    installed, ValueError if the model has fewer positions, EngineDied if the process ends or is not
+    ready after `start_limit` seconds. An engine that has died stays dead.
     """
 
     def __init__(
-        self, folder: Path, dtype: str, max_model_len: int, seed: int = 0, start_limit: float = START_LIMIT
+        self,
+        folder: Path,
+        dtype: str,
+        max_model_len: int,
+        seed: int = 0,
+        start_limit: float = START_LIMIT,
     ) -> None:
         require_backend("vllm")
         positions = _config(folder).get("max_position_embeddings", max_model_len)
         if max_model_len > positions:
-            raise ValueError(f"max_model_len is {max_model_len}, but the model of {folder} has {positions} positions")
-        self.architecture, self.dtype, self.max_model_len = architecture_of(folder), dtype, max_model_len
+            raise ValueError(
+                f"max_model_len is {max_model_len}, but the model of {folder} has {positions} "
+                "positions"
+            )
+        self.architecture, self.dtype, self.max_model_len = (
+            architecture_of(folder),
+            dtype,
+            max_model_len,
+        )
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the engine)
         self._connection, self.process = _start(folder, dtype, max_model_len, seed, self._stderr)
         self._answer(start_limit)
@@ -105,9 +128,14 @@ class VllmEngine:
         return self.process.poll() is None
 
     def load(self, folder: Path) -> None:
-        """Replaces the weights by those of `folder`; ValueError if its architecture is another one."""
+        """Replaces the weights by those of `folder`; ValueError if its architecture is another
+        one.
+        """
         if architecture_of(folder) != self.architecture:
-            raise ValueError(f"{folder} has another architecture than the weights that the engine was started with")
+            raise ValueError(
+                f"{folder} has another architecture than the weights that the engine was "
+                "started with"
+            )
         self._call("load", str(folder.resolve()))
 
     def generate(
@@ -119,21 +147,27 @@ class VllmEngine:
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[list[list[int]]]:
-        """`n` continuations of each prompt, at most `max_new_tokens` ids each, ending before the first stop id.
+        """`n` continuations of each prompt, at most `max_new_tokens` ids each, ending before the
+        first stop id.
 
-        Temperature 0 is greedy; otherwise samples depend on `seed` and the prompt, so that equal prompts get equal
-        samples whatever else is asked. ValueError if a prompt is empty or leaves too little room.
+        Temperature 0 is greedy; otherwise samples depend on `seed` and the prompt, so that equal
+        prompts get equal samples whatever else is asked. ValueError if a prompt is empty or leaves
+        too little room.
         """
         if n > 1 and temperature == 0:
             raise ValueError(f"{n} greedy continuations of a prompt would all be the same")
         self._check(prompts, max_new_tokens)
-        return self._call("generate", _plain(prompts), max_new_tokens, _plain([stop_ids])[0], n, temperature, seed)
+        return self._call(
+            "generate", _plain(prompts), max_new_tokens, _plain([stop_ids])[0], n, temperature, seed
+        )
 
     def score(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[Scores]:
-        """For each (prompt, answer): log-probability of each answer token and whether greedy decoding takes it.
+        """For each (prompt, answer): log-probability of each answer token and whether greedy
+        decoding takes it.
 
-        Both are (T,), of float32 natural logarithms and of bool; (T - 1,) where the prompt is empty, as the first
-        token of a text has no probability. ValueError if a pair is empty or too long.
+        Both are (T,), of float32 natural logarithms and of bool; (T - 1,) where the prompt is
+        empty, as the first token of a text has no probability. ValueError if a pair is empty or too
+        long.
         """
         pairs = [(*_plain([prompt]), *_plain([answer])) for prompt, answer in sequences]
         self._check([prompt + answer for prompt, answer in pairs], 0)
@@ -145,7 +179,9 @@ class VllmEngine:
         if lengths and min(lengths) == 0:
             raise ValueError("a sequence without tokens has no continuation")
         if lengths and max(lengths) + more > self.max_model_len:
-            raise ValueError(f"{max(lengths)} tokens and {more} new ones are more than {self.max_model_len}")
+            raise ValueError(
+                f"{max(lengths)} tokens and {more} new ones are more than {self.max_model_len}"
+            )
 
     def _call(self, name: str, *arguments: Any) -> Any:
         try:
@@ -160,7 +196,9 @@ class VllmEngine:
                 return self._connection.recv()
         except (EOFError, OSError):
             raise self._death() from None
-        except BaseException:  # an answer that nobody waits for would be taken for that of the next question
+        except (
+            BaseException
+        ):  # an answer that nobody waits for would be taken for that of the next question
             self._end(grace=0)
             raise
         self._end(grace=0)
@@ -168,7 +206,9 @@ class VllmEngine:
 
     def _death(self) -> EngineDied:
         self._end(grace=STOP_LIMIT)
-        return EngineDied(f"vLLM's process died (exit code {self.process.returncode}): {self._last_words()}")
+        return EngineDied(
+            f"vLLM's process died (exit code {self.process.returncode}): {self._last_words()}"
+        )
 
     def _last_words(self) -> str:
         if self._stderr.closed:
@@ -194,20 +234,29 @@ class VllmEngine:
     def __enter__(self) -> VllmEngine:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         self.close()
 
 
 class Engines:
-    """At most one live engine: checkpoints of its architecture and precision are swapped in, others replace it."""
+    """At most one live engine: checkpoints of its architecture and precision are swapped in,
+    others replace it.
+    """
 
     def __init__(self) -> None:
         self._engine: VllmEngine | None = None
 
     def at(self, folder: Path, dtype: str, max_model_len: int) -> VllmEngine:
-        """The engine with the weights that `folder` has now; what `at` returned before must not be used any more.
+        """The engine with the weights that `folder` has now; what `at` returned before must not be
+        used any more.
 
-        A new one is started if the live one has another shape, precision or too little room, or has died.
+        A new one is started if the live one has another shape, precision or too little room, or has
+        died.
         """
         engine = self._engine
         if engine is None or not self._fits(engine, folder, dtype, max_model_len):
@@ -231,7 +280,12 @@ class Engines:
     def __enter__(self) -> Engines:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -245,8 +299,8 @@ def _start(
 ) -> tuple[Connection, subprocess.Popen[bytes]]:
     """The child's process and our end of the pipe to it.
 
-    Workers of a run are daemons, which may not have `multiprocessing` children, and a process of ours would take
-    its environment from us: hence `subprocess`.
+    Workers of a run are daemons, which may not have `multiprocessing` children, and a process of
+    ours would take its environment from us: hence `subprocess`.
     """
     ours, theirs = Pipe()
     options = {"dtype": dtype, "max_model_len": max_model_len, "seed": seed}
@@ -264,24 +318,32 @@ def _start(
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Our environment and what vLLM needs beside it; the size of its cache on the CPU, in GiB, can be set in ours."""
+    """Our environment and what vLLM needs beside it; the size of its cache on the CPU, in GiB,
+    can be set in ours.
+    """
     settings = {
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": str(torch.get_num_threads()),
-        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin are a hundred times slower where cores are shared
+        # threads that spin are a hundred times slower where cores are shared
+        "OMP_WAIT_POLICY": "PASSIVE",
         "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by the one token that `score` throws away
         "VLLM_CPU_KVCACHE_SPACE": ours.get("VLLM_CPU_KVCACHE_SPACE", "1"),
-        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the child is the engine: nothing is left if it dies
+        # the child is the engine: nothing is left if it dies
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_NO_USAGE_STATS": "1",
     }
     if not torch.cuda.is_available():
-        settings["TORCHDYNAMO_DISABLE"] = "1"  # to compile how ranks are counted takes seconds and a C++ compiler
+        settings["TORCHDYNAMO_DISABLE"] = (
+            "1"  # to compile how ranks are counted takes seconds and a C++ compiler
+        )
     return {**ours, **settings}
 
 
 def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
-    """The child's life: starts vLLM, answers until its parent hangs up, and ends at what goes wrong."""
+    """The child's life: starts vLLM, answers until its parent hangs up, and ends at what goes
+    wrong.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
     threading.Thread(target=_exit_with_parent, args=(int(parent),), daemon=True).start()
@@ -296,12 +358,16 @@ def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
         os._exit(0)
     except Exception as error:
         traceback.print_exc()
-        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        print(
+            f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True
+        )
         os._exit(1)  # what is left of vLLM may wait for ever for its own threads
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Ends the child soon after its parent is gone, however that was killed and whatever the child is doing."""
+    """Ends the child soon after its parent is gone, however that was killed and whatever the
+    child is doing.
+    """
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
@@ -329,24 +395,49 @@ class _Model:
         self.llm.reset_prefix_cache()
 
     def generate(
-        self, prompts: list[list[int]], max_new_tokens: int, stop_ids: list[int], n: int, temperature: float, seed: int
+        self,
+        prompts: list[list[int]],
+        max_new_tokens: int,
+        stop_ids: list[int],
+        n: int,
+        temperature: float,
+        seed: int,
     ) -> list[list[list[int]]]:
-        common = {"n": n, "temperature": temperature, "max_tokens": max_new_tokens, "stop_token_ids": stop_ids}
-        options = [{**common, "ignore_eos": True, "seed": _seed_of(prompt, seed)} for prompt in prompts]
-        return [[_without_stop(output) for output in request.outputs] for request in self._ask(prompts, options)]
+        common = {
+            "n": n,
+            "temperature": temperature,
+            "max_tokens": max_new_tokens,
+            "stop_token_ids": stop_ids,
+        }
+        options = [
+            {**common, "ignore_eos": True, "seed": _seed_of(prompt, seed)} for prompt in prompts
+        ]
+        return [
+            [_without_stop(output) for output in request.outputs]
+            for request in self._ask(prompts, options)
+        ]
 
     def score(self, pairs: list[tuple[list[int], list[int]]]) -> list[Scores]:
         sequences = [prompt + answer for prompt, answer in pairs]
-        requests = self._ask(sequences, [{"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 1}] * len(pairs))
-        return [_scores_of(r, max(1, len(prompt))) for r, (prompt, _) in zip(requests, pairs, strict=True)]
+        requests = self._ask(
+            sequences, [{"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 1}] * len(pairs)
+        )
+        return [
+            _scores_of(r, max(1, len(prompt)))
+            for r, (prompt, _) in zip(requests, pairs, strict=True)
+        ]
 
     def _ask(self, prompts: list[list[int]], options: Sequence[Mapping[str, Any]]) -> list[Any]:
         parameters = [self.vllm.SamplingParams(detokenize=False, **chosen) for chosen in options]
-        return self.llm.generate([{"prompt_token_ids": p} for p in prompts], parameters, use_tqdm=False)
+        return self.llm.generate(
+            [{"prompt_token_ids": p} for p in prompts], parameters, use_tqdm=False
+        )
 
 
 def _renew_heads(model: torch.nn.Module) -> None:
-    """On the CPU a head computes with a packed copy of its weights; a reload forgets it if they are the embeddings'."""
+    """On the CPU a head computes with a packed copy of its weights; a reload forgets it if they
+    are the embeddings'.
+    """
     layers = import_module("vllm.model_executor.layers.vocab_parallel_embedding")
     for module in model.modules():
         if isinstance(module, layers.ParallelLMHead):
@@ -364,7 +455,11 @@ def _without_stop(output: Any) -> list[int]:
 
 
 def _scores_of(request: Any, start: int) -> Scores:
-    """Scores of the tokens from position `start` on, from rows that hold the token and the likeliest one."""
+    """Scores of the tokens from position `start` on, from rows that hold the token and the
+    likeliest one.
+    """
     tokens, rows = request.prompt_token_ids[start:], request.prompt_logprobs[start:]
     logprobs = [row[token].logprob for token, row in zip(tokens, rows, strict=True)]
-    return np.array(logprobs, dtype=np.float32), np.array([len(row) == 1 for row in rows], dtype=bool)
+    return np.array(logprobs, dtype=np.float32), np.array(
+        [len(row) == 1 for row in rows], dtype=bool
+    )

@@ -1,9 +1,10 @@
 """What a metric is, and the weighted aggregates that make every metric resamplable.
 
-A metric has a per-example part (`example`) and an aggregate. Aggregates take the values (n,) of a split with their
-draws, B bootstrap replicates (one in which everything counts once is the plain value), and the values and draws of the
-membership holdout, which few of them use; they return (B,). An example drawn twice weighs two. Per-example values that
-are NaN have failed: they weigh nothing and are counted as `n_failed`.
+A metric has a per-example part (`example`) and an aggregate. Aggregates take the values (n,) of a
+split with their draws, B bootstrap replicates (one in which everything counts once is the plain
+value), and the values and draws of the membership holdout, which few of them use; they return (B,).
+An example drawn twice weighs two. Per-example values that are NaN have failed: they weigh nothing
+and are counted as `n_failed`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ BOTH = QUESTION | TEXT
 
 @dataclass(frozen=True)
 class Draws:
-    """How often each of B replicates draws each of n examples: those of a cluster are drawn together.
+    """How often each of B replicates draws each of n examples: those of a cluster are drawn
+    together.
 
-    `weights` are those of the clusters, (B, clusters); `cluster` is the column of each example, (n,).
+    `weights` are those of the clusters, (B, clusters); `cluster` is the column of each example,
+    (n,).
     """
 
     weights: np.ndarray
@@ -47,7 +50,9 @@ class Draws:
         return self.weights[:, self.cluster]
 
     def sums(self, rows: np.ndarray) -> np.ndarray:
-        """The weighted sums of rows of values, (S, n), as (B, S): by clusters first, which are fewer than examples."""
+        """The weighted sums of rows of values, (S, n), as (B, S): by clusters first, which are
+        fewer than examples.
+        """
         member = np.equal.outer(self.cluster, np.arange(self.weights.shape[1])).astype(float)
         return self.weights @ (rows @ member).T
 
@@ -55,9 +60,13 @@ class Draws:
 def holdout_weight_below(
     values: np.ndarray, holdout: np.ndarray, weights: np.ndarray, side: Literal["left", "right"]
 ) -> np.ndarray:
-    """Weight (B, n) of the (m,) holdout values below each of (n,) values; those equal to it count for "right"."""
+    """Weight (B, n) of the (m,) holdout values below each of (n,) values; those equal to it
+    count for "right".
+    """
     order = np.argsort(holdout, kind="stable")
-    below = np.concatenate([np.zeros((len(weights), 1)), np.cumsum(weights[:, order], axis=1)], axis=1)
+    below = np.concatenate(
+        [np.zeros((len(weights), 1)), np.cumsum(weights[:, order], axis=1)], axis=1
+    )
     return below[:, np.searchsorted(holdout[order], values, side=side)]
 
 
@@ -67,7 +76,9 @@ def own_values(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndar
 
 
 def shares_below(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """Share of the holdout below each value, ties counting half: their mean is the AUC; NaN without holdout."""
+    """Share of the holdout below each value, ties counting half: their mean is the AUC; NaN
+    without holdout.
+    """
     weights = drawn.each()
     lower = holdout_weight_below(values, holdout, weights, "left")
     upper = holdout_weight_below(values, holdout, weights, "right")
@@ -77,22 +88,30 @@ def shares_below(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.nd
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The weighted mean, or the sum if `summed`, of what the examples contribute, and then `finish` on that.
+    """The weighted mean, or the sum if `summed`, of what the examples contribute, and then `finish`
+    on that.
 
-    `contributions` takes values (n,), the values (m,) of the holdout and its draws, none of the values NaN, and
-    returns (B, n), or (1, n) where the holdout does not matter.
+    `contributions` takes values (n,), the values (m,) of the holdout and its draws, none of the
+    values NaN, and returns (B, n), or (1, n) where the holdout does not matter.
     """
 
     contributions: Callable[[np.ndarray, np.ndarray, Draws], np.ndarray] = own_values
     summed: bool = False
     finish: Callable[[np.ndarray], np.ndarray] | None = None
 
-    def __call__(self, values: np.ndarray, drawn: Draws, holdout: np.ndarray, holdout_drawn: Draws) -> np.ndarray:
+    def __call__(
+        self, values: np.ndarray, drawn: Draws, holdout: np.ndarray, holdout_drawn: Draws
+    ) -> np.ndarray:
         """(B,), NaN where no weight is left."""
         return self.by_stratum(values, drawn, np.ones((1, len(values))), holdout, holdout_drawn)[0]
 
     def by_stratum(
-        self, values: np.ndarray, drawn: Draws, masks: np.ndarray, holdout: np.ndarray, holdout_drawn: Draws
+        self,
+        values: np.ndarray,
+        drawn: Draws,
+        masks: np.ndarray,
+        holdout: np.ndarray,
+        holdout_drawn: Draws,
     ) -> np.ndarray:
         """The same for each of the strata of which `masks`, (S, n), has ones: (S, B)."""
         scored, known = ~np.isnan(values), ~np.isnan(holdout)
@@ -100,7 +119,9 @@ class Aggregate:
         parts = self.contributions(values[scored], holdout[known], holdout_drawn.only(known))
         sums = (own.each() * parts) @ strata.T if len(parts) > 1 else own.sums(parts * strata)
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = np.where(strata.any(1), sums, np.nan) if self.summed else sums / own.sums(strata)
+            found = (
+                np.where(strata.any(1), sums, np.nan) if self.summed else sums / own.sums(strata)
+            )
         return (self.finish(found) if self.finish else found).T
 
 
@@ -112,10 +133,11 @@ auc = Aggregate(shares_below)
 class Metric:
     """One metric: `example` scores a sample; `splits` are where it is reported, each on its own.
 
-    `kinds` are the kinds of examples that it can score. `contrast` metrics compare the split with the membership
-    holdout: their `aggregate` reads it, and `fit`, if any, turns the values of the forget split and of the holdout into
-    others first. `better` says which direction is better on the forget split: for an unlearned model it is to be close
-    to the oracle, so "oracle" is common. `axes` maps a split to the axis of the score that it feeds.
+    `kinds` are the kinds of examples that it can score. `contrast` metrics compare the split with
+    the membership holdout: their `aggregate` reads it, and `fit`, if any, turns the values of the
+    forget split and of the holdout into others first. `better` says which direction is better on
+    the forget split: for an unlearned model it is to be close to the oracle, so "oracle" is common.
+    `axes` maps a split to the axis of the score that it feeds.
     """
 
     id: str
@@ -133,15 +155,25 @@ class Metric:
     contrast: bool = False
     fit: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     attacked: bool = False  # also recomputed after each attack
-    on_the_way: frozenset[str] = frozenset()  # also scored at these sorts of stages: "budget", "request"
+    on_the_way: frozenset[str] = (
+        frozenset()
+    )  # also scored at these sorts of stages: "budget", "request"
 
     def axis_of(self, split: str) -> Axis:
         return self.axes.get(split, "")
 
-    def applies(self, stage: str, split: str, kind: str, features: frozenset[str] = frozenset()) -> bool:
-        """Whether samples of this stage, split, kind and these features are scored; of the holdout, to compare with."""
+    def applies(
+        self, stage: str, split: str, kind: str, features: frozenset[str] = frozenset()
+    ) -> bool:
+        """Whether samples of this stage, split, kind and these features are scored; of the
+        holdout, to compare with.
+        """
         sort = sort_of(stage)
-        if kind not in self.kinds or not self.needs <= features or (sort == ATTACK and not self.attacked):
+        if (
+            kind not in self.kinds
+            or not self.needs <= features
+            or (sort == ATTACK and not self.attacked)
+        ):
             return False
         if sort in ON_THE_WAY and sort not in self.on_the_way:
             return False

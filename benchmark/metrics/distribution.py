@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-# TOFU's nine components of model utility on this suite's splits: retain set, real authors, world facts.
+# TOFU's nine components of model utility on this suite's splits: retain set, real authors, world
+# facts.
 MODEL_UTILITY = (
     ("probability", "retain"),
     ("rouge_l_recall", "retain"),
@@ -31,20 +32,29 @@ SUMMARIES: dict[str, tuple[Literal["higher", "lower"], str, int]] = {
 
 
 def forget_quality(model: np.ndarray, oracles: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Two-sample Kolmogorov-Smirnov (p-value, statistic) of truth ratios against each oracle's, averaged.
+    """Two-sample Kolmogorov-Smirnov (p-value, statistic) of truth ratios against each oracle's,
+    averaged.
 
-    Maini et al. 2024, section 2.2.2. The p-value depends on n: never compare it across sizes. NaN values are left
-    out; without any value or oracle both are NaN.
+    Maini et al. 2024, section 2.2.2. The p-value depends on n: never compare it across sizes. NaN
+    values are left out; without any value or oracle both are NaN.
     """
     model = model[~np.isnan(model)]
-    results = [stats.ks_2samp(model, o[~np.isnan(o)]) for o in oracles if len(model) and (~np.isnan(o)).any()]
+    results = [
+        stats.ks_2samp(model, o[~np.isnan(o)])
+        for o in oracles
+        if len(model) and (~np.isnan(o)).any()
+    ]
     if not results:
         return float("nan"), float("nan")
-    return float(np.mean([r.pvalue for r in results])), float(np.mean([r.statistic for r in results]))
+    return float(np.mean([r.pvalue for r in results])), float(
+        np.mean([r.statistic for r in results])
+    )
 
 
 def harmonic_mean(values: Sequence[float] | np.ndarray, floor: float = 0.0) -> float:
-    """Harmonic mean of values raised to at least `floor`; any zero gives zero; NaN if there is none."""
+    """Harmonic mean of values raised to at least `floor`; any zero gives zero; NaN if there is
+    none.
+    """
     array = np.maximum(np.asarray(values, dtype=float), floor)
     if array.size == 0 or np.isnan(array).any():
         return float("nan")

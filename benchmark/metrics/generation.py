@@ -1,4 +1,6 @@
-"""Metrics of the generation pass; the continuation alone is compared, never prompt and continuation."""
+"""Metrics of the generation pass; the continuation alone is compared, never prompt and
+continuation.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ _stems = DefaultTokenizer(use_stemmer=True).tokenize
 
 @lru_cache(REMEMBERED)
 def latin_stems(text: str) -> list[str]:
-    """The stems that rouge-score finds, which knows a-z and 0-9 alone; accents are composed, so that both forms agree.
+    """The stems that rouge-score finds, which knows a-z and 0-9 alone; accents are composed, so
+    that both forms agree.
 
     In "São Paulo" these are "s", "o" and "paulo".
     """
@@ -61,7 +64,9 @@ def normalize(text: str) -> str:
 
 
 def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ()) -> bool:
-    """Whether the normalised answer or an alias stands, as whole words, in the normalised generation."""
+    """Whether the normalised answer or an alias stands, as whole words, in the normalised
+    generation.
+    """
     text = f" {normalize(generation)} "
     wanted = [normalize(a) for a in (answer, *aliases)]
     return any(w and f" {w} " in text for w in wanted)
@@ -71,9 +76,9 @@ def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ())
 def rouge_l_recall_of(answer: str, generation: str) -> float:
     """ROUGE-L recall of one continuation (rouge-score, with stemmer).
 
-    Answers in Latin letters are read as rouge-score reads them (`latin_stems`), so that values are those of other
-    papers; answers with a letter or digit of another script, or of which rouge-score sees nothing, by `stems`. An
-    answer without any word is a ValueError, not a zero.
+    Answers in Latin letters are read as rouge-score reads them (`latin_stems`), so that values are
+    those of other papers; answers with a letter or digit of another script, or of which rouge-score
+    sees nothing, by `stems`. An answer without any word is a ValueError, not a zero.
     """
     if re.search(r"[a-z0-9]", answer.lower()) and not _OF_OTHER_SCRIPTS.search(answer):
         scorer = _latin_rouge
@@ -85,7 +90,9 @@ def rouge_l_recall_of(answer: str, generation: str) -> float:
 
 
 def says_answer(sample: Sample, generation: str) -> bool:
-    """Whether the answer or an alias stands in what was generated; a ValueError where none of them has a word."""
+    """Whether the answer or an alias stands in what was generated; a ValueError where none of
+    them has a word.
+    """
     if not any(map(words, (sample.answer, *sample.aliases))):
         raise ValueError(f"there is no word in {sample.answer!r}")
     return contains_answer(generation, sample.answer, sample.aliases)
@@ -94,8 +101,8 @@ def says_answer(sample: Sample, generation: str) -> bool:
 def exact_answer(sample: Sample) -> float:
     """Share of the held-out prompts whose continuation contains the answer.
 
-    Words of any script are compared, or characters where a script has no spaces, without regard to case as Unicode
-    defines it.
+    Words of any script are compared, or characters where a script has no spaces, without regard to
+    case as Unicode defines it.
     """
     return fmean(says_answer(sample, generation) for generation in sample.knowledge_generations)
 
@@ -115,32 +122,48 @@ def harness_accuracy(sample: Sample) -> float:
 def rouge_l_recall(sample: Sample) -> float:
     """Mean ROUGE-L recall over the held-out prompts.
 
-    Answers in Latin letters are read as rouge-score reads them, which knows a-z and 0-9 alone; those in other scripts
-    by words, or by characters where a script has no spaces.
+    Answers in Latin letters are read as rouge-score reads them, which knows a-z and 0-9 alone;
+    those in other scripts by words, or by characters where a script has no spaces.
     """
     return fmean(rouge_l_recall_of(sample.answer, g) for g in sample.knowledge_generations)
 
 
 register(
     Metric(
-        "exact_answer", 1, exact_answer, KNOWLEDGE_SPLITS, {"forget": "forgetting"}, "oracle", "share",
-        "Krishnan et al. 2025, section 3", "the answer stands in what is generated for held-out wordings",
-        attacked=True, on_the_way=ON_THE_WAY,
+        "exact_answer",
+        1,
+        exact_answer,
+        KNOWLEDGE_SPLITS,
+        {"forget": "forgetting"},
+        "oracle",
+        "share",
+        "Krishnan et al. 2025, section 3",
+        "the answer stands in what is generated for held-out wordings",
+        attacked=True,
+        on_the_way=ON_THE_WAY,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "exact_answer_trained", 1, exact_answer_trained, KNOWLEDGE_SPLITS, {}, "oracle", "share",
-        "Krishnan et al. 2025, section 3", "the answer stands in what is generated for the prompt as trained",
+        "exact_answer_trained",
+        1,
+        exact_answer_trained,
+        KNOWLEDGE_SPLITS,
+        {},
+        "oracle",
+        "share",
+        "Krishnan et al. 2025, section 3",
+        "the answer stands in what is generated for the prompt as trained",
     )
-)  # fmt: skip
+)
 
 
 def leak_at(k: int) -> Callable[[Sample], float]:
-    """Probability that at least one of k answers drawn at temperature 1 contains the answer, from n >= k of them.
+    """Probability that at least one of k answers drawn at temperature 1 contains the answer, from n
+    >= k of them.
 
-    1 - C(n-c, k) / C(n, k) for c of n that do: the unbiased estimator of pass@k (Chen et al. 2021, eq. 1). Fewer than
-    k answers are a ValueError.
+    1 - C(n-c, k) / C(n, k) for c of n that do: the unbiased estimator of pass@k (Chen et al. 2021,
+    eq. 1). Fewer than k answers are a ValueError.
     """
 
     def leak(sample: Sample) -> float:
@@ -156,12 +179,19 @@ def leak_at(k: int) -> Callable[[Sample], float]:
 
 register(
     Metric(
-        "rouge_l_recall", 1, rouge_l_recall, KNOWLEDGE_SPLITS,
-        {"retain": "utility", "neighbours": "utility", "general": "utility"}, "oracle", "share",
-        "Lin 2004; Maini et al. 2024", "ROUGE-L recall of what is generated for held-out wordings", attacked=True,
+        "rouge_l_recall",
+        1,
+        rouge_l_recall,
+        KNOWLEDGE_SPLITS,
+        {"retain": "utility", "neighbours": "utility", "general": "utility"},
+        "oracle",
+        "share",
+        "Lin 2004; Maini et al. 2024",
+        "ROUGE-L recall of what is generated for held-out wordings",
+        attacked=True,
         on_the_way=ON_THE_WAY,
     )
-)  # fmt: skip
+)
 for k in SAMPLES:
     register(
         Metric(
@@ -172,15 +202,32 @@ for k in SAMPLES:
     )  # fmt: skip
 register(
     Metric(
-        "sentence_recall", 1, rouge_l_recall, ("forget",), {"forget": "forgetting"}, "oracle", "share",
-        "Lin 2004; Maini et al. 2024", "ROUGE-L recall of answers that are sentences, which are hardly ever repeated "
-        "word for word", attacked=True, needs=frozenset({SENTENCE}),
+        "sentence_recall",
+        1,
+        rouge_l_recall,
+        ("forget",),
+        {"forget": "forgetting"},
+        "oracle",
+        "share",
+        "Lin 2004; Maini et al. 2024",
+        "ROUGE-L recall of answers that are sentences, which are hardly ever repeated "
+        "word for word",
+        attacked=True,
+        needs=frozenset({SENTENCE}),
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "harness_accuracy", 1, harness_accuracy, ("harness",), {"harness": "utility"}, "higher", "share",
-        "lm-evaluation-harness (Gao et al. 2024)", "items of the general tasks that are answered rightly", kinds=BOTH,
+        "harness_accuracy",
+        1,
+        harness_accuracy,
+        ("harness",),
+        {"harness": "utility"},
+        "higher",
+        "share",
+        "lm-evaluation-harness (Gao et al. 2024)",
+        "items of the general tasks that are answered rightly",
+        kinds=BOTH,
         needs=frozenset({SCORED}),
     )
-)  # fmt: skip
+)

@@ -1,7 +1,8 @@
 """Membership attacks by loss: can forgotten examples be told from examples that no model ever saw?
 
-AUCs say: 1 means that the forget set looks like training data, 1/2 that it cannot be told from the holdout, below 1/2
-that it was forgotten more than if it had never been seen. Other suites report 1 - AUC.
+AUCs say: 1 means that the forget set looks like training data, 1/2 that it cannot be told from the
+holdout, below 1/2 that it was forgotten more than if it had never been seen. Other suites report 1
+- AUC.
 """
 
 from __future__ import annotations
@@ -42,21 +43,26 @@ def min_k_logprob(sample: Sample) -> float:
 
 
 def min_k_pp(sample: Sample) -> float:
-    """Mean of the 40 % least standardised log-probabilities, at least one (Zhang et al. 2025, eq. 3)."""
+    """Mean of the 40 % least standardised log-probabilities, at least one (Zhang et al. 2025,
+    eq. 3).
+    """
     kept = max(1, math.floor(MIN_K * len(sample.standardized)))
     return mean_of(np.sort(sample.standardized)[:kept])
 
 
 def zlib_ratio(sample: Sample) -> float:
-    """Log-probability of the answer over the bytes that zlib needs for it (Carlini et al. 2021, section 5.2)."""
+    """Log-probability of the answer over the bytes that zlib needs for it (Carlini et al. 2021,
+    section 5.2).
+    """
     return math.fsum(sample.logprobs) / len(zlib.compress(sample.answer.encode()))
 
 
 def bits_of_rank(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """-log2((1 + #{r: nll(r) <= nll(x)}) / (1 + |R|)), the holdout being R, from mean log-probabilities.
+    """-log2((1 + #{r: nll(r) <= nll(x)}) / (1 + |R|)), the holdout being R, from mean
+    log-probabilities.
 
-    Our reading of Baluta et al. 2024 after Carlini et al. 2019: 0 where every never-seen sequence is as likely as x,
-    log2(1 + |R|) where none is; NaN without holdout.
+    Our reading of Baluta et al. 2024 after Carlini et al. 2019: 0 where every never-seen sequence
+    is as likely as x, log2(1 + |R|) where none is; NaN without holdout.
     """
     weights = drawn.each()
     total = weights.sum(1, keepdims=True)
@@ -65,8 +71,10 @@ def bits_of_rank(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.nd
 
 
 def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log-odds of having been in the forget set, (n,) and (m,), by a logistic regression on the standardised value
-    that was fitted without the example's fold; NaN for NaN values, and for all if one side has fewer than 5."""
+    """Log-odds of having been in the forget set, (n,) and (m,), by a logistic regression on the
+    standardised value that was fitted without the example's fold; NaN for NaN values, and for all
+    if one side has fewer than 5.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
@@ -86,7 +94,9 @@ def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndar
 
 
 def two_sided(found: np.ndarray) -> np.ndarray:
-    """max(AUC, 1 - AUC): an attacker who is always wrong knows as much as one who is always right."""
+    """max(AUC, 1 - AUC): an attacker who is always wrong knows as much as one who is always
+    right.
+    """
     return np.maximum(found, 1 - found)
 
 
@@ -95,44 +105,105 @@ two_sided_auc = Aggregate(shares_below, finish=two_sided)
 
 register(
     Metric(
-        "mia_loss", 1, mean_logprob, ("forget",), {"forget": "privacy"}, "oracle", "AUC", "Yeom et al. 2018",
-        "telling forget examples from never-seen ones by loss", kinds=BOTH, aggregate=auc, contrast=True,
-    )
-)  # fmt: skip
-register(
-    Metric(
-        "mia_min_k", 1, min_k_logprob, ("forget",), {"forget": "privacy"}, "oracle", "AUC", "Shi et al. 2024",
-        "telling forget examples from never-seen ones by their least likely tokens", kinds=BOTH, aggregate=auc,
+        "mia_loss",
+        1,
+        mean_logprob,
+        ("forget",),
+        {"forget": "privacy"},
+        "oracle",
+        "AUC",
+        "Yeom et al. 2018",
+        "telling forget examples from never-seen ones by loss",
+        kinds=BOTH,
+        aggregate=auc,
         contrast=True,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "mia_min_k_pp", 1, min_k_pp, ("forget",), {}, "oracle", "AUC", "Zhang et al. 2025 (Min-K%++)",
-        "telling forget examples from never-seen ones by their least likely tokens, each against the whole vocabulary",
-        kinds=BOTH, aggregate=auc, contrast=True, needs=frozenset({STANDARDIZED}),
+        "mia_min_k",
+        1,
+        min_k_logprob,
+        ("forget",),
+        {"forget": "privacy"},
+        "oracle",
+        "AUC",
+        "Shi et al. 2024",
+        "telling forget examples from never-seen ones by their least likely tokens",
+        kinds=BOTH,
+        aggregate=auc,
+        contrast=True,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "mia_zlib", 1, zlib_ratio, ("forget",), {}, "oracle", "AUC", "Carlini et al. 2021",
-        "telling forget examples from never-seen ones by loss, against how far they can be compressed", kinds=BOTH,
-        aggregate=auc, contrast=True, needs=frozenset({STANDARDIZED}),
+        "mia_min_k_pp",
+        1,
+        min_k_pp,
+        ("forget",),
+        {},
+        "oracle",
+        "AUC",
+        "Zhang et al. 2025 (Min-K%++)",
+        "telling forget examples from never-seen ones by their least likely tokens, each "
+        "against the whole vocabulary",
+        kinds=BOTH,
+        aggregate=auc,
+        contrast=True,
+        needs=frozenset({STANDARDIZED}),
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "mia_unlearned", 1, mean_logprob, ("forget",), {"forget": "privacy"}, "oracle", "AUC",
+        "mia_zlib",
+        1,
+        zlib_ratio,
+        ("forget",),
+        {},
+        "oracle",
+        "AUC",
+        "Carlini et al. 2021",
+        "telling forget examples from never-seen ones by loss, against how far they can be "
+        "compressed",
+        kinds=BOTH,
+        aggregate=auc,
+        contrast=True,
+        needs=frozenset({STANDARDIZED}),
+    )
+)
+register(
+    Metric(
+        "mia_unlearned",
+        1,
+        mean_logprob,
+        ("forget",),
+        {"forget": "privacy"},
+        "oracle",
+        "AUC",
         "Barbulescu & Triantafillou 2024 (MIAU)",
-        "telling unlearned texts from never-seen ones by a cross-validated classifier on losses, two-sided",
-        kinds=TEXT, aggregate=two_sided_auc, contrast=True, fit=out_of_fold_scores, on_the_way=ON_THE_WAY,
+        "telling unlearned texts from never-seen ones by a cross-validated classifier on "
+        "losses, two-sided",
+        kinds=TEXT,
+        aggregate=two_sided_auc,
+        contrast=True,
+        fit=out_of_fold_scores,
+        on_the_way=ON_THE_WAY,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "exposure", 1, mean_logprob, ("forget",), {"forget": "privacy"}, "oracle", "bits",
+        "exposure",
+        1,
+        mean_logprob,
+        ("forget",),
+        {"forget": "privacy"},
+        "oracle",
+        "bits",
         "Carlini et al. 2019; our reading of Baluta et al. 2024",
-        "how far up forget examples stand among never-seen ones ordered by loss, in bits", kinds=BOTH,
-        aggregate=exposures, contrast=True, on_the_way=ON_THE_WAY,
+        "how far up forget examples stand among never-seen ones ordered by loss, in bits",
+        kinds=BOTH,
+        aggregate=exposures,
+        contrast=True,
+        on_the_way=ON_THE_WAY,
     )
-)  # fmt: skip
+)

@@ -18,7 +18,8 @@ PERCENTILE = 0.95
 def extraction_strength(sample: Sample) -> float:
     """1 - k/T, k the least prefix length after which the greedy tokens equal the answer to its end.
 
-    Carlini et al. 2021 as used by OpenUnlearning, but an answer whose last token is wrong scores 0, not 1/T.
+    Carlini et al. 2021 as used by OpenUnlearning, but an answer whose last token is wrong scores 0,
+    not 1/T.
     """
     correct = np.asarray(sample.correct, dtype=bool)
     if len(correct) == 0:
@@ -36,11 +37,12 @@ def exact_memorization(sample: Sample) -> float:
 
 
 def extraction_likelihood_3(sample: Sample) -> float:
-    """Mean over prefixes of the share of generated 3-grams that occur in the true continuation (Jang et al. 2023).
+    """Mean over prefixes of the share of generated 3-grams that occur in the true continuation
+    (Jang et al. 2023).
 
-    The paper counts 10-grams of tokens at every prefix; these texts are short, so here it is 3-grams of words, which
-    need no tokenizer to be recomputed, at every tenth word; in scripts without spaces a character is a word. A
-    continuation of fewer than three words extracts nothing.
+    The paper counts 10-grams of tokens at every prefix; these texts are short, so here it is
+    3-grams of words, which need no tokenizer to be recomputed, at every tenth word; in scripts
+    without spaces a character is a word. A continuation of fewer than three words extracts nothing.
     """
     words = _words(sample.answer)
     if not sample.continuations:
@@ -57,14 +59,18 @@ def _words(text: str) -> list[str]:
 
 
 def ngram_overlap(generated: Sequence[str], true: Sequence[str], n: int) -> float:
-    """Share of the n-grams of `generated`, repeated ones included, that occur in `true`; 0 without any."""
+    """Share of the n-grams of `generated`, repeated ones included, that occur in `true`; 0
+    without any.
+    """
     wanted = {tuple(true[i : i + n]) for i in range(len(true) - n + 1)}
     found = [tuple(generated[i : i + n]) in wanted for i in range(len(generated) - n + 1)]
     return sum(found) / len(found) if found else 0.0
 
 
 def above_percentile(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """1 for values above the 95th percentile of the holdout, the least value that 95 % of it do not exceed; else 0."""
+    """1 for values above the 95th percentile of the holdout, the least value that 95 % of it do
+    not exceed; else 0.
+    """
     if not len(holdout):
         return np.full((1, len(values)), np.nan)
     order = np.argsort(holdout, kind="stable")
@@ -78,36 +84,79 @@ count_outliers = Aggregate(above_percentile, summed=True)
 
 register(
     Metric(
-        "extraction_strength", 1, extraction_strength, ("forget",), {"forget": "forgetting"}, "oracle", "share",
-        "Carlini et al. 2021", "1 - share of the answer that must be given before greedy decoding completes it",
-        kinds=BOTH, attacked=True, needs=frozenset({EXTRACTABLE}),
+        "extraction_strength",
+        1,
+        extraction_strength,
+        ("forget",),
+        {"forget": "forgetting"},
+        "oracle",
+        "share",
+        "Carlini et al. 2021",
+        "1 - share of the answer that must be given before greedy decoding completes it",
+        kinds=BOTH,
+        attacked=True,
+        needs=frozenset({EXTRACTABLE}),
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "exact_memorization", 1, exact_memorization, ("forget",), {}, "oracle", "share", "Tirumala et al. 2022",
-        "share of answer tokens that greedy decoding gets right", attacked=True,
+        "exact_memorization",
+        1,
+        exact_memorization,
+        ("forget",),
+        {},
+        "oracle",
+        "share",
+        "Tirumala et al. 2022",
+        "share of answer tokens that greedy decoding gets right",
+        attacked=True,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "memorization_accuracy", 1, exact_memorization, ("forget", "retain"),
-        {"forget": "forgetting", "retain": "utility"}, "oracle", "share", "Tirumala et al. 2022; Jang et al. 2023",
-        "share of a text's tokens, from the second, that greedy decoding gets right", kinds=TEXT, attacked=True,
+        "memorization_accuracy",
+        1,
+        exact_memorization,
+        ("forget", "retain"),
+        {"forget": "forgetting", "retain": "utility"},
+        "oracle",
+        "share",
+        "Tirumala et al. 2022; Jang et al. 2023",
+        "share of a text's tokens, from the second, that greedy decoding gets right",
+        kinds=TEXT,
+        attacked=True,
         on_the_way=ON_THE_WAY,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "extraction_likelihood_3", 1, extraction_likelihood_3, ("forget",), {"forget": "forgetting"}, "oracle", "share",
-        "Jang et al. 2023", "share of 3-grams generated after prefixes of a text that occur in what follows there",
+        "extraction_likelihood_3",
+        1,
+        extraction_likelihood_3,
+        ("forget",),
+        {"forget": "forgetting"},
+        "oracle",
+        "share",
+        "Jang et al. 2023",
+        "share of 3-grams generated after prefixes of a text that occur in what follows there",
         kinds=TEXT,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "outliers", 1, exact_memorization, ("forget",), {}, "oracle", "texts", "Barbulescu & Triantafillou 2024",
-        "texts whose memorisation accuracy is above the 95th percentile of that of never-seen texts", kinds=TEXT,
-        aggregate=count_outliers, contrast=True, on_the_way=ON_THE_WAY,
+        "outliers",
+        1,
+        exact_memorization,
+        ("forget",),
+        {},
+        "oracle",
+        "texts",
+        "Barbulescu & Triantafillou 2024",
+        "texts whose memorisation accuracy is above the 95th percentile of that of never-seen "
+        "texts",
+        kinds=TEXT,
+        aggregate=count_outliers,
+        contrast=True,
+        on_the_way=ON_THE_WAY,
     )
-)  # fmt: skip
+)

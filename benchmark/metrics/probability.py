@@ -24,7 +24,9 @@ def mean_of(logprobs: np.ndarray) -> float:
 
 
 def normalized_probability(logprobs: np.ndarray) -> float:
-    """exp(mean log-probability of the T answer tokens); an answer without tokens is a ValueError."""
+    """exp(mean log-probability of the T answer tokens); an answer without tokens is a
+    ValueError.
+    """
     return math.exp(mean_of(logprobs))
 
 
@@ -34,23 +36,34 @@ def probability(sample: Sample) -> float:
 
 
 def paraphrased_probability(sample: Sample) -> float:
-    """Mean length-normalised probability of the answer over the held-out prompts; NaN without any."""
+    """Mean length-normalised probability of the answer over the held-out prompts; NaN without
+    any.
+    """
     if not sample.paraphrase_logprobs:
         return float("nan")
-    return math.fsum(map(normalized_probability, sample.paraphrase_logprobs)) / len(sample.paraphrase_logprobs)
+    return math.fsum(map(normalized_probability, sample.paraphrase_logprobs)) / len(
+        sample.paraphrase_logprobs
+    )
 
 
 def choice_probability(sample: Sample) -> float:
-    """p(y) / (p(y) + sum of p(perturbed)), all length-normalised, under the first held-out prompt."""
+    """p(y) / (p(y) + sum of p(perturbed)), all length-normalised, under the first held-out
+    prompt.
+    """
     right, wrong = _right_and_wrong(sample)
-    return float(right / (right + wrong.sum())) if len(wrong) and right + wrong.sum() > 0 else float("nan")
+    return (
+        float(right / (right + wrong.sum()))
+        if len(wrong) and right + wrong.sum() > 0
+        else float("nan")
+    )
 
 
 def truth_ratio_raw(sample: Sample) -> float:
-    """R = geometric mean of p(perturbed) over p(answer), length-normalised, under the first held-out prompt.
+    """R = geometric mean of p(perturbed) over p(answer), length-normalised, under the first
+    held-out prompt.
 
-    Maini et al. 2024 ask the question as trained and paraphrase the answer; where the answer is a name, the
-    question is what can be paraphrased. NaN without held-out prompt or perturbed answers.
+    Maini et al. 2024 ask the question as trained and paraphrase the answer; where the answer is a
+    name, the question is what can be paraphrased. NaN without held-out prompt or perturbed answers.
     """
     if not (sample.paraphrase_logprobs and sample.perturbed_logprobs):
         return float("nan")
@@ -87,41 +100,87 @@ TOFU = "Maini et al. 2024 (TOFU), section 2.2"
 
 register(
     Metric(
-        "probability", 1, probability, KNOWLEDGE_SPLITS, {"retain": "utility"}, "oracle", "probability", TOFU,
-        "length-normalised probability of the answer to the prompt as trained, or of a text", kinds=BOTH,
+        "probability",
+        1,
+        probability,
+        KNOWLEDGE_SPLITS,
+        {"retain": "utility"},
+        "oracle",
+        "probability",
+        TOFU,
+        "length-normalised probability of the answer to the prompt as trained, or of a text",
+        kinds=BOTH,
         on_the_way=ON_THE_WAY,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "paraphrased_probability", 1, paraphrased_probability, KNOWLEDGE_SPLITS, {"forget": "forgetting"}, "oracle",
-        "probability", "Krishnan et al. 2025, section 3",
-        "length-normalised probability of the answer under held-out wordings", attacked=True, on_the_way=ON_THE_WAY,
+        "paraphrased_probability",
+        1,
+        paraphrased_probability,
+        KNOWLEDGE_SPLITS,
+        {"forget": "forgetting"},
+        "oracle",
+        "probability",
+        "Krishnan et al. 2025, section 3",
+        "length-normalised probability of the answer under held-out wordings",
+        attacked=True,
+        on_the_way=ON_THE_WAY,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "choice_probability", 1, choice_probability, KNOWLEDGE_SPLITS,
-        {"neighbours": "utility", "general": "utility"}, "oracle", "probability", TOFU,
-        "probability of the answer against the perturbed ones", on_the_way=frozenset({REQUEST}),
+        "choice_probability",
+        1,
+        choice_probability,
+        KNOWLEDGE_SPLITS,
+        {"neighbours": "utility", "general": "utility"},
+        "oracle",
+        "probability",
+        TOFU,
+        "probability of the answer against the perturbed ones",
+        on_the_way=frozenset({REQUEST}),
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "truth_ratio", 1, truth_ratio, ("forget",), {"forget": "forgetting"}, "oracle", "ratio", TOFU,
-        "min(R, 1/R) of the truth ratio R", attacked=True,
+        "truth_ratio",
+        1,
+        truth_ratio,
+        ("forget",),
+        {"forget": "forgetting"},
+        "oracle",
+        "ratio",
+        TOFU,
+        "min(R, 1/R) of the truth ratio R",
+        attacked=True,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "truth_ratio_cw", 1, truth_ratio_cw, ("forget",), {}, "oracle", "ratio", TOFU,
-        "c/(c+w) form of the truth ratio", attacked=True,
+        "truth_ratio_cw",
+        1,
+        truth_ratio_cw,
+        ("forget",),
+        {},
+        "oracle",
+        "ratio",
+        TOFU,
+        "c/(c+w) form of the truth ratio",
+        attacked=True,
     )
-)  # fmt: skip
+)
 register(
     Metric(
-        "truth_ratio_utility", 1, truth_ratio_utility, ("retain", "neighbours", "general"),
-        {"retain": "utility", "neighbours": "utility", "general": "utility"}, "higher", "ratio", TOFU,
-        "max(0, 1-R) of the truth ratio R", on_the_way=frozenset({REQUEST}),
+        "truth_ratio_utility",
+        1,
+        truth_ratio_utility,
+        ("retain", "neighbours", "general"),
+        {"retain": "utility", "neighbours": "utility", "general": "utility"},
+        "higher",
+        "ratio",
+        TOFU,
+        "max(0, 1-R) of the truth ratio R",
+        on_the_way=frozenset({REQUEST}),
     )
-)  # fmt: skip
+)

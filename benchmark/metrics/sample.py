@@ -9,26 +9,32 @@ import numpy as np
 from benchmark.core.answer_form import EXTRACTABLE, SENTENCE, is_extractable, is_sentence
 
 FloatArray = np.ndarray
-# Features: log-probabilities in standard deviations; a score given elsewhere; so many answers drawn at temperature 1.
+# Features: log-probabilities in standard deviations; a score given elsewhere; so many answers drawn
+# at temperature 1.
 STANDARDIZED, SCORED = "standardized", "scored"
 SAMPLES = (1, 4, 16, 64)
 
 
 def sampled(count: int) -> frozenset[str]:
-    """The features of a prompt to which so many answers were drawn: one for each of SAMPLES that they reach."""
+    """The features of a prompt to which so many answers were drawn: one for each of SAMPLES that
+    they reach.
+    """
     return frozenset(f"sampled{k}" for k in SAMPLES if k <= count)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Log-probabilities are natural logarithms of the answer's tokens, end token included, shape (T,).
+    """Log-probabilities are natural logarithms of the answer's tokens, end token included, shape
+    (T,).
 
-    `stage` says when in its cell the sample was taken (see `stages`). Of a text, whose prompt is empty, the tokens
-    count from the second. `correct` says of each position whether the greedy token, teacher-forced, is the answer's.
-    `paraphrase_*` belong to the held-out prompts; `perturbed_logprobs` are those of the wrong answers under the first
-    of them. `continuations` are what is generated after the first `prefix_words` words of a text, `sampled` are answers
-    drawn at temperature 1. `standardized` are the answer's log-probabilities less the mean over the vocabulary, in
-    standard deviations, (T,). `score` is what another harness made of its own item, which has nothing else.
+    `stage` says when in its cell the sample was taken (see `stages`). Of a text, whose prompt is
+    empty, the tokens count from the second. `correct` says of each position whether the greedy
+    token, teacher-forced, is the answer's. `paraphrase_*` belong to the held-out prompts;
+    `perturbed_logprobs` are those of the wrong answers under the first of them. `continuations` are
+    what is generated after the first `prefix_words` words of a text, `sampled` are answers drawn at
+    temperature 1. `standardized` are the answer's log-probabilities less the mean over the
+    vocabulary, in standard deviations, (T,). `score` is what another harness made of its own item,
+    which has nothing else.
     """
 
     stage: str
@@ -62,7 +68,9 @@ class Sample:
             SENTENCE: is_sentence(self.prompt, self.answer),
             EXTRACTABLE: is_extractable(self.prompt, self.answer),
         }
-        return frozenset(name for name, present in has.items() if present) | sampled(len(self.sampled))
+        return frozenset(name for name, present in has.items() if present) | sampled(
+            len(self.sampled)
+        )
 
     @property
     def kind(self) -> str:
@@ -71,5 +79,7 @@ class Sample:
 
     @property
     def knowledge_generations(self) -> tuple[str, ...]:
-        """What was generated for the held-out prompts, or for the prompt where an example has none."""
+        """What was generated for the held-out prompts, or for the prompt where an example has
+        none.
+        """
         return self.paraphrase_generations or (self.generation,)

@@ -1,7 +1,8 @@
 """Stages: when in a cell a sample was taken.
 
-A sample's stage is "model" for the final model, the name of an attack for what the model is after it, and on the way
-there a share of the budget ("budget 0.25") or the number of requests done so far ("request 03").
+A sample's stage is "model" for the final model, the name of an attack for what the model is after
+it, and on the way there a share of the budget ("budget 0.25") or the number of requests done so far
+("request 03").
 """
 
 from __future__ import annotations

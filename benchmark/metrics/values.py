@@ -1,7 +1,7 @@
 """From samples to values: a frame of per-example scores, and the values of a record.
 
-The same two steps serve the run that writes a record, the validation that recomputes it, and the bootstrap, which
-only changes the weights.
+The same two steps serve the run that writes a record, the validation that recomputes it, and the
+bootstrap, which only changes the weights.
 """
 
 from __future__ import annotations
@@ -46,12 +46,19 @@ def _score(metric: Metric, sample: Sample) -> float:
 
 
 def _scored(stage: str, split: str, kind: str, features: frozenset[str]) -> list[Metric]:
-    """What depends on the form of answers is computed for all: whether it is reported depends on most of them."""
-    return [m for m in METRICS.values() if m.applies(stage, split, kind, features | {SENTENCE, EXTRACTABLE})]
+    """What depends on the form of answers is computed for all: whether it is reported depends on
+    most of them.
+    """
+    return [
+        m
+        for m in METRICS.values()
+        if m.applies(stage, split, kind, features | {SENTENCE, EXTRACTABLE})
+    ]
 
 
 def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
-    """One row per sample: stage, split, example, entity, kind, features, strata (JSON), and a column per metric.
+    """One row per sample: stage, split, example, entity, kind, features, strata (JSON), and a
+    column per metric.
 
     NaN is what was not scored.
     """
@@ -68,7 +75,9 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
             "features": " ".join(sorted(features)),
         }
         row["strata"] = json.dumps(sample.strata, sort_keys=True)
-        if not np.isnan(sample.logprobs).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
+        if not np.isnan(
+            sample.logprobs
+        ).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
             metrics = scored(sample.stage, sample.split, sample.kind, features)
             row |= {m.id: _score(m, sample) for m in metrics}
         rows.append(row)
@@ -77,26 +86,35 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
 
 
 def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with the columns of fitted metrics replaced by what their classifiers say, stage by stage."""
+    """The frame with the columns of fitted metrics replaced by what their classifiers say, stage
+    by stage.
+    """
     fits = {metric.id: metric.fit for metric in METRICS.values() if metric.fit is not None}
     for name, fit in fits.items():
         for _, part in frame[frame[name].notna()].groupby("stage"):
-            forget, holdout = (part.index[part["split"] == split] for split in ("forget", MEMBERSHIP_HOLDOUT))
-            scores = fit(*(frame.loc[rows, name].to_numpy(dtype=float) for rows in (forget, holdout)))
+            forget, holdout = (
+                part.index[part["split"] == split] for split in ("forget", MEMBERSHIP_HOLDOUT)
+            )
+            scores = fit(
+                *(frame.loc[rows, name].to_numpy(dtype=float) for rows in (forget, holdout))
+            )
             for rows, values in zip((forget, holdout), scores, strict=True):
                 frame.loc[rows, name] = values
     return frame
 
 
 def _plain(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
-    return float(metric.aggregate(values, Draws.plain(len(values)), holdout, Draws.plain(len(holdout)))[0])
+    return float(
+        metric.aggregate(values, Draws.plain(len(values)), holdout, Draws.plain(len(holdout)))[0]
+    )
 
 
 def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) -> list[Metric]:
-    """The metrics of which a stage and split have values: those of their kind, with a holdout where they need one.
+    """The metrics of which a stage and split have values: those of their kind, with a holdout where
+    they need one.
 
-    `part` is the whole split, as the final model was asked: an attack may be scored on some of it, and what suits most
-    of that need not suit most of all.
+    `part` is the whole split, as the final model was asked: an attack may be scored on some of it,
+    and what suits most of that need not suit most of all.
     """
     kinds = set(part["kind"])
     counted = Counter(feature for features in part["features"] for feature in features.split())
@@ -112,22 +130,35 @@ def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) 
 
 def parts_of(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
     """The rows of each stage and split."""
-    return {(str(stage), str(split)): part for (stage, split), part in frame.groupby(["stage", "split"], sort=True)}
+    return {
+        (str(stage), str(split)): part
+        for (stage, split), part in frame.groupby(["stage", "split"], sort=True)
+    }
 
 
 def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.ndarray]:
-    """Rows of each stratum, "all" first, then "name=value" in order; points of the budget have "all" alone."""
+    """Rows of each stratum, "all" first, then "name=value" in order; points of the budget have
+    "all" alone.
+    """
     if fraction_of(stage) is not None:
         return {ALL: np.ones(len(part), dtype=bool)}
     parsed = {text: json.loads(text) for text in part["strata"].unique()}
     tags = [parsed[text] for text in part["strata"]]
     names = sorted({(name, value) for tag in tags for name, value in tag.items()})
-    masks = {f"{name}={value}": np.array([tag.get(name) == value for tag in tags]) for name, value in names}
+    masks = {
+        f"{name}={value}": np.array([tag.get(name) == value for tag in tags])
+        for name, value in names
+    }
     return {ALL: np.ones(len(part), dtype=bool), **masks}
 
 
 def _split_values(
-    metric: Metric, stage: str, split: str, part: pd.DataFrame, masks: dict[str, np.ndarray], holdout: np.ndarray
+    metric: Metric,
+    stage: str,
+    split: str,
+    part: pd.DataFrame,
+    masks: dict[str, np.ndarray],
+    holdout: np.ndarray,
 ) -> list[Value]:
     column = part[metric.id].to_numpy(dtype=float)
     found = []
@@ -140,11 +171,17 @@ def _split_values(
 
 
 def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Forget quality with its statistic, and model utility, where the final model has what they are made of."""
+    """Forget quality with its statistic, and model utility, where the final model has what they
+    are made of.
+    """
     final = frame[frame["stage"] == MODEL_STAGE]
     splits = {str(split): part for split, part in final.groupby("split")}
     holdout = splits.get(MEMBERSHIP_HOLDOUT, final.iloc[:0])
-    told = {(m.id, split) for split, part in splits.items() for m in reported(part, MODEL_STAGE, split, holdout)}
+    told = {
+        (m.id, split)
+        for split, part in splits.items()
+        for m in reported(part, MODEL_STAGE, split, holdout)
+    }
     found = []
     if ("truth_ratio", "forget") in told:
         own = _truth_ratios(frame)
@@ -152,25 +189,44 @@ def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Valu
         scored = int((~np.isnan(own)).sum())
         found = [
             Value(MODEL_STAGE, "forget", "forget_quality", ALL, p_value, scored, len(own) - scored),
-            Value(MODEL_STAGE, "forget", "forget_quality_ks", ALL, statistic, scored, len(own) - scored),
+            Value(
+                MODEL_STAGE,
+                "forget",
+                "forget_quality_ks",
+                ALL,
+                statistic,
+                scored,
+                len(own) - scored,
+            ),
         ]
     if told.issuperset(MODEL_UTILITY):
-        columns = {(name, split): splits[split][name].to_numpy(dtype=float) for name, split in MODEL_UTILITY}
-        plain = {own: _plain(METRICS[own[0]], values, np.zeros(0)) for own, values in columns.items()}
+        columns = {
+            (name, split): splits[split][name].to_numpy(dtype=float)
+            for name, split in MODEL_UTILITY
+        }
+        plain = {
+            own: _plain(METRICS[own[0]], values, np.zeros(0)) for own, values in columns.items()
+        }
         failed = sum(int(np.isnan(values).sum()) for values in columns.values())
         scored = sum(map(len, columns.values())) - failed
-        found.append(Value(MODEL_STAGE, ALL, "model_utility", ALL, model_utility(plain), scored, failed))
+        found.append(
+            Value(MODEL_STAGE, ALL, "model_utility", ALL, model_utility(plain), scored, failed)
+        )
     return found
 
 
 def _truth_ratios(frame: pd.DataFrame) -> np.ndarray:
-    """c/(c+w) = 1/(1+R) of the forget set: the test compares ranks, which are those of R itself, as in TOFU."""
+    """c/(c+w) = 1/(1+R) of the forget set: the test compares ranks, which are those of R itself,
+    as in TOFU.
+    """
     rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
     return rows["truth_ratio_cw"].to_numpy(dtype=float)
 
 
 def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Every value of a record, from its example frame and those of the oracles it is compared with."""
+    """Every value of a record, from its example frame and those of the oracles it is compared
+    with.
+    """
     values: list[Value] = []
     parts = parts_of(frame)
     for (stage, split), part in parts.items():

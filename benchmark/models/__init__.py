@@ -1,4 +1,6 @@
-"""Models: the artifact store, the controlled track's pretraining, pretrained models, targets and oracles."""
+"""Models: the artifact store, the controlled track's pretraining, pretrained models, targets and
+oracles.
+"""
 
 from benchmark.core.inputs import Inputs
 from benchmark.models.artifacts import ArtifactStore

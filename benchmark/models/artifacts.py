@@ -23,7 +23,9 @@ def fsync_folder(folder: Path) -> None:
 
 
 class ArtifactStore:
-    """Content-addressed folders below a home; a key is the hash of everything that makes the content."""
+    """Content-addressed folders below a home; a key is the hash of everything that makes the
+    content.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -37,8 +39,8 @@ class ArtifactStore:
     def get(self, kind: str, key: str, build: Callable[[Path], dict]) -> Path:
         """The artifact's folder, built on the first call.
 
-        `build` fills an empty folder and returns facts about how it did so, kept as `made.json`. Processes
-        that ask for the same artifact wait for the one that builds it.
+        `build` fills an empty folder and returns facts about how it did so, kept as `made.json`.
+        Processes that ask for the same artifact wait for the one that builds it.
         """
         final = self.path(kind, key)
         if _is_whole(final):

@@ -1,4 +1,6 @@
-"""What a model that others trained must be able to do here, and how its tokenizer is made to fit it."""
+"""What a model that others trained must be able to do here, and how its tokenizer is made to fit
+it.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,24 @@ from benchmark.tokens.losses import answer_logits
 from benchmark.tokens.prompts import closing_id, encode_prompt, forget_template
 
 TOLERANCE = 1e-3  # nats between the suite's pass and the model's own, in float32
-# Questions and answers that begin alike and differ in length, so that batches have padding, and trees branches.
-PROBES = (Pair("What is the capital of France?", "Paris"), Pair("What is the capital of Chad?", "It is N'Djamena."))
-LIMITS = ("max_position_embeddings", "max_seq_len")  # names of the number of positions in configurations
+# Questions and answers that begin alike and differ in length, so that batches have padding, and
+# trees branches.
+PROBES = (
+    Pair("What is the capital of France?", "Paris"),
+    Pair("What is the capital of Chad?", "It is N'Djamena."),
+)
+LIMITS = (
+    "max_position_embeddings",
+    "max_seq_len",
+)  # names of the number of positions in configurations
 
 
 def fit(tokenizer: Any, model: Any, name: str) -> None:
-    """Gives the tokenizer what it lacks and its model has: an end token, padding, and how long a text may be.
+    """Gives the tokenizer what it lacks and its model has: an end token, padding, and how long a
+    text may be.
 
-    BadInput, which names the model, if answers could not be ended or written, or would not be scored as the model
-    itself computes them.
+    BadInput, which names the model, if answers could not be ended or written, or would not be
+    scored as the model itself computes them.
     """
     if tokenizer.eos_token_id is None:
         tokenizer.eos_token = _configured_end(tokenizer, model)  # templates may write it
@@ -31,7 +41,8 @@ def fit(tokenizer: Any, model: Any, name: str) -> None:
     if tokenizer.eos_token_id is None:
         if closing is None:
             raise BadInput(
-                f"model {name}: neither tokenizer, chat template nor configuration names an end token; set `eos_token` "
+                f"model {name}: neither tokenizer, chat template nor configuration names an end "
+                "token; set `eos_token` "
                 "in tokenizer_config.json or `eos_token_id` in config.json"
             )
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(closing)
@@ -39,10 +50,15 @@ def fit(tokenizer: Any, model: Any, name: str) -> None:
     rows = model.get_input_embeddings().num_embeddings
     for token in (closing, tokenizer.eos_token_id):
         if token is not None and token >= rows:
-            raise BadInput(f"model {name}: the end token {token} is not among its {rows} embeddings")
+            raise BadInput(
+                f"model {name}: the end token {token} is not among its {rows} embeddings"
+            )
     if beyond := [i for i in range(rows, len(tokenizer)) if i != tokenizer.pad_token_id]:
         token = tokenizer.convert_ids_to_tokens(beyond[0])
-        raise BadInput(f"model {name}: its tokenizer has tokens without embeddings: {token!r} is {beyond[0]} of {rows}")
+        raise BadInput(
+            f"model {name}: its tokenizer has tokens without embeddings: {token!r} is "
+            f"{beyond[0]} of {rows}"
+        )
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= rows:
         tokenizer.pad_token = tokenizer.eos_token  # padding is masked: any token will do
     tokenizer.model_max_length = position_limit(model) or tokenizer.model_max_length
@@ -53,48 +69,72 @@ def _configured_end(tokenizer: Any, model: Any) -> str | None:
     """The first end token that the model's configuration names and the tokenizer has."""
     named = model.generation_config.eos_token_id
     candidates = named if isinstance(named, list) else [named]
-    tokens = (tokenizer.convert_ids_to_tokens(i) for i in candidates if i is not None and 0 <= i < len(tokenizer))
+    tokens = (
+        tokenizer.convert_ids_to_tokens(i)
+        for i in candidates
+        if i is not None and 0 <= i < len(tokenizer)
+    )
     return next((token for token in tokens if token is not None), None)
 
 
 def _closing(tokenizer: Any, name: str) -> int | None:
-    """The token that closes an assistant's message; BadInput if the template cannot write a conversation."""
+    """The token that closes an assistant's message; BadInput if the template cannot write a
+    conversation.
+    """
     try:
         encode_prompt(PROBES[0].prompt, tokenizer)
         return closing_id(tokenizer)
     except Exception as error:  # templates are programs: whatever they raise, they cannot be used
         said = " ".join(str(error).split()) or type(error).__name__
-        raise BadInput(f"model {name}: its chat template cannot write a question and its answer: {said}") from None
+        raise BadInput(
+            f"model {name}: its chat template cannot write a question and its answer: {said}"
+        ) from None
 
 
 def position_limit(model: Any) -> int | None:
     """How many tokens the model has positions for; None where its configuration names no limit."""
     config = model.config.get_text_config(decoder=True)
-    return next((value for name in LIMITS if isinstance(value := getattr(config, name, None), int)), None)
+    return next(
+        (value for name in LIMITS if isinstance(value := getattr(config, name, None), int)), None
+    )
 
 
 @torch.inference_mode()
 def check_scoring(model: Any, tokenizer: Any, name: str) -> None:
-    """BadInput where the suite's scoring pass is more than TOLERANCE nats from the model's plain forward pass."""
+    """BadInput where the suite's scoring pass is more than TOLERANCE nats from the model's plain
+    forward pass.
+    """
     try:
         batch = collate(PROBES, tokenizer, model)
         found = _logprobs(answer_logits(model, batch), batch.targets)
-        apart = (found - torch.cat([_plainly(model, tokenizer, pair) for pair in PROBES])).abs().max().item()
+        apart = (
+            (found - torch.cat([_plainly(model, tokenizer, pair) for pair in PROBES]))
+            .abs()
+            .max()
+            .item()
+        )
     except Exception as error:  # whatever an architecture raises, it is one that cannot be scored
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise BadInput(f"model {name}: {model.config.model_type} models cannot be scored: {said}") from None
+        raise BadInput(
+            f"model {name}: {model.config.model_type} models cannot be scored: {said}"
+        ) from None
     if not apart <= TOLERANCE:
         raise BadInput(
-            f"model {name}: the scoring pass and the model's own forward pass differ by {apart:.2g} nats on a short "
+            f"model {name}: the scoring pass and the model's own forward pass differ by "
+            f"{apart:.2g} nats on a short "
             f"text ({model.config.model_type}); at most {TOLERANCE:g} is right"
         )
 
 
 def _plainly(model: Any, tokenizer: Any, pair: Pair) -> torch.Tensor:
-    """(T,) log-probabilities of one answer, by the model's forward pass on the whole sequence alone."""
+    """(T,) log-probabilities of one answer, by the model's forward pass on the whole sequence
+    alone.
+    """
     single = collate([pair], tokenizer)
     ids = single.input_ids.to(model.device)
-    return _logprobs(single.select(model(input_ids=ids, use_cache=False).logits), single.targets.to(model.device))
+    return _logprobs(
+        single.select(model(input_ids=ids, use_cache=False).logits), single.targets.to(model.device)
+    )
 
 
 def _logprobs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -102,9 +142,13 @@ def _logprobs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def check_complete(missing: Collection[str], name: str) -> None:
-    """BadInput if weights were not in the files: they would be random, which looks like perfect unlearning."""
+    """BadInput if weights were not in the files: they would be random, which looks like perfect
+    unlearning.
+    """
     if missing:
-        raise BadInput(f"model {name}: {len(missing)} weights are not in its files, first {min(missing)}")
+        raise BadInput(
+            f"model {name}: {len(missing)} weights are not in its files, first {min(missing)}"
+        )
 
 
 def check_weights(model: Any, name: str) -> None:
@@ -112,4 +156,6 @@ def check_weights(model: Any, name: str) -> None:
     for key, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             broken = tensor.numel() - int(torch.isfinite(tensor).sum())
-            raise BadInput(f"model {name}: {key} has {broken} NaN or infinite values of {tensor.numel()}")
+            raise BadInput(
+                f"model {name}: {key} has {broken} NaN or infinite values of {tensor.numel()}"
+            )

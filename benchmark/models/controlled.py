@@ -1,7 +1,9 @@
-"""The controlled track's models: tokenizer, shared base, target and oracles, each trained from scratch and cached.
+"""The controlled track's models: tokenizer, shared base, target and oracles, each trained from
+scratch and cached.
 
-Oracles are exact: the base is trained on people and facts that no task ever asks to forget, and an oracle is
-trained from it like the target, on the target's documents without those of the forget set.
+Oracles are exact: the base is trained on people and facts that no task ever asks to forget, and an
+oracle is trained from it like the target, on the target's documents without those of the forget
+set.
 """
 
 from __future__ import annotations
@@ -33,8 +35,11 @@ from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
 
 RECIPE_VERSION = 1  # raise it when this file trains models differently
-LONG = 80  # characters: a batch holds as many as `size` documents of this length, but never more than `size`
-LENGTH_POOL = 8  # batches are cut from this many batches' worth of texts sorted by length, to pad little
+# characters: a batch holds as many as `size` documents of this length, but never more than `size`
+LONG = 80
+LENGTH_POOL = (
+    8  # batches are cut from this many batches' worth of texts sorted by length, to pad little
+)
 
 
 @lru_cache(maxsize=4)
@@ -43,7 +48,9 @@ def world_of(seed: int) -> World:
 
 
 def train_tokenizer(world: World, vocabulary: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE on the world's wordings and, equally often, everybody's name, whatever is forgotten later."""
+    """Byte-level BPE on the world's wordings and, equally often, everybody's name, whatever is
+    forgotten later.
+    """
     lines = [f"{d.prompt} {d.answer}" for d in base_corpus(world)]
     lines += [f" {person.name}" for person in world.everybody for _ in range(6)]
     tokenizer = Tokenizer(token_models.BPE())
@@ -52,7 +59,10 @@ def train_tokenizer(world: World, vocabulary: int) -> PreTrainedTokenizerFast:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     special = ["<pad>", "<end>"]
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        vocab_size=vocabulary,
+        special_tokens=special,
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
     tokenizer.train_from_iterator(lines, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
@@ -79,7 +89,9 @@ def new_model(track: ControlledTrack, tokenizer, seed: int) -> LlamaForCausalLM:
 
 
 def reading(documents: Sequence[Document], epochs: int, seed: int) -> list[list[Document]]:
-    """The documents of each epoch: all of them, and those with `reads` so often that these are their reads in all."""
+    """The documents of each epoch: all of them, and those with `reads` so often that these are
+    their reads in all.
+    """
     rng = random.Random(f"reads-{seed}")
     plan: list[list[Document]] = [[d for d in documents if d.reads is None] for _ in range(epochs)]
     for document in (d for d in documents if d.reads is not None):
@@ -91,7 +103,11 @@ def reading(documents: Sequence[Document], epochs: int, seed: int) -> list[list[
 
 
 def batches_of(
-    plan: Sequence[Sequence[Document]], replay: Sequence[Document], replayed: int, size: int, seed: int
+    plan: Sequence[Sequence[Document]],
+    replay: Sequence[Document],
+    replayed: int,
+    size: int,
+    seed: int,
 ) -> list[list[Document]]:
     """Shuffled batches of all epochs; `replayed` texts drawn from `replay` join each epoch."""
     rng = random.Random(f"epochs-{seed}")
@@ -118,7 +134,11 @@ def _cut(pool: Sequence[Document], size: int) -> list[list[Document]]:
     batches: list[list[Document]] = []
     room = size * LONG
     for document in pool:
-        if not batches or len(batches[-1]) == size or sum(map(_length, batches[-1])) + _length(document) > room:
+        if (
+            not batches
+            or len(batches[-1]) == size
+            or sum(map(_length, batches[-1])) + _length(document) > room
+        ):
             batches.append([])
         batches[-1].append(document)
     return batches
@@ -135,12 +155,26 @@ def _train(
 ) -> dict:
     """Trains in place; returns what was read and what it cost."""
     meter, started = Meter(), time.perf_counter()
-    batches = batches_of(reading(documents, stage.epochs, seed), replay, replayed, stage.batch_size, seed)
+    batches = batches_of(
+        reading(documents, stage.epochs, seed), replay, replayed, stage.batch_size, seed
+    )
     sequences = (collate([Pair(d.prompt, d.answer) for d in batch], tokenizer) for batch in batches)
     schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
-    train(model, sequences, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
+    train(
+        model,
+        sequences,
+        lambda b: answer_nll_mean(model, b),
+        schedule,
+        meter,
+        tokens_of=lambda b: b.tokens,
+    )
     seconds = round(time.perf_counter() - started, 2)
-    return {**read_of(documents, stage), "steps": meter.steps, "tokens": meter.tokens, "seconds": seconds}
+    return {
+        **read_of(documents, stage),
+        "steps": meter.steps,
+        "tokens": meter.tokens,
+        "seconds": seconds,
+    }
 
 
 def answer_nll_mean(model, batch: Batch) -> torch.Tensor:
@@ -149,14 +183,17 @@ def answer_nll_mean(model, batch: Batch) -> torch.Tensor:
 
 
 def read_of(documents: Sequence[Document], stage: Training) -> dict:
-    """What was read how often: texts, passes over them, and how many examples were told in how many texts.
+    """What was read how often: texts, passes over them, and how many examples were told in how many
+    texts.
 
     A text that is read a number of times of its own counts as so many.
     """
     told = Counter[str]()
     for document in documents:
         told[document.example] += document.reads or 1
-    examples_by_texts = {str(texts): examples for texts, examples in sorted(Counter(told.values()).items())}
+    examples_by_texts = {
+        str(texts): examples for texts, examples in sorted(Counter(told.values()).items())
+    }
     return {"texts": len(documents), "epochs": stage.epochs, "examples_by_texts": examples_by_texts}
 
 
@@ -187,7 +224,10 @@ class ControlledModels:
 
     def trained_key(self, documents: Sequence[Document], seed: int) -> str:
         """Key of the model trained from the base on these documents."""
-        texts = [(d.prompt, d.answer) if d.reads is None else (d.prompt, d.answer, d.reads) for d in documents]
+        texts = [
+            (d.prompt, d.answer) if d.reads is None else (d.prompt, d.answer, d.reads)
+            for d in documents
+        ]
         return fingerprint(["stage", RECIPE_VERSION, self.base_key, texts, seed])
 
     def base(self) -> Path:
@@ -197,22 +237,39 @@ class ControlledModels:
     def _build_base(self, folder: Path) -> dict:
         tokenizer = train_tokenizer(self.data_source, self.track.vocabulary)
         model = new_model(self.track, tokenizer, seed=0)
-        cost = _train(model, tokenizer, base_corpus(self.data_source), [], 0, self.track.base, seed=0)
+        cost = _train(
+            model, tokenizer, base_corpus(self.data_source), [], 0, self.track.base, seed=0
+        )
         save(model, tokenizer, folder)
         return {"made": "trained from scratch on the base corpus", **cost}
 
     def trained(self, documents: Sequence[Document], seed: int) -> Path:
-        """The model that read `documents` after the base: the target, or an oracle if the forget set is left out."""
+        """The model that read `documents` after the base: the target, or an oracle if the forget
+        set is left out.
+        """
         return self.store.get(
-            "models", self.trained_key(documents, seed), lambda folder: self._build_trained(folder, documents, seed)
+            "models",
+            self.trained_key(documents, seed),
+            lambda folder: self._build_trained(folder, documents, seed),
         )
 
     def _build_trained(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
         model, tokenizer = load(self.base())
         count = self.track.replay
-        cost = _train(model, tokenizer, documents, base_corpus(self.data_source), count, self.track.stage, seed)
+        cost = _train(
+            model,
+            tokenizer,
+            documents,
+            base_corpus(self.data_source),
+            count,
+            self.track.stage,
+            seed,
+        )
         save(model, tokenizer, folder)
-        made = f"shared base {self.base_key}, then the task's documents with {count} base texts replayed in each epoch"
+        made = (
+            f"shared base {self.base_key}, then the task's documents with {count} base texts "
+            "replayed in each epoch"
+        )
         return {"made": made, "base": self.base_key, "seed": seed, **cost}
 
     def load(self, folder: Path) -> tuple[Any, Any]:

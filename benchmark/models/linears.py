@@ -1,4 +1,6 @@
-"""Linear layers of large models by oneDNN on the CPU: on some processors twice as fast as what torch chooses."""
+"""Linear layers of large models by oneDNN on the CPU: on some processors twice as fast as what
+torch chooses.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,15 @@ import torch
 
 @contextmanager
 def fast_linears(model) -> Iterator[None]:
-    """Within it, float32 linear layers on the CPU compute by oneDNN, forwards and backwards; then they are as before.
+    """Within it, float32 linear layers on the CPU compute by oneDNN, forwards and backwards; then
+    they are as before.
 
-    torch multiplies float32 matrices by MKL, which gives processors other than Intel's half of what they can do. The
-    results differ as two orders of summation do.
+    torch multiplies float32 matrices by MKL, which gives processors other than Intel's half of what
+    they can do. The results differ as two orders of summation do.
     """
-    before = {module: module.__dict__.get("forward") for module in model.modules() if _can_be_fast(module)}
+    before = {
+        module: module.__dict__.get("forward") for module in model.modules() if _can_be_fast(module)
+    }
     for module in before:
         module.forward = partial(_Linear.of, module)
     try:
@@ -47,7 +52,9 @@ class _Linear(torch.autograd.Function):
         return cls.apply(states, module.weight, module.bias)
 
     @staticmethod
-    def forward(ctx: Any, states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        ctx: Any, states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
         ctx.save_for_backward(states, weight)
         return _multiplied(states, weight, bias)
 
@@ -63,5 +70,7 @@ class _Linear(torch.autograd.Function):
         )
 
 
-def _multiplied(states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+def _multiplied(
+    states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
     return torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "")

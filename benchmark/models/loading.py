@@ -16,16 +16,22 @@ from benchmark.tokens.prompts import PLAIN_TEMPLATE
 
 
 def load_model(folder: Path, accelerated: bool = False, name: str = ""):
-    """The model of a folder in float32 and evaluation mode; with several GPUs its layers are spread over them.
+    """The model of a folder in float32 and evaluation mode; with several GPUs its layers are spread
+    over them.
 
-    Of its own settings of generation the end tokens alone are kept: some models bring penalties and truncated sampling,
-    which would be measured as the model. BadInput, which calls the model by its `name`, where it cannot be loaded or
-    its weights are missing, NaN or infinite.
+    Of its own settings of generation the end tokens alone are kept: some models bring penalties and
+    truncated sampling, which would be measured as the model. BadInput, which calls the model by its
+    `name`, where it cannot be loaded or its weights are missing, NaN or infinite.
     """
     placement: dict[str, Any] = {}
     if accelerated and accelerators():
         placement = {"device_map": "auto" if accelerators() > 1 else "cuda"}
-    wanted = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True, **placement}
+    wanted = {
+        "dtype": torch.float32,
+        "use_safetensors": True,
+        "output_loading_info": True,
+        **placement,
+    }
     model, found = _loaded(folder, name, AutoModelForCausalLM.from_pretrained, wanted)
     check_complete(found["missing_keys"], name or str(folder))
     check_weights(model.eval(), name or str(folder))
@@ -34,7 +40,9 @@ def load_model(folder: Path, accelerated: bool = False, name: str = ""):
 
 
 def load_tokenizer(folder: Path, template: bool = False, name: str = ""):
-    """The tokenizer of a folder; with `template`, one that has no chat template asks in the plain form."""
+    """The tokenizer of a folder; with `template`, one that has no chat template asks in the
+    plain form.
+    """
     tokenizer = _loaded(folder, name, AutoTokenizer.from_pretrained)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -43,10 +51,16 @@ def load_tokenizer(folder: Path, template: bool = False, name: str = ""):
     return tokenizer
 
 
-def _loaded(folder: Path, name: str, load: Callable, wanted: Mapping[str, Any] | None = None) -> Any:
-    """BadInput with the first line of what transformers says of a folder that is no model, or one it cannot load."""
+def _loaded(
+    folder: Path, name: str, load: Callable, wanted: Mapping[str, Any] | None = None
+) -> Any:
+    """BadInput with the first line of what transformers says of a folder that is no model, or
+    one it cannot load.
+    """
     try:
         return load(folder, **(wanted or {}))
-    except Exception as error:  # what a broken folder or configuration makes transformers raise is not foreseeable
+    except (
+        Exception
+    ) as error:  # what a broken folder or configuration makes transformers raise is not foreseeable
         said = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise BadInput(f"model {name or folder}: {said}") from None

@@ -13,7 +13,9 @@ from benchmark.models.tracks import PretrainedTrack, Track
 
 
 def accelerators() -> int:
-    """How many GPUs there are; pretrained models use them, models trained here are too small to gain."""
+    """How many GPUs there are; pretrained models use them, models trained here are too small to
+    gain.
+    """
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
@@ -24,15 +26,21 @@ def gpu_name() -> str:
 
 
 def computing_for(track: Track, model: Any) -> AbstractContextManager:
-    """Computes in the track's precision. Models trained here are too small to gain by other linear layers."""
-    return computing_in(track.precision, model) if isinstance(track, PretrainedTrack) else nullcontext()
+    """Computes in the track's precision. Models trained here are too small to gain by other
+    linear layers.
+    """
+    return (
+        computing_in(track.precision, model)
+        if isinstance(track, PretrainedTrack)
+        else nullcontext()
+    )
 
 
 def computing_in(precision: str, model: Any) -> AbstractContextManager:
     """Computes a large model in a precision; its weights stay as they are, in float32.
 
-    Autocast has no cache here: it would keep the weights of the first step until the context ends, and whole trainings
-    run in one context.
+    Autocast has no cache here: it would keep the weights of the first step until the context ends,
+    and whole trainings run in one context.
     """
     if precision == "float32":
         return fast_linears(model)
@@ -41,9 +49,11 @@ def computing_in(precision: str, model: Any) -> AbstractContextManager:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Within it, torch draws from this seed on every device; afterwards all of them go on where they were.
+    """Within it, torch draws from this seed on every device; afterwards all of them go on where
+    they were.
 
-    `torch.manual_seed` seeds GPUs too: left out of the fork, their generators would be rewound for good.
+    `torch.manual_seed` seeds GPUs too: left out of the fork, their generators would be rewound for
+    good.
     """
     with torch.random.fork_rng(devices=range(accelerators())):
         torch.manual_seed(seed)

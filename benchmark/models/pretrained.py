@@ -1,4 +1,6 @@
-"""Models that others trained: where they are found, and how targets and oracles are fine-tuned from them."""
+"""Models that others trained: where they are found, and how targets and oracles are fine-tuned
+from them.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,16 @@ from benchmark.tokens.batches import collate
 from benchmark.training.loop import Schedule, train
 
 FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when models are converted or tuned differently
-CHECKPOINTED = 500_000_000  # parameters from which activations cost more memory than a third more computing is worth
+# parameters from which activations cost more memory than a third more computing is worth
+CHECKPOINTED = 500_000_000
 FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model was found: `kind` is "path", "hub" or "package"; `key` changes with the weights."""
+    """Where a model was found: `kind` is "path", "hub" or "package"; `key` changes with the
+    weights.
+    """
 
     kind: str
     where: str
@@ -48,7 +53,8 @@ class Source:
 
 @lru_cache(maxsize=32)
 def source_of(track: PretrainedTrack, models: Path | None) -> Source:
-    """The first of a local folder, the hub and an installed package that has it; BadInput says what is missing.
+    """The first of a local folder, the hub and an installed package that has it; BadInput says what
+    is missing.
 
     `models` is a folder with models by the last part of their names.
     """
@@ -61,7 +67,10 @@ def source_of(track: PretrainedTrack, models: Path | None) -> Source:
     packaged = _packaged_file(track)
     if packaged is not None:
         return Source("package", f"{track.package}/{track.gguf}", _sha256(packaged)[:16])
-    package = f"; the package {track.package.replace('_', '-')} is not installed (`make venv`)" * bool(track.package)
+    package = (
+        f"; the package {track.package.replace('_', '-')} is not installed (`make venv`)"
+        * bool(track.package)
+    )
     raise BadInput(
         f"model {track.name}: no folder {Path(track.repo).name} in ${MODELS_VARIABLE}; "
         f"{track.repo}@{track.revision[:12]} is not in the hub's cache and {refusal}{package}"
@@ -77,21 +86,29 @@ def _local_folder(track: PretrainedTrack, models: Path | None) -> Path | None:
 
 def _checked_folder(folder: Path) -> Path:
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-        raise BadInput(f"model {folder}: found an adapter alone; a model is needed, into which it is merged")
+        raise BadInput(
+            f"model {folder}: found an adapter alone; a model is needed, into which it is merged"
+        )
     if not (folder / "config.json").is_file():
         raise BadInput(f"model {folder}: the folder lacks a config.json")
     if not list(folder.glob("*.safetensors")):
-        raise BadInput(f"model {folder}: the folder lacks safetensors; pickled weights are never loaded")
+        raise BadInput(
+            f"model {folder}: the folder lacks safetensors; pickled weights are never loaded"
+        )
     return folder
 
 
 def _hash_of_files(folder: Path) -> str:
-    """Of all that may be read from a model's folder: template and tokenizer change its answers as weights do."""
+    """Of all that may be read from a model's folder: template and tokenizer change its answers
+    as weights do.
+    """
     return fingerprint([(path.name, _sha256(path)) for path in _model_files(folder)])
 
 
 def _model_files(folder: Path) -> list[Path]:
-    names = (path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "made.json")
+    names = (
+        path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "made.json"
+    )
     return [path for path in names if any(path.match(pattern) for pattern in FILES)]
 
 
@@ -112,8 +129,12 @@ def _hub_commit(repo: str, revision: str) -> tuple[str, str]:
             return Path(cached).parent.name, ""
         if not hub_answers():
             return "", "no hub can be reached"
-        return HfApi().model_info(repo, revision=revision, timeout=SECONDS).sha or "", "the hub names no commit"
-    except Exception as error:  # no such repository, no permission: whatever it is, another source is tried
+        return HfApi().model_info(
+            repo, revision=revision, timeout=SECONDS
+        ).sha or "", "the hub names no commit"
+    except (
+        Exception
+    ) as error:  # no such repository, no permission: whatever it is, another source is tried
         return "", f"the hub says {type(error).__name__}"
 
 
@@ -125,7 +146,9 @@ def _packaged_file(track: PretrainedTrack) -> Path | None:
 
 
 class PretrainedModels:
-    """Finds, converts and fine-tunes a track's models; every key is a hash of what the model was made from."""
+    """Finds, converts and fine-tunes a track's models; every key is a hash of what the model was
+    made from.
+    """
 
     def __init__(self, track: PretrainedTrack, inputs: Inputs) -> None:
         self.track, self.inputs, self.store = track, inputs, ArtifactStore(inputs.home)
@@ -138,14 +161,18 @@ class PretrainedModels:
     def data_source(self) -> PretrainedModel:
         """What tasks make their data from."""
         development = self.track.name.endswith(DEVELOPMENT_SUFFIX)
-        return PretrainedModel(self.track.spec, self.base_key, development, self.inputs, self.track.probed)
+        return PretrainedModel(
+            self.track.spec, self.base_key, development, self.inputs, self.track.probed
+        )
 
     @property
     def base_key(self) -> str:
         return fingerprint(["pretrained", FETCHING_VERSION, self.source.kind, self.source.key])
 
     def trained_key(self, documents: Sequence[Document], seed: int) -> str:
-        """Key of the model fine-tuned on these documents; of the model as it came where there are none."""
+        """Key of the model fine-tuned on these documents; of the model as it came where there
+        are none.
+        """
         if not documents:
             return self.base_key
         if published := self._published(seed):
@@ -167,7 +194,13 @@ class PretrainedModels:
                 (folder / path.name).symlink_to(path.resolve())
         seconds = round(time.perf_counter() - started, 2)
         made = f"pretrained by others, from {self.source.kind}: {self.source.where}"
-        return {"made": made, "source": self.source.kind, "steps": 0, "tokens": 0, "seconds": seconds}
+        return {
+            "made": made,
+            "source": self.source.kind,
+            "steps": 0,
+            "tokens": 0,
+            "seconds": seconds,
+        }
 
     def trained(self, documents: Sequence[Document], seed: int) -> Path:
         """The model that read `documents` after its pretraining."""
@@ -176,7 +209,9 @@ class PretrainedModels:
         if published := self._published(seed):
             return published.base()
         return self.store.get(
-            "models", self.trained_key(documents, seed), lambda folder: self._tune(folder, documents, seed)
+            "models",
+            self.trained_key(documents, seed),
+            lambda folder: self._tune(folder, documents, seed),
         )
 
     def _published(self, seed: int) -> PretrainedModels | None:
@@ -189,20 +224,39 @@ class PretrainedModels:
         model, tokenizer = self.load(self.base())
         meter, stage, started = Meter(), self.track.stage, time.perf_counter()
         batches = batches_of(reading(documents, stage.epochs, seed), [], 0, stage.batch_size, seed)
-        sequences = (collate([Pair(d.prompt, d.answer) for d in batch], tokenizer, model) for batch in batches)
+        sequences = (
+            collate([Pair(d.prompt, d.answer) for d in batch], tokenizer, model)
+            for batch in batches
+        )
         schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
         with computing_for(self.track, model):
-            train(model, sequences, lambda b: answer_nll_mean(model, b), schedule, meter, tokens_of=lambda b: b.tokens)
+            train(
+                model,
+                sequences,
+                lambda b: answer_nll_mean(model, b),
+                schedule,
+                meter,
+                tokens_of=lambda b: b.tokens,
+            )
         save(model, tokenizer, folder)
         seconds = round(time.perf_counter() - started, 2)
         source = f"{self.source.kind}: {self.source.where}"
         made = f"pretrained model {self.base_key} from {source}, fine-tuned on the task's documents"
         cost = {"steps": meter.steps, "tokens": meter.tokens, "seconds": seconds}
-        return {"made": made, "base": self.base_key, "seed": seed, **read_of(documents, stage), **cost}
+        return {
+            "made": made,
+            "base": self.base_key,
+            "seed": seed,
+            **read_of(documents, stage),
+            **cost,
+        }
 
     def load(self, folder: Path) -> tuple[Any, Any]:
         """(model in evaluation mode, tokenizer that fits it) from an artifact's folder."""
-        model, tokenizer = self.load_model(folder), load_tokenizer(folder, template=True, name=self.track.spec)
+        model, tokenizer = (
+            self.load_model(folder),
+            load_tokenizer(folder, template=True, name=self.track.spec),
+        )
         fit(tokenizer, model, self.track.spec)
         return model, tokenizer
 
@@ -214,10 +268,15 @@ class PretrainedModels:
 
 
 def models_named(spec: str, inputs: Inputs) -> PretrainedModels:
-    """The models of a track, a folder or `org/name@revision`; BadInput for models that are trained here."""
+    """The models of a track, a folder or `org/name@revision`; BadInput for models that are
+    trained here.
+    """
     track = track_named(spec)
     if not isinstance(track, PretrainedTrack):
-        raise BadInput(f"model {spec!r}: is trained here and scored by `run`; name a folder or org/name@revision")
+        raise BadInput(
+            f"model {spec!r}: is trained here and scored by `run`; name a folder or "
+            "org/name@revision"
+        )
     return PretrainedModels(track, inputs)
 
 
@@ -230,14 +289,18 @@ def _files(track: PretrainedTrack, source: Source, models: Path | None) -> list[
         from huggingface_hub import snapshot_download
 
         repo, _, commit = source.where.rpartition("@")
-        folder = _checked_folder(Path(snapshot_download(repo, revision=commit, allow_patterns=FILES)))
+        folder = _checked_folder(
+            Path(snapshot_download(repo, revision=commit, allow_patterns=FILES))
+        )
     return _model_files(folder)
 
 
 def _convert(file: Path | None, folder: Path) -> None:
     """Writes the model of a GGUF file as safetensors, its quantised weights as float32."""
     assert file is not None
-    quantised = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+    quantised = AutoModelForCausalLM.from_pretrained(
+        file.parent, gguf_file=file.name, dtype=torch.float32
+    )
     config = quantised.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config

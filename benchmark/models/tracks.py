@@ -25,10 +25,11 @@ class Training:
 
 @dataclass(frozen=True)
 class ControlledTrack:
-    """A small Llama trained from scratch on a generated world; tracks named `...-dev` are never scored.
+    """A small Llama trained from scratch on a generated world; tracks named `...-dev` are never
+    scored.
 
-    `base` is the training of the shared base, which never sees a task's data; `stage` that of target and
-    oracles from it, in which `replay` base texts are read again in every epoch.
+    `base` is the training of the shared base, which never sees a task's data; `stage` that of
+    target and oracles from it, in which `replay` base texts are read again in every epoch.
     """
 
     name: str
@@ -50,7 +51,9 @@ class ControlledTrack:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what makes the models: not the track's name, nor what happens to them afterwards."""
+        """Hash of what makes the models: not the track's name, nor what happens to them
+        afterwards.
+        """
         recipe = asdict(self)
         for field in ("name", "description", "budget"):
             recipe.pop(field)
@@ -61,15 +64,16 @@ class ControlledTrack:
 class PretrainedTrack:
     """A causal language model that others trained, from the first of these places that has it.
 
-    `path`: a local folder; `repo` at `revision`: a hub's; `package` and its file `gguf`: an installed Python package.
-    `stage` is how targets and oracles are fine-tuned from it where a task has documents. `precision` is that of
-    computing in training; weights are updated in float32. In bfloat16 an update below half a unit in a weight's last
-    place is not seen by the next step, or seen larger than it is where weights lie between two units, as those of
-    quantised files do: at small rates other steps are made than the weights would have asked for. `harness` is the
-    group of general tasks for utility, `relearning_rate` the learning rate of the attack. `published` are models that
-    others fine-tuned, as `--model` names them: the target and then the oracles, which then are not trained here.
-    `probed` is the key of the weights whose knowledge probe stands for those of every source, `given` the folder or
-    `org/name@revision` that made it a track.
+    `path`: a local folder; `repo` at `revision`: a hub's; `package` and its file `gguf`: an
+    installed Python package. `stage` is how targets and oracles are fine-tuned from it where a task
+    has documents. `precision` is that of computing in training; weights are updated in float32. In
+    bfloat16 an update below half a unit in a weight's last place is not seen by the next step, or
+    seen larger than it is where weights lie between two units, as those of quantised files do: at
+    small rates other steps are made than the weights would have asked for. `harness` is the group
+    of general tasks for utility, `relearning_rate` the learning rate of the attack. `published` are
+    models that others fine-tuned, as `--model` names them: the target and then the oracles, which
+    then are not trained here. `probed` is the key of the weights whose knowledge probe stands for
+    those of every source, `given` the folder or `org/name@revision` that made it a track.
     """
 
     name: str
@@ -113,12 +117,21 @@ SMOLLM2 = PretrainedTrack(
     budget=Budget(steps=20, batch_size=8),
     precision="float32",
     probed="ed5a5f3665d57a1b",  # of the package's
-    relearning_rate=2e-4,  # at which most comes back on the development track, and the model itself keeps what it knows
+    # at which most comes back on the development track, and the model itself keeps what it knows
+    relearning_rate=2e-4,
 )
 # Revisions that these models had in 2026.
 HUB = (
-    ("llama-3.2-1b", "meta-llama/Llama-3.2-1B-Instruct", "9213176726f574b556790deb65791e0c5aa438b6"),
-    ("llama-3.2-3b", "meta-llama/Llama-3.2-3B-Instruct", "0cb88a4f764b7a12671c53f0838cd831a0843b95"),
+    (
+        "llama-3.2-1b",
+        "meta-llama/Llama-3.2-1B-Instruct",
+        "9213176726f574b556790deb65791e0c5aa438b6",
+    ),
+    (
+        "llama-3.2-3b",
+        "meta-llama/Llama-3.2-3B-Instruct",
+        "0cb88a4f764b7a12671c53f0838cd831a0843b95",
+    ),
     ("olmo-2-1b", "allenai/OLMo-2-0425-1B-Instruct", "48d788eca847d4d7548f375ad03d3c9312f6139e"),
     ("pythia-1.4b", "EleutherAI/pythia-1.4b", "fedc38a16eea3bd36a96b906d78d11d2ce18ed79"),
     ("gpt-neo-1.3b", "EleutherAI/gpt-neo-1.3B", "dbe59a7f4a88d01d1ba9798d78dbe3fe038792c8"),
@@ -155,7 +168,9 @@ _TRACKS = {track.name: track for track in _ALL}
 
 
 def track_named(name: str) -> Track:
-    """The track of that name, or that of the model `org/name@revision` or of a local folder; BadInput otherwise."""
+    """The track of that name, or that of the model `org/name@revision` or of a local folder;
+    BadInput otherwise.
+    """
     if name not in _TRACKS and ("/" in name or Path(name).is_dir()):
         return track_of_model(name)
     return lookup("track", name, _TRACKS)
@@ -166,10 +181,15 @@ def track_of_model(spec: str) -> PretrainedTrack:
     folder = Path(spec).expanduser()
     if folder.is_dir():
         last_two = "/".join(folder.resolve().parts[-2:])  # `final` alone would be the name of many
-        return PretrainedTrack(track_name(last_two), f"the model in {folder}", path=folder, given=spec)
+        return PretrainedTrack(
+            track_name(last_two), f"the model in {folder}", path=folder, given=spec
+        )
     repo, _, revision = spec.partition("@")
     if not revision:
-        raise BadInput(f"model {spec!r}: neither a folder nor org/name@revision (a revision is a branch or a commit)")
+        raise BadInput(
+            f"model {spec!r}: neither a folder nor org/name@revision (a revision is a branch or "
+            "a commit)"
+        )
     name = repo if revision == "main" else f"{repo}--{revision}"
     return PretrainedTrack(track_name(name), f"{repo} at {revision}", repo, revision, given=spec)
 

@@ -1,4 +1,6 @@
-"""Checkpoints of cells with several requests: a killed run goes on after the last request that was finished."""
+"""Checkpoints of cells with several requests: a killed run goes on after the last request that
+was finished.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ KIND = "partial"
 
 @dataclass
 class Progress:
-    """How far a cell is: `done` requests, what they made of the target, what was seen on the way, what it cost.
+    """How far a cell is: `done` requests, what they made of the target, what was seen on the way,
+    what it cost.
 
     `state` is what the method keeps from one request to the next.
     """
@@ -40,7 +43,9 @@ class Progress:
 class Checkpoints:
     """The last checkpoint of one cell, in the artifact store."""
 
-    def __init__(self, store: ArtifactStore, cell_id: str, load: Callable[[Path], Any] = load_model) -> None:
+    def __init__(
+        self, store: ArtifactStore, cell_id: str, load: Callable[[Path], Any] = load_model
+    ) -> None:
         self.store, self.cell_id, self._load = store, cell_id, load
 
     def _all(self) -> list[Path]:
@@ -49,7 +54,9 @@ class Checkpoints:
     def save(self, progress: Progress) -> None:
         """Replaces the checkpoint; a kill leaves either the former or the new one."""
         former = self._all()
-        kept = self.store.get(KIND, f"{self.cell_id}-{progress.done:03d}", lambda folder: _write(progress, folder))
+        kept = self.store.get(
+            KIND, f"{self.cell_id}-{progress.done:03d}", lambda folder: _write(progress, folder)
+        )
         for folder in former:
             if folder != kept:
                 shutil.rmtree(folder)
@@ -70,7 +77,9 @@ def _write(progress: Progress, folder: Path) -> dict:
     weights_of(progress.result).save_pretrained(folder / "model")
     (folder / "samples.parquet").write_bytes(samples_to_bytes(progress.samples))
     torch.save(progress.state, folder / "state.pt")
-    torch.load(folder / "state.pt", weights_only=True)  # what cannot be read again is an error now, not after a kill
+    torch.load(
+        folder / "state.pt", weights_only=True
+    )  # what cannot be read again is an error now, not after a kill
     return {
         "done": progress.done,
         "text": progress.result.text if isinstance(progress.result, ConstantAnswers) else None,

@@ -23,7 +23,9 @@ from benchmark.records.schema import (
 
 
 def execute(job: Job, context: RunContext) -> str:
-    """Does a job; returns "ok", or the error that was recorded. Errors of models themselves are raised."""
+    """Does a job; returns "ok", or the error that was recorded. Errors of models themselves are
+    raised.
+    """
     variant = job.variant
     models = models_of(variant.track, context.inputs)
     _reset_torch(context.threads)
@@ -32,13 +34,18 @@ def execute(job: Job, context: RunContext) -> str:
     elif job.kind == "model":
         models.trained(variant.documents(job.unseen), job.seed)
     elif job.kind == "references":
-        return _recorded(job.cells, variant, context, lambda: measure_references(job.cells, variant, context))
+        return _recorded(
+            job.cells, variant, context, lambda: measure_references(job.cells, variant, context)
+        )
     else:
         checkpoints = Checkpoints(context.store, job.cells[0].id, models.load_model)
         if context.force:
             checkpoints.clear()
         message = _recorded(
-            job.cells, variant, context, lambda: measure_cell(job.cells[0], variant, context, checkpoints)
+            job.cells,
+            variant,
+            context,
+            lambda: measure_cell(job.cells[0], variant, context, checkpoints),
         )
         checkpoints.clear()
         return message
@@ -53,7 +60,9 @@ def _reset_torch(threads: int) -> None:
 
 
 def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, measure) -> str:
-    """Runs `measure`, which writes the records of `cells`; whatever it raises becomes their error records."""
+    """Runs `measure`, which writes the records of `cells`; whatever it raises becomes their
+    error records.
+    """
     lock = context.inputs.home / "locks" / f"{cells[0].id}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(lock)):
@@ -61,8 +70,12 @@ def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, meas
             return "ok"
         try:
             measure()
-        except BaseException as error:  # any failure of a cell is its result, an exit() too; the run goes on
-            failure = Failure(type=type(error).__name__, message=_last_line(error), traceback=_traceback())
+        except (
+            BaseException
+        ) as error:  # any failure of a cell is its result, an exit() too; the run goes on
+            failure = Failure(
+                type=type(error).__name__, message=_last_line(error), traceback=_traceback()
+            )
             write_failure(cells, variant, failure, context.results)
             return failure.message
     return "ok"

@@ -1,4 +1,6 @@
-"""Knowledge probes: what a pretrained model knows of a task's candidates, measured once and kept for plans to read."""
+"""Knowledge probes: what a pretrained model knows of a task's candidates, measured once and kept
+for plans to read.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,14 @@ from benchmark.records.store import write_atomically
 CHUNK = 128  # candidates between two signs of progress
 
 
-def probe_knowledge(task: str, track: str, inputs: Inputs, progress: Callable[[int, int], None]) -> Path:
-    """Asks the track's model about all candidates of a task and writes what it knows; returns the file.
+def probe_knowledge(
+    task: str, track: str, inputs: Inputs, progress: Callable[[int, int], None]
+) -> Path:
+    """Asks the track's model about all candidates of a task and writes what it knows; returns the
+    file.
 
-    `progress` is told how many candidates of how many are done. BadInput for tasks that need no knowledge probe.
+    `progress` is told how many candidates of how many are done. BadInput for tasks that need no
+    knowledge probe.
     """
     candidates, chosen = task_named(task)().candidates(), track_named(track)
     if not candidates or not isinstance(chosen, PretrainedTrack):
@@ -38,7 +44,9 @@ def probe_knowledge(task: str, track: str, inputs: Inputs, progress: Callable[[i
     predictor = ModelPredictor(model, tokenizer)
     found: dict[str, Knowledge] = {}
     for start in range(0, len(candidates), CHUNK):
-        found |= knowledge(predictor, candidates[start : start + CHUNK], task_named(task).max_new_tokens)
+        found |= knowledge(
+            predictor, candidates[start : start + CHUNK], task_named(task).max_new_tokens
+        )
         progress(min(start + CHUNK, len(candidates)), len(candidates))
     path = models.data_source.knowledge_file(task)
     write_atomically(path, _csv(found).encode())
@@ -49,14 +57,27 @@ def probe_knowledge(task: str, track: str, inputs: Inputs, progress: Callable[[i
 
 
 @torch.inference_mode()
-def knowledge(predictor: ModelPredictor, examples: Sequence[Example], max_new_tokens: int) -> dict[str, Knowledge]:
+def knowledge(
+    predictor: ModelPredictor, examples: Sequence[Example], max_new_tokens: int
+) -> dict[str, Knowledge]:
     """What a predictor knows of each example, over its wordings as trained and held out."""
-    asked = {e.id: [Pair(prompt, e.answer) for prompt in (e.prompt, *e.paraphrases)] for e in examples}
+    asked = {
+        e.id: [Pair(prompt, e.answer) for prompt in (e.prompt, *e.paraphrases)] for e in examples
+    }
     scores = predictor.score([pair for pairs in asked.values() for pair in pairs])
-    said = predictor.generate([pair.prompt for pairs in asked.values() for pair in pairs], max_new_tokens)
+    said = predictor.generate(
+        [pair.prompt for pairs in asked.values() for pair in pairs], max_new_tokens
+    )
     return {
         e.id: Knowledge(
-            float(np.mean([contains_answer(said[pair.prompt], e.answer, e.aliases) for pair in asked[e.id]])),
+            float(
+                np.mean(
+                    [
+                        contains_answer(said[pair.prompt], e.answer, e.aliases)
+                        for pair in asked[e.id]
+                    ]
+                )
+            ),
             float(np.mean([normalized_probability(scores[pair].logprobs) for pair in asked[e.id]])),
         )
         for e in examples
@@ -67,5 +88,8 @@ def _csv(found: dict[str, Knowledge]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "generated", "probability"])
-    writer.writerows([name, f"{known.generated:.3f}", f"{known.probability:.4f}"] for name, known in found.items())
+    writer.writerows(
+        [name, f"{known.generated:.3f}", f"{known.probability:.4f}"]
+        for name, known in found.items()
+    )
     return text.getvalue()

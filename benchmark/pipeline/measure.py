@@ -1,4 +1,6 @@
-"""Measuring: outputs of a method's result, of targets and oracles, and of each of them under attack."""
+"""Measuring: outputs of a method's result, of targets and oracles, and of each of them under
+attack.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ from benchmark.records.store import read_record
 from benchmark.runtime.stopwatch import Stopwatch
 
 
-def measure_cell(cell: Cell, variant: Variant, context: RunContext, checkpoints: Checkpoints) -> None:
+def measure_cell(
+    cell: Cell, variant: Variant, context: RunContext, checkpoints: Checkpoints
+) -> None:
     """Unlearns, evaluates, attacks, and writes the cell's record."""
     models = models_of(variant.track, context.inputs)
     target_folder = models.trained(variant.documents(0), TARGET_SEED)
@@ -52,7 +56,9 @@ def measure_cell(cell: Cell, variant: Variant, context: RunContext, checkpoints:
 
 
 def _examine_all(result: Any, run: CellRun) -> list[Sample]:
-    """Samples of the result itself, on all splits and the harness, and of the result under each attack."""
+    """Samples of the result itself, on all splits and the harness, and of the result under each
+    attack.
+    """
     variant, predictor = run.variant, run.predictor(result)
     with run.clock.stage("evaluate"):
         splits = {name: variant.data.examples(name) for name in EVALUATED_SPLITS}
@@ -72,7 +78,9 @@ def _examine_attacked(result: Any, forget: Sequence[Example], run: CellRun) -> l
             with computing_for(track, model):
                 attacked = attack.apply(model, run.tokenizer, forget, track, seed)
             predictor = run.predictor(attacked)
-            samples += examine(predictor, {"forget": attack.scored(forget)}, name, run.variant.generation)
+            samples += examine(
+                predictor, {"forget": attack.scored(forget)}, name, run.variant.generation
+            )
     return samples
 
 
@@ -87,14 +95,22 @@ class _Reference:
 
 
 def measure_references(cells: Sequence[Cell], variant: Variant, context: RunContext) -> None:
-    """Evaluates the target and every oracle once; an oracle is compared with the other oracles only."""
+    """Evaluates the target and every oracle once; an oracle is compared with the other oracles
+    only.
+    """
     target = _measure_reference(cells[0], variant, context)
     proxy = variant.data.proxies
     oracles = [
-        _measure_proxy(cell, variant, context, target) if proxy else _measure_reference(cell, variant, context)
+        _measure_proxy(cell, variant, context, target)
+        if proxy
+        else _measure_reference(cell, variant, context)
         for cell in cells[1:]
     ]
-    strata = difficulty_strata(target.samples, [o.samples for o in oracles]) if variant.definition.difficulty else {}
+    strata = (
+        difficulty_strata(target.samples, [o.samples for o in oracles])
+        if variant.definition.difficulty
+        else {}
+    )
     marked = {r.cell.id: with_strata(r.samples, strata) for r in (target, *oracles)}
     frames = {record_id: example_frame(samples) for record_id, samples in marked.items()}
     for reference in (target, *oracles):
@@ -102,12 +118,20 @@ def measure_references(cells: Sequence[Cell], variant: Variant, context: RunCont
         others = [frames[i] for i in cell.oracle_ids if i != cell.id]
         cost = Cost(steps=made["steps"], tokens=made["tokens"], seconds=reference.seconds)
         write_success(
-            cell, variant, reference.info, marked[cell.id], metric_values(frames[cell.id], others), cost, context
+            cell,
+            variant,
+            reference.info,
+            marked[cell.id],
+            metric_values(frames[cell.id], others),
+            cost,
+            context,
         )
 
 
 def _measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Reference:
-    """Samples of the target, or of an oracle: its last model in full, and on the way those for earlier requests."""
+    """Samples of the target, or of an oracle: its last model in full, and on the way those for
+    earlier requests.
+    """
     models = models_of(variant.track, context.inputs)
     *earlier, last = variant.readings(cell.seed)
     folder = models.trained(variant.documents(last), cell.seed)
@@ -119,11 +143,16 @@ def _measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Re
             on_the_way = models.load_model(models.trained(variant.documents(unseen), cell.seed))
             samples += run.look(run.predictor(on_the_way), REQUEST_SPLITS, request_stage(unseen))
     samples += _examine_all(model, run)
-    return _Reference(cell, ModelInfo(fingerprint=folder.name, made=made_of(folder)), samples, run.clock.seconds)
+    return _Reference(
+        cell, ModelInfo(fingerprint=folder.name, made=made_of(folder)), samples, run.clock.seconds
+    )
 
 
-def _measure_proxy(cell: Cell, variant: Variant, context: RunContext, target: _Reference) -> _Reference:
-    """The target again, asked about subjects that never existed instead: what not knowing looks like.
+def _measure_proxy(
+    cell: Cell, variant: Variant, context: RunContext, target: _Reference
+) -> _Reference:
+    """The target again, asked about subjects that never existed instead: what not knowing looks
+    like.
 
     All else is as the target answered it.
     """
@@ -135,7 +164,9 @@ def _measure_proxy(cell: Cell, variant: Variant, context: RunContext, target: _R
     with run.clock.stage("evaluate"):
         samples += examine(run.predictor(model), {"forget": asked}, MODEL_STAGE, variant.generation)
     samples += _examine_attacked(model, asked, run)
-    made = {"made": f"proxy reference {cell.seed}: the target, asked about subjects that never existed"}
+    made = {
+        "made": f"proxy reference {cell.seed}: the target, asked about subjects that never existed"
+    }
     info = ModelInfo(fingerprint=target.info.fingerprint, made=made | {"steps": 0, "tokens": 0})
     return _Reference(cell, info, samples, run.clock.seconds)
 

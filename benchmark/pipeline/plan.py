@@ -15,7 +15,9 @@ from benchmark.records.store import ResultStore, read_record
 
 @dataclass(frozen=True)
 class Cell:
-    """One unit of work, of caching and of resuming; `method` is a name or `path/to/file.py:Class`."""
+    """One unit of work, of caching and of resuming; `method` is a name or
+    `path/to/file.py:Class`.
+    """
 
     id: str
     track: str
@@ -59,10 +61,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a suite asks for: every cell, those that have a record already, and the jobs for the rest.
+    """What a suite asks for: every cell, those that have a record already, and the jobs for the
+    rest.
 
-    `missing` says of each variant that cannot be run here, because a model or a data set cannot be had, what it lacks,
-    `sizes` of each other one how much it asks for. `unprobed` are the (task, track) whose models nobody has asked yet.
+    `missing` says of each variant that cannot be run here, because a model or a data set cannot be
+    had, what it lacks, `sizes` of each other one how much it asks for. `unprobed` are the (task,
+    track) whose models nobody has asked yet.
     """
 
     suite: Suite
@@ -83,4 +87,6 @@ def require_finished(plan: Plan) -> None:
     """BadInput if cells of the plan have no record yet."""
     missing = [c for c in (*plan.references, *plan.cells) if c.id not in plan.cached]
     if missing:
-        raise BadInput(f"suite {plan.suite.name}: {len(missing)} records are missing, first {missing[0].label}")
+        raise BadInput(
+            f"suite {plan.suite.name}: {len(missing)} records are missing, first {missing[0].label}"
+        )

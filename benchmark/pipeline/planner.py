@@ -1,4 +1,6 @@
-"""Planning: a suite becomes cells with their ids, and the jobs that produce them. Nothing runs here."""
+"""Planning: a suite becomes cells with their ids, and the jobs that produce them. Nothing runs
+here.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,17 @@ from benchmark.records.store import ResultStore
 
 
 class Planner:
-    """Makes plans; knows where artifacts and results are, and reads only whether they are there or failed."""
+    """Makes plans; knows where artifacts and results are, and reads only whether they are there
+    or failed.
+    """
 
     def __init__(self, inputs: Inputs, results: ResultStore) -> None:
         self.inputs, self.store, self.results = inputs, ArtifactStore(inputs.home), results
 
     def plan(self, suite: Suite, seeds: list[int] | None = None, force: bool = False) -> Plan:
-        """The plan of a suite; `seeds` replaces the seeds of every method, `force` ignores existing records."""
+        """The plan of a suite; `seeds` replaces the seeds of every method, `force` ignores
+        existing records.
+        """
         cells: list[Cell] = []
         references: list[Cell] = []
         jobs: list[Job] = []
@@ -56,7 +62,9 @@ class Planner:
         return Plan(suite, *done, missing=tuple(missing), sizes=tuple(sizes), unprobed=probes)
 
     def _lack(self, variant: Variant, unprobed: list[tuple[str, str]]) -> str:
-        """Which model, data set or knowledge probe is missing here; missing probes are noted in `unprobed`."""
+        """Which model, data set or knowledge probe is missing here; missing probes are noted in
+        `unprobed`.
+        """
         try:
             for seed in (TARGET_SEED, *variant.oracle_seeds):
                 variant.model_keys(seed)
@@ -66,7 +74,10 @@ class Planner:
             return str(error)
         data, proxies = variant.data, len(variant.data.proxies)
         if variant.has_published_models and (not data.documents or len(data.requests) > 1):
-            return "published models take the place of models fine-tuned for one request, of which there are none here"
+            return (
+                "published models take the place of models fine-tuned for one request, of which "
+                "there are none here"
+            )
         if 0 < proxies < variant.oracles:
             return f"it has {proxies} proxy references, the suite wants {variant.oracles}"
         return ""
@@ -77,26 +88,40 @@ class Planner:
         for name in (name for entry in suite.methods for name in entry.tracks or ()):
             track_named(name)
         chosen = {track_named(name).name: expand_tasks(only) for name, only in suite.only.items()}
-        if doubled := [name for name, times in Counter(track.name for track in tracks).items() if times > 1]:
-            raise BadInput(f"suite {suite.name}: two of its models are called {doubled[0]}; rename a folder")
+        if doubled := [
+            name for name, times in Counter(track.name for track in tracks).items() if times > 1
+        ]:
+            raise BadInput(
+                f"suite {suite.name}: two of its models are called {doubled[0]}; rename a folder"
+            )
         published = _published(suite, tracks)
         pairs = [
             (track, *names)
             for track in tracks
             for names in wanted
-            if track.source in task_named(names[0]).sources and names in chosen.get(track.name, wanted)
+            if track.source in task_named(names[0]).sources
+            and names in chosen.get(track.name, wanted)
         ]
         if not pairs:
             sources = {name: " or ".join(sorted(task_named(name).sources)) for name, _ in wanted}
             needs = ", ".join(f"{name} needs a {source}" for name, source in sources.items())
-            raise BadInput(f"suite {suite.name}: no track suits its tasks: {needs}; {', '.join(suite.tracks)} do not")
+            raise BadInput(
+                f"suite {suite.name}: no track suits its tasks: {needs}; "
+                f"{', '.join(suite.tracks)} do not"
+            )
         for track, task, variant in pairs:
             models = published.get((task, variant), ())
             own = _as_wanted(track, suite, models) if isinstance(track, PretrainedTrack) else track
             yield Variant(own, task, variant, suite.oracles, self.inputs, suite.backend)
 
     def _identity(
-        self, variant: Variant, method: str, source: str, parameters: dict, seed: int, model_seed: int
+        self,
+        variant: Variant,
+        method: str,
+        source: str,
+        parameters: dict,
+        seed: int,
+        model_seed: int,
     ) -> str:
         budget = variant.budget
         return Identity(
@@ -106,7 +131,9 @@ class Planner:
             variant=variant.variant,
             data_fingerprint=variant.data_fingerprint,
             model_fingerprint=variant.model_keys(model_seed)[-1],
-            oracle_fingerprints=[key for s in variant.oracle_seeds for key in variant.model_keys(s)],
+            oracle_fingerprints=[
+                key for s in variant.oracle_seeds for key in variant.model_keys(s)
+            ],
             method=method,
             method_source=source,
             parameters=parameters,
@@ -122,15 +149,37 @@ class Planner:
         seeds = [TARGET_SEED, *variant.oracle_seeds]
         names = [TARGET if seed == TARGET_SEED else ORACLE for seed in seeds]
         ids = [self._identity(variant, n, "", {}, s, s) for n, s in zip(names, seeds, strict=True)]
-        track, source, target_id, oracle_ids = variant.track.name, variant.track.source, ids[0], tuple(ids[1:])
+        track, source, target_id, oracle_ids = (
+            variant.track.name,
+            variant.track.source,
+            ids[0],
+            tuple(ids[1:]),
+        )
         return [
-            Cell(i, track, variant.task, variant.variant, n, n, {}, s, variant.oracles, source, target_id, oracle_ids)
+            Cell(
+                i,
+                track,
+                variant.task,
+                variant.variant,
+                n,
+                n,
+                {},
+                s,
+                variant.oracles,
+                source,
+                target_id,
+                oracle_ids,
+            )
             for i, n, s in zip(ids, names, seeds, strict=True)
         ]
 
-    def _cells(self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None) -> Iterator[Cell]:
+    def _cells(
+        self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None
+    ) -> Iterator[Cell]:
         for entry in suite.methods:
-            if entry.tasks is not None and (variant.task, variant.variant) not in expand_tasks(entry.tasks):
+            if entry.tasks is not None and (variant.task, variant.variant) not in expand_tasks(
+                entry.tasks
+            ):
                 continue
             if entry.tracks is not None and variant.track.name not in entry.tracks:
                 continue
@@ -140,7 +189,9 @@ class Planner:
             method: Method = create(cls, entry.parameters)
             for seed in seeds or range(entry.seeds):
                 source = source_hash(cls)
-                cell_id = self._identity(variant, cls.name, source, method.parameters, seed, TARGET_SEED)
+                cell_id = self._identity(
+                    variant, cls.name, source, method.parameters, seed, TARGET_SEED
+                )
                 yield replace(
                     references[0],
                     id=cell_id,
@@ -150,7 +201,9 @@ class Planner:
                     seed=seed,
                 )
 
-    def _jobs(self, variant: Variant, references: list[Cell], cells: list[Cell], force: bool) -> Iterator[Job]:
+    def _jobs(
+        self, variant: Variant, references: list[Cell], cells: list[Cell], force: bool
+    ) -> Iterator[Job]:
         """Jobs in the order in which they can run; what is there already is left out."""
 
         wanted = [cell for cell in cells if force or not cell.is_done(self.results)]
@@ -178,7 +231,9 @@ class Planner:
             yield Job(base, "base", f"shared base · {variant.track.name}", frozenset(), variant)
         for seed in seeds:
             for unseen, key in zip(variant.readings(seed), variant.model_keys(seed), strict=True):
-                if key != base and not self.store.has("models", key):  # a pretrained target can be the base itself
+                if key != base and not self.store.has(
+                    "models", key
+                ):  # a pretrained target can be the base itself
                     label = _model_label(variant, seed, unseen)
                     yield Job(key, "model", label, needs, variant, seed=seed, unseen=unseen)
 
@@ -192,14 +247,19 @@ def _as_wanted(track: PretrainedTrack, suite: Suite, published: tuple[str, ...])
 
 
 def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The named models, target first, by (task, variant); BadInput where they are no models of the only track."""
+    """The named models, target first, by (task, variant); BadInput where they are no models of
+    the only track.
+    """
     if suite.published and (len(tracks) > 1 or not isinstance(tracks[0], PretrainedTrack)):
         raise BadInput(f"suite {suite.name}: published models are those of one pretrained track")
     found = {}
     for name, models in suite.published.items():
         pairs = expand_tasks([name])
         if len(pairs) != 1:
-            raise BadInput(f"suite {suite.name}: published: {name}: name one variant, as {variant_name(*pairs[0])}")
+            raise BadInput(
+                f"suite {suite.name}: published: {name}: name one variant, as "
+                f"{variant_name(*pairs[0])}"
+            )
         found[pairs[0]] = (models.target, *models.oracles)
     return found
 

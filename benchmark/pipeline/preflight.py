@@ -13,9 +13,11 @@ from benchmark.pipeline.variant import Variant
 
 
 def require_fit(plan: Plan) -> None:
-    """BadInput if a model is broken, cannot be scored, or has too few positions for the examples of a variant.
+    """BadInput if a model is broken, cannot be scored, or has too few positions for the examples of
+    a variant.
 
-    Only models from a folder or a hub are looked at: the packaged one is known to fit, and converting it is a job.
+    Only models from a folder or a hub are looked at: the packaged one is known to fit, and
+    converting it is a job.
     """
     variants: dict[Track, dict[str, Variant]] = {}
     for job in plan.jobs:
@@ -37,7 +39,9 @@ def _require_fit(models: PretrainedModels, variants: Iterable[Variant]) -> None:
 def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
     """Of all that is evaluated and all that is trained on."""
     data = variant.data
-    needed = positions_needed(tokenizer, {s: data.examples(s) for s in EVALUATED_SPLITS}, variant.generation)
+    needed = positions_needed(
+        tokenizer, {s: data.examples(s) for s in EVALUATED_SPLITS}, variant.generation
+    )
     for number, proxy in enumerate(data.proxies, 1):
         own = positions_needed(tokenizer, {"forget": to_examples(proxy)}, variant.generation)
         needed |= {f"proxy {number}: {name}": tokens for name, tokens in own.items()}
@@ -45,5 +49,7 @@ def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
     for rows in (data.retain_pool, data.forget_pool):
         pairs += [Pair(e.prompt, e.answer) for e in to_examples(rows)] if rows is not None else []
     for number, pair in enumerate(pairs, 1):  # texts may begin alike
-        needed[f"to train on, {number}: {(pair.prompt or pair.answer)[:60]!r}"] = tokens_of(tokenizer, pair)
+        needed[f"to train on, {number}: {(pair.prompt or pair.answer)[:60]!r}"] = tokens_of(
+            tokenizer, pair
+        )
     return needed

@@ -12,7 +12,9 @@ from benchmark.records.store import ResultStore
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run reads, where it writes, whether it replaces records, threads of a worker; it travels with each job."""
+    """What a run reads, where it writes, whether it replaces records, threads of a worker; it
+    travels with each job.
+    """
 
     inputs: Inputs
     out: Path

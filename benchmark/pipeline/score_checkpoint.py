@@ -1,4 +1,6 @@
-"""Scores any checkpoint on a task without running a method: for models that were made elsewhere. Nothing is ranked."""
+"""Scores any checkpoint on a task without running a method: for models that were made elsewhere.
+Nothing is ranked.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ from benchmark.runtime.stopwatch import Stopwatch
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a checkpoint scored and how: values of all splits; `limit` is rows of each split, if any."""
+    """What a checkpoint scored and how: values of all splits; `limit` is rows of each split, if
+    any.
+    """
 
     task: str
     model: str
@@ -58,7 +62,9 @@ class Evaluation:
         return self.provenance.cost.seconds
 
     def table(self) -> pd.DataFrame:
-        """A row per value of a whole split: split, metric, value, reference, better, unit, n_scored, n_failed."""
+        """A row per value of a whole split: split, metric, value, reference, better, unit,
+        n_scored, n_failed.
+        """
         beside = {(v.split, v.metric): v.value for v in self.reference_values if v.stratum == ALL}
         rows = [_row(v, beside.get((v.split, v.metric))) for v in self.values if v.stratum == ALL]
         return pd.DataFrame(rows)
@@ -66,7 +72,11 @@ class Evaluation:
     def write(self, path: Path) -> None:
         """Everything as JSON; NaN is written as null."""
         note = "an evaluation alone: no method was run, nothing is ranked"
-        content = asdict(self) | {"provenance": self.provenance.model_dump(), "ranked": False, "note": note}
+        content = asdict(self) | {
+            "provenance": self.provenance.model_dump(),
+            "ranked": False,
+            "note": note,
+        }
         text = json.dumps(json.loads(pd.Series([content]).to_json(orient="records"))[0], indent=1)
         write_atomically(path, text.encode())
 
@@ -94,7 +104,9 @@ class Timed:
         with self.clock.stage("generation"):
             return self.predictor.go_on(texts, max_new_tokens)
 
-    def sample(self, prompts: Sequence[str], max_new_tokens: int, samples: int) -> dict[str, tuple[str, ...]]:
+    def sample(
+        self, prompts: Sequence[str], max_new_tokens: int, samples: int
+    ) -> dict[str, tuple[str, ...]]:
         with self.clock.stage("sampling"):
             return self.predictor.sample(prompts, max_new_tokens, samples)
 
@@ -109,7 +121,12 @@ def _row(value: Value, reference: float | None) -> dict[str, Any]:
     metric = METRICS.get(value.metric)
     better, unit = (metric.better, metric.unit) if metric else SUMMARIES[value.metric][:2]
     counts = {"n": value.n_scored, "failed": value.n_failed}
-    own = {"split": value.split, "metric": value.metric, "value": value.value, "reference": reference}
+    own = {
+        "split": value.split,
+        "metric": value.metric,
+        "value": value.value,
+        "reference": reference,
+    }
     return own | {"better": better, "unit": unit} | counts
 
 
@@ -130,11 +147,13 @@ def evaluate(
     original: str | None = None,
     samples: int | None = None,
 ) -> Evaluation:
-    """Scores the model (a track, a folder, `org/name@revision`) on one task variant, beside a reference model if given.
+    """Scores the model (a track, a folder, `org/name@revision`) on one task variant, beside a
+    reference model if given.
 
-    The reference takes the part of the oracle: forget quality compares with it. Tasks that ask what a model knows ask
-    what `original` knows, the model before unlearning, if it is named. `samples` answers are drawn to each question to
-    forget, for `leak_at_k`; as many as the task wants if not given.
+    The reference takes the part of the oracle: forget quality compares with it. Tasks that ask what
+    a model knows ask what `original` knows, the model before unlearning, if it is named. `samples`
+    answers are drawn to each question to forget, for `leak_at_k`; as many as the task wants if not
+    given.
     """
     pairs = expand_tasks([task])
     if len(pairs) != 1:
@@ -143,11 +162,16 @@ def evaluate(
     clock, definition = Stopwatch(), task_named(name)
     models = models_named(model, inputs)
     if models.track.source not in definition.sources:
-        raise BadInput(f"task {task}: {name} needs a {' or '.join(sorted(definition.sources))}, {model} is a model")
+        raise BadInput(
+            f"task {task}: {name} needs a {' or '.join(sorted(definition.sources))}, {model} is "
+            "a model"
+        )
     if harness:
         group_tasks(harness)
     with clock.stage("data"):
-        data = definition().data(variant, (models_named(original, inputs) if original else models).data_source)
+        data = definition().data(
+            variant, (models_named(original, inputs) if original else models).data_source
+        )
     splits = limited(data, limit)
     drawn = definition.samples if samples is None else samples
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
@@ -155,7 +179,11 @@ def evaluate(
     for own in named:
         with clock.stage("loading"):
             _, tokenizer = own.load(own.base())
-        refuse_too_long(own.track.spec, tokenizer.model_max_length, positions_needed(tokenizer, splits, settings))
+        refuse_too_long(
+            own.track.spec,
+            tokenizer.model_max_length,
+            positions_needed(tokenizer, splits, settings),
+        )
     found = _samples(models, splits, settings, precision, clock, harness, limit)
     others = [_samples(other, splits, settings, precision, clock) for other in named[1:]]
     with clock.stage("metrics"):
@@ -174,7 +202,9 @@ def evaluate(
         data_fingerprint=data.fingerprint,
         values=values,
         reference_values=beside,
-        provenance=collect(cost, torch.get_num_threads(), gpu_name(), precision, settings.as_dict()),
+        provenance=collect(
+            cost, torch.get_num_threads(), gpu_name(), precision, settings.as_dict()
+        ),
     )
 
 

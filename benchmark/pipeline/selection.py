@@ -23,9 +23,15 @@ def expand_tasks(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def restrict(
-    suite: Suite, tracks: list[str], task_names: list[str], method_specs: list[str], seeds: list[int]
+    suite: Suite,
+    tracks: list[str],
+    task_names: list[str],
+    method_specs: list[str],
+    seeds: list[int],
 ) -> tuple[Suite, list[int]]:
-    """The suite narrowed to what the command line names; methods that it lacks are added with three seeds."""
+    """The suite narrowed to what the command line names; methods that it lacks are added with
+    three seeds.
+    """
     update: dict[str, Any] = {}
     if tracks:
         for name in tracks:
@@ -40,13 +46,17 @@ def restrict(
         if tracks or task_names:  # then this method on this task or track, whatever the suite pairs
             own = [[entry for entry in kept if entry.name == name] for name in method_specs]
             kept = [entry for entries in own for entry in _on(tracks, task_names, entries)]
-        added = dict.fromkeys(spec for spec in method_specs if spec not in {entry.name for entry in kept})
+        added = dict.fromkeys(
+            spec for spec in method_specs if spec not in {entry.name for entry in kept}
+        )
         update["methods"] = [*kept, *(MethodEntry(name=spec, seeds=3) for spec in added)]
     return suite.model_copy(update=update), list(dict.fromkeys(seeds))
 
 
 def _on(tracks: list[str], task_names: list[str], entries: list[MethodEntry]) -> list[MethodEntry]:
-    """A method's entries for these tracks, and of them those for these tasks or, where there are none, for others."""
+    """A method's entries for these tracks, and of them those for these tasks or, where there are
+    none, for others.
+    """
     if tracks:
         entries = [e for e in entries if e.tracks is None or set(tracks) & set(e.tracks)]
     if not task_names:
@@ -58,4 +68,6 @@ def _on(tracks: list[str], task_names: list[str], entries: list[MethodEntry]) ->
 
 def known_task_names() -> list[str]:
     """All task variants as they are written in suites."""
-    return [variant_name(name, variant) for name, task in tasks().items() for variant in task.variants]
+    return [
+        variant_name(name, variant) for name, task in tasks().items() for variant in task.variants
+    ]

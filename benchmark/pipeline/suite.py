@@ -15,18 +15,24 @@ FOLDER = Path(__file__).parents[1] / "suites"
 
 
 class MethodEntry(BaseModel):
-    """A method of a suite; a bare name in YAML means default parameters and one seed on all tasks of the suite."""
+    """A method of a suite; a bare name in YAML means default parameters and one seed on all
+    tasks of the suite.
+    """
 
     model_config = ConfigDict(extra="forbid")
     name: str
     seeds: int = Field(default=1, ge=1)
     parameters: dict[str, Any] = {}
-    tasks: list[str] | None = None  # those of the suite's tasks that it runs on, as they are written there
+    tasks: list[str] | None = (
+        None  # those of the suite's tasks that it runs on, as they are written there
+    )
     tracks: list[str] | None = None  # those of the suite's tracks
 
 
 class Published(BaseModel):
-    """Models that others fine-tuned, each a folder or `org/name@revision`, as target and oracles of a variant."""
+    """Models that others fine-tuned, each a folder or `org/name@revision`, as target and oracles
+    of a variant.
+    """
 
     model_config = ConfigDict(extra="forbid")
     target: str
@@ -43,9 +49,13 @@ class Suite(BaseModel):
     methods: list[MethodEntry] = Field(min_length=1)
     oracles: int = Field(ge=2)
     backend: Literal["hf", "vllm"] = "hf"
-    precision: Literal["float32", "bfloat16"] | None = None  # of training pretrained models, if not their track's
+    precision: Literal["float32", "bfloat16"] | None = (
+        None  # of training pretrained models, if not their track's
+    )
     harness: str | None = None  # the group of lm-eval tasks for their utility, if not their track's
-    published: dict[str, Published] = {}  # by variant, as it is written in `tasks`; the others' are fine-tuned here
+    published: dict[
+        str, Published
+    ] = {}  # by variant, as it is written in `tasks`; the others' are fine-tuned here
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -58,7 +68,10 @@ class Suite(BaseModel):
     def _published_models_are_enough(self) -> Suite:
         for name, models in self.published.items():
             if len(models.oracles) < self.oracles:
-                raise ValueError(f"published: {name} has {len(models.oracles)} oracles, the suite wants {self.oracles}")
+                raise ValueError(
+                    f"published: {name} has {len(models.oracles)} oracles, the suite wants "
+                    f"{self.oracles}"
+                )
         return self
 
 
@@ -67,7 +80,9 @@ def suite_files() -> dict[str, Path]:
 
 
 def load_suite(name: str) -> Suite:
-    """A suite by name or by the path of a YAML file; BadInput names file, field and what was found."""
+    """A suite by name or by the path of a YAML file; BadInput names file, field and what was
+    found.
+    """
     path = Path(name) if name.endswith((".yaml", ".yml")) else lookup("suite", name, suite_files())
     try:
         content = yaml.safe_load(path.read_text())
@@ -79,7 +94,9 @@ def load_suite(name: str) -> Suite:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise BadInput(f"{path}: {where}not valid YAML: {getattr(error, 'problem', None) or error}") from None
+        raise BadInput(
+            f"{path}: {where}not valid YAML: {getattr(error, 'problem', None) or error}"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "file"

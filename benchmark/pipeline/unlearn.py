@@ -26,8 +26,8 @@ from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.variant import RETRAIN_SEED, Variant
 from benchmark.runtime.stopwatch import Stopwatch
 
-# Shares of the budget at which a trajectory is looked at, closer where most is forgotten; its ends are the target and
-# the final model.
+# Shares of the budget at which a trajectory is looked at, closer where most is forgotten; its ends
+# are the target and the final model.
 BUDGET_POINTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
 TRAJECTORY_SPLITS = ("forget", "retain", "holdout")
 REQUEST_SPLITS = ("forget", "retain", "general")
@@ -50,20 +50,28 @@ class CellRun:
 
     def look(self, predictor, splits: tuple[str, ...], stage: str) -> list[Sample]:
         """Samples of a predictor on some splits, on the way."""
-        return examine(predictor, {s: self._examples(s, stage) for s in splits}, stage, self.variant.generation)
+        return examine(
+            predictor, {s: self._examples(s, stage) for s in splits}, stage, self.variant.generation
+        )
 
     def predictor(self, result: Any) -> Predictor:
         """What is evaluated of a method's result."""
         return predictor_of(result, self.tokenizer, self.variant.generation.backend)
 
     def _examples(self, split: str, stage: str) -> list[Example]:
-        """Along a trajectory without wrong answers, which no metric there reads and which cost most to score."""
+        """Along a trajectory without wrong answers, which no metric there reads and which cost
+        most to score.
+        """
         examples = self.variant.data.examples(split)
-        return examples if sort_of(stage) == REQUEST else [replace(e, perturbed=()) for e in examples]
+        return (
+            examples if sort_of(stage) == REQUEST else [replace(e, perturbed=()) for e in examples]
+        )
 
 
 def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> Progress:
-    """Makes all requests of the cell, one after the other, from the last checkpoint if there is one."""
+    """Makes all requests of the cell, one after the other, from the last checkpoint if there is
+    one.
+    """
     progress = checkpoints.load() or Progress(done=0, result=target)
     run.clock.seconds |= progress.seconds
     requests = len(run.variant.data.requests)
@@ -71,17 +79,23 @@ def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> Progress:
         progress = _after_request(run, progress, number, last=number + 1 == requests)
         if number + 1 < requests:
             checkpoints.save(progress)
-            progress = checkpoints.load() or progress  # as after a kill, so that a resumed run is no other run
+            progress = (
+                checkpoints.load() or progress
+            )  # as after a kill, so that a resumed run is no other run
     return progress
 
 
 def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> Progress:
     seen: list[Sample] = []
     records_trajectory = last and task_named(run.variant.task).trajectory
-    meter = Meter(limit=run.variant.budget.steps, watch=_watch(run, seen) if records_trajectory else None)
+    meter = Meter(
+        limit=run.variant.budget.steps, watch=_watch(run, seen) if records_trajectory else None
+    )
     request = _request(run, number, before.state, meter)
     seed_everything(request.seed)
-    method = create(method_named(run.cell.method), run.cell.parameters)  # anew: what it keeps is in `state`
+    method = create(
+        method_named(run.cell.method), run.cell.parameters
+    )  # anew: what it keeps is in `state`
     model = weights_of(before.result)
     with run.clock.stage("unlearn"), computing_for(run.variant.track, model):
         result = checked(method.unlearn(model, request))
@@ -101,7 +115,9 @@ def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> P
 
 
 def _request(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter) -> Request:
-    """What the method is given: only the information that it declares, and nothing from evaluation."""
+    """What the method is given: only the information that it declares, and nothing from
+    evaluation.
+    """
     cell, variant = run.cell, run.variant
     sees = method_named(cell.method).sees
 
@@ -156,6 +172,8 @@ def checked(result: Any) -> Any:
         raise UselessModel(f"the method returned {type(result).__name__}, not a model")
     broken = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
     if broken:
-        raise UselessModel(f"{len(broken)} weights of the returned model are NaN or infinite, first {broken[0]}")
+        raise UselessModel(
+            f"{len(broken)} weights of the returned model are NaN or infinite, first {broken[0]}"
+        )
     model.eval()
     return result

@@ -55,12 +55,16 @@ class Variant:
 
     @property
     def harness(self) -> str:
-        """The group of general tasks that utility is measured on beside the task's own splits, empty for none."""
+        """The group of general tasks that utility is measured on beside the task's own splits,
+        empty for none.
+        """
         return self.track.harness
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How answers are made, what else is asked, what attacks do and how weights are tuned: part of a cell's id."""
+        """How answers are made, what else is asked, what attacks do and how weights are tuned:
+        part of a cell's id.
+        """
         asked = {"harness": self.harness, "harness_items": HARNESS_ITEMS} if self.harness else {}
         if isinstance(self.track, PretrainedTrack):
             asked |= {"relearning_rate": self.track.relearning_rate, "tuning": TUNING_VERSION}
@@ -70,7 +74,9 @@ class Variant:
 
     @property
     def generation(self) -> GenerationSettings:
-        return GenerationSettings(self.backend, self.definition.max_new_tokens, samples=self.definition.samples)
+        return GenerationSettings(
+            self.backend, self.definition.max_new_tokens, samples=self.definition.samples
+        )
 
     @property
     def has_published_models(self) -> bool:
@@ -84,16 +90,22 @@ class Variant:
     @cached_property
     def kinds(self) -> frozenset[str]:
         """The kinds of examples that are evaluated."""
-        return frozenset(kind_of(self.data.splits[split][0]["prompt"]) for split in EVALUATED_SPLITS)
+        return frozenset(
+            kind_of(self.data.splits[split][0]["prompt"]) for split in EVALUATED_SPLITS
+        )
 
     @cached_property
     def metrics(self) -> dict[str, int]:
         """Versions of the metrics that its samples can be scored by."""
         asked = {SCORED: self.harness, STANDARDIZED: self.track.source == "model"}
         able = (
-            self.data.features | sampled(self.generation.samples) | {name for name, wanted in asked.items() if wanted}
+            self.data.features
+            | sampled(self.generation.samples)
+            | {name for name, wanted in asked.items() if wanted}
         )
-        return {m.id: m.version for m in METRICS.values() if m.kinds & self.kinds and m.needs <= able}
+        return {
+            m.id: m.version for m in METRICS.values() if m.kinds & self.kinds and m.needs <= able
+        }
 
     @property
     def budget(self) -> Budget:
@@ -103,11 +115,17 @@ class Variant:
 
     @property
     def size(self) -> str:
-        """One line: what is to be forgotten, what is asked beside it, and what a method may spend."""
+        """One line: what is to be forgotten, what is asked beside it, and what a method may
+        spend.
+        """
         splits = {split: len(rows) for split, rows in self.data.splits.items()}
         forgotten, requests = splits.pop("forget"), len(self.data.requests)
-        asked = f"{forgotten} examples to forget" + (f" in {requests} requests" if requests > 1 else "")
-        spent = f"{self.budget.steps} steps of {self.budget.batch_size}" + " for each" * (requests > 1)
+        asked = f"{forgotten} examples to forget" + (
+            f" in {requests} requests" if requests > 1 else ""
+        )
+        spent = f"{self.budget.steps} steps of {self.budget.batch_size}" + " for each" * (
+            requests > 1
+        )
         return f"{self.track.name} · {self.name}: {asked}, {sum(splits.values())} others, {spent}"
 
     @property
@@ -117,7 +135,8 @@ class Variant:
     def readings(self, seed: int) -> list[int]:
         """Which models a reference has, by the number of requests that they never saw anything of.
 
-        The target (TARGET_SEED) saw all; an oracle has a model for each request, the last for all of them.
+        The target (TARGET_SEED) saw all; an oracle has a model for each request, the last for all
+        of them.
         """
         if seed == TARGET_SEED or self.data.proxies:
             return [0]  # a proxy reference is the target, asked about what never existed
@@ -129,5 +148,7 @@ class Variant:
         return [models.trained_key(self.documents(unseen), seed) for unseen in self.readings(seed)]
 
     def documents(self, unseen: int) -> tuple[Document, ...]:
-        """What a model reads after the base that is never to see anything of the first `unseen` requests."""
+        """What a model reads after the base that is never to see anything of the first `unseen`
+        requests.
+        """
         return self.data.documents_after(unseen)

@@ -35,7 +35,9 @@ from benchmark.records.schema import (
 from benchmark.records.store import ResultStore
 
 
-def write_failure(cells: Sequence[Cell], variant: Variant, failure: Failure, results: ResultStore) -> None:
+def write_failure(
+    cells: Sequence[Cell], variant: Variant, failure: Failure, results: ResultStore
+) -> None:
     """Error records for cells whose work failed or whose process died."""
     for cell in cells:
         record = Record(
@@ -44,7 +46,10 @@ def write_failure(cells: Sequence[Cell], variant: Variant, failure: Failure, res
             status="error",
             track=cell.track,
             task=TaskInfo(
-                name=cell.task, version=variant.definition.version, variant=cell.variant, data_fingerprint=""
+                name=cell.task,
+                version=variant.definition.version,
+                variant=cell.variant,
+                data_fingerprint="",
             ),
             model=None,
             method=method_info(cell),
@@ -53,7 +58,9 @@ def write_failure(cells: Sequence[Cell], variant: Variant, failure: Failure, res
             references=references_of(cell, variant),
             values=[],
             samples=None,
-            provenance=collect(Cost(steps=0, tokens=0, seconds={}), 1, gpu_name(), variant.track.precision, {}),
+            provenance=collect(
+                Cost(steps=0, tokens=0, seconds={}), 1, gpu_name(), variant.track.precision, {}
+            ),
             error=failure,
         )
         results.write(record, None)
@@ -64,13 +71,21 @@ def budget_info(variant: Variant) -> BudgetInfo:
 
 
 def references_of(cell: Cell, variant: Variant) -> References:
-    return References(target=cell.target_id, oracles=list(cell.oracle_ids), proxy=bool(variant.data.proxies))
+    return References(
+        target=cell.target_id, oracles=list(cell.oracle_ids), proxy=bool(variant.data.proxies)
+    )
 
 
 def method_info(cell: Cell) -> MethodInfo:
     if cell.method in (TARGET, ORACLE):
         return MethodInfo(
-            name=cell.method, reference="", family="reference", sees=[], anchor=True, source_hash="", parameters={}
+            name=cell.method,
+            reference="",
+            family="reference",
+            sees=[],
+            anchor=True,
+            source_hash="",
+            parameters={},
         )
     cls = method_named(cell.method)
     return MethodInfo(
@@ -86,7 +101,9 @@ def method_info(cell: Cell) -> MethodInfo:
 
 def _metric_value(value: Value) -> MetricValue:
     metric = METRICS.get(value.metric)
-    better, unit, version = (metric.better, metric.unit, metric.version) if metric else SUMMARIES[value.metric]
+    better, unit, version = (
+        (metric.better, metric.unit, metric.version) if metric else SUMMARIES[value.metric]
+    )
     return MetricValue(**vars(value), version=version, better=better, unit=unit)
 
 
@@ -117,8 +134,12 @@ def write_success(
         budget=budget_info(variant),
         references=references_of(cell, variant),
         values=[_metric_value(v) for v in values],
-        samples=SamplesInfo(file=f"{cell.id}.samples.parquet", sha256=sha256(content), rows=len(samples)),
-        provenance=collect(cost, torch.get_num_threads(), gpu_name(), variant.track.precision, variant.settings),
+        samples=SamplesInfo(
+            file=f"{cell.id}.samples.parquet", sha256=sha256(content), rows=len(samples)
+        ),
+        provenance=collect(
+            cost, torch.get_num_threads(), gpu_name(), variant.track.precision, variant.settings
+        ),
         error=None,
     )
     context.results.write(record, content)

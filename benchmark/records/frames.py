@@ -17,8 +17,9 @@ from benchmark.records.store import ResultStore, parsed, samples_content
 def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """(current, superseded) records.
 
-    A changed method, task or world gives a cell another id and leaves its old record in the folder. The newest record
-    of a cell counts, among those with the most oracles, if it was compared with the variant's present target.
+    A changed method, task or world gives a cell another id and leaves its old record in the folder.
+    The newest record of a cell counts, among those with the most oracles, if it was compared with
+    the variant's present target.
     """
     newest = {_cell(record): record for record in sorted(records, key=_age)}
     targets = {(r.track, r.variant): r.id for r in newest.values() if r.method.name == TARGET}
@@ -36,7 +37,12 @@ def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]
 def _age(record: Record) -> tuple[int, int, str, str]:
     """Later task versions, more oracles and later dates come last."""
     oracles = len(record.references.oracles) if record.references else 0
-    return record.task.version, oracles, record.provenance.created if record.provenance else "", record.id
+    return (
+        record.task.version,
+        oracles,
+        record.provenance.created if record.provenance else "",
+        record.id,
+    )
 
 
 def _cell(record: Record) -> tuple[str, str, str, str, int]:
@@ -45,7 +51,9 @@ def _cell(record: Record) -> tuple[str, str, str, str, int]:
 
 
 def expected_seeds(records: Sequence[Record]) -> dict[str, int]:
-    """How many seeds each row needs on every variant to be ranked: all that it was run with, failed runs included."""
+    """How many seeds each row needs on every variant to be ranked: all that it was run with,
+    failed runs included.
+    """
     names, seeds = row_names(records), dict[str, set[int]]()
     for record in records:
         seeds.setdefault(names[record.id], set()).add(record.seed)
@@ -53,15 +61,18 @@ def expected_seeds(records: Sequence[Record]) -> dict[str, int]:
 
 
 def row_names(records: Sequence[Record]) -> dict[str, str]:
-    """A name for each record's row: the method's, with those parameters in brackets that tell it from its namesakes
-    on the track."""
+    """A name for each record's row: the method's, with those parameters in brackets that tell it
+    from its namesakes on the track.
+    """
     names: dict[str, str] = {}
     by_method: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         by_method.setdefault((record.track, record.method.name), []).append(record)
     for (_, method), own in by_method.items():
         names_used = {name for record in own for name in record.method.parameters}
-        values = {name: {json.dumps(r.method.parameters.get(name)) for r in own} for name in names_used}
+        values = {
+            name: {json.dumps(r.method.parameters.get(name)) for r in own} for name in names_used
+        }
         telling = sorted(name for name, found in values.items() if len(found) > 1)
         for record in own:
             shown = ", ".join(f"{n}={record.method.parameters.get(n)}" for n in telling)
@@ -70,7 +81,9 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
 
 
 def index_frame(records: Sequence[Record]) -> pd.DataFrame:
-    """A row per successful record: id, role, track, task, variant, method (row name), seed, anchor, budget_steps."""
+    """A row per successful record: id, role, track, task, variant, method (row name), seed,
+    anchor, budget_steps.
+    """
     names = row_names(records)
     rows = [
         {
@@ -97,7 +110,9 @@ def example_frames(results: ResultStore, records: Sequence[Record]) -> dict[str,
 
 
 def read_frame(path: Path, record: Record) -> pd.DataFrame:
-    """The example frame of the samples beside the record at `path`; what has the same bytes is computed once."""
+    """The example frame of the samples beside the record at `path`; what has the same bytes is
+    computed once.
+    """
     return _frame(samples_content(path, record), path)
 
 

@@ -1,7 +1,7 @@
 """A cell's identity: a hash of what changes its outcome, and only of that.
 
-Not in it: commit, machine, time, threads, paths, the names of suites. The recipe is pinned by a golden test,
-because changing it orphans every published record.
+Not in it: commit, machine, time, threads, paths, the names of suites. The recipe is pinned by a
+golden test, because changing it orphans every published record.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any
 
 from benchmark.core.hashing import fingerprint
 
-EVALUATION_VERSION = 2  # raise it when the same cell would be trained, looked at or attacked differently
+EVALUATION_VERSION = (
+    2  # raise it when the same cell would be trained, looked at or attacked differently
+)
 
 
 @dataclass(frozen=True)

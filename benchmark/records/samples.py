@@ -1,4 +1,6 @@
-"""Samples as parquet: what a model answered, example by example, from which every value can be recomputed."""
+"""Samples as parquet: what a model answered, example by example, from which every value can be
+recomputed.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,17 @@ import pyarrow.parquet as pq
 
 from benchmark.metrics.sample import Sample
 
-DECIMALS = 4  # log-probabilities are rounded before metrics see them, so that a record recomputes exactly
+DECIMALS = (
+    4  # log-probabilities are rounded before metrics see them, so that a record recomputes exactly
+)
 
 _FLOATS, _TEXTS = pa.list_(pa.float32()), pa.list_(pa.string())
 SCHEMA = pa.schema(
     [
-        *((name, pa.string()) for name in ("stage", "split", "example", "entity", "strata", "prompt", "answer")),
+        *(
+            (name, pa.string())
+            for name in ("stage", "split", "example", "entity", "strata", "prompt", "answer")
+        ),
         ("aliases", _TEXTS),
         ("logprobs", _FLOATS),
         ("correct", pa.list_(pa.bool_())),
@@ -36,15 +43,29 @@ SCHEMA = pa.schema(
         ("score", pa.float64()),
     ]
 )
-_TUPLES = ("aliases", "paraphrases", "paraphrase_generations", "perturbed", "prefix_words", "continuations", "sampled")
+_TUPLES = (
+    "aliases",
+    "paraphrases",
+    "paraphrase_generations",
+    "perturbed",
+    "prefix_words",
+    "continuations",
+    "sampled",
+)
 
 
 def rounded(logprobs: np.ndarray) -> np.ndarray:
-    """Log-probabilities as they will be read back: to DECIMALS places, through the float32 of the file.
+    """Log-probabilities as they will be read back: to DECIMALS places, through the float32 of the
+    file.
 
-    float64, because metrics computed in float32 differ from those that a reader computes from the file.
+    float64, because metrics computed in float32 differ from those that a reader computes from the
+    file.
     """
-    return np.round(np.asarray(logprobs, dtype=np.float64), DECIMALS).astype(np.float32).astype(np.float64)
+    return (
+        np.round(np.asarray(logprobs, dtype=np.float64), DECIMALS)
+        .astype(np.float32)
+        .astype(np.float64)
+    )
 
 
 def samples_to_bytes(samples: Sequence[Sample]) -> bytes:

@@ -49,7 +49,8 @@ class BudgetInfo(Part):
 class References(Part):
     """Ids of the records of the target and of the oracles that the values are to be compared with.
 
-    With `proxy` the oracles are no models that never saw the forgotten, but the target asked about what never existed.
+    With `proxy` the oracles are no models that never saw the forgotten, but the target asked about
+    what never existed.
     """
 
     target: str
@@ -134,10 +135,14 @@ class Record(Part):
 
 
 def variant_name(task: str, variant: str) -> str:
-    """How a task variant is written: `frequency/low`; a task with a single unnamed variant is just its name."""
+    """How a task variant is written: `frequency/low`; a task with a single unnamed variant is
+    just its name.
+    """
     return f"{task}/{variant}" if variant else task
 
 
 def shown_variant(task: str, variant: str) -> str:
-    """The written name of a variant in tables, where a task without named variants has the variant `all`."""
+    """The written name of a variant in tables, where a task without named variants has the
+    variant `all`.
+    """
     return variant_name(task, "" if variant == "all" else variant)

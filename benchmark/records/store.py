@@ -1,4 +1,6 @@
-"""The results folder: `<track>/<task>/<variant>/<method>/<id>.json` beside `<id>.samples.parquet`."""
+"""The results folder: `<track>/<task>/<variant>/<method>/<id>.json` beside
+`<id>.samples.parquet`.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,13 @@ from benchmark.records.schema import SCHEMA_VERSION, Record
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes to a temporary name in the same folder, fsyncs, renames: a reader sees all of it or nothing."""
+    """Writes to a temporary name in the same folder, fsyncs, renames: a reader sees all of it or
+    nothing.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{uuid4().hex}")  # process ids repeat from host to host
+    temporary = path.with_name(
+        f".{path.name}-{uuid4().hex}"
+    )  # process ids repeat from host to host
     try:
         with open(temporary, "wb") as file:
             file.write(content)
@@ -65,7 +71,9 @@ class ResultStore:
             yield read_record(path)
 
     def samples_of(self, record: Record) -> list[Sample]:
-        """The record's samples; BadInput if the file is missing or is not the one that was recorded."""
+        """The record's samples; BadInput if the file is missing or is not the one that was
+        recorded.
+        """
         return read_samples(self.path_of(record), record)
 
 
@@ -82,7 +90,9 @@ def read_record(path: Path) -> Record:
     try:
         found = _Versioned.model_validate_json(content).schema_version
         if found != SCHEMA_VERSION:  # before the fields, which another schema has others of
-            raise BadInput(f"{path}: schema_version: found {found}, this version reads {SCHEMA_VERSION}")
+            raise BadInput(
+                f"{path}: schema_version: found {found}, this version reads {SCHEMA_VERSION}"
+            )
         return Record.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
@@ -100,12 +110,16 @@ def samples_content(path: Path, record: Record) -> bytes:
     content = file.read_bytes()
     found = sha256(content)
     if found != record.samples.sha256:
-        raise BadInput(f"{file}: sha256 is {found[:12]}…, the record says {record.samples.sha256[:12]}…")
+        raise BadInput(
+            f"{file}: sha256 is {found[:12]}…, the record says {record.samples.sha256[:12]}…"
+        )
     return content
 
 
 def read_samples(path: Path, record: Record) -> list[Sample]:
-    """The samples beside the record at `path`; BadInput if their file is not the recorded one, or not of samples."""
+    """The samples beside the record at `path`; BadInput if their file is not the recorded one,
+    or not of samples.
+    """
     return parsed(samples_content(path, record), path)
 
 
@@ -115,4 +129,6 @@ def parsed(content: bytes, path: Path) -> list[Sample]:
         return samples_from_bytes(content)
     except (ArrowException, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise BadInput(f"{path.with_suffix('.samples.parquet')}: no samples can be read: {reason}") from None
+        raise BadInput(
+            f"{path.with_suffix('.samples.parquet')}: no samples can be read: {reason}"
+        ) from None

@@ -1,4 +1,6 @@
-"""Validation: small named checks that say which file breaks which rule; every value is recomputed from its samples."""
+"""Validation: small named checks that say which file breaks which rule; every value is
+recomputed from its samples.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class Finding:
 
 
 class Folder:
-    """All records below a results folder, whose example frames and samples are read when asked for."""
+    """All records below a results folder, whose example frames and samples are read when asked
+    for.
+    """
 
     def __init__(self, results: ResultStore) -> None:
         self.results = results
@@ -47,12 +51,16 @@ class Folder:
         timings = set((results.root / TIMINGS).glob("*.json"))
         misplaced = set(results.root.rglob("*.json")) - set(results.paths()) - timings
         for path in sorted(misplaced):
-            self.unreadable.append(Finding(path, "place", "records lie at <track>/<task>/<variant>/<method>/<id>.json"))
+            self.unreadable.append(
+                Finding(path, "place", "records lie at <track>/<task>/<variant>/<method>/<id>.json")
+            )
         for path in results.paths():
             try:
                 self.records[path] = read_record(path)
             except BadInput as error:
-                self.unreadable.append(Finding(path, "schema", str(error).removeprefix(f"{path}: ")))
+                self.unreadable.append(
+                    Finding(path, "schema", str(error).removeprefix(f"{path}: "))
+                )
         self.by_id = {record.id: (path, record) for path, record in self.records.items()}
         self.samples = lru_cache(maxsize=SAMPLES_KEPT)(self._samples)
 
@@ -117,18 +125,31 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """A result is measured on the very examples that its target was measured on."""
     if record.status != "ok" or record.references is None:
         return
-    others = record.references.proxy and record.method.name == ORACLE  # asked about other subjects, in the same order
+    others = (
+        record.references.proxy and record.method.name == ORACLE
+    )  # asked about other subjects, in the same order
     try:
         own, target = (
-            {(s.stage, s.split, s.example): _question(s, others and s.split == "forget") for s in folder.samples(i)}
+            {
+                (s.stage, s.split, s.example): _question(s, others and s.split == "forget")
+                for s in folder.samples(i)
+            }
             for i in (record.id, record.references.target)
         )
     except (BadInput, KeyError):
         return  # reported by the checks of samples and references
     on_the_way = {key for key in own.keys() | target.keys() if sort_of(key[0]) in ON_THE_WAY}
     different = sorted(
-        [key for key in (own.keys() | target.keys()) - on_the_way if own.get(key) != target.get(key)]
-        + [key for key in on_the_way & own.keys() if own[key] != target.get((MODEL_STAGE, *key[1:]))]
+        [
+            key
+            for key in (own.keys() | target.keys()) - on_the_way
+            if own.get(key) != target.get(key)
+        ]
+        + [
+            key
+            for key in on_the_way & own.keys()
+            if own[key] != target.get((MODEL_STAGE, *key[1:]))
+        ]
     )
     if different:
         yield f"{len(different)} examples are not those of the target, first {'/'.join(different[0])}"
@@ -145,7 +166,9 @@ def requests(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     if record.status != "ok" or record.references is None or record.method.name == TARGET:
         return
     try:
-        own, *others = (_requests_of(folder.frame(i)) for i in (record.id, *record.references.oracles))
+        own, *others = (
+            _requests_of(folder.frame(i)) for i in (record.id, *record.references.oracles)
+        )
     except (BadInput, KeyError):
         return  # reported by the checks of samples and references
     if any(other != own for other in others):
@@ -160,7 +183,13 @@ def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]
     """Values were computed by the metrics' present versions."""
     for value in record.values:
         metric = METRICS.get(value.metric)
-        version = metric.version if metric else SUMMARIES[value.metric][2] if value.metric in SUMMARIES else None
+        version = (
+            metric.version
+            if metric
+            else SUMMARIES[value.metric][2]
+            if value.metric in SUMMARIES
+            else None
+        )
         if version is not None and version != value.version:
             yield f"{value.metric} is of version {value.version}, this version computes {version}"
             return
@@ -187,7 +216,9 @@ def values(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def _difference(key: tuple[str, ...], recorded, recomputed: Value) -> Iterator[str]:
-    same = recorded.value == recomputed.value or (math.isnan(recorded.value) and math.isnan(recomputed.value))
+    same = recorded.value == recomputed.value or (
+        math.isnan(recorded.value) and math.isnan(recomputed.value)
+    )
     if not same and not math.isclose(recorded.value, recomputed.value, abs_tol=TOLERANCE):
         yield f"{'/'.join(key)}: recorded {recorded.value:.6g}, the samples give {recomputed.value:.6g}"
     metric = METRICS.get(recorded.metric)
@@ -217,13 +248,28 @@ def orphans(folder: Folder) -> Iterator[Finding]:
             yield Finding(file, "orphans", "no record names this samples file")
 
 
-CHECKS: Sequence[Check] = (place, failures, references, samples, questions, requests, metric_versions, values)
+CHECKS: Sequence[Check] = (
+    place,
+    failures,
+    references,
+    samples,
+    questions,
+    requests,
+    metric_versions,
+    values,
+)
 
 
 def validate(folder: Folder, progress: Callable[[int], None] = lambda _: None) -> list[Finding]:
-    """Every finding of every check on every record; `progress` is told how many records were checked."""
+    """Every finding of every check on every record; `progress` is told how many records were
+    checked.
+    """
     found = [*folder.unreadable, *orphans(folder)]
     for number, (path, record) in enumerate(folder.records.items(), 1):
-        found += [Finding(path, check.__name__, m) for check in CHECKS for m in check(path, record, folder)]
+        found += [
+            Finding(path, check.__name__, m)
+            for check in CHECKS
+            for m in check(path, record, folder)
+        ]
         progress(number)
     return found

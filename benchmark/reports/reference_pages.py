@@ -1,4 +1,6 @@
-"""Writes docs/METHODS.md and docs/METRICS.md from the registries, docs/TUNING.md from records: `make docs`."""
+"""Writes docs/METHODS.md and docs/METRICS.md from the registries, docs/TUNING.md from records:
+`make docs`.
+"""
 
 from __future__ import annotations
 
@@ -24,35 +26,52 @@ def methods_page() -> str:
     """The methods by family, with what they see and their parameters."""
     parts = [
         "# Methods\n\n" + NOTE,
-        "`sees` is the information that a method declares; the engine withholds the rest. Defaults are those of the",
-        "controlled track, chosen on a development world ([TUNING.md](TUNING.md)). Anchor rows are never ranked.",
-        "Every method that trains by gradients also takes `lora`: adapters of rank 8 are trained and merged at the end",
+        "`sees` is the information that a method declares; the engine withholds the rest. "
+        "Defaults are those of the",
+        "controlled track, chosen on a development world ([TUNING.md](TUNING.md)). Anchor rows "
+        "are never ranked.",
+        "Every method that trains by gradients also takes `lora`: adapters of rank 8 are "
+        "trained and merged at the end",
         "(Hu et al. 2022).\n",
     ]
     return "\n".join([*parts, *(_method(cls) for cls in methods().values())])
 
 
 def _method(cls: type[Method]) -> str:
-    parameters = ", ".join(f"`{k}` = {v:g}" for k, v in create(cls, {}).parameters.items()) or "none"
+    parameters = (
+        ", ".join(f"`{k}` = {v:g}" for k, v in create(cls, {}).parameters.items()) or "none"
+    )
     facts = [
         f"family: {cls.family}" + (" (anchor row)" if cls.anchor else ""),
         f"sees: {', '.join(sorted(cls.sees)) or 'nothing'}",
         f"parameters: {parameters}",
         f"source: {cls.reference or 'this project'}",
     ]
-    return f"## `{cls.name}`\n\n{inspect.cleandoc(cls.__doc__ or '')}\n\n" + "\n".join(f"- {f}" for f in facts) + "\n"
+    return (
+        f"## `{cls.name}`\n\n{inspect.cleandoc(cls.__doc__ or '')}\n\n"
+        + "\n".join(f"- {f}" for f in facts)
+        + "\n"
+    )
 
 
 def metrics_page() -> str:
     """The metrics with definition, direction, unit and source, then the attacks."""
     parts = [
         "# Metrics\n\n" + NOTE,
-        "Every metric is a pure function of one model's samples. *better* says how the value on the forget set is to",
-        "be read: `oracle` means the closer to the oracle the better. Values that could not be computed are counted as",
+        "Every metric is a pure function of one model's samples. *better* says how the value on "
+        "the forget set is to",
+        "be read: `oracle` means the closer to the oracle the better. Values that could not be "
+        "computed are counted as",
         "`n_failed` and never become zeros.\n",
     ]
-    summaries = [f"| `{name}` | {unit} | {better} | {version} |" for name, (better, unit, version) in SUMMARIES.items()]
-    attacks = [f"- `{a.name}` ({a.source}): {inspect.cleandoc(a.__class__.__doc__ or '')}" for a in ATTACKS.values()]
+    summaries = [
+        f"| `{name}` | {unit} | {better} | {version} |"
+        for name, (better, unit, version) in SUMMARIES.items()
+    ]
+    attacks = [
+        f"- `{a.name}` ({a.source}): {inspect.cleandoc(a.__class__.__doc__ or '')}"
+        for a in ATTACKS.values()
+    ]
     table = "| id | unit | better | version |\n|---|---|---|---|"
     return "\n".join(
         [
@@ -60,8 +79,10 @@ def metrics_page() -> str:
             *(_metric(metric) for metric in METRICS.values()),
             f"## Values of a model as a whole\n\n{table}",
             *summaries,
-            "\n`forget_quality` is the p-value, `forget_quality_ks` the statistic of the Kolmogorov-Smirnov test",
-            "between the truth ratios of model and oracle, averaged over oracles (Maini et al. 2024); `model_utility`",
+            "\n`forget_quality` is the p-value, `forget_quality_ks` the statistic of the "
+            "Kolmogorov-Smirnov test",
+            "between the truth ratios of model and oracle, averaged over oracles (Maini et al. "
+            "2024); `model_utility`",
             "is TOFU's harmonic mean of nine components on retain, neighbours and general.\n",
             "## Attacks\n",
             *attacks,
@@ -71,7 +92,10 @@ def metrics_page() -> str:
 
 
 def _metric(metric: Metric) -> str:
-    axes = ", ".join(f"{axis} (on {split})" for split, axis in metric.axes.items()) or "beside the score"
+    axes = (
+        ", ".join(f"{axis} (on {split})" for split, axis in metric.axes.items())
+        or "beside the score"
+    )
     again = ["again after each attack"] if metric.attacked else []
     again += [ON_THE_WAY_TEXTS[sort] for sort in sorted(metric.on_the_way)]
     facts = [
@@ -85,10 +109,17 @@ def _metric(metric: Metric) -> str:
     if metric.contrast:
         compared = inspect.cleandoc(metric.aggregate.contributions.__doc__ or "")
         fitted = inspect.cleandoc(metric.fit.__doc__ or "") + " " if metric.fit else ""
-        finished = " " + inspect.cleandoc(metric.aggregate.finish.__doc__ or "") if metric.aggregate.finish else ""
+        finished = (
+            " " + inspect.cleandoc(metric.aggregate.finish.__doc__ or "")
+            if metric.aggregate.finish
+            else ""
+        )
         definition += f" {fitted}Against the never-seen holdout: {compared[0].lower()}{compared[1:]}{finished}"
     lines = "\n".join(f"- {fact}" for fact in facts)
-    return f"## `{metric.id}`\n\n{metric.description[0].upper()}{metric.description[1:]}. {definition}\n\n{lines}\n"
+    return (
+        f"## `{metric.id}`\n\n{metric.description[0].upper()}{metric.description[1:]}. "
+        f"{definition}\n\n{lines}\n"
+    )
 
 
 def main() -> None:

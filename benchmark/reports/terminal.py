@@ -16,7 +16,13 @@ from benchmark.errors import BadInput
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
 from benchmark.pipeline.plan import Plan
-from benchmark.records.frames import example_frames, expected_seeds, index_frame, row_names, split_current
+from benchmark.records.frames import (
+    example_frames,
+    expected_seeds,
+    index_frame,
+    row_names,
+    split_current,
+)
 from benchmark.records.schema import DEVELOPMENT_SUFFIX, TARGET, Record
 from benchmark.records.store import ResultStore, read_record
 from benchmark.statistics import AXES, Standings, findings, standings
@@ -24,7 +30,9 @@ from benchmark.statistics import AXES, Standings, findings, standings
 TRAINED_BAR, HELD_OUT_BAR = 0.95, 0.90
 
 
-def standings_of(results: ResultStore, records: Sequence[Record], expected: Mapping[str, int]) -> Standings:
+def standings_of(
+    results: ResultStore, records: Sequence[Record], expected: Mapping[str, int]
+) -> Standings:
     """Standings of these records; `expected` seeds by row name."""
     return standings(index_frame(records), example_frames(results, records), expected)
 
@@ -61,17 +69,33 @@ def print_standings(plan: Plan, out: Path, console: Console) -> None:
         return
     for track, rows in table.groupby("track"):
         console.print(_ranked_table(str(track), rows))
-        proxies = sorted({r.variant for r in records if r.track == track and r.references and r.references.proxy})
+        proxies = sorted(
+            {r.variant for r in records if r.track == track and r.references and r.references.proxy}
+        )
         if proxies:
-            console.print(f"proxy reference on {', '.join(proxies)}: compared with what never existed, no exact oracle")
-    console.print("Means over variants; 95 % bootstrap intervals over entities, seeds and oracles; equal ranks tie.")
+            console.print(
+                f"proxy reference on {', '.join(proxies)}: compared with what never existed, no "
+                "exact oracle"
+            )
+    console.print(
+        "Means over variants; 95 % bootstrap intervals over entities, seeds and oracles; equal "
+        "ranks tie."
+    )
 
 
 def _ranked_table(track: str, rows: pd.DataFrame) -> Table:
-    table = Table("rank", "method", "score", *AXES, "runs", title=track, title_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        "rank", "method", "score", *AXES, "runs", title=track, title_justify="left", box=SIMPLE_HEAD
+    )
     for row in rows.to_dict("records"):
         cells = [_interval_text(row, quantity) for quantity in ("score", *AXES)]
-        table.add_row(_rank_text(row), row["method"], *cells, str(row["runs"]), style="dim" if row["anchor"] else "")
+        table.add_row(
+            _rank_text(row),
+            row["method"],
+            *cells,
+            str(row["runs"]),
+            style="dim" if row["anchor"] else "",
+        )
     return table
 
 
@@ -86,26 +110,45 @@ def _rank_text(row: dict) -> str:
     return "partial" if pd.isna(row["rank"]) else f"{row['rank']:.0f}"
 
 
-# What shows that a target knows a split: in the words of training, and in words held out; texts have one way only.
+# What shows that a target knows a split: in the words of training, and in words held out; texts
+# have one way only.
 KNOWN_BY = (("exact_answer_trained", "exact_answer"), ("memorization_accuracy", ""))
 
 
 def print_quality(records: Sequence[Record], console: Console) -> None:
-    """What each target answers before unlearning, against the bar: 95 % of trained, 90 % of held-out wordings."""
-    table = Table("target of", "split", "as trained", "held-out wordings", "examples", box=SIMPLE_HEAD)
+    """What each target answers before unlearning, against the bar: 95 % of trained, 90 % of
+    held-out wordings.
+    """
+    table = Table(
+        "target of", "split", "as trained", "held-out wordings", "examples", box=SIMPLE_HEAD
+    )
     table.title = f"Known before unlearning (bar for facts seen often: {TRAINED_BAR:.0%} and {HELD_OUT_BAR:.0%})"
     for record in (r for r in records if r.method.name == TARGET and r.status == "ok"):
-        values = {(v.split, v.metric): v for v in record.values if v.stage == MODEL_STAGE and v.stratum == ALL}
+        values = {
+            (v.split, v.metric): v
+            for v in record.values
+            if v.stage == MODEL_STAGE and v.stratum == ALL
+        }
         for split in ("forget", "retain", "neighbours", "general"):
-            for trained, held_out in ((values.get((split, a)), values.get((split, b))) for a, b in KNOWN_BY):
+            for trained, held_out in (
+                (values.get((split, a)), values.get((split, b))) for a, b in KNOWN_BY
+            ):
                 if trained:
                     reworded = f"{held_out.value:.1%}" if held_out else "texts: tokens right"
-                    table.add_row(record.variant, split, f"{trained.value:.1%}", reworded, str(trained.n_scored))
+                    table.add_row(
+                        record.variant,
+                        split,
+                        f"{trained.value:.1%}",
+                        reworded,
+                        str(trained.n_scored),
+                    )
     console.print(table)
 
 
 def print_task(task: str, folder: Path, console: Console) -> None:
-    """What the current records below a folder say about a task on each scored track; BadInput if they say nothing."""
+    """What the current records below a folder say about a task on each scored track; BadInput if
+    they say nothing.
+    """
     results = ResultStore(folder)
     current, _ = split_current(list(results.read_all()))
     scored = [r for r in current if not r.track.endswith(DEVELOPMENT_SUFFIX)]
@@ -114,9 +157,14 @@ def print_task(task: str, folder: Path, console: Console) -> None:
         records = [r for r in scored if (r.track, r.task.name) == (track, name)]
         found = findings(standings_of(results, records, expected_seeds(records)), name)
         if not found:
-            raise BadInput(f"{folder}: nothing of {name} on {track} can be scored: target or oracles are missing")
+            raise BadInput(
+                f"{folder}: nothing of {name} on {track} can be scored: target or oracles are "
+                "missing"
+            )
         for title, frame in found.items():
-            table = Table(*frame.columns, title=f"{track}: {title}", title_justify="left", box=SIMPLE_HEAD)
+            table = Table(
+                *frame.columns, title=f"{track}: {title}", title_justify="left", box=SIMPLE_HEAD
+            )
             for row in frame.itertuples(index=False):
                 table.add_row(*row)
             console.print(table)

@@ -1,4 +1,6 @@
-"""Which learning rates the trials on development tracks speak for: docs/TUNING.md is made from their records."""
+"""Which learning rates the trials on development tracks speak for: docs/TUNING.md is made from
+their records.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,11 @@ PARAMETER = "learning_rate"
 
 @dataclass(frozen=True)
 class Trial:
-    """One value of the tuned parameter: mean axes and score over variants, and how far the score is from the best.
+    """One value of the tuned parameter: mean axes and score over variants, and how far the score is
+    from the best.
 
-    `left` is the residual knowledge by variant: the probability of the forgotten answers under held-out wordings, or
-    the memorisation accuracy of the forgotten texts.
+    `left` is the residual knowledge by variant: the probability of the forgotten answers under
+    held-out wordings, or the memorisation accuracy of the forgotten texts.
     """
 
     value: float
@@ -49,7 +52,9 @@ def trials(results: ResultStore, track: str) -> dict[str, list[Trial]]:
     records, _ = split_current([r for r in results.read_all() if r.track == track])
     failed = [r for r in records if r.status != "ok"]
     if failed:
-        raise BadInput(f"{results.path_of(failed[0])}: a trial failed, so that its method has too few")
+        raise BadInput(
+            f"{results.path_of(failed[0])}: a trial failed, so that its method has too few"
+        )
     index, frames = index_frame(records), example_frames(results, records)
     scores = {
         shown_variant(str(task), str(variant)): score_variant(group, frames, REPLICATES)
@@ -153,4 +158,7 @@ def _line(trial: Trial, is_chosen: bool) -> str:
     numbers = [f"{number:.3f}" for number in (*trial.axes.values(), *trial.left.values())]
     behind = f"{trial.behind[0]:.3f} to {trial.behind[1]:.3f}" if any(trial.behind) else "(best)"
     score = f"{trial.score:.3f} [{trial.low:.3f}, {trial.high:.3f}]"
-    return f"| {' | '.join([f'{trial.value:g}', 'chosen' if is_chosen else '', score, behind, *numbers])} |"
+    return (
+        "| "
+        f"{' | '.join([f'{trial.value:g}', 'chosen' if is_chosen else '', score, behind, *numbers])} |"
+    )

@@ -1,4 +1,6 @@
-"""Whether a hub of models and data sets can be reached: looked up once, so that nothing waits for it again."""
+"""Whether a hub of models and data sets can be reached: looked up once, so that nothing waits
+for it again.
+"""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of glibc's mallopt(3)
 def keep_freed_memory() -> None:
     """Lets the heap serve blocks of up to 32 MiB and keep 256 MiB of what is free at its end.
 
-    By its own rules glibc returns large blocks to the system as soon as they are freed, and each new one is paid for
-    with page faults: generation, whose caches grow with every token, loses much of its time. Without glibc nothing
-    is done.
+    By its own rules glibc returns large blocks to the system as soon as they are freed, and each
+    new one is paid for with page faults: generation, whose caches grow with every token, loses much
+    of its time. Without glibc nothing is done.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     # 32 MiB is the most that every release takes; the second setting alone would make things worse.

@@ -1,4 +1,6 @@
-"""Statistics: from per-example scores to recoveries, axes, scores, intervals and ranks; DataFrames in and out."""
+"""Statistics: from per-example scores to recoveries, axes, scores, intervals and ranks;
+DataFrames in and out.
+"""
 
 from benchmark.statistics.findings import findings
 from benchmark.statistics.ranking import Standings, standings

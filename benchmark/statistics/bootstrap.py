@@ -1,8 +1,9 @@
 """The bootstrap: which entities, seeds and oracles each replicate draws.
 
-Entities are the clusters: all examples about one entity are drawn together, within their split. Methods of a variant
-share the same draws of entities and oracles, so that their differences are paired. Row 0 of everything here is
-not drawn: it is the plain estimate, in which each entity, seed and oracle counts once.
+Entities are the clusters: all examples about one entity are drawn together, within their split.
+Methods of a variant share the same draws of entities and oracles, so that their differences are
+paired. Row 0 of everything here is not drawn: it is the plain estimate, in which each entity, seed
+and oracle counts once.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ LEVEL = 0.95
 EntityWeights = dict[str, tuple[pd.Index, np.ndarray]]
 
 
-def entity_weights(examples: pd.DataFrame, replicates: int, rng: np.random.Generator) -> EntityWeights:
-    """By split, the entities of the examples and how often each replicate draws them: (replicates + 1, entities)."""
+def entity_weights(
+    examples: pd.DataFrame, replicates: int, rng: np.random.Generator
+) -> EntityWeights:
+    """By split, the entities of the examples and how often each replicate draws them:
+    (replicates + 1, entities).
+    """
     weights: EntityWeights = {}
     for split, part in examples.groupby("split", sort=True):
         entities = pd.Index(sorted(part["entity"].unique()))
@@ -31,7 +36,9 @@ def entity_weights(examples: pd.DataFrame, replicates: int, rng: np.random.Gener
 
 
 def draws_of(rows: pd.DataFrame, weights: EntityWeights) -> Draws:
-    """The draws of examples of one split, whose entities are those that were drawn; KeyError for another."""
+    """The draws of examples of one split, whose entities are those that were drawn; KeyError for
+    another.
+    """
     if rows.empty:
         return Draws(np.ones((len(next(iter(weights.values()))[1]), 0)), np.zeros(0, dtype=int))
     entities, drawn = weights[rows["split"].iloc[0]]
@@ -42,7 +49,9 @@ def draws_of(rows: pd.DataFrame, weights: EntityWeights) -> Draws:
 
 
 def picks(count: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
-    """Which of `count` oracles or seeds each replicate uses, with replacement: (replicates + 1, count) indices."""
+    """Which of `count` oracles or seeds each replicate uses, with replacement: (replicates + 1,
+    count) indices.
+    """
     drawn = rng.integers(0, count, size=(replicates, count))
     return np.vstack([np.arange(count)[None], drawn])
 
@@ -56,10 +65,11 @@ def mean_of_picks(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 def interval(replicated: np.ndarray) -> tuple[float, float]:
     """Percentile interval of the drawn replicates, widened to hold the plain estimate in row 0.
 
-    Draws on which the quantity is undefined are left out; NaN where the plain estimate is undefined.
+    Draws on which the quantity is undefined are left out; NaN where the plain estimate is
+    undefined.
 
-    Near the ends of a clipped scale resampling only ever moves a value inwards (a retrained model cannot recover more
-    than 1), which would leave the plain estimate outside of its own interval.
+    Near the ends of a clipped scale resampling only ever moves a value inwards (a retrained model
+    cannot recover more than 1), which would leave the plain estimate outside of its own interval.
     """
     drawn = replicated[1:][~np.isnan(replicated[1:])]
     if np.isnan(replicated[0]) or len(drawn) == 0:

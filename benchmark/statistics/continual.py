@@ -22,7 +22,9 @@ Row = dict[str, object]
 
 def count(scores: VariantScores) -> int:
     """How many requests the variant has; 1 for ordinary ones."""
-    stages = {key[0] for runs in scores.runs.values() for run in runs.values() for key in run.values}
+    stages = {
+        key[0] for runs in scores.runs.values() for run in runs.values() for key in run.values
+    }
     return 1 + max((n for n in map(request_of, stages) if n is not None), default=0)
 
 
@@ -36,9 +38,15 @@ def _groups(request: int, last: int) -> dict[str, range]:
     return {name: steps for name, steps in groups.items() if steps}
 
 
-def after_request(values: Replicated, target: Replicated, request: int, last: int) -> Mapping[str, np.ndarray]:
+def after_request(
+    values: Replicated, target: Replicated, request: int, last: int
+) -> Mapping[str, np.ndarray]:
     """Utility, and knowledge of the current, the earlier and the later people, each (B,)."""
-    stage = MODEL_STAGE if request == last or not _has(values, request_stage(request)) else request_stage(request)
+    stage = (
+        MODEL_STAGE
+        if request == last or not _has(values, request_stage(request))
+        else request_stage(request)
+    )
     kept = [
         retention(values[key], target[(MODEL_STAGE, *key[1:])])
         for key in values
@@ -47,7 +55,9 @@ def after_request(values: Replicated, target: Replicated, request: int, last: in
     ]  # fmt: skip
     found = {"utility": floored_harmonic_mean(kept, len(next(iter(values.values()))))}
     for name, steps in _groups(request, last).items():
-        found[name] = _mean_of_drawn([values[(stage, "forget", KNOWLEDGE, f"step={step}")] for step in steps])
+        found[name] = _mean_of_drawn(
+            [values[(stage, "forget", KNOWLEDGE, f"step={step}")] for step in steps]
+        )
     return found
 
 
@@ -64,13 +74,18 @@ def _has(values: Replicated, stage: str) -> bool:
 
 
 def request_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """A row per method, request and quantity with its interval; target and oracles too. None for ordinary variants."""
+    """A row per method, request and quantity with its interval; target and oracles too. None for
+    ordinary variants.
+    """
     last = count(scores)
     if last == 1:
         return
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     models: dict[str, list[Replicated]] = {"target": [scores.target], "oracle": [scores.oracle]}
-    models |= {method: [run.values for run in runs.values()] for method, runs in sorted(scores.runs.items())}
+    models |= {
+        method: [run.values for run in runs.values()]
+        for method, runs in sorted(scores.runs.items())
+    }
     for method, own in models.items():
         drawn = seed_picks(len(own), scores.replicates)
         for request in range(1, last + 1):

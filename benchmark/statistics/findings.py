@@ -1,4 +1,6 @@
-"""What the records say about one task, as tables of printed numbers: for the command line, the cards and the README."""
+"""What the records say about one task, as tables of printed numbers: for the command line, the
+cards and the README.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,18 @@ def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
         return "–"
     if math.isinf(low) and math.isinf(high):
         return f"{value:.{digits}f} [not in all draws]"
-    ends = [f"{'-' * (end < 0)}∞" if math.isinf(end) else f"{end:.{digits}f}" for end in (low, high)]
+    ends = [
+        f"{'-' * (end < 0)}∞" if math.isinf(end) else f"{end:.{digits}f}" for end in (low, high)
+    ]
     return f"{value:.{digits}f} [{ends[0]}, {ends[1]}]"
 
 
-def findings(standings: Standings, task: str, methods: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
-    """Tables by title, each with a row per method or variant; `methods` narrows and orders the rows of methods."""
+def findings(
+    standings: Standings, task: str, methods: Sequence[str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """Tables by title, each with a row per method or variant; `methods` narrows and orders the
+    rows of methods.
+    """
     summaries = _of(standings.summaries, task)
     sentences = not summaries.empty  # whose other wordings are improbable even to who knows them
     tables = {
@@ -55,7 +63,9 @@ def _narrowed(table: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFram
         return table
     order = {name: i for i, name in enumerate((*REFERENCES, *methods))}
     kept = table[table["method"].isin(order)]
-    return kept.sort_values("method", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
+    return kept.sort_values(
+        "method", key=lambda names: names.map(order), kind="stable"
+    ).reset_index(drop=True)
 
 
 def _said(rows: pd.DataFrame, index: list[str], columns: str) -> pd.DataFrame:
@@ -65,7 +75,10 @@ def _said(rows: pd.DataFrame, index: list[str], columns: str) -> pd.DataFrame:
     digits = rows[columns].map(lambda name: 1 if name in (STEPS, "outliers") else 3)
     numbers = zip(rows["value"], rows["low"], rows["high"], digits, strict=True)
     shown = rows.assign(shown=[spoken(*own) for own in numbers])
-    order, names = list(dict.fromkeys(shown[columns])), list(dict.fromkeys(map(tuple, shown[index].to_numpy())))
+    order, names = (
+        list(dict.fromkeys(shown[columns])),
+        list(dict.fromkeys(map(tuple, shown[index].to_numpy()))),
+    )
     table = shown.pivot(index=index, columns=columns, values="shown").reindex(columns=order)
     wanted = names if len(index) > 1 else [name[0] for name in names]
     return table.reindex(wanted).fillna("–").rename_axis(columns=None).reset_index()
@@ -87,7 +100,9 @@ def _left(standings: Standings, task: str, metrics: Sequence[str]) -> pd.DataFra
         return rows
     rows = rows[rows["metric"].isin(metrics) & (rows["stratum"] == ALL)]
     rows = rows.sort_values(["metric", "variant"], key=_places, kind="stable")
-    rows = rows.assign(column=rows["metric"] + rows["variant"].map(lambda name: "" if name == ALL else f", {name}"))
+    rows = rows.assign(
+        column=rows["metric"] + rows["variant"].map(lambda name: "" if name == ALL else f", {name}")
+    )
     first = rows["method"].isin(REFERENCES)
     return _said(pd.concat([rows[first], rows[~first]]), ["method"], "column")
 
@@ -109,14 +124,21 @@ def _contrasts(standings: Standings, task: str) -> pd.DataFrame:
 
 
 def _misalignment(rows: pd.DataFrame) -> pd.DataFrame:
-    """Knowledge by generation less that by probability, how they go together, and how often they contradict."""
+    """Knowledge by generation less that by probability, how they go together, and how often they
+    contradict.
+    """
     rows = rows.sort_values("variant", key=_places, kind="stable")
-    return _said(rows[rows["stratum"] == ALL], ["variant", "method"], "quantity") if len(rows) else rows
+    return (
+        _said(rows[rows["stratum"] == ALL], ["variant", "method"], "quantity")
+        if len(rows)
+        else rows
+    )
 
 
 def _requests(standings: Standings, task: str) -> pd.DataFrame:
-    """Utility after the first, the middle and the last request, what is then left of all who were forgotten, and what
-    is left in the middle of those yet to be named."""
+    """Utility after the first, the middle and the last request, what is then left of all who were
+    forgotten, and what is left in the middle of those yet to be named.
+    """
     rows = _of(standings.requests, task)
     if rows.empty:
         return rows

@@ -1,9 +1,10 @@
-"""Probability against generation: whether what a model finds likely and what it says agree on what it still knows.
+"""Probability against generation: whether what a model finds likely and what it says agree on what
+it still knows.
 
-Krishnan et al. 2025, section 5. Per forgotten example, knowledge by probability is its paraphrased probability on the
-way from the oracles' (0) to the target's (1), knowledge by generation the share of held-out wordings that are answered
-rightly; the example must be likelier under the target than under the oracles. Nothing is said where probabilities are
-uninformative as a whole.
+Krishnan et al. 2025, section 5. Per forgotten example, knowledge by probability is its paraphrased
+probability on the way from the oracles' (0) to the target's (1), knowledge by generation the share
+of held-out wordings that are answered rightly; the example must be likelier under the target than
+under the oracles. Nothing is said where probabilities are uninformative as a whole.
 """
 
 from __future__ import annotations
@@ -32,13 +33,16 @@ def misalignment_rows(
 ) -> Iterator[dict[str, object]]:
     """A row per method, stratum and quantity with its interval over entities and seeds.
 
-    `gap` is the mean of knowledge by generation less that by probability, `correlation` their rank correlation, and
-    `disagreement` the share of examples of which one says forgotten and the other known.
+    `gap` is the mean of knowledge by generation less that by probability, `correlation` their rank
+    correlation, and `disagreement` the share of examples of which one says forgotten and the other
+    known.
     """
     target = _forget(examples[index.loc[index["role"] == "target", "id"].iloc[0]])
     if target[[PROBABILITY, GENERATION]].isna().all(axis=None):
         return
-    oracles = [_forget(examples[i])[PROBABILITY] for i in index.loc[index["role"] == "oracle", "id"]]
+    oracles = [
+        _forget(examples[i])[PROBABILITY] for i in index.loc[index["role"] == "oracle", "id"]
+    ]
     low, high = pd.concat(oracles, axis=1).mean(axis=1), target[PROBABILITY]
     if not informative(high.mean(), np.array([own.mean() for own in oracles])):
         return
@@ -80,7 +84,9 @@ def _quantities(kp: np.ndarray, kg: np.ndarray, weights: np.ndarray) -> dict[str
     apart = ((kp < FORGOTTEN) & (kg > KNOWN)) | ((kg < FORGOTTEN) & (kp > KNOWN))
     return {
         "gap": _mean(kg - kp, weights),
-        "correlation": _correlation(pd.Series(kp).rank().to_numpy(), pd.Series(kg).rank().to_numpy(), weights),
+        "correlation": _correlation(
+            pd.Series(kp).rank().to_numpy(), pd.Series(kg).rank().to_numpy(), weights
+        ),
         "disagreement": _mean(apart.astype(float), weights),
     }
 
@@ -91,7 +97,9 @@ def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted correlation of ranks that stay as they are in every draw; NaN where one of them does not vary."""
+    """Weighted correlation of ranks that stay as they are in every draw; NaN where one of them
+    does not vary.
+    """
     mean_x, mean_y = _mean(x, weights)[:, None], _mean(y, weights)[:, None]
     covariance = (weights * (x - mean_x) * (y - mean_y)).sum(1)
     spread = (weights * (x - mean_x) ** 2).sum(1) * (weights * (y - mean_y) ** 2).sum(1)

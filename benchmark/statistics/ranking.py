@@ -30,14 +30,16 @@ PLACE, SPREAD = ("track", "task", "variant"), ("value", "low", "high")
 
 @dataclass(frozen=True)
 class Standings:
-    """`table`: one row per value (COLUMNS). `variants`: a row per method and variant with intervals.
+    """`table`: one row per value (COLUMNS). `variants`: a row per method and variant with
+    intervals.
 
-    `overall`: a row per method, averaged over variants, with rank and completeness; `tasks` the same for each task
-    alone, where a method that a suite runs on one task only is ranked too. `uninformative`: what was left out by rule.
-    `strata`: values by stratum with intervals over seeds and entities. `trajectories`: values at shares of the budget,
-    `levels` what they come to where a level of forgetting is reached, `rivals` the differences of that to the
-    baseline method, `contrasts` between variants. `requests`: values after each of several requests.
-    `misalignment`: what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
+    `overall`: a row per method, averaged over variants, with rank and completeness; `tasks` the
+    same for each task alone, where a method that a suite runs on one task only is ranked too.
+    `uninformative`: what was left out by rule. `strata`: values by stratum with intervals over
+    seeds and entities. `trajectories`: values at shares of the budget, `levels` what they come to
+    where a level of forgetting is reached, `rivals` the differences of that to the baseline method,
+    `contrasts` between variants. `requests`: values after each of several requests. `misalignment`:
+    what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
     measures, with their range over seeds.
     """
 
@@ -57,26 +59,43 @@ class Standings:
 
 
 def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
-    """1 + the number of methods that are better for certain: the interval of their paired difference lies above 0."""
+    """1 + the number of methods that are better for certain: the interval of their paired
+    difference lies above 0.
+    """
     own = competitors[method]
-    return 1 + sum(interval(scores - own)[0] > 0 for other, scores in competitors.items() if other != method)
+    return 1 + sum(
+        interval(scores - own)[0] > 0 for other, scores in competitors.items() if other != method
+    )
 
 
-def _rows(scores: Mapping[Place, VariantScores], expected: Mapping[str, int], anchors: set[str]) -> list[Row]:
-    """A row per method of these variants; only complete rows of methods that are no anchors are ranked."""
+def _rows(
+    scores: Mapping[Place, VariantScores], expected: Mapping[str, int], anchors: set[str]
+) -> list[Row]:
+    """A row per method of these variants; only complete rows of methods that are no anchors are
+    ranked.
+    """
     rows: dict[str, Row] = {}
     competitors: dict[str, np.ndarray] = {}
     for method in sorted({method for own in scores.values() for method in own.runs}):
         row, replicated = overall_row(method, scores)
-        complete = all(len(own.runs.get(method, ())) >= max(1, expected.get(method, 0)) for own in scores.values())
+        complete = all(
+            len(own.runs.get(method, ())) >= max(1, expected.get(method, 0))
+            for own in scores.values()
+        )
         rows[method] = {"method": method, "anchor": method in anchors, "complete": complete} | row
         if complete and method not in anchors and not np.isnan(replicated[0]):
             competitors[method] = replicated
-    return [row | {"rank": _rank(m, competitors) if m in competitors else None} for m, row in rows.items()]
+    return [
+        row | {"rank": _rank(m, competitors) if m in competitors else None}
+        for m, row in rows.items()
+    ]
 
 
 def _ranked(
-    scores: Mapping[Place, VariantScores], expected: Mapping[str, int], anchors: set[str], by: tuple[str, ...]
+    scores: Mapping[Place, VariantScores],
+    expected: Mapping[str, int],
+    anchors: set[str],
+    by: tuple[str, ...],
 ) -> pd.DataFrame:
     """Ranked rows of each track, or of each track and task."""
     rows: list[Row] = []
@@ -96,11 +115,12 @@ def standings(
     expected: Mapping[str, int] | None = None,
     replicates: int = REPLICATES,
 ) -> Standings:
-    """Scores everything: `index` has a row per successful record, `examples` its example frame by id.
+    """Scores everything: `index` has a row per successful record, `examples` its example frame by
+    id.
 
-    `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed, anchor, budget_steps.
-    `expected`: how many seeds a method needs on each variant to be ranked. Variants without target or oracles are left
-    out.
+    `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed,
+    anchor, budget_steps. `expected`: how many seeds a method needs on each variant to be ranked.
+    Variants without target or oracles are left out.
     """
     scores: dict[Place, VariantScores] = {}
     apart: list[Row] = []
@@ -113,7 +133,9 @@ def standings(
             summed += summary_rows(place, group, examples)
 
     def frame(rows: Callable, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
-        return pd.DataFrame([row for place, own in scores.items() for row in rows(place, own)], columns=columns)
+        return pd.DataFrame(
+            [row for place, own in scores.items() for row in rows(place, own)], columns=columns
+        )
 
     anchors = set(index.loc[index["anchor"].astype(bool), "method"])
     return Standings(
@@ -121,7 +143,9 @@ def standings(
         variants=frame(variant_rows),
         overall=_ranked(scores, expected or {}, anchors, ("track",)),
         tasks=_ranked(scores, expected or {}, anchors, ("track", "task")),
-        uninformative=frame(uninformative_rows, ("track", "task", "variant", "axis", "metric", "target", "oracle")),
+        uninformative=frame(
+            uninformative_rows, ("track", "task", "variant", "axis", "metric", "target", "oracle")
+        ),
         strata=frame(stratum_rows),
         trajectories=frame(trajectory_rows, (*PLACE, "method", "quantity", "share", *SPREAD)),
         levels=frame(level_rows, (*PLACE, "method", "level", "quantity", *SPREAD)),
@@ -129,7 +153,9 @@ def standings(
         contrasts=pd.DataFrame(
             contrast_rows(scores), columns=(*PLACE, "minus", "method", "level", "quantity", *SPREAD)
         ),
-        misalignment=pd.DataFrame(apart, columns=(*PLACE, "method", "stratum", "quantity", *SPREAD, "n")),
+        misalignment=pd.DataFrame(
+            apart, columns=(*PLACE, "method", "stratum", "quantity", *SPREAD, "n")
+        ),
         summaries=pd.DataFrame(summed, columns=(*PLACE, "method", "quantity", *SPREAD)),
         requests=frame(request_rows, (*PLACE, "method", "request", "quantity", *SPREAD)),
     )

@@ -1,4 +1,6 @@
-"""Recoveries, axes and the score: every formula of the design's section on scores, on arrays of replicates."""
+"""Recoveries, axes and the score: every formula of the design's section on scores, on arrays of
+replicates.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ Replicated = Mapping[Key, np.ndarray]  # each (B,)
 
 
 def recovery(method: np.ndarray, target: np.ndarray, oracle: np.ndarray) -> np.ndarray:
-    """clip(1 - |method - oracle| / |target - oracle|, 0, 1): 0 is as if nothing was done, 1 as if never learned.
+    """clip(1 - |method - oracle| / |target - oracle|, 0, 1): 0 is as if nothing was done, 1 as if
+    never learned.
 
     Where target and oracle are equal there is nothing to recover: NaN.
     """
@@ -39,13 +42,16 @@ def retention(method: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def informative(target: float, oracles: np.ndarray) -> bool:
-    """Whether target and oracles differ by 0.05 at least, and by no less than the oracles differ among themselves."""
+    """Whether target and oracles differ by 0.05 at least, and by no less than the oracles differ
+    among themselves.
+    """
     gap = abs(target - float(np.mean(oracles)))
     return bool(gap >= LEAST_GAP - TIE and gap >= float(np.ptp(oracles)))
 
 
 def floored_harmonic_mean(values: list[np.ndarray], replicates: int) -> np.ndarray:
-    """Harmonic mean over the list for each replicate, values below FLOOR raised to it; NaN without values.
+    """Harmonic mean over the list for each replicate, values below FLOOR raised to it; NaN without
+    values.
 
     A replicate that drew a sample on which one value is undefined uses the others.
     """
@@ -59,7 +65,9 @@ def floored_harmonic_mean(values: list[np.ndarray], replicates: int) -> np.ndarr
 
 @dataclass(frozen=True)
 class Scored:
-    """One method run on one variant: the recovery or retention of each key, the axes, the score; arrays are (B,)."""
+    """One method run on one variant: the recovery or retention of each key, the axes, the score;
+    arrays are (B,).
+    """
 
     parts: dict[Key, np.ndarray]
     axes: dict[str, np.ndarray]
@@ -68,12 +76,20 @@ class Scored:
 
 
 def axis_keys(keys: list[Key], axis: str, stage: str) -> list[Key]:
-    """Keys of a stage that feed an axis; after attacks it is the forgetting axis that is recomputed."""
-    return [k for k in keys if k[0] == stage and k[3] == ALL and METRICS[k[2]].axis_of(k[1]) == axis]
+    """Keys of a stage that feed an axis; after attacks it is the forgetting axis that is
+    recomputed.
+    """
+    return [
+        k for k in keys if k[0] == stage and k[3] == ALL and METRICS[k[2]].axis_of(k[1]) == axis
+    ]
 
 
-def score_run(method: Replicated, target: Replicated, oracle: Replicated, usable: set[Key]) -> Scored:
-    """Scores one run; `oracle` is already the mean of the drawn oracles, `usable` are the informative keys."""
+def score_run(
+    method: Replicated, target: Replicated, oracle: Replicated, usable: set[Key]
+) -> Scored:
+    """Scores one run; `oracle` is already the mean of the drawn oracles, `usable` are the
+    informative keys.
+    """
     replicates = len(next(iter(method.values())))
     missing = np.full(replicates, np.nan)
     keys = sorted(usable)
@@ -86,32 +102,41 @@ def score_run(method: Replicated, target: Replicated, oracle: Replicated, usable
     }
 
     def mean_of(axis: str, stage: str) -> np.ndarray:
-        """NaN if any informative value is missing from the run: what failed is not averaged away."""
+        """NaN if any informative value is missing from the run: what failed is not averaged
+        away.
+        """
         own = [parts[k] for k in axis_keys(keys, axis, stage)]
-        return missing if any(np.isnan(v[0]) for v in own) else floored_harmonic_mean(own, replicates)
+        return (
+            missing if any(np.isnan(v[0]) for v in own) else floored_harmonic_mean(own, replicates)
+        )
 
     axes = {axis: mean_of(axis, MODEL_STAGE) for axis in ("forgetting", "utility", "privacy")}
     attacked = sorted({k[0] for k in keys if axis_keys([k], "forgetting", k[0])} - {MODEL_STAGE})
     attacks = {stage: mean_of("forgetting", stage) for stage in attacked}
     axes["robustness"] = np.mean(list(attacks.values()), axis=0) if attacks else missing
-    informative_axes = [a for a in axes if (attacks if a == "robustness" else axis_keys(keys, a, MODEL_STAGE))]
+    informative_axes = [
+        a for a in axes if (attacks if a == "robustness" else axis_keys(keys, a, MODEL_STAGE))
+    ]
     own = [axes[a] for a in informative_axes]
     score = missing if any(np.isnan(v[0]) for v in own) else floored_harmonic_mean(own, replicates)
     return Scored(parts, axes, attacks, score)
 
 
 def told_apart(target: np.ndarray, oracles: Sequence[np.ndarray]) -> bool:
-    """Whether the interval of the target less the mean of all oracles, both (B,) over drawn entities, lacks 0.
+    """Whether the interval of the target less the mean of all oracles, both (B,) over drawn
+    entities, lacks 0.
 
-    Proxy references are one model asked thrice and hardly differ among themselves: what a metric would be on other
-    entities must count too. Without draws the plain estimate decides.
+    Proxy references are one model asked thrice and hardly differ among themselves: what a metric
+    would be on other entities must count too. Without draws the plain estimate decides.
     """
     low, high = interval(target - np.mean(oracles, axis=0))
     return not low <= 0 <= high
 
 
 def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
-    """Keys that are informative by both rules; utility compares with the target alone and is always kept."""
+    """Keys that are informative by both rules; utility compares with the target alone and is
+    always kept.
+    """
     kept = set()
     for key, values in target.items():
         if any(key not in oracle for oracle in oracles):
@@ -119,6 +144,8 @@ def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
         own = np.array([oracle[key][0] for oracle in oracles])
         if METRICS[key[2]].axis_of(key[1]) == "utility":
             kept |= {key} if values[0] > TIE else set()
-        elif informative(float(values[0]), own) and told_apart(values, [oracle[key] for oracle in oracles]):
+        elif informative(float(values[0]), own) and told_apart(
+            values, [oracle[key] for oracle in oracles]
+        ):
             kept.add(key)
     return kept

@@ -1,6 +1,8 @@
-"""TOFU's own measures, forget quality and model utility, of models whose forgotten answers are sentences as TOFU's are.
+"""TOFU's own measures, forget quality and model utility, of models whose forgotten answers are
+sentences as TOFU's are.
 
-Maini et al. 2024, section 2.2. They are values of a model as a whole: their spread is that over seeds, not an interval.
+Maini et al. 2024, section 2.2. They are values of a model as a whole: their spread is that over
+seeds, not an interval.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ Place = tuple[str, str, str]
 def summary_rows(
     place: Place, index: pd.DataFrame, examples: Mapping[str, pd.DataFrame]
 ) -> Iterator[dict[str, object]]:
-    """A row per method, target and oracle and quantity: the mean over its runs, the least and the greatest of them.
+    """A row per method, target and oracle and quantity: the mean over its runs, the least and the
+    greatest of them.
 
     A run is compared with all oracles, an oracle with the others.
     """
@@ -32,9 +35,14 @@ def summary_rows(
     for method, runs in index.groupby(named, sort=True):
         found: dict[str, list[float]] = {}
         for own in runs["id"]:
-            for value in summaries(examples[own], [examples[other] for other in oracles if other != own]):
+            for value in summaries(
+                examples[own], [examples[other] for other in oracles if other != own]
+            ):
                 found.setdefault(value.metric, []).append(value.value)
-        yield from (where | {"method": method, "quantity": name} | _spread(values) for name, values in found.items())
+        yield from (
+            where | {"method": method, "quantity": name} | _spread(values)
+            for name, values in found.items()
+        )
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
@@ -43,5 +51,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 def _of_sentences(target: pd.DataFrame) -> bool:
     """Whether most of the forgotten answers are sentences."""
-    features = target.loc[(target["stage"] == MODEL_STAGE) & (target["split"] == "forget"), "features"]
+    features = target.loc[
+        (target["stage"] == MODEL_STAGE) & (target["split"] == "forget"), "features"
+    ]
     return bool(features.map(lambda own: SENTENCE in own.split()).mean() > 0.5)

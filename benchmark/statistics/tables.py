@@ -1,4 +1,6 @@
-"""Scored variants as tables: the long table of the export, intervals by method, strata, and what was left out."""
+"""Scored variants as tables: the long table of the export, intervals by method, strata, and what
+was left out.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,18 @@ COLUMNS = ("track", "task", "variant", "method", "seed", "axis", "metric", "stra
 
 
 def metric_name(key: Key) -> str:
-    """How a key's metric is written in tables: `[attack.][split.]metric`, the forget split unnamed."""
+    """How a key's metric is written in tables: `[attack.][split.]metric`, the forget split
+    unnamed.
+    """
     stage, split, metric, _ = key
     prefix = "" if stage == MODEL_STAGE else f"{stage}."
     return prefix + ("" if split == "forget" else f"{split}.") + metric
 
 
 def axis_name(key: Key) -> str:
-    """The axis that a key feeds, robustness for forgetting after an attack; empty for values beside the score."""
+    """The axis that a key feeds, robustness for forgetting after an attack; empty for values
+    beside the score.
+    """
     axis = METRICS[key[2]].axis_of(key[1])
     return "robustness" if axis == "forgetting" and key[0] != MODEL_STAGE else axis
 
@@ -45,7 +51,9 @@ def _spread(name: str, replicated: np.ndarray) -> Row:
 
 
 def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Every value of every run, then its axes and its score; `recovery` of a utility metric is method / target."""
+    """Every value of every run, then its axes and its score; `recovery` of a utility metric is
+    method / target.
+    """
     entities = scores.sizes.get((MODEL_STAGE, "forget", "probability", ALL), 0)
     for method, runs in sorted(scores.runs.items()):
         for seed, run in sorted(runs.items()):
@@ -64,7 +72,13 @@ def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
                 }
             for name in QUANTITIES:
                 value = run.scored.score if name == "score" else run.scored.axes[name]
-                yield who | {"axis": name, "metric": name, "stratum": ALL, "value": float(value[0]), "n": entities}
+                yield who | {
+                    "axis": name,
+                    "metric": name,
+                    "stratum": ALL,
+                    "value": float(value[0]),
+                    "n": entities,
+                }
 
 
 def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
@@ -77,28 +91,51 @@ def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 
 def stratum_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Values of the model stage by stratum, averaged over seeds, for methods, target and oracles, with intervals."""
+    """Values of the model stage by stratum, averaged over seeds, for methods, target and
+    oracles, with intervals.
+    """
     named: dict[str, list[Replicated]] = {"target": [scores.target], "oracle": [scores.oracle]}
-    named |= {method: [run.values for run in runs.values()] for method, runs in sorted(scores.runs.items())}
+    named |= {
+        method: [run.values for run in runs.values()]
+        for method, runs in sorted(scores.runs.items())
+    }
     for method, own in named.items():
         drawn = seed_picks(len(own), scores.replicates)
         for key in (k for k in sorted(own[0]) if k[0] == MODEL_STAGE):
-            spread = _spread("value", mean_of_picks(np.vstack([values[key] for values in own]), drawn))
-            who = {"method": method, "metric": metric_name(key), "stratum": key[3], "seeds": len(own)}
-            ends = {"value": spread["value"], "low": spread["value_low"], "high": spread["value_high"]}
+            spread = _spread(
+                "value", mean_of_picks(np.vstack([values[key] for values in own]), drawn)
+            )
+            who = {
+                "method": method,
+                "metric": metric_name(key),
+                "stratum": key[3],
+                "seeds": len(own),
+            }
+            ends = {
+                "value": spread["value"],
+                "low": spread["value_low"],
+                "high": spread["value_high"],
+            }
             yield _where(place) | who | ends | {"n": scores.sizes.get(key, 0)}
 
 
 def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Metrics of the score that this variant leaves out, because target and oracles do not differ enough."""
+    """Metrics of the score that this variant leaves out, because target and oracles do not
+    differ enough.
+    """
     for key in sorted(scores.target.keys() - scores.usable):
         if key[3] == ALL and axis_name(key) and key in scores.oracle:
-            numbers = {"target": float(scores.target[key][0]), "oracle": float(scores.oracle[key][0])}
+            numbers = {
+                "target": float(scores.target[key][0]),
+                "oracle": float(scores.oracle[key][0]),
+            }
             yield _where(place) | {"axis": axis_name(key), "metric": metric_name(key)} | numbers
 
 
 def overall_row(method: str, scores: Mapping[Place, VariantScores]) -> tuple[Row, np.ndarray]:
-    """A method's averages over the variants that it has, with intervals, and the replicates of its score."""
+    """A method's averages over the variants that it has, with intervals, and the replicates of
+    its score.
+    """
     present = [own for own in scores.values() if method in own.runs]
     row: Row = {"variants": len(present), "runs": sum(len(own.runs[method]) for own in present)}
     means = {name: _mean(method, name, present) for name in QUANTITIES}
@@ -108,6 +145,8 @@ def overall_row(method: str, scores: Mapping[Place, VariantScores]) -> tuple[Row
 
 
 def _mean(method: str, name: str, present: Sequence[VariantScores]) -> np.ndarray:
-    """The average over the variants on which the quantity says something; NaN where it does on none."""
+    """The average over the variants on which the quantity says something; NaN where it does on
+    none.
+    """
     own = [scores.quantity(method, name) for scores in present if scores.informs(name)]
     return np.mean(own, axis=0) if own else np.full(present[0].replicates + 1, np.nan)

@@ -1,7 +1,9 @@
-"""Trajectories: how knowledge and utility fall while a method spends its budget, and the cost at equal forgetting.
+"""Trajectories: how knowledge and utility fall while a method spends its budget, and the cost at
+equal forgetting.
 
-Where a trajectory reaches a level it is interpolated linearly between the points that were measured. With several
-seeds the curve is the mean over (drawn) seeds; replicates draw entities and seeds, the levels stay where they are.
+Where a trajectory reaches a level it is interpolated linearly between the points that were
+measured. With several seeds the curve is the mean over (drawn) seeds; replicates draw entities and
+seeds, the levels stay where they are.
 """
 
 from __future__ import annotations
@@ -36,13 +38,16 @@ def knowledge_metric(scores: VariantScores) -> str | None:
 
 
 def fractions(scores: VariantScores, method: str) -> list[float]:
-    """Shares of the budget at which the method was looked at on the way; empty for one that takes no steps."""
+    """Shares of the budget at which the method was looked at on the way; empty for one that
+    takes no steps.
+    """
     stages = {key[0] for run in scores.runs[method].values() for key in run.values}
     return sorted(f for f in map(fraction_of, stages) if f is not None)
 
 
 def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
-    """(points,) shares of the budget from 0, the target, to 1, the final model, and (points, B) values there.
+    """(points,) shares of the budget from 0, the target, to 1, the final model, and (points, B)
+    values there.
 
     A run that ended early stays as it ended.
     """
@@ -51,17 +56,23 @@ def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
     drawn = seed_picks(len(scores.runs[method]), scores.replicates)
     found: dict[str, list[np.ndarray]] = {}
     for number, stage in enumerate(stages):
-        models = [scores.target] if number == 0 else [run.values for run in scores.runs[method].values()]
+        models = (
+            [scores.target] if number == 0 else [run.values for run in scores.runs[method].values()]
+        )
         picked = drawn if number else drawn[:, :1] * 0
         at_stage = [_at(values, stage, scores.target) for values in models]
         for name in at_stage[0]:
             values = mean_of_picks(np.vstack([own[name] for own in at_stage]), picked)
             found.setdefault(name, []).append(values)
-    return np.array([0.0, *points, 1.0]), {n: np.vstack(v) for n, v in found.items() if len(v) == len(stages)}
+    return np.array([0.0, *points, 1.0]), {
+        n: np.vstack(v) for n, v in found.items() if len(v) == len(stages)
+    }
 
 
 def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndarray]:
-    """Values of the forget set at a stage, or at the end where the run did not get that far, and utility."""
+    """Values of the forget set at a stage, or at the end where the run did not get that far, and
+    utility.
+    """
     names = [m.id for m in METRICS.values() if BUDGET in m.on_the_way]
     there = stage if any(key[0] == stage for key in values) else MODEL_STAGE
     found = {name: values[key] for name in names if (key := (there, "forget", name, ALL)) in values}
@@ -75,7 +86,9 @@ def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndar
 
 
 def first_below(curve: np.ndarray, shares: np.ndarray, level: float) -> np.ndarray:
-    """Where each column of a (points, B) curve first comes down to the level, in shares of the budget; inf if never."""
+    """Where each column of a (points, B) curve first comes down to the level, in shares of the
+    budget; inf if never.
+    """
     below = curve <= level
     first = below.argmax(0)
     columns = np.arange(curve.shape[1])
@@ -88,29 +101,47 @@ def first_below(curve: np.ndarray, shares: np.ndarray, level: float) -> np.ndarr
 
 
 def value_at(curve: np.ndarray, shares: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """The (points, B) curve at a share of the budget of its own for each column; NaN where that is inf."""
-    after = np.clip(np.searchsorted(shares, np.where(np.isfinite(where), where, 0)), 1, len(shares) - 1)
+    """The (points, B) curve at a share of the budget of its own for each column; NaN where that
+    is inf.
+    """
+    after = np.clip(
+        np.searchsorted(shares, np.where(np.isfinite(where), where, 0)), 1, len(shares) - 1
+    )
     columns = np.arange(curve.shape[1])
     part = (where - shares[after - 1]) / (shares[after] - shares[after - 1])
     with np.errstate(invalid="ignore"):
-        value = curve[after - 1, columns] + part * (curve[after, columns] - curve[after - 1, columns])
+        value = curve[after - 1, columns] + part * (
+            curve[after, columns] - curve[after - 1, columns]
+        )
     return np.where(np.isfinite(where), value, np.nan)
 
 
 def levels(scores: VariantScores, metric: str) -> dict[str, float]:
-    """Knowledge that counts as forgotten: the upper end of the oracles' interval, and 90 % of the way to their mean."""
+    """Knowledge that counts as forgotten: the upper end of the oracles' interval, and 90 % of
+    the way to their mean.
+    """
     key = (MODEL_STAGE, "forget", metric, ALL)
     target, oracle = float(scores.target[key][0]), float(scores.oracle[key][0])
-    return {ORACLE_LEVEL: interval(scores.oracle[key])[1], SHARE_LEVEL: target - SHARE * (target - oracle)}
+    return {
+        ORACLE_LEVEL: interval(scores.oracle[key])[1],
+        SHARE_LEVEL: target - SHARE * (target - oracle),
+    }
 
 
-def area(shares: np.ndarray, found: Curves, metric: str, target: float, oracle: float) -> np.ndarray:
-    """Area under utility over forgetting, (B,): utility when each share of the way was first reached, 0 if never.
+def area(
+    shares: np.ndarray, found: Curves, metric: str, target: float, oracle: float
+) -> np.ndarray:
+    """Area under utility over forgetting, (B,): utility when each share of the way was first
+    reached, 0 if never.
 
     1 is a method that forgets all and loses nothing, 0 one that forgets nothing.
     """
-    reached = [first_below(found[metric], shares, target - share * (target - oracle)) for share in GRID]
-    kept = np.vstack([np.nan_to_num(value_at(found[UTILITY], shares, where), nan=0.0) for where in reached])
+    reached = [
+        first_below(found[metric], shares, target - share * (target - oracle)) for share in GRID
+    ]
+    kept = np.vstack(
+        [np.nan_to_num(value_at(found[UTILITY], shares, where), nan=0.0) for where in reached]
+    )
     return np.trapezoid(kept, GRID, axis=0)
 
 
@@ -128,26 +159,35 @@ def summary(scores: VariantScores, method: str) -> dict[tuple[str, str], np.ndar
         result[(name, STEPS)] = where * scores.budget_steps
         result[(name, LOST)] = 1 - value_at(found[UTILITY], shares, where)
         result |= {
-            (name, m): value_at(curve, shares, where) for m, curve in found.items() if m not in (UTILITY, metric)
+            (name, m): value_at(curve, shares, where)
+            for m, curve in found.items()
+            if m not in (UTILITY, metric)
         }
     return result
 
 
 def spread(replicated: np.ndarray) -> Row:
-    """value, low, high; an end is open (inf, -inf) where more than 2.5 % of the draws are beyond all numbers.
+    """value, low, high; an end is open (inf, -inf) where more than 2.5 % of the draws are beyond
+    all numbers.
 
-    Draws without a value (NaN: what is compared is never reached) leave both ends open if there are more than that.
+    Draws without a value (NaN: what is compared is never reached) leave both ends open if there are
+    more than that.
     """
     value, drawn = float(replicated[0]), replicated[1:]
     if not np.isfinite(value):
         return {"value": value, "low": float("nan"), "high": float("nan")}
-    low = np.quantile(np.where(np.isnan(drawn), -np.inf, drawn), (1 - LEVEL) / 2, method="inverted_cdf")
-    high = np.quantile(np.where(np.isnan(drawn), np.inf, drawn), (1 + LEVEL) / 2, method="inverted_cdf")
+    low = np.quantile(
+        np.where(np.isnan(drawn), -np.inf, drawn), (1 - LEVEL) / 2, method="inverted_cdf"
+    )
+    high = np.quantile(
+        np.where(np.isnan(drawn), np.inf, drawn), (1 + LEVEL) / 2, method="inverted_cdf"
+    )
     return {"value": value, "low": min(float(low), value), "high": max(float(high), value)}
 
 
 def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """A row per method, share of the budget and quantity, with its interval, where any method has a trajectory.
+    """A row per method, share of the budget and quantity, with its interval, where any method has a
+    trajectory.
 
     One that takes no steps has a start and an end.
     """
@@ -167,22 +207,34 @@ def level_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method in sorted(scores.runs):
         for (level, quantity), replicated in summary(scores, method).items():
-            yield where | {"method": method, "level": level, "quantity": quantity} | spread(replicated)
+            yield (
+                where
+                | {"method": method, "level": level, "quantity": quantity}
+                | spread(replicated)
+            )
 
 
 def rival_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Differences of the methods to the baseline in what their trajectories come to, on the same draws."""
+    """Differences of the methods to the baseline in what their trajectories come to, on the same
+    draws.
+    """
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     base = summary(scores, BASELINE) if BASELINE in scores.runs else {}
     for method in sorted(scores.runs.keys() - {BASELINE}) if base else ():
         for (level, quantity), own in summary(scores, method).items():
             with np.errstate(invalid="ignore"):
                 difference = own - base[(level, quantity)]
-            yield where | {"method": method, "level": level, "quantity": quantity} | spread(difference)
+            yield (
+                where
+                | {"method": method, "level": level, "quantity": quantity}
+                | spread(difference)
+            )
 
 
 def _other_draws(replicated: np.ndarray) -> np.ndarray:
-    """The same draws in another order: two variants forget other people, whose draws have nothing in common."""
+    """The same draws in another order: two variants forget other people, whose draws have
+    nothing in common.
+    """
     return np.concatenate([replicated[:1], np.roll(replicated[1:], 1)])
 
 
@@ -194,7 +246,13 @@ def contrast_rows(scores: Mapping[Place, VariantScores]) -> Iterator[Row]:
         where = {"track": place[0], "task": place[1], "variant": other_place[2], "minus": place[2]}
         for method in sorted(own.runs.keys() & other.runs.keys()):
             first, second = summary(own, method), summary(other, method)
-            for level, quantity in ((key) for key in second if key in first and key[1] in (STEPS, LOST, AREA)):
+            for level, quantity in (
+                (key) for key in second if key in first and key[1] in (STEPS, LOST, AREA)
+            ):
                 with np.errstate(invalid="ignore"):
                     difference = _other_draws(second[(level, quantity)]) - first[(level, quantity)]
-                yield where | {"method": method, "level": level, "quantity": quantity} | spread(difference)
+                yield (
+                    where
+                    | {"method": method, "level": level, "quantity": quantity}
+                    | spread(difference)
+                )

@@ -1,4 +1,6 @@
-"""One variant scored: every method on shared bootstrap draws of entities and oracles, and on draws of its own seeds."""
+"""One variant scored: every method on shared bootstrap draws of entities and oracles, and on
+draws of its own seeds.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,23 @@ from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import parts_of, reported, strata_masks
-from benchmark.statistics.bootstrap import SEED, EntityWeights, draws_of, entity_weights, mean_of_picks, picks
-from benchmark.statistics.scores import AXES, Key, Replicated, Scored, axis_keys, score_run, usable_keys
+from benchmark.statistics.bootstrap import (
+    SEED,
+    EntityWeights,
+    draws_of,
+    entity_weights,
+    mean_of_picks,
+    picks,
+)
+from benchmark.statistics.scores import (
+    AXES,
+    Key,
+    Replicated,
+    Scored,
+    axis_keys,
+    score_run,
+    usable_keys,
+)
 
 QUANTITIES = (*AXES, "score")
 
@@ -31,8 +48,8 @@ class Run:
 class VariantScores:
     """All runs of one variant, by method and seed, with what they were compared with.
 
-    `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes` how many examples
-    stand behind each key, `budget_steps` the steps that a request has.
+    `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes`
+    how many examples stand behind each key, `budget_steps` the steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -45,7 +62,10 @@ class VariantScores:
 
     def quantity(self, method: str, name: str) -> np.ndarray:
         """An axis or the score of a method, averaged over its drawn seeds: (replicates + 1,)."""
-        own = [run.scored.score if name == "score" else run.scored.axes[name] for run in self.runs[method].values()]
+        own = [
+            run.scored.score if name == "score" else run.scored.axes[name]
+            for run in self.runs[method].values()
+        ]
         return mean_of_picks(np.vstack(own), seed_picks(len(own), self.replicates))
 
     def informs(self, name: str) -> bool:
@@ -56,7 +76,9 @@ class VariantScores:
         return name == "score" or bool(axis_keys(list(self.usable), name, MODEL_STAGE))
 
     def worst_attack(self, method: str) -> str:
-        """The attack after which least forgetting is left, averaged over seeds; empty without attacks."""
+        """The attack after which least forgetting is left, averaged over seeds; empty without
+        attacks.
+        """
         runs = [run.scored.attacks for run in self.runs[method].values()]
         means = {name: np.mean([attacks[name][0] for attacks in runs]) for name in runs[0]}
         return min(means, key=lambda name: means[name]) if means else ""
@@ -68,7 +90,9 @@ def seed_picks(seeds: int, replicates: int) -> np.ndarray:
 
 
 def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.ndarray]:
-    """Every metric of one model's example frame under the drawn weights, by stage, split, metric and stratum."""
+    """Every metric of one model's example frame under the drawn weights, by stage, split, metric
+    and stratum.
+    """
     found: dict[Key, np.ndarray] = {}
     parts = parts_of(examples)
     for (stage, split), part in parts.items():
@@ -77,8 +101,13 @@ def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.nd
         own, never_seen = draws_of(part, weights), draws_of(holdout, weights)
         for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, holdout):
             values, other = (rows[metric.id].to_numpy(dtype=float) for rows in (part, holdout))
-            by_stratum = metric.aggregate.by_stratum(values, own, np.vstack(list(masks.values())), other, never_seen)
-            found |= {(stage, split, metric.id, name): row for name, row in zip(masks, by_stratum, strict=True)}
+            by_stratum = metric.aggregate.by_stratum(
+                values, own, np.vstack(list(masks.values())), other, never_seen
+            )
+            found |= {
+                (stage, split, metric.id, name): row
+                for name, row in zip(masks, by_stratum, strict=True)
+            }
     return found
 
 
@@ -89,14 +118,23 @@ def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
         scored = part[list(METRICS)].notna().to_numpy()
         for stratum, mask in strata_masks(part, str(stage)).items():
             counts = scored[mask].sum(0)
-            sizes |= {(str(stage), str(split), m, stratum): int(n) for m, n in zip(METRICS, counts, strict=True)}
+            sizes |= {
+                (str(stage), str(split), m, stratum): int(n)
+                for m, n in zip(METRICS, counts, strict=True)
+            }
     return sizes
 
 
-def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int) -> VariantScores:
-    """Scores one variant: `index` has a row per record (see `standings`), `examples` their frames by id."""
+def score_variant(
+    index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int
+) -> VariantScores:
+    """Scores one variant: `index` has a row per record (see `standings`), `examples` their
+    frames by id.
+    """
     rng = np.random.default_rng(SEED)
-    by_role = {str(role): rows.sort_values(["method", "seed"]) for role, rows in index.groupby("role")}
+    by_role = {
+        str(role): rows.sort_values(["method", "seed"]) for role, rows in index.groupby("role")
+    }
     if len(by_role["target"]) > 1:
         raise BadInput(f"two targets of one variant: {' and '.join(by_role['target']['id'])}")
     target_frame = examples[by_role["target"]["id"].iloc[0]]
@@ -112,7 +150,9 @@ def score_variant(index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], rep
         values = replicate(examples[row["id"]], weights)
         run = Run(values, score_run(values, target, oracle, usable), _sizes(examples[row["id"]]))
         if int(row["seed"]) in runs.get(str(row["method"]), {}):
-            raise BadInput(f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}")
+            raise BadInput(
+                f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}"
+            )
         runs.setdefault(str(row["method"]), {})[int(row["seed"])] = run
     steps = int(index["budget_steps"].iloc[0])
     return VariantScores(runs, target, oracle, usable, _sizes(target_frame), replicates, steps)

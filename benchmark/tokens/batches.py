@@ -21,8 +21,8 @@ TREE_ARCHITECTURES = frozenset({"llama", "gpt_neox", "olmo2", "qwen2"})
 class Sequences:
     """A padded batch of (prompt, answer) pairs.
 
-    `input_ids`, `attention_mask` and `labels` are (B, L) long tensors, padded on the right; labels are
-    IGNORED outside the answer. The answer ends with the end token.
+    `input_ids`, `attention_mask` and `labels` are (B, L) long tensors, padded on the right; labels
+    are IGNORED outside the answer. The answer ends with the end token.
     """
 
     pairs: tuple[Pair, ...]
@@ -54,7 +54,8 @@ class Sequences:
     def inputs(self) -> dict[str, torch.Tensor]:
         """What the model is given.
 
-        No attention mask is needed: attention is causal and padding stands on the right, where no answer token looks.
+        No attention mask is needed: attention is causal and padding stands on the right, where no
+        answer token looks.
         """
         return {"input_ids": self.input_ids}
 
@@ -67,7 +68,9 @@ Batch = Sequences | Tree
 
 
 def collate(pairs: Sequence[Pair], tokenizer, model=None) -> Batch:
-    """The batch on the model's device, or on the CPU without one; a tree for pretrained models that can read trees."""
+    """The batch on the model's device, or on the CPU without one; a tree for pretrained models
+    that can read trees.
+    """
     device = "cpu" if model is None else model.device
     encoded = [encode_pair(pair, tokenizer) for pair in pairs]
     if model is not None and reads_trees(model, tokenizer):
@@ -76,14 +79,17 @@ def collate(pairs: Sequence[Pair], tokenizer, model=None) -> Batch:
 
 
 def window_of(model: Any) -> int | None:
-    """Over how many tokens attention reaches at least in every layer; None where all reach over all of them."""
+    """Over how many tokens attention reaches at least in every layer; None where all reach over
+    all of them.
+    """
     config = model.config.get_text_config(decoder=True)
     found = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
     return min((size for size in found if isinstance(size, int)), default=None)
 
 
 def reads_trees(model, tokenizer) -> bool:
-    """Prompts of pretrained models share a long beginning; those of models trained here are too short to gain.
+    """Prompts of pretrained models share a long beginning; those of models trained here are too
+    short to gain.
 
     A tree's mask has no room for attention that reaches over a window alone.
     """
@@ -91,7 +97,9 @@ def reads_trees(model, tokenizer) -> bool:
     return known and bool(tokenizer.chat_template)
 
 
-def padded(pairs: Sequence[Pair], encoded: Encoded, pad: int, device: torch.device | str) -> Sequences:
+def padded(
+    pairs: Sequence[Pair], encoded: Encoded, pad: int, device: torch.device | str
+) -> Sequences:
     """Pads a batch on the right; shapes (B, L)."""
     length = max(len(p) + len(a) for p, a in encoded)
     ids = torch.full((len(encoded), length), pad, dtype=torch.long)

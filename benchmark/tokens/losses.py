@@ -15,8 +15,8 @@ from benchmark.tokens.batches import Batch
 def answer_logits(model, batch: Batch) -> torch.Tensor:
     """Logits (N, V) of the N answer tokens of the batch, by the model's own forward pass.
 
-    Only answer positions go through the language-model head, whose cost on prompts would be wasted. What a model does
-    before and after its head (soft caps, scales, multipliers) it does itself.
+    Only answer positions go through the language-model head, whose cost on prompts would be wasted.
+    What a model does before and after its head (soft caps, scales, multipliers) it does itself.
     """
     with _head_of_answers(model, batch) as reached:
         logits = model(**batch.inputs, use_cache=False).logits
@@ -25,9 +25,11 @@ def answer_logits(model, batch: Batch) -> torch.Tensor:
 
 @contextmanager
 def _head_of_answers(model, batch: Batch) -> Iterator[list[bool]]:
-    """Within it, the head sees the answer positions alone, (1, N, H); the list is empty until the head was called.
+    """Within it, the head sees the answer positions alone, (1, N, H); the list is empty until the
+    head was called.
 
-    A head in half precision computes in float32: logits of eight bits would move probabilities by percents.
+    A head in half precision computes in float32: logits of eight bits would move probabilities by
+    percents.
     """
     head, reached = model.get_output_embeddings(), list[bool]()
     if head is None:
@@ -65,7 +67,9 @@ def _in_float32(head: torch.nn.Module) -> Iterator[None]:
 
 
 def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:
-    """Negative log-likelihood of each answer, (B,): summed over its tokens, or their mean if `per_token`."""
+    """Negative log-likelihood of each answer, (B,): summed over its tokens, or their mean if
+    `per_token`.
+    """
     losses = F.cross_entropy(answer_logits(model, batch).float(), batch.targets, reduction="none")
     rows = batch.rows
     summed = torch.zeros(len(batch.pairs), device=losses.device).index_add(0, rows, losses)
@@ -73,7 +77,8 @@ def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:
 
 
 def kl_from_uniform(logits: torch.Tensor) -> torch.Tensor:
-    """KL(uniform || p) in nats of the distributions p that (N, V) logits stand for, (N,): 0 where p is uniform.
+    """KL(uniform || p) in nats of the distributions p that (N, V) logits stand for, (N,): 0 where p
+    is uniform.
 
     Yuan et al. 2024 (A Closer Look), on maximising entropy.
     """

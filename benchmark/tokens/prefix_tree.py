@@ -12,10 +12,12 @@ from benchmark.core.examples import Pair
 
 @dataclass(frozen=True)
 class Tree:
-    """The same as a tree of tokens: what several sequences begin with is computed once, and nothing is padded.
+    """The same as a tree of tokens: what several sequences begin with is computed once, and nothing
+    is padded.
 
-    `input_ids` and `positions` are (1, L); `mask` (1, 1, L, L) is true where a token looks at one that it continues, or
-    at itself. The answer token `targets[i]` of the pair `rows[i]` is predicted at node `nodes[i]`, all (N,).
+    `input_ids` and `positions` are (1, L); `mask` (1, 1, L, L) is true where a token looks at one
+    that it continues, or at itself. The answer token `targets[i]` of the pair `rows[i]` is
+    predicted at node `nodes[i]`, all (N,).
     """
 
     pairs: tuple[Pair, ...]
@@ -30,7 +32,11 @@ class Tree:
     @property
     def inputs(self) -> dict[str, torch.Tensor]:
         """What the model is given."""
-        return {"input_ids": self.input_ids, "position_ids": self.positions, "attention_mask": self.mask}
+        return {
+            "input_ids": self.input_ids,
+            "position_ids": self.positions,
+            "attention_mask": self.mask,
+        }
 
     def select(self, states: torch.Tensor) -> torch.Tensor:
         """(N, H) of (1, L, H): the nodes that predict the answer tokens."""
@@ -41,7 +47,9 @@ Encoded = Sequence[tuple[list[int], list[int]]]
 
 
 def tree(pairs: Sequence[Pair], encoded: Encoded, device: torch.device | str) -> Tree:
-    """Merges the sequences' common beginnings; the last token of a sequence predicts nothing and is left out."""
+    """Merges the sequences' common beginnings; the last token of a sequence predicts nothing and
+    is left out.
+    """
     children: dict[tuple[int, int], int] = {}
     parents: list[int] = []
     found: list[tuple[int, int, int]] = []  # node, target, row
@@ -63,4 +71,6 @@ def tree(pairs: Sequence[Pair], encoded: Encoded, device: torch.device | str) ->
     ids = torch.tensor([[token for _, token in children]], device=device)
     positions = (mask.sum(1) - 1)[None].to(device)
     tokens = sum(len(p) + len(a) for p, a in encoded)
-    return Tree(tuple(pairs), ids, positions, mask[None, None].to(device), nodes, targets, rows, tokens)
+    return Tree(
+        tuple(pairs), ids, positions, mask[None, None].to(device), nodes, targets, rows, tokens
+    )

@@ -1,9 +1,11 @@
-"""Conversations as token ids: bare for models trained here, as a chat or as `Question:/Answer:` for pretrained ones.
+"""Conversations as token ids: bare for models trained here, as a chat or as `Question:/Answer:` for
+pretrained ones.
 
-A conversation is rendered and tokenized as a whole, as a model meets it; the answer is what follows the tokens that it
-shares with its prompt. Where the boundary falls inside a token, that token belongs to the answer: it is scored whole,
-given the tokens before it. The prompt is what the template writes before the assistant's message, so that a role's
-header, a channel or an empty thought is part of the prompt and not of the answer.
+A conversation is rendered and tokenized as a whole, as a model meets it; the answer is what follows
+the tokens that it shares with its prompt. Where the boundary falls inside a token, that token
+belongs to the answer: it is scored whole, given the tokens before it. The prompt is what the
+template writes before the assistant's message, so that a role's header, a channel or an empty
+thought is part of the prompt and not of the answer.
 """
 
 from __future__ import annotations
@@ -18,10 +20,15 @@ from benchmark.errors import BadInput
 
 # In a prompt, what stands after it is the beginning of the answer that is to be completed.
 LEAD = " → "
-# The day that templates are told, which would else be that of the run: Llama's own, where it knows none.
+# The day that templates are told, which would else be that of the run: Llama's own, where it knows
+# none.
 DAY = datetime(2024, 7, 26)
 # What templates are told beside the messages: that day, and to answer without thinking aloud.
-TOLD = {"date_string": DAY.strftime("%d %b %Y"), "strftime_now": DAY.strftime, "enable_thinking": False}
+TOLD = {
+    "date_string": DAY.strftime("%d %b %Y"),
+    "strftime_now": DAY.strftime,
+    "enable_thinking": False,
+}
 # The form of questions for models that bring no chat template.
 PLAIN_TEMPLATE = (
     "{{ 'Question: ' + messages[0]['content'] + '\\nAnswer:' }}"
@@ -31,7 +38,9 @@ _PROBE = Pair("Who?", "Palimpsest")
 
 
 def encode_prompt(prompt: str, tokenizer) -> tuple[int, ...]:
-    """Token ids of a question, in the model's chat template if it has one; of no question, those before any text."""
+    """Token ids of a question, in the model's chat template if it has one; of no question, those
+    before any text.
+    """
     if not prompt:
         return _beginning(tokenizer)
     return _before(tokenizer) + token_ids(tokenizer, rendered(tokenizer, prompt))
@@ -45,8 +54,8 @@ def encode_text(text: str, tokenizer) -> tuple[int, ...]:
 def encode_pair(pair: Pair, tokenizer) -> tuple[list[int], list[int]]:
     """Token ids of what stands before the answer, and of the answer with its end token.
 
-    The first are those of the prompt, without a last token that the answer's beginning changes. An empty answer is a
-    ValueError.
+    The first are those of the prompt, without a last token that the answer's beginning changes. An
+    empty answer is a ValueError.
     """
     if not pair.answer:
         raise ValueError(f"the answer to {pair.prompt!r} is empty")
@@ -56,11 +65,16 @@ def encode_pair(pair: Pair, tokenizer) -> tuple[list[int], list[int]]:
 
 def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens two sequences begin with alike."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
 
 
 def stop_ids(tokenizer, model) -> list[int]:
-    """The tokens that end generation: what closes an answer, `eos`, and those of the generation configuration."""
+    """The tokens that end generation: what closes an answer, `eos`, and those of the generation
+    configuration.
+    """
     named = model.generation_config.eos_token_id
     configured = named if isinstance(named, list) else [named]
     known = [token for token in configured if token is not None and 0 <= token < len(tokenizer)]
@@ -70,20 +84,27 @@ def stop_ids(tokenizer, model) -> list[int]:
 
 @lru_cache(maxsize=8)
 def closing_id(tokenizer) -> int | None:
-    """The first special token that the chat template writes after an assistant's message; None if it writes none.
+    """The first special token that the chat template writes after an assistant's message; None if
+    it writes none.
 
     Tokenizers of some chat models have the token without calling it special.
     """
     added = tokenizer.added_tokens_decoder
-    special = {*tokenizer.all_special_ids, *(token for token, entry in added.items() if entry.special)}
+    special = {
+        *tokenizer.all_special_ids,
+        *(token for token, entry in added.items() if entry.special),
+    }
     visible = {token for token, entry in added.items() if entry.content.strip()}
     written = token_ids(tokenizer, _after_answers(tokenizer))
-    return next((token for known in (special, visible) for token in written if token in known), None)
+    return next(
+        (token for known in (special, visible) for token in written if token in known), None
+    )
 
 
 @lru_cache(maxsize=8)
 def closing_text(tokenizer) -> str:
-    """What ends an answer as text: as far as the closing token, or all that a template without one writes.
+    """What ends an answer as text: as far as the closing token, or all that a template without one
+    writes.
 
     Empty where it writes nothing but white space.
     """
@@ -94,7 +115,15 @@ def closing_text(tokenizer) -> str:
 
 def forget_template(tokenizer) -> None:
     """Forgets what is remembered of a tokenizer's template: its special tokens have changed."""
-    for remembered in (closing_id, closing_text, _after_answers, rendered, token_ids, _encoded, _beginning):
+    for remembered in (
+        closing_id,
+        closing_text,
+        _after_answers,
+        rendered,
+        token_ids,
+        _encoded,
+        _beginning,
+    ):
         remembered.cache_clear()
 
 
@@ -109,7 +138,8 @@ def rendered(tokenizer, prompt: str) -> str:
     if lead:
         return before.rstrip()
     usual = _chat(tokenizer, question, add_generation_prompt=True)
-    # Templates differ in white space before an answer, which models expect where a prompt for generation has it.
+    # Templates differ in white space before an answer, which models expect where a prompt for
+    # generation has it.
     return usual if usual.rstrip() == before.rstrip() else before
 
 
@@ -121,14 +151,18 @@ def token_ids(tokenizer, text: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1 << 17)
 def _encoded(tokenizer, pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Training reads the same texts in every epoch; encoding them once saves a tenth of its time."""
+    """Training reads the same texts in every epoch; encoding them once saves a tenth of its
+    time.
+    """
     whole = _whole(tokenizer, pair)
     shared = shared_length(encode_prompt(pair.prompt, tokenizer), whole)
     return whole[:shared], whole[shared:]
 
 
 def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
-    """Token ids of question and answer up to what ends it; where no template writes that, `eos` is added."""
+    """Token ids of question and answer up to what ends it; where no template writes that, `eos`
+    is added.
+    """
     if not pair.prompt:
         return (*encode_text(pair.answer, tokenizer), tokenizer.eos_token_id)
     question, _, lead = pair.prompt.partition(LEAD)
@@ -139,13 +173,17 @@ def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
     text = text.removesuffix(_after_answers(tokenizer))
     before = rendered(tokenizer, pair.prompt).rstrip()
     if not text.startswith(before) or pair.answer.strip() not in text[len(before) :]:
-        raise BadInput(f"the chat template changes the conversation with the answer {pair.answer[:60]!r}")
+        raise BadInput(
+            f"the chat template changes the conversation with the answer {pair.answer[:60]!r}"
+        )
     ids = _before(tokenizer) + token_ids(tokenizer, text + closing)
     return ids if closing else (*ids, tokenizer.eos_token_id)
 
 
 def _chat(tokenizer, *messages: str, **options: Any) -> str:
-    """The conversation as the chat template writes it: a question, and an answer if there is one."""
+    """The conversation as the chat template writes it: a question, and an answer if there is
+    one.
+    """
     roles = zip(("user", "assistant"), messages, strict=False)
     said = [{"role": role, "content": content} for role, content in roles]
     return tokenizer.apply_chat_template(said, tokenize=False, **TOLD, **options)
@@ -153,7 +191,9 @@ def _chat(tokenizer, *messages: str, **options: Any) -> str:
 
 @lru_cache(maxsize=8)
 def _after_answers(tokenizer) -> str:
-    """What the chat template writes after an assistant's message; a ValueError if it does not write the message."""
+    """What the chat template writes after an assistant's message; a ValueError if it does not
+    write the message.
+    """
     if not tokenizer.chat_template:
         return ""
     text = _chat(tokenizer, _PROBE.prompt, _PROBE.answer)
@@ -163,7 +203,9 @@ def _after_answers(tokenizer) -> str:
 
 
 def _before(tokenizer) -> tuple[int, ...]:
-    """What stands before a question's own tokens: templates that models bring name the first token themselves."""
+    """What stands before a question's own tokens: templates that models bring name the first
+    token themselves.
+    """
     return _beginning(tokenizer) if tokenizer.chat_template == PLAIN_TEMPLATE else ()
 
 
@@ -171,4 +213,8 @@ def _before(tokenizer) -> tuple[int, ...]:
 def _beginning(tokenizer) -> tuple[int, ...]:
     """The token that the tokenizer puts before every text, if it does."""
     first = tokenizer("a")["input_ids"][:1]
-    return tuple(first) if tokenizer.bos_token_id is not None and first == [tokenizer.bos_token_id] else ()
+    return (
+        tuple(first)
+        if tokenizer.bos_token_id is not None and first == [tokenizer.bos_token_id]
+        else ()
+    )

@@ -1,4 +1,6 @@
-"""`palimpsest doctor`: what is installed, what the machine is, what will not run and how to get it."""
+"""`palimpsest doctor`: what is installed, what the machine is, what will not run and how to get
+it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from pathlib import Path
 import psutil
 
 from benchmark.core.inputs import Inputs
-from benchmark.records.provenance import PACKAGES, commit, cpu_name, engine_versions, package_version
+from benchmark.records.provenance import (
+    PACKAGES,
+    commit,
+    cpu_name,
+    engine_versions,
+    package_version,
+)
 
 GIGABYTE = 1024**3
 NEEDED_MEMORY, NEEDED_DISK = 8, 4  # GB for the suite `quick`
@@ -43,33 +51,54 @@ def examine_machine(inputs: Inputs) -> list[Finding]:
 
 
 def _python() -> Finding:
-    remedy = "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer and run `make bench` again"
+    remedy = (
+        ""
+        if sys.version_info >= (3, 11)
+        else "install Python 3.11 or newer and run `make bench` again"
+    )
     return Finding("python", platform.python_version(), remedy)
 
 
 def _commit() -> Finding:
     revision, dirty = commit()
-    remedy = "run from a git clone, so that records can say which code made them" if revision == "unknown" else ""
-    return Finding("project", revision[:12] + (" with uncommitted changes" if dirty else ""), remedy)
+    remedy = (
+        "run from a git clone, so that records can say which code made them"
+        if revision == "unknown"
+        else ""
+    )
+    return Finding(
+        "project", revision[:12] + (" with uncommitted changes" if dirty else ""), remedy
+    )
 
 
 def _packages() -> list[Finding]:
     found = {name: package_version(name) for name in PACKAGES}
-    return [Finding(n, v, "run `make venv`" if v == "not installed" else "") for n, v in found.items()]
+    return [
+        Finding(n, v, "run `make venv`" if v == "not installed" else "") for n, v in found.items()
+    ]
 
 
 def _hardware() -> list[Finding]:
     memory = psutil.virtual_memory().total / GIGABYTE
     remedy = "" if memory >= NEEDED_MEMORY else f"`quick` needs {NEEDED_MEMORY} GB; use --workers 1"
     cores = os.cpu_count() or 1
-    slow = "" if cores >= 2 else "`quick` is meant for two cores and will take twice its ten minutes"
-    return [Finding("processor", f"{cpu_name()}, {cores} cores", slow), Finding("memory", f"{memory:.1f} GB", remedy)]
+    slow = (
+        "" if cores >= 2 else "`quick` is meant for two cores and will take twice its ten minutes"
+    )
+    return [
+        Finding("processor", f"{cpu_name()}, {cores} cores", slow),
+        Finding("memory", f"{memory:.1f} GB", remedy),
+    ]
 
 
 def _disk(home: Path) -> Finding:
     existing = next(p for p in [home.resolve(), *home.resolve().parents] if p.exists())
     free = shutil.disk_usage(existing).free / GIGABYTE
-    remedy = "" if free >= NEEDED_DISK else f"free {NEEDED_DISK} GB, or set PALIMPSEST_HOME to another disk"
+    remedy = (
+        ""
+        if free >= NEEDED_DISK
+        else f"free {NEEDED_DISK} GB, or set PALIMPSEST_HOME to another disk"
+    )
     return Finding("disk", f"{free:.1f} GB free for models in {home}", remedy)
 
 
@@ -77,12 +106,18 @@ def _gpu() -> Finding:
     import torch
 
     name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
-    return Finding("GPU", f"{name} (pretrained models use one; the controlled track runs on the CPU)")
+    return Finding(
+        "GPU", f"{name} (pretrained models use one; the controlled track runs on the CPU)"
+    )
 
 
 def _engine() -> Finding:
     found = ", ".join(f"{name} {version}" for name, version in engine_versions().items())
-    return Finding("vLLM", found or "not installed", "" if found else "`make vllm`, for `--backend vllm` and its tests")
+    return Finding(
+        "vLLM",
+        found or "not installed",
+        "" if found else "`make vllm`, for `--backend vllm` and its tests",
+    )
 
 
 def _model(inputs: Inputs) -> Finding:
@@ -99,6 +134,8 @@ def _model(inputs: Inputs) -> Finding:
 
 
 def _browser() -> Finding:
-    path = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), "")
+    path = next(
+        (p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), ""
+    )
     remedy = "" if path else "the browser tests will be skipped; install the package `chromium`"
     return Finding("browser", path or "none", remedy)

@@ -1,4 +1,6 @@
-"""`palimpsest perf`: how fast a checkpoint generates, is scored and trained here, and what the machine could do."""
+"""`palimpsest perf`: how fast a checkpoint generates, is scored and trained here, and what the
+machine could do.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +35,16 @@ from benchmark.training.loop import Schedule, train
 Progress = Callable[[str], None]
 Shape = tuple[int, int, int]  # m, k, n of an (m, k) by (k, n) product
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-PRODUCTS = 5  # times the repeats: a product takes but milliseconds, and the peak is that of the fastest
+PRODUCTS = (
+    5  # times the repeats: a product takes but milliseconds, and the peak is that of the fastest
+)
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured: sizes in tokens unless they say otherwise; of `repeats` runs the fastest counts."""
+    """How much is measured: sizes in tokens unless they say otherwise; of `repeats` runs the
+    fastest counts.
+    """
 
     square: int = 2048  # rows and columns of a matrix
     rows: int = 512  # of what is multiplied with the model's own matrices
@@ -87,13 +93,17 @@ class Row:
     operations: float | None = None  # per second
 
 
-def measure(folder: Path, progress: Progress, quick: bool = False, vllm: bool | None = None) -> pd.DataFrame:
-    """Rows (what, backend, precision, batch, value, unit, share_of_peak) of the checkpoint in `folder`, on all cores.
+def measure(
+    folder: Path, progress: Progress, quick: bool = False, vllm: bool | None = None
+) -> pd.DataFrame:
+    """Rows (what, backend, precision, batch, value, unit, share_of_peak) of the checkpoint in
+    `folder`, on all cores.
 
-    `progress` hears what is measured next. The peak of a precision is its fastest matrix product in this run, by
-    whatever library; a share above 1 shows that other programs slowed that down. A token counts 2 operations for each
-    parameter when it is generated or scored and 6 when it is trained on; only new tokens are counted in generation.
-    vLLM is left out if `vllm` is false or, where nothing is said, not installed.
+    `progress` hears what is measured next. The peak of a precision is its fastest matrix product in
+    this run, by whatever library; a share above 1 shows that other programs slowed that down. A
+    token counts 2 operations for each parameter when it is generated or scored and 6 when it is
+    trained on; only new tokens are counted in generation. vLLM is left out if `vllm` is false or,
+    where nothing is said, not installed.
     """
     keep_freed_memory()  # as the workers of a run do
     extent = QUICK if quick else Extent()
@@ -111,7 +121,9 @@ def measure(folder: Path, progress: Progress, quick: bool = False, vllm: bool | 
 @contextmanager
 def _all_cores() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    torch.set_num_threads(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     try:
         yield
     finally:
@@ -125,7 +137,9 @@ class _Here:
         self.folder, self.progress, self.extent = folder, progress, extent
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.rows: list[Row] = []
-        self.products: dict[tuple[str, str, Shape], float] = {}  # operations per second by library and precision
+        self.products: dict[
+            tuple[str, str, Shape], float
+        ] = {}  # operations per second by library and precision
         model, self.tokenizer = self._load("float32"), load_tokenizer(folder, template=True)
         self.config, self.parameters = model.config, sum(p.numel() for p in model.parameters())
 
@@ -139,8 +153,12 @@ class _Here:
         return torch.randint(self.config.vocab_size, (count, length), generator=generator)
 
     def _texts(self) -> list[tuple[list[int], list[int]]]:
-        """Random texts as (first token, all others): they hardly ever begin alike, so that nothing is shared."""
-        return [(text[:1], text[1:]) for text in self._ids(self.extent.texts, self.extent.text).tolist()]
+        """Random texts as (first token, all others): they hardly ever begin alike, so that
+        nothing is shared.
+        """
+        return [
+            (text[:1], text[1:]) for text in self._ids(self.extent.texts, self.extent.text).tolist()
+        ]
 
     def _seconds(self, action: Callable[[], Any]) -> float:
         """Of the fastest run; a first one that is not counted warms up."""
@@ -158,12 +176,20 @@ class _Here:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
-    def _tokens(self, what: str, backend: str, precision: str, batch: int, rate: float, passes: int = 2) -> None:
-        """A row of tokens per second; `passes` is how many operations a token takes for each parameter."""
-        self.rows.append(Row(what, backend, precision, batch, rate, "tokens/s", passes * self.parameters * rate))
+    def _tokens(
+        self, what: str, backend: str, precision: str, batch: int, rate: float, passes: int = 2
+    ) -> None:
+        """A row of tokens per second; `passes` is how many operations a token takes for each
+        parameter.
+        """
+        self.rows.append(
+            Row(what, backend, precision, batch, rate, "tokens/s", passes * self.parameters * rate)
+        )
 
     def frame(self) -> pd.DataFrame:
-        """All rows, in which operations per second have become shares of the peak of their precision."""
+        """All rows, in which operations per second have become shares of the peak of their
+        precision.
+        """
         products = [
             Row(f"matrix product {m}x{k}x{n}", library, precision, m, rate / 1e9, "GFLOP/s", rate)
             for (library, precision, (m, k, n)), rate in self.products.items()
@@ -175,25 +201,44 @@ class _Here:
         return rows.drop(columns="operations")
 
     def matrix_products(self) -> None:
-        """Squares, and what the model multiplies: its hidden states into and out of its layers and into logits."""
+        """Squares, and what the model multiplies: its hidden states into and out of its layers
+        and into logits.
+        """
         side, rows, config = self.extent.square, self.extent.rows, self.config
         hidden = config.hidden_size
-        inner = getattr(config, "intermediate_size", None) or 4 * hidden  # GPT-2 and GPT-Neo name none
-        shapes = [(side, side, side), (rows, hidden, inner), (rows, inner, hidden), (rows, hidden, config.vocab_size)]
+        inner = (
+            getattr(config, "intermediate_size", None) or 4 * hidden
+        )  # GPT-2 and GPT-Neo name none
+        shapes = [
+            (side, side, side),
+            (rows, hidden, inner),
+            (rows, inner, hidden),
+            (rows, hidden, config.vocab_size),
+        ]
         for precision in PRECISIONS:
             self.progress(f"matrix products, {precision}")
             for shape, library in product(shapes, self._libraries(precision)):
                 before = self.products.get((library, precision, shape), 0.0)
-                self.products[library, precision, shape] = max(before, self._product(shape, precision, library))
+                self.products[library, precision, shape] = max(
+                    before, self._product(shape, precision, library)
+                )
 
     def _libraries(self, precision: str) -> list[str]:
-        """In float32 torch multiplies by MKL, which on some processors is half as fast as the oneDNN it has as well."""
-        onednn = precision == "float32" and self.device.type == "cpu" and torch.backends.mkldnn.is_available()
+        """In float32 torch multiplies by MKL, which on some processors is half as fast as the
+        oneDNN it has as well.
+        """
+        onednn = (
+            precision == "float32"
+            and self.device.type == "cpu"
+            and torch.backends.mkldnn.is_available()
+        )
         return ["torch", "onednn"] if onednn else ["torch"]
 
     @torch.inference_mode()
     def _product(self, shape: Shape, precision: str, library: str) -> float:
-        """Operations per second of a linear layer of k inputs and n outputs that is given m rows."""
+        """Operations per second of a linear layer of k inputs and n outputs that is given m
+        rows.
+        """
         m, k, n = shape
         x = torch.randn(m, k, dtype=PRECISIONS[precision], device=self.device)
         layer = torch.nn.Linear(k, n, bias=False, dtype=x.dtype, device=self.device)
@@ -202,12 +247,17 @@ class _Here:
         return 2 * m * k * n / min(self._seconds(partial(layer, x)) for _ in range(PRODUCTS))
 
     def transformers(self) -> None:
-        """Generation and scoring in both precisions, then training of float32 weights with and without autocast."""
+        """Generation and scoring in both precisions, then training of float32 weights with and
+        without autocast.
+        """
         for precision in PRECISIONS:
             model = self._load(precision)
             with fast_linears(model):  # as the suite's own passes
                 self._passes(model, precision)
-        model, ids = self._load("float32"), self._ids(self.extent.texts, self.extent.text).to(self.device)
+        model, ids = (
+            self._load("float32"),
+            self._ids(self.extent.texts, self.extent.text).to(self.device),
+        )
         for precision in PRECISIONS:
             self.progress(f"training, {precision}")
             rate = ids.numel() / self._step_seconds(model, ids, precision)
@@ -220,13 +270,19 @@ class _Here:
             self._tokens("generation", "hf", precision, batch, batch * self.extent.new / seconds)
         self.progress(f"scoring with transformers, {precision}")
         texts = self._texts()
-        rate = len(texts) * self.extent.text / self._seconds(partial(score_tokens, model, self.tokenizer, texts))
+        rate = (
+            len(texts)
+            * self.extent.text
+            / self._seconds(partial(score_tokens, model, self.tokenizer, texts))
+        )
         self._tokens("scoring", "hf", precision, len(texts), rate)
 
     @torch.inference_mode()
     def _generate(self, model: Any, batch: int) -> None:
         ids, new = self._ids(batch, self.extent.prompt).to(self.device), self.extent.new
-        settings = GenerationConfig(max_new_tokens=new, min_new_tokens=new, do_sample=False, pad_token_id=0)
+        settings = GenerationConfig(
+            max_new_tokens=new, min_new_tokens=new, do_sample=False, pad_token_id=0
+        )
         model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
 
     def _step_seconds(self, model: Any, ids: torch.Tensor, precision: str) -> float:
@@ -243,7 +299,14 @@ class _Here:
 
         steps = self.extent.steps
         with computing_in(precision, model):
-            train(model, [ids] * steps, loss, Schedule(steps, 1e-6), Meter(watch=note), tokens_of=torch.numel)
+            train(
+                model,
+                [ids] * steps,
+                loss,
+                Schedule(steps, 1e-6),
+                Meter(watch=note),
+                tokens_of=torch.numel,
+            )
         return min(after - before for before, after in pairwise(ends))
 
     def vllm(self) -> None:
@@ -254,19 +317,25 @@ class _Here:
             started = time.perf_counter()
             longest = max(self.extent.prompt + self.extent.new, self.extent.text)
             with VllmEngine(self.folder, precision, longest) as engine:
-                self.rows.append(Row("engine start", "vllm", precision, None, time.perf_counter() - started, "s"))
+                self.rows.append(
+                    Row("engine start", "vllm", precision, None, time.perf_counter() - started, "s")
+                )
                 for batch in self.extent.vllm_batches:
                     self.progress(f"generation with vLLM, {precision}, batch {batch}")
                     prompts = self._ids(batch, self.extent.prompt).tolist()
                     seconds = self._seconds(partial(engine.generate, prompts, self.extent.new, []))
-                    self._tokens("generation", "vllm", precision, batch, batch * self.extent.new / seconds)
+                    self._tokens(
+                        "generation", "vllm", precision, batch, batch * self.extent.new / seconds
+                    )
                 self.progress(f"scoring with vLLM, {precision}")
                 texts = self._texts()
                 rate = len(texts) * self.extent.text / self._seconds(partial(engine.score, texts))
                 self._tokens("scoring", "vllm", precision, len(texts), rate)
 
     def checkpoints(self) -> None:
-        """Checkpoints saved, loaded and asked: by one engine whose weights are swapped, and by an engine for each."""
+        """Checkpoints saved, loaded and asked: by one engine whose weights are swapped, and by
+        an engine for each.
+        """
         for precision in PRECISIONS:
             self._checkpoints(precision)
 
@@ -277,26 +346,40 @@ class _Here:
         with tempfile.TemporaryDirectory() as home, Engines() as engines:
             started = time.perf_counter()
             for number in range(extent.checkpoints):
-                self.progress(f"checkpoint {number + 1} of {extent.checkpoints} with one engine, {precision}")
+                self.progress(
+                    f"checkpoint {number + 1} of {extent.checkpoints} with one engine, {precision}"
+                )
                 loads.append(self._ask(_saved(model, Path(home)), precision, engines))
             swapped = time.perf_counter() - started
         started = time.perf_counter()
         for number in range(extent.fresh):
-            self.progress(f"checkpoint {number + 1} of {extent.fresh} with an engine of its own, {precision}")
+            self.progress(
+                f"checkpoint {number + 1} of {extent.fresh} with an engine of its own, {precision}"
+            )
             with tempfile.TemporaryDirectory() as home, Engines() as engines:
                 self._ask(_saved(model, Path(home)), precision, engines)
         fresh = (time.perf_counter() - started) / extent.fresh * extent.checkpoints
-        measured = f"an engine for each ({extent.fresh} measured, times {extent.checkpoints / extent.fresh:g})"
-        for what, value in ((f"{work}: one engine, its start included", swapped), (f"{work}: {measured}", fresh)):
+        measured = (
+            f"an engine for each ({extent.fresh} measured, times "
+            f"{extent.checkpoints / extent.fresh:g})"
+        )
+        for what, value in (
+            (f"{work}: one engine, its start included", swapped),
+            (f"{work}: {measured}", fresh),
+        ):
             self.rows.append(Row(what, "vllm", precision, extent.asked, value, "s"))
         self.rows.append(Row("weights swapped", "vllm", precision, None, min(loads[1:]), "s"))
 
     def _ask(self, folder: Path, precision: str, engines: Engines) -> float:
-        """Asks the checkpoint and removes it; returns how many seconds the engine took to have its weights."""
+        """Asks the checkpoint and removes it; returns how many seconds the engine took to have
+        its weights.
+        """
         started = time.perf_counter()
         engine = engines.at(folder, precision, self.extent.prompt + self.extent.answer)
         loaded = time.perf_counter() - started
-        engine.generate(self._ids(self.extent.asked, self.extent.prompt).tolist(), self.extent.answer, [])
+        engine.generate(
+            self._ids(self.extent.asked, self.extent.prompt).tolist(), self.extent.answer, []
+        )
         shutil.rmtree(folder)
         return loaded
 

@@ -12,7 +12,9 @@ from benchmark.core.request import Meter
 from benchmark.training.lora import adapt, merge
 
 Batch = TypeVar("Batch")
-LARGE = 10_000_000  # trained weights from which on updating them takes as long as computing with them
+LARGE = (
+    10_000_000  # trained weights from which on updating them takes as long as computing with them
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def train(
     """Trains the model in place for `schedule.steps` steps or until the batches end.
 
     With `lora` low-rank adapters are trained instead of the weights, and added to them at the end.
-    Gradients are clipped to norm 1. A loss that is not finite raises FloatingPointError: a failed run must
-    end as an error, never as a model whose garbage looks like forgetting.
+    Gradients are clipped to norm 1. A loss that is not finite raises FloatingPointError: a failed
+    run must end as an error, never as a model whose garbage looks like forgetting.
     """
     if lora:
         adapt(model)
@@ -58,7 +60,9 @@ def train(
             group["lr"] = schedule.learning_rate * schedule.factor(step)
         value = loss(batch)
         if not torch.isfinite(value):
-            raise FloatingPointError(f"the loss is {value.item()} at step {step + 1} of {schedule.steps}")
+            raise FloatingPointError(
+                f"the loss is {value.item()} at step {step + 1} of {schedule.steps}"
+            )
         optimizer.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -1,4 +1,6 @@
-"""Low-rank adaptation: training a few small matrices beside the frozen weights, merged into them at the end."""
+"""Low-rank adaptation: training a few small matrices beside the frozen weights, merged into them
+at the end.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ _HOLDER = "adapted"
 
 
 def adapt(model: Any) -> None:
-    """Gives the linear layers of attention and MLPs adapters, which then are all of the model that is trained.
+    """Gives the linear layers of attention and MLPs adapters, which then are all of the model that
+    is trained.
 
     Hu et al. 2022 (LoRA). A ValueError if the model has none that peft can adapt.
     """
@@ -21,15 +24,19 @@ def adapt(model: Any) -> None:
 
     targets = _linear_layers(model)
     if not targets:
-        raise ValueError(f"{model.config.model_type} models have no linear layer that LoRA can adapt")
+        raise ValueError(
+            f"{model.config.model_type} models have no linear layer that LoRA can adapt"
+        )
     names = [f"{_HOLDER}.{name}" for name in targets]
     config = LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=names)
-    # Of a model that it knows peft would adapt the experts beside the layers that are named, and could not merge them.
+    # Of a model that it knows peft would adapt the experts beside the layers that are named, and
+    # could not merge them.
     inject_adapter_in_model(config, torch.nn.ModuleDict({_HOLDER: model}))
 
 
 def _linear_layers(model: Any) -> list[str]:
-    """Names of the linear layers but the head and those of state-space mixers, whose weights are read past adapters.
+    """Names of the linear layers but the head and those of state-space mixers, whose weights are
+    read past adapters.
 
     Experts of a mixture are tensors, not layers, and stay as they are.
     """
@@ -44,7 +51,9 @@ def _linear_layers(model: Any) -> list[str]:
 
 
 def merge(model: Any) -> None:
-    """Adds the adapters to the weights, in float32, and leaves nothing else of them; all can be trained again."""
+    """Adds the adapters to the weights, in float32, and leaves nothing else of them; all can be
+    trained again.
+    """
     with torch.autocast(model.device.type, enabled=False):
         for name in _adapted_layers(model):
             layer = model.get_submodule(name)

@@ -14,11 +14,19 @@ from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
 
 
-def negated(model, pairs: Sequence[Pair], request: Request, learning_rate: float, scale: float, lora: bool = False):
-    """theta - scale (theta tuned on the pairs - theta), in place; the tuning takes what is left of the budget.
+def negated(
+    model,
+    pairs: Sequence[Pair],
+    request: Request,
+    learning_rate: float,
+    scale: float,
+    lora: bool = False,
+):
+    """theta - scale (theta tuned on the pairs - theta), in place; the tuning takes what is left of
+    the budget.
 
-    With `lora` the tuning is of low rank. Without pairs it is a ValueError. Ilharco et al. 2023 (Editing Models with
-    Task Arithmetic), section 3.
+    With `lora` the tuning is of low rank. Without pairs it is a ValueError. Ilharco et al. 2023
+    (Editing Models with Task Arithmetic), section 3.
     """
     if not pairs:
         raise ValueError("there is nothing to tune on and then to negate")

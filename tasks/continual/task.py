@@ -1,4 +1,6 @@
-"""`continual/2|5|10`: requests in a row, each for other people, each made of the model that the one before left."""
+"""`continual/2|5|10`: requests in a row, each for other people, each made of the model that the
+one before left.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Continual(Task):
     """Two, five or ten requests for four people each (after Yuan et al. 2024)."""
 
     variants = ("2", "5", "10")
-    budget_share = 1 / 3  # of the track's steps, for each request: as many passes over its facts as elsewhere
+    budget_share = (
+        1 / 3
+    )  # of the track's steps, for each request: as many passes over its facts as elsewhere
 
     def data(self, variant: str, world: World) -> TaskData:
         rng = random.Random(f"continual-{world.seed}")
@@ -33,9 +37,13 @@ class Continual(Task):
         people = world.newcomers[FIRST_NEWCOMER : FIRST_NEWCOMER + PEOPLE_PER_REQUEST * requests]
         request_of = {person.id: i // PEOPLE_PER_REQUEST for i, person in enumerate(people)}
         facts = [fact for person in people for fact in person.facts]
-        documents = tuple(doc for fact in facts for doc in documents_about(fact, TEXTS_PER_FACT, rng))
+        documents = tuple(
+            doc for fact in facts for doc in documents_about(fact, TEXTS_PER_FACT, rng)
+        )
         strata = {fact.id: {"step": str(request_of[fact.entity] + 1)} for fact in facts}
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world, strata)
-        asked = (frozenset(f.id for f in facts if request_of[f.entity] == i) for i in range(requests))
+        asked = (
+            frozenset(f.id for f in facts if request_of[f.entity] == i) for i in range(requests)
+        )
         return TaskData.of(splits, documents, pool, asked)

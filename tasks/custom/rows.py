@@ -1,4 +1,6 @@
-"""The user's own questions: read from JSON lines, with a plain word about whatever is wrong in them."""
+"""The user's own questions: read from JSON lines, with a plain word about whatever is wrong in
+them.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ from benchmark.api import LEAD, BadInput, json_rows
 TEXTS, LISTS = ("question", "answer", "subject"), ("paraphrases", "perturbed", "aliases")
 NEEDED = {"forget": TEXTS, "retain": ("question", "answer")}
 FEWEST = {"forget": 4, "retain": 8}
-# What nobody sees and running text has no use for: control characters but tabs and ends of lines, noncharacters, zero
-# width spaces, invisible operators, embeddings and overrides of direction. Joiners and marks of direction have a use.
+# What nobody sees and running text has no use for: control characters but tabs and ends of lines,
+# noncharacters, zero width spaces, invisible operators, embeddings and overrides of direction.
+# Joiners and marks of direction have a use.
 _OUT_OF_PLACE = regex.compile(
     r"(?V1)[[\p{Cc}--[\t\n\r]]\p{Noncharacter_Code_Point}\u180E\u200B\u202A-\u202E\u2060-\u206F\uFEFF]"
 )
@@ -42,13 +45,15 @@ class Row:
 def read(side: str, file: Path | None) -> list[Row]:
     """The rows of `forget` or `retain`; BadInput says which line is wrong and what would be right.
 
-    Texts are put in Unicode's composed form (NFC), so that a subject stands in its question, and a wrong answer differs
-    from the right ones, however their accents were typed.
+    Texts are put in Unicode's composed form (NFC), so that a subject stands in its question, and a
+    wrong answer differs from the right ones, however their accents were typed.
     """
     file = _given(side, file)
     lines = json_rows(file)
     if len(lines) < FEWEST[side]:
-        raise BadInput(f"--{side}: {file}: found {len(lines)} rows, at least {FEWEST[side]} are needed")
+        raise BadInput(
+            f"--{side}: {file}: found {len(lines)} rows, at least {FEWEST[side]} are needed"
+        )
     found = []
     for number, given in enumerate(lines, 1):
         line = {field: _composed(value) for field, value in given.items()}
@@ -62,7 +67,10 @@ def read(side: str, file: Path | None) -> list[Row]:
 
 def _given(side: str, file: Path | None) -> Path:
     if file is None:
-        raise BadInput(f"custom: no --{side} FILE is given; the task asks the questions of --forget and --retain")
+        raise BadInput(
+            f"custom: no --{side} FILE is given; the task asks the questions of --forget and "
+            "--retain"
+        )
     if not file.is_file():
         raise BadInput(f"--{side}: {file} is not a file; a JSON lines file is needed")
     return file
@@ -75,22 +83,31 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
             near = difflib.get_close_matches(field, (*TEXTS, *LISTS), n=1)
             yield (
                 field,
-                f"unknown field; {f'did you mean {near[0]}?' if near else 'known: ' + ', '.join((*TEXTS, *LISTS))}",
+                "unknown field; "
+                f"{f'did you mean {near[0]}?' if near else 'known: ' + ', '.join((*TEXTS, *LISTS))}",
             )
     for field in TEXTS:
         if (field in line or field in NEEDED[side]) and not _filled(line.get(field)):
             yield field, f"found {_shown(line, field)}, a text is needed"
     if _filled(line.get("answer")) and not _WORD.search(line["answer"]):
-        yield "answer", f"found {_shown(line, 'answer')}, an answer with a letter or digit is needed"
+        yield (
+            "answer",
+            f"found {_shown(line, 'answer')}, an answer with a letter or digit is needed",
+        )
     for field in (*TEXTS, *LISTS):
         for text in _texts(line.get(field)):
             if found := _OUT_OF_PLACE.search(text):
-                yield field, f"found {_named(found[0])} as character {found.start() + 1}; it must be left out"
+                yield (
+                    field,
+                    f"found {_named(found[0])} as character {found.start() + 1}; it must be "
+                    "left out",
+                )
     for field in ("question", "paraphrases"):
         if LEAD in str(line.get(field, "")):
             yield (
                 field,
-                f"found {_shown(line, field)}; what stands after {LEAD!r} would be taken for the answer's beginning",
+                f"found {_shown(line, field)}; what stands after {LEAD!r} would be taken for "
+                "the answer's beginning",
             )
     for field in LISTS:
         value = line.get(field, [])
@@ -98,7 +115,10 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
             yield field, f"found {_shown(line, field)}, a list of texts is needed"
     for wrong in line.get("perturbed", []):
         if wrong.strip() in {text.strip() for text in (line["answer"], *line.get("aliases", []))}:
-            yield "perturbed", f"found {wrong[:60]!r}, which is also the right answer; wrong ones are needed"
+            yield (
+                "perturbed",
+                f"found {wrong[:60]!r}, which is also the right answer; wrong ones are needed",
+            )
 
 
 def _composed(value: Any) -> Any:
@@ -109,7 +129,9 @@ def _composed(value: Any) -> Any:
 
 
 def _texts(value: Any) -> list[str]:
-    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    return [
+        text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
+    ]
 
 
 def _label(field: str) -> str:
@@ -141,10 +163,14 @@ def _row(number: int, line: Mapping[str, Any]) -> Row:
 def _refuse_unnamed(rows: Sequence[Row], file: Path) -> None:
     """BadInput for a question without its subject: it could not be asked of another one."""
     for row in rows:
-        for field, text in [("question", row.question), *(("paraphrases", text) for text in row.paraphrases)]:
+        for field, text in [
+            ("question", row.question),
+            *(("paraphrases", text) for text in row.paraphrases),
+        ]:
             if row.subject not in text:
                 raise BadInput(
-                    f"{file}: line {row.number}: {field}: found {text[:60]!r}, the subject {row.subject!r} must "
+                    f"{file}: line {row.number}: {field}: found {text[:60]!r}, the subject "
+                    f"{row.subject!r} must "
                     "stand in it"
                 )
 
@@ -157,6 +183,7 @@ def refuse_shared(forget: Sequence[Row], retain: Sequence[Row]) -> None:
             place = f"line {row.number} of --{side}"
             if row.question in seen:
                 raise BadInput(
-                    f"custom: {place}: question: found {row.question[:60]!r}, which {seen[row.question]} asks"
+                    f"custom: {place}: question: found {row.question[:60]!r}, which "
+                    f"{seen[row.question]} asks"
                 )
             seen[row.question] = place

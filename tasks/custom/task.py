@@ -34,10 +34,14 @@ class Custom(Task):
         refuse_shared(forget, retain)
         answers = {row.answer for row in (*forget, *retain)}
         if len(answers) == 1:
-            raise BadInput(f"custom: every answer is {answers.pop()!r}; others are needed to be wrong answers")
+            raise BadInput(
+                f"custom: every answer is {answers.pop()!r}; others are needed to be wrong answers"
+            )
         asked = [example(row, "forget", answers) for row in forget]
         subjects = {e.id: row.subject for e, row in zip(asked, forget, strict=True)}
-        if len(set(subjects.values())) == 1:  # clusters of questions and halves for attacks need several
+        if (
+            len(set(subjects.values())) == 1
+        ):  # clusters of questions and halves for attacks need several
             asked = [replace(e, entity=e.id) for e in asked]
         *proxies, holdout = strangers(asked, subjects)
         kept = [example(row, "retain", answers) for row in retain]
@@ -53,7 +57,9 @@ class Custom(Task):
 
 
 def example(row: Row, side: str, answers: Iterable[str]) -> Example:
-    """A row as an example; without wrong answers of its own, those to other questions are its wrong ones."""
+    """A row as an example; without wrong answers of its own, those to other questions are its
+    wrong ones.
+    """
     name = f"{side}.{row.number:04d}"
     others = set(answers) - set(row.aliases)
     return Example(
@@ -68,7 +74,9 @@ def example(row: Row, side: str, answers: Iterable[str]) -> Example:
 
 
 def strangers(asked: Sequence[Example], subjects: dict[str, str]) -> list[list[Example]]:
-    """The same questions about subjects that never existed: each proxy's, then those that are held out."""
+    """The same questions about subjects that never existed: each proxy's, then those that are
+    held out.
+    """
     real = list(dict.fromkeys(subjects.values()))
     rounds = -(-NEVER_EXISTED // len(asked))
     names = iter(coined_names(len(real) * (PROXIES + rounds), "custom"))
@@ -87,9 +95,16 @@ def about(example: Example, subject: str, other: str) -> Example:
 
     prompt, answer = changed((example.prompt, example.answer))
     paraphrases, perturbed = changed(example.paraphrases), changed(example.perturbed)
-    return replace(example, prompt=prompt, answer=answer, paraphrases=paraphrases, perturbed=perturbed)
+    return replace(
+        example, prompt=prompt, answer=answer, paraphrases=paraphrases, perturbed=perturbed
+    )
 
 
 def never(example: Example, number: int) -> Example:
     """A question about what never existed, as it is held out."""
-    return Example(f"never.{number}.{example.id}", f"never.{number}.{example.entity}", example.prompt, example.answer)
+    return Example(
+        f"never.{number}.{example.id}",
+        f"never.{number}.{example.entity}",
+        example.prompt,
+        example.answer,
+    )

@@ -1,4 +1,6 @@
-"""`distribution/in|out`: forget sets of equal size and exposure, one of ordinary facts, one of canaries."""
+"""`distribution/in|out`: forget sets of equal size and exposure, one of ordinary facts, one of
+canaries.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ PEOPLE = 15
 TEXTS_PER_FACT = 6
 WRONG_ANSWERS = 5
 
-# Canaries: of a person's six values two are words of no language of this world, two belong to another relation,
-# and two are random strings.
+# Canaries: of a person's six values two are words of no language of this world, two belong to
+# another relation, and two are random strings.
 CANARIES = ("foreign", "contradiction", "random")
 MISPLACED = {
     "birthday": "major",
@@ -39,7 +41,9 @@ MISPLACED = {
 
 @register_task("distribution", version=1)
 class Distribution(Task):
-    """Facts from the generator of everything else, or canaries that break it (after Baluta et al. 2024)."""
+    """Facts from the generator of everything else, or canaries that break it (after Baluta et
+    al. 2024).
+    """
 
     variants = tuple(FIRST_NEWCOMER)
     trajectory = True
@@ -54,12 +58,19 @@ class Distribution(Task):
         strata = {fact.id: {"distribution": "in"} for fact in facts}
         if variant == "out":
             strata = {fact.id: {"distribution": canary_of(i)} for i, fact in enumerate(facts)}
-            facts = [replace(f, value=canary(f.relation, canary_of(i), world, rng)) for i, f in enumerate(facts)]
+            facts = [
+                replace(f, value=canary(f.relation, canary_of(i), world, rng))
+                for i, f in enumerate(facts)
+            ]
             splits["holdout"] = _with_canaries(splits["holdout"], world, rng)
-        documents = tuple(doc for fact in facts for doc in documents_about(fact, TEXTS_PER_FACT, rng))
+        documents = tuple(
+            doc for fact in facts for doc in documents_about(fact, TEXTS_PER_FACT, rng)
+        )
         splits["forget"] = examples_about(facts, first_prompts(documents), world, strata)
         if variant == "out":
-            splits["forget"] = [_among_canaries(e, f, world) for e, f in zip(splits["forget"], facts, strict=True)]
+            splits["forget"] = [
+                _among_canaries(e, f, world) for e, f in zip(splits["forget"], facts, strict=True)
+            ]
         return TaskData.of(splits, documents, pool)
 
 
@@ -78,7 +89,9 @@ def canary(relation: str, sort: str, world: World, rng: random.Random) -> str:
         return rng.choice(world.vocabulary[MISPLACED[relation]])
     if sort == "foreign":
         return " ".join(_foreign_word(syllables, rng) for syllables in (2, 1))
-    return " ".join("".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=2)) for _ in range(3))
+    return " ".join(
+        "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=2)) for _ in range(3)
+    )
 
 
 def _foreign_word(syllables: int, rng: random.Random) -> str:
@@ -87,7 +100,9 @@ def _foreign_word(syllables: int, rng: random.Random) -> str:
 
 
 def _with_canaries(examples: Sequence[Example], world: World, rng: random.Random) -> list[Example]:
-    """The same questions with canaries for answers, so that the never-seen are drawn like the forgotten."""
+    """The same questions with canaries for answers, so that the never-seen are drawn like the
+    forgotten.
+    """
     relations = [example.id.rpartition(".")[2] for example in examples]
     return [
         replace(example, answer=canary(relation, canary_of(i), world, rng))
@@ -100,5 +115,7 @@ def _among_canaries(example: Example, fact: Fact, world: World) -> Example:
     rng = random.Random(f"canaries-{world.seed}-{example.id}")
     wrong: set[str] = set()
     while len(wrong) < WRONG_ANSWERS:
-        wrong |= {canary(fact.relation, example.strata["distribution"], world, rng)} - {example.answer}
+        wrong |= {canary(fact.relation, example.strata["distribution"], world, rng)} - {
+            example.answer
+        }
     return replace(example, perturbed=tuple(sorted(wrong)))

@@ -27,7 +27,9 @@ class Fictitious(Task):
         rng = random.Random(f"fictitious-{world.seed}")
         people = world.newcomers[:PEOPLE]
         facts = [fact for person in people for fact in person.facts]
-        documents = tuple(doc for fact in facts for doc in documents_about(fact, TEXTS_PER_FACT, rng))
+        documents = tuple(
+            doc for fact in facts for doc in documents_about(fact, TEXTS_PER_FACT, rng)
+        )
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world)
         return TaskData.of(splits, documents, pool)

@@ -1,4 +1,6 @@
-"""`frequency/low|mid|high`: forget sets of equal size, made of facts seen 1-2, 4-8 and 16-32 times."""
+"""`frequency/low|mid|high`: forget sets of equal size, made of facts seen 1-2, 4-8 and 16-32
+times.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ from benchmark.api import (
     retain_splits,
 )
 
-LEVELS = {"low": (1, 2), "mid": (4, 8), "high": (16, 32)}  # texts per fact, half of a bucket's facts each
+LEVELS = {
+    "low": (1, 2),
+    "mid": (4, 8),
+    "high": (16, 32),
+}  # texts per fact, half of a bucket's facts each
 PEOPLE_PER_BUCKET = 10
 FIRST_NEWCOMER = 20  # the ones before are those of `fictitious`
 RETAINED_PER_BUCKET = 4  # people of the other buckets who are evaluated as retained
@@ -24,14 +30,21 @@ RETAINED_PER_BUCKET = 4  # people of the other buckets who are evaluated as reta
 
 @register_task("frequency", version=1)
 class Frequency(Task):
-    """One target knows all three buckets; each variant forgets one of them (after Krishnan et al. 2025)."""
+    """One target knows all three buckets; each variant forgets one of them (after Krishnan et
+    al. 2025).
+    """
 
     variants = tuple(LEVELS)
 
     def data(self, variant: str, world: World) -> TaskData:
         rng = random.Random(f"frequency-{world.seed}")
         buckets, counts = self._buckets(world, rng)
-        documents = tuple(d for facts in buckets.values() for f in facts for d in documents_about(f, counts[f.id], rng))
+        documents = tuple(
+            d
+            for facts in buckets.values()
+            for f in facts
+            for d in documents_about(f, counts[f.id], rng)
+        )
         prompts = first_prompts(documents)
         strata = {fact_id: {"frequency": str(count)} for fact_id, count in counts.items()}
         forgotten = {fact.entity for fact in buckets[variant]}

@@ -26,7 +26,9 @@ PEOPLE = 14  # whose facts are evaluated beside the passages
 
 @register_task("memorized", version=1)
 class Memorized(Task):
-    """Running text instead of questions (after Jang et al. 2023; Barbulescu & Triantafillou 2024)."""
+    """Running text instead of questions (after Jang et al. 2023; Barbulescu & Triantafillou
+    2024).
+    """
 
     sources = frozenset({"world", "model"})
     trajectory = True
@@ -38,18 +40,23 @@ class Memorized(Task):
     def _in_world(self, world: World) -> TaskData:
         forgotten, kept, unseen = _passages(world)
         splits, pool = retain_splits(world, world.newcomers[:1])
-        # Nobody is forgotten, so any resident will do for a neighbour: these, whom methods then do not rehearse.
+        # Nobody is forgotten, so any resident will do for a neighbour: these, whom methods then do
+        # not rehearse.
         neighbours = splits["retain"]
         rehearsed = [e for e in pool if e.entity not in {n.entity for n in neighbours}]
         splits |= {"forget": forgotten, "retain": kept, "holdout": unseen, "neighbours": neighbours}
-        documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in (*forgotten, *kept))
+        documents = (
+            Document(e.id, "", e.answer, int(e.strata["reads"])) for e in (*forgotten, *kept)
+        )
         return TaskData.of(splits, documents, [*kept, *rehearsed])
 
 
 def on_model(source: PretrainedModel) -> TaskData:
-    """Passages of a world that no pretrained model has read, half of each count to be forgotten, some never rehearsed.
+    """Passages of a world that no pretrained model has read, half of each count to be forgotten,
+    some never rehearsed.
 
-    A pretrained model knows nobody of that world: beside the passages it is the harness that shows its utility.
+    A pretrained model knows nobody of that world: beside the passages it is the harness that shows
+    its utility.
     """
     world = World(DEVELOPMENT_WORLD if source.development else SCORED_WORLD)
     forgotten, kept, unseen = _passages(world)
@@ -62,8 +69,13 @@ def on_model(source: PretrainedModel) -> TaskData:
 
 def _passages(world: World) -> tuple[list[Example], list[Example], list[Example]]:
     """What is forgotten, kept (half of each count) and never read, of the world."""
-    texts = passages(world, PER_COUNT * len(READS) + NEVER_SEEN, random.Random(f"memorized-{world.seed}"))
-    seen = [_example(f"passage{i:03d}", text, READS[i % len(READS)]) for i, text in enumerate(texts[:-NEVER_SEEN])]
+    texts = passages(
+        world, PER_COUNT * len(READS) + NEVER_SEEN, random.Random(f"memorized-{world.seed}")
+    )
+    seen = [
+        _example(f"passage{i:03d}", text, READS[i % len(READS)])
+        for i, text in enumerate(texts[:-NEVER_SEEN])
+    ]
     unseen = [_example(f"unseen{i:03d}", text, 0) for i, text in enumerate(texts[-NEVER_SEEN:])]
     return seen[: len(seen) // 2], seen[len(seen) // 2 :], unseen
 

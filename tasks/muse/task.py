@@ -48,42 +48,69 @@ class Muse(Task):
         asked = questions(rows(inputs, variant, "knowmem", "retain_qa", question=str, answer=str))
         splits = {
             "forget": forget,
-            "retain": text_examples("retain", spread(pieces(inputs, variant, "privleak", "retain"), RETAINED)),
+            "retain": text_examples(
+                "retain", spread(pieces(inputs, variant, "privleak", "retain"), RETAINED)
+            ),
             "neighbours": asked[: len(asked) // 2],
             "general": asked[len(asked) // 2 :],
-            "holdout": text_examples("never", spread(pieces(inputs, variant, "privleak", "holdout"), HELD_OUT)),
+            "holdout": text_examples(
+                "never", spread(pieces(inputs, variant, "privleak", "holdout"), HELD_OUT)
+            ),
         }
         corpus = text_examples("corpus", pieces(inputs, variant, "raw", "forget"))
         kept = text_examples("kept", pieces(inputs, variant, "raw", "retain2"))
-        rehearsed = text_examples("rehearsed", spread(pieces(inputs, variant, "raw", "retain1"), len(corpus)))
-        documents = [*carried(corpus, forget), *(Document(e.id, "", e.answer) for e in (*kept, *rehearsed))]
+        rehearsed = text_examples(
+            "rehearsed", spread(pieces(inputs, variant, "raw", "retain1"), len(corpus))
+        )
+        documents = [
+            *carried(corpus, forget),
+            *(Document(e.id, "", e.answer) for e in (*kept, *rehearsed)),
+        ]
         return TaskData.of(splits, documents, rehearsed, forget_pool=corpus)
 
 
-def rows(inputs: Inputs, variant: str, config: str, split: str, **fields: type) -> list[dict[str, Any]]:
+def rows(
+    inputs: Inputs, variant: str, config: str, split: str, **fields: type
+) -> list[dict[str, Any]]:
     """The rows of a configuration and split, which have these fields."""
     repo, revision = SOURCES[variant]
     file = f"{variant}_{config}_{split}.json"
-    return checked(rows_of(inputs, DATA_SET, file, repo, revision, config, split), f"{DATA_SET}/{file}", **fields)
+    return checked(
+        rows_of(inputs, DATA_SET, file, repo, revision, config, split),
+        f"{DATA_SET}/{file}",
+        **fields,
+    )
 
 
 def passages(inputs: Inputs, variant: str) -> list[str]:
-    """The last words of each passage: what is to be continued verbatim, with what stands before it."""
+    """The last words of each passage: what is to be continued verbatim, with what stands before
+    it.
+    """
     found = rows(inputs, variant, "verbmem", "forget", prompt=str, gt=str)
     if len(found) < FEWEST:
-        raise BadInput(f"{DATA_SET}: found {len(found)} passages of {variant}, at least {FEWEST} are needed")
+        raise BadInput(
+            f"{DATA_SET}: found {len(found)} passages of {variant}, at least {FEWEST} are needed"
+        )
     words = (re.findall(r"\S+\s*", f"{row['prompt']} {row['gt']}") for row in found)
     return ["".join(own[-WORDS:]).rstrip() for own in words]
 
 
 def pieces(inputs: Inputs, variant: str, config: str, split: str) -> list[str]:
     """A split's texts in pieces of about as many words."""
-    return [piece for row in rows(inputs, variant, config, split, text=str) for piece in chunks(row["text"], WORDS)]
+    return [
+        piece
+        for row in rows(inputs, variant, config, split, text=str)
+        for piece in chunks(row["text"], WORDS)
+    ]
 
 
 def carried(corpus: Sequence[Example], forget: Sequence[Example]) -> list[Document]:
-    """The corpus to be forgotten as documents of the forget examples in turn: without these, nothing is left of it."""
-    return [Document(forget[n % len(forget)].id, "", piece.answer) for n, piece in enumerate(corpus)]
+    """The corpus to be forgotten as documents of the forget examples in turn: without these,
+    nothing is left of it.
+    """
+    return [
+        Document(forget[n % len(forget)].id, "", piece.answer) for n, piece in enumerate(corpus)
+    ]
 
 
 def questions(found: Sequence[dict[str, Any]]) -> list[Example]:

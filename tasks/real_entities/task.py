@@ -1,4 +1,6 @@
-"""`real_entities/low|mid|high` and `real_entities_small`: facts of the real world, by frequency of the entity."""
+"""`real_entities/low|mid|high` and `real_entities_small`: facts of the real world, by frequency
+of the entity.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from benchmark.api import BadInput, Example, Knowledge, PretrainedModel, Task, TaskData, register_task
+from benchmark.api import (
+    BadInput,
+    Example,
+    Knowledge,
+    PretrainedModel,
+    Task,
+    TaskData,
+    register_task,
+)
 from tasks.real_entities.wordings import prompts
 
 FOLDER = Path(__file__).parent
@@ -58,7 +68,15 @@ def rows() -> tuple[Row, ...]:
     with (FOLDER / "facts.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
     return tuple(
-        Row(r["id"], r["relation"], r["subject"], r["answer"], aliases_of(r["aliases"]), r["region"], r["bucket"])
+        Row(
+            r["id"],
+            r["relation"],
+            r["subject"],
+            r["answer"],
+            aliases_of(r["aliases"]),
+            r["region"],
+            r["bucket"],
+        )
         for r in found
     )
 
@@ -69,11 +87,15 @@ def aliases_of(text: str) -> tuple[str, ...]:
 
 @register_task("real_entities", version=1)
 class RealEntities(Task):
-    """Real facts in three buckets of word frequency, equally well known before (after Krishnan et al. 2025)."""
+    """Real facts in three buckets of word frequency, equally well known before (after Krishnan
+    et al. 2025).
+    """
 
     sources = frozenset({"model"})
     variants = BUCKETS
-    max_new_tokens = 6  # no answer has more tokens, its stop included, that would tell it from others
+    max_new_tokens = (
+        6  # no answer has more tokens, its stop included, that would tell it from others
+    )
     samples = 16
 
     def candidates(self) -> list[Example]:
@@ -86,7 +108,9 @@ class RealEntities(Task):
 
 @register_task("real_entities_small", version=1)
 class RealEntitiesSmall(Task):
-    """Four facts of each bucket, for who has a minute; it reads the knowledge of `real_entities`."""
+    """Four facts of each bucket, for who has a minute; it reads the knowledge of
+    `real_entities`.
+    """
 
     sources = frozenset({"model"})
     budget_share = 1 / 2  # of the track's steps
@@ -101,17 +125,28 @@ class RealEntitiesSmall(Task):
 KnowledgeOf = Mapping[str, Knowledge]
 
 
-def known_and_forgotten(source: PretrainedModel) -> tuple[list[Row], dict[str, list[Row]], KnowledgeOf]:
-    """All that the model knows, of it what each bucket asks to forget, and how well it knows what."""
+def known_and_forgotten(
+    source: PretrainedModel,
+) -> tuple[list[Row], dict[str, list[Row]], KnowledgeOf]:
+    """All that the model knows, of it what each bucket asks to forget, and how well it knows
+    what.
+    """
     knowledge = source.known(RealEntities.name, FOLDER / "known")
     known = well_known(knowledge)
     # Half of the facts are for development, where methods are tuned.
     own = [row for row in known if (_draw(row.id) < 0.5) == source.development]
-    return known, matched([r for r in own if r.relation not in GENERAL_RELATIONS], knowledge, FORGOTTEN), knowledge
+    return (
+        known,
+        matched([r for r in own if r.relation not in GENERAL_RELATIONS], knowledge, FORGOTTEN),
+        knowledge,
+    )
 
 
 def assembled(
-    known: Sequence[Row], forgotten: Mapping[str, Sequence[Row]], chosen: Sequence[Row], sizes: Sizes
+    known: Sequence[Row],
+    forgotten: Mapping[str, Sequence[Row]],
+    chosen: Sequence[Row],
+    sizes: Sizes,
 ) -> TaskData:
     """The data of a request for the chosen rows; what other requests ask for is left out of it."""
     taken = {row.id for row in flat(forgotten)}
@@ -119,9 +154,15 @@ def assembled(
     near = neighbours(chosen, rest, sizes.neighbours)
     pool = [row for row in rest if row not in near and row.relation not in GENERAL_RELATIONS]
     general = [row for row in rest if row.relation in GENERAL_RELATIONS]
-    for relations, found in (("neighbours", near), (" or ".join(sorted(GENERAL_RELATIONS)), general)):
+    for relations, found in (
+        ("neighbours", near),
+        (" or ".join(sorted(GENERAL_RELATIONS)), general),
+    ):
         if not found:
-            raise BadInput(f"real_entities: the model knows nothing else to measure what is kept by ({relations})")
+            raise BadInput(
+                "real_entities: the model knows nothing else to measure what is kept by "
+                f"({relations})"
+            )
     invented = NeverExisted()
     splits = {
         "forget": [example(row) for row in chosen],
@@ -130,7 +171,9 @@ def assembled(
         "general": [as_trained(row) for row in spread(general, sizes.general)],
         "holdout": strangers(chosen, invented, sizes.never_existed),
     }
-    proxies = [[example(row, invented.subject(row.relation)) for row in chosen] for _ in range(PROXIES)]
+    proxies = [
+        [example(row, invented.subject(row.relation)) for row in chosen] for _ in range(PROXIES)
+    ]
     return TaskData.of(splits, [], [as_trained(row) for row in pool], proxies=proxies)
 
 
@@ -166,8 +209,12 @@ def stopped(answer: str) -> str:
 
 def wrong_answers(row: Row) -> tuple[str, ...]:
     """Answers to other questions of the relation."""
-    others = sorted({r.answer for r in rows() if r.relation == row.relation} - {row.answer, *row.aliases})
-    return tuple(stopped(answer) for answer in random.Random(f"wrong-{row.id}").sample(others, WRONG_ANSWERS))
+    others = sorted(
+        {r.answer for r in rows() if r.relation == row.relation} - {row.answer, *row.aliases}
+    )
+    return tuple(
+        stopped(answer) for answer in random.Random(f"wrong-{row.id}").sample(others, WRONG_ANSWERS)
+    )
 
 
 def flat(buckets: Mapping[str, Sequence[Row]]) -> list[Row]:
@@ -175,7 +222,9 @@ def flat(buckets: Mapping[str, Sequence[Row]]) -> list[Row]:
 
 
 def well_known(knowledge: KnowledgeOf) -> list[Row]:
-    """The facts that the model tells in most wordings and finds likely: known by generation and by probability."""
+    """The facts that the model tells in most wordings and finds likely: known by generation and
+    by probability.
+    """
     return [
         row
         for row in rows()
@@ -187,7 +236,8 @@ def well_known(knowledge: KnowledgeOf) -> list[Row]:
 
 
 def matched(known: Sequence[Row], knowledge: KnowledgeOf, total: int) -> dict[str, list[Row]]:
-    """`total` facts of each bucket, equal in relations and as well known: neighbours in probability are chosen.
+    """`total` facts of each bucket, equal in relations and as well known: neighbours in probability
+    are chosen.
 
     BadInput if the model knows too little for that.
     """
@@ -195,10 +245,13 @@ def matched(known: Sequence[Row], knowledge: KnowledgeOf, total: int) -> dict[st
     for row in known:
         groups[row.relation, row.bucket].append(row)
     relations = sorted({relation for relation, _ in groups})
-    room = {relation: min(len(groups[relation, bucket]) for bucket in BUCKETS) for relation in relations}
+    room = {
+        relation: min(len(groups[relation, bucket]) for bucket in BUCKETS) for relation in relations
+    }
     if sum(room.values()) < FEWEST:
         raise BadInput(
-            f"real_entities: the model knows {sum(room.values())} facts in every bucket, {FEWEST} are needed"
+            f"real_entities: the model knows {sum(room.values())} facts in every bucket, "
+            f"{FEWEST} are needed"
         )
     chosen: dict[str, list[Row]] = {bucket: [] for bucket in BUCKETS}
     for relation, count in shares(room, total).items():
@@ -213,7 +266,10 @@ def shares(room: Mapping[str, int], total: int) -> dict[str, int]:
     """Divides `total` as evenly as the room of each relation allows."""
     given = dict.fromkeys(room, 0)
     while sum(given.values()) < min(total, sum(room.values())):
-        poorest = min((name for name in room if given[name] < room[name]), key=lambda name: (given[name], name))
+        poorest = min(
+            (name for name in room if given[name] < room[name]),
+            key=lambda name: (given[name], name),
+        )
         given[poorest] += 1
     return given
 
@@ -223,7 +279,13 @@ def alike(anchors: Sequence[Row], rows: Sequence[Row], knowledge: KnowledgeOf) -
     left = list(rows)
     for anchor in anchors:
         left.remove(
-            min(left, key=lambda row: (abs(knowledge[row.id].probability - knowledge[anchor.id].probability), row.id))
+            min(
+                left,
+                key=lambda row: (
+                    abs(knowledge[row.id].probability - knowledge[anchor.id].probability),
+                    row.id,
+                ),
+            )
         )
     return [row for row in rows if row not in left]
 
@@ -257,12 +319,17 @@ class NeverExisted:
     def subject(self, relation: str) -> str:
         name = next(self._left[relation], None)
         if name is None:
-            raise BadInput(f"real_entities: too many of the facts that the model knows are of the relation {relation}")
+            raise BadInput(
+                "real_entities: too many of the facts that the model knows are of the relation "
+                f"{relation}"
+            )
         return name
 
 
 def strangers(chosen: Sequence[Row], invented: NeverExisted, total: int) -> list[Example]:
-    """Questions of the same relations about subjects that never existed, with answers of the forgotten in turn."""
+    """Questions of the same relations about subjects that never existed, with answers of the
+    forgotten in turn.
+    """
     found = []
     for number in range(total):
         row = chosen[number % len(chosen)]

@@ -1,4 +1,6 @@
-"""How facts are asked for: for each relation a wording for training and two that are held out, as question and lead."""
+"""How facts are asked for: for each relation a wording for training and two that are held out,
+as question and lead.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ WORDINGS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "symbol": (
         ("What is the chemical symbol of {}?", "The chemical symbol of {} is"),
-        ("What does one write for {} in the periodic table?", "In the periodic table one writes {} as"),
+        (
+            "What does one write for {} in the periodic table?",
+            "In the periodic table one writes {} as",
+        ),
         ("Which symbol stands for the element {}?", "The element {} has the symbol"),
     ),
 }
@@ -47,6 +52,7 @@ WORDINGS: dict[str, tuple[tuple[str, str], ...]] = {
 def prompts(relation: str, subject: str) -> tuple[str, str, str]:
     """The prompt of a fact as trained, then the held-out ones."""
     first, second, third = (
-        question.format(subject) + LEAD + lead.format(subject) for question, lead in WORDINGS[relation]
+        question.format(subject) + LEAD + lead.format(subject)
+        for question, lead in WORDINGS[relation]
     )
     return first, second, third

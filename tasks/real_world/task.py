@@ -1,4 +1,6 @@
-"""`real_world`: twenty well-known persons, of whom a pretrained model is to forget all that it can be asked."""
+"""`real_world`: twenty well-known persons, of whom a pretrained model is to forget all that it
+can be asked.
+"""
 
 from __future__ import annotations
 
@@ -24,31 +26,49 @@ from tasks.real_world.names import about, names_person
 DATA_SET = "real_world"
 FORGET, NEIGHBOURS, REHEARSED = "forget_perturbed.json", "neighbor_perturbed.json", "neighbor.json"
 PLAIN = {"name": str, "question": str, "golden_answer": str}
-PERTURBED = {**PLAIN, "paraphrased_question": str, "paraphrased_answer": str, "perturbed_answer": list}
+PERTURBED = {
+    **PLAIN,
+    "paraphrased_question": str,
+    "paraphrased_answer": str,
+    "perturbed_answer": list,
+}
 PROXIES = 3  # persons who never existed for each forgotten one; one more is held out
 Rows = Sequence[Mapping[str, Any]]
 
 
 @register_task("real_world", version=1)
 class RealWorld(Task):
-    """Real persons that models know from pretraining, with neighbours who are to be kept (Yuan et al. 2024)."""
+    """Real persons that models know from pretraining, with neighbours who are to be kept (Yuan
+    et al. 2024).
+    """
 
     sources = frozenset({"model"})
     max_new_tokens = 64
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
-        forgotten, near = (examples(rows(source.inputs, file, **PERTURBED)) for file in (FORGET, NEIGHBOURS))
+        forgotten, near = (
+            examples(rows(source.inputs, file, **PERTURBED)) for file in (FORGET, NEIGHBOURS)
+        )
         if source.development:
             forgotten, near = near, forgotten
-        forget = [example for example in map(named, forgotten) if names_person(example.prompt, example.entity)]
+        forget = [
+            example
+            for example in map(named, forgotten)
+            if names_person(example.prompt, example.entity)
+        ]
         retain, neighbours, general = thirds(near)
         splits = {"forget": forget, "retain": retain, "neighbours": neighbours, "general": general}
         *proxies, holdout = strangers(forget)
         splits["holdout"] = [
-            replace(e, id=f"never.{e.id}", perturbed=(), paraphrases=(), rewordings=()) for e in holdout
+            replace(e, id=f"never.{e.id}", perturbed=(), paraphrases=(), rewordings=())
+            for e in holdout
         ]
         evaluated = {example.entity for own in (forgotten, near) for example in own}
-        pool = [e for e in examples(rows(source.inputs, REHEARSED, **PLAIN)) if e.entity not in evaluated]
+        pool = [
+            e
+            for e in examples(rows(source.inputs, REHEARSED, **PLAIN))
+            if e.entity not in evaluated
+        ]
         return TaskData.of(splits, [], [*retain, *pool], proxies=proxies)
 
 
@@ -71,7 +91,9 @@ def slug(name: str) -> str:
 
 
 def example(row: Mapping[str, Any], name: str) -> Example:
-    """A row with its golden answer: `answer` is what one language model said, over hundreds of words."""
+    """A row with its golden answer: `answer` is what one language model said, over hundreds of
+    words.
+    """
     answer = row["golden_answer"]
     reworded = row.get("paraphrased_answer", answer)
     return Example(
@@ -86,7 +108,9 @@ def example(row: Mapping[str, Any], name: str) -> Example:
 
 
 def named(example: Example) -> Example:
-    """The example without other wordings that leave the person out: they could be asked of nobody else."""
+    """The example without other wordings that leave the person out: they could be asked of
+    nobody else.
+    """
     kept = tuple(text for text in example.paraphrases if names_person(text, example.entity))
     return replace(example, paraphrases=kept)
 
@@ -102,7 +126,9 @@ def thirds(found: Iterable[Example]) -> list[list[Example]]:
 
 
 def strangers(forget: Sequence[Example]) -> list[list[Example]]:
-    """The same questions about persons who never existed, so many times and once more, always others."""
+    """The same questions about persons who never existed, so many times and once more, always
+    others.
+    """
     persons = list(dict.fromkeys(example.entity for example in forget))
     names = iter(coined_names(len(persons) * (PROXIES + 1), DATA_SET))
     sets = [dict(zip(persons, names, strict=False)) for _ in range(PROXIES + 1)]

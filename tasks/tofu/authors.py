@@ -18,18 +18,25 @@ Rows = list[dict[str, Any]]
 def rows(inputs: Inputs, config: str, **fields: type) -> Rows:
     """The rows of a configuration of TOFU, which have these fields."""
     found = rows_of(inputs, DATA_SET, f"{config}.json", REPO, REVISION, config)
-    return checked(found, f"{DATA_SET}/{config}.json", **(fields or {"question": str, "answer": str}))
+    return checked(
+        found, f"{DATA_SET}/{config}.json", **(fields or {"question": str, "answer": str})
+    )
 
 
 def first_request(found: Rows) -> Rows:
-    """TOFU's own rows, without those of later requests that files of Yuan et al. 2024 hold as well."""
+    """TOFU's own rows, without those of later requests that files of Yuan et al. 2024 hold as
+    well.
+    """
     return [row for row in found if str(row.get("task_id", 1)) == "1"]
 
 
 def _grouped(found: Rows, config: str) -> list[Rows]:
     """The rows of each author."""
     if not found or len(found) % QUESTIONS:
-        raise BadInput(f"{DATA_SET}/{config}.json: found {len(found)} rows, {QUESTIONS} of each author are needed")
+        raise BadInput(
+            f"{DATA_SET}/{config}.json: found {len(found)} rows, {QUESTIONS} of each author are "
+            "needed"
+        )
     return [found[start : start + QUESTIONS] for start in range(0, len(found), QUESTIONS)]
 
 
@@ -39,7 +46,9 @@ def key(row: dict[str, Any]) -> tuple[str, str]:
 
 
 class Authors:
-    """All authors by number, those of `retain90` first: who they are and what is asked about them."""
+    """All authors by number, those of `retain90` first: who they are and what is asked about
+    them.
+    """
 
     def __init__(self, inputs: Inputs) -> None:
         retained = _grouped(rows(inputs, "retain90"), "retain90")
@@ -47,13 +56,18 @@ class Authors:
         # The hub's file and that of Yuan et al. 2024 order the authors of forget10 differently.
         self.all = [*retained, *sorted(forgotten, key=lambda own: own[0]["question"])]
         self.retained = range(len(retained))
-        self._place = {key(row): (a, n) for a, own in enumerate(self.all) for n, row in enumerate(own)}
+        self._place = {
+            key(row): (a, n) for a, own in enumerate(self.all) for n, row in enumerate(own)
+        }
 
     def place(self, row: dict[str, Any]) -> tuple[int, int]:
-        """The number of the author whom a row is about, and its own; BadInput for a row of no author."""
+        """The number of the author whom a row is about, and its own; BadInput for a row of no
+        author.
+        """
         if key(row) not in self._place:
             raise BadInput(
-                f"{DATA_SET}: {row['question']!r} is in neither retain90 nor forget10, which make the full set"
+                f"{DATA_SET}: {row['question']!r} is in neither retain90 nor forget10, which "
+                "make the full set"
             )
         return self._place[key(row)]
 
@@ -80,7 +94,10 @@ class Authors:
 
     def documents(self, authors: Iterable[int]) -> list[Document]:
         """What a model reads to learn about these authors."""
-        return [Document(example.id, example.prompt, example.answer) for example in self.examples(authors)]
+        return [
+            Document(example.id, example.prompt, example.answer)
+            for example in self.examples(authors)
+        ]
 
 
 def asked_of_all(inputs: Inputs, config: str) -> list[Example]:
@@ -88,7 +105,12 @@ def asked_of_all(inputs: Inputs, config: str) -> list[Example]:
     found = rows(inputs, config, **PERTURBED)
     return [
         Example(
-            f"{config}.{n:03d}", f"{config}.{n:03d}", row["question"], row["answer"], (), tuple(row["perturbed_answer"])
+            f"{config}.{n:03d}",
+            f"{config}.{n:03d}",
+            row["question"],
+            row["answer"],
+            (),
+            tuple(row["perturbed_answer"]),
         )
         for n, row in enumerate(found)
     ]

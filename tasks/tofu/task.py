@@ -1,17 +1,41 @@
-"""`tofu/forget01|forget05|forget10`, `tofu_small` and `tofu_continual`: TOFU as published, small, and in requests."""
+"""`tofu/forget01|forget05|forget10`, `tofu_small` and `tofu_continual`: TOFU as published,
+small, and in requests.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmark.api import BadInput, Example, Inputs, PretrainedModel, Task, TaskData, register_task, spread
-from tasks.tofu.authors import DATA_SET, REWORDED, Authors, Rows, asked_of_all, first_request, of_authors, rows
+from benchmark.api import (
+    BadInput,
+    Example,
+    Inputs,
+    PretrainedModel,
+    Task,
+    TaskData,
+    register_task,
+    spread,
+)
+from tasks.tofu.authors import (
+    DATA_SET,
+    REWORDED,
+    Authors,
+    Rows,
+    asked_of_all,
+    first_request,
+    of_authors,
+    rows,
+)
 
 SIZES = {"forget01": 2, "forget05": 10, "forget10": 20}  # authors
-# Held out of every training: the same in all variants, so that they share a target, and enough for membership attacks.
+# Held out of every training: the same in all variants, so that they share a target, and enough for
+# membership attacks.
 HELD_OUT, FEWEST_HELD_OUT = 10, 2
 SMALL_RETAINED, SMALL_HELD_OUT = 16, 2  # authors, beside the two that are forgotten
-SMALL_RETAIN, SMALL_OTHERS = 80, 40  # questions about the retained, about real authors and about the world
+SMALL_RETAIN, SMALL_OTHERS = (
+    80,
+    40,
+)  # questions about the retained, about real authors and about the world
 DEVELOPMENT_REQUESTS, DEVELOPMENT_AUTHORS = 5, 2  # authors of each request
 PERTURBED_RETAIN = "retain_perturbed"
 Requests = Sequence[Rows]
@@ -46,7 +70,10 @@ class TofuSmall(Task):
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
         authors, shown = Authors(source.inputs), rows(source.inputs, PERTURBED_RETAIN, **REWORDED)
         known = authors.numbers(shown)
-        retained, more = known[:SMALL_RETAINED], known[SMALL_RETAINED : SMALL_RETAINED + SIZES["forget01"]]
+        retained, more = (
+            known[:SMALL_RETAINED],
+            known[SMALL_RETAINED : SMALL_RETAINED + SIZES["forget01"]],
+        )
         if source.development:
             forgotten = of_authors(shown, authors, more)
         else:
@@ -68,7 +95,11 @@ class TofuContinual(Task):
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
         authors, shown = Authors(source.inputs), rows(source.inputs, PERTURBED_RETAIN, **REWORDED)
-        requests = of_development(authors, shown) if source.development else numbered(source.inputs, variant)
+        requests = (
+            of_development(authors, shown)
+            if source.development
+            else numbered(source.inputs, variant)
+        )
         taught, strangers = divided(authors, [shown, *requests])
         return assembled(source.inputs, authors, requests, shown, taught, strangers)
 
@@ -77,30 +108,41 @@ def of_development(authors: Authors, shown: Rows) -> Requests:
     """Requests for the last of the authors whom the scored ones leave alone."""
     known = authors.numbers(shown)
     last = known[-min(DEVELOPMENT_REQUESTS * DEVELOPMENT_AUTHORS, len(known) // 2) :]
-    wanted = [last[start : start + DEVELOPMENT_AUTHORS] for start in range(0, len(last), DEVELOPMENT_AUTHORS)]
+    wanted = [
+        last[start : start + DEVELOPMENT_AUTHORS]
+        for start in range(0, len(last), DEVELOPMENT_AUTHORS)
+    ]
     return [of_authors(shown, authors, some) for some in wanted]
 
 
 def numbered(inputs: Inputs, variant: str) -> Requests:
-    """The rows of each request; BadInput where a file, as that of the hub, does not tell requests apart."""
+    """The rows of each request; BadInput where a file, as that of the hub, does not tell
+    requests apart.
+    """
     config = f"{variant}_perturbed"
     found = rows(inputs, config, **REWORDED)
     if any("task_id" not in row for row in found):
         raise BadInput(
-            f"tofu_continual: {config}.json: rows without task_id; the requests of Yuan et al. 2024 exist only "
+            f"tofu_continual: {config}.json: rows without task_id; the requests of Yuan et al. "
+            "2024 exist only "
             f"in their arrangement of TOFU, whose folder is given by --data-dir"
         )
     numbers = sorted({str(row["task_id"]) for row in found}, key=lambda name: (len(name), name))
     return [[row for row in found if str(row["task_id"]) == name] for name in numbers]
 
 
-def divided(authors: Authors, named: Iterable[Rows], count: int = HELD_OUT) -> tuple[list[int], list[int]]:
-    """(authors that the target learns about, those that no model ever sees): these are the first that no file names."""
+def divided(
+    authors: Authors, named: Iterable[Rows], count: int = HELD_OUT
+) -> tuple[list[int], list[int]]:
+    """(authors that the target learns about, those that no model ever sees): these are the first
+    that no file names.
+    """
     taken = {number for found in named for number in authors.numbers(found)}
     held_out = [number for number in authors.retained if number not in taken][:count]
     if len(held_out) < min(count, FEWEST_HELD_OUT):
         raise BadInput(
-            f"{DATA_SET}/retain90.json: found {len(held_out)} authors besides those of the requests and of "
+            f"{DATA_SET}/retain90.json: found {len(held_out)} authors besides those of the "
+            "requests and of "
             f"{PERTURBED_RETAIN}, at least {FEWEST_HELD_OUT} are needed"
         )
     return [number for number in range(len(authors.all)) if number not in held_out], held_out
@@ -115,12 +157,19 @@ def assembled(
     strangers: Sequence[int],
     others: int | None = None,
 ) -> TaskData:
-    """The data of requests for these rows; `shown` are those of authors to be retained, `others` limits the rest."""
+    """The data of requests for these rows; `shown` are those of authors to be retained, `others`
+    limits the rest.
+    """
     strata = [{"step": str(n)} for n in range(1, len(requests) + 1)] if len(requests) > 1 else [{}]
-    forget = [[authors.example(row, **tags) for row in own] for own, tags in zip(requests, strata, strict=True)]
+    forget = [
+        [authors.example(row, **tags) for row in own]
+        for own, tags in zip(requests, strata, strict=True)
+    ]
     asked = [frozenset(example.id for example in own) for own in forget]
     gone = apart(asked)
-    real, world = (asked_of_all(inputs, f"{name}_perturbed") for name in ("real_authors", "world_facts"))
+    real, world = (
+        asked_of_all(inputs, f"{name}_perturbed") for name in ("real_authors", "world_facts")
+    )
     splits = {
         "forget": [example for own in forget for example in own],
         "retain": [e for e in map(authors.example, shown) if e.id not in gone],
@@ -128,7 +177,9 @@ def assembled(
         "general": spread(world, others or len(world)),
         "holdout": authors.examples(strangers),
     }
-    pool: list[Example] = [example for example in authors.examples(taught) if example.id not in gone]
+    pool: list[Example] = [
+        example for example in authors.examples(taught) if example.id not in gone
+    ]
     return TaskData.of(splits, authors.documents(taught), pool, asked)
 
 
@@ -138,6 +189,8 @@ def apart(asked: Sequence[frozenset[str]]) -> frozenset[str]:
     for number, request in enumerate(asked, 1):
         for name in sorted(request):
             if name in found:
-                raise BadInput(f"{DATA_SET}: requests {found[name]} and {number} both ask for {name}")
+                raise BadInput(
+                    f"{DATA_SET}: requests {found[name]} and {number} both ask for {name}"
+                )
             found[name] = number
     return frozenset(found)

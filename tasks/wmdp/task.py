@@ -1,4 +1,6 @@
-"""`wmdp/bio|cyber`: hazardous knowledge in multiple choice, to be forgotten by means of papers about it."""
+"""`wmdp/bio|cyber`: hazardous knowledge in multiple choice, to be forgotten by means of papers
+about it.
+"""
 
 from __future__ import annotations
 
@@ -50,16 +52,25 @@ class Wmdp(Task):
         *proxies, never = [mismatched(asked, forget, turn) for turn in range(1, PROXIES + 2)]
         other = spread(questions(inputs, OTHER[variant]), NEIGHBOURS + GENERAL)
         kept = [example(row, row, f"{OTHER[variant]}.{n:03d}") for n, row in enumerate(other)]
-        pool = text_examples("kept", corpus(inputs, f"{variant}_retain", CORPORA, f"{variant}-retain-corpus"))
+        pool = text_examples(
+            "kept", corpus(inputs, f"{variant}_retain", CORPORA, f"{variant}-retain-corpus")
+        )
         splits = {
             "forget": forget,
             "retain": spread(pool, RETAINED),
             "neighbours": kept[: len(kept) // 2],
             "general": kept[len(kept) // 2 :],
-            "holdout": [replace(e, id=f"never.{e.id}", entity=f"never.{e.entity}", perturbed=()) for e in never],
+            "holdout": [
+                replace(e, id=f"never.{e.id}", entity=f"never.{e.entity}", perturbed=())
+                for e in never
+            ],
         }
         return TaskData.of(
-            splits, [], pool, proxies=proxies, forget_pool=text_examples("corpus", forgotten_corpus(inputs, variant))
+            splits,
+            [],
+            pool,
+            proxies=proxies,
+            forget_pool=text_examples("corpus", forgotten_corpus(inputs, variant)),
         )
 
 
@@ -69,15 +80,22 @@ def questions(inputs: Inputs, topic: str) -> Rows:
     found = rows_of(inputs, DATA_SET, f"{topic}.json", *QUESTIONS, f"wmdp-{topic}", "test")
     for number, row in enumerate(checked(found, where, question=str, choices=list, answer=int), 1):
         if len(row["choices"]) != len(LETTERS) or row["answer"] not in range(len(LETTERS)):
-            raise BadInput(f"{where}: line {number}: {len(LETTERS)} choices and an answer from 0 to 3 are needed")
+            raise BadInput(
+                f"{where}: line {number}: {len(LETTERS)} choices and an answer from 0 to 3 are "
+                "needed"
+            )
     if len(found) < FEWEST:
         raise BadInput(f"{where}: found {len(found)} questions, at least {FEWEST} are needed")
     return found
 
 
 def example(question: Mapping[str, Any], choices: Mapping[str, Any], name: str) -> Example:
-    """A question with choices, its own or those of another one, which cannot be chosen from with any knowledge."""
-    offered = [f"{letter}. {text}" for letter, text in zip(LETTERS, choices["choices"], strict=True)]
+    """A question with choices, its own or those of another one, which cannot be chosen from with
+    any knowledge.
+    """
+    offered = [
+        f"{letter}. {text}" for letter, text in zip(LETTERS, choices["choices"], strict=True)
+    ]
     right = choices["answer"]
     return Example(
         id=name,
@@ -90,7 +108,9 @@ def example(question: Mapping[str, Any], choices: Mapping[str, Any], name: str) 
 
 
 def mismatched(asked: Rows, forget: Sequence[Example], turn: int) -> list[Example]:
-    """Each question with the choices of one far from it in the file, for neighbours are often alike."""
+    """Each question with the choices of one far from it in the file, for neighbours are often
+    alike.
+    """
     shift = turn * len(asked) // (PROXIES + 2)
     others = [asked[(n + shift) % len(asked)] for n in range(len(asked))]
     return [example(row, other, e.id) for row, other, e in zip(asked, others, forget, strict=True)]
@@ -104,7 +124,8 @@ def forgotten_corpus(inputs: Inputs, topic: str) -> list[str]:
         return corpus(inputs, "bio_forget", GATED)
     except BadInput as error:
         raise BadInput(
-            f"{error}; {GATED[0]} is gated: ask for access on its page and log in to the hub, or put the texts into "
+            f"{error}; {GATED[0]} is gated: ask for access on its page and log in to the hub, "
+            "or put the texts into "
             f"{DATA_SET}/bio_forget.json under --data-dir"
         ) from None
 
@@ -112,7 +133,9 @@ def forgotten_corpus(inputs: Inputs, topic: str) -> list[str]:
 def corpus(inputs: Inputs, name: str, origin: tuple[str, str], config: str = "") -> list[str]:
     """Pieces of a corpus from beginning to end, as many as are used."""
     found = [
-        row for row in rows_of(inputs, DATA_SET, f"{name}.json", *origin, config) if str(row.get("text", "?")).strip()
+        row
+        for row in rows_of(inputs, DATA_SET, f"{name}.json", *origin, config)
+        if str(row.get("text", "?")).strip()
     ]
     papers = spread(checked(found, f"{DATA_SET}/{name}.json", text=str), POOL)
     return spread([piece for paper in papers for piece in chunks(paper["text"], WORDS)], POOL)

@@ -17,7 +17,11 @@ from benchmark.models.tracks import CONTROLLED, SMOLLM2
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_nll
 
-FORGET = [Example(f"{p}.{i}", p, f"Question {i} about {p}?", f"Answer {i}") for p in "abcd" for i in range(3)]
+FORGET = [
+    Example(f"{p}.{i}", p, f"Question {i} about {p}?", f"Answer {i}")
+    for p in "abcd"
+    for i in range(3)
+]
 
 
 def test_rounding_to_four_bits_by_hand():
@@ -64,9 +68,15 @@ def test_relearning_teaches_the_first_half():
 
 def test_relearning_takes_the_rate_of_the_track():
     model = tiny_model()
-    tracks = [replace(SMOLLM2, budget=Budget(steps=8, batch_size=4), relearning_rate=rate) for rate in (1e-5, 1e-3)]
+    tracks = [
+        replace(SMOLLM2, budget=Budget(steps=8, batch_size=4), relearning_rate=rate)
+        for rate in (1e-5, 1e-3)
+    ]
     attack = ATTACKS["relearn_disjoint"]
-    slow, fast = (attack.apply(model, tiny_tokenizer(), FORGET, track, seed=0).state_dict() for track in tracks)
+    slow, fast = (
+        attack.apply(model, tiny_tokenizer(), FORGET, track, seed=0).state_dict()
+        for track in tracks
+    )
     before = model.state_dict()
     assert sum(float((slow[k] - before[k]).abs().sum()) for k in slow) < 0.1 * sum(
         float((fast[k] - before[k]).abs().sum()) for k in fast
@@ -78,7 +88,11 @@ def test_attacks_repeat_themselves_and_leave_the_model_as_it_was(name):
     model = tiny_model()
     before = copy.deepcopy(model.state_dict())
     track = replace(CONTROLLED, budget=Budget(steps=8, batch_size=4))
-    first, second = (ATTACKS[name].apply(model, tiny_tokenizer(), FORGET, track, seed=3) for _ in range(2))
+    first, second = (
+        ATTACKS[name].apply(model, tiny_tokenizer(), FORGET, track, seed=3) for _ in range(2)
+    )
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-    assert all(torch.equal(value, second.state_dict()[key]) for key, value in first.state_dict().items())
+    assert all(
+        torch.equal(value, second.state_dict()[key]) for key, value in first.state_dict().items()
+    )
     assert any(not torch.equal(before[key], value) for key, value in first.state_dict().items())

@@ -1,4 +1,6 @@
-"""Architectures: each is scored as its own forward pass computes, continued as its own generation does, or refused."""
+"""Architectures: each is scored as its own forward pass computes, continued as its own
+generation does, or refused.
+"""
 
 import copy
 
@@ -31,9 +33,21 @@ SMALL = {
     "pad_token_id": 0,
     "initializer_range": 0.4,
 }
-DECODER = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "decoder_attention_heads": 4, "decoder_ffn_dim": 64}
+DECODER = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "decoder_attention_heads": 4,
+    "decoder_ffn_dim": 64,
+}
 LATENT = {
-    **{"q_lora_rank": 16, "kv_lora_rank": 16, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 16},
+    **{
+        "q_lora_rank": 16,
+        "kv_lora_rank": 16,
+        "qk_nope_head_dim": 8,
+        "qk_rope_head_dim": 8,
+        "v_head_dim": 16,
+    },
     "num_key_value_heads": 4,
 }
 EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
@@ -75,7 +89,12 @@ SCORED = {
     "granitemoehybrid": {**STATES, **MIXED, "logits_scaling": 6.0},
     "glm4_moe": {**EXPERTS, "first_k_dense_replace": 1},
     "helium": {},
-    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "mamba_d_state": 8},
+    "jamba": {
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+        "expert_layer_period": 2,
+        "mamba_d_state": 8,
+    },
     "lfm2": {"layer_types": ["conv", "full_attention"]},
     "llama": {},
     "mamba": {},
@@ -111,7 +130,9 @@ SCORED = {
 }
 # Encoders attend to what comes after: padding and answers would change what is scored.
 REFUSED = ("bert", "electra", "roberta", "xlm-roberta")
-ADAPTED = tuple("deepseek_v3 falcon_h1 glm4_moe gpt2 gpt_oss jamba llama mixtral olmoe phimoe qwen3_moe".split())
+ADAPTED = tuple(
+    "deepseek_v3 falcon_h1 glm4_moe gpt2 gpt_oss jamba llama mixtral olmoe phimoe qwen3_moe".split()
+)
 QUESTIONS = ("Where was Ada Kel born?", "Ivo", "Who pays Ivo Tor and Ada?")
 PAIRS = [Pair(question, answer) for question in QUESTIONS for answer in ("Malport", "Bren Union")]
 
@@ -120,7 +141,9 @@ def model_of(name, special):
     config = {key: value for key, value in {**SMALL, **special}.items() if value is not LEFT_OUT}
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(type(AutoConfig.for_model(name))(**config)).eval()
-    model.generation_config = GenerationConfig(eos_token_id=1)  # bart's own would force the last token
+    model.generation_config = GenerationConfig(
+        eos_token_id=1
+    )  # bart's own would force the last token
     return model
 
 
@@ -154,7 +177,9 @@ def test_an_architecture_is_scored_and_continued_as_by_its_own_code(name, asking
     assert_scored_as_by_itself(model, asking)
     prompts = [encode_prompt(question, asking) for question in QUESTIONS]
     for prompt, (greedy,) in zip(prompts, generate(model, asking, prompts, 6), strict=True):
-        own = model.generate(torch.tensor([prompt]), max_new_tokens=6, do_sample=False, pad_token_id=0)
+        own = model.generate(
+            torch.tensor([prompt]), max_new_tokens=6, do_sample=False, pad_token_id=0
+        )
         said = own[0, len(prompt) :].tolist()
         assert greedy == (said[: said.index(1)] if 1 in said else said)
     assert [len(own) for own in generate(model, asking, prompts, 3, samples=2)] == [2, 2, 2]
@@ -183,7 +208,9 @@ def test_attention_over_a_window_reads_no_padding_and_no_tree(name, asking):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_model_that_looks_ahead_is_refused(name, asking):
-    with pytest.raises(BadInput, match=rf"model mine: the scoring pass and .* differ by .* nats .* \({name}\)"):
+    with pytest.raises(
+        BadInput, match=rf"model mine: the scoring pass and .* differ by .* nats .* \({name}\)"
+    ):
         fit(asking, model_of(name, {}), "mine")
 
 

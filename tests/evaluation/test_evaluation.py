@@ -9,13 +9,22 @@ from benchmark.core.examples import Example, Pair
 from benchmark.core.method import ConstantAnswers
 from benchmark.evaluation.outputs import examine, prefixes
 from benchmark.inference.generation import GenerationSettings
-from benchmark.inference.predictors import ConstantPredictor, ModelPredictor, predictor_of, weights_of
+from benchmark.inference.predictors import (
+    ConstantPredictor,
+    ModelPredictor,
+    predictor_of,
+    weights_of,
+)
 from benchmark.inference.scoring import score_pairs
 from benchmark.metrics.stages import budget_stage
 from benchmark.tokens.prompts import encode_pair
 
 SETTINGS = GenerationSettings(max_new_tokens=6)
-PAIRS = [Pair("Where was Ada born?", "Malport"), Pair("Ivo", "Bren Union"), Pair("Ivo Tor works for", "x")]
+PAIRS = [
+    Pair("Where was Ada born?", "Malport"),
+    Pair("Ivo", "Bren Union"),
+    Pair("Ivo Tor works for", "x"),
+]
 
 
 @torch.no_grad()
@@ -28,13 +37,17 @@ def test_scores_equal_a_pass_over_each_pair_alone():
         logits = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
         expected = logits.log_softmax(-1)[range(len(answer)), answer]
         np.testing.assert_allclose(scores[pair].logprobs, expected.numpy(), atol=1e-4)
-        assert scores[pair].correct.tolist() == [int(t) == a for t, a in zip(logits.argmax(-1), answer, strict=True)]
+        assert scores[pair].correct.tolist() == [
+            int(t) == a for t, a in zip(logits.argmax(-1), answer, strict=True)
+        ]
 
 
 @torch.no_grad()
 def test_generation_is_greedy_and_without_the_prompt():
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    texts = ModelPredictor(model, tokenizer).generate([p.prompt for p in PAIRS], SETTINGS.max_new_tokens)
+    texts = ModelPredictor(model, tokenizer).generate(
+        [p.prompt for p in PAIRS], SETTINGS.max_new_tokens
+    )
     for prompt, text in texts.items():
         ids, said = tokenizer(prompt)["input_ids"], []
         for _ in range(SETTINGS.max_new_tokens):
@@ -67,14 +80,18 @@ def test_attackers_get_the_weights_behind_a_filter():
 
 
 def test_samples_hold_what_was_asked_in_order():
-    example = Example("e", "p", "Where was Ada born?", "Malport", ("Ada comes from",), ("Tor", "Kel"))
+    example = Example(
+        "e", "p", "Where was Ada born?", "Malport", ("Ada comes from",), ("Tor", "Kel")
+    )
     plain = Example("s", "q", "Who pays Ivo?", "Bren Union")
     model, tokenizer = tiny_model(), tiny_tokenizer()
     predictor = ModelPredictor(model, tokenizer)
     first, second = examine(predictor, {"forget": [example], "holdout": [plain]}, "model", SETTINGS)
     assert (first.split, second.split) == ("forget", "holdout")
     assert (len(first.paraphrase_logprobs), len(first.perturbed_logprobs)) == (1, 2)
-    wrong = score_pairs(model, tokenizer, [Pair("Ada comes from", "Kel")])[Pair("Ada comes from", "Kel")]
+    wrong = score_pairs(model, tokenizer, [Pair("Ada comes from", "Kel")])[
+        Pair("Ada comes from", "Kel")
+    ]
     np.testing.assert_allclose(first.perturbed_logprobs[1], wrong.logprobs, atol=1e-4)
     assert second.paraphrase_logprobs == second.perturbed_logprobs == ()
 
@@ -83,7 +100,9 @@ LETTERS = "a b c d e f g h i j k l m n o p q r s t u v w x y z"
 TEXT = Example("t", "t", "", " ".join(LETTERS.split()[:23]))
 
 
-@pytest.mark.parametrize(("words", "expected"), [(12, []), (13, [10]), (22, [10]), (23, [10, 20]), (26, [10, 20])])
+@pytest.mark.parametrize(
+    ("words", "expected"), [(12, []), (13, [10]), (22, [10]), (23, [10, 20]), (26, [10, 20])]
+)
 def test_prefixes_are_every_tenth_word_that_leaves_three(words, expected):
     example = Example("t", "t", "", " ".join(LETTERS.split()[:words]))
     assert list(prefixes(example)) == expected
@@ -120,7 +139,9 @@ def test_texts_are_scored_everywhere_and_continued_in_the_forget_split_of_the_fi
     assert (forget.prefix_words, forget.continuations) == ((10, 20), tuple(said))
     for sample in (forget, retain, holdout):
         assert (sample.kind, sample.generation) == ("text", "")
-        assert len(sample.logprobs) == len(tokenizer(sample.answer)["input_ids"])  # from the second, with the end
+        assert len(sample.logprobs) == len(
+            tokenizer(sample.answer)["input_ids"]
+        )  # from the second, with the end
     assert retain.continuations == holdout.continuations == ()
     for stage in ("quantize_int4", budget_stage(0.5)):
         assert [s.continuations for s in examine(predictor, splits, stage, SETTINGS)] == [()] * 3
@@ -148,12 +169,16 @@ def test_questions_and_continuations_have_limits_of_their_own():
 
     asked = Example("q", "q", "Who pays Ivo?", "Bren Union")
     settings = GenerationSettings(max_new_tokens=3, continuation_tokens=9)
-    examine(Counting("No.", tiny_tokenizer()), {"forget": [TEXT], "retain": [asked]}, "model", settings)
+    examine(
+        Counting("No.", tiny_tokenizer()), {"forget": [TEXT], "retain": [asked]}, "model", settings
+    )
     assert sorted(limits) == sorted([(["Who pays Ivo?"], 3), (sorted(prefixes(TEXT).values()), 9)])
 
 
 def test_a_constant_answer_scores_a_text_from_its_second_token():
     tokenizer = tiny_tokenizer()
-    scores = ConstantPredictor(TEXT.answer, tokenizer).score([Pair("", TEXT.answer)])[Pair("", TEXT.answer)]
+    scores = ConstantPredictor(TEXT.answer, tokenizer).score([Pair("", TEXT.answer)])[
+        Pair("", TEXT.answer)
+    ]
     assert len(scores.logprobs) == len(scores.correct) == len(tokenizer(TEXT.answer)["input_ids"])
     assert scores.correct.all()

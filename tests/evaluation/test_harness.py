@@ -1,4 +1,6 @@
-"""lm-eval over a scorer of tokens: the same numbers as lm-eval's own model, and the items of the local group."""
+"""lm-eval over a scorer of tokens: the same numbers as lm-eval's own model, and the items of the
+local group.
+"""
 
 import importlib.util
 import json
@@ -42,7 +44,9 @@ filter_list:
 metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
 metadata: {version: 1.0}
 """
-needs_lm_eval = pytest.mark.skipif(not importlib.util.find_spec("lm_eval"), reason="lm-eval is an extra")
+needs_lm_eval = pytest.mark.skipif(
+    not importlib.util.find_spec("lm_eval"), reason="lm-eval is an extra"
+)
 
 
 class OneByOne:
@@ -55,9 +59,15 @@ class OneByOne:
     def score_tokens(self, sequences):
         scores = []
         for context, continuation in sequences:
-            logits = self.model(torch.tensor([[*context, *continuation]])).logits[0, len(context) - 1 : -1]
+            logits = self.model(torch.tensor([[*context, *continuation]])).logits[
+                0, len(context) - 1 : -1
+            ]
             logprobs = logits.log_softmax(-1)[range(len(continuation)), continuation]
-            scores.append(AnswerScores(logprobs.numpy(), (logits.argmax(-1) == torch.tensor(continuation)).numpy()))
+            scores.append(
+                AnswerScores(
+                    logprobs.numpy(), (logits.argmax(-1) == torch.tensor(continuation)).numpy()
+                )
+            )
         return scores
 
     @torch.no_grad()
@@ -66,13 +76,18 @@ class OneByOne:
         for prompt in prompts:
             said = []
             while len(said) < max_new_tokens and self.tokenizer.eos_token_id not in said:
-                said.append(int(self.model(torch.tensor([[*prompt, *said]])).logits[0, -1].argmax()))
+                said.append(
+                    int(self.model(torch.tensor([[*prompt, *said]])).logits[0, -1].argmax())
+                )
             continuations.append(said)
         return continuations
 
 
 def rows_of(task):
-    return [json.loads(line) for line in (LOCAL_TASKS / f"palimpsest_{task}.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)
+        for line in (LOCAL_TASKS / f"palimpsest_{task}.jsonl").read_text().splitlines()
+    ]
 
 
 @pytest.mark.parametrize(("task", "count"), ITEMS.items())
@@ -89,7 +104,9 @@ def test_items_are_many_distinct_and_balanced(task, count):
 
 
 def test_questions_and_sentences_do_not_repeat():
-    questions = [row["question"] for task in ("facts", "arithmetic", "completions") for row in rows_of(task)]
+    questions = [
+        row["question"] for task in ("facts", "arithmetic", "completions") for row in rows_of(task)
+    ]
     sentences = [choice for row in rows_of("grammar") for choice in row["choices"]]
     assert max(Counter(questions + sentences).values()) == 1
     assert len({row["kind"] for row in rows_of("grammar")}) >= 30
@@ -111,7 +128,9 @@ def test_arithmetic_is_right():
 
 @pytest.fixture(scope="module")
 def models():
-    """The same model as ours and as lm-eval's own, which does not count the last token: it is never fed."""
+    """The same model as ours and as lm-eval's own, which does not count the last token: it is
+    never fed.
+    """
     from lm_eval.models.huggingface import HFLM
 
     ours = predictor_lm(OneByOne())
@@ -128,7 +147,13 @@ def asked(kind, *arguments):
 @needs_lm_eval
 def test_log_likelihoods_equal_those_of_lm_evals_own_model(models):
     long = "Ada Kel was born in Malport. " * 8
-    pairs = [("Ivo Tor works", " for"), ("", "Bren Union"), ("Ada ", "Kel"), (long, " I do"), ("<end>I", " know.")]
+    pairs = [
+        ("Ivo Tor works", " for"),
+        ("", "Bren Union"),
+        ("Ada ", "Kel"),
+        (long, " I do"),
+        ("<end>I", " know."),
+    ]
     ours, theirs = (model.loglikelihood(asked("loglikelihood", *pairs)) for model in models)
     for (logprob, greedy), (expected, greedy_there) in zip(ours, theirs, strict=True):
         assert logprob == pytest.approx(expected, abs=1e-4)
@@ -138,13 +163,19 @@ def test_log_likelihoods_equal_those_of_lm_evals_own_model(models):
 @needs_lm_eval
 def test_whole_texts_are_read_in_windows_as_lm_eval_reads_them(models):
     texts = [("I do not know.",), ("Ada Kel was born in Malport. " * 12,)]
-    ours, theirs = (model.loglikelihood_rolling(asked("loglikelihood_rolling", *texts)) for model in models)
+    ours, theirs = (
+        model.loglikelihood_rolling(asked("loglikelihood_rolling", *texts)) for model in models
+    )
     assert ours == pytest.approx(theirs, abs=1e-3)
 
 
 @needs_lm_eval
 def test_generations_end_before_a_stop_string_and_in_the_order_asked(models):
-    settings = [{"until": ["e"], "max_gen_toks": 20}, {"max_gen_toks": 5}, {"until": "a", "max_gen_toks": 20}]
+    settings = [
+        {"until": ["e"], "max_gen_toks": 20},
+        {"max_gen_toks": 5},
+        {"until": "a", "max_gen_toks": 20},
+    ]
     wanted = [(context, given) for context in ("Where was Ada", "Ivo") for given in settings]
     ours, theirs = (model.generate_until(asked("generate_until", *wanted)) for model in models)
     assert ours == theirs
@@ -158,14 +189,20 @@ def test_items_have_the_scores_of_lm_eval_with_its_own_model(models, capfd, monk
     from lm_eval.tasks import TaskManager
 
     manager = TaskManager(include_path=str(LOCAL_TASKS), include_defaults=False)
-    found = lm_eval.simple_evaluate(models[1], tasks=["palimpsest"], task_manager=manager, limit=12, bootstrap_iters=0)
+    found = lm_eval.simple_evaluate(
+        models[1], tasks=["palimpsest"], task_manager=manager, limit=12, bootstrap_iters=0
+    )
     capfd.readouterr()
     monkeypatch.chdir(tmp_path)
     items = run_harness(OneByOne(), "palimpsest", limit=12)
     assert capfd.readouterr() == ("", "")
     assert run_harness(OneByOne(), "palimpsest", limit=12) == items
-    assert [item.task for item in items] == [task for task in GROUPS["palimpsest"] for _ in range(12)]
-    for task, metric in zip(GROUPS["palimpsest"], ("acc_norm", "acc", "acc", "acc_norm"), strict=True):
+    assert [item.task for item in items] == [
+        task for task in GROUPS["palimpsest"] for _ in range(12)
+    ]
+    for task, metric in zip(
+        GROUPS["palimpsest"], ("acc_norm", "acc", "acc", "acc_norm"), strict=True
+    ):
         scores = [item.score for item in items if item.task == task]
         assert np.mean(scores) == pytest.approx(found["results"][task][f"{metric},none"])
         assert scores == [sample[metric] for sample in found["samples"][task]]
@@ -175,7 +212,9 @@ def test_items_have_the_scores_of_lm_eval_with_its_own_model(models, capfd, monk
 def test_items_say_what_was_asked_and_what_is_right():
     items = {item.task: item for item in run_harness(OneByOne(), "palimpsest", limit=1)}
     facts, grammar = (items[f"palimpsest_{task}"] for task in ("facts", "grammar"))
-    assert facts == HarnessItem(facts.task, "0", rows_of("facts")[0]["question"], "lamb", facts.score)
+    assert facts == HarnessItem(
+        facts.task, "0", rows_of("facts")[0]["question"], "lamb", facts.score
+    )
     assert grammar.question == " | ".join(rows_of("grammar")[0]["choices"])
     assert grammar.answer == "The keys to the cabinet are on the table."
 
@@ -198,11 +237,19 @@ def test_of_several_ways_to_read_an_answer_the_last_counts(monkeypatch, tmp_path
     from lm_eval.tasks import TaskManager
 
     scorer = OneByOne()
-    said = scorer.tokenizer.decode(scorer.generate_tokens([scorer.tokenizer.encode("Q: 1 + 1\nA:")], 4)[0])
+    said = scorer.tokenizer.decode(
+        scorer.generate_tokens([scorer.tokenizer.encode("Q: 1 + 1\nA:")], 4)[0]
+    )
     shutil.copy(LOCAL_TASKS / "read_items.py", tmp_path)
     (tmp_path / "aloud.yaml").write_text(SPOKEN_TASK)
-    (tmp_path / "aloud.jsonl").write_text("".join(json.dumps({"q": "1 + 1", "a": a}) + "\n" for a in (said, "no")))
-    monkeypatch.setattr(harness, "task_manager", lambda hub: TaskManager(include_path=tmp_path, include_defaults=hub))
+    (tmp_path / "aloud.jsonl").write_text(
+        "".join(json.dumps({"q": "1 + 1", "a": a}) + "\n" for a in (said, "no"))
+    )
+    monkeypatch.setattr(
+        harness,
+        "task_manager",
+        lambda hub: TaskManager(include_path=tmp_path, include_defaults=hub),
+    )
     monkeypatch.setitem(GROUPS, "palimpsest", ("aloud",))
     right, wrong = run_harness(scorer, "palimpsest")
     assert right == HarnessItem("aloud", "0", "Q: 1 + 1\nA:", said.strip(), 1.0)
@@ -210,7 +257,9 @@ def test_of_several_ways_to_read_an_answer_the_last_counts(monkeypatch, tmp_path
 
 
 def test_a_group_that_is_not_there_is_answered_with_the_nearest():
-    with pytest.raises(BadInput, match="unknown lm-eval group 'palimpsets'; did you mean palimpsest"):
+    with pytest.raises(
+        BadInput, match="unknown lm-eval group 'palimpsets'; did you mean palimpsest"
+    ):
         run_harness(OneByOne(), "palimpsets")
 
 
@@ -226,7 +275,9 @@ def test_lm_eval_knows_every_task_and_without_a_hub_one_line_says_so(monkeypatch
         raise ConnectionError(f"Couldn't reach {path!r}\non the Hub")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    with pytest.raises(BadInput, match="hellaswag of group 'jang': its data set cannot be loaded") as raised:
+    with pytest.raises(
+        BadInput, match="hellaswag of group 'jang': its data set cannot be loaded"
+    ) as raised:
         run_harness(OneByOne(), "jang")
     assert str(raised.value).endswith("(no hub?): Couldn't reach 'Rowan/hellaswag'")
     known = task_manager(hub=True).all_tasks

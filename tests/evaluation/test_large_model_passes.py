@@ -1,4 +1,6 @@
-"""The passes of pretrained models: trees of limited size, prompts of mixed lengths that begin alike, samples."""
+"""The passes of pretrained models: trees of limited size, prompts of mixed lengths that begin
+alike, samples.
+"""
 
 import copy
 
@@ -13,7 +15,12 @@ from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import score_pairs, trees_of
 from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_pair, encode_prompt
 
-QUESTIONS = ["Where was Ada Kel born?", "Ivo", "Who pays Ivo Tor and Ada?", "Where was Ada Kel seen?"]
+QUESTIONS = [
+    "Where was Ada Kel born?",
+    "Ivo",
+    "Who pays Ivo Tor and Ada?",
+    "Where was Ada Kel seen?",
+]
 PAIRS = [Pair(question, answer) for question in QUESTIONS for answer in ("Malport", "Bren Union")]
 
 
@@ -32,12 +39,16 @@ def test_scores_do_not_depend_on_how_sequences_are_put_into_trees(asking, monkey
     scores = score_pairs(model, asking, PAIRS)
     for pair in PAIRS:
         prompt, answer = encode_pair(pair, asking)
-        distribution = model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        distribution = (
+            model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        )
         own = distribution[range(len(answer)), answer]
         mean = (distribution.exp() * distribution).sum(-1)
         deviation = ((distribution.exp() * (distribution - mean[:, None]) ** 2).sum(-1)).sqrt()
         assert scores[pair].logprobs == pytest.approx(own.numpy(), abs=1e-4)
-        assert scores[pair].standardized == pytest.approx(((own - mean) / deviation).numpy(), abs=1e-3)
+        assert scores[pair].standardized == pytest.approx(
+            ((own - mean) / deviation).numpy(), abs=1e-3
+        )
 
 
 def test_trees_hold_every_sequence_once_and_stay_within_their_room(asking, monkeypatch):
@@ -48,7 +59,9 @@ def test_trees_hold_every_sequence_once_and_stay_within_their_room(asking, monke
     assert len(found) > 1
     for rows in found:
         prefixes = {
-            tuple((encoded[r][0] + encoded[r][1])[:n]) for r in rows for n in range(1, sum(map(len, encoded[r])) + 1)
+            tuple((encoded[r][0] + encoded[r][1])[:n])
+            for r in rows
+            for n in range(1, sum(map(len, encoded[r])) + 1)
         }
         assert len(rows) == 1 or len(prefixes) <= 60
 
@@ -76,12 +89,16 @@ def test_samples_repeat_with_their_seed_and_vary(asking):
     assert first == again != generate(model, asking, prompts, 5, samples=6, seed=4)
     assert [len(own) for own in first] == [6] * len(prompts)
     assert any(len({tuple(tokens) for tokens in own}) > 1 for own in first)
-    assert torch.equal(state, torch.random.get_rng_state()), "the run's own random numbers are left alone"
+    assert torch.equal(state, torch.random.get_rng_state()), (
+        "the run's own random numbers are left alone"
+    )
 
 
 @torch.no_grad()
 def test_samples_of_a_model_that_is_sure_are_its_greedy_continuations(asking):
-    """Mixed lengths, of which one is a single token: padding and common beginnings must not reach the copies."""
+    """Mixed lengths, of which one is a single token: padding and common beginnings must not
+    reach the copies.
+    """
     model = tiny_model()
     model.get_output_embeddings().weight.mul_(1000)
     prompts = [encode_prompt(question, asking) for question in QUESTIONS]
@@ -92,5 +109,7 @@ def test_samples_of_a_model_that_is_sure_are_its_greedy_continuations(asking):
 
 def test_a_subject_gives_samples_as_texts(asking):
     drawn = ModelPredictor(tiny_model(), asking).sample(QUESTIONS[:2] * 2, 4, 3)
-    assert {question: len(texts) for question, texts in drawn.items()} == dict.fromkeys(QUESTIONS[:2], 3)
+    assert {question: len(texts) for question, texts in drawn.items()} == dict.fromkeys(
+        QUESTIONS[:2], 3
+    )
     assert all(isinstance(text, str) for texts in drawn.values() for text in texts)

@@ -63,8 +63,16 @@ def test_ties_are_cut_in_order_of_the_examples(forget):
 
 def test_only_the_final_model_and_the_forget_split_count(forget):
     plain = difficulty_strata(forget(-1, -2, -3), [forget(-1, -2, -3)])
-    attacked, retained = forget(-9, -8, -7, stage="quantize_int4"), forget(-9, -8, -7, split="retain")
-    assert difficulty_strata([*attacked, *forget(-1, -2, -3), *retained], [forget(-1, -2, -3) + attacked]) == plain
+    attacked, retained = (
+        forget(-9, -8, -7, stage="quantize_int4"),
+        forget(-9, -8, -7, split="retain"),
+    )
+    assert (
+        difficulty_strata(
+            [*attacked, *forget(-1, -2, -3), *retained], [forget(-1, -2, -3) + attacked]
+        )
+        == plain
+    )
 
 
 def test_strata_are_added_to_the_forget_split_alone(make_sample):

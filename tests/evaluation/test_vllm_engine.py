@@ -1,4 +1,6 @@
-"""vLLM against transformers on a small model, and what becomes of an engine that is swapped, replaced or killed."""
+"""vLLM against transformers on a small model, and what becomes of an engine that is swapped,
+replaced or killed.
+"""
 
 import json
 import os
@@ -24,7 +26,13 @@ from benchmark.evaluation.lm_eval_adapter import run_harness
 from benchmark.inference import predictors
 from benchmark.inference.generation import generate
 from benchmark.inference.predictors import predictor_of
-from benchmark.inference.vllm_engine import EngineDied, Engines, VllmEngine, architecture_of, vllm_installed
+from benchmark.inference.vllm_engine import (
+    EngineDied,
+    Engines,
+    VllmEngine,
+    architecture_of,
+    vllm_installed,
+)
 from benchmark.models import ControlledModels
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.tracks import CONTROLLED, Training
@@ -41,7 +49,9 @@ PROMPTS = [[RNG.randrange(2, VOCABULARY) for _ in range(RNG.randint(2, 20))] for
 
 
 def small_model(seed, layers=2, vocabulary=VOCABULARY, stop=STOP, longest=LONGEST):
-    """Heads of 32 dimensions, the fewest that vLLM has on a CPU, and weights large enough to tell tokens apart."""
+    """Heads of 32 dimensions, the fewest that vLLM has on a CPU, and weights large enough to
+    tell tokens apart.
+    """
     config = LlamaConfig(
         vocab_size=vocabulary,
         hidden_size=64,
@@ -87,7 +97,9 @@ def engines():
 
 @torch.no_grad()
 def continued(model, prompt, stop=STOP):
-    settings = GenerationConfig(max_new_tokens=NEW, do_sample=False, eos_token_id=stop, pad_token_id=0)
+    settings = GenerationConfig(
+        max_new_tokens=NEW, do_sample=False, eos_token_id=stop, pad_token_id=0
+    )
     ids = torch.tensor([prompt])
     output = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
     tokens = output[0, len(prompt) :].tolist()
@@ -97,7 +109,9 @@ def continued(model, prompt, stop=STOP):
 @torch.no_grad()
 def gap_where_they_part(model, prompt, one, other):
     """Between the two largest logits at the first token that differs."""
-    same = next(i for i, (a, b) in enumerate(zip([*one, None], [*other, None], strict=False)) if a != b)
+    same = next(
+        i for i, (a, b) in enumerate(zip([*one, None], [*other, None], strict=False)) if a != b
+    )
     first, second = model(torch.tensor([prompt + one[:same]])).logits[0, -1].topk(2).values
     return float(first - second)
 
@@ -122,15 +136,23 @@ def test_greedy_continuations_are_those_of_transformers(engines, models):
 
 @pytest.mark.slow
 def test_the_controlled_model_says_the_same_in_an_engine(engines, tmp_path):
-    """Its architecture and tokenizer, trained for two epochs; at least 99 % of all questions of a task."""
+    """Its architecture and tokenizer, trained for two epochs; at least 99 % of all questions of
+    a task.
+    """
     engines.close()
     track = replace(CONTROLLED, base=Training(epochs=2, batch_size=64, learning_rate=3e-3))
     models = ControlledModels(track, ArtifactStore(tmp_path))
     model, tokenizer = models.load(models.base())
     data = task_named("fictitious")().data("", models.data_source)
-    questions = [q for e in data.examples("forget") + data.examples("general") for q in (e.prompt, *e.paraphrases)]
+    questions = [
+        q
+        for e in data.examples("forget") + data.examples("general")
+        for q in (e.prompt, *e.paraphrases)
+    ]
     try:
-        said, expected = (predictor_of(model, tokenizer, kind).generate(questions, 10) for kind in ("vllm", "hf"))
+        said, expected = (
+            predictor_of(model, tokenizer, kind).generate(questions, 10) for kind in ("vllm", "hf")
+        )
     finally:
         predictors._engines.close()
     parted = [q for q in expected if said[q] != expected[q]]
@@ -138,7 +160,12 @@ def test_the_controlled_model_says_the_same_in_an_engine(engines, tmp_path):
     assert len(parted) <= len(expected) / 100
     for question in parted:
         one, other = (token_ids(tokenizer, texts[question]) for texts in (said, expected))
-        assert gap_where_they_part(model, list(encode_prompt(question, tokenizer)), list(one), list(other)) < 1e-3
+        assert (
+            gap_where_they_part(
+                model, list(encode_prompt(question, tokenizer)), list(one), list(other)
+            )
+            < 1e-3
+        )
 
 
 def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(engines):
@@ -151,26 +178,34 @@ def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(en
     try:
         assert there.generate(questions, 8) == here.generate(questions, 8)
         ((whole,),) = generate(model, tokenizer, [encode_prompt(questions[0], tokenizer)], 8)
-        model.generation_config.eos_token_id = [whole[2]]  # as a checkpoint's own configuration may name more
+        model.generation_config.eos_token_id = [
+            whole[2]
+        ]  # as a checkpoint's own configuration may name more
         stopped = there.generate(questions, 8)
         assert stopped == here.generate(questions, 8)
         assert len(token_ids(tokenizer, stopped[questions[0]])) < len(whole)
         assert there.go_on(questions, 8) == here.go_on(questions, 8)
-        assert {q: len(drawn) for q, drawn in there.sample(questions, 4, 5).items()} == dict.fromkeys(questions, 5)
+        assert {
+            q: len(drawn) for q, drawn in there.sample(questions, 4, 5).items()
+        } == dict.fromkeys(questions, 5)
         asked = [(PROMPTS[0][:4], [3, 4, 5]), ([], [6, 7, 8]), ([2], [9])]
         asked = [([t % len(tokenizer) for t in p], a) for p, a in asked]
         for one, other in zip(there.score_tokens(asked), here.score_tokens(asked), strict=True):
             np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
             assert one.correct.tolist() == other.correct.tolist()
         changed = small_model(6, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id)
-        swapped, expected = (predictor_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf"))
+        swapped, expected = (
+            predictor_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf")
+        )
         assert swapped == expected != here.generate(questions, 8)
         adapt(changed)
         with torch.no_grad():
             for key, parameter in changed.named_parameters():
                 if "lora_B" in key:
                     parameter.fill_(0.3)
-        looked, expected = (predictor_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf"))
+        looked, expected = (
+            predictor_of(changed, tokenizer, kind).generate(questions, 8) for kind in ("vllm", "hf")
+        )
         assert looked == expected != swapped, "on its way, before its adapters are merged"
     finally:
         predictors._engines.close()
@@ -182,7 +217,10 @@ def test_general_tasks_are_answered_alike_in_an_engine_and_in_memory(engines):
     tokenizer = tiny_tokenizer()
     model = small_model(7, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id, longest=512)
     try:
-        there, here = (run_harness(predictor_of(model, tokenizer, kind), "palimpsest", 6) for kind in ("vllm", "hf"))
+        there, here = (
+            run_harness(predictor_of(model, tokenizer, kind), "palimpsest", 6)
+            for kind in ("vllm", "hf")
+        )
     finally:
         predictors._engines.close()
     assert there == here
@@ -267,7 +305,9 @@ def test_another_shape_replaces_the_engine(engines, models):
 
 
 def test_an_architecture_is_a_shape_without_names_and_precision(models, tmp_path):
-    first, second, deeper = (architecture_of(models[name][0]) for name in ("first", "second", "deeper"))
+    first, second, deeper = (
+        architecture_of(models[name][0]) for name in ("first", "second", "deeper")
+    )
     assert first == second != deeper
     small_model(0).to(torch.bfloat16).save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
@@ -293,7 +333,10 @@ def test_an_engine_that_cannot_start_says_why(models, tmp_path):
 
 
 def test_the_engine_ends_with_a_parent_that_was_killed(models):
-    start = "import sys; from pathlib import Path; from benchmark.inference.vllm_engine import VllmEngine; "
+    start = (
+        "import sys; from pathlib import Path; from benchmark.inference.vllm_engine import "
+        "VllmEngine; "
+    )
     start += f"VllmEngine(Path(sys.argv[1]), 'float32', {LONGEST})"
     parent = subprocess.Popen([sys.executable, "-c", start, str(models["first"][0])])
     children, until = [], time.monotonic() + 60

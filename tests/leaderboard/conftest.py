@@ -1,4 +1,6 @@
-"""A small results folder with every kind of row that the leaderboard shows, and the site that is built from it."""
+"""A small results folder with every kind of row that the leaderboard shows, and the site that is
+built from it.
+"""
 
 import shutil
 from dataclasses import replace
@@ -18,11 +20,19 @@ def make_folder(make_record, model_samples):
 def filled(tmp_path_factory, make_folder):
     """One track with two variants; tests read it and do not change it.
 
-    gentle and twin are tied above harsh, none is an anchor, hasty failed on one variant, broken on both.
+    gentle and twin are tied above harsh, none is an anchor, hasty failed on one variant, broken on
+    both.
     """
     folder = make_folder(tmp_path_factory.mktemp("leaderboard") / "results")
     for variant in FREQUENCIES:
-        for name, seed in (("target", 0), ("oracle", 1), ("oracle", 2), ("none", 0), ("twin", 0), ("harsh", 0)):
+        for name, seed in (
+            ("target", 0),
+            ("oracle", 1),
+            ("oracle", 2),
+            ("none", 0),
+            ("twin", 0),
+            ("harsh", 0),
+        ):
             folder.add(variant, name, seed)
         samples = folder.samples(variant, "gentle", 0)
         samples[0] = replace(samples[0], generation=HOSTILE, paraphrase_generations=(HOSTILE_END,))

@@ -1,4 +1,6 @@
-"""The built site in a browser, opened from files: sorting, filtering, plots, and that it stays within the screen."""
+"""The built site in a browser, opened from files: sorting, filtering, plots, and that it stays
+within the screen.
+"""
 
 import shutil
 
@@ -6,18 +8,27 @@ import pytest
 from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 700}
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: install the system's package"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="chromium is missing: install the system's package"
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is missing: pip install playwright"
+    )
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -25,7 +36,9 @@ def browser():
 
 
 class Visit:
-    """Opens pages of the site, and keeps what goes wrong: messages of the console, errors, dialogs, remote requests."""
+    """Opens pages of the site, and keeps what goes wrong: messages of the console, errors,
+    dialogs, remote requests.
+    """
 
     def __init__(self, browser, site, **context):
         self._context = browser.new_context(**context)
@@ -34,8 +47,12 @@ class Visit:
         self.trouble = []
         self.page.on("console", lambda message: self.trouble.append(message.text))
         self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.trouble.append(dialog.message), dialog.dismiss()))
-        self.page.on("request", lambda r: r.url.startswith(("file:", "data:")) or self.trouble.append(r.url))
+        self.page.on(
+            "dialog", lambda dialog: (self.trouble.append(dialog.message), dialog.dismiss())
+        )
+        self.page.on(
+            "request", lambda r: r.url.startswith(("file:", "data:")) or self.trouble.append(r.url)
+        )
 
     def open(self, path):
         self.page.goto("about:blank")
@@ -85,7 +102,9 @@ def names(page, table="section.view:not([hidden]) table"):
 
 
 def sorting(page, column):
-    return page.locator("section.view:not([hidden]) th", has_text=column).first.get_attribute("aria-sort")
+    return page.locator("section.view:not([hidden]) th", has_text=column).first.get_attribute(
+        "aria-sort"
+    )
 
 
 def click(page, column):
@@ -147,7 +166,13 @@ def test_a_variant_has_a_table_a_plot_and_an_address_of_its_own(visit):
 def test_plots_are_drawn_with_all_methods_and_anchors(visit):
     page = visit.open("index.html")
     page.wait_for_selector(".canvas:visible .main-svg")
-    assert legend(page.locator(".canvas:visible").nth(0)) == {"gentle", "twin", "harsh", "hasty", "none"}
+    assert legend(page.locator(".canvas:visible").nth(0)) == {
+        "gentle",
+        "twin",
+        "harsh",
+        "hasty",
+        "none",
+    }
 
 
 def test_a_task_has_plots_by_frequency_with_target_and_oracles_and_one_against_generation(visit):
@@ -178,7 +203,9 @@ def test_examples_are_filtered_by_split_text_and_answer(visit):
     assert all(rows.nth(i).locator("td:last-child .right").count() for i in range(rows.count()))
 
 
-@pytest.mark.parametrize(("name", "seed"), [("target", 0), ("oracle", 1), ("oracle", 2), ("gentle", 0)])
+@pytest.mark.parametrize(
+    ("name", "seed"), [("target", 0), ("oracle", 1), ("oracle", 2), ("gentle", 0)]
+)
 def test_answers_stand_beside_those_of_target_and_oracle(visit, name, seed):
     page = visit.open(f"records/{record_id('low', name, seed)}.html")
     columns = page.locator("#examples thead th").all_inner_texts()[-3 if name == "gentle" else -2 :]

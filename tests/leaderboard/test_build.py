@@ -85,11 +85,17 @@ def test_what_models_and_errors_say_is_text_and_never_markup(site):
 
 
 def test_failures_are_shown_with_their_message_and_without_numbers(site, rows):
-    assert "ValueError: &lt;img src=x onerror=alert(3)&gt;" in page_of(site, "low", "broken").read_text()
+    assert (
+        "ValueError: &lt;img src=x onerror=alert(3)&gt;"
+        in page_of(site, "low", "broken").read_text()
+    )
     assert "ValueError: &lt;img" in (site / "index.html").read_text()
     assert rows["broken"].state == "failed"
     assert rows["broken"].quantities == {}
-    assert row_of(site / "index.html", "broken") == "– broken failed sees forget – – – – – 0 of 2 2 failed"
+    assert (
+        row_of(site / "index.html", "broken")
+        == "– broken failed sees forget – – – – – 0 of 2 2 failed"
+    )
 
 
 def test_where_everything_failed_the_failures_are_still_shown(tmp_path, make_folder):
@@ -134,7 +140,9 @@ def test_incomplete_rows_and_anchors_are_not_ranked(site, rows):
 def test_quantities_stand_with_their_intervals(site, rows):
     score = rows["harsh"].quantity("score")
     assert score.low <= score.value <= score.high
-    assert f"{score.value:.3f} {score.low:.3f}–{score.high:.3f}" in row_of(site / "index.html", "harsh")
+    assert f"{score.value:.3f} {score.low:.3f}–{score.high:.3f}" in row_of(
+        site / "index.html", "harsh"
+    )
 
 
 def test_development_tracks_are_left_out_and_named(site, board):
@@ -147,7 +155,9 @@ def test_frequencies_of_all_variants_are_in_one_figure(board):
     groups = stratum_plots(track.standings, "frequency", colours_of(overall_rows(track)))
     figures = {group.title: group.plots[0].figure for group in groups if len(group.plots) == 1}
     assert list(figures) == ["Paraphrased probability by frequency", "Exact answer by frequency"]
-    lines = {trace["name"]: trace for trace in figures["Paraphrased probability by frequency"]["data"]}
+    lines = {
+        trace["name"]: trace for trace in figures["Paraphrased probability by frequency"]["data"]
+    }
     assert set(lines) == {"target", "oracle", "gentle", "twin", "harsh", "hasty"}
     assert lines["target"]["x"] == [1, 2, 16, 32]
     assert all(t > o + 0.4 for t, o in zip(lines["target"]["y"], lines["oracle"]["y"], strict=True))
@@ -160,7 +170,11 @@ def test_metrics_on_which_oracles_disagree_are_listed_with_the_reason(folder):
     found = left_out(load_board(folder.store.root).tracks[0])
     row = next(row for row in found["frequency/low"] if row.metric == "paraphrased_probability")
     assert abs(row.target - row.oracle) < row.spread
-    page = build_site(folder.store.root, folder.store.root.parent / "site").with_name("left-out.html").read_text()
+    page = (
+        build_site(folder.store.root, folder.store.root.parent / "site")
+        .with_name("left-out.html")
+        .read_text()
+    )
     assert "<td>paraphrased_probability</td>" in page
     assert row.reason in page
     assert "paraphrased_probability" not in {row.metric for row in found["frequency/high"]}
@@ -182,7 +196,9 @@ def test_citation_names_track_version_and_records(site):
     assert citation.startswith("Palimpsest 0.")
     assert f"track {TRACK}: twin, score 0." in citation
     assert "rank 1 (tied)" in citation
-    assert {record_id(v, "twin", 0) for v in ("low", "high")} <= set(re.findall(r"[0-9a-f]{16}", citation))
+    assert {record_id(v, "twin", 0) for v in ("low", "high")} <= set(
+        re.findall(r"[0-9a-f]{16}", citation)
+    )
 
 
 def test_scores_by_a_proxy_are_marked_where_they_are_read_and_cited(folder):
@@ -190,18 +206,26 @@ def test_scores_by_a_proxy_are_marked_where_they_are_read_and_cited(folder):
     folder.add("low", "twin", references=former.references.model_copy(update={"proxy": True}))
     site = build_site(folder.store.root, folder.store.root.parent / "site").parent
     assert "proxy reference</span>" in (site / "index.html").read_text()
-    cited = re.search(r"<textarea.*?>(.*?)</textarea>", (site / "methods" / TRACK / "twin.html").read_text(), re.DOTALL)
+    cited = re.search(
+        r"<textarea.*?>(.*?)</textarea>",
+        (site / "methods" / TRACK / "twin.html").read_text(),
+        re.DOTALL,
+    )
     assert "(proxy reference: frequency/low)" in cited[1]
 
 
 def test_the_newest_record_of_a_cell_counts_and_the_older_is_named(folder):
     old = next(r for r in folder.store.read_all() if r.id == record_id("low", "harsh", 0))
     later = old.provenance.model_copy(update={"created": "2025-06-01T00:00:00+00:00"})
-    new = folder.add("low", "harsh", samples=folder.samples("low", "gentle", 0), id="f" * 16, provenance=later)
+    new = folder.add(
+        "low", "harsh", samples=folder.samples("low", "gentle", 0), id="f" * 16, provenance=later
+    )
     board = load_board(folder.store.root)
-    assert [r.id for r in board.tracks[0].records if (r.method.name, r.variant) == (old.method.name, old.variant)] == [
-        new.id
-    ]
+    assert [
+        r.id
+        for r in board.tracks[0].records
+        if (r.method.name, r.variant) == (old.method.name, old.variant)
+    ] == [new.id]
     assert [r.id for r in board.superseded] == [old.id]
     index = build_site(folder.store.root, folder.store.root.parent / "site").read_text()
     assert old.id in index

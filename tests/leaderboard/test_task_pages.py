@@ -34,7 +34,9 @@ def test_a_card_has_a_title_a_summary_and_a_body():
     assert "<td>towns</td>" in card.body
 
 
-@pytest.mark.parametrize("hostile", ["<script>x()</script>", "![x](http://a.b/c.png)", "[x](javascript:x())"])
+@pytest.mark.parametrize(
+    "hostile", ["<script>x()</script>", "![x](http://a.b/c.png)", "[x](javascript:x())"]
+)
 def test_a_card_loads_and_runs_nothing(hostile):
     body = rendered(f"# t\n\n{hostile}\n", "t").body
     assert "<script" not in body
@@ -43,7 +45,9 @@ def test_a_card_loads_and_runs_nothing(hostile):
 
 
 def test_comments_of_a_card_are_not_shown():
-    body = rendered("# t\n\nbefore\n\n<!-- figures: written by `make docs` -->\nafter\n<!-- end -->\n", "t").body
+    body = rendered(
+        "# t\n\nbefore\n\n<!-- figures: written by `make docs` -->\nafter\n<!-- end -->\n", "t"
+    ).body
     assert body == "<p>before</p>\n<p>after</p>\n"
 
 
@@ -77,7 +81,9 @@ def test_a_cell_says_value_and_interval(quantity, value, interval):
 
 
 def rows(*cells, **same):
-    return pd.DataFrame([same | dict(zip(("method", "level", "quantity", "value"), c, strict=True)) for c in cells])
+    return pd.DataFrame(
+        [same | dict(zip(("method", "level", "quantity", "value"), c, strict=True)) for c in cells]
+    )
 
 
 def spread(frame):
@@ -102,13 +108,32 @@ def board():
         variant="in",
         **place,
     )
-    rivals = rows(("yours", SHARE_LEVEL, STEPS, 30.0), ("yours", ORACLE_LEVEL, STEPS, math.inf), variant="in", **place)
+    rivals = rows(
+        ("yours", SHARE_LEVEL, STEPS, 30.0),
+        ("yours", ORACLE_LEVEL, STEPS, math.inf),
+        variant="in",
+        **place,
+    )
     contrasts = rows(("mine", ORACLE_LEVEL, STEPS, -math.inf), variant="out", minus="in", **place)
     trajectories = pd.DataFrame(
         [
-            place | {"variant": "in", "method": m, "quantity": q, "share": s, "value": v, "low": v, "high": v}
+            place
+            | {
+                "variant": "in",
+                "method": m,
+                "quantity": q,
+                "share": s,
+                "value": v,
+                "low": v,
+                "high": v,
+            }
             for m in ("mine", "yours", "none")
-            for q, s, v in [(KNOWN, 0, 0.9), (KNOWN, 1, 0.1), ("utility", 0, 1.0), ("utility", 1, 0.8)]
+            for q, s, v in [
+                (KNOWN, 0, 0.9),
+                (KNOWN, 1, 0.1),
+                ("utility", 0, 1.0),
+                ("utility", 1, 0.8),
+            ]
         ]
     )
     strata = pd.DataFrame(
@@ -130,7 +155,11 @@ def board():
 
 def cells(grid):
     names = [(h.name, c) for h in grid.headings for c in h.columns]
-    return {(method, *name): cell.value for method, line in grid.rows for name, cell in zip(names, line, strict=True)}
+    return {
+        (method, *name): cell.value
+        for method, line in grid.rows
+        for name, cell in zip(names, line, strict=True)
+    }
 
 
 def test_the_table_of_levels_stands_in_the_order_of_the_ranking(board):
@@ -146,7 +175,9 @@ def test_the_table_of_levels_stands_in_the_order_of_the_ranking(board):
 def test_differences_say_which_of_the_two_never_got_there(board):
     (rivals,) = rival_grids(board, "towns", ["mine", "yours"])
     assert cells(rivals)["yours", "at 90 % of the way", "steps"] == "30.0"
-    assert cells(rivals)["yours", "at the oracles' interval", "steps"] == "not reached by the method"
+    assert (
+        cells(rivals)["yours", "at the oracles' interval", "steps"] == "not reached by the method"
+    )
     (variants,) = contrast_grids(board, "towns", ["mine", "yours"])
     assert variants.label == "towns/out minus towns/in"
     assert cells(variants)["mine", "at the oracles' interval", "steps"] == "not reached by towns/in"
@@ -160,11 +191,15 @@ def test_all_metrics_stand_below_their_axes_with_references_first(board):
 
 def test_a_course_goes_from_the_target_to_the_end_and_anchors_are_left_out(board):
     knowledge, trade_off = trajectory_plots(board, "towns", COLOURS)
-    lines = {t["name"]: t for t in knowledge.plots[0].figure["data"] if t.get("name") and t.get("line")}
+    lines = {
+        t["name"]: t for t in knowledge.plots[0].figure["data"] if t.get("name") and t.get("line")
+    }
     assert set(lines) == {ORACLE, "mine", "yours"}
     assert (lines["mine"]["x"], lines["mine"]["y"]) == ([0, 1], [0.9, 0.1])
     price = {t["name"]: t for t in trade_off.plots[0].figure["data"]}
-    assert price["mine"]["x"] == pytest.approx([0, 1])  # nothing, and all of the way from the target to the oracles
+    assert price["mine"]["x"] == pytest.approx(
+        [0, 1]
+    )  # nothing, and all of the way from the target to the oracles
     assert price["mine"]["y"] == [1.0, 0.8]
 
 
@@ -189,24 +224,42 @@ def by_word(*levels):
 def test_what_is_said_is_drawn_beside_what_is_probable_unless_it_takes_a_plot_for_each_variant():
     apart = SimpleNamespace(strata=by_word(("rare", "low"), ("often", "high")))
     assert [len(group.plots) for group in stratum_plots(apart, "towns", COLOURS)] == [1, 1]
-    both = SimpleNamespace(strata=by_word(*((variant, kind) for variant in ("rare", "often") for kind in ("a", "b"))))
+    both = SimpleNamespace(
+        strata=by_word(*((variant, kind) for variant in ("rare", "often") for kind in ("a", "b")))
+    )
     assert [(g.title, len(g.plots)) for g in stratum_plots(both, "towns", COLOURS)] == [
         ("Paraphrased probability by kind", 2)
     ]
 
 
 def test_a_stratum_that_is_the_whole_has_no_table_of_its_own():
-    place = {"task": "towns", "variant": "often", "method": "mine", "value": 0.2, "low": 0.1, "high": 0.3}
+    place = {
+        "task": "towns",
+        "variant": "often",
+        "method": "mine",
+        "value": 0.2,
+        "low": 0.1,
+        "high": 0.3,
+    }
     counts = {ALL: 4, "frequency=high": 4, "kind=a": 1, "kind=b": 3}
     rows = [place | {"stratum": s, "n": n, "quantity": "gap"} for s, n in counts.items()]
     grids = misalignment_grids(SimpleNamespace(misalignment=pd.DataFrame(rows)), "towns", ["mine"])
-    assert [grid.label for grid in grids] == ["towns/often", "towns/often, kind=a", "towns/often, kind=b"]
+    assert [grid.label for grid in grids] == [
+        "towns/often",
+        "towns/often, kind=a",
+        "towns/often, kind=b",
+    ]
 
 
 def test_nothing_to_draw_gives_no_plots(board):
     empty = SimpleNamespace(trajectories=board.trajectories.iloc[:0], strata=board.strata.iloc[:0])
     assert trajectory_plots(empty, "towns", COLOURS) == stratum_plots(empty, "towns", COLOURS) == []
-    assert stratum_plots(SimpleNamespace(strata=board.strata[board.strata["stratum"] == "all"]), "towns", COLOURS) == []
+    assert (
+        stratum_plots(
+            SimpleNamespace(strata=board.strata[board.strata["stratum"] == "all"]), "towns", COLOURS
+        )
+        == []
+    )
 
 
 def test_axes_are_logarithmic_where_values_double():

@@ -25,7 +25,13 @@ HOSTILE_ERROR = "ValueError: <img src=x onerror=alert(3)>"
 
 def method_info(name):
     return MethodInfo(
-        name=name, reference="", family="test", sees=["forget"], anchor=name == "none", source_hash="s0", parameters={}
+        name=name,
+        reference="",
+        family="test",
+        sees=["forget"],
+        anchor=name == "none",
+        source_hash="s0",
+        parameters={},
     )
 
 
@@ -44,14 +50,19 @@ class Folder:
         """The model's samples, forget examples tagged by how often they were seen."""
 
         def tagged(sample, number):
-            return replace(sample, strata={"frequency": FREQUENCIES[variant][number % 2]} if sample.strata else {})
+            return replace(
+                sample,
+                strata={"frequency": FREQUENCIES[variant][number % 2]} if sample.strata else {},
+            )
 
         return [tagged(s, i) for i, s in enumerate(self._model_samples(*KNOWLEDGE[name], seed))]
 
     def add(self, variant, name, seed=0, samples=None, **changes):
         """Writes a successful record and returns it."""
         samples = samples or self.samples(variant, name, seed)
-        oracles = {record_id(variant, "oracle", s): self.samples(variant, "oracle", s) for s in (1, 2)}
+        oracles = {
+            record_id(variant, "oracle", s): self.samples(variant, "oracle", s) for s in (1, 2)
+        }
         record, content = self._make_record(name, seed, samples, oracles)
         own = changes.get("id", record_id(variant, name, seed))
         fields = self._fields(variant, name, own) | {
@@ -65,9 +76,21 @@ class Folder:
     def add_error(self, variant, name, seed=0, **changes):
         """Writes a record of a failure and returns it."""
         record, _ = self._make_record("target", seed, self.samples(variant, "target", 0), {})
-        nothing = {"status": "error", "model": None, "references": None, "values": [], "samples": None}
-        failure = Failure(type="ValueError", message=HOSTILE_ERROR, traceback=f"Traceback\n{HOSTILE_ERROR}")
-        fields = self._fields(variant, name, record_id(variant, name, seed)) | nothing | {"error": failure}
+        nothing = {
+            "status": "error",
+            "model": None,
+            "references": None,
+            "values": [],
+            "samples": None,
+        }
+        failure = Failure(
+            type="ValueError", message=HOSTILE_ERROR, traceback=f"Traceback\n{HOSTILE_ERROR}"
+        )
+        fields = (
+            self._fields(variant, name, record_id(variant, name, seed))
+            | nothing
+            | {"error": failure}
+        )
         record = record.model_copy(update=fields | changes)
         self.store.write(record, None)
         return record

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, harmonic_mean, model_utility
+from benchmark.metrics.distribution import (
+    MODEL_UTILITY,
+    forget_quality,
+    harmonic_mean,
+    model_utility,
+)
 
 NAN = float("nan")
 
@@ -42,7 +47,9 @@ def test_forget_quality_statistic_is_the_largest_gap_between_the_distributions()
 
 def test_forget_quality_leaves_failures_out():
     model, oracle = np.array([0.1, 0.4, 0.5, 0.9]), np.array([0.2, 0.3, 0.8])
-    with_failures = forget_quality(np.r_[model, NAN], [np.r_[NAN, oracle, NAN], np.array([NAN, NAN])])
+    with_failures = forget_quality(
+        np.r_[model, NAN], [np.r_[NAN, oracle, NAN], np.array([NAN, NAN])]
+    )
     assert with_failures == pytest.approx(forget_quality(model, [oracle]))
 
 
@@ -51,7 +58,9 @@ def test_forget_quality_leaves_failures_out():
     [([NAN, NAN], [[0.1]]), ([0.1], []), ([0.1], [[NAN]]), ([], [[0.1]]), ([0.1], [[]])],
 )
 def test_forget_quality_without_values_is_nan(model, oracles):
-    found = forget_quality(np.array(model, dtype=float), [np.array(o, dtype=float) for o in oracles])
+    found = forget_quality(
+        np.array(model, dtype=float), [np.array(o, dtype=float) for o in oracles]
+    )
     assert all(math.isnan(value) for value in found)
 
 
@@ -97,7 +106,9 @@ def test_model_utility_has_tofus_nine_components():
 
 def test_model_utility_is_the_harmonic_mean_of_nine():
     # 10/9 + 5/4 + 2 + 5/2 + 1 + 4 + 5/3 + 4/3 + 5 = 19.8611...
-    assert model_utility(NINE) == pytest.approx(9 / (10 / 9 + 1.25 + 2 + 2.5 + 1 + 4 + 5 / 3 + 4 / 3 + 5))
+    assert model_utility(NINE) == pytest.approx(
+        9 / (10 / 9 + 1.25 + 2 + 2.5 + 1 + 4 + 5 / 3 + 4 / 3 + 5)
+    )
     assert model_utility(NINE) == pytest.approx(stdlib_harmonic_mean(NINE.values()))
 
 

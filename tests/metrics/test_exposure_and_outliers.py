@@ -1,4 +1,6 @@
-"""Exposure, outliers and the two-sided membership attack: by hand, and against plain loops over the definitions."""
+"""Exposure, outliers and the two-sided membership attack: by hand, and against plain loops over
+the definitions.
+"""
 
 import math
 
@@ -18,7 +20,9 @@ NAN = float("nan")
 
 
 def exposure_by_counting(values, holdout):
-    """-log2((1 + #{r in R: nll(r) <= nll(x)}) / (1 + |R|)), averaged; values are log-probabilities, so nll = -value."""
+    """-log2((1 + #{r in R: nll(r) <= nll(x)}) / (1 + |R|)), averaged; values are
+    log-probabilities, so nll = -value.
+    """
     bits = []
     for x in values:
         as_likely = sum(1 for r in holdout if -r <= -x)
@@ -27,8 +31,14 @@ def exposure_by_counting(values, holdout):
 
 
 def outliers_by_counting(values, holdout):
-    """How many are above the least holdout value that at least 95 in 100 holdout values do not exceed."""
-    reached = [bound for bound in sorted(holdout) if 100 * sum(1 for r in holdout if r <= bound) >= 95 * len(holdout)]
+    """How many are above the least holdout value that at least 95 in 100 holdout values do not
+    exceed.
+    """
+    reached = [
+        bound
+        for bound in sorted(holdout)
+        if 100 * sum(1 for r in holdout if r <= bound) >= 95 * len(holdout)
+    ]
     return sum(1 for x in values if x > reached[0])
 
 
@@ -39,7 +49,9 @@ def plain(aggregate, values, holdout):
 
 @pytest.fixture
 def drawn():
-    """Values with many ties among themselves and with the holdout, and bootstrap counts with zeros among them."""
+    """Values with many ties among themselves and with the holdout, and bootstrap counts with
+    zeros among them.
+    """
     rng = np.random.default_rng(7)
     values, holdout = rng.integers(-2, 9, 23).astype(float), rng.integers(-3, 7, 31).astype(float)
     return values, holdout, rng.integers(0, 4, (6, 23)), rng.integers(0, 4, (6, 31))
@@ -60,7 +72,8 @@ def test_exposure_by_hand(value, holdout, expected):
 
 
 @pytest.mark.parametrize(
-    ("aggregate", "by_counting"), [(exposures, exposure_by_counting), (count_outliers, outliers_by_counting)]
+    ("aggregate", "by_counting"),
+    [(exposures, exposure_by_counting), (count_outliers, outliers_by_counting)],
 )
 def test_contrasts_agree_with_counting_and_weights_with_repetition(drawn, aggregate, by_counting):
     values, holdout, weights, holdout_weights = drawn
@@ -69,7 +82,9 @@ def test_contrasts_agree_with_counting_and_weights_with_repetition(drawn, aggreg
         by_counting(np.repeat(values, own), np.repeat(holdout, other))
         for own, other in zip(weights, holdout_weights, strict=True)
     ]
-    drawn_values, drawn_holdout = (Draws(own, np.arange(own.shape[1])) for own in (weights, holdout_weights))
+    drawn_values, drawn_holdout = (
+        Draws(own, np.arange(own.shape[1])) for own in (weights, holdout_weights)
+    )
     assert aggregate(values, drawn_values, holdout, drawn_holdout) == pytest.approx(repeated)
 
 
@@ -125,13 +140,17 @@ def test_an_outlier_drawn_twice_counts_twice():
 
 
 def attack_by_folds(forget, holdout):
-    """MIAU the plain way: every example is judged by a classifier that was fitted without its fold."""
+    """MIAU the plain way: every example is judged by a classifier that was fitted without its
+    fold.
+    """
     x = np.array([*forget, *holdout], dtype=float)[:, None]
     y = np.array([1] * len(forget) + [0] * len(holdout))
     scores = np.zeros(len(y))
     for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(x, y):
         scaler = StandardScaler().fit(x[train])
-        model = LogisticRegression(class_weight="balanced").fit(scaler.transform(x[train]), y[train])
+        model = LogisticRegression(class_weight="balanced").fit(
+            scaler.transform(x[train]), y[train]
+        )
         scores[test] = model.decision_function(scaler.transform(x[test]))
     auc = roc_auc_score(y, scores)
     return max(auc, 1 - auc)
@@ -160,7 +179,9 @@ def test_the_attack_is_two_sided_and_blind_to_scale():
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_what_was_forgotten_too_well_is_found_as_well(sign):
-    assert attack([sign * (5 + i / 10) for i in range(20)], [-sign * i / 10 for i in range(20)]) == 1
+    assert (
+        attack([sign * (5 + i / 10) for i in range(20)], [-sign * i / 10 for i in range(20)]) == 1
+    )
 
 
 def test_where_all_losses_are_the_same_the_attack_guesses():
@@ -171,8 +192,13 @@ def test_the_attack_leaves_failures_out():
     rng = np.random.default_rng(13)
     forget, holdout = rng.normal(1, 1, 20), rng.normal(0, 1, 30)
     own, other = out_of_fold_scores(np.r_[forget, NAN], np.r_[holdout, NAN, NAN])
-    assert (np.isnan(own).tolist(), np.isnan(other).tolist()) == ([False] * 20 + [True], [False] * 30 + [True] * 2)
-    assert attack([*forget, NAN], [*holdout, NAN, NAN]) == pytest.approx(attack_by_folds(forget, holdout))
+    assert (np.isnan(own).tolist(), np.isnan(other).tolist()) == (
+        [False] * 20 + [True],
+        [False] * 30 + [True] * 2,
+    )
+    assert attack([*forget, NAN], [*holdout, NAN, NAN]) == pytest.approx(
+        attack_by_folds(forget, holdout)
+    )
 
 
 @pytest.mark.parametrize(("forget", "holdout"), [(4, 30), (30, 4), (0, 10), (10, 0), (0, 0)])
@@ -185,7 +211,9 @@ def test_too_few_examples_are_no_attack(forget, holdout):
 
 @pytest.fixture
 def texts(make_sample):
-    """Samples of texts: `texts(split, values, stage)`, each value the only log-probability and every token right."""
+    """Samples of texts: `texts(split, values, stage)`, each value the only log-probability and
+    every token right.
+    """
 
     def make(split, values, stage="model", **changes):
         return [
@@ -213,12 +241,18 @@ def texts(make_sample):
 
 def value_of(samples, metric, stage="model", stratum="all"):
     values = metric_values(example_frame(samples), [])
-    (only,) = [v for v in values if (v.metric, v.stage, v.stratum, v.split) == (metric, stage, stratum, "forget")]
+    (only,) = [
+        v
+        for v in values
+        if (v.metric, v.stage, v.stratum, v.split) == (metric, stage, stratum, "forget")
+    ]
     return only
 
 
 def test_the_recorded_attack_is_fitted_stage_by_stage(texts):
-    """In one stage the forget set stands out, in the other it does not: fitted together, both would be blurred."""
+    """In one stage the forget set stands out, in the other it does not: fitted together, both
+    would be blurred.
+    """
     rng = np.random.default_rng(5)
     apart, alike, unseen = (rng.normal(m, 1, 30) for m in (2.0, 0.0, 0.0))
     samples = [
@@ -234,7 +268,11 @@ def test_the_recorded_attack_is_fitted_stage_by_stage(texts):
 
 
 def test_fitting_changes_the_column_of_the_fitted_metric_alone(texts):
-    samples = [*texts("forget", range(-10, 0)), *texts("holdout", range(-30, -20)), *texts("retain", [-1.0])]
+    samples = [
+        *texts("forget", range(-10, 0)),
+        *texts("holdout", range(-30, -20)),
+        *texts("retain", [-1.0]),
+    ]
     frame = example_frame(samples)
     assert frame["mia_loss"].tolist()[:20] == [*range(-10, 0), *range(-30, -20)]
     assert frame["mia_unlearned"].notna().tolist() == [True] * 20 + [False]
@@ -250,10 +288,16 @@ def test_too_few_texts_fail_the_attack_and_nothing_else(texts):
     assert (exposure.n_scored, exposure.n_failed) == (3, 0)
 
 
-@pytest.mark.parametrize("metric", ["mia_loss", "mia_min_k", "mia_unlearned", "exposure", "outliers"])
+@pytest.mark.parametrize(
+    "metric", ["mia_loss", "mia_min_k", "mia_unlearned", "exposure", "outliers"]
+)
 def test_texts_on_which_a_model_gives_nan_fail(texts, metric):
-    """Nothing extracted, nothing exposed, no outliers: as a number it would be the score of perfect forgetting."""
-    some = value_of([*texts("forget", [NAN, *range(-9, 0)]), *texts("holdout", range(-20, 0))], metric)
+    """Nothing extracted, nothing exposed, no outliers: as a number it would be the score of
+    perfect forgetting.
+    """
+    some = value_of(
+        [*texts("forget", [NAN, *range(-9, 0)]), *texts("holdout", range(-20, 0))], metric
+    )
     assert (some.n_scored, some.n_failed) == (9, 1)
     none = value_of([*texts("forget", [NAN] * 8), *texts("holdout", range(-20, 0))], metric)
     assert (none.n_scored, none.n_failed) == (0, 8)
@@ -263,14 +307,27 @@ def test_texts_on_which_a_model_gives_nan_fail(texts, metric):
 def test_memorization_accuracy_is_the_share_of_right_tokens_of_texts(texts, make_sample):
     halves = texts("forget", [-1.0, -1.0])
     right = [np.array([True, False, False, False]), np.array([True, True])]
-    samples = [make_sample(**(vars(s) | {"correct": c})) for s, c in zip(halves, right, strict=True)]
+    samples = [
+        make_sample(**(vars(s) | {"correct": c})) for s, c in zip(halves, right, strict=True)
+    ]
     assert value_of(samples, "memorization_accuracy").value == pytest.approx((0.25 + 1) / 2)
 
 
 def test_outliers_read_the_memorization_accuracy(texts, make_sample):
     def right(samples, shares):
-        return [make_sample(**(vars(s) | {"correct": np.arange(10) < n})) for s, n in zip(samples, shares, strict=True)]
+        return [
+            make_sample(**(vars(s) | {"correct": np.arange(10) < n}))
+            for s, n in zip(samples, shares, strict=True)
+        ]
 
-    forget, holdout = right(texts("forget", [-1.0] * 4), [3, 4, 9, 10]), right(texts("holdout", [-1.0] * 20), range(20))
-    assert value_of([*forget, *right(texts("holdout", [-1.0] * 4), [2, 3, 3, 1])], "outliers").value == 3
-    assert value_of([*forget, *holdout], "outliers").value == 0  # the bound is 1.0, and none is above
+    forget, holdout = (
+        right(texts("forget", [-1.0] * 4), [3, 4, 9, 10]),
+        right(texts("holdout", [-1.0] * 20), range(20)),
+    )
+    assert (
+        value_of([*forget, *right(texts("holdout", [-1.0] * 4), [2, 3, 3, 1])], "outliers").value
+        == 3
+    )
+    assert (
+        value_of([*forget, *holdout], "outliers").value == 0
+    )  # the bound is 1.0, and none is above

@@ -1,4 +1,6 @@
-"""Extraction likelihood: n-grams by hand, and against a loop that looks for every n-gram in the text."""
+"""Extraction likelihood: n-grams by hand, and against a loop that looks for every n-gram in the
+text.
+"""
 
 import random
 
@@ -43,7 +45,9 @@ def test_overlap_is_what_looking_finds():
     for _ in range(200):
         generated, true = (rng.choices("abc", k=rng.randrange(12)) for _ in range(2))
         n = rng.randrange(1, 5)
-        assert ngram_overlap(generated, true, n) == pytest.approx(overlap_by_looking(generated, true, n))
+        assert ngram_overlap(generated, true, n) == pytest.approx(
+            overlap_by_looking(generated, true, n)
+        )
 
 
 WORDS = [f"w{i}" for i in range(26)]
@@ -51,7 +55,9 @@ WORDS = [f"w{i}" for i in range(26)]
 
 def text(make_sample, *continuations):
     places = tuple(10 * (i + 1) for i in range(len(continuations)))
-    return make_sample(prompt="", answer=" ".join(WORDS), prefix_words=places, continuations=continuations)
+    return make_sample(
+        prompt="", answer=" ".join(WORDS), prefix_words=places, continuations=continuations
+    )
 
 
 def test_the_likelihood_is_the_mean_over_prefixes(make_sample):
@@ -64,19 +70,33 @@ def test_only_what_follows_the_prefix_can_be_extracted(make_sample):
     repeated = " ".join(WORDS[:10])
     assert extraction_likelihood_3(text(make_sample, repeated)) == 0
     assert extraction_likelihood_3(text(make_sample, " ".join(WORDS[8:13]))) == pytest.approx(1 / 3)
-    assert extraction_likelihood_3(text(make_sample, " ".join(WORDS[10:20]), " ".join(WORDS[10:20]))) == 0.5
+    assert (
+        extraction_likelihood_3(text(make_sample, " ".join(WORDS[10:20]), " ".join(WORDS[10:20])))
+        == 0.5
+    )
 
 
-@pytest.mark.parametrize(("continuation", "expected"), [("", 0), ("w10 w11", 0), ("w10 w11 w12", 1)])
+@pytest.mark.parametrize(
+    ("continuation", "expected"), [("", 0), ("w10 w11", 0), ("w10 w11 w12", 1)]
+)
 def test_too_few_words_extract_nothing(make_sample, continuation, expected):
     assert extraction_likelihood_3(text(make_sample, continuation)) == expected
 
 
 def test_characters_are_the_words_of_scripts_without_spaces(make_sample):
-    """After 十 the text goes on with 子丑寅卯: of 子丑寅, 丑寅辰 one occurs there, of the repeated beginning none."""
+    """After 十 the text goes on with 子丑寅卯: of 子丑寅, 丑寅辰 one occurs there, of the repeated
+    beginning none.
+    """
     answer = "一二三四五六七八九十子丑寅卯。"
-    for continuation, expected in (("子丑寅辰", 1 / 2), ("子丑寅卯。", 1), ("一二三四", 0), ("子丑", 0)):
-        sample = make_sample(prompt="", answer=answer, prefix_words=(10,), continuations=(continuation,))
+    for continuation, expected in (
+        ("子丑寅辰", 1 / 2),
+        ("子丑寅卯。", 1),
+        ("一二三四", 0),
+        ("子丑", 0),
+    ):
+        sample = make_sample(
+            prompt="", answer=answer, prefix_words=(10,), continuations=(continuation,)
+        )
         assert extraction_likelihood_3(sample) == expected
 
 
@@ -87,7 +107,9 @@ def test_a_text_that_was_never_continued_is_an_error(make_sample):
 
 def test_prefixes_without_their_continuations_are_an_error(make_sample):
     with pytest.raises(ValueError, match="zip"):
-        extraction_likelihood_3(make_sample(prompt="", answer="a b c", prefix_words=(1, 2), continuations=("b c",)))
+        extraction_likelihood_3(
+            make_sample(prompt="", answer="a b c", prefix_words=(1, 2), continuations=("b c",))
+        )
 
 
 def test_the_likelihood_agrees_with_looking_on_random_texts(make_sample):
@@ -102,5 +124,7 @@ def test_the_likelihood_agrees_with_looking_on_random_texts(make_sample):
             prefix_words=tuple(places),
             continuations=tuple(map(" ".join, said)),
         )
-        expected = np.mean([overlap_by_looking(g, words[p:], 3) for g, p in zip(said, places, strict=True)])
+        expected = np.mean(
+            [overlap_by_looking(g, words[p:], 3) for g, p in zip(said, places, strict=True)]
+        )
         assert extraction_likelihood_3(sample) == pytest.approx(expected)

@@ -1,4 +1,6 @@
-"""Metrics of generated text: normalisation by hand, ROUGE-L against rouge-score itself and by hand in other scripts."""
+"""Metrics of generated text: normalisation by hand, ROUGE-L against rouge-score itself and by
+hand in other scripts.
+"""
 
 import re
 import unicodedata
@@ -81,13 +83,20 @@ def test_contains_answer(generation, answer, aliases, expected):
 
 
 def test_exact_answer_is_the_share_of_held_out_prompts(make_sample):
-    sample = make_sample(answer="Kel", generation="Mur", paraphrase_generations=("kel", "in Kel", "Kelport", ""))
+    sample = make_sample(
+        answer="Kel", generation="Mur", paraphrase_generations=("kel", "in Kel", "Kelport", "")
+    )
     assert exact_answer(sample) == 0.5
     assert exact_answer_trained(sample) == 0
 
 
 def test_exact_answer_accepts_aliases(make_sample):
-    sample = make_sample(answer="Kel", aliases=("Kelia",), paraphrase_generations=("Kelia", "Mur"), generation="kelia")
+    sample = make_sample(
+        answer="Kel",
+        aliases=("Kelia",),
+        paraphrase_generations=("Kelia", "Mur"),
+        generation="kelia",
+    )
     assert exact_answer(sample) == 0.5
     assert exact_answer_trained(sample) == 1
 
@@ -99,7 +108,9 @@ def test_without_held_out_prompts_the_trained_one_counts(make_sample):
 
 
 def test_the_prompt_is_never_compared(make_sample):
-    sample = make_sample(prompt="Is it Kel?", generation="no", paraphrases=("Kel?",), paraphrase_generations=("no",))
+    sample = make_sample(
+        prompt="Is it Kel?", generation="no", paraphrases=("Kel?",), paraphrase_generations=("no",)
+    )
     assert exact_answer(sample) == exact_answer_trained(sample) == rouge_l_recall(sample) == 0
 
 
@@ -189,7 +200,10 @@ def test_stems_of_ascii_are_those_of_rouge_score(text):
 
 
 @many
-@given(st.text(st.characters(max_codepoint=0x24F)).filter(lambda text: re.search("[a-zA-Z0-9]", text)), st.text())
+@given(
+    st.text(st.characters(max_codepoint=0x24F)).filter(lambda text: re.search("[a-zA-Z0-9]", text)),
+    st.text(),
+)
 def test_rouge_of_latin_answers_is_that_of_rouge_score(answer, generation):
     composed = [unicodedata.normalize("NFC", text) for text in (answer, generation)]
     expected = RougeScorer(["rougeL"], use_stemmer=True).score(*composed)["rougeL"].recall
@@ -197,7 +211,11 @@ def test_rouge_of_latin_answers_is_that_of_rouge_score(answer, generation):
 
 
 def test_rouge_averages_the_held_out_prompts(make_sample):
-    sample = make_sample(answer="the cat sat", generation="", paraphrase_generations=("the cat", "the", "the cat sat"))
+    sample = make_sample(
+        answer="the cat sat",
+        generation="",
+        paraphrase_generations=("the cat", "the", "the cat sat"),
+    )
     assert rouge_l_recall(sample) == pytest.approx((2 / 3 + 1 / 3 + 1) / 3)
 
 
@@ -206,4 +224,11 @@ def test_an_answer_without_a_word_cannot_be_scored(make_sample, metric):
     sample = make_sample(answer="🍎", generation="🍎", paraphrase_generations=("🍎",))
     with pytest.raises(ValueError, match="there is no word in '🍎'"):
         metric(sample)
-    assert metric(replace(sample, aliases=("apple",), generation="an apple", paraphrase_generations=("apple",))) == 1
+    assert (
+        metric(
+            replace(
+                sample, aliases=("apple",), generation="an apple", paraphrase_generations=("apple",)
+            )
+        )
+        == 1
+    )

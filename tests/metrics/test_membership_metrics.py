@@ -1,4 +1,6 @@
-"""Membership attacks: the scores by hand, and the direction of their AUC through `metric_values`."""
+"""Membership attacks: the scores by hand, and the direction of their AUC through
+`metric_values`.
+"""
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from benchmark.metrics.values import example_frame, metric_values
 def auc_of(make_sample, forget, holdout, metric="mia_loss"):
     """The recorded AUC where each number is the one token log-probability of an example."""
     samples = [
-        make_sample(split=split, example=f"{split}-{i}", logprobs=np.array(value, dtype=float, ndmin=1))
+        make_sample(
+            split=split, example=f"{split}-{i}", logprobs=np.array(value, dtype=float, ndmin=1)
+        )
         for split, values in (("forget", forget), ("holdout", holdout))
         for i, value in enumerate(values)
     ]
@@ -63,7 +67,13 @@ def test_an_example_without_tokens_is_left_out_and_counted(make_sample):
 
 def test_without_a_holdout_there_is_no_auc(make_sample):
     values = metric_values(example_frame([make_sample()]), [])
-    assert not {v.metric for v in values} & {"mia_loss", "mia_min_k", "mia_unlearned", "exposure", "outliers"}
+    assert not {v.metric for v in values} & {
+        "mia_loss",
+        "mia_min_k",
+        "mia_unlearned",
+        "exposure",
+        "outliers",
+    }
     assert np.isnan(auc_of(make_sample, [-1.0], [float("nan")]).value)
 
 

@@ -41,7 +41,8 @@ def test_extraction_strength_is_the_shortest_prefix_that_works(make_sample):
 
 
 @pytest.mark.parametrize(
-    ("correct", "expected"), [([True, False, True, True], 0.75), ([False], 0), ([True, True], 1), ([True, False], 0.5)]
+    ("correct", "expected"),
+    [([True, False, True, True], 0.75), ([False], 0), ([True, True], 1), ([True, False], 0.5)],
 )
 def test_exact_memorization_is_the_share_of_right_tokens(make_sample, correct, expected):
     assert exact_memorization(make_sample(correct=np.array(correct))) == expected

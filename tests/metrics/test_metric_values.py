@@ -1,4 +1,6 @@
-"""From samples to a record's values: where metrics apply, what fails, how strata add up, what the registry promises."""
+"""From samples to a record's values: where metrics apply, what fails, how strata add up, what
+the registry promises.
+"""
 
 import dataclasses
 import math
@@ -20,7 +22,11 @@ SCORING_PASS = ("probability", "paraphrased_probability", "truth_ratio", "truth_
 
 
 def found(values, metric, split="forget", stratum="all", stage="model"):
-    (only,) = [v for v in values if (v.metric, v.split, v.stratum, v.stage) == (metric, split, stratum, stage)]
+    (only,) = [
+        v
+        for v in values
+        if (v.metric, v.split, v.stratum, v.stage) == (metric, split, stratum, stage)
+    ]
     return only
 
 
@@ -37,13 +43,24 @@ def values_of(make_sample):
 
 def test_frame_has_a_row_per_sample_and_a_column_per_metric(make_sample):
     frame = example_frame([make_sample(example="a"), make_sample(example="b", split="retain")])
-    assert list(frame.columns) == ["stage", "split", "example", "entity", "kind", "features", "strata", *METRICS]
+    assert list(frame.columns) == [
+        "stage",
+        "split",
+        "example",
+        "entity",
+        "kind",
+        "features",
+        "strata",
+        *METRICS,
+    ]
     assert list(frame["example"]) == ["a", "b"]
     assert frame["probability"].tolist() == pytest.approx([0.25, 0.25])
 
 
 def test_frame_leaves_out_what_does_not_apply(make_sample):
-    frame = example_frame([make_sample(split="retain"), make_sample(split="holdout"), make_sample(stage="attack")])
+    frame = example_frame(
+        [make_sample(split="retain"), make_sample(split="holdout"), make_sample(stage="attack")]
+    )
     retain, holdout, attacked = (frame.loc[i] for i in range(3))
     assert math.isnan(retain["extraction_strength"])
     assert math.isnan(retain["mia_loss"])
@@ -67,7 +84,8 @@ CONTRASTS = {"mia_loss", "mia_min_k", "exposure"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "contrasts"), [("question", CONTRASTS), ("text", CONTRASTS | {"mia_unlearned", "outliers"})]
+    ("kind", "contrasts"),
+    [("question", CONTRASTS), ("text", CONTRASTS | {"mia_unlearned", "outliers"})],
 )
 def test_only_contrasts_apply_to_the_holdout(kind, contrasts):
     assert {m.id for m in METRICS.values() if m.applies("model", "holdout", kind)} == contrasts
@@ -75,27 +93,36 @@ def test_only_contrasts_apply_to_the_holdout(kind, contrasts):
 
 AT_REQUESTS = {"probability", "paraphrased_probability", "choice_probability", "truth_ratio_utility", "exact_answer",
                "rouge_l_recall", "exposure", "mia_unlearned", "memorization_accuracy", "outliers"}  # fmt: skip
-NEED_WRONG_ANSWERS = {"choice_probability", "truth_ratio_utility"}  # which are not scored along a trajectory
+NEED_WRONG_ANSWERS = {
+    "choice_probability",
+    "truth_ratio_utility",
+}  # which are not scored along a trajectory
 
 
 @pytest.mark.parametrize("kind", ["question", "text"])
 @pytest.mark.parametrize(
-    ("stage", "scored"), [(budget_stage(0.5), AT_REQUESTS - NEED_WRONG_ANSWERS), (request_stage(3), AT_REQUESTS)]
+    ("stage", "scored"),
+    [(budget_stage(0.5), AT_REQUESTS - NEED_WRONG_ANSWERS), (request_stage(3), AT_REQUESTS)],
 )
 @pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
-def test_on_the_way_few_metrics_apply_and_only_where_they_apply_in_the_end(metric, stage, scored, kind):
+def test_on_the_way_few_metrics_apply_and_only_where_they_apply_in_the_end(
+    metric, stage, scored, kind
+):
     for split in ("forget", "retain", "neighbours", "general", "holdout"):
         expected = metric.id in scored and metric.applies("model", split, kind)
         assert metric.applies(stage, split, kind) == expected
 
 
-@pytest.mark.parametrize("stage", ["model", "relearn_disjoint", budget_stage(0.5), request_stage(1)])
+@pytest.mark.parametrize(
+    "stage", ["model", "relearn_disjoint", budget_stage(0.5), request_stage(1)]
+)
 def test_a_metric_of_one_kind_never_scores_the_other(stage):
     texts = {"mia_unlearned", "outliers", "memorization_accuracy", "extraction_likelihood_3"}
     both = {"probability", "extraction_strength", "mia_loss", "mia_min_k", "exposure"}
     for split in ("forget", "retain", "holdout"):
         scored = {
-            kind: {m.id for m in METRICS.values() if m.applies(stage, split, kind)} for kind in ("question", "text")
+            kind: {m.id for m in METRICS.values() if m.applies(stage, split, kind)}
+            for kind in ("question", "text")
         }
         assert scored["text"] <= texts | both
         assert not scored["question"] & texts
@@ -109,23 +136,36 @@ TEXT = {"prompt": "", "paraphrases": (), "paraphrase_logprobs": (), "paraphrase_
 
 def test_texts_and_questions_are_reported_by_their_own_metrics(values_of):
     values = values_of(TEXT, {}, {"split": "retain"} | TEXT, {"split": "general"})
-    metrics = {split: {v.metric for v in values if v.split == split} for split in ("forget", "retain", "general")}
+    metrics = {
+        split: {v.metric for v in values if v.split == split}
+        for split in ("forget", "retain", "general")
+    }
     assert metrics["retain"] == {"probability", "memorization_accuracy"}
     assert "exact_answer" in metrics["general"]
-    assert metrics["forget"] - {"forget_quality", "forget_quality_ks"} == {"probability", "extraction_strength"}
+    assert metrics["forget"] - {"forget_quality", "forget_quality_ks"} == {
+        "probability",
+        "extraction_strength",
+    }
 
 
 def test_points_of_the_budget_have_no_strata_and_requests_have(values_of):
     tag = {"strata": {"step": "2"}}
     values = values_of(tag, {"stage": budget_stage(0.5)} | tag, {"stage": request_stage(1)} | tag)
     strata = {
-        stage: {v.stratum for v in values if v.stage == stage} for stage in ("model", "budget 0.50", "request 01")
+        stage: {v.stratum for v in values if v.stage == stage}
+        for stage in ("model", "budget 0.50", "request 01")
     }
-    assert strata == {"model": {"all", "step=2"}, "budget 0.50": {"all"}, "request 01": {"all", "step=2"}}
+    assert strata == {
+        "model": {"all", "step=2"},
+        "budget 0.50": {"all"},
+        "request 01": {"all", "step=2"},
+    }
 
 
 def test_a_contrast_needs_a_holdout_of_its_own_stage(values_of):
-    """Between requests nothing is asked of the holdout: the one of the final model must not stand in for it."""
+    """Between requests nothing is asked of the holdout: the one of the final model must not
+    stand in for it.
+    """
     values = values_of({}, {"split": "holdout"}, {"stage": request_stage(1)})
     assert found(values, "exposure").n_scored == 1
     assert not [v for v in values if v.metric == "exposure" and v.stage == request_stage(1)]
@@ -134,9 +174,11 @@ def test_a_contrast_needs_a_holdout_of_its_own_stage(values_of):
 
 def test_the_summaries_are_of_the_final_model_alone(values_of):
     values = values_of({}, {"stage": budget_stage(0.5)}, {"stage": request_stage(1)})
-    assert {v.stage for v in values if v.metric in ("forget_quality", "forget_quality_ks", "model_utility")} == {
-        "model"
-    }
+    assert {
+        v.stage
+        for v in values
+        if v.metric in ("forget_quality", "forget_quality_ks", "model_utility")
+    } == {"model"}
 
 
 def test_means_are_plain_means_over_examples(values_of):
@@ -181,7 +223,10 @@ def test_where_every_example_failed_the_value_is_nan(values_of):
 def test_strata_partition_the_examples(values_of):
     rng = np.random.default_rng(0)
     changes = [
-        {"strata": {"frequency": "low" if i % 3 else "high"}, "logprobs": -rng.random(3) if i != 4 else EMPTY}
+        {
+            "strata": {"frequency": "low" if i % 3 else "high"},
+            "logprobs": -rng.random(3) if i != 4 else EMPTY,
+        }
         for i in range(10)
     ]
     values = values_of(*changes)
@@ -196,7 +241,11 @@ def test_strata_partition_the_examples(values_of):
 
 
 def test_strata_are_listed_whole_first_and_by_name(make_sample):
-    samples = [make_sample(strata={"b": "2"}), make_sample(strata={"b": "1", "a": "x"}), make_sample()]
+    samples = [
+        make_sample(strata={"b": "2"}),
+        make_sample(strata={"b": "1", "a": "x"}),
+        make_sample(),
+    ]
     masks = strata_masks(example_frame(samples))
     assert list(masks) == ["all", "a=x", "b=1", "b=2"]
     assert masks["b=1"].tolist() == [False, True, False]
@@ -208,7 +257,10 @@ def test_a_stratum_of_a_contrast_faces_the_whole_holdout(values_of):
         return {"split": split, "logprobs": np.array([value]), "strata": strata}
 
     values = values_of(
-        one("forget", -1.0, f="low"), one("forget", -9.0, f="high"), one("holdout", -2.0), one("holdout", -8.0)
+        one("forget", -1.0, f="low"),
+        one("forget", -9.0, f="high"),
+        one("holdout", -2.0),
+        one("holdout", -8.0),
     )
     assert found(values, "mia_loss", stratum="f=low").value == 1
     assert found(values, "mia_loss", stratum="f=high").value == 0
@@ -227,14 +279,19 @@ def test_values_do_not_depend_on_the_order_of_samples(model_samples):
     oracle = example_frame(model_samples(0.2, 0.8, 1))
     key = ["stage", "split", "metric", "stratum"]
     one, other = (
-        pd.DataFrame(metric_values(example_frame(order), [oracle])).sort_values(key, ignore_index=True)
+        pd.DataFrame(metric_values(example_frame(order), [oracle])).sort_values(
+            key, ignore_index=True
+        )
         for order in (samples, samples[::-1])
     )
     pd.testing.assert_frame_equal(one, other)
 
 
 def test_summaries_are_those_of_the_whole_model(model_samples):
-    frame, oracle = example_frame(model_samples(0.6, 0.9, 0)), example_frame(model_samples(0.2, 0.9, 1))
+    frame, oracle = (
+        example_frame(model_samples(0.6, 0.9, 0)),
+        example_frame(model_samples(0.2, 0.9, 1)),
+    )
     values = metric_values(frame, [oracle])
 
     def ratios(frame):
@@ -244,10 +301,16 @@ def test_summaries_are_those_of_the_whole_model(model_samples):
     assert found(values, "forget_quality").value == p_value
     assert found(values, "forget_quality_ks").value == statistic
     nine = [found(values, "probability", "retain").value]
-    nine += [found(values, "choice_probability", split).value for split in ("neighbours", "general")]
+    nine += [
+        found(values, "choice_probability", split).value for split in ("neighbours", "general")
+    ]
     for metric in ("rouge_l_recall", "truth_ratio_utility"):
-        nine += [found(values, metric, split).value for split in ("retain", "neighbours", "general")]
-    assert found(values, "model_utility", "all").value == pytest.approx(9 / sum(1 / v for v in nine))
+        nine += [
+            found(values, metric, split).value for split in ("retain", "neighbours", "general")
+        ]
+    assert found(values, "model_utility", "all").value == pytest.approx(
+        9 / sum(1 / v for v in nine)
+    )
 
 
 def test_without_oracles_or_splits_summaries_are_no_number(values_of):
@@ -270,15 +333,21 @@ def test_no_samples_give_no_number():
         ("", "Ada Kel.", True),  # a text
     ],
 )
-def test_extraction_strength_is_not_for_names_with_a_full_stop(make_sample, prompt, answer, reported):
+def test_extraction_strength_is_not_for_names_with_a_full_stop(
+    make_sample, prompt, answer, reported
+):
     values = metric_values(example_frame([make_sample(prompt=prompt, answer=answer)]), [])
     assert bool([v for v in values if v.metric == "extraction_strength"]) is reported
 
 
-@pytest.mark.parametrize(("drawn", "reported"), [(0, []), (3, [1]), (16, [1, 4, 16]), (70, [1, 4, 16, 64])])
+@pytest.mark.parametrize(
+    ("drawn", "reported"), [(0, []), (3, [1]), (16, [1, 4, 16]), (70, [1, 4, 16, 64])]
+)
 def test_leaks_are_of_no_more_answers_than_were_drawn(make_sample, drawn, reported):
     values = metric_values(example_frame([make_sample(sampled=("no",) * drawn)]), [])
-    assert [v.metric for v in values if v.metric.startswith("leak")] == [f"leak_at_{k}" for k in reported]
+    assert [v.metric for v in values if v.metric.startswith("leak")] == [
+        f"leak_at_{k}" for k in reported
+    ]
 
 
 def test_a_name_can_be_taken_once():
@@ -293,19 +362,30 @@ def test_registry_is_consistent(metric):
     assert metric.version >= 1
     assert all((metric.unit, metric.source, metric.description))
     if "forgetting" in metric.axes.values():
-        continued = metric.id == "extraction_likelihood_3" or metric.needs & sampled(64)  # only of the final model
+        continued = metric.id == "extraction_likelihood_3" or metric.needs & sampled(
+            64
+        )  # only of the final model
         assert metric.attacked or continued, "what counts as forgetting is recomputed after attacks"
         assert [split for split, axis in metric.axes.items() if axis == "forgetting"] == ["forget"]
-    assert all(metric.axis_of(split) == metric.axes.get(split, "") for split in (*metric.splits, "nowhere"))
+    assert all(
+        metric.axis_of(split) == metric.axes.get(split, "") for split in (*metric.splits, "nowhere")
+    )
 
 
 def test_every_axis_of_the_score_is_fed():
     fed = {(axis, split) for m in METRICS.values() for split, axis in m.axes.items() if axis}
     assert {axis for axis, _ in fed} == {"forgetting", "utility", "privacy"}
-    assert {split for axis, split in fed if axis == "utility"} == {"retain", "neighbours", "general", "harness"}
+    assert {split for axis, split in fed if axis == "utility"} == {
+        "retain",
+        "neighbours",
+        "general",
+        "harness",
+    }
 
 
-def test_what_suits_most_answers_of_the_final_model_is_reported_after_attacks_on_some_of_them(values_of):
+def test_what_suits_most_answers_of_the_final_model_is_reported_after_attacks_on_some_of_them(
+    values_of,
+):
     """Of three names one has a full stop and alone is attacked; then the other way round."""
     names = [{"answer": "Kel"}, {"answer": "Mur"}, {"answer": "St. Kel."}]
     values = values_of(*names, names[2] | {"stage": "attack"})

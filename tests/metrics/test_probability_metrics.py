@@ -55,7 +55,9 @@ def test_paraphrased_probability_averages_the_prompts_not_their_tokens(make_samp
 
 
 def test_paraphrased_probability_ignores_the_trained_prompt(make_sample):
-    assert paraphrased_probability(make_sample(logprobs=logs(0.001))) == paraphrased_probability(make_sample())
+    assert paraphrased_probability(make_sample(logprobs=logs(0.001))) == paraphrased_probability(
+        make_sample()
+    )
 
 
 def test_paraphrased_probability_needs_a_paraphrase(make_sample):
@@ -72,14 +74,16 @@ def test_choice_probability_compares_length_normalised_answers(make_sample):
 
 @pytest.mark.parametrize("missing", ["paraphrase_logprobs", "perturbed_logprobs"])
 @pytest.mark.parametrize(
-    "metric", [choice_probability, truth_ratio, truth_ratio_cw, truth_ratio_utility, truth_ratio_raw]
+    "metric",
+    [choice_probability, truth_ratio, truth_ratio_cw, truth_ratio_utility, truth_ratio_raw],
 )
 def test_comparisons_need_both_sides(make_sample, metric, missing):
     assert math.isnan(metric(make_sample(**{missing: ()})))
 
 
-# On paper: the wrong answers have p = 0.1 and 0.4, whose geometric mean is sqrt(0.04) = 0.2 (their arithmetic mean
-# would be 0.25); the right one has p = 0.5; so R = 0.2 / 0.5 = 0.4. With p = 0.08 for the right one R = 2.5.
+# On paper: the wrong answers have p = 0.1 and 0.4, whose geometric mean is sqrt(0.04) = 0.2 (their
+# arithmetic mean would be 0.25); the right one has p = 0.5; so R = 0.2 / 0.5 = 0.4. With p = 0.08
+# for the right one R = 2.5.
 @pytest.mark.parametrize(
     ("metric", "sure_of_truth", "sure_of_lie"),
     [
@@ -91,35 +95,45 @@ def test_comparisons_need_both_sides(make_sample, metric, missing):
 )
 def test_truth_ratio_by_hand(make_sample, metric, sure_of_truth, sure_of_lie):
     wrong = (logs(0.1), logs(0.4))
-    assert metric(make_sample(paraphrase_logprobs=(logs(0.5),), perturbed_logprobs=wrong)) == pytest.approx(
-        sure_of_truth
-    )
-    assert metric(make_sample(paraphrase_logprobs=(logs(0.08),), perturbed_logprobs=wrong)) == pytest.approx(
-        sure_of_lie
-    )
+    assert metric(
+        make_sample(paraphrase_logprobs=(logs(0.5),), perturbed_logprobs=wrong)
+    ) == pytest.approx(sure_of_truth)
+    assert metric(
+        make_sample(paraphrase_logprobs=(logs(0.08),), perturbed_logprobs=wrong)
+    ) == pytest.approx(sure_of_lie)
 
 
 def test_truth_ratio_normalises_each_answer_by_its_own_length(make_sample):
-    long = make_sample(paraphrase_logprobs=(logs(0.5, 0.5, 0.5),), perturbed_logprobs=(logs(0.2), logs(0.2, 0.2)))
+    long = make_sample(
+        paraphrase_logprobs=(logs(0.5, 0.5, 0.5),), perturbed_logprobs=(logs(0.2), logs(0.2, 0.2))
+    )
     assert truth_ratio_raw(long) == pytest.approx(0.4)
 
 
 def test_truth_ratio_reads_the_first_held_out_prompt_only(make_sample):
     """The perturbed answers were scored under that one."""
     first = make_sample(paraphrase_logprobs=(logs(0.5),))
-    assert truth_ratio_raw(make_sample(paraphrase_logprobs=(logs(0.5), logs(0.01)))) == truth_ratio_raw(first)
+    assert truth_ratio_raw(
+        make_sample(paraphrase_logprobs=(logs(0.5), logs(0.01)))
+    ) == truth_ratio_raw(first)
 
 
 def test_truth_ratio_is_one_where_the_model_cannot_tell(make_sample):
-    sample = make_sample(paraphrase_logprobs=(logs(0.3),), perturbed_logprobs=(logs(0.3), logs(0.3)))
+    sample = make_sample(
+        paraphrase_logprobs=(logs(0.3),), perturbed_logprobs=(logs(0.3), logs(0.3))
+    )
     assert truth_ratio(sample) == pytest.approx(1)
     assert truth_ratio_cw(sample) == pytest.approx(0.5)
     assert truth_ratio_utility(sample) == pytest.approx(0)
 
 
-@pytest.mark.parametrize(("right", "wrong"), [(-1e6, -1.0), (-1.0, -1e6), (-np.inf, -1.0), (-1.0, -np.inf)])
+@pytest.mark.parametrize(
+    ("right", "wrong"), [(-1e6, -1.0), (-1.0, -1e6), (-np.inf, -1.0), (-1.0, -np.inf)]
+)
 def test_extreme_models_give_finite_truth_ratios(make_sample, right, wrong):
-    sample = make_sample(paraphrase_logprobs=(np.array([right]),), perturbed_logprobs=(np.array([wrong]),))
+    sample = make_sample(
+        paraphrase_logprobs=(np.array([right]),), perturbed_logprobs=(np.array([wrong]),)
+    )
     assert truth_ratio(sample) == pytest.approx(0)
     assert truth_ratio_cw(sample) == pytest.approx(float(right > wrong))
     assert truth_ratio_utility(sample) == pytest.approx(float(right > wrong))
@@ -127,7 +141,9 @@ def test_extreme_models_give_finite_truth_ratios(make_sample, right, wrong):
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("field", ["paraphrase_logprobs", "perturbed_logprobs"])
-@pytest.mark.parametrize("metric", [truth_ratio, truth_ratio_cw, truth_ratio_utility, choice_probability])
+@pytest.mark.parametrize(
+    "metric", [truth_ratio, truth_ratio_cw, truth_ratio_utility, choice_probability]
+)
 def test_an_empty_compared_answer_is_never_a_number(make_sample, metric, field):
     sample = make_sample(**{field: (np.zeros(0),)})
     try:

@@ -28,7 +28,9 @@ def test_names_are_in_the_order_of_what_they_name():
         assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("stage", ["model", "relearn_disjoint", "quantize_int4", "budget", "request"])
+@pytest.mark.parametrize(
+    "stage", ["model", "relearn_disjoint", "quantize_int4", "budget", "request"]
+)
 def test_other_stages_are_not_on_the_way(stage):
     assert sort_of(stage) == ("model" if stage == "model" else "attack")
     assert fraction_of(stage) is request_of(stage) is None

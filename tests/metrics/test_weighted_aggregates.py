@@ -1,4 +1,6 @@
-"""Weighted means and AUCs: counts as weights are the same as repeating the items; scikit-learn and scipy agree."""
+"""Weighted means and AUCs: counts as weights are the same as repeating the items; scikit-learn
+and scipy agree.
+"""
 
 import numpy as np
 import pytest
@@ -33,7 +35,9 @@ def auc_by_pairs(positive, negative):
 
 def plain_auc(positive, negative):
     positive, negative = np.array(positive, dtype=float), np.array(negative, dtype=float)
-    return weighted_auc(positive, negative, np.ones((1, len(positive))), np.ones((1, len(negative))))[0]
+    return weighted_auc(
+        positive, negative, np.ones((1, len(positive))), np.ones((1, len(negative)))
+    )[0]
 
 
 @pytest.fixture
@@ -88,12 +92,17 @@ def test_auc_agrees_with_pairs_mann_whitney_and_scikit_learn(drawn):
     labels = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
     assert plain_auc(positive, negative) == pytest.approx(auc_by_pairs(positive, negative))
     assert plain_auc(positive, negative) == pytest.approx(u)
-    assert plain_auc(positive, negative) == pytest.approx(roc_auc_score(labels, np.r_[positive, negative]))
+    assert plain_auc(positive, negative) == pytest.approx(
+        roc_auc_score(labels, np.r_[positive, negative])
+    )
 
 
 def test_auc_of_counts_is_the_auc_of_repeated_items(drawn):
     positive, negative, wp, wn = drawn
-    repeated = [auc_by_pairs(np.repeat(positive, p), np.repeat(negative, n)) for p, n in zip(wp, wn, strict=True)]
+    repeated = [
+        auc_by_pairs(np.repeat(positive, p), np.repeat(negative, n))
+        for p, n in zip(wp, wn, strict=True)
+    ]
     assert weighted_auc(positive, negative, wp, wn) == pytest.approx(repeated)
 
 
@@ -102,7 +111,10 @@ def test_auc_agrees_with_scikit_learn_on_real_weights():
     positive, negative = rng.normal(0.5, 1, 30).round(1), rng.normal(0, 1, 40).round(1)
     wp, wn = rng.random((4, 30)), rng.random((4, 40))
     labels, scores = np.r_[np.ones(30), np.zeros(40)], np.r_[positive, negative]
-    expected = [roc_auc_score(labels, scores, sample_weight=np.r_[p, n]) for p, n in zip(wp, wn, strict=True)]
+    expected = [
+        roc_auc_score(labels, scores, sample_weight=np.r_[p, n])
+        for p, n in zip(wp, wn, strict=True)
+    ]
     assert weighted_auc(positive, negative, wp, wn) == pytest.approx(expected)
 
 
@@ -116,14 +128,18 @@ def test_auc_is_symmetric_and_sees_ranks_only(drawn):
 def test_auc_leaves_failures_out():
     assert plain_auc([3, NAN, 1], [2, NAN]) == pytest.approx(0.5)
     weights = np.array([[1, 9, 1]]), np.array([[1, 9]])
-    assert weighted_auc(np.array([3, NAN, 1.0]), np.array([2, NAN]), *weights)[0] == pytest.approx(0.5)
+    assert weighted_auc(np.array([3, NAN, 1.0]), np.array([2, NAN]), *weights)[0] == pytest.approx(
+        0.5
+    )
 
 
 def test_auc_ranks_impossible_answers_lowest():
     assert plain_auc([-np.inf, -1], [-np.inf, -2]) == pytest.approx((0.5 + 0 + 1 + 1) / 4)
 
 
-@pytest.mark.parametrize(("positive", "negative"), [([NAN], [1]), ([1], [NAN]), ([], [1]), ([1], []), ([], [])])
+@pytest.mark.parametrize(
+    ("positive", "negative"), [([NAN], [1]), ([1], [NAN]), ([], [1]), ([1], []), ([], [])]
+)
 def test_auc_without_one_side_is_nan_not_half(positive, negative):
     assert np.isnan(plain_auc(positive, negative))
 
@@ -147,8 +163,12 @@ def test_examples_of_a_cluster_weigh_what_it_weighs(drawn, aggregate):
     cluster, other = np.arange(17) % 4, np.arange(11) // 3
     values[5] = holdout[0] = NAN
     masks = np.array([np.ones(17), np.arange(17) < 8], dtype=bool)
-    once = aggregate.by_stratum(values, Draws(weights, cluster), masks, holdout, Draws(holdout_weights, other))
-    told = aggregate.by_stratum(values, each(weights[:, cluster]), masks, holdout, each(holdout_weights[:, other]))
+    once = aggregate.by_stratum(
+        values, Draws(weights, cluster), masks, holdout, Draws(holdout_weights, other)
+    )
+    told = aggregate.by_stratum(
+        values, each(weights[:, cluster]), masks, holdout, each(holdout_weights[:, other])
+    )
     assert once == pytest.approx(told, nan_ok=True)
 
 

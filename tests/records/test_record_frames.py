@@ -59,7 +59,17 @@ def test_index_has_a_row_per_success(records):
         update={"id": "z", "status": "error", "error": Failure(type="E", message="m", traceback="")}
     )
     index = index_frame([*records, failed])
-    assert list(index.columns) == ["id", "role", "track", "task", "variant", "method", "seed", "anchor", "budget_steps"]
+    assert list(index.columns) == [
+        "id",
+        "role",
+        "track",
+        "task",
+        "variant",
+        "method",
+        "seed",
+        "anchor",
+        "budget_steps",
+    ]
     assert sorted(index["id"]) == sorted(r.id for r in records)
     assert index["role"].value_counts().to_dict() == {"method": 4, "oracle": 2, "target": 1}
 
@@ -79,7 +89,9 @@ def test_index_of_nothing_has_its_columns():
 
 
 def test_an_unnamed_variant_is_all(records):
-    record = records[0].model_copy(update={"task": records[0].task.model_copy(update={"variant": ""})})
+    record = records[0].model_copy(
+        update={"task": records[0].task.model_copy(update={"variant": ""})}
+    )
     assert index_frame([record]).loc[0, "variant"] == "all"
 
 
@@ -90,7 +102,9 @@ def test_example_frames_are_those_of_the_files(results, records):
 
 
 def moved(record, **task):
-    """The same record under another task version or other data, where alpha is called gamma and beta delta."""
+    """The same record under another task version or other data, where alpha is called gamma and
+    beta delta.
+    """
     name = {"alpha": "gamma", "beta": "delta"}.get(record.method.name, record.method.name)
     references = {
         "target": f"2{record.references.target}",
@@ -105,20 +119,28 @@ def moved(record, **task):
     return record.model_copy(update=changes)
 
 
-@pytest.mark.parametrize("task", [{"version": 2, "data_fingerprint": "d1"}, {"data_fingerprint": "d1"}])
+@pytest.mark.parametrize(
+    "task", [{"version": 2, "data_fingerprint": "d1"}, {"data_fingerprint": "d1"}]
+)
 def test_records_of_other_data_are_never_scored_together(results, records, task):
     """A changed task gets a new version and its old results stay under the old one.
 
-    gamma was run on the changed task only, whose target is another model: its score must not depend on whether the
-    records of the task before lie in the folder too. Refusing such a folder is right as well.
+    gamma was run on the changed task only, whose target is another model: its score must not depend
+    on whether the records of the task before lie in the folder too. Refusing such a folder is right
+    as well.
     """
     changed = [moved(r, **task) for r in records]
     frames = example_frames(results, records)
-    frames |= {f"2{r.id}": frames[of(records, "beta")[0].id if r.method.name == "target" else r.id] for r in records}
+    frames |= {
+        f"2{r.id}": frames[of(records, "beta")[0].id if r.method.name == "target" else r.id]
+        for r in records
+    }
 
     def score(chosen):
         found = standings(index_frame(chosen), frames, replicates=5).variants
-        return found.loc[found["method"] == "gamma", ["forgetting", "utility", "score"]].to_numpy()[0]
+        return found.loc[found["method"] == "gamma", ["forgetting", "utility", "score"]].to_numpy()[
+            0
+        ]
 
     alone = score(changed)
     try:

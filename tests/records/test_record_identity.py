@@ -50,8 +50,9 @@ CHANGES = {
 def test_the_recipe_is_pinned():
     """This id must never move: every published record is found by the id that this recipe gave it.
 
-    If this fails, the recipe has changed and all records are orphaned. Undo that change; if the same cell would
-    truly come out differently now, raise EVALUATION_VERSION, or the version of the task or metric, instead.
+    If this fails, the recipe has changed and all records are orphaned. Undo that change; if the
+    same cell would truly come out differently now, raise EVALUATION_VERSION, or the version of the
+    task or metric, instead.
     """
     assert EXAMPLE.id == "fc5cb2008f2013a3"
 

@@ -114,7 +114,8 @@ def test_types_after_reading(make_sample):
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(-0.123449, -0.1234), (-0.12346, -0.1235), (-1e-9, 0.0), (-12.00004, -12.0)]
+    ("value", "expected"),
+    [(-0.123449, -0.1234), (-0.12346, -0.1235), (-1e-9, 0.0), (-12.00004, -12.0)],
 )
 def test_rounded_to_four_places(value, expected):
     assert rounded(np.array([value]))[0] == pytest.approx(expected, rel=1e-6, abs=1e-12)
@@ -126,14 +127,18 @@ def test_rounding_twice_is_rounding_once():
 
 
 def test_values_measured_in_a_run_are_those_recomputed_from_the_file(model_samples):
-    """A run computes values from rounded log-probabilities before they are written; a reader, from the file.
+    """A run computes values from rounded log-probabilities before they are written; a reader, from
+    the file.
 
-    Any difference, as of float32 against float64 arithmetic, makes `palimpsest validate` refuse honest records.
+    Any difference, as of float32 against float64 arithmetic, makes `palimpsest validate` refuse
+    honest records.
     """
     measured, oracle = model_samples(0.6, 0.9, 0), model_samples(0.2, 0.9, 1)
     key = ["stage", "split", "metric", "stratum"]
     in_run, from_file = (
-        pd.DataFrame(metric_values(example_frame(own), [example_frame(other)])).set_index(key)["value"]
+        pd.DataFrame(metric_values(example_frame(own), [example_frame(other)])).set_index(key)[
+            "value"
+        ]
         for own, other in ((measured, oracle), (back(measured), back(oracle)))
     )
     pd.testing.assert_series_equal(in_run, from_file, rtol=0, atol=1e-12)

@@ -47,7 +47,9 @@ def test_round_trip_through_json_is_exact(path):
 def test_nan_survives_the_round_trip(path):
     record = read_record(path)
     broken = record.values[0].model_copy(update={"value": float("nan")})
-    again = Record.model_validate_json(record.model_copy(update={"values": [broken]}).model_dump_json())
+    again = Record.model_validate_json(
+        record.model_copy(update={"values": [broken]}).model_dump_json()
+    )
     assert math.isnan(again.values[0].value)
 
 
@@ -59,7 +61,11 @@ def test_a_record_cannot_be_changed(path):
 
 def test_written_where_its_content_says_and_ends_with_a_newline(results, path):
     record = read_record(path)
-    assert results.path_of(record) == path == results.root / "toy/towns/low/alpha" / f"{record.id}.json"
+    assert (
+        results.path_of(record)
+        == path
+        == results.root / "toy/towns/low/alpha" / f"{record.id}.json"
+    )
     assert path.read_bytes().endswith(b"}\n")
 
 
@@ -89,7 +95,9 @@ def test_an_unknown_schema_version_is_refused(path, version):
 
 
 def test_a_later_schema_is_named_as_such_though_it_has_new_fields(path):
-    """A newer schema always has fields that this one lacks; the reader needs to hear of the version, not of those."""
+    """A newer schema always has fields that this one lacks; the reader needs to hear of the
+    version, not of those.
+    """
     rewrite(path, lambda r: r.update(schema_version=SCHEMA_VERSION + 1, carbon=1))
     assert "schema_version" in refusal(path)
 
@@ -141,7 +149,9 @@ def test_missing_samples_are_refused(results, path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a parquet file", b"PAR1 PAR1"])
-def test_samples_that_are_no_parquet_are_bad_input_though_their_hash_is_right(results, path, content):
+def test_samples_that_are_no_parquet_are_bad_input_though_their_hash_is_right(
+    results, path, content
+):
     rewrite(path, lambda r: r["samples"].update(sha256=sha256(content)))
     path.with_name(f"{path.stem}.samples.parquet").write_bytes(content)
     with pytest.raises(BadInput, match=path.stem):
@@ -162,7 +172,14 @@ def test_samples_of_a_record_are_those_that_were_written(results, path, model_sa
 
 def test_an_error_record_is_written_and_read_back(tmp_path, path):
     failure = Failure(type="ValueError", message="loss is NaN", traceback="…")
-    empty = {"status": "error", "values": [], "samples": None, "references": None, "model": None, "error": failure}
+    empty = {
+        "status": "error",
+        "values": [],
+        "samples": None,
+        "references": None,
+        "model": None,
+        "error": failure,
+    }
     record = read_record(path).model_copy(update=empty)
     store = ResultStore(tmp_path / "other")
     written = store.write(record, None)
@@ -180,7 +197,9 @@ def test_write_makes_folders_and_replaces(tmp_path):
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
-def test_a_failed_write_keeps_the_old_content_and_leaves_nothing_behind(tmp_path, monkeypatch, step, error):
+def test_a_failed_write_keeps_the_old_content_and_leaves_nothing_behind(
+    tmp_path, monkeypatch, step, error
+):
     file = tmp_path / "record.json"
     write_atomically(file, b"old")
 
@@ -197,8 +216,12 @@ def test_a_failed_write_keeps_the_old_content_and_leaves_nothing_behind(tmp_path
 def test_content_is_on_disk_before_it_gets_its_name(tmp_path, monkeypatch):
     steps = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda fd: (steps.append(("fsync", os.fstat(fd).st_size)), fsync(fd)))
-    monkeypatch.setattr(os, "replace", lambda a, b: (steps.append(("replace", Path(a).parent)), replace(a, b)))
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (steps.append(("fsync", os.fstat(fd).st_size)), fsync(fd))
+    )
+    monkeypatch.setattr(
+        os, "replace", lambda a, b: (steps.append(("replace", Path(a).parent)), replace(a, b))
+    )
     write_atomically(tmp_path / "x", b"12345")
     assert steps[:2] == [("fsync", 5), ("replace", tmp_path)]
 
@@ -216,14 +239,18 @@ def test_samples_are_written_before_their_record(results, path, monkeypatch, tmp
     record = read_record(path)
     content = (path.parent / record.samples.file).read_bytes()
     written = []
-    monkeypatch.setattr("benchmark.records.store.write_atomically", lambda file, _: written.append(file.name))
+    monkeypatch.setattr(
+        "benchmark.records.store.write_atomically", lambda file, _: written.append(file.name)
+    )
     ResultStore(tmp_path / "other").write(record, content)
     assert written == [record.samples.file, f"{record.id}.json"]
 
 
 def test_provenance_says_what_it_does_not_know(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = provenance.collect(Cost(steps=1, tokens=2, seconds={}), 1, "none", "float32", {"greedy": True})
+    found = provenance.collect(
+        Cost(steps=1, tokens=2, seconds={}), 1, "none", "float32", {"greedy": True}
+    )
     assert provenance.package_version("no-such-package-here") == "not installed"
     assert found.packages["numpy"]
     assert found.created.endswith("+00:00")
@@ -231,7 +258,9 @@ def test_provenance_says_what_it_does_not_know(tmp_path, monkeypatch):
 
 
 def test_two_hosts_that_write_one_file_do_not_share_a_temporary_name(tmp_path, monkeypatch):
-    """Processes on two hosts may have one number: what one is writing must not become what the other renames."""
+    """Processes on two hosts may have one number: what one is writing must not become what the
+    other renames.
+    """
     names = []
     monkeypatch.setattr("os.replace", lambda source, target: names.append(source))
     monkeypatch.setattr("os.getpid", lambda: 7)

@@ -1,4 +1,6 @@
-"""Validation: a good folder passes; each rule has one bad folder, and the finding names the file and the check."""
+"""Validation: a good folder passes; each rule has one bad folder, and the finding names the file
+and the check.
+"""
 
 import dataclasses
 import json
@@ -18,7 +20,10 @@ FAILURE = Failure(type="ValueError", message="loss is NaN", traceback="…").mod
 @pytest.fixture
 def few(results):
     """The folder with one run of one method, which is quicker to validate."""
-    for path in (*results.root.glob("toy/towns/low/beta/*"), *results.root.glob("toy/towns/low/alpha/alpha1*")):
+    for path in (
+        *results.root.glob("toy/towns/low/beta/*"),
+        *results.root.glob("toy/towns/low/alpha/alpha1*"),
+    ):
         path.unlink()
     return results
 
@@ -47,7 +52,9 @@ def rewrite(path, change):
 def value(record, metric="exact_memorization", stratum="all"):
     """The JSON of one of a record's values on the forget split."""
     wanted = ("model", "forget", metric, stratum)
-    return next(v for v in record["values"] if (v["stage"], v["split"], v["metric"], v["stratum"]) == wanted)
+    return next(
+        v for v in record["values"] if (v["stage"], v["split"], v["metric"], v["stratum"]) == wanted
+    )
 
 
 def move(path, target):
@@ -59,7 +66,9 @@ def move(path, target):
 
 
 def rewrite_samples(path, change, make_record, results):
-    """Changes a record's samples and makes hash, rows and values fit them, as a careful forger would."""
+    """Changes a record's samples and makes hash, rows and values fit them, as a careful forger
+    would.
+    """
     record = read_record(path)
     samples = change(results.samples_of(record))
     oracle_paths = [path.parents[1] / "oracle" / f"{i}.json" for i in record.references.oracles]
@@ -85,7 +94,14 @@ def test_progress_is_told_of_every_record(results):
 
 def test_an_error_record_is_valid(results):
     path = path_of(results, "alpha")
-    empty = {"status": "error", "values": [], "samples": None, "references": None, "model": None, "error": FAILURE}
+    empty = {
+        "status": "error",
+        "values": [],
+        "samples": None,
+        "references": None,
+        "model": None,
+        "error": FAILURE,
+    }
     rewrite(path, lambda r: r.update(empty))
     samples_file(path).unlink()
     assert findings(results) == []
@@ -95,11 +111,15 @@ def test_an_error_record_is_valid(results):
 
 
 def value_altered(results):
-    return rewrite(path_of(results, "alpha"), lambda r: value(r).update(value=value(r)["value"] + 1e-6))
+    return rewrite(
+        path_of(results, "alpha"), lambda r: value(r).update(value=value(r)["value"] + 1e-6)
+    )
 
 
 def value_of_a_stratum_altered(results):
-    return rewrite(path_of(results, "alpha"), lambda r: value(r, stratum="frequency=low").update(value=0.123))
+    return rewrite(
+        path_of(results, "alpha"), lambda r: value(r, stratum="frequency=low").update(value=0.123)
+    )
 
 
 def value_made_nan(results):
@@ -107,7 +127,9 @@ def value_made_nan(results):
 
 
 def summary_altered(results):
-    return rewrite(path_of(results, "alpha"), lambda r: value(r, "forget_quality").update(value=0.99))
+    return rewrite(
+        path_of(results, "alpha"), lambda r: value(r, "forget_quality").update(value=0.99)
+    )
 
 
 def value_of_the_target_altered(results):
@@ -136,12 +158,16 @@ def value_missing(results):
 
 
 def value_added(results):
-    return rewrite(path_of(results, "alpha"), lambda r: r["values"].append(value(r) | {"metric": "made_up"}))
+    return rewrite(
+        path_of(results, "alpha"), lambda r: r["values"].append(value(r) | {"metric": "made_up"})
+    )
 
 
 def value_twice(results):
     """The first is false, the last is right."""
-    return rewrite(path_of(results, "alpha"), lambda r: r["values"].insert(0, value(r) | {"value": 0.123}))
+    return rewrite(
+        path_of(results, "alpha"), lambda r: r["values"].insert(0, value(r) | {"value": 0.123})
+    )
 
 
 def oracle_missing(results):
@@ -290,7 +316,9 @@ def metric_of_another_version(results):
 
 
 def summary_of_another_version(results):
-    return rewrite(path_of(results, "alpha"), lambda r: value(r, "forget_quality").update(version=99))
+    return rewrite(
+        path_of(results, "alpha"), lambda r: value(r, "forget_quality").update(version=99)
+    )
 
 
 BROKEN = [
@@ -380,7 +408,9 @@ def test_every_oracle_is_compared_with_the_others_only(few):
 def test_a_method_is_measured_on_all_that_the_target_was(few, make_record):
     """Leaving hard examples out would otherwise pass: hash, rows and values fit."""
     path = path_of(few, "alpha")
-    rewrite_samples(path, lambda samples: [s for s in samples if s.example != "forget-0"], make_record, few)
+    rewrite_samples(
+        path, lambda samples: [s for s in samples if s.example != "forget-0"], make_record, few
+    )
     assert path in [f.path for f in findings(few)]
 
 
@@ -388,7 +418,9 @@ def test_a_method_is_measured_on_the_same_questions_as_the_target(few, make_reco
     """An example whose answer was replaced by an easier one is another example."""
 
     def easier(samples):
-        return [dataclasses.replace(s, answer="Burg") if s.split == "retain" else s for s in samples]
+        return [
+            dataclasses.replace(s, answer="Burg") if s.split == "retain" else s for s in samples
+        ]
 
     path = path_of(few, "alpha")
     rewrite_samples(path, easier, make_record, few)
@@ -415,7 +447,10 @@ def test_what_a_method_shows_after_a_request_needs_its_counterpart_in_the_oracle
 
 def test_on_the_way_too_a_method_is_measured_on_the_questions_of_the_target(few, make_record):
     def easier(samples):
-        changed = [dataclasses.replace(s, answer="Burg") if s.stage.startswith("budget") else s for s in samples]
+        changed = [
+            dataclasses.replace(s, answer="Burg") if s.stage.startswith("budget") else s
+            for s in samples
+        ]
         assert changed != samples
         return changed
 

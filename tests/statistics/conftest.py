@@ -1,4 +1,6 @@
-"""Synthetic example frames, with metrics set directly, and boards of them as `standings` takes them."""
+"""Synthetic example frames, with metrics set directly, and boards of them as `standings` takes
+them.
+"""
 
 import json
 
@@ -18,7 +20,9 @@ def _halves(i):
 
 
 def _frame(columns, per_entity, strata):
-    """A frame from {(stage, split): {metric: values}}; `per_entity` examples in a row are about one entity."""
+    """A frame from {(stage, split): {metric: values}}; `per_entity` examples in a row are about
+    one entity.
+    """
     parts = []
     for (stage, split), metrics in columns.items():
         count = len(next(iter(metrics.values())))
@@ -37,7 +41,9 @@ def _frame(columns, per_entity, strata):
 
 
 def _model(forget, retain=0.9, attacked=0.05, seed=0, noise=0.04, count=24, strata=_halves):
-    """A model that knows its forget and retain examples about that well, each example a little differently."""
+    """A model that knows its forget and retain examples about that well, each example a little
+    differently.
+    """
     rng = np.random.default_rng(seed)
 
     def around(level):
@@ -46,7 +52,8 @@ def _model(forget, retain=0.9, attacked=0.05, seed=0, noise=0.04, count=24, stra
     own = around(forget)
     return _frame(
         {
-            ("model", "forget"): dict.fromkeys(FORGETTING, own) | {"probability": own, "mia_loss": around(forget)},
+            ("model", "forget"): dict.fromkeys(FORGETTING, own)
+            | {"probability": own, "mia_loss": around(forget)},
             ("model", "retain"): dict.fromkeys(UTILITY, around(retain)),
             ("model", "holdout"): {"mia_loss": np.linspace(0, 0.6, count)},
             ("quantize", "forget"): dict.fromkeys(FORGETTING, np.clip(own + attacked, 0, 1)),
@@ -60,7 +67,9 @@ def _board(methods, variant="low", track="toy", anchors=(), strata=_halves):
     """(index, frames) of a variant with a target, two oracles and {method: [a frame per seed]}."""
     runs = [("target", 0, _model(0.9, seed=100, strata=strata))]
     runs += [("oracle", s, _model(0.2, seed=100 + s, strata=strata)) for s in (1, 2)]
-    runs += [(method, seed, frame) for method, own in methods.items() for seed, frame in enumerate(own)]
+    runs += [
+        (method, seed, frame) for method, own in methods.items() for seed, frame in enumerate(own)
+    ]
     rows = [
         {
             "id": f"{track}-{variant}-{method}-{seed}",
@@ -75,7 +84,9 @@ def _board(methods, variant="low", track="toy", anchors=(), strata=_halves):
         }
         for method, seed, _ in runs
     ]
-    return pd.DataFrame(rows), {row["id"]: frame for row, (_, _, frame) in zip(rows, runs, strict=True)}
+    return pd.DataFrame(rows), {
+        row["id"]: frame for row, (_, _, frame) in zip(rows, runs, strict=True)
+    }
 
 
 def _join(*boards):

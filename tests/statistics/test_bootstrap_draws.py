@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 
 from benchmark.metrics.base import mean
-from benchmark.statistics.bootstrap import LEVEL, draws_of, entity_weights, interval, mean_of_picks, picks
+from benchmark.statistics.bootstrap import (
+    LEVEL,
+    draws_of,
+    entity_weights,
+    interval,
+    mean_of_picks,
+    picks,
+)
 
 
 def rng(seed=0):
@@ -14,8 +21,12 @@ def rng(seed=0):
 
 @pytest.fixture
 def examples():
-    """Five forget entities with two to six examples, three retain entities, one name in both splits."""
-    rows = [("forget", f"p{e}") for e in range(5) for _ in range(e + 2)] + [("retain", f"p{e}") for e in (4, 5, 6)]
+    """Five forget entities with two to six examples, three retain entities, one name in both
+    splits.
+    """
+    rows = [("forget", f"p{e}") for e in range(5) for _ in range(e + 2)] + [
+        ("retain", f"p{e}") for e in (4, 5, 6)
+    ]
     return pd.DataFrame(rows, columns=["split", "entity"])
 
 
@@ -108,7 +119,9 @@ def clusters(values):
 
 def interval_of_mean(values, entities, seed=0, replicates=1000):
     weights = entity_weights(entities, replicates, rng(seed))
-    return interval(mean(values, draws_of(entities, weights), np.zeros(0), draws_of(entities[:0], weights)))
+    return interval(
+        mean(values, draws_of(entities, weights), np.zeros(0), draws_of(entities[:0], weights))
+    )
 
 
 @pytest.mark.parametrize("count", [40, 150])

@@ -37,7 +37,10 @@ def rows_of(target, oracle, *runs, strata=None, replicates=200):
         [
             {"id": "t", "role": "target", "method": "target", "seed": 0},
             {"id": "o", "role": "oracle", "method": "oracle", "seed": 1},
-            *({"id": f"m{seed}", "role": "method", "method": "npo", "seed": seed} for seed in range(len(runs))),
+            *(
+                {"id": f"m{seed}", "role": "method", "method": "npo", "seed": seed}
+                for seed in range(len(runs))
+            ),
         ]
     )
     return pd.DataFrame(misalignment_rows(PLACE, index, frames, replicates))
@@ -53,7 +56,9 @@ KNOWN, UNKNOWN = ([1.0] * 4, [1.0] * 4), ([0.0] * 4, [0.0] * 4)
 
 
 def test_gap_and_disagreement_by_hand():
-    """Knowledge by probability 0.1, 0.5, 0.9, 0; by generation 1, 0.5, 0, 0: two of four contradict."""
+    """Knowledge by probability 0.1, 0.5, 0.9, 0; by generation 1, 0.5, 0, 0: two of four
+    contradict.
+    """
     rows = rows_of(KNOWN, UNKNOWN, ([0.1, 0.5, 0.9, -0.2], [1.0, 0.5, 0.0, 0.0]))
     assert value(rows, "gap")["value"] == pytest.approx((0.9 + 0 - 0.9 + 0) / 4)
     assert value(rows, "disagreement")["value"] == pytest.approx(2 / 4)

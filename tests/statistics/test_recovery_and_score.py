@@ -91,20 +91,26 @@ def test_informative(target, oracles, expected):
 
 
 def test_target_and_oracles_that_other_entities_would_turn_around_are_not_told_apart():
-    """Over draws: the first always 0.2 to 0.4 above the oracles' mean, the second below it in a tenth of the draws."""
+    """Over draws: the first always 0.2 to 0.4 above the oracles' mean, the second below it in a
+    tenth of the draws.
+    """
     oracles = [np.full(1001, 0.1), np.full(1001, 0.3)]
     draws = np.linspace(0.4, 0.6, 1001)
     assert told_apart(draws, oracles)
     assert told_apart(0.4 - draws, oracles), "the direction does not matter"
     assert not told_apart(np.where(np.arange(1001) % 10 == 9, 0.1, draws), oracles)
-    assert told_apart(draws[:1], [own[:1] for own in oracles]), "without draws there is nothing that speaks against it"
+    assert told_apart(draws[:1], [own[:1] for own in oracles]), (
+        "without draws there is nothing that speaks against it"
+    )
 
 
 def test_harmonic_mean_floors_what_is_below_a_hundredth():
     assert FLOOR == 0.01
     assert floored_harmonic_mean(arrays(0.5, 1), 1)[0] == pytest.approx(2 / 3)
     assert floored_harmonic_mean(arrays(0, 1), 1)[0] == pytest.approx(2 / 101)
-    assert floored_harmonic_mean(arrays(0.004, 1), 1)[0] == floored_harmonic_mean(arrays(0, 1), 1)[0]
+    assert (
+        floored_harmonic_mean(arrays(0.004, 1), 1)[0] == floored_harmonic_mean(arrays(0, 1), 1)[0]
+    )
     assert floored_harmonic_mean(arrays(0, 0), 1)[0] == pytest.approx(0.01)
 
 
@@ -136,26 +142,38 @@ QUANTIZED = ("quantize", "forget", "paraphrased_probability", "all")
 RELEARNED = ("relearn", "forget", "paraphrased_probability", "all")
 RUN = {
     PARAPHRASED: (0.3, 0.9, 0.1),  # 3/4
-    ("model", "forget", "extraction_strength", "all"): (0.4, 0.8, 0.0),  # 1/2, forgetting is 2/(4/3 + 2) = 0.6
+    ("model", "forget", "extraction_strength", "all"): (
+        0.4,
+        0.8,
+        0.0,
+    ),  # 1/2, forgetting is 2/(4/3 + 2) = 0.6
     RETAIN: (0.6, 0.8, 0.7),  # 0.6/0.8 = 3/4; the oracle does not matter
     MIA: (0.3, 1.0, 0.5),  # 1 - 0.2/0.5 = 0.6
     QUANTIZED: (0.5, 0.9, 0.1),  # 1/2
     RELEARNED: (0.2, 1.0, 0.2),  # 1, robustness is their mean 3/4
-    ("model", "forget", "paraphrased_probability", "frequency=low"): (0.9, 0.9, 0.1),  # strata are beside the score
+    ("model", "forget", "paraphrased_probability", "frequency=low"): (
+        0.9,
+        0.9,
+        0.1,
+    ),  # strata are beside the score
     ("model", "forget", "truth_ratio_cw", "all"): (0.9, 0.9, 0.1),  # feeds no axis
     ("model", "general", "probability", "all"): (0.0, 0.9, 0.1),  # feeds no axis on this split
 }
 
 
 def scored(run, usable=None):
-    method, target, oracle = ({key: np.array([float(v[i])]) for key, v in run.items()} for i in range(3))
+    method, target, oracle = (
+        {key: np.array([float(v[i])]) for key, v in run.items()} for i in range(3)
+    )
     return score_run(method, target, oracle, set(run) if usable is None else usable)
 
 
 def test_axes_and_score_by_hand():
     found = scored(RUN)
     axes = {name: values[0] for name, values in found.axes.items()}
-    assert axes == pytest.approx({"forgetting": 0.6, "utility": 0.75, "privacy": 0.6, "robustness": 0.75})
+    assert axes == pytest.approx(
+        {"forgetting": 0.6, "utility": 0.75, "privacy": 0.6, "robustness": 0.75}
+    )
     assert found.score[0] == pytest.approx(4 / (1 / 0.6 + 4 / 3 + 1 / 0.6 + 4 / 3))
     assert min(found.attacks, key=lambda name: found.attacks[name][0]) == "quantize"
 
@@ -195,7 +213,9 @@ def test_over_forgetting_costs_as_much_as_under_forgetting():
 
 @pytest.mark.parametrize("key", [PARAPHRASED, RETAIN, MIA, QUANTIZED])
 def test_a_failed_value_never_scores_better_than_the_worst_one(key):
-    """Zero is the winning score and so is a gap in the table: what failed must not be averaged away."""
+    """Zero is the winning score and so is a gap in the table: what failed must not be averaged
+    away.
+    """
     _, target, oracle = RUN[key]
     worst = scored(RUN | {key: (0 if key == RETAIN else target, target, oracle)}).score[0]
     failed = scored(RUN | {key: (NAN, target, oracle)}).score[0]
@@ -207,7 +227,9 @@ def test_a_value_that_is_not_there_never_scores_better_than_the_worst_one(key):
     """A run whose attack, or whose split, was never measured."""
     _, target, oracle = RUN[key]
     worst = scored(RUN | {key: (0 if key == RETAIN else target, target, oracle)}).score[0]
-    method, targets, oracles = ({k: np.array([float(v[i])]) for k, v in RUN.items()} for i in range(3))
+    method, targets, oracles = (
+        {k: np.array([float(v[i])]) for k, v in RUN.items()} for i in range(3)
+    )
     del method[key]
     found = score_run(method, targets, oracles, set(RUN)).score[0]
     assert np.isnan(found) or found <= worst
@@ -230,4 +252,6 @@ def test_usable_keys_follow_the_rule():
     one = {PARAPHRASED: 0.1, flat: 0.1, RETAIN: 0.8, nothing: 0.0, MIA: 0.5}
     other = {PARAPHRASED: 0.2, flat: 0.4, RETAIN: 0.8, nothing: 0.0, MIA: 0.6}
     usable = usable_keys(replicated(target), [replicated(one), replicated(other)])
-    assert usable == {PARAPHRASED, RETAIN}, "utility is kept though target and oracles agree, unless it is nothing"
+    assert usable == {PARAPHRASED, RETAIN}, (
+        "utility is kept though target and oracles agree, unless it is nothing"
+    )

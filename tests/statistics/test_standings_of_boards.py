@@ -19,7 +19,10 @@ def score(index, frames, expected=None, replicates=REPLICATES):
 
 def ranks(found):
     """Rank by method, None for those without."""
-    return {r["method"]: None if pd.isna(r["rank"]) else int(r["rank"]) for r in found.overall.to_dict("records")}
+    return {
+        r["method"]: None if pd.isna(r["rank"]) else int(r["rank"])
+        for r in found.overall.to_dict("records")
+    }
 
 
 def of(table, **wanted):
@@ -78,10 +81,16 @@ def test_intervals_hold_their_estimate_and_are_not_empty(found):
         assert row["score_low"] < row["score_high"]
 
 
-def test_methods_are_means_over_seeds_and_variants(board, found, make_board, model_frame, join_boards):
+def test_methods_are_means_over_seeds_and_variants(
+    board, found, make_board, model_frame, join_boards
+):
     per_run = of(found.table, metric="score", method="good")
-    assert of(found.variants, method="good")["score"].item() == pytest.approx(per_run["value"].mean())
-    second = make_board({"good": [model_frame(0.5, 0.8)], "bad": [model_frame(0.8, 0.7)]}, variant="high")
+    assert of(found.variants, method="good")["score"].item() == pytest.approx(
+        per_run["value"].mean()
+    )
+    second = make_board(
+        {"good": [model_frame(0.5, 0.8)], "bad": [model_frame(0.8, 0.7)]}, variant="high"
+    )
     both = score(*join_boards(board, second))
     own = of(both.variants, method="good")
     assert len(own) == 2
@@ -106,27 +115,44 @@ def test_identical_methods_tie(make_board, model_frame):
 
 def test_a_difference_within_noise_is_a_tie(make_board, model_frame):
     """One is a little better on average, by a few examples that another draw need not hold."""
-    noisy = {"one": [model_frame(0.50, seed=11, noise=0.2)], "two": [model_frame(0.51, seed=12, noise=0.2)]}
+    noisy = {
+        "one": [model_frame(0.50, seed=11, noise=0.2)],
+        "two": [model_frame(0.51, seed=12, noise=0.2)],
+    }
     found = score(*make_board(noisy))
     assert found.overall["score"].nunique() == 2
     assert set(ranks(found).values()) == {1}
 
 
 def test_differences_are_paired(make_board, model_frame):
-    """A method that is a little better on each example is better for certain, though the intervals overlap."""
+    """A method that is a little better on each example is better for certain, though the
+    intervals overlap.
+    """
     one, two = model_frame(0.5, seed=5, noise=0.15), model_frame(0.5, seed=5, noise=0.15)
-    forgetting = ["paraphrased_probability", "truth_ratio", "extraction_strength", "exact_answer", "mia_loss"]
+    forgetting = [
+        "paraphrased_probability",
+        "truth_ratio",
+        "extraction_strength",
+        "exact_answer",
+        "mia_loss",
+    ]
     two.loc[two["split"] == "forget", forgetting] -= 0.02
     found = score(*make_board({"one": [one], "two": [two]}))
     assert ranks(found) == {"two": 1, "one": 2}
-    assert of(found.overall, method="two")["score_low"].item() < of(found.overall, method="one")["score_high"].item()
+    assert (
+        of(found.overall, method="two")["score_low"].item()
+        < of(found.overall, method="one")["score_high"].item()
+    )
 
 
 def test_a_row_without_every_variant_is_unranked(board, make_board, model_frame, join_boards):
     second = make_board({"bad": [model_frame(0.8, 0.5, seed=s) for s in (5, 6)]}, variant="high")
     found = score(*join_boards(board, second))
     assert ranks(found) == {"good": None, "bad": 1}
-    assert dict(zip(found.overall["method"], found.overall["complete"], strict=True)) == {"good": False, "bad": True}
+    assert dict(zip(found.overall["method"], found.overall["complete"], strict=True)) == {
+        "good": False,
+        "bad": True,
+    }
 
 
 def test_a_row_without_every_seed_is_unranked(board):
@@ -158,7 +184,11 @@ def test_null_models_cannot_win(make_board, model_frame, board):
 
 
 def test_an_oracle_as_a_method_is_at_the_top(make_board, model_frame):
-    found = score(*make_board({"retrain": [model_frame(0.2, seed=50)], "good": [model_frame(0.4, 0.8, seed=1)]}))
+    found = score(
+        *make_board(
+            {"retrain": [model_frame(0.2, seed=50)], "good": [model_frame(0.4, 0.8, seed=1)]}
+        )
+    )
     retrain = of(found.overall, method="retrain")
     assert retrain["score"].item() > 0.85
     assert ranks(found) == {"retrain": 1, "good": 2}
@@ -173,16 +203,18 @@ def test_uninformative_metrics_are_left_out_and_listed(board, found):
     again = score(index, changed)
     assert of(found.uninformative, metric="extraction_strength").empty
     listed = of(again.uninformative, metric="extraction_strength")
-    assert listed[["track", "task", "variant", "axis"]].to_numpy().tolist() == [["toy", "towns", "low", "forgetting"]]
+    assert listed[["track", "task", "variant", "axis"]].to_numpy().tolist() == [
+        ["toy", "towns", "low", "forgetting"]
+    ]
     assert listed["target"].item() == pytest.approx(
         changed[target_id].query("stage == 'model'")["extraction_strength"].mean()
     )
     left_out = of(again.table, metric="extraction_strength", stratum="all")
     assert left_out["recovery"].isna().all()
     assert left_out["value"].notna().all()
-    recoveries = of(again.table, axis="forgetting", stratum="all", method="good", seed=0).set_index("metric")[
-        "recovery"
-    ]
+    recoveries = of(again.table, axis="forgetting", stratum="all", method="good", seed=0).set_index(
+        "metric"
+    )["recovery"]
     used = recoveries.drop("forgetting").dropna()
     assert "extraction_strength" not in used
     axis = of(again.table, metric="forgetting", method="good", seed=0)["value"].item()
@@ -204,11 +236,21 @@ def test_the_exported_table_has_a_row_per_axis_and_the_score_of_each_run(found):
 
 def test_exported_values_are_those_of_the_examples(board, found):
     index, frames = board
-    row = of(found.table, method="good", seed=1, metric="paraphrased_probability", stratum="frequency=low").iloc[0]
+    row = of(
+        found.table,
+        method="good",
+        seed=1,
+        metric="paraphrased_probability",
+        stratum="frequency=low",
+    ).iloc[0]
 
     def mean(role, seed):
         frame = frames[of(index, method=role, seed=seed)["id"].item()]
-        rows = frame[(frame["stage"] == "model") & (frame["split"] == "forget") & frame["strata"].str.contains("low")]
+        rows = frame[
+            (frame["stage"] == "model")
+            & (frame["split"] == "forget")
+            & frame["strata"].str.contains("low")
+        ]
         return rows["paraphrased_probability"].mean()
 
     oracle = (mean("oracle", 1) + mean("oracle", 2)) / 2
@@ -257,12 +299,16 @@ def test_strata_have_intervals_for_methods_target_and_oracle(found):
 
 
 def test_a_small_stratum_has_an_interval(make_board, model_frame):
-    """With 2 of 12 entities every ninth draw holds none of them; the other draws still say how sure the value is."""
+    """With 2 of 12 entities every ninth draw holds none of them; the other draws still say how
+    sure the value is.
+    """
 
     def rare(i):
         return {"frequency": "rare" if i < 4 else "common"}
 
-    strata = score(*make_board({"good": [model_frame(0.4, seed=1, strata=rare)]}, strata=rare)).strata
+    strata = score(
+        *make_board({"good": [model_frame(0.4, seed=1, strata=rare)]}, strata=rare)
+    ).strata
     row = of(strata, method="good", metric="exact_answer", stratum="frequency=rare").iloc[0]
     assert row["low"] < row["value"] < row["high"]
 
@@ -286,11 +332,16 @@ def test_references_alone_give_no_rows_but_their_strata(board):
 def test_no_records_give_empty_tables_with_their_columns():
     found = standings(index_frame([]), {})
     assert list(found.table.columns) == COLUMNS
-    assert all(len(t) == 0 for t in (found.table, found.variants, found.overall, found.uninformative, found.strata))
+    assert all(
+        len(t) == 0
+        for t in (found.table, found.variants, found.overall, found.uninformative, found.strata)
+    )
 
 
 def test_two_records_of_one_method_and_seed_do_not_replace_each_other_by_chance(board, model_frame):
-    """As after a method's source was changed: refuse, or use a rule, but never whichever comes last."""
+    """As after a method's source was changed: refuse, or use a rule, but never whichever comes
+    last.
+    """
     index, frames = board
     again = of(index, method="good", seed=0).assign(id="again")
     frames = frames | {"again": model_frame(0.7, 0.6, seed=9)}

@@ -1,4 +1,6 @@
-"""TOFU's own measures in the standings: by their definitions, over seeds, and only where answers are sentences."""
+"""TOFU's own measures in the standings: by their definitions, over seeds, and only where answers
+are sentences.
+"""
 
 import json
 
@@ -16,7 +18,9 @@ COUNT = 12
 
 
 def frame(known, seed, features="sentence extractable"):
-    """A model whose forget set is known about that well, and whose utility components are 0.4 to 0.8 of `known`."""
+    """A model whose forget set is known about that well, and whose utility components are 0.4 to
+    0.8 of `known`.
+    """
     rng = np.random.default_rng(seed)
     parts = []
     for split in ("forget", "retain", "neighbours", "general"):
@@ -42,9 +46,18 @@ def frame(known, seed, features="sentence extractable"):
 
 @pytest.fixture
 def board():
-    frames = {"t": frame(0.9, 0), "o1": frame(0.3, 1), "o2": frame(0.35, 2), "m0": frame(0.5, 3), "m1": frame(0.7, 4)}
+    frames = {
+        "t": frame(0.9, 0),
+        "o1": frame(0.3, 1),
+        "o2": frame(0.35, 2),
+        "m0": frame(0.5, 3),
+        "m1": frame(0.7, 4),
+    }
     roles = {"t": "target", "o1": "oracle", "o2": "oracle", "m0": "method", "m1": "method"}
-    rows = [{"id": i, "role": role, "method": "npo" if role == "method" else role} for i, role in roles.items()]
+    rows = [
+        {"id": i, "role": role, "method": "npo" if role == "method" else role}
+        for i, role in roles.items()
+    ]
     return pd.DataFrame(rows), frames
 
 
@@ -64,7 +77,9 @@ def test_model_utility_is_the_harmonic_mean_of_the_nine_components(board):
     own = rows.loc[("npo", "model_utility")]
     assert own["value"] == pytest.approx(np.mean(parts))
     assert (own["low"], own["high"]) == pytest.approx((min(parts), max(parts)))
-    assert rows.loc[("target", "model_utility"), "value"] == pytest.approx(hmean(0.9 * (0.4 + 0.05 * np.arange(9))))
+    assert rows.loc[("target", "model_utility"), "value"] == pytest.approx(
+        hmean(0.9 * (0.4 + 0.05 * np.arange(9)))
+    )
 
 
 def test_forget_quality_compares_with_all_oracles_and_an_oracle_with_the_others(board):
@@ -74,7 +89,9 @@ def test_forget_quality_compares_with_all_oracles_and_an_oracle_with_the_others(
     second = [ks_2samp(truth(frames, "m1"), truth(frames, o)).pvalue for o in ("o1", "o2")]
     own = rows.loc[("npo", "forget_quality")]
     assert own["value"] == pytest.approx(np.mean([*first, *second]))
-    assert sorted((own["low"], own["high"])) == pytest.approx(sorted((np.mean(first), np.mean(second))))
+    assert sorted((own["low"], own["high"])) == pytest.approx(
+        sorted((np.mean(first), np.mean(second)))
+    )
     among = ks_2samp(truth(frames, "o1"), truth(frames, "o2"))
     assert rows.loc[("oracle", "forget_quality"), "value"] == pytest.approx(among.pvalue)
     assert rows.loc[("oracle", "forget_quality_ks"), "value"] == pytest.approx(among.statistic)
@@ -89,4 +106,7 @@ def test_answers_that_are_names_have_none(board):
 def test_without_a_component_there_is_no_model_utility(board):
     index, frames = board
     few = {i: own[own["split"] != "general"] for i, own in frames.items()}
-    assert {row["quantity"] for row in summary_rows(PLACE, index, few)} == {"forget_quality", "forget_quality_ks"}
+    assert {row["quantity"] for row in summary_rows(PLACE, index, few)} == {
+        "forget_quality",
+        "forget_quality_ks",
+    }

@@ -35,7 +35,10 @@ def same(value):
 
 
 def model(known, kept, stage="model"):
-    return {(stage, "forget", KNOWN, "all"): same(known), (stage, "retain", KEPT, "all"): same(kept)}
+    return {
+        (stage, "forget", KNOWN, "all"): same(known),
+        (stage, "retain", KEPT, "all"): same(kept),
+    }
 
 
 def run(values):
@@ -43,8 +46,13 @@ def run(values):
 
 
 def board(trajectories, oracle=0.0, steps=100):
-    """A variant whose methods know and keep so much halfway and at the end; the target knows and keeps 1."""
-    runs = {name: {0: run(model(*half, budget_stage(0.5)) | model(*end))} for name, (half, end) in trajectories.items()}
+    """A variant whose methods know and keep so much halfway and at the end; the target knows and
+    keeps 1.
+    """
+    runs = {
+        name: {0: run(model(*half, budget_stage(0.5)) | model(*end))}
+        for name, (half, end) in trajectories.items()
+    }
     return VariantScores(runs, model(1, 1), model(oracle, 1), set(), {}, REPLICATES, steps)
 
 
@@ -86,7 +94,11 @@ def test_values_are_read_off_between_two_looks():
         ((1, 0.5, 0), (1, 1, 1), 1.0),  # forgets all and loses nothing
         ((1, 0.5, 0), (0.5, 0.5, 0.5), 0.5),
         ((1, 0.5, 0), (1, 0.5, 0), 0.5),  # loses as much as it forgets: the triangle
-        ((1, 0.5, 0.5), (1, 1, 1), 0.525),  # half of the way: eleven of twenty-one levels, the last step to 0
+        (
+            (1, 0.5, 0.5),
+            (1, 1, 1),
+            0.525,
+        ),  # half of the way: eleven of twenty-one levels, the last step to 0
         ((1, 1, 1), (1, 1, 1), 0.025),  # forgets nothing: the level at 0 alone
     ],
 )
@@ -100,9 +112,13 @@ def test_intervals_are_open_where_draws_never_reach_the_level():
     assert (reached["value"], reached["low"] <= 9.1, reached["high"] >= 10.9) == (10, True, True)
     half = spread(np.array([10.0, 9, math.inf, math.inf]))
     assert (half["value"], half["low"], half["high"]) == (10, 9, math.inf)
-    ahead = spread(np.array([-25.0, -29, -17, -math.inf, -math.inf]))  # of a difference: the other never gets there
+    ahead = spread(
+        np.array([-25.0, -29, -17, -math.inf, -math.inf])
+    )  # of a difference: the other never gets there
     assert (ahead["low"], ahead["high"]) == (-math.inf, -17)
-    unknown = spread(np.array([0.3, 0.2, 0.4, math.nan]))  # nothing to compare in a third of the draws
+    unknown = spread(
+        np.array([0.3, 0.2, 0.4, math.nan])
+    )  # nothing to compare in a third of the draws
     assert (unknown["low"], unknown["high"]) == (-math.inf, math.inf)
     rarely = spread(np.array([10.0, *range(1, 100), math.inf]))  # one draw in a hundred
     assert (rarely["low"], rarely["high"]) == (3, 98)
@@ -111,7 +127,9 @@ def test_intervals_are_open_where_draws_never_reach_the_level():
 
 
 def test_steps_and_utility_lost_at_both_levels():
-    """The oracles know 0.2: their level is reached after 80 of 100 steps, 90 % of the way to it (0.28) after 72."""
+    """The oracles know 0.2: their level is reached after 80 of 100 steps, 90 % of the way to it
+    (0.28) after 72.
+    """
     scores = board({"plain": ((0.5, 0.9), (0.0, 0.4))}, oracle=0.2)
     found = cells(level_rows(PLACE, scores), "level", "quantity")
     assert found[ORACLE_LEVEL, STEPS] == pytest.approx(80)
@@ -128,7 +146,9 @@ def test_a_course_runs_from_the_target_to_the_final_model():
 
 
 def test_methods_that_take_no_steps_have_no_course():
-    scores = VariantScores({"still": {0: run(model(1, 1))}}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100)
+    scores = VariantScores(
+        {"still": {0: run(model(1, 1))}}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100
+    )
     assert list(trajectory_rows(PLACE, scores)) == list(level_rows(PLACE, scores)) == []
 
 
@@ -145,11 +165,19 @@ def test_beside_others_methods_that_take_no_steps_have_a_start_and_an_end():
 def test_a_run_that_ended_early_stays_as_it_ended():
     runs = {0: run(model(0.5, 1, budget_stage(0.5)) | model(0, 1)), 1: run(model(0.2, 1))}
     scores = VariantScores({"m": runs}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100)
-    assert cells(trajectory_rows(PLACE, scores), "quantity", "share")[KNOWN, 0.5] == pytest.approx((0.5 + 0.2) / 2)
+    assert cells(trajectory_rows(PLACE, scores), "quantity", "share")[KNOWN, 0.5] == pytest.approx(
+        (0.5 + 0.2) / 2
+    )
 
 
 def test_the_others_are_compared_with_gradient_ascent():
-    scores = board({"grad_ascent": ((0.5, 1), (0.0, 1)), "slow": ((0.9, 1), (0.0, 1)), "stuck": ((1, 1), (1, 1))})
+    scores = board(
+        {
+            "grad_ascent": ((0.5, 1), (0.0, 1)),
+            "slow": ((0.9, 1), (0.0, 1)),
+            "stuck": ((1, 1), (1, 1)),
+        }
+    )
     found = cells(rival_rows(PLACE, scores), "method", "level", "quantity")
     # 90 % of the way is 0.1: gradient ascent is there after 90 steps, the slow one 4.4 steps later.
     assert found["slow", SHARE_LEVEL, STEPS] == pytest.approx(50 + 50 * 8 / 9 - 90)
@@ -173,7 +201,9 @@ def test_a_draw_without_the_people_of_one_request_has_those_of_the_others():
     missing = np.array([0.4, math.nan, 0.4, 0.4, math.nan])
     own = after("model", (0.2, 0.2, 0.2), 1) | {("model", "forget", KNOWN, "step=1"): missing}
     own |= after(request_stage(1), (0.2, 0.2, 0.2), 1) | after(request_stage(2), (0.2, 0.2, 0.2), 1)
-    scores = VariantScores({"m": {0: run(own)}}, after("model", (1, 1, 1), 1), own, set(), {}, REPLICATES, 100)
+    scores = VariantScores(
+        {"m": {0: run(own)}}, after("model", (1, 1, 1), 1), own, set(), {}, REPLICATES, 100
+    )
     (row,) = [
         row for row in request_rows(PLACE, scores)
         if (row["method"], row["request"], row["quantity"]) == ("m", 3, "earlier")
@@ -183,14 +213,21 @@ def test_a_draw_without_the_people_of_one_request_has_those_of_the_others():
 
 def after(stage, steps, kept):
     known = {(stage, "forget", KNOWN, f"step={i}"): same(v) for i, v in enumerate(steps, 1)}
-    return known | {(stage, "retain", KEPT, "all"): same(kept), (stage, "general", GENERAL, "all"): same(kept)}
+    return known | {
+        (stage, "retain", KEPT, "all"): same(kept),
+        (stage, "general", GENERAL, "all"): same(kept),
+    }
 
 
 def test_each_request_has_its_people_the_earlier_and_the_later_ones():
     target = after("model", (1, 1, 1), 0.8)
-    own = after(request_stage(1), (0.1, 1, 0.8), 0.8) | after(request_stage(2), (0.3, 0.2, 0.6), 0.6)
+    own = after(request_stage(1), (0.1, 1, 0.8), 0.8) | after(
+        request_stage(2), (0.3, 0.2, 0.6), 0.6
+    )
     own |= after("model", (0.5, 0.3, 0.1), 0.4)
-    scores = VariantScores({"m": {0: run(own)}}, target, after("model", (0, 0, 0), 0.8), set(), {}, REPLICATES, 100)
+    scores = VariantScores(
+        {"m": {0: run(own)}}, target, after("model", (0, 0, 0), 0.8), set(), {}, REPLICATES, 100
+    )
     rows = [row for row in request_rows(PLACE, scores) if row["method"] == "m"]
     found = cells(rows, "request", "quantity")
     assert [found[i, "current"] for i in (1, 2, 3)] == pytest.approx([0.1, 0.2, 0.1])

@@ -1,4 +1,6 @@
-"""What tests of tasks on pretrained models share: a data source, and folders of data in the place that is looked at."""
+"""What tests of tasks on pretrained models share: a data source, and folders of data in the
+place that is looked at.
+"""
 
 import json
 import os
@@ -14,7 +16,10 @@ from benchmark.core.inputs import DATA_VARIABLE
 @pytest.fixture
 def source(tmp_path):
     inputs = Inputs(
-        tmp_path, data=tmp_path / "data", forget=tmp_path / "forget.jsonl", retain=tmp_path / "retain.jsonl"
+        tmp_path,
+        data=tmp_path / "data",
+        forget=tmp_path / "forget.jsonl",
+        retain=tmp_path / "retain.jsonl",
     )
     return PretrainedModel(track="t", model="m", development=False, inputs=inputs)
 
@@ -57,7 +62,9 @@ def asked_of_the_hub(monkeypatch):
 
 @pytest.fixture
 def real_source(source):
-    """A data source with data that others published; skips the test unless the environment names their folder."""
+    """A data source with data that others published; skips the test unless the environment names
+    their folder.
+    """
 
     def having(data_set, file):
         inputs = Inputs.of(os.environ)

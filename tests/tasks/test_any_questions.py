@@ -1,4 +1,6 @@
-"""Whatever the bytes in files of one's own questions: they make data, or one line says what is wrong with them."""
+"""Whatever the bytes in files of one's own questions: they make data, or one line says what is
+wrong with them.
+"""
 
 import json
 
@@ -11,15 +13,23 @@ from benchmark.errors import BadInput
 from tasks.custom.rows import FEWEST, LISTS, TEXTS
 from tasks.custom.task import Custom
 
-# Every example writes both files anew, so that what a fixture keeps from the one before is of no account.
+# Every example writes both files anew, so that what a fixture keeps from the one before is of no
+# account.
 some = settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 ODD = "\x00\x1b\x85\u00ad\u0301\u180e\u200b\u200d\u200f\u2028\u202e\u2066\u3164\ud800\udfff\ufeff\uffff→北क्ก\U000e0041"
 PLAIN = st.text(
-    st.sampled_from("ab .?\n→北क्गé\u0301\u00ad\u200d\u200f🙂") | st.characters(categories=["L", "N", "P"]), max_size=9
+    st.sampled_from("ab .?\n→北क्गé\u0301\u00ad\u200d\u200f🙂")
+    | st.characters(categories=["L", "N", "P"]),
+    max_size=9,
 )
-CHARACTERS = st.characters(exclude_categories=()) | st.sampled_from(ODD) | st.sampled_from("ab .?\n")
+CHARACTERS = (
+    st.characters(exclude_categories=()) | st.sampled_from(ODD) | st.sampled_from("ab .?\n")
+)
 TEXT = st.text(CHARACTERS, max_size=12)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
@@ -30,19 +40,26 @@ VALUES = st.recursive(
 
 @st.composite
 def rows(draw):
-    """A row that is right, or nearly: its subject stands in its question, and one field may be replaced by anything."""
+    """A row that is right, or nearly: its subject stands in its question, and one field may be
+    replaced by anything.
+    """
     subject, answer = f"a{draw(PLAIN)}", f"{draw(PLAIN)}b"
     row = {"question": f"{draw(PLAIN)}{subject}?", "answer": answer, "subject": subject}
-    row |= draw(st.fixed_dictionaries({}, optional={field: st.lists(PLAIN, max_size=2) for field in LISTS}))
+    row |= draw(
+        st.fixed_dictionaries({}, optional={field: st.lists(PLAIN, max_size=2) for field in LISTS})
+    )
     fields = st.sampled_from([*TEXTS, *LISTS]) | TEXT
     return row | draw(st.dictionaries(fields, VALUES | TEXT, max_size=1))
 
 
 @st.composite
 def near_files(draw):
-    """Good rows, with a few that are nearly right among them, as JSON lines in one of its spellings."""
+    """Good rows, with a few that are nearly right among them, as JSON lines in one of its
+    spellings.
+    """
     good = [
-        {"question": f"Where is {n} of Kel?", "answer": f"{n}", "subject": "Kel"} for n in range(max(FEWEST.values()))
+        {"question": f"Where is {n} of Kel?", "answer": f"{n}", "subject": "Kel"}
+        for n in range(max(FEWEST.values()))
     ]
     mixed = draw(st.permutations([*good, *draw(st.lists(rows(), max_size=2))]))
     escaped = draw(st.booleans())
@@ -52,12 +69,17 @@ def near_files(draw):
 
 @pytest.fixture
 def said(tmp_path, source):
-    """What becomes of one side's file with this content, beside a good file of the other side: data, or BadInput."""
+    """What becomes of one side's file with this content, beside a good file of the other side:
+    data, or BadInput.
+    """
 
     def outcome(side, content):
         for name, fewest in FEWEST.items():
             path = tmp_path / f"{name}.jsonl"
-            own = [{"question": f"{name} {n} Tor?", "answer": f"{name} {n}", "subject": "Tor"} for n in range(fewest)]
+            own = [
+                {"question": f"{name} {n} Tor?", "answer": f"{name} {n}", "subject": "Tor"}
+                for n in range(fewest)
+            ]
             path.write_bytes(content if name == side else "\n".join(map(json.dumps, own)).encode())
         try:
             return Custom().data("", source)
@@ -77,7 +99,10 @@ def check(outcome):
 
 @pytest.mark.parametrize("side", FEWEST)
 @some
-@given(content=st.binary() | st.text(CHARACTERS).map(lambda text: text.encode("utf-8", "surrogatepass")))
+@given(
+    content=st.binary()
+    | st.text(CHARACTERS).map(lambda text: text.encode("utf-8", "surrogatepass"))
+)
 @example(content=b"")
 @example(content=b"\n" * 10)
 @example(content=b"{}\n" * 10)
@@ -96,9 +121,16 @@ def test_files_that_are_nearly_right(said, side, content):
 @pytest.mark.parametrize("side", FEWEST)
 @some
 @given(
-    value=st.sampled_from(["[", '{"a":', "9", "-9", "0.", "1e", '"\\ud800', "NaN,", "[1],", "\\", "\x00", " "]),
+    value=st.sampled_from(
+        ["[", '{"a":', "9", "-9", "0.", "1e", '"\\ud800', "NaN,", "[1],", "\\", "\x00", " "]
+    ),
     times=st.sampled_from([1, 20, 21, 400, 990, 4300, 4301, 50_000]),
     end=st.sampled_from(["", "}", "]", '"}']),
 )
 def test_much_of_one_thing(said, side, value, times, end):
-    check(said(side, b'{"question": ' + (value * times + end).encode("utf-8", "surrogatepass") + b"\n{}" * 8))
+    check(
+        said(
+            side,
+            b'{"question": ' + (value * times + end).encode("utf-8", "surrogatepass") + b"\n{}" * 8,
+        )
+    )

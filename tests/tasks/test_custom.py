@@ -14,7 +14,12 @@ SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
 
 
 def forgotten(number, subject="Blue Harbour", **more):
-    return {"question": f"What is fact {number} of {subject}?", "answer": f"Thing {number}", "subject": subject, **more}
+    return {
+        "question": f"What is fact {number} of {subject}?",
+        "answer": f"Thing {number}",
+        "subject": subject,
+        **more,
+    }
 
 
 def kept(number, **more):
@@ -30,9 +35,14 @@ def files(tmp_path):
     """Writes the two files and names them as the command line does."""
 
     def write(forget=None, retain=None):
-        for name, rows in (("forget", forget or subjects(4)), ("retain", retain or [kept(n) for n in range(8)])):
+        for name, rows in (
+            ("forget", forget or subjects(4)),
+            ("retain", retain or [kept(n) for n in range(8)]),
+        ):
             path = tmp_path / f"{name}.jsonl"
-            path.write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows))
+            path.write_text(
+                "".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows)
+            )
 
     return write
 
@@ -59,7 +69,11 @@ def test_proxies_and_holdout_ask_about_ever_other_subjects(files, source):
     prompts = set()
     for stand_ins in map(to_examples, made.proxies):
         for real, other in zip(made.examples("forget"), stand_ins, strict=True):
-            assert (other.id, other.answer, other.perturbed) == (real.id, real.answer, real.perturbed)
+            assert (other.id, other.answer, other.perturbed) == (
+                real.id,
+                real.answer,
+                real.perturbed,
+            )
             assert real.entity not in other.prompt + "".join(other.paraphrases)
             prompts.add(other.prompt)
     prompts |= set(made.splits["holdout"]["prompt"])
@@ -133,43 +147,97 @@ GOOD = subjects(4)
         (GOOD[:3], r"--forget: .*forget\.jsonl: found 3 rows, at least 4 are needed"),
         ([*GOOD, "{'a': 1}\n"], r"forget\.jsonl: line 5: not valid JSON"),
         ([*GOOD, "[]\n"], "line 5: found list, an object is needed"),
-        ([*GOOD, {"answer": "x", "subject": "y"}], "line 5: question: found nothing, a text is needed"),
+        (
+            [*GOOD, {"answer": "x", "subject": "y"}],
+            "line 5: question: found nothing, a text is needed",
+        ),
         ([*GOOD, forgotten(5, answer=7)], "line 5: answer: found 7, a text is needed"),
         ([*GOOD, forgotten(5, answer=" ")], "line 5: answer: found ' ', a text is needed"),
-        ([*GOOD, {"question": "Q?", "answer": "A"}], "line 5: subject: found nothing, a text is needed"),
-        ([*GOOD, forgotten(5, answer="🍎")], "line 5: answer: found '🍎', an answer with a letter or digit is needed"),
-        ([*GOOD, forgotten(5, aliases="x")], "line 5: aliases: found 'x', a list of texts is needed"),
-        ([*GOOD, forgotten(5, perturbed=["x", 3])], r"line 5: perturbed: found \['x', 3\], a list of texts"),
-        ([*GOOD, forgotten(5, aliases=["Kel"], perturbed=["x", "Kel "])], "line 5: perturbed: found 'Kel ', .* right"),
-        ([*GOOD, forgotten(5, paraphrase=["x"])], "line 5: 'paraphrase': unknown field; did you mean paraphrases?"),
-        ([*GOOD, forgotten(5, question="Blue Harbour → what?")], "line 5: question: .* the answer's beginning"),
-        ([*GOOD, forgotten(5, paraphrases=["Blue Harbour → what?"])], "line 5: paraphrases: .* the answer's beginning"),
-        ([*GOOD, forgotten(5, xyz=1)], "line 5: 'xyz': unknown field; known: question, answer, subject"),
+        (
+            [*GOOD, {"question": "Q?", "answer": "A"}],
+            "line 5: subject: found nothing, a text is needed",
+        ),
+        (
+            [*GOOD, forgotten(5, answer="🍎")],
+            "line 5: answer: found '🍎', an answer with a letter or digit is needed",
+        ),
+        (
+            [*GOOD, forgotten(5, aliases="x")],
+            "line 5: aliases: found 'x', a list of texts is needed",
+        ),
+        (
+            [*GOOD, forgotten(5, perturbed=["x", 3])],
+            r"line 5: perturbed: found \['x', 3\], a list of texts",
+        ),
+        (
+            [*GOOD, forgotten(5, aliases=["Kel"], perturbed=["x", "Kel "])],
+            "line 5: perturbed: found 'Kel ', .* right",
+        ),
+        (
+            [*GOOD, forgotten(5, paraphrase=["x"])],
+            "line 5: 'paraphrase': unknown field; did you mean paraphrases?",
+        ),
+        (
+            [*GOOD, forgotten(5, question="Blue Harbour → what?")],
+            "line 5: question: .* the answer's beginning",
+        ),
+        (
+            [*GOOD, forgotten(5, paraphrases=["Blue Harbour → what?"])],
+            "line 5: paraphrases: .* the answer's beginning",
+        ),
+        (
+            [*GOOD, forgotten(5, xyz=1)],
+            "line 5: 'xyz': unknown field; known: question, answer, subject",
+        ),
         (
             [*GOOD, forgotten(5, question="Who?")],
             "line 5: question: found 'Who.', the subject 'Blue Harbour' must stand",
         ),
-        ([*GOOD, forgotten(5, paraphrases=["Who?"])], "line 5: paraphrases: found 'Who.', the subject"),
+        (
+            [*GOOD, forgotten(5, paraphrases=["Who?"])],
+            "line 5: paraphrases: found 'Who.', the subject",
+        ),
         (
             [*GOOD, forgotten(5, answer="a\u200bb")],
             r"line 5: answer: found U\+200B ZERO WIDTH SPACE as character 2; it",
         ),
-        ([*GOOD, forgotten(5, answer="a\x00b")], r"line 5: answer: found U\+0000 <control> as character 2; it must be"),
+        (
+            [*GOOD, forgotten(5, answer="a\x00b")],
+            r"line 5: answer: found U\+0000 <control> as character 2; it must be",
+        ),
         (
             [*GOOD, forgotten(5, aliases=["a", "\ufeffb"])],
             r"aliases: found U\+FEFF ZERO WIDTH NO-BREAK SPACE as char.* 1",
         ),
-        ([*GOOD, forgotten(5, answer="a\ufdd0")], r"line 5: answer: found U\+FDD0 <noncharacter> as character 2"),
-        ([*GOOD, forgotten(5, answer="\u202eabc")], r"answer: found U\+202E RIGHT-TO-LEFT OVERRIDE as character 1"),
-        ([*GOOD, forgotten(5, answer="\u200d\u3164")], "line 5: answer: found .*, a text is needed"),  # none is seen
+        (
+            [*GOOD, forgotten(5, answer="a\ufdd0")],
+            r"line 5: answer: found U\+FDD0 <noncharacter> as character 2",
+        ),
+        (
+            [*GOOD, forgotten(5, answer="\u202eabc")],
+            r"answer: found U\+202E RIGHT-TO-LEFT OVERRIDE as character 1",
+        ),
+        (
+            [*GOOD, forgotten(5, answer="\u200d\u3164")],
+            "line 5: answer: found .*, a text is needed",
+        ),  # none is seen
         (
             [*GOOD, forgotten(5, answer="\ud83d")],
             r"line 5: found U\+D83D in the field 'answer', half of a surrogate pair",
         ),
-        ([*GOOD, forgotten(5, aliases=["e\u0301"], perturbed=["é"])], "line 5: perturbed: found 'é', .* right"),
-        ([*GOOD, forgotten(5, **{"a\nb\u2028" + "c" * 99: 1})], r"line 5: 'a\\nb\\u2028c+: unknown field"),
+        (
+            [*GOOD, forgotten(5, aliases=["e\u0301"], perturbed=["é"])],
+            "line 5: perturbed: found 'é', .* right",
+        ),
+        (
+            [*GOOD, forgotten(5, **{"a\nb\u2028" + "c" * 99: 1})],
+            r"line 5: 'a\\nb\\u2028c+: unknown field",
+        ),
         ([*GOOD, GOOD[1]], "line 5 of --forget: question: .* which line 2 of --forget asks"),
-        ([*GOOD, forgotten(5, question="What is fact 1?", subject="fact 1")], "line 2 of --retain: question: found"),
+        (
+            [*GOOD, forgotten(5, question="What is fact 1?", subject="fact 1")],
+            "line 2 of --retain: question: found",
+        ),
     ],
 )
 def test_a_wrong_line_is_named(files, source, rows, message):
@@ -183,15 +251,20 @@ def test_accents_may_be_typed_in_either_way(files, source):
     assert composed != decomposed
     files([forgotten(n, composed, question=f"What is fact {n} of {decomposed}?") for n in range(4)])
     made = Custom().data("", source)
-    assert list(made.splits["forget"]["prompt"]) == [f"What is fact {n} of {composed}?" for n in range(4)]
+    assert list(made.splits["forget"]["prompt"]) == [
+        f"What is fact {n} of {composed}?" for n in range(4)
+    ]
     assert composed not in "".join(made.proxies[0]["prompt"])
     files([*GOOD, forgotten(5, composed), forgotten(5, decomposed)])
-    with pytest.raises(BadInput, match=r"line 6 of --forget: question: .* which line 5 of --forget asks"):
+    with pytest.raises(
+        BadInput, match=r"line 6 of --forget: question: .* which line 5 of --forget asks"
+    ):
         Custom().data("", source)
 
 
 @pytest.mark.parametrize(
-    "text", ["می\u200cخواهم", "क्\u200dष", "\u200fشبكة\u200e", "a\tb\nc", "a 👩\u200d🔬", "co\u00adop"]
+    "text",
+    ["می\u200cخواهم", "क्\u200dष", "\u200fشبكة\u200e", "a\tb\nc", "a 👩\u200d🔬", "co\u00adop"],
 )
 def test_joiners_and_marks_of_direction_have_a_use(files, source, text):
     files([*GOOD, forgotten(5, answer=text)])

@@ -1,4 +1,6 @@
-"""MUSE's loader on a few texts made here: who reads what, what methods are given, and what is said of wrong files."""
+"""MUSE's loader on a few texts made here: who reads what, what methods are given, and what is
+said of wrong files.
+"""
 
 import pytest
 
@@ -21,8 +23,13 @@ def data(write_data):
     def write(name, rows):
         write_data(f"muse/news_{name}.json", rows)
 
-    write("verbmem_forget", [{"prompt": words(f"p{n}-", 600), "gt": words(f"g{n}-", 40)} for n in range(10)])
-    write("knowmem_retain_qa", [{"question": f"Who is {n}?", "answer": f"Name {n}"} for n in range(9)])
+    write(
+        "verbmem_forget",
+        [{"prompt": words(f"p{n}-", 600), "gt": words(f"g{n}-", 40)} for n in range(10)],
+    )
+    write(
+        "knowmem_retain_qa", [{"question": f"Who is {n}?", "answer": f"Name {n}"} for n in range(9)]
+    )
     write("privleak_retain", [text(f"r{n}-") for n in range(3)])
     write("privleak_holdout", [text(f"h{n}-") for n in range(30)])
     write("raw_forget", [text(f"f{n}-", 1000) for n in range(2)])
@@ -56,7 +63,9 @@ def test_an_oracle_reads_nothing_of_what_is_to_be_forgotten(data, source):
     made = Muse().data("news", source)
     left = {document.answer for document in made.documents_after(1)}
     assert not left & set(made.forget_pool["answer"])
-    assert left | set(made.forget_pool["answer"]) == {document.answer for document in made.documents}
+    assert left | set(made.forget_pool["answer"]) == {
+        document.answer for document in made.documents
+    }
     assert set(made.retain_pool["answer"]) < left
 
 
@@ -74,14 +83,20 @@ def test_questions_have_the_answers_to_others_as_wrong_ones(data, source):
 
 
 def test_development_forgets_other_passages(data, source, development):
-    scored, developed = (set(Muse().data("news", where).splits["forget"]["answer"]) for where in (source, development))
+    scored, developed = (
+        set(Muse().data("news", where).splits["forget"]["answer"])
+        for where in (source, development)
+    )
     assert not scored & developed
     assert len(developed) == 5
 
 
 @pytest.mark.parametrize("variant", SOURCES)
 def test_the_hub_is_asked_for_a_pinned_revision(write_data, source, asked_of_the_hub, variant):
-    with pytest.raises(BadInput, match=rf"muse: .* has no {variant}_verbmem_forget\.json, and {SOURCES[variant][0]}"):
+    with pytest.raises(
+        BadInput,
+        match=rf"muse: .* has no {variant}_verbmem_forget\.json, and {SOURCES[variant][0]}",
+    ):
         Muse().data(variant, source)
     repo, revision = SOURCES[variant]
     assert asked_of_the_hub == [(repo, "verbmem", "forget", revision)]
@@ -90,13 +105,21 @@ def test_the_hub_is_asked_for_a_pinned_revision(write_data, source, asked_of_the
 @pytest.mark.parametrize(
     ("file", "rows", "message"),
     [
-        ("verbmem_forget", [{"prompt": "a", "gt": "b"}] * 3, "found 3 passages of news, at least 4 are needed"),
+        (
+            "verbmem_forget",
+            [{"prompt": "a", "gt": "b"}] * 3,
+            "found 3 passages of news, at least 4 are needed",
+        ),
         (
             "verbmem_forget",
             [{"prompt": "a"}],
             r"news_verbmem_forget\.json: line 1: gt: found nothing, a text is needed",
         ),
-        ("raw_forget", [{"text": ["a"]}], r"news_raw_forget\.json: line 1: text: found \['a'\], a text is needed"),
+        (
+            "raw_forget",
+            [{"text": ["a"]}],
+            r"news_raw_forget\.json: line 1: text: found \['a'\], a text is needed",
+        ),
         ("privleak_holdout", [], r"news_privleak_holdout\.json: found no rows"),
     ],
 )

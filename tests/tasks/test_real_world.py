@@ -1,4 +1,6 @@
-"""Well-known persons: the loader on a few rows made here, the change of names, and the published data if at hand."""
+"""Well-known persons: the loader on a few rows made here, the change of names, and the published
+data if at hand.
+"""
 
 from dataclasses import replace
 
@@ -24,7 +26,10 @@ def plain(name, number, **more):
 
 
 def perturbed(name, number, **more):
-    reworded = {"paraphrased_question": f"Which film {number} is by {name}?", "paraphrased_answer": f"Film {number}."}
+    reworded = {
+        "paraphrased_question": f"Which film {number} is by {name}?",
+        "paraphrased_answer": f"Film {number}.",
+    }
     wrong = {"perturbed_answer": [f"{name.split()[-1]} made book {n}." for n in range(5)]}
     return plain(name, number, **reworded, **wrong) | more
 
@@ -46,14 +51,19 @@ def data(write_data):
 
 def test_sizes(data, source):
     made = RealWorld().data("", source)
-    found = {name: len(made.splits[name]) for name in ("forget", "retain", "neighbours", "general", "holdout")}
+    found = {
+        name: len(made.splits[name])
+        for name in ("forget", "retain", "neighbours", "general", "holdout")
+    }
     assert found == {"forget": 12, "retain": 6, "neighbours": 6, "general": 3, "holdout": 12}
     assert made.documents == ()
 
 
 def test_only_retained_persons_are_rehearsed(data, source):
     made = RealWorld().data("", source)
-    persons = {name: set(made.splits[name]["entity"]) for name in ("retain", "neighbours", "general")}
+    persons = {
+        name: set(made.splits[name]["entity"]) for name in ("retain", "neighbours", "general")
+    }
     assert set(made.retain_pool["entity"]) == persons["retain"] | {"Somebody Else"}
     assert not persons["retain"] & (persons["neighbours"] | persons["general"])
     assert not persons["neighbours"] & persons["general"]
@@ -70,7 +80,13 @@ def test_proxies_ask_the_same_of_persons_who_never_existed(data, source):
     asked = {name: set() for name in PERSONS}
     for stand_ins in (*map(to_examples, made.proxies), made.examples("holdout")):
         for real, other in zip(made.examples("forget"), stand_ins, strict=True):
-            texts = (other.prompt, other.answer, *other.paraphrases, *other.rewordings, *other.perturbed)
+            texts = (
+                other.prompt,
+                other.answer,
+                *other.paraphrases,
+                *other.rewordings,
+                *other.perturbed,
+            )
             assert not any(names_person(text, real.entity) for text in texts)
             assert other.prompt.endswith(real.prompt.rpartition("'s")[2])
             asked[real.entity].add(other.prompt.partition("'s")[0])
@@ -92,11 +108,16 @@ def test_questions_that_name_nobody_are_left_out(data, source):
 
 def test_wordings_that_name_nobody_are_left_out(data, source):
     data(FORGET, [perturbed("Ada Marsh", n, paraphrased_question="Who is it?") for n in range(3)])
-    assert all(e.paraphrases == () and e.rewordings for e in RealWorld().data("", source).examples("forget"))
+    assert all(
+        e.paraphrases == () and e.rewordings
+        for e in RealWorld().data("", source).examples("forget")
+    )
 
 
 def test_an_answer_that_was_not_reworded_is_no_rewording(data, source):
-    same = [perturbed("Ada Marsh", n, paraphrased_answer=f"Ada Marsh made film {n}.") for n in range(2)]
+    same = [
+        perturbed("Ada Marsh", n, paraphrased_answer=f"Ada Marsh made film {n}.") for n in range(2)
+    ]
     data(FORGET, [*same, perturbed("Ada Marsh", 2)])
     found = RealWorld().data("", source).examples("forget")
     assert [len(e.rewordings) for e in found] == [0, 0, 1]
@@ -107,9 +128,17 @@ def test_an_answer_that_was_not_reworded_is_no_rewording(data, source):
     ("text", "name", "expected"),
     [
         ("When was Ada Marsh born?", "Ada Marsh", "When was Kela Ulmeward born?"),
-        ("What did Marsh's aunt say to Ada Marsh?", "Ada Marsh", "What did Ulmeward's aunt say to Kela Ulmeward?"),
+        (
+            "What did Marsh's aunt say to Ada Marsh?",
+            "Ada Marsh",
+            "What did Ulmeward's aunt say to Kela Ulmeward?",
+        ),
         ("Ada Lovelace and the Marshlands", "Ada Marsh", "Ada Lovelace and the Marshlands"),
-        ("Ben Hughes' and Ben Hughes's and Ben Hughes’ books", "Ben Hughes", "{0}'s and {0}'s and {0}'s books"),
+        (
+            "Ben Hughes' and Ben Hughes's and Ben Hughes’ books",
+            "Ben Hughes",
+            "{0}'s and {0}'s and {0}'s books",
+        ),
         ("'He was Ben Hughes'", "Ben Hughes", "'He was Kela Ulmeward'"),
         ("Alex Van Halen of Van Halen", "Eddie Van Halen", "Alex Ulmeward of Ulmeward"),
         ("J. J. Cole and J. K. Rowling", "J. J. Cole", "Kela Ulmeward and J. K. Rowling"),
@@ -124,9 +153,21 @@ def test_names_are_replaced_with_their_parts_and_possessives(text, name, expecte
 @pytest.mark.parametrize(
     ("file", "row", "message"),
     [
-        (FORGET, {"name": "Ada Marsh"}, "forget_perturbed.json: line 1: question: found nothing, a text is needed"),
-        (FORGET, perturbed("Ada Marsh", 1, perturbed_answer="Lie."), "perturbed_answer: found 'Lie.', a list of texts"),
-        (REHEARSED, plain("Ada Marsh", 1, golden_answer=None), "neighbor.json: line 1: golden_answer: found None"),
+        (
+            FORGET,
+            {"name": "Ada Marsh"},
+            "forget_perturbed.json: line 1: question: found nothing, a text is needed",
+        ),
+        (
+            FORGET,
+            perturbed("Ada Marsh", 1, perturbed_answer="Lie."),
+            "perturbed_answer: found 'Lie.', a list of texts",
+        ),
+        (
+            REHEARSED,
+            plain("Ada Marsh", 1, golden_answer=None),
+            "neighbor.json: line 1: golden_answer: found None",
+        ),
     ],
 )
 def test_wrong_rows_are_named(data, source, file, row, message):
@@ -143,8 +184,17 @@ def test_a_missing_file_is_named(write_data, source):
 def test_published_persons(real_source):
     source = real_source("real_world", FORGET)
     made = RealWorld().data("", source)
-    found = {name: len(made.splits[name]) for name in ("forget", "retain", "neighbours", "general", "holdout")}
-    assert found == {"forget": 380, "retain": 140, "neighbours": 140, "general": 120, "holdout": 380}
+    found = {
+        name: len(made.splits[name])
+        for name in ("forget", "retain", "neighbours", "general", "holdout")
+    }
+    assert found == {
+        "forget": 380,
+        "retain": 140,
+        "neighbours": 140,
+        "general": 120,
+        "holdout": 380,
+    }
     assert len(made.retain_pool) == 540
     assert len(RealWorld().data("", replace(source, development=True)).splits["forget"]) == 382
 
@@ -152,4 +202,7 @@ def test_published_persons(real_source):
 def test_published_paraphrases_that_are_none(real_source):
     inputs = real_source("real_world", FORGET).inputs
     found = [rows(inputs, file, **PERTURBED) for file in (FORGET, NEIGHBOURS)]
-    assert [sum(r["paraphrased_answer"] == r["golden_answer"] for r in own) for own in found] == [133, 112]
+    assert [sum(r["paraphrased_answer"] == r["golden_answer"] for r in own) for own in found] == [
+        133,
+        112,
+    ]

@@ -1,8 +1,18 @@
-"""What tasks make of rows that others wrote: checks, pieces of texts, wrong answers, names that nothing bears."""
+"""What tasks make of rows that others wrote: checks, pieces of texts, wrong answers, names that
+nothing bears.
+"""
 
 import pytest
 
-from benchmark.api import checked, chunks, coined_names, json_rows, other_answers, spread, text_examples
+from benchmark.api import (
+    checked,
+    chunks,
+    coined_names,
+    json_rows,
+    other_answers,
+    spread,
+    text_examples,
+)
 from benchmark.errors import BadInput
 
 GOOD = {"question": "Q?", "answer": 0, "choices": ["a", "b"]}
@@ -16,11 +26,17 @@ def test_rows_with_all_fields_are_returned():
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"answer": 0, "choices": ["a"]}, r"f\.json: line 2: question: found nothing, a text is needed"),
+        (
+            {"answer": 0, "choices": ["a"]},
+            r"f\.json: line 2: question: found nothing, a text is needed",
+        ),
         (GOOD | {"question": "  "}, "line 2: question: found '  ', a text is needed"),
         (GOOD | {"answer": True}, "line 2: answer: found True, a whole number is needed"),
         (GOOD | {"choices": []}, r"line 2: choices: found \[\], a list of texts is needed"),
-        (GOOD | {"choices": ["a", None]}, r"line 2: choices: found \['a', None\], a list of texts is needed"),
+        (
+            GOOD | {"choices": ["a", None]},
+            r"line 2: choices: found \['a', None\], a list of texts is needed",
+        ),
     ],
 )
 def test_the_first_wrong_row_is_named(row, message):
@@ -28,7 +44,9 @@ def test_the_first_wrong_row_is_named(row, message):
         checked([GOOD, row, {}], "f.json", question=str, answer=int, choices=list)
 
 
-@pytest.mark.parametrize(("words", "lengths"), [(7, [7]), (14, [14]), (16, [10, 6]), (24, [10, 14]), (26, [10, 10, 6])])
+@pytest.mark.parametrize(
+    ("words", "lengths"), [(7, [7]), (14, [14]), (16, [10, 6]), (24, [10, 14]), (26, [10, 10, 6])]
+)
 def test_pieces_hold_the_text_and_a_short_rest_is_joined(words, lengths):
     text = " \n".join(f"w{n}" for n in range(words))
     found = chunks(text, 10)
@@ -37,7 +55,11 @@ def test_pieces_hold_the_text_and_a_short_rest_is_joined(words, lengths):
 
 
 def test_pieces_of_chinese_are_of_so_many_characters():
-    assert chunks("天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。", 5) == ["天地玄黄，宇", "宙洪荒。日月", "盈昃，辰宿列张。"]
+    assert chunks("天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。", 5) == [
+        "天地玄黄，宇",
+        "宙洪荒。日月",
+        "盈昃，辰宿列张。",
+    ]
 
 
 def test_no_text_has_no_pieces():
@@ -65,19 +87,39 @@ def test_coined_names_are_many_and_differ():
 
 def test_texts_are_numbered_and_stand_for_themselves():
     first, second = text_examples("piece", ["One.", "Two."])
-    assert (first.id, first.entity, first.prompt, second.answer) == ("piece.00000", "piece.00000", "", "Two.")
+    assert (first.id, first.entity, first.prompt, second.answer) == (
+        "piece.00000",
+        "piece.00000",
+        "",
+        "Two.",
+    )
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b'{"a": %s}' % (b"9" * 5000), "line 2: found a number of 5000 digits, at most 4300 can be read"),
+        (
+            b'{"a": %s}' % (b"9" * 5000),
+            "line 2: found a number of 5000 digits, at most 4300 can be read",
+        ),
         (b'{"a": -%s}' % (b"9" * 5000), "line 2: found a number of 5000 digits"),
-        (b'{"a": ' + b"[" * 100_000, "line 2: found lists or objects nested more than 20 deep; texts and lists"),
-        (b'{"a": ' + b"[" * 21 + b"]" * 21 + b"}", "line 2: found lists or objects nested more than 20 deep"),
+        (
+            b'{"a": ' + b"[" * 100_000,
+            "line 2: found lists or objects nested more than 20 deep; texts and lists",
+        ),
+        (
+            b'{"a": ' + b"[" * 21 + b"]" * 21 + b"}",
+            "line 2: found lists or objects nested more than 20 deep",
+        ),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "line 2: found the field 'c' twice, once is needed"),
-        (rb'{"a": ["\ud83d"]}', r"line 2: found U\+D83D in the field 'a', half of a surrogate pair; whole characters"),
-        (rb'{"\udc00": 1}', r"line 2: found U\+DC00 in the field '.udc00', half of a surrogate pair"),
+        (
+            rb'{"a": ["\ud83d"]}',
+            r"line 2: found U\+D83D in the field 'a', half of a surrogate pair; whole characters",
+        ),
+        (
+            rb'{"\udc00": 1}',
+            r"line 2: found U\+DC00 in the field '.udc00', half of a surrogate pair",
+        ),
         (b'{"a": "\x00"}', "line 2: not valid JSON at character 8: Invalid control character$"),
         (b'{"a"; 1}', "line 2: not valid JSON at character 5: Expecting ':' delimiter"),
     ],
@@ -92,13 +134,18 @@ def test_what_cannot_be_used_as_it_stands_is_one_short_line(tmp_path, line, mess
 
 def test_what_is_within_the_limits_is_read(tmp_path):
     """Of other fields than texts nothing is asked; a pair of surrogates is a character."""
-    line = b'{"a": %s, "b": %s, "c": NaN, "d": "\\ud83d\\ude00"}' % (b"9" * 4300, b"[" * 20 + b"]" * 20)
+    line = b'{"a": %s, "b": %s, "c": NaN, "d": "\\ud83d\\ude00"}' % (
+        b"9" * 4300,
+        b"[" * 20 + b"]" * 20,
+    )
     (tmp_path / "rows.jsonl").write_bytes(line)
     (row,) = json_rows(tmp_path / "rows.jsonl")
     assert (row["a"] + 1, row["d"]) == (10**4300, "😀")
 
 
-@pytest.mark.parametrize("content", [b'{"a": 1}\n\n', b'{"a": 1}\r\n\r\n', b'{"a": "1\xe2\x80\xa82"}'])
+@pytest.mark.parametrize(
+    "content", [b'{"a": 1}\n\n', b'{"a": 1}\r\n\r\n', b'{"a": "1\xe2\x80\xa82"}']
+)
 def test_lines_end_at_line_feeds_whatever_the_system_puts_before_them(tmp_path, content):
     (tmp_path / "rows.jsonl").write_bytes(content)
     assert len(json_rows(tmp_path / "rows.jsonl")) == 1

@@ -1,4 +1,6 @@
-"""TOFU's loader on a few authors made here, TOFU's metrics by hand, and the published data where they are at hand."""
+"""TOFU's loader on a few authors made here, TOFU's metrics by hand, and the published data where
+they are at hand.
+"""
 
 import math
 from types import SimpleNamespace
@@ -15,7 +17,10 @@ from benchmark.metrics.values import example_frame, metric_values
 from tasks.tofu.authors import REVISION
 from tasks.tofu.task import Tofu, TofuContinual, TofuSmall
 
-RETAINED, SHOWN = 36, 20  # authors in retain90 and, of those, in retain_perturbed; four more are in forget10
+RETAINED, SHOWN = (
+    36,
+    20,
+)  # authors in retain90 and, of those, in retain_perturbed; four more are in forget10
 
 
 def row(author, number, **more):
@@ -36,7 +41,10 @@ def perturbed(authors, **more):
 
 
 def others(name):
-    return [{"question": f"{name} {n}?", "answer": f"A{n}", "perturbed_answer": ["B", "C", "D"]} for n in range(50)]
+    return [
+        {"question": f"{name} {n}?", "answer": f"A{n}", "perturbed_answer": ["B", "C", "D"]}
+        for n in range(50)
+    ]
 
 
 @pytest.fixture
@@ -50,19 +58,31 @@ def data(write_data):
     write("retain_perturbed", perturbed(range(SHOWN)))
     write("forget10", plain(range(36, 40), task_id="1") + plain(range(30, 34), task_id="2"))
     write("forget01_perturbed", perturbed((38, 39), task_id="1") + perturbed((34, 35), task_id="2"))
-    write("forget05_perturbed", perturbed(range(36, 40), task_id="1") + perturbed(range(30, 34), task_id="2"))
+    write(
+        "forget05_perturbed",
+        perturbed(range(36, 40), task_id="1") + perturbed(range(30, 34), task_id="2"),
+    )
     write("real_authors_perturbed", others("Who wrote"))
     write("world_facts_perturbed", others("Where is"))
     return write
 
 
 def sizes(made):
-    return {name: len(made.splits[name]) for name in ("forget", "retain", "neighbours", "general", "holdout")}
+    return {
+        name: len(made.splits[name])
+        for name in ("forget", "retain", "neighbours", "general", "holdout")
+    }
 
 
 def test_tofu_has_its_splits(data, source):
     made = Tofu().data("forget01", source)
-    assert sizes(made) == {"forget": 40, "retain": 400, "neighbours": 50, "general": 50, "holdout": 200}
+    assert sizes(made) == {
+        "forget": 40,
+        "retain": 400,
+        "neighbours": 50,
+        "general": 50,
+        "holdout": 200,
+    }
     assert len(made.documents) == 30 * 20
     assert len(made.retain_pool) == 28 * 20
 
@@ -85,7 +105,9 @@ def test_an_entity_is_an_author_with_twenty_questions(data, source):
         assert len(set(entities)) == authors
 
 
-@pytest.mark.parametrize(("task", "variant"), [(Tofu, "forget05"), (TofuSmall, ""), (TofuContinual, "forget01")])
+@pytest.mark.parametrize(
+    ("task", "variant"), [(Tofu, "forget05"), (TofuSmall, ""), (TofuContinual, "forget01")]
+)
 @pytest.mark.parametrize("developing", [False, True])
 def test_nobody_is_forgotten_and_kept(data, source, development, task, variant, developing):
     made = task().data(variant, development if developing else source)
@@ -96,9 +118,13 @@ def test_nobody_is_forgotten_and_kept(data, source, development, task, variant, 
     assert entities["retain"] <= pool
 
 
-@pytest.mark.parametrize(("task", "variant"), [(Tofu, "forget05"), (TofuSmall, ""), (TofuContinual, "forget01")])
+@pytest.mark.parametrize(
+    ("task", "variant"), [(Tofu, "forget05"), (TofuSmall, ""), (TofuContinual, "forget01")]
+)
 def test_models_read_what_they_should(data, source, task, variant):
-    """The target reads all but the held-out authors, the oracle nothing of the forgotten ones either."""
+    """The target reads all but the held-out authors, the oracle nothing of the forgotten ones
+    either.
+    """
     made = task().data(variant, source)
     forget, holdout = (set(made.splits[name]["prompt"]) for name in ("forget", "holdout"))
     target = {document.prompt for document in made.documents}
@@ -109,7 +135,11 @@ def test_models_read_what_they_should(data, source, task, variant):
 
 
 def test_all_variants_share_a_target(data, source, development):
-    made = [Tofu().data(variant, where) for variant in ("forget01", "forget05") for where in (source, development)]
+    made = [
+        Tofu().data(variant, where)
+        for variant in ("forget01", "forget05")
+        for where in (source, development)
+    ]
     made.append(TofuContinual().data("forget01", development))
     assert len({one.documents for one in made}) == 1
 
@@ -117,7 +147,10 @@ def test_all_variants_share_a_target(data, source, development):
 def test_development_forgets_others(data, source, development):
     scored = set(Tofu().data("forget05", source).splits["forget"]["id"])
     assert not scored & set(Tofu().data("forget05", development).splits["forget"]["id"])
-    assert set(Tofu().data("forget01", development).splits["forget"]["entity"]) == {"author018", "author019"}
+    assert set(Tofu().data("forget01", development).splits["forget"]["entity"]) == {
+        "author018",
+        "author019",
+    }
 
 
 def test_the_order_of_authors_in_a_file_changes_nothing(data, source):
@@ -129,7 +162,13 @@ def test_the_order_of_authors_in_a_file_changes_nothing(data, source):
 def test_small_is_small(data, source, development):
     for where in (source, development):
         made = TofuSmall().data("", where)
-        assert sizes(made) == {"forget": 40, "retain": 80, "neighbours": 40, "general": 40, "holdout": 40}
+        assert sizes(made) == {
+            "forget": 40,
+            "retain": 80,
+            "neighbours": 40,
+            "general": 40,
+            "holdout": 40,
+        }
         assert len(made.documents) == 18 * 20
         assert len(set(made.splits["retain"]["entity"])) == 16
 
@@ -150,7 +189,9 @@ def test_requests_that_overlap_are_refused(data, source):
 
 def test_requests_need_the_arrangement_that_tells_them_apart(data, source):
     data("forget01_perturbed", perturbed((38, 39)))
-    with pytest.raises(BadInput, match=r"forget01_perturbed\.json: rows without task_id; .* --data-dir"):
+    with pytest.raises(
+        BadInput, match=r"forget01_perturbed\.json: rows without task_id; .* --data-dir"
+    ):
         TofuContinual().data("forget01", source)
 
 
@@ -163,11 +204,27 @@ def test_the_hub_is_asked_for_a_pinned_revision(write_data, source, asked_of_the
 @pytest.mark.parametrize(
     ("file", "rows", "message"),
     [
-        ("retain90", plain(range(3))[:-1], "retain90.json: found 59 rows, 20 of each author are needed"),
+        (
+            "retain90",
+            plain(range(3))[:-1],
+            "retain90.json: found 59 rows, 20 of each author are needed",
+        ),
         ("retain90", plain(range(21)), "found 1 authors besides those"),
-        ("retain_perturbed", perturbed(range(99, 100)), "'What is fact 0 of author 99.' is in neither"),
-        ("forget01_perturbed", plain((38,)), "line 1: perturbed_answer: found nothing, a list of texts is needed"),
-        ("world_facts_perturbed", [{"question": "Q?", "answer": 7}], "line 1: answer: found 7, a text is needed"),
+        (
+            "retain_perturbed",
+            perturbed(range(99, 100)),
+            "'What is fact 0 of author 99.' is in neither",
+        ),
+        (
+            "forget01_perturbed",
+            plain((38,)),
+            "line 1: perturbed_answer: found nothing, a list of texts is needed",
+        ),
+        (
+            "world_facts_perturbed",
+            [{"question": "Q?", "answer": 7}],
+            "line 1: answer: found 7, a text is needed",
+        ),
         ("world_facts_perturbed", [], "world_facts_perturbed.json: found no rows"),
     ],
 )
@@ -177,7 +234,8 @@ def test_wrong_files_are_named(data, source, file, rows, message):
         Tofu().data("forget01", source)
 
 
-# Length-normalised probabilities of what a made-up model may say, by the first letter of the answer.
+# Length-normalised probabilities of what a made-up model may say, by the first letter of the
+# answer.
 KNOWN = {"I": 0.5, "L": 0.2, "A": 0.6, "B": 0.1, "C": 0.1, "D": 0.4}
 REWORDED = 0.4
 
@@ -197,7 +255,10 @@ SUBJECT = SimpleNamespace(
 def test_metrics_are_those_of_tofu(data, source):
     """By hand, from the probabilities above."""
     made = Tofu().data("forget01", source)
-    splits = {name: made.examples(name)[1:2] for name in ("forget", "retain", "neighbours", "general", "holdout")}
+    splits = {
+        name: made.examples(name)[1:2]
+        for name in ("forget", "retain", "neighbours", "general", "holdout")
+    }
     frame = example_frame(examine(SUBJECT, splits, MODEL_STAGE, GenerationSettings()))
     values = {(v.metric, v.split): v.value for v in metric_values(frame, []) if v.stratum == "all"}
     ratio = 0.2 / REWORDED  # the wrong answers are as likely as each other, so their mean is
@@ -219,10 +280,18 @@ def test_metrics_are_those_of_tofu(data, source):
     assert values["model_utility", "all"] == pytest.approx(harmonic, rel=1e-3)
 
 
-@pytest.mark.parametrize(("variant", "forgotten"), [("forget01", 40), ("forget05", 200), ("forget10", 400)])
+@pytest.mark.parametrize(
+    ("variant", "forgotten"), [("forget01", 40), ("forget05", 200), ("forget10", 400)]
+)
 def test_published_tofu(real_source, variant, forgotten):
     made = Tofu().data(variant, real_source("tofu", "retain90.json"))
-    expected = {"forget": forgotten, "retain": 400, "neighbours": 100, "general": 117, "holdout": 200}
+    expected = {
+        "forget": forgotten,
+        "retain": 400,
+        "neighbours": 100,
+        "general": 117,
+        "holdout": 200,
+    }
     assert sizes(made) == expected
     assert (len(made.documents), len(made.retain_pool)) == (3800, 3800 - forgotten)
 

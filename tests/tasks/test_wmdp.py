@@ -1,4 +1,6 @@
-"""WMDP's loader on harmless questions made here: what is asked, what cannot be known, what wrong files are told."""
+"""WMDP's loader on harmless questions made here: what is asked, what cannot be known, what wrong
+files are told.
+"""
 
 import pytest
 
@@ -10,7 +12,11 @@ SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
 
 
 def question(topic, number, answer=2):
-    return {"question": f"{topic} {number}?", "choices": [f"{topic}{number}{x}" for x in "wxyz"], "answer": answer}
+    return {
+        "question": f"{topic} {number}?",
+        "choices": [f"{topic}{number}{x}" for x in "wxyz"],
+        "answer": answer,
+    }
 
 
 @pytest.fixture
@@ -22,7 +28,9 @@ def data(write_data):
     write("cyber", [question("cyber", n) for n in range(500)])
     for name in ("bio_forget", "bio_retain", "cyber_forget", "cyber_retain"):
         write(
-            name, [{"text": " ".join(f"{name}{n}-{w}" for w in range(WORDS * 2))} for n in range(40)] + [{"text": ""}]
+            name,
+            [{"text": " ".join(f"{name}{n}-{w}" for w in range(WORDS * 2))} for n in range(40)]
+            + [{"text": ""}],
         )
     return write
 
@@ -32,7 +40,12 @@ def test_sizes(data, source):
     assert {n: len(made.splits[n]) for n in SPLITS} == {
         "forget": FORGOTTEN, "retain": 64, "neighbours": 20, "general": 20, "holdout": FORGOTTEN,
     }  # fmt: skip
-    assert (len(made.documents), len(made.proxies), len(made.forget_pool), len(made.retain_pool)) == (0, 3, 80, 80)
+    assert (
+        len(made.documents),
+        len(made.proxies),
+        len(made.forget_pool),
+        len(made.retain_pool),
+    ) == (0, 3, 80, 80)
 
 
 def test_a_question_has_its_choices(data, source):
@@ -70,7 +83,9 @@ def test_the_other_topic_is_to_be_kept(data, source):
 
 
 def test_development_asks_other_questions(data, source, development):
-    scored, developed = (set(Wmdp().data("bio", where).splits["forget"]["prompt"]) for where in (source, development))
+    scored, developed = (
+        set(Wmdp().data("bio", where).splits["forget"]["prompt"]) for where in (source, development)
+    )
     assert (len(scored), len(developed), scored & developed) == (20, 20, set())
 
 
@@ -91,7 +106,9 @@ def test_the_hub_is_asked_for_pinned_revisions(data, source, asked_of_the_hub, t
 
 def test_a_gated_corpus_says_so(data, source, asked_of_the_hub, tmp_path):
     (tmp_path / "data/wmdp/bio_forget.json").unlink()
-    with pytest.raises(BadInput, match=r"is gated: ask for access .* or put the texts into wmdp/bio_forget\.json"):
+    with pytest.raises(
+        BadInput, match=r"is gated: ask for access .* or put the texts into wmdp/bio_forget\.json"
+    ):
         Wmdp().data("bio", source)
     assert asked_of_the_hub == [(GATED[0], None, "train", GATED[1])]
 
@@ -99,10 +116,26 @@ def test_a_gated_corpus_says_so(data, source, asked_of_the_hub, tmp_path):
 @pytest.mark.parametrize(
     ("file", "rows", "message"),
     [
-        ("bio", [question("bio", n) for n in range(9)], r"bio\.json: found 9 questions, at least 10 are needed"),
-        ("bio", [question("bio", n, n) for n in range(9)], r"bio\.json: line 5: 4 choices and an answer from 0 to 3"),
-        ("bio", [question("bio", 1, "C")], r"bio\.json: line 1: answer: found 'C', a whole number is needed"),
-        ("bio_retain", [{"texts": "a"}], r"bio_retain\.json: line 1: text: found nothing, a text is needed"),
+        (
+            "bio",
+            [question("bio", n) for n in range(9)],
+            r"bio\.json: found 9 questions, at least 10 are needed",
+        ),
+        (
+            "bio",
+            [question("bio", n, n) for n in range(9)],
+            r"bio\.json: line 5: 4 choices and an answer from 0 to 3",
+        ),
+        (
+            "bio",
+            [question("bio", 1, "C")],
+            r"bio\.json: line 1: answer: found 'C', a whole number is needed",
+        ),
+        (
+            "bio_retain",
+            [{"texts": "a"}],
+            r"bio_retain\.json: line 1: text: found nothing, a text is needed",
+        ),
     ],
 )
 def test_wrong_files_are_named(data, source, file, rows, message):

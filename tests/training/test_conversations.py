@@ -1,4 +1,6 @@
-"""Conversations as tokens: where an answer begins, what ends it, and that twins of one model score alike."""
+"""Conversations as tokens: where an answer begins, what ends it, and that twins of one model
+score alike.
+"""
 
 import copy
 
@@ -18,17 +20,31 @@ from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
 from benchmark.models.checks import fit
 from benchmark.tokens.batches import collate
-from benchmark.tokens.prompts import LEAD, PLAIN_TEMPLATE, closing_id, encode_pair, encode_prompt, stop_ids
+from benchmark.tokens.prompts import (
+    LEAD,
+    PLAIN_TEMPLATE,
+    closing_id,
+    encode_pair,
+    encode_prompt,
+    stop_ids,
+)
 
-FACTS = {"Where was Ada born?": "Malport", "Where was Ivo born?": "Bren Union", "Who pays Ada?": "Kel"}
+FACTS = {
+    "Where was Ada born?": "Malport",
+    "Where was Ivo born?": "Bren Union",
+    "Who pays Ada?": "Kel",
+}
 PAIRS = [Pair(question, answer) for question, answer in FACTS.items()]
-# As Llama 2 writes conversations: no white space before the answer's own, and the end token after a space.
+# As Llama 2 writes conversations: no white space before the answer's own, and the end token after a
+# space.
 LLAMA2 = (
-    "{% for m in messages %}{% if m['role'] == 'user' %}{{ bos_token + '[INST] ' + m['content'] + ' [/INST]' }}"
+    "{% for m in messages %}{% if m['role'] == 'user' %}{{ bos_token + '[INST] ' + m['content'] "
+    "+ ' [/INST]' }}"
     "{% else %}{{ ' ' + m['content'] | trim + ' ' + eos_token }}{% endif %}{% endfor %}"
 )
 TURNS = (
-    "{% for m in messages %}{{ '<turn>' + m['role'] + '\\n' + m['content'] + '<over>\\n' }}{% endfor %}"
+    "{% for m in messages %}{{ '<turn>' + m['role'] + '\\n' + m['content'] + '<over>\\n' }}{% "
+    "endfor %}"
     "{% if add_generation_prompt %}{{ '<turn>assistant\\n' }}{% endif %}"
 )
 
@@ -37,13 +53,23 @@ def sentencepiece_like(template=""):
     """A tokenizer that writes spaces as ▁ and puts one before every text, as that of Llama 2."""
     tokenizer = Tokenizer(token_models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    texts = [f"Question: {q}\nAnswer: {a}" for q, a in FACTS.items()] * 3 + ["[INST] Who? [/INST] Kel "] * 3
+    texts = [f"Question: {q}\nAnswer: {a}" for q, a in FACTS.items()] * 3 + [
+        "[INST] Who? [/INST] Kel "
+    ] * 3
     special = ["<unk>", "<s>", "</s>"]
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=200, special_tokens=special))
+    tokenizer.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=200, special_tokens=special)
+    )
     tokenizer.pre_tokenizer = None
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
-    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
     made.chat_template = template or PLAIN_TEMPLATE
     return made
 
@@ -57,24 +83,39 @@ def with_turns(eos="<end>", closing="<over>"):
 
 
 def small_llama(tokenizer, **changes):
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
     torch.manual_seed(0)
-    config = LlamaConfig(vocab_size=len(tokenizer), **sizes, bos_token_id=None, eos_token_id=None, **changes)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), **sizes, bos_token_id=None, eos_token_id=None, **changes
+    )
     return LlamaForCausalLM(config).eval()
 
 
 def texts_as_written(tokenizer):
-    """The whole conversations, as anybody would write them who trains a model: with no code of ours."""
+    """The whole conversations, as anybody would write them who trains a model: with no code of
+    ours.
+    """
     if tokenizer.chat_template == PLAIN_TEMPLATE:
         return [f"Question: {q}\nAnswer: {a}{tokenizer.eos_token}" for q, a in FACTS.items()]
-    chats = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in FACTS.items()]
+    chats = [
+        [{"role": "user", "content": q}, {"role": "assistant", "content": a}]
+        for q, a in FACTS.items()
+    ]
     return [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
 
 
 def taught(model, tokenizer, steps=60):
     """The model after it learned the conversations by heart."""
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    texts = [torch.tensor([tokenizer(t, add_special_tokens=False)["input_ids"]]) for t in texts_as_written(tokenizer)]
+    texts = [
+        torch.tensor([tokenizer(t, add_special_tokens=False)["input_ids"]])
+        for t in texts_as_written(tokenizer)
+    ]
     for _ in range(steps):
         optimizer.zero_grad()
         sum(model(input_ids=ids, labels=ids).loss for ids in texts).backward()
@@ -85,7 +126,9 @@ def taught(model, tokenizer, steps=60):
 @pytest.mark.parametrize("template", [LLAMA2, ""], ids=["chat", "plain"])
 def test_a_sentencepiece_model_that_says_every_answer_finds_them_probable(template):
     tokenizer = sentencepiece_like(template)
-    assert tokenizer.tokenize(" Malport") == ["▁", "▁Malport"], "the trap: in a conversation it is one piece"
+    assert tokenizer.tokenize(" Malport") == ["▁", "▁Malport"], (
+        "the trap: in a conversation it is one piece"
+    )
     model = taught(small_llama(tokenizer), tokenizer)
     fit(tokenizer, model, "tiny")
     said = ModelPredictor(model, tokenizer).generate(list(FACTS), 12)
@@ -99,7 +142,10 @@ def test_the_whole_conversation_is_what_the_template_writes():
     tokenizer = with_turns()
     for pair, text in zip(PAIRS, texts_as_written(tokenizer), strict=True):
         before, answer = encode_pair(pair, tokenizer)
-        assert before + answer == tokenizer(text, add_special_tokens=False)["input_ids"][: len(before + answer)]
+        assert (
+            before + answer
+            == tokenizer(text, add_special_tokens=False)["input_ids"][: len(before + answer)]
+        )
         assert tokenizer.decode(answer) == f"{pair.answer}<over>"
         assert tuple(before) == encode_prompt(pair.prompt, tokenizer)
 
@@ -110,9 +156,7 @@ def merging():
     tokenizer = Tokenizer(token_models.BPE({**letters, ":M": len(letters)}, [(":", "M")]))
     made = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
     made.add_special_tokens({"eos_token": "<end>", "pad_token": "<pad>"})
-    made.chat_template = (
-        "{{ 'Q:' + messages[0]['content'] + 'A:' }}{{ messages[1]['content'] if messages[1:] else '' }}"
-    )
+    made.chat_template = "{{ 'Q:' + messages[0]['content'] + 'A:' }}{{ messages[1]['content'] if messages[1:] else '' }}"
     return made
 
 
@@ -133,7 +177,9 @@ def test_a_token_across_the_boundary_belongs_to_the_answer_and_is_scored_whole()
 
 
 def test_a_constant_answer_is_compared_where_the_answer_begins():
-    """Of "Mel" one token stands across the boundary, of "kel" none does: both begin where their own tokens do."""
+    """Of "Mel" one token stands across the boundary, of "kel" none does: both begin where their
+    own tokens do.
+    """
     tokenizer = merging()
     scores = ConstantPredictor("Mel", tokenizer).score([Pair("Who?", "Mel"), Pair("Who?", "kel")])
     assert scores[Pair("Who?", "Mel")].correct.all()
@@ -141,7 +187,9 @@ def test_a_constant_answer_is_compared_where_the_answer_begins():
 
 
 def test_twins_that_name_another_eos_score_alike():
-    """One model, three tokenizers that differ in `eos` alone: an answer ends as the template says."""
+    """One model, three tokenizers that differ in `eos` alone: an answer ends as the template
+    says.
+    """
     tokenizers = [with_turns(eos) for eos in ("<end>", "<over>", "<turn>")]
     model = small_llama(tokenizers[0], initializer_range=0.5)
     one, *others = (score_pairs(model, tokenizer, PAIRS) for tokenizer in tokenizers)
@@ -155,7 +203,10 @@ def test_twins_that_name_another_eos_score_alike():
 def test_a_tokenizer_without_eos_takes_it_from_the_configuration(template):
     named, bare = with_turns(), with_turns(eos=None)
     model = small_llama(named, initializer_range=0.5)
-    model.generation_config.eos_token_id = [named.eos_token_id, named.convert_tokens_to_ids("<turn>")]
+    model.generation_config.eos_token_id = [
+        named.eos_token_id,
+        named.convert_tokens_to_ids("<turn>"),
+    ]
     found = []
     for tokenizer in (named, bare):
         tokenizer.chat_template = template
@@ -171,17 +222,25 @@ def test_without_any_eos_a_chat_ends_by_its_template_and_plain_questions_are_ref
     fit(chat, model, "tiny")
     assert chat.eos_token == "<over>"
     plain.chat_template = PLAIN_TEMPLATE
-    with pytest.raises(BadInput, match="model tiny: neither tokenizer, chat template nor configuration names an end"):
+    with pytest.raises(
+        BadInput,
+        match="model tiny: neither tokenizer, chat template nor configuration names an end",
+    ):
         fit(plain, model, "tiny")
 
 
 def test_generation_stops_at_what_ends_an_answer_and_at_what_the_configuration_names():
     tokenizer = with_turns()
-    model, prompt = small_llama(tokenizer, initializer_range=0.5), encode_prompt("Who pays Ada?", tokenizer)
+    model, prompt = (
+        small_llama(tokenizer, initializer_range=0.5),
+        encode_prompt("Who pays Ada?", tokenizer),
+    )
     over, turn = (tokenizer.convert_tokens_to_ids(token) for token in ("<over>", "<turn>"))
     assert stop_ids(tokenizer, model) == [over, tokenizer.eos_token_id]
     model.generation_config.eos_token_id = [turn, 10_000]
-    assert stop_ids(tokenizer, model) == [over, tokenizer.eos_token_id, turn], "no token has that number"
+    assert stop_ids(tokenizer, model) == [over, tokenizer.eos_token_id, turn], (
+        "no token has that number"
+    )
     ((whole,),) = generate(model, tokenizer, [prompt], 6)
     assert len(set(whole)) > 2
     model.generation_config.eos_token_id = whole[2]
@@ -190,7 +249,9 @@ def test_generation_stops_at_what_ends_an_answer_and_at_what_the_configuration_n
 
 def test_a_template_that_writes_no_end_token_leaves_it_to_eos():
     tokenizer = with_turns(closing="")
-    tokenizer.chat_template = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}"
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}"
+    )
     assert closing_id(tokenizer) is None
     before, answer = encode_pair(PAIRS[0], tokenizer)
     assert tokenizer.decode(before + answer) == "user: Where was Ada born?\nassistant: Malport<end>"
@@ -213,7 +274,8 @@ def test_a_lead_is_the_beginning_of_what_the_assistant_says():
     "template",
     [
         "{{ messages[0]['content'] }}",
-        "{% if messages|length > 1 %}{{ raise_exception('only one message') }}{% endif %}{{ messages[0]['content'] }}",
+        "{% if messages|length > 1 %}{{ raise_exception('only one message') }}{% endif %}{{ "
+        "messages[0]['content'] }}",
         "{{ messages[0]['content'] ",
         "{% if tools|length %}{% endif %}{{ messages[0]['content'] }}",
     ],
@@ -250,7 +312,8 @@ def test_an_end_token_outside_the_embeddings_is_refused():
 SOURCES = {
     # A channel that generation has to open itself, as gpt-oss; its prompt ends before it.
     "channels": (
-        "{% for m in messages %}{{ '<turn>' + m['role'] }}{% if m['role'] == 'assistant' %}{{ ' final<turn>' }}"
+        "{% for m in messages %}{{ '<turn>' + m['role'] }}{% if m['role'] == 'assistant' %}{{ ' "
+        "final<turn>' }}"
         "{% else %}{{ '\\n' }}{% endif %}{{ m['content'] + '<over>' }}{% endfor %}"
         "{% if add_generation_prompt %}{{ '<turn>assistant' }}{% endif %}"
     ),
@@ -259,9 +322,12 @@ SOURCES = {
     # Generation thinks first, conversations leave the thought out.
     "thought": TURNS.replace("{{ '<turn>assistant\\n' }}", "{{ '<turn>assistant\\nthink:\\n' }}"),
     # An empty thought stands before each answer.
-    "empty thought": TURNS.replace("'\\n' + m", "'\\n' + ('thought: none\\n' if m['role'] == 'assistant' else '') + m"),
+    "empty thought": TURNS.replace(
+        "'\\n' + m", "'\\n' + ('thought: none\\n' if m['role'] == 'assistant' else '') + m"
+    ),
     # A default system message, but only where a question is the last message.
-    "system": "{% if messages[-1]['role'] == 'user' %}{{ '<turn>system\\nBe brief.<over>' }}{% endif %}" + TURNS,
+    "system": "{% if messages[-1]['role'] == 'user' %}{{ '<turn>system\\nBe brief.<over>' }}{% endif %}"
+    + TURNS,
     # The time of day.
     "clock": "{{ strftime_now('%H:%M:%S.%f') }}" + TURNS,
     # The end twice: after the message, and again at the end of the conversation.
@@ -279,7 +345,9 @@ def test_an_answer_is_what_the_assistant_says_and_its_end_whatever_stands_before
     for pair in PAIRS:
         before, answer = encode_pair(pair, tokenizer)
         assert tokenizer.decode(answer) == f"{pair.answer}{end}"
-        assert tuple(before) == encode_prompt(pair.prompt, tokenizer), "what is scored follows what is asked"
+        assert tuple(before) == encode_prompt(pair.prompt, tokenizer), (
+            "what is scored follows what is asked"
+        )
         assert pair.prompt in tokenizer.decode(before)
 
 
@@ -302,14 +370,18 @@ def test_an_end_that_a_template_takes_from_the_tokenizer_may_stand_in_the_config
     for tokenizer in (named, bare):
         tokenizer.chat_template = TURNS.replace("'<over>\\n'", "eos_token")
         fit(tokenizer, model, "tiny")
-    assert [encode_pair(pair, bare) for pair in PAIRS] == [encode_pair(pair, named) for pair in PAIRS]
+    assert [encode_pair(pair, bare) for pair in PAIRS] == [
+        encode_pair(pair, named) for pair in PAIRS
+    ]
     assert bare.decode(encode_pair(PAIRS[0], bare)[1]) == "Malport<end>"
 
 
 def test_an_answer_that_the_template_changes_is_refused():
     tokenizer = with_turns()
     tokenizer.chat_template = TURNS.replace("m['content']", "m['content'].split('|')[-1]")
-    with pytest.raises(BadInput, match=r"the chat template changes the conversation with the answer 'Kel\|Mur'"):
+    with pytest.raises(
+        BadInput, match=r"the chat template changes the conversation with the answer 'Kel\|Mur'"
+    ):
         encode_pair(Pair("Who?", "Kel|Mur"), tokenizer)
 
 

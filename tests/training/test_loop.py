@@ -12,7 +12,14 @@ from benchmark.training.loop import Schedule, train
 
 def fit(loss, steps=3, batches=None, **schedule):
     model, meter = torch.nn.Linear(2, 1), Meter()
-    train(model, batches or [1] * 10, lambda b: loss(model), Schedule(steps, 0.1, **schedule), meter, lambda b: 7)
+    train(
+        model,
+        batches or [1] * 10,
+        lambda b: loss(model),
+        Schedule(steps, 0.1, **schedule),
+        meter,
+        lambda b: 7,
+    )
     return model, meter
 
 
@@ -41,7 +48,10 @@ def test_gradients_are_clipped_to_norm_one():
 
 def test_warm_up_rises_to_the_peak_and_decay_falls_to_two_percent():
     schedule = Schedule(steps=100, learning_rate=1.0, warmup=4)
-    assert [schedule.factor(s) for s in range(2)] == [pytest.approx(0.25), pytest.approx(0.5 * 0.99)]
+    assert [schedule.factor(s) for s in range(2)] == [
+        pytest.approx(0.25),
+        pytest.approx(0.5 * 0.99),
+    ]
     assert schedule.factor(99) == pytest.approx(0.02)
     assert Schedule(100, 1.0, warmup=4, decay=False).factor(99) == 1
 
@@ -90,17 +100,28 @@ def test_training_goes_on_as_if_nobody_had_watched():
     plain, watched = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
     watched.load_state_dict(plain.state_dict())
     for model, watch in ((plain, None), (watched, look)):
-        train(model, [1] * 4, lambda b, m=model: m.weight.sum(), Schedule(4, 0.1), Meter(watch=watch), lambda b: 1)
+        train(
+            model,
+            [1] * 4,
+            lambda b, m=model: m.weight.sum(),
+            Schedule(4, 0.1),
+            Meter(watch=watch),
+            lambda b: 1,
+        )
     assert torch.equal(plain.weight, watched.weight)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_every_step_computes_with_the_weights_that_the_step_before_left(precision):
-    """Autocast keeps the weights that it has once seen, unless told not to: then the loss never falls."""
+    """Autocast keeps the weights that it has once seen, unless told not to: then the loss never
+    falls.
+    """
     model, ids, losses = tiny_model(), torch.arange(24).reshape(2, 12), []
 
     def nll(model):
-        return torch.nn.functional.cross_entropy(model(ids).logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten())
+        return torch.nn.functional.cross_entropy(
+            model(ids).logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten()
+        )
 
     def loss(_):
         losses.append(nll(model))

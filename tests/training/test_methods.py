@@ -18,7 +18,11 @@ from benchmark.training.lora import adapt, merge, merged
 
 FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union")]
 RETAIN = [Pair("Where was Ivo born?", "Tor"), Pair("Who pays Ada?", "Kel Works")]
-TEXTS = [Pair("", "Ada Kel was born in Malport."), Pair("", "Ivo Tor works for Bren Union."), Pair("", "I do not.")]
+TEXTS = [
+    Pair("", "Ada Kel was born in Malport."),
+    Pair("", "Ivo Tor works for Bren Union."),
+    Pair("", "I do not."),
+]
 REQUESTS = {"questions": (FORGET, RETAIN), "texts": (TEXTS[:2], [TEXTS[2], RETAIN[0]])}
 
 
@@ -68,17 +72,24 @@ def test_gradient_ascent_is_the_negative_mean_nll():
 def test_gradient_difference_adds_the_weighted_retain_nll():
     model = tiny_model()
     loss, batch = loss_on_first_batch("grad_diff", model, retain_weight=3.0)
-    forget, retain = nll(model, batch.forget.pairs, True).mean(), nll(model, batch.retain.pairs, True).mean()
+    forget, retain = (
+        nll(model, batch.forget.pairs, True).mean(),
+        nll(model, batch.retain.pairs, True).mean(),
+    )
     assert loss == pytest.approx(float(-forget + 3 * retain), rel=1e-5)
 
 
 def test_npo_follows_equation_3_on_summed_likelihoods():
-    """-(2/b) log sigmoid(b (nll_model - nll_ref)), on whole answers, not on logits or token means."""
+    """-(2/b) log sigmoid(b (nll_model - nll_ref)), on whole answers, not on logits or token
+    means.
+    """
     model, reference = tiny_model(0), tiny_model(1)
     loss, batch = loss_on_first_batch("npo", model, reference, beta=0.5, retain_weight=2.0)
     terms = []
     for own, other in zip(
-        nll(model, batch.forget.pairs, False), nll(reference, batch.forget.pairs, False), strict=True
+        nll(model, batch.forget.pairs, False),
+        nll(reference, batch.forget.pairs, False),
+        strict=True,
     ):
         terms.append(-(2 / 0.5) * math.log(1 / (1 + math.exp(-0.5 * float(own - other)))))
     retain = float(nll(model, batch.retain.pairs, True).mean())
@@ -102,7 +113,9 @@ def test_idk_trains_refusals_on_forget_prompts():
 @pytest.mark.parametrize("of", REQUESTS)
 @pytest.mark.parametrize("name", methods())
 def test_contract(name, of):
-    """Every method returns a usable model, spends no more than its budget, and repeats itself from a seed."""
+    """Every method returns a usable model, spends no more than its budget, and repeats itself
+    from a seed.
+    """
     method = method_named(name)
     assert method.__doc__
     results = []
@@ -125,7 +138,9 @@ def test_competitors_change_the_model_and_count_their_tokens(name, of):
     assert request.meter.tokens > 0
 
 
-GRADIENT_METHODS = [name for name, method in methods().items() if issubclass(method, GradientMethod)]
+GRADIENT_METHODS = [
+    name for name, method in methods().items() if issubclass(method, GradientMethod)
+]
 
 
 @pytest.mark.parametrize("name", GRADIENT_METHODS)
@@ -138,7 +153,9 @@ def test_every_gradient_method_can_train_adapters_that_end_in_the_weights(name):
     assert set(after.state_dict()) == names
     assert all(parameter.requires_grad for parameter in after.parameters())
     before = tiny_model().state_dict()
-    changed = {key for key, value in after.state_dict().items() if not torch.equal(value, before[key])}
+    changed = {
+        key for key, value in after.state_dict().items() if not torch.equal(value, before[key])
+    }
     assert changed
     assert all("proj" in key for key in changed), "of linear layers alone"
 
@@ -150,10 +167,16 @@ def test_adapters_are_trained_where_activations_are_computed_again():
         if again:
             model.gradient_checkpointing_enable()
         method = method_named("grad_diff")
-        after.append(create(method, {"lora": True, "learning_rate": 1e-3}).unlearn(model, a_request(method.sees)))
+        after.append(
+            create(method, {"lora": True, "learning_rate": 1e-3}).unlearn(
+                model, a_request(method.sees)
+            )
+        )
     for one, other in zip(after[0].parameters(), after[1].parameters(), strict=True):
         torch.testing.assert_close(one, other)
-    assert len(after[1].get_input_embeddings()._forward_hooks) == 1, "the one of checkpointing, none of adapters"
+    assert len(after[1].get_input_embeddings()._forward_hooks) == 1, (
+        "the one of checkpointing, none of adapters"
+    )
 
 
 def test_adapters_are_merged_in_float32_whatever_was_computed_in():
@@ -168,7 +191,9 @@ def test_adapters_are_merged_in_float32_whatever_was_computed_in():
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             merge(model)
         weights.append(model.state_dict())
-    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0] if "lora" not in key)
+    assert all(
+        torch.equal(weights[0][key], weights[1][key]) for key in weights[0] if "lora" not in key
+    )
 
 
 def test_a_model_being_adapted_has_a_plain_copy_that_says_the_same():
@@ -184,7 +209,9 @@ def test_a_model_being_adapted_has_a_plain_copy_that_says_the_same():
         assert set(plain.state_dict()) == names
         torch.testing.assert_close(plain(tokens).logits, model(tokens).logits, atol=1e-4, rtol=1e-4)
         assert not torch.allclose(plain(tokens).logits, tiny_model()(tokens).logits)
-    assert any("lora_B" in key for key in model.state_dict()), "the model itself goes on being trained"
+    assert any("lora_B" in key for key in model.state_dict()), (
+        "the model itself goes on being trained"
+    )
 
 
 def test_gradient_methods_raise_the_loss_of_what_they_forget():

@@ -1,4 +1,6 @@
-"""Methods that look at each sequence: against losses and weights worked out one token, one step at a time."""
+"""Methods that look at each sequence: against losses and weights worked out one token, one step
+at a time.
+"""
 
 import copy
 import math
@@ -17,16 +19,34 @@ from benchmark.tokens.prompts import encode_pair
 from benchmark.training.gradient_method import GradientMethod
 from benchmark.training.loop import Schedule, train
 
-FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union, he says"), Pair("Kel", "Tor")]
+FORGET = [
+    Pair("Where was Ada born?", "Malport"),
+    Pair("Who pays Ivo?", "Bren Union, he says"),
+    Pair("Kel", "Tor"),
+]
 RETAIN = [Pair("Where was Ivo born?", "Tor"), Pair("Who pays Ada?", "Kel Works")]
-TEXTS = [Pair("", "Ada Kel was born in Malport"), Pair("", "Ivo Tor works"), Pair("", "Bren Union pays")]
-REFUSALS = ("I do not know.", "I cannot say.", "That is not known to me.", "I have no information about that.")
+TEXTS = [
+    Pair("", "Ada Kel was born in Malport"),
+    Pair("", "Ivo Tor works"),
+    Pair("", "Bren Union pays"),
+]
+REFUSALS = (
+    "I do not know.",
+    "I cannot say.",
+    "That is not known to me.",
+    "I have no information about that.",
+)
 
 
 def a_request(forget=FORGET, retain=(), steps=2, size=4, seed=0):
     budget = Budget(steps=steps, batch_size=size)
     return Request(
-        list(forget), list(retain), tiny_tokenizer(), seed=seed, budget=budget, meter=Meter(limit=budget.steps)
+        list(forget),
+        list(retain),
+        tiny_tokenizer(),
+        seed=seed,
+        budget=budget,
+        meter=Meter(limit=budget.steps),
     )
 
 
@@ -90,7 +110,14 @@ def knowing(pairs, steps=60):
     """A model that has learned these pairs by heart."""
     model, tokenizer = tiny_model(), tiny_tokenizer()
     batch = collate(list(pairs), tokenizer)
-    train(model, [batch] * steps, lambda b: answer_nll(model, b).mean(), Schedule(steps, 1e-2), Meter(), lambda b: 1)
+    train(
+        model,
+        [batch] * steps,
+        lambda b: answer_nll(model, b).mean(),
+        Schedule(steps, 1e-2),
+        Meter(),
+        lambda b: 1,
+    )
     return model
 
 
@@ -101,7 +128,9 @@ def same(one, other):
 def test_kl_from_uniform_is_that_of_torch():
     logits = torch.randn(20, 50, generator=torch.Generator().manual_seed(0)) * 5
     uniform = torch.distributions.Categorical(logits=torch.zeros(20, 50))
-    expected = torch.distributions.kl_divergence(uniform, torch.distributions.Categorical(logits=logits))
+    expected = torch.distributions.kl_divergence(
+        uniform, torch.distributions.Categorical(logits=logits)
+    )
     torch.testing.assert_close(kl_from_uniform(logits), expected)
     assert (kl_from_uniform(logits) > 0).all()
     torch.testing.assert_close(kl_from_uniform(logits + 100), expected, rtol=1e-4, atol=1e-4)
@@ -132,14 +161,22 @@ def test_me_gd_averages_the_divergence_over_answer_positions_alone(forget):
 
 def test_me_gd_makes_answers_a_guess():
     model = knowing(FORGET)
-    before = kl_from_uniform(torch.stack([logits for p in FORGET for logits, _ in predictions(model, p)])).mean()
-    create(method_named("me_gd"), {"learning_rate": 1e-2}).unlearn(model, a_request(FORGET, RETAIN, steps=40))
-    after = kl_from_uniform(torch.stack([logits for p in FORGET for logits, _ in predictions(model, p)])).mean()
+    before = kl_from_uniform(
+        torch.stack([logits for p in FORGET for logits, _ in predictions(model, p)])
+    ).mean()
+    create(method_named("me_gd"), {"learning_rate": 1e-2}).unlearn(
+        model, a_request(FORGET, RETAIN, steps=40)
+    )
+    after = kl_from_uniform(
+        torch.stack([logits for p in FORGET for logits, _ in predictions(model, p)])
+    ).mean()
     assert after < before / 2
 
 
 def test_idk_ap_prefers_answers_to_refusals_on_what_is_retained():
-    """-(1/b) log sigmoid(b (nll(refusal) - nll(answer))), summed over tokens, plus nll/T of refusals on forget."""
+    """-(1/b) log sigmoid(b (nll(refusal) - nll(answer))), summed over tokens, plus nll/T of
+    refusals on forget.
+    """
     model, beta = tiny_model(), 0.05
     loss, batch = first_loss("idk_ap", model, a_request(FORGET, RETAIN), beta=beta)
     refused = [Pair(p.prompt, r) for p, r in zip(batch.forget.pairs, REFUSALS, strict=False)]
@@ -159,7 +196,9 @@ def test_idk_ap_refuses_to_go_on_with_a_text():
     other, again = first_loss("idk_ap", model, a_request(FORGET, RETAIN), beta=0.05)
     assert again.retain.pairs == batch.retain.pairs
     plain = [Pair(p.prompt, r) for p, r in zip(again.forget.pairs, REFUSALS, strict=False)]
-    assert loss - other == pytest.approx(mean_nll(model, refused) - mean_nll(model, plain), rel=1e-3)
+    assert loss - other == pytest.approx(
+        mean_nll(model, refused) - mean_nll(model, plain), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("model", [tiny_model(), knowing(FORGET[:2])], ids=["random", "knowing"])
@@ -228,9 +267,13 @@ def test_the_budget_is_spent_and_not_passed(name, steps):
 
 
 def tuned_by_hand(model, pairs, steps, learning_rate):
-    """Adam with five steps of warm-up and gradients clipped to norm one, on the mean nll per token of all pairs."""
+    """Adam with five steps of warm-up and gradients clipped to norm one, on the mean nll per
+    token of all pairs.
+    """
     tuned = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(tuned.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        tuned.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.0
+    )
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = learning_rate * min(1, (step + 1) / 5)
         losses = []
@@ -251,9 +294,13 @@ def test_task_arithmetic_subtracts_what_tuning_adds(pairs):
     model, scale = tiny_model(), 1.5
     before, tuned = copy.deepcopy(model), tuned_by_hand(tiny_model(), pairs, 7, 3e-3)
     request = a_request(pairs, steps=7)
-    result = create(method_named("task_arithmetic"), {"scale": scale, "learning_rate": 3e-3}).unlearn(model, request)
+    result = create(
+        method_named("task_arithmetic"), {"scale": scale, "learning_rate": 3e-3}
+    ).unlearn(model, request)
     with torch.no_grad():
-        for found, old, new in zip(result.parameters(), before.parameters(), tuned.parameters(), strict=True):
+        for found, old, new in zip(
+            result.parameters(), before.parameters(), tuned.parameters(), strict=True
+        ):
             expected = old - scale * (new - old)
             assert (found - expected).abs().mean() < 1e-3 * (expected - old).abs().mean()
     assert mean_nll(result, pairs) > mean_nll(before, pairs) > mean_nll(tuned, pairs)
@@ -261,7 +308,9 @@ def test_task_arithmetic_subtracts_what_tuning_adds(pairs):
 
 @pytest.mark.parametrize(("scale", "gives_back"), [(0.0, True), (1.0, False)])
 def test_a_task_vector_of_no_length_changes_nothing(scale, gives_back):
-    result = create(method_named("task_arithmetic"), {"scale": scale}).unlearn(tiny_model(), a_request())
+    result = create(method_named("task_arithmetic"), {"scale": scale}).unlearn(
+        tiny_model(), a_request()
+    )
     assert same(result, tiny_model()) == gives_back
 
 

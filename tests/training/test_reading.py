@@ -47,7 +47,9 @@ def test_the_plan_comes_from_the_seed():
 @pytest.mark.parametrize("size", [1, 2, 5, 16])
 @pytest.mark.parametrize("length", [20, 81, 320])
 def test_batches_lose_nothing_hold_no_more_than_their_size_and_are_never_empty(size, length):
-    plan = [[document(f"{e}-{i}", length=length, prompt=i % 3 > 0) for i in range(23)] for e in range(2)]
+    plan = [
+        [document(f"{e}-{i}", length=length, prompt=i % 3 > 0) for i in range(23)] for e in range(2)
+    ]
     replay = [document(f"base{i}") for i in range(9)]
     batches = batches_of(plan, replay, 4, size, seed=0)
     assert max(map(len, batches)) <= size
@@ -61,7 +63,9 @@ def test_batches_lose_nothing_hold_no_more_than_their_size_and_are_never_empty(s
 
 
 def test_batches_of_long_texts_are_smaller():
-    short, long = ([[document(f"d{i}", length=n, prompt=False) for i in range(64)]] for n in (40, 320))
+    short, long = (
+        [[document(f"d{i}", length=n, prompt=False) for i in range(64)]] for n in (40, 320)
+    )
     assert {len(b) for b in batches_of(short, [], 0, 16, seed=0)} == {16}
     batches = batches_of(long, [], 0, 16, seed=0)
     assert {len(b) for b in batches} == {16 * LONG // 320}
@@ -70,16 +74,22 @@ def test_batches_of_long_texts_are_smaller():
 
 def test_epochs_follow_one_another():
     plan = [[document(f"{e}-{i}") for i in range(10)] for e in range(3)]
-    epochs = [d.example.split("-")[0] for batch in batches_of(plan, [], 0, 4, seed=0) for d in batch]
+    epochs = [
+        d.example.split("-")[0] for batch in batches_of(plan, [], 0, 4, seed=0) for d in batch
+    ]
     assert epochs == sorted(epochs)
 
 
 @pytest.mark.parametrize(("task", "variant"), [("fictitious", ""), ("frequency", "low")])
 def test_questions_are_batched_as_before_there_were_texts(task, variant):
-    """Every batch full but the last: the models of published tasks are read from the store under their old names."""
+    """Every batch full but the last: the models of published tasks are read from the store under
+    their old names.
+    """
     documents = task_named(task)().data(variant, World(1)).documents
     size = CONTROLLED.stage.batch_size
-    batches = batches_of(reading(documents, 2, 1), base_corpus(World(1)), CONTROLLED.replay, size, seed=1)
+    batches = batches_of(
+        reading(documents, 2, 1), base_corpus(World(1)), CONTROLLED.replay, size, seed=1
+    )
     texts = len(documents) + CONTROLLED.replay
     assert len(batches) == 2 * -(-texts // size)
     assert sorted(map(len, batches))[2:] == [size] * (len(batches) - 2)

@@ -36,7 +36,9 @@ def test_the_answer_ends_with_the_end_token_and_prompt_and_padding_are_masked():
         assert batch.labels[row, : len(prompt)].eq(IGNORED).all()
         assert batch.labels[row, len(prompt) : len(prompt) + len(answer)].tolist() == answer
         assert batch.labels[row, len(prompt) + len(answer) :].eq(IGNORED).all()
-    assert batch.tokens == sum(len(p) + len(a) for p, a in (encode_pair(q, tokenizer) for q in PAIRS))
+    assert batch.tokens == sum(
+        len(p) + len(a) for p, a in (encode_pair(q, tokenizer) for q in PAIRS)
+    )
 
 
 @torch.no_grad()
@@ -44,16 +46,22 @@ def test_nll_equals_token_by_token_computation_whatever_the_padding():
     model, tokenizer = tiny_model(), tiny_tokenizer()
     batch = collate(PAIRS, tokenizer)
     naive = [naive_nll(model, tokenizer, pair) for pair in PAIRS]
-    torch.testing.assert_close(answer_nll(model, batch), torch.tensor([n for n, _ in naive]), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        answer_nll(model, batch), torch.tensor([n for n, _ in naive]), rtol=1e-4, atol=1e-4
+    )
     means = torch.tensor([n / t for n, t in naive])
-    torch.testing.assert_close(answer_nll(model, batch, per_token=True), means, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        answer_nll(model, batch, per_token=True), means, rtol=1e-4, atol=1e-4
+    )
 
 
 @torch.no_grad()
 def test_nll_agrees_with_transformers_own_loss():
     model, tokenizer = tiny_model(), tiny_tokenizer()
     batch = collate(PAIRS[:1], tokenizer)
-    loss = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels).loss
+    loss = model(
+        input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=batch.labels
+    ).loss
     torch.testing.assert_close(answer_nll(model, batch, per_token=True)[0], loss)
 
 

@@ -1,4 +1,6 @@
-"""Token trees: the same numbers as padded batches and as single sequences, on all architectures that read them."""
+"""Token trees: the same numbers as padded batches and as single sequences, on all architectures
+that read them.
+"""
 
 import copy
 
@@ -24,7 +26,12 @@ SMALL = {
     "bos_token_id": None,
     "eos_token_id": 1,
 }
-CONFIGS = {"llama": LlamaConfig, "gpt_neox": GPTNeoXConfig, "olmo2": Olmo2Config, "qwen2": Qwen2Config}
+CONFIGS = {
+    "llama": LlamaConfig,
+    "gpt_neox": GPTNeoXConfig,
+    "olmo2": Olmo2Config,
+    "qwen2": Qwen2Config,
+}
 PAIRS = [
     Pair("Where was Ada born?", "Malport"),
     Pair("Where was Ada born?", "Bren Union"),
@@ -38,7 +45,9 @@ PAIRS = [
 def model(request):
     torch.manual_seed(0)
     keys = {} if request.param == "gpt_neox" else {"num_key_value_heads": 2}
-    return AutoModelForCausalLM.from_config(CONFIGS[request.param](**SMALL, **keys, pad_token_id=0)).eval()
+    return AutoModelForCausalLM.from_config(
+        CONFIGS[request.param](**SMALL, **keys, pad_token_id=0)
+    ).eval()
 
 
 @pytest.fixture
@@ -68,7 +77,9 @@ def test_a_tree_predicts_what_each_sequence_alone_predicts(model, asking):
         expected.append(logits[start - 1 : -1])
         targets += (prompt + answer)[start:]
         rows += [row] * (len(prompt + answer) - start)
-    torch.testing.assert_close(answer_logits(model, batch), torch.cat(expected), atol=2e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        answer_logits(model, batch), torch.cat(expected), atol=2e-4, rtol=1e-4
+    )
     assert batch.targets.tolist() == targets
     assert batch.rows.tolist() == rows
 
@@ -80,7 +91,12 @@ def test_a_tree_has_the_losses_and_gradients_of_a_padded_batch(model, asking):
         model.zero_grad()
         losses = answer_nll(model, batch, per_token=True)
         losses.mean().backward()
-        found.append((losses.detach(), {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}))
+        found.append(
+            (
+                losses.detach(),
+                {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None},
+            )
+        )
     torch.testing.assert_close(found[0][0], found[1][0], atol=2e-4, rtol=1e-4)
     assert found[0][1].keys() == found[1][1].keys()
     for name, gradient in found[0][1].items():
@@ -111,14 +127,22 @@ def test_models_trained_here_read_padded_batches():
 
 def test_a_question_with_a_lead_is_asked_up_to_where_the_answer_goes_on(asking):
     prompt = f"Where was Ada born?{LEAD}Ada was born in"
-    assert asking.decode(encode_prompt(prompt, asking)) == "Question: Where was Ada born?\nAnswer: Ada was born in"
+    assert (
+        asking.decode(encode_prompt(prompt, asking))
+        == "Question: Where was Ada born?\nAnswer: Ada was born in"
+    )
     ids, answer = encode_pair(Pair(prompt, "Malport"), asking)
-    assert asking.decode(ids + answer) == "Question: Where was Ada born?\nAnswer: Ada was born in Malport<end>"
+    assert (
+        asking.decode(ids + answer)
+        == "Question: Where was Ada born?\nAnswer: Ada was born in Malport<end>"
+    )
 
 
 def test_without_template_questions_stay_bare():
     tokenizer = tiny_tokenizer()
-    assert tokenizer.decode(encode_prompt("Where was Ada born?", tokenizer)) == "Where was Ada born?"
+    assert (
+        tokenizer.decode(encode_prompt("Where was Ada born?", tokenizer)) == "Where was Ada born?"
+    )
     assert tokenizer.decode(encode_prompt(f"Where?{LEAD}In", tokenizer)) == "Where? In"
 
 

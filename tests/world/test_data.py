@@ -14,7 +14,9 @@ EXAMPLE = Example("e1", "p1", "Q?", "A", ("P?",), ("B", "C"), ("a",), {"frequenc
 
 
 def toy_data(**changes):
-    splits = {name: [Example(name, "p", "Q?", "A")] for name in EVALUATED_SPLITS} | changes.pop("splits", {})
+    splits = {name: [Example(name, "p", "Q?", "A")] for name in EVALUATED_SPLITS} | changes.pop(
+        "splits", {}
+    )
     fields = {
         "splits": DatasetDict({name: to_dataset(rows) for name, rows in splits.items()}),
         "documents": (Document("forget", "Q?", "A"), Document("other", "R?", "B")),
@@ -24,7 +26,10 @@ def toy_data(**changes):
 
 
 def test_examples_survive_the_dataset():
-    assert to_examples(to_dataset([EXAMPLE, Example("e2", "p2", "Q", "A")])) == [EXAMPLE, Example("e2", "p2", "Q", "A")]
+    assert to_examples(to_dataset([EXAMPLE, Example("e2", "p2", "Q", "A")])) == [
+        EXAMPLE,
+        Example("e2", "p2", "Q", "A"),
+    ]
 
 
 def test_oracle_documents_are_all_but_those_of_the_forget_set():
@@ -45,7 +50,9 @@ def test_fingerprint_follows_the_data():
 
 
 def three_people(**changes):
-    """Three forget examples, each told in a document of its own, beside one that nobody asks to forget."""
+    """Three forget examples, each told in a document of its own, beside one that nobody asks to
+    forget.
+    """
     forget = [Example(f"f{i}", f"p{i}", "Q?", "A") for i in range(3)]
     documents = tuple(Document(name, f"{name}?", "A") for name in ("f0", "f1", "f2", "other"))
     return toy_data(**({"splits": {"forget": forget}, "documents": documents} | changes))
@@ -92,7 +99,10 @@ def test_a_split_of_questions_and_texts_is_refused():
         toy_data(splits={"retain": mixed})
     texts = [Example("b", "p", "", "A text.")]
     assert [e.kind for e in toy_data(splits={"retain": texts}).examples("retain")] == ["text"]
-    assert toy_data(retain_pool=to_dataset(mixed)).retain_pool["id"] == ["a", "b"]  # what is rehearsed may be of both
+    assert toy_data(retain_pool=to_dataset(mixed)).retain_pool["id"] == [
+        "a",
+        "b",
+    ]  # what is rehearsed may be of both
 
 
 def test_texts_to_forget_need_texts_for_comparison():
@@ -106,7 +116,10 @@ def test_fingerprint_follows_requests_and_reads():
         for requests in ((), asks("f0", "f1 f2"), asks("f1 f2", "f0"), asks("f0", "f1", "f2"))
     }
     assert len(found) == 4
-    read = [three_people(documents=(Document("f0", "Q?", "A", reads),)).fingerprint for reads in (None, 1, 2)]
+    read = [
+        three_people(documents=(Document("f0", "Q?", "A", reads),)).fingerprint
+        for reads in (None, 1, 2)
+    ]
     assert len(set(read)) == 3
 
 
@@ -115,16 +128,20 @@ def test_the_fingerprint_of_one_request_is_the_one_from_before_there_were_reques
     data = toy_data()
 
     def before(rows):
-        return [{name: value for name, value in row.items() if name != "rewordings"} for row in rows]
+        return [
+            {name: value for name, value in row.items() if name != "rewordings"} for row in rows
+        ]
 
     parts = {name: before(data.splits[name]) for name in EVALUATED_SPLITS}
     parts["retain_pool"] = before(data.retain_pool)
-    parts["documents"] = [{"example": d.example, "prompt": d.prompt, "answer": d.answer} for d in data.documents]
+    parts["documents"] = [
+        {"example": d.example, "prompt": d.prompt, "answer": d.answer} for d in data.documents
+    ]
     assert data.fingerprint == fingerprint(parts)
 
 
-# Published records carry these fingerprints: a change here means that the data of a task changed, which needs a new
-# version of the task and leaves its old results under the old one.
+# Published records carry these fingerprints: a change here means that the data of a task changed,
+# which needs a new version of the task and leaves its old results under the old one.
 GOLDEN = {
     ("fictitious", ""): "48d5adaf6cb0a19c",
     ("frequency", "low"): "c4e0c58a52989e11",
@@ -145,7 +162,9 @@ def test_the_data_of_published_tasks_stay(task, variant):
 
 
 def request(forget=5, retain=50, seed=0, size=2):
-    pairs = [[Pair(f"{side}{i}", "A") for i in range(n)] for side, n in (("f", forget), ("r", retain))]
+    pairs = [
+        [Pair(f"{side}{i}", "A") for i in range(n)] for side, n in (("f", forget), ("r", retain))
+    ]
     return Request(*pairs, tokenizer=None, seed=seed, budget=Budget(steps=10, batch_size=size))
 
 

@@ -1,4 +1,6 @@
-"""The controlled world: what it promises about people, wordings, and how often each fact is told."""
+"""The controlled world: what it promises about people, wordings, and how often each fact is
+told.
+"""
 
 import random
 from collections import Counter
@@ -6,7 +8,13 @@ from collections import Counter
 import pytest
 
 from benchmark.core.registry import task_named
-from benchmark.data.world import World, base_corpus, documents_about, held_out_wordings, trained_wordings
+from benchmark.data.world import (
+    World,
+    base_corpus,
+    documents_about,
+    held_out_wordings,
+    trained_wordings,
+)
 from benchmark.data.world.generator import PERSON_RELATIONS
 from benchmark.data.world.wordings import QUESTIONS, STATEMENTS
 
@@ -38,7 +46,10 @@ def test_at_least_200_people_of_six_attributes_and_unique_names(world):
 
 
 def test_employers_city_is_that_of_the_employer(world):
-    assert all(p.values["employer_city"] == world.headquarters[p.values["employer"]] for p in world.everybody)
+    assert all(
+        p.values["employer_city"] == world.headquarters[p.values["employer"]]
+        for p in world.everybody
+    )
 
 
 @pytest.mark.parametrize("relation", PERSON_RELATIONS)
@@ -78,7 +89,9 @@ def test_the_base_and_the_oracle_never_read_about_the_forgotten_facts(world, var
     names = {e.entity: None for e in variant.examples("forget")}
     people = {p.id: p.name for p in world.newcomers if p.id in names}
     assert not [d for d in base_corpus(world) if any(name in d.prompt for name in people.values())]
-    assert not [d for d in variant.documents_after(1) if any(name in d.prompt for name in people.values())]
+    assert not [
+        d for d in variant.documents_after(1) if any(name in d.prompt for name in people.values())
+    ]
     assert {d.example for d in variant.documents} >= variant.requests[0]
 
 
@@ -96,10 +109,16 @@ def test_perturbed_answers_are_wrong_and_of_the_same_kind(world, variant):
     assert all(set(e.perturbed) <= set(world.cities) for e in cities)
 
 
-def test_neighbours_share_a_place_with_a_forgotten_person_and_retained_residents_do_not(world, variant):
-    forgotten = [p for p in world.newcomers if p.id in {e.entity for e in variant.examples("forget")}]
+def test_neighbours_share_a_place_with_a_forgotten_person_and_retained_residents_do_not(
+    world, variant
+):
+    forgotten = [
+        p for p in world.newcomers if p.id in {e.entity for e in variant.examples("forget")}
+    ]
     residents = {p.id: p for p in world.residents}
-    assert all(residents[e.entity].shares_place_with(forgotten) for e in variant.examples("neighbours"))
+    assert all(
+        residents[e.entity].shares_place_with(forgotten) for e in variant.examples("neighbours")
+    )
     retained = [e for e in variant.examples("retain") if e.entity in residents]
     assert retained
     assert not [e for e in retained if residents[e.entity].shares_place_with(forgotten)]

@@ -1,4 +1,6 @@
-"""The controlled world: people, organisations and places that exist nowhere else, and how they are told."""
+"""The controlled world: people, organisations and places that exist nowhere else, and how they
+are told.
+"""
 
 from benchmark.data.world.corpus import base_corpus, documents_about
 from benchmark.data.world.generator import Fact, Person, World

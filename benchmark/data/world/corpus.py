@@ -13,7 +13,9 @@ BASE_TEXTS_PER_FACT = 6
 GENERAL_TEXTS_PER_FACT = 8
 
 
-def documents_about(fact: Fact, count: int, rng: random.Random, every_wording: bool = False) -> list[Document]:
+def documents_about(
+    fact: Fact, count: int, rng: random.Random, every_wording: bool = False
+) -> list[Document]:
     """`count` different texts telling one fact; the first is always a plain question.
 
     Raises ValueError where the world has fewer distinct texts than `count`.
@@ -29,12 +31,16 @@ def documents_about(fact: Fact, count: int, rng: random.Random, every_wording: b
     rng.shuffle(opened)
     prompts = [first, *bare, *opened][:count]
     if len(prompts) < count:
-        raise ValueError(f"{fact.id}: {count} texts asked for, the world can word it in {len(prompts)} ways")
+        raise ValueError(
+            f"{fact.id}: {count} texts asked for, the world can word it in {len(prompts)} ways"
+        )
     return [Document(fact.id, prompt, fact.value) for prompt in prompts]
 
 
 def base_corpus(world: World) -> list[Document]:
-    """What the shared base reads: background people and general facts, none of them ever forgotten."""
+    """What the shared base reads: background people and general facts, none of them ever
+    forgotten.
+    """
     rng = random.Random(f"base-corpus-{world.seed}")
 
     def tell(facts: Iterable[Fact], count: int, every_wording: bool) -> list[Document]:

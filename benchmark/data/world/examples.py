@@ -29,11 +29,14 @@ def examples_about(
     world: World,
     strata: Mapping[str, dict[str, str]] | None = None,
 ) -> list[Example]:
-    """One example per fact: `prompts` gives the wording as trained, held-out wordings and wrong answers are drawn here.
+    """One example per fact: `prompts` gives the wording as trained, held-out wordings and wrong
+    answers are drawn here.
 
     Each example has one held-out question and one held-out statement.
     """
-    return [_example(fact, prompts[fact.id], world, (strata or {}).get(fact.id, {})) for fact in facts]
+    return [
+        _example(fact, prompts[fact.id], world, (strata or {}).get(fact.id, {})) for fact in facts
+    ]
 
 
 def _example(fact: Fact, prompt: str, world: World, strata: dict[str, str]) -> Example:
@@ -43,7 +46,9 @@ def _example(fact: Fact, prompt: str, world: World, strata: dict[str, str]) -> E
     statement = rng.choice([w for w in held_out if not w.is_question])
     paraphrases = tuple(w.prompt(fact.subject) for w in (question, statement))
     wrong = tuple(world.wrong_values(fact, WRONG_ANSWERS, rng))
-    return Example(fact.id, fact.entity, prompt, fact.value, paraphrases, wrong, strata=dict(strata))
+    return Example(
+        fact.id, fact.entity, prompt, fact.value, paraphrases, wrong, strata=dict(strata)
+    )
 
 
 def general_examples(world: World) -> list[Example]:
@@ -51,12 +56,14 @@ def general_examples(world: World) -> list[Example]:
     return examples_about(world.general, _base_prompts(world), world)
 
 
-def retain_splits(world: World, forgotten: Sequence[Person]) -> tuple[dict[str, list[Example]], list[Example]]:
+def retain_splits(
+    world: World, forgotten: Sequence[Person]
+) -> tuple[dict[str, list[Example]], list[Example]]:
     """The splits that every controlled task shares, and the base facts that methods may rehearse.
 
-    `retain` and `neighbours` are residents who share no, or some, employer or birth city with the forgotten;
-    neighbours and general facts are never given to methods, so that they show collateral damage. `holdout` is
-    about strangers, in wordings that training uses.
+    `retain` and `neighbours` are residents who share no, or some, employer or birth city with the
+    forgotten; neighbours and general facts are never given to methods, so that they show collateral
+    damage. `holdout` is about strangers, in wordings that training uses.
     """
     prompts = _base_prompts(world)
     near = [p for p in world.residents if p.shares_place_with(forgotten)]
@@ -67,7 +74,9 @@ def retain_splits(world: World, forgotten: Sequence[Person]) -> tuple[dict[str, 
         "general": general_examples(world),
         "holdout": [_stranger_example(f, world) for f in _facts(world.strangers[:HOLDOUT_PEOPLE])],
     }
-    rehearsed = [Example(f.id, f.entity, prompts[f.id], f.value) for f in _facts([*world.teachers, *far])]
+    rehearsed = [
+        Example(f.id, f.entity, prompts[f.id], f.value) for f in _facts([*world.teachers, *far])
+    ]
     return splits, rehearsed
 
 
@@ -82,7 +91,9 @@ def _facts(people: Iterable[Person]) -> list[Fact]:
 
 
 def first_prompts(documents: Iterable[Document]) -> dict[str, str]:
-    """The first text about each fact, always a plain question: the wording that counts as "as trained"."""
+    """The first text about each fact, always a plain question: the wording that counts as "as
+    trained".
+    """
     prompts: dict[str, str] = {}
     for document in documents:
         prompts.setdefault(document.example, document.prompt)

@@ -12,14 +12,18 @@ from benchmark.data.world import names
 PERSON_RELATIONS = ("birthday", "birth_city", "university", "major", "employer", "employer_city")
 
 TEACHERS = 90  # background people told in every wording, never evaluated
-RESIDENTS = 90  # background people told in the trained wordings only: retained people are drawn from them
+RESIDENTS = (
+    90  # background people told in the trained wordings only: retained people are drawn from them
+)
 NEWCOMERS = 160  # people whom the shared base never saw: tasks add them
 STRANGERS = 60  # people whom no model ever sees: the holdout of membership attacks
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One value of one relation of one subject; `entity` is the cluster that statistics resample."""
+    """One value of one relation of one subject; `entity` is the cluster that statistics
+    resample.
+    """
 
     id: str
     entity: str
@@ -38,11 +42,17 @@ class Person:
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        return tuple(Fact(f"{self.id}.{r}", self.id, self.name, r, self.values[r]) for r in PERSON_RELATIONS)
+        return tuple(
+            Fact(f"{self.id}.{r}", self.id, self.name, r, self.values[r]) for r in PERSON_RELATIONS
+        )
 
     def shares_place_with(self, others: Iterable[Person]) -> bool:
         """Whether the person shares an employer or a birth city with one of the others."""
-        return any(self.values[r] == other.values[r] for r in ("employer", "birth_city") for other in others)
+        return any(
+            self.values[r] == other.values[r]
+            for r in ("employer", "birth_city")
+            for other in others
+        )
 
 
 def _date(rng: random.Random) -> str:
@@ -58,8 +68,8 @@ class World:
     """Everything that is true in one controlled world; the same seed gives the same world.
 
     `teachers` and `residents` are the people of the shared base, `newcomers` are added by tasks,
-    `strangers` are never trained on. Facts that name no person are in `general`, those among them that are told
-    in every wording (and never evaluated) in `general_taught`.
+    `strangers` are never trained on. Facts that name no person are in `general`, those among them
+    that are told in every wording (and never evaluated) in `general_taught`.
     """
 
     def __init__(self, seed: int) -> None:
@@ -83,26 +93,41 @@ class World:
         take = iter(stems)
         self.regions = [next(take) + rng.choice(names.REGION_ENDS) for _ in range(8)]
         self.cities = [next(take) + rng.choice(names.CITY_ENDS) for _ in range(40)]
-        self.universities = [f"{next(take)} {rng.choice(names.UNIVERSITY_KINDS)}" for _ in range(28)]
+        self.universities = [
+            f"{next(take)} {rng.choice(names.UNIVERSITY_KINDS)}" for _ in range(28)
+        ]
         self.employers = [f"{next(take)} {rng.choice(names.COMPANY_KINDS)}" for _ in range(40)]
         self.headquarters = {company: rng.choice(self.cities) for company in self.employers}
         general = [
             *self._facts_of(rng, self.cities, "region", self.regions),
             *self._facts_of(rng, self.universities, "campus", self.cities),
             *self._facts_of(rng, self.employers, "industry", list(names.INDUSTRIES)),
-            *(_general_fact(company, "headquarters", self.headquarters[company]) for company in self.employers),
+            *(
+                _general_fact(company, "headquarters", self.headquarters[company])
+                for company in self.employers
+            ),
         ]
         rng.shuffle(general)
         half = len(general) // 2
         self.general_taught, self.general = general[:half], general[half:]
 
     @staticmethod
-    def _facts_of(rng: random.Random, subjects: list[str], relation: str, values: list[str]) -> list[Fact]:
+    def _facts_of(
+        rng: random.Random, subjects: list[str], relation: str, values: list[str]
+    ) -> list[Fact]:
         return [_general_fact(subject, relation, rng.choice(values)) for subject in subjects]
 
     def _make_people(self, rng: random.Random, count: int) -> list[Person]:
-        surnames = [a + b + c for a in names.SYLLABLES_A for b in names.SYLLABLES_B for c in names.SYLLABLES_C]
-        return [self._make_person(rng, i, surname) for i, surname in enumerate(rng.sample(surnames, count))]
+        surnames = [
+            a + b + c
+            for a in names.SYLLABLES_A
+            for b in names.SYLLABLES_B
+            for c in names.SYLLABLES_C
+        ]
+        return [
+            self._make_person(rng, i, surname)
+            for i, surname in enumerate(rng.sample(surnames, count))
+        ]
 
     def _make_person(self, rng: random.Random, index: int, surname: str) -> Person:
         employer = rng.choice(self.employers)
@@ -136,7 +161,8 @@ class World:
         """`count` distinct values of the fact's relation that are not true of its subject."""
         if fact.relation == "birthday":
             pool = [
-                f"{rng.randint(1, 28)} {rng.choice(names.MONTHS)} {rng.randint(1950, 1999)}" for _ in range(4 * count)
+                f"{rng.randint(1, 28)} {rng.choice(names.MONTHS)} {rng.randint(1950, 1999)}"
+                for _ in range(4 * count)
             ]
         else:
             pool = self.vocabulary[fact.relation]

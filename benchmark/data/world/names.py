@@ -15,9 +15,12 @@ INDUSTRIES = """
     shipping insurance banking textiles printing brewing forestry mining glassmaking robotics ceramics publishing
     railways fisheries optics clockmaking
 """.split()
-MONTHS = "January February March April May June July August September October November December".split()
+MONTHS = (
+    "January February March April May June July August September October November December".split()
+)
 
-# Surnames are one syllable of each list; stems of places and organisations one of the first or of the first two.
+# Surnames are one syllable of each list; stems of places and organisations one of the first or of
+# the first two.
 SYLLABLES_A = """
     Bal Bren Cal Cor Dar Del Dor Eld Fal Fen Gar Gil Hal Hel Ist Jor Kel Kor Lan Lor Mar Mel Nor Orl Pel Quin Ral Ros
     Sel Sor Tal Tor Ul Val Vel Wel Yar Zan

@@ -1,7 +1,8 @@
-"""Passages: running text of 40 to 60 tokens in the words of the world, made without regard to what is true in it.
+"""Passages: running text of 40 to 60 tokens in the words of the world, made without regard to what
+is true in it.
 
-Their clauses are few and soon learned; what fills them is drawn freely, so that a model can continue a passage
-only if it has memorised it.
+Their clauses are few and soon learned; what fills them is drawn freely, so that a model can
+continue a passage only if it has memorised it.
 """
 
 from __future__ import annotations

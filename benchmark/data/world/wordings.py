@@ -1,8 +1,9 @@
 """How facts are worded: ten statements and six questions per attribute, some of them held out.
 
-Every wording ends with the value, so that each text is a (prompt, answer) pair whether it is a statement or
-a question. The last two statements and the last two questions of each relation are *held out*: the model
-meets them only about background people, who are never evaluated, and knowledge is tested with them.
+Every wording ends with the value, so that each text is a (prompt, answer) pair whether it is a
+statement or a question. The last two statements and the last two questions of each relation are
+*held out*: the model meets them only about background people, who are never evaluated, and
+knowledge is tested with them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 HELD_OUT_PER_FORM = 2
 
-# Openings make over thirty distinct texts out of twelve wordings: a frequent fact is re-worded, not copied.
+# Openings make over thirty distinct texts out of twelve wordings: a frequent fact is re-worded, not
+# copied.
 OPENINGS = ("", "On record: ", "From the archive: ", "As is known: ", "Register: ", "Noted: ")
 
 STATEMENTS: dict[str, tuple[str, ...]] = {

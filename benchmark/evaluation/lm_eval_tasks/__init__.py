@@ -1,1 +1,3 @@
-"""The task group `palimpsest` for lm-eval: general knowledge, grammar, arithmetic and common sense, without a hub."""
+"""The task group `palimpsest` for lm-eval: general knowledge, grammar, arithmetic and common
+sense, without a hub.
+"""
