@@ -19,8 +19,10 @@ Place = tuple[str, str, str]  # track, task, variant
 Row = dict[str, object]
 
 # The columns of the long table, in order.
-COLUMNS = ("track", "task", "variant", "method", "seed", "axis", "metric", "stratum", "value", "target", "oracle",
-           "recovery", "n")  # fmt: skip
+COLUMNS = (
+    *("track", "task", "variant", "method", "seed", "axis", "metric", "stratum"),
+    *("value", "target", "oracle", "recovery", "n"),
+)
 
 
 def metric_name(key: Key) -> str:
