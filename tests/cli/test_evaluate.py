@@ -5,8 +5,8 @@ import json
 import re
 
 import pytest
-from models import tiny_model, tiny_tokenizer
 from safetensors.torch import load_file, save_file
+from toy_models import tiny_model, tiny_tokenizer
 from typer.testing import CliRunner
 
 from benchmark.cli import app
