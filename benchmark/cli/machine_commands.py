@@ -11,6 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from benchmark.cli.options import ModelOption
 from benchmark.cli.selection import inputs_of
 from benchmark.cli.terminal import app, console, errors, plainly
 
@@ -56,9 +57,7 @@ def _first_line(cls: type) -> str:
 @app.command()
 @plainly
 def perf(
-    model: Annotated[
-        str, typer.Option("--model", help="A folder, org/name@revision, or a track's name.")
-    ] = "smollm2-135m",
+    model: ModelOption = "smollm2-135m",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer points.")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file.")] = None,
 ) -> None:

@@ -73,4 +73,29 @@ PrecisionOption = Annotated[
 BackendOption = Annotated[
     Backend, typer.Option("--backend", help="What generates: hf, or vllm (`make vllm`).")
 ]
+OriginalOption = Annotated[
+    str | None,
+    typer.Option("--original", help="The model before unlearning: real_entities probes this one."),
+]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option("--reference", help="A model that never saw the forget set, to compare with."),
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Only the first rows of each split.")
+]
+HarnessOption = Annotated[
+    str, typer.Option("--harness", help="Also run an lm-eval group: palimpsest, jang or yuan.")
+]
+EvaluationPrecision = Annotated[
+    Precision, typer.Option("--precision", help="bfloat16 is faster and shifts greedy metrics.")
+]
+SamplesOption = Annotated[
+    int | None,
+    typer.Option("--samples", min=0, max=64, help="Sampled answers per question, for leak_at_k."),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="CPU threads; all cores by default.")
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")]
 OUT, RESULTS, SITE = Path("runs"), Path("results"), Path("site")

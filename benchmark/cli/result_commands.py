@@ -13,8 +13,9 @@ import pandas as pd
 import typer
 from rich.console import Console
 
+from benchmark.cli.groups import Selection
 from benchmark.cli.options import RESULTS, SITE, ResultsOption
-from benchmark.cli.selection import Selection, inputs_of, planned_of
+from benchmark.cli.selection import inputs_of, planned_of
 from benchmark.cli.terminal import app, console, errors, plainly
 from benchmark.errors import BadInput
 
@@ -45,7 +46,7 @@ def validate(
     if suite:  # what a suite has needs the engine, what a record says does not
         from benchmark.pipeline.plan import require_finished
 
-        require_finished(planned_of(Selection(suite), inputs_of(), results, False))
+        require_finished(planned_of(Selection(suite), inputs_of(), results, force=False))
     if findings:
         errors.print(f"palimpsest: {len(findings)} findings in {results}", soft_wrap=True)
         raise typer.Exit(2)

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.cli.groups import DataSources, Selection
 from benchmark.cli.knowledge import try_probe
 from benchmark.cli.terminal import console, errors
 from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What the command line names of a suite; questions of one's own have a suite of theirs."""
-
-    suite: str | None = None
-    tracks: list[str] | None = None
-    models: list[str] | None = None
-    tasks: list[str] | None = None
-    methods: list[str] | None = None
-    seeds: list[int] | None = None
-    backend: str | None = None
-    precision: str | None = None
-    own_questions: bool = False
-
-    @property
-    def suite_name(self) -> str:
-        return self.suite or ("custom" if self.own_questions else "quick")
 
 
 def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: bool = False):
@@ -41,18 +22,16 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
     from benchmark.pipeline.suite import load_suite
     from benchmark.records.store import ResultStore
 
-    tracks = [*(chosen.tracks or []), *(chosen.models or [])]
+    own_questions = inputs.forget is not None
     suite, seeds = restrict(
-        load_suite(chosen.suite_name),
-        tracks,
+        load_suite(chosen.suite or ("custom" if own_questions else "quick")),
+        [*(chosen.tracks or []), *(chosen.models or [])],
         chosen.tasks or [],
         chosen.methods or [],
         chosen.seeds or [],
     )
-    if chosen.own_questions and "custom" not in suite.tasks:
-        raise BadInput(
-            f"--forget, --retain: suite {suite.name} does not ask them; its tasks lack custom"
-        )
+    if own_questions and "custom" not in suite.tasks:
+        raise BadInput(f"--forget, --retain: suite {suite.name} has no task custom to use them")
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
     if ask:
@@ -80,20 +59,16 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
     return planned
 
 
-def inputs_of(
-    data: Path | None = None, forget: Path | None = None, retain: Path | None = None
-) -> Inputs:
+def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
     """What a command reads; the environment is looked at here and nowhere further down."""
-    if (forget is None) != (retain is None):
-        raise BadInput(
-            "--forget and --retain go together: what is to be forgotten, and what is to be kept"
-        )
-    for path in (forget, retain):
+    if (data.forget is None) != (data.retain is None):
+        raise BadInput("--forget and --retain go together: a forget set needs a retain set")
+    for path in (data.forget, data.retain):
         if path is not None and not path.is_file():
             raise BadInput(f"{path}: no such file")
-    if data is not None and not data.is_dir():
-        raise BadInput(f"--data-dir {data}: is not a folder")
-    return Inputs.of(os.environ, data, forget, retain)
+    if data.data_dir is not None and not data.data_dir.is_dir():
+        raise BadInput(f"--data-dir {data.data_dir}: is not a folder")
+    return Inputs.of(os.environ, data.data_dir, data.forget, data.retain)
 
 
 def estimates_of(*folders: Path):
