@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import typer
 from rich.table import Table
 
 from benchmark.cli.groups import DataSources, Execution, Selection, grouped
 from benchmark.cli.options import RESULTS
 from benchmark.cli.selection import estimates_of, inputs_of, planned_of
-from benchmark.cli.terminal import app, console, plainly
+from benchmark.cli.terminal import app, console, errors, plainly
 
 
 @app.command()
@@ -44,9 +45,14 @@ def plan(chosen: Selection, data: DataSources, execution: Execution) -> None:
 @plainly
 @grouped
 def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
-    """Runs every cell of a suite that has no record yet and prints the ranking."""
+    """Runs every cell of a suite that has no record yet and prints the ranking.
+
+    Exit code 1 if cells failed, 2 on bad input.
+    """
     from benchmark.execution.run_plan import default_workers, run_plan
+    from benchmark.pipeline.plan import failures
     from benchmark.pipeline.preflight import require_fit
+    from benchmark.records.store import ResultStore
     from benchmark.reports.terminal import print_standings
 
     inputs, out = inputs_of(data), execution.out
@@ -54,10 +60,15 @@ def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
     require_fit(planned)
     workers = execution.workers or default_workers(planned)
     estimates = estimates_of(out, RESULTS)
-    failed = run_plan(planned, inputs, out, workers, execution.force, estimates, console)
+    run_plan(planned, inputs, out, workers, execution.force, estimates, console)
     print_standings(planned, out, console)
-    if failed:
-        console.print(
-            f"{failed} jobs failed; their error records are in {out}, and the next run tries "
-            "them again"
+    failed, unstarted = failures(planned, ResultStore(out))
+    if failed or unstarted:
+        total, skipped = len(planned.ids), f", {unstarted} were skipped" if unstarted else ""
+        errors.print(
+            f"palimpsest: {failed} of {total} cells failed{skipped}; error records are in {out}; "
+            "run again to retry",
+            markup=False,
+            soft_wrap=True,
         )
+        raise typer.Exit(1)

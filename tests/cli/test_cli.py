@@ -108,6 +108,14 @@ def test_plan_counts_cells_and_runs_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_run_with_failed_cells_says_so_last_and_exits_with_1(tmp_path, monkeypatch):
+    """Here nothing runs, so that no cell has a record."""
+    monkeypatch.setattr("benchmark.execution.run_plan.run_plan", lambda *_: None)
+    result = call("run", "--suite", "smoke", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "0 of 8 cells failed, 8 were skipped" in result.stderr.splitlines()[-1]
+
+
 def test_plan_takes_the_narrowing_options():
     result = call("plan", "--suite", "smoke", "--method", "npo", "--seed", "5", "--seed", "6")
     assert "5 cells" in result.stdout
