@@ -93,12 +93,12 @@ def _value_table(values: pd.DataFrame) -> Table:
 @plainly
 def probe(
     task: Annotated[
-        str, typer.Option("--task", help="A task whose data depend on what the model knows.")
+        str, typer.Option("--task", help="A task whose data depend on the model's knowledge.")
     ],
     track: Annotated[str, typer.Option("--track", help="A track, org/name@revision, or a folder.")],
 ) -> None:
-    """Asks a pretrained model what it knows of a task's facts, which `run` needs to choose from."""
+    """Probes which of a task's facts a pretrained model knows; `run` selects from these."""
     console.print(
-        f"what {track} knows of {task}: {probe_with_progress(task, track, inputs_of())}",
+        f"knowledge of {track} on {task}: {probe_with_progress(task, track, inputs_of())}",
         soft_wrap=True,
     )

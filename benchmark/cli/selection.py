@@ -1,4 +1,4 @@
-"""From what the command line names to a plan."""
+"""From the options of the command line to a plan."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from benchmark.errors import BadInput
 
 
 def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: bool = False):
-    """The plan of what was chosen; with `ask`, models that nobody has asked yet what they know
-    are asked first.
+    """The plan of a selection; with `ask`, the knowledge probe runs first on models that lack its
+    results.
     """
     from benchmark.inference.vllm_engine import require_backend
     from benchmark.pipeline.planner import Planner
@@ -31,7 +31,9 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
         chosen.seeds or [],
     )
     if own_questions and "custom" not in suite.tasks:
-        raise BadInput(f"--forget, --retain: suite {suite.name} has no task custom to use them")
+        raise BadInput(
+            f"--forget, --retain: suite {suite.name} has no task custom, which uses them"
+        )
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
     if ask:
@@ -40,10 +42,10 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
     planned = planner.plan(suite, seeds, force)
     if ask and planned.unprobed:
         for task, track in planned.unprobed:
-            console.print(f"asks {track} what it knows of {task}", soft_wrap=True)
+            console.print(f"probing the knowledge of {track} on {task}", soft_wrap=True)
             try_probe(task, track, inputs)
         planned = planner.plan(suite, seeds, force)
-    nothing = not planned.cells and (ask or not planned.unprobed)  # whoever could be asked has been
+    nothing = not planned.cells and (ask or not planned.unprobed)
     if nothing and len(planned.missing) == 1 and not planned.references:
         raise BadInput(f"cannot be run here: {planned.missing[0]}")
     for line in planned.missing:
@@ -51,16 +53,16 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
     if nothing:
         names = ", ".join(dict.fromkeys(entry.name for entry in suite.methods))
         why = (
-            f"none of its methods ({names}) can run on"
+            f"none of its methods ({names}) runs on the selected tracks and tasks"
             if planned.references
-            else "nothing can be run here of"
+            else "none of the selected cells can run here"
         )
-        raise BadInput(f"suite {suite.name}: {why} what is wanted")
+        raise BadInput(f"suite {suite.name}: {why}")
     return planned
 
 
 def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
-    """What a command reads; the environment is looked at here and nowhere further down."""
+    """The inputs of a command; the environment is read here and nowhere further down."""
     if (data.forget is None) != (data.retain is None):
         raise BadInput("--forget and --retain go together: a forget set needs a retain set")
     for path in (data.forget, data.retain):

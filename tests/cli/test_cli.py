@@ -98,7 +98,7 @@ def test_a_suite_whose_methods_are_for_another_track_is_bad_input(tmp_path):
     path.write_text(SUITE.replace("[none]", "[{name: none, tracks: [controlled-1m]}]"))
     result = call("plan", "--suite", path)
     assert result.exit_code == 2
-    assert "none of its methods (none) can run on what is wanted" in result.stderr
+    assert "none of its methods (none) runs on the selected tracks and tasks" in result.stderr
 
 
 def test_plan_counts_cells_and_runs_nothing(tmp_path):
