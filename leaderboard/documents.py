@@ -1,5 +1,5 @@
-"""Writes the figures of README, docs/RESULTS.md and the tasks' cards from the published records:
-`make docs`.
+"""Generates the figures of README.md, docs/RESULTS.md and the tasks' cards from the records
+(`make docs`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from leaderboard.cards import TASKS
 ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- figures: written by `make docs` -->\n", "<!-- end of figures -->"
 RESIDUALS = {
-    "paraphrased_probability": "Probability of the forgotten answers under held-out wordings",
-    "memorization_accuracy": "Share of the forgotten texts' tokens that greedy decoding gets right",
+    "paraphrased_probability": "Probability of the forget set's answers under held-out paraphrases",
+    "memorization_accuracy": "Share of the forget set's tokens that greedy decoding predicts",
 }
 MISSING = "–"
 SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2 --data-dir DIR"}  # of others `hub`
-# The methods that the papers behind a task make claims about: the card compares them.
+# The methods that a task's papers make claims about: its card compares them.
 COMPARED = {
     "distribution": ("grad_ascent", "grad_diff"),
     "memorized": ("grad_ascent", "sga", "tau", "task_arithmetic"),
@@ -32,7 +32,7 @@ COMPARED = {
 }
 
 
-README_TRACK = "controlled-1m"  # whose ranking the README shows
+README_TRACK = "controlled-1m"  # its ranking is in the README
 
 
 def readme_figures(board: Board) -> str:
@@ -42,9 +42,7 @@ def readme_figures(board: Board) -> str:
 
 
 def result_figures(board: Board) -> str:
-    """The ranking of each track, and what its methods leave of each variant's knowledge, as
-    Markdown.
-    """
+    """The ranking of each track, and the residual knowledge of each variant, as Markdown."""
     parts = []
     for track in board.tracks:
         parts += [
@@ -58,7 +56,7 @@ def result_figures(board: Board) -> str:
         for metric, title in RESIDUALS.items():
             told = f"(`palimpsest export --out table.csv`, metric `{metric}`, means over seeds)"
             rows = list(_residuals(track, metric))
-            parts += [f"{title}, before and after {told}:\n", *rows, ""] if rows else []
+            parts += [f"{title}, before and after unlearning {told}:\n", *rows, ""] if rows else []
     return "\n".join(parts)
 
 
@@ -84,11 +82,11 @@ def _rank(row: dict) -> str:
 def _proxies(track: Track) -> Iterator[str]:
     if track.proxies:
         names = ", ".join(f"`{name}`" for name in track.proxies)
-        yield f"Compared with a proxy reference: {names}.\n"
+        yield f"Scored against a proxy reference: {names}.\n"
 
 
 def _residuals(track: Track, metric: str) -> Iterator[str]:
-    """A row per model, a column per variant on which the metric says something; nothing if there
+    """A row per model, a column per variant on which the metric is informative; nothing if there
     is none.
     """
     strata = track.standings.strata
@@ -110,7 +108,7 @@ def _residuals(track: Track, metric: str) -> Iterator[str]:
     )
     if rows.empty:
         return
-    # From what the target knows least to what it knows best.
+    # In increasing order of the target's knowledge.
     known = rows[rows["method"] == TARGET].sort_values("value")
     places = list(zip(known["task"], known["variant"], strict=True))
     yield f"| | {' | '.join(f'`{shown_variant(*place)}`' for place in places)} |"
@@ -128,7 +126,7 @@ def _residuals(track: Track, metric: str) -> Iterator[str]:
 
 
 def card_figures(board: Board, task: str) -> str:
-    """What the records of each track say about the compared methods, as Markdown tables."""
+    """The findings on the compared methods, for each track, as Markdown tables."""
     parts = []
     for track in board.tracks:
         tables = findings(track.standings, task, COMPARED[task])
@@ -143,9 +141,7 @@ def card_figures(board: Board, task: str) -> str:
 
 
 def _markdown(table: pd.DataFrame) -> Iterator[str]:
-    """Rows of a printed table; a column but the methods' that says the same in every row is left
-    out.
-    """
+    """The rows of a table in Markdown, without constant columns (but with that of the methods)."""
     kept = table[
         [name for name in table if name == "method" or table[name].nunique() > 1 or len(table) == 1]
     ]
@@ -160,14 +156,14 @@ def _line(cells: Sequence[object]) -> str:
 
 
 def with_figures(text: str, figures: str) -> str:
-    """A document's text with what stands between its marks replaced."""
+    """A document's text with the figures between its marks replaced."""
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
     return f"{before}{START}{figures}{END}{after}"
 
 
 def documents(board: Board) -> dict[Path, str]:
-    """README, results and cards as the records want them."""
+    """The texts of README, results and cards with the figures of the records."""
     figures = {
         ROOT / "README.md": readme_figures(board),
         ROOT / "docs/RESULTS.md": result_figures(board),

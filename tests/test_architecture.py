@@ -15,6 +15,7 @@ ORDER = (
     *("tokens", "training", "models", "inference", "attacks", "evaluation"),
     *("pipeline", "execution", "reports", "tools", "cli"),
 )
+LONGEST_MODULE, LONGEST_FUNCTION = 400, 60  # lines, so that each can be read at once
 LOOSE = {"__init__.py", "api.py", "errors.py"}
 WITHOUT_TORCH = ("runtime", "core", "metrics", "records", "statistics")
 
@@ -130,3 +131,15 @@ def test_no_module_of_the_engine_imports_itself_by_way_of_others():
     modules = {module_of(path): path for path in files_of("benchmark")}
     needs = {name: top_level_imports(path, set(modules)) - {name} for name, path in modules.items()}
     graphlib.TopologicalSorter(needs).prepare()  # a CycleError names the cycle
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_modules_and_functions_are_short(room):
+    """Lines of at most 100 characters are the linter's business."""
+    for path in files_of(room):
+        text = path.read_text()
+        assert len(text.splitlines()) <= LONGEST_MODULE, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = node.end_lineno - node.lineno + 1
+                assert length <= LONGEST_FUNCTION, f"{path}: {node.name} has {length} lines"

@@ -1,4 +1,4 @@
-"""The command line, a file for each group of commands."""
+"""The command line: one file per group of commands."""
 
 import sys
 

@@ -1,6 +1,4 @@
-"""Asking a model what it knows, with a display: a command of its own, and what `run` does before
-it begins.
-"""
+"""The knowledge probe with a progress display: the command `probe`, and the first step of `run`."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from benchmark.errors import BadInput
 
 
 def try_probe(task: str, track: str, inputs: Inputs) -> None:
-    """A model that cannot be asked is one line, and the others go on."""
+    """Probes one model; a failure is one line, and the other models go on."""
     try:
         probe_with_progress(task, track, inputs)
     except (BadInput, OSError, RuntimeError, ValueError) as error:
@@ -29,11 +27,11 @@ def probe_with_progress(task: str, track: str, inputs: Inputs) -> Path:
 
     prepare_worker(cores())
     with Progress(console=errors, transient=True) as progress:
-        bar = progress.add_task("asking", total=None)
+        bar = progress.add_task("probing", total=None)
 
         def hear(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total)
             if not errors.is_terminal:
-                errors.print(f"{done} of {total} facts asked for", markup=False)
+                errors.print(f"{done} of {total} facts probed", markup=False)
 
         return probe_knowledge(task, track, inputs, hear)

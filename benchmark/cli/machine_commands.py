@@ -1,4 +1,4 @@
-"""Commands about what is installed and how fast the machine is."""
+"""Commands about the registries and the machine: list, perf, doctor."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from benchmark.cli.options import ModelOption
 from benchmark.cli.selection import inputs_of
 from benchmark.cli.terminal import app, console, errors, plainly
 
@@ -18,7 +19,7 @@ from benchmark.cli.terminal import app, console, errors, plainly
 @app.command("list")
 @plainly
 def list_command() -> None:
-    """Suites, tracks, tasks, methods, metrics and attacks."""
+    """Lists suites, tracks, tasks, methods, metrics and attacks."""
     from benchmark.attacks import ATTACKS
     from benchmark.core.registry import methods
     from benchmark.metrics import METRICS
@@ -56,14 +57,12 @@ def _first_line(cls: type) -> str:
 @app.command()
 @plainly
 def perf(
-    model: Annotated[
-        str, typer.Option("--model", help="A folder, org/name@revision, or a track's name.")
-    ] = "smollm2-135m",
+    model: ModelOption = "smollm2-135m",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer points.")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file.")] = None,
 ) -> None:
-    """Measures generation, scoring and training here, against the machine's own peak, and the
-    reuse of an engine.
+    """Measures the speed of generation, scoring and training on this machine, as a share of its
+    peak, and the gain from reusing a vLLM engine.
     """
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
@@ -90,7 +89,7 @@ def perf(
 @app.command()
 @plainly
 def doctor() -> None:
-    """Says what is installed, what the machine is, what will not run and how to get it."""
+    """Reports what is installed and what this machine is, and how to get what is missing."""
     from benchmark.tools.doctor import examine_machine
 
     table = Table("what", "found", "to do")

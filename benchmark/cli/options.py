@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""The types of options: each is written once, and groups.py combines those that go together."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ SuiteOption = Annotated[
     str | None,
     typer.Option(
         "--suite",
-        help="A suite's name, or a YAML file; `quick` if not given, with --forget `custom`.",
+        help="A suite's name or a YAML file; default `quick`, with --forget `custom`.",
     ),
 ]
 TracksOption = Annotated[
-    list[str] | None, typer.Option("--track", help="Only this track; may be given again.")
+    list[str] | None, typer.Option("--track", help="Only this track; repeatable.")
 ]
 TasksOption = Annotated[
     list[str] | None,
-    typer.Option("--task", help="Only this task or variant, as `frequency` or `frequency/low`."),
+    typer.Option("--task", help="Only this task or variant: `frequency`, `frequency/low`."),
 ]
 MethodsOption = Annotated[
     list[str] | None,
@@ -29,23 +29,25 @@ MethodsOption = Annotated[
 ]
 SeedsOption = Annotated[
     list[int] | None,
-    typer.Option("--seed", min=0, max=2**31 - 1, help="Only this seed; may be given again."),
+    typer.Option("--seed", min=0, max=2**31 - 1, help="Only this seed; repeatable."),
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of the records.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of the records.")]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
-        "--workers", min=1, help="Processes; if not given one per core, one with vLLM or a GPU."
+        "--workers", min=1, help="Processes; default one per core, one with vLLM or a GPU."
     ),
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Run again what has a record already.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Rerun cells that already have a record.")
+]
 ModelOption = Annotated[
     str, typer.Option("--model", help="A folder, org/name@revision, or a track's name.")
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Local data sets: a folder of them, or one's own folder."),
+    typer.Option("--data-dir", help="Local data sets: a folder of them, or one data set's folder."),
 ]
 ModelsOption = Annotated[
     list[str] | None,
@@ -53,24 +55,47 @@ ModelsOption = Annotated[
 ]
 ForgetOption = Annotated[
     Path | None,
-    typer.Option(
-        "--forget", help="Questions of your own to be forgotten (JSON lines), with --retain."
-    ),
+    typer.Option("--forget", help="Your own forget set (JSON lines of questions), with --retain."),
 ]
 RetainOption = Annotated[
-    Path | None, typer.Option("--retain", help="Questions of your own to be kept (JSON lines).")
+    Path | None, typer.Option("--retain", help="Your own retain set (JSON lines of questions).")
 ]
 BackendChoice = Annotated[
     Backend | None,
-    typer.Option("--backend", help="What generates, if not what the suite says: hf or vllm."),
+    typer.Option("--backend", help="Generation backend, hf or vllm; overrides the suite."),
 ]
 PrecisionOption = Annotated[
     Precision | None,
-    typer.Option(
-        "--precision", help="What pretrained models train in, if not what the suite says."
-    ),
+    typer.Option("--precision", help="Of pretrained models; overrides the suite."),
 ]
 BackendOption = Annotated[
-    Backend, typer.Option("--backend", help="What generates: hf, or vllm (`make vllm`).")
+    Backend, typer.Option("--backend", help="Generation backend: hf, or vllm (`make vllm`).")
 ]
+OriginalOption = Annotated[
+    str | None,
+    typer.Option(
+        "--original", help="The model before unlearning, whose knowledge real_entities uses."
+    ),
+]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option("--reference", help="A model that never saw the forget set, for comparison."),
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Only the first rows of each split.")
+]
+HarnessOption = Annotated[
+    str, typer.Option("--harness", help="Also run an lm-eval group: palimpsest, jang or yuan.")
+]
+EvaluationPrecision = Annotated[
+    Precision, typer.Option("--precision", help="bfloat16 is faster and shifts greedy metrics.")
+]
+SamplesOption = Annotated[
+    int | None,
+    typer.Option("--samples", min=0, max=64, help="Sampled answers per question, for leak_at_k."),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="CPU threads; all cores by default.")
+]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")]
 OUT, RESULTS, SITE = Path("runs"), Path("results"), Path("site")

@@ -13,8 +13,9 @@ import pandas as pd
 import typer
 from rich.console import Console
 
+from benchmark.cli.groups import Selection
 from benchmark.cli.options import RESULTS, SITE, ResultsOption
-from benchmark.cli.selection import Selection, inputs_of, planned_of
+from benchmark.cli.selection import inputs_of, planned_of
 from benchmark.cli.terminal import app, console, errors, plainly
 from benchmark.errors import BadInput
 
@@ -24,10 +25,13 @@ from benchmark.errors import BadInput
 def validate(
     results: Annotated[Path, typer.Argument(help="Folder of the records.")] = RESULTS,
     suite: Annotated[
-        str | None, typer.Option("--suite", help="Also require every record of this suite.")
+        str | None, typer.Option("--suite", help="Also require all records of this suite.")
     ] = None,
 ) -> None:
-    """Checks schema, hashes and references, and recomputes every value from its samples."""
+    """Checks schema, hashes and references, and recomputes every value from its samples.
+
+    Exit code 2 if there are findings.
+    """
     from rich.progress import Progress
 
     from benchmark.records.store import ResultStore
@@ -42,10 +46,10 @@ def validate(
         findings = validate_folder(folder, lambda done: progress.update(bar, completed=done))
     for finding in findings:
         errors.print(str(finding), markup=False, soft_wrap=True)
-    if suite:  # what a suite has needs the engine, what a record says does not
+    if suite:  # only the cells of a suite need the engine; records validate without it
         from benchmark.pipeline.plan import require_finished
 
-        require_finished(planned_of(Selection(suite), inputs_of(), results, False))
+        require_finished(planned_of(Selection(suite), inputs_of(), results, force=False))
     if findings:
         errors.print(f"palimpsest: {len(findings)} findings in {results}", soft_wrap=True)
         raise typer.Exit(2)
@@ -79,12 +83,10 @@ def export(
 @app.command()
 @plainly
 def report(
-    task: Annotated[str, typer.Argument(help="A task's name, as `frequency`.")],
+    task: Annotated[str, typer.Argument(help="A task, as `frequency`.")],
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Says what the records hold about one task: what is left, at which cost, on the way and at
-    the end.
-    """
+    """Reports one task's records: residual knowledge, its cost, trajectory and final model."""
     from benchmark.reports.terminal import print_task
 
     print_task(task, results, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
@@ -97,6 +99,6 @@ def site(
     out: Annotated[Path, typer.Option("--out", help="Folder of the pages.")] = SITE,
 ) -> None:
     """Renders the leaderboard as static pages."""
-    build = importlib.import_module("leaderboard.build")  # the pages are no part of the engine
+    build = importlib.import_module("leaderboard.build")  # the engine must not import the pages
     page = build.build_site(results, out)
     console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)

@@ -2,132 +2,73 @@
 
 from __future__ import annotations
 
+import typer
 from rich.table import Table
 
-from benchmark.cli.options import (
-    OUT,
-    RESULTS,
-    BackendChoice,
-    DataOption,
-    ForceOption,
-    ForgetOption,
-    MethodsOption,
-    ModelsOption,
-    OutOption,
-    PrecisionOption,
-    RetainOption,
-    SeedsOption,
-    SuiteOption,
-    TasksOption,
-    TracksOption,
-    WorkersOption,
-)
-from benchmark.cli.selection import Selection, estimates_of, inputs_of, planned_of
-from benchmark.cli.terminal import app, console, plainly
+from benchmark.cli.groups import DataSources, Execution, Selection, grouped
+from benchmark.cli.options import RESULTS
+from benchmark.cli.selection import estimates_of, inputs_of, planned_of
+from benchmark.cli.terminal import app, console, errors, plainly
 
 
 @app.command()
 @plainly
-def plan(
-    suite: SuiteOption = None,
-    track: TracksOption = None,
-    model: ModelsOption = None,
-    task: TasksOption = None,
-    method: MethodsOption = None,
-    seed: SeedsOption = None,
-    forget: ForgetOption = None,
-    retain: RetainOption = None,
-    data_dir: DataOption = None,
-    backend: BackendChoice = None,
-    precision: PrecisionOption = None,
-    out: OutOption = OUT,
-    workers: WorkersOption = None,
-    force: ForceOption = False,
-) -> None:
+@grouped
+def plan(chosen: Selection, data: DataSources, execution: Execution) -> None:
     """Shows the cells of a suite, which are cached, and the estimated time; runs nothing."""
     from benchmark.execution.estimates import clock
     from benchmark.execution.run_plan import default_workers
 
-    inputs = inputs_of(data_dir, forget, retain)
-    chosen = Selection(
-        suite,
-        track,
-        model,
-        task,
-        method,
-        seed,
-        backend,
-        precision,
-        own_questions=forget is not None,
-    )
-    planned = planned_of(chosen, inputs, out, force)
-    estimates, count = estimates_of(out, RESULTS), workers or default_workers(planned)
+    planned = planned_of(chosen, inputs_of(data), execution.out, execution.force)
+    estimates = estimates_of(execution.out, RESULTS)
     jobs = {job.id: job for job in planned.jobs}
     table = Table("cell", "id", "state", "seconds")
     for cell in (*planned.references, *planned.cells):
-        cached = cell.id in planned.cached
+        state = "cached" if cell.id in planned.cached else "to run"
         job = jobs.get(cell.id)
-        table.add_row(
-            cell.label,
-            cell.id,
-            "cached" if cached else "to run",
-            f"{estimates.seconds(job):.0f}" if job else "",
-        )
+        table.add_row(cell.label, cell.id, state, f"{estimates.seconds(job):.0f}" if job else "")
     console.print(table)
     for line in planned.sizes:
         console.print(line, markup=False, soft_wrap=True)
     models = [job for job in planned.jobs if job.kind in ("base", "model")]
     for job in models:
         console.print(f"model to train: {job.label}, about {clock(estimates.seconds(job))}")
-    total = clock(estimates.total(planned.jobs, count))
+    workers = execution.workers or default_workers(planned)
     counts = (
         f"{len(planned.ids)} cells, {len(planned.cached)} cached, {len(models)} models to train"
     )
-    console.print(f"{counts}; about {total} on {count} workers")
+    total = clock(estimates.total(planned.jobs, workers))
+    console.print(f"{counts}; about {total} on {workers} workers")
 
 
 @app.command()
 @plainly
-def run(
-    suite: SuiteOption = None,
-    track: TracksOption = None,
-    model: ModelsOption = None,
-    task: TasksOption = None,
-    method: MethodsOption = None,
-    seed: SeedsOption = None,
-    forget: ForgetOption = None,
-    retain: RetainOption = None,
-    data_dir: DataOption = None,
-    backend: BackendChoice = None,
-    precision: PrecisionOption = None,
-    out: OutOption = OUT,
-    workers: WorkersOption = None,
-    force: ForceOption = False,
-) -> None:
-    """Runs what a suite asks for and has no record yet, then prints the ranked table."""
+@grouped
+def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
+    """Runs every cell of a suite that has no record yet and prints the ranking.
+
+    Exit code 1 if cells failed, 2 on bad input.
+    """
     from benchmark.execution.run_plan import default_workers, run_plan
+    from benchmark.pipeline.plan import failures
     from benchmark.pipeline.preflight import require_fit
+    from benchmark.records.store import ResultStore
     from benchmark.reports.terminal import print_standings
 
-    inputs = inputs_of(data_dir, forget, retain)
-    chosen = Selection(
-        suite,
-        track,
-        model,
-        task,
-        method,
-        seed,
-        backend,
-        precision,
-        own_questions=forget is not None,
-    )
-    planned = planned_of(chosen, inputs, out, force, ask=True)
+    inputs, out = inputs_of(data), execution.out
+    planned = planned_of(chosen, inputs, out, execution.force, ask=True)
     require_fit(planned)
-    count = workers or default_workers(planned)
-    failed = run_plan(planned, inputs, out, count, force, estimates_of(out, RESULTS), console)
+    workers = execution.workers or default_workers(planned)
+    estimates = estimates_of(out, RESULTS)
+    run_plan(planned, inputs, out, workers, execution.force, estimates, console)
     print_standings(planned, out, console)
-    if failed:
-        console.print(
-            f"{failed} jobs failed; their error records are in {out}, and the next run tries "
-            "them again"
+    failed, unstarted = failures(planned, ResultStore(out))
+    if failed or unstarted:
+        total, skipped = len(planned.ids), f", {unstarted} were skipped" if unstarted else ""
+        errors.print(
+            f"palimpsest: {failed} of {total} cells failed{skipped}; error records are in {out}; "
+            "run again to retry",
+            markup=False,
+            soft_wrap=True,
         )
+        raise typer.Exit(1)

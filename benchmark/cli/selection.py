@@ -1,39 +1,20 @@
-"""From what the command line names to a plan."""
+"""From the options of the command line to a plan."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.cli.groups import DataSources, Selection
 from benchmark.cli.knowledge import try_probe
 from benchmark.cli.terminal import console, errors
 from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
 
 
-@dataclass(frozen=True)
-class Selection:
-    """What the command line names of a suite; questions of one's own have a suite of theirs."""
-
-    suite: str | None = None
-    tracks: list[str] | None = None
-    models: list[str] | None = None
-    tasks: list[str] | None = None
-    methods: list[str] | None = None
-    seeds: list[int] | None = None
-    backend: str | None = None
-    precision: str | None = None
-    own_questions: bool = False
-
-    @property
-    def suite_name(self) -> str:
-        return self.suite or ("custom" if self.own_questions else "quick")
-
-
 def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: bool = False):
-    """The plan of what was chosen; with `ask`, models that nobody has asked yet what they know
-    are asked first.
+    """The plan of a selection; with `ask`, the knowledge probe runs first on models that lack its
+    results.
     """
     from benchmark.inference.vllm_engine import require_backend
     from benchmark.pipeline.planner import Planner
@@ -41,17 +22,17 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
     from benchmark.pipeline.suite import load_suite
     from benchmark.records.store import ResultStore
 
-    tracks = [*(chosen.tracks or []), *(chosen.models or [])]
+    own_questions = inputs.forget is not None
     suite, seeds = restrict(
-        load_suite(chosen.suite_name),
-        tracks,
+        load_suite(chosen.suite or ("custom" if own_questions else "quick")),
+        [*(chosen.tracks or []), *(chosen.models or [])],
         chosen.tasks or [],
         chosen.methods or [],
         chosen.seeds or [],
     )
-    if chosen.own_questions and "custom" not in suite.tasks:
+    if own_questions and "custom" not in suite.tasks:
         raise BadInput(
-            f"--forget, --retain: suite {suite.name} does not ask them; its tasks lack custom"
+            f"--forget, --retain: suite {suite.name} has no task custom, which uses them"
         )
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
@@ -61,10 +42,10 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
     planned = planner.plan(suite, seeds, force)
     if ask and planned.unprobed:
         for task, track in planned.unprobed:
-            console.print(f"asks {track} what it knows of {task}", soft_wrap=True)
+            console.print(f"probing the knowledge of {track} on {task}", soft_wrap=True)
             try_probe(task, track, inputs)
         planned = planner.plan(suite, seeds, force)
-    nothing = not planned.cells and (ask or not planned.unprobed)  # whoever could be asked has been
+    nothing = not planned.cells and (ask or not planned.unprobed)
     if nothing and len(planned.missing) == 1 and not planned.references:
         raise BadInput(f"cannot be run here: {planned.missing[0]}")
     for line in planned.missing:
@@ -72,28 +53,24 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
     if nothing:
         names = ", ".join(dict.fromkeys(entry.name for entry in suite.methods))
         why = (
-            f"none of its methods ({names}) can run on"
+            f"none of its methods ({names}) runs on the selected tracks and tasks"
             if planned.references
-            else "nothing can be run here of"
+            else "none of the selected cells can run here"
         )
-        raise BadInput(f"suite {suite.name}: {why} what is wanted")
+        raise BadInput(f"suite {suite.name}: {why}")
     return planned
 
 
-def inputs_of(
-    data: Path | None = None, forget: Path | None = None, retain: Path | None = None
-) -> Inputs:
-    """What a command reads; the environment is looked at here and nowhere further down."""
-    if (forget is None) != (retain is None):
-        raise BadInput(
-            "--forget and --retain go together: what is to be forgotten, and what is to be kept"
-        )
-    for path in (forget, retain):
+def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
+    """The inputs of a command; the environment is read here and nowhere further down."""
+    if (data.forget is None) != (data.retain is None):
+        raise BadInput("--forget and --retain go together: a forget set needs a retain set")
+    for path in (data.forget, data.retain):
         if path is not None and not path.is_file():
             raise BadInput(f"{path}: no such file")
-    if data is not None and not data.is_dir():
-        raise BadInput(f"--data-dir {data}: is not a folder")
-    return Inputs.of(os.environ, data, forget, retain)
+    if data.data_dir is not None and not data.data_dir.is_dir():
+        raise BadInput(f"--data-dir {data.data_dir}: is not a folder")
+    return Inputs.of(os.environ, data.data_dir, data.forget, data.retain)
 
 
 def estimates_of(*folders: Path):

@@ -1,4 +1,4 @@
-"""The application, its two consoles, and what becomes of bad input."""
+"""The typer application, its two consoles, and the handling of bad input."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def plainly(command: Callable) -> Callable:
             return command(*args, **kwargs)
         except BadInput as error:
             errors.print(f"palimpsest: {error}", markup=False, soft_wrap=True)
-        except OSError as error:  # a folder that cannot be made, a disk that is full
+        except OSError as error:  # a folder that cannot be created, a full disk
             said = (
                 f"{error.filename}: {error.strerror}"
                 if error.filename

@@ -63,15 +63,15 @@ def run_plan(
     force: bool,
     estimates: Estimates,
     console: Console,
-) -> int:
-    """Runs the plan's jobs; returns how many failed."""
+) -> None:
+    """Runs the plan's jobs; a cell whose worker died gets an error record."""
     cached, total = len(plan.cached), len(plan.ids)
     console.print(
         f"suite {plan.suite.name}: {total} cells, {cached} cached, {len(plan.jobs)} jobs", end=""
     )
     if not plan.jobs:
         console.print(", nothing to run")
-        return 0
+        return
     console.print(f", about {clock(estimates.total(plan.jobs, workers))} on {workers} workers")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_NUM_THREADS", str(cores() if stands_alone(plan) else 1))
@@ -89,4 +89,3 @@ def run_plan(
         LocalExecutor(
             workers, partial(prepare_worker, context.threads), partial(execute, context=context)
         ).run(plan.jobs, hear)
-    return display.failures

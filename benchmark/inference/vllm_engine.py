@@ -7,16 +7,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-import traceback
-import zlib
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -24,23 +18,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import safe_open
 
 from benchmark.errors import BadInput
-from benchmark.runtime.memory import keep_freed_memory
+from benchmark.inference.vllm_server import Scores
 
 START_LIMIT = 600.0  # seconds
 STOP_LIMIT = 10.0
-GPU_MEMORY_SHARE = 0.4
-_CHILD = "import sys; from benchmark.inference.vllm_engine import serve; serve(*sys.argv[1:])"
+_CHILD = "import sys; from benchmark.inference.vllm_server import serve; serve(*sys.argv[1:])"
 _NOT_SHAPE = frozenset(
     {"_name_or_path", "_model_name_or_path", "dtype", "torch_dtype", "transformers_version"}
 )
 
 Tokens = Sequence[int]
-Scores = tuple[np.ndarray, np.ndarray]
 
 
 class EngineDied(RuntimeError):
@@ -338,128 +329,3 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
             "1"  # to compile how ranks are counted takes seconds and a C++ compiler
         )
     return {**ours, **settings}
-
-
-def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
-    """The child's life: starts vLLM, answers until its parent hangs up, and ends at what goes
-    wrong.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keep_freed_memory()
-    threading.Thread(target=_exit_with_parent, args=(int(parent),), daemon=True).start()
-    connection = Connection(int(descriptor))
-    try:
-        model = _Model(folder, **json.loads(options))
-        connection.send("ready")
-        while True:
-            name, arguments = connection.recv()
-            connection.send(getattr(model, name)(*arguments))
-    except EOFError:
-        os._exit(0)
-    except Exception as error:
-        traceback.print_exc()
-        print(
-            f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True
-        )
-        os._exit(1)  # what is left of vLLM may wait for ever for its own threads
-
-
-def _exit_with_parent(parent: int) -> None:
-    """Ends the child soon after its parent is gone, however that was killed and whatever the
-    child is doing.
-    """
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-class _Model:
-    """vLLM itself, in the child: answers with what can be pickled."""
-
-    def __init__(self, folder: str, dtype: str, max_model_len: int, seed: int) -> None:
-        self.vllm = import_module("vllm")
-        self.llm = self.vllm.LLM(
-            folder,
-            dtype=dtype,
-            max_model_len=max_model_len + 1,
-            seed=seed,
-            skip_tokenizer_init=True,
-            generation_config="vllm",  # else the stop tokens of the folder's own would count
-            enforce_eager=True,
-            gpu_memory_utilization=GPU_MEMORY_SHARE,
-        )
-
-    def load(self, folder: str) -> None:
-        self.llm.collective_rpc("reload_weights", kwargs={"weights_path": folder})
-        self.llm.apply_model(_renew_heads)
-        self.llm.reset_prefix_cache()
-
-    def generate(
-        self,
-        prompts: list[list[int]],
-        max_new_tokens: int,
-        stop_ids: list[int],
-        n: int,
-        temperature: float,
-        seed: int,
-    ) -> list[list[list[int]]]:
-        common = {
-            "n": n,
-            "temperature": temperature,
-            "max_tokens": max_new_tokens,
-            "stop_token_ids": stop_ids,
-        }
-        options = [
-            {**common, "ignore_eos": True, "seed": _seed_of(prompt, seed)} for prompt in prompts
-        ]
-        return [
-            [_without_stop(output) for output in request.outputs]
-            for request in self._ask(prompts, options)
-        ]
-
-    def score(self, pairs: list[tuple[list[int], list[int]]]) -> list[Scores]:
-        sequences = [prompt + answer for prompt, answer in pairs]
-        requests = self._ask(
-            sequences, [{"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 1}] * len(pairs)
-        )
-        return [
-            _scores_of(r, max(1, len(prompt)))
-            for r, (prompt, _) in zip(requests, pairs, strict=True)
-        ]
-
-    def _ask(self, prompts: list[list[int]], options: Sequence[Mapping[str, Any]]) -> list[Any]:
-        parameters = [self.vllm.SamplingParams(detokenize=False, **chosen) for chosen in options]
-        return self.llm.generate(
-            [{"prompt_token_ids": p} for p in prompts], parameters, use_tqdm=False
-        )
-
-
-def _renew_heads(model: torch.nn.Module) -> None:
-    """On the CPU a head computes with a packed copy of its weights; a reload forgets it if they
-    are the embeddings'.
-    """
-    layers = import_module("vllm.model_executor.layers.vocab_parallel_embedding")
-    for module in model.modules():
-        if isinstance(module, layers.ParallelLMHead):
-            module.quant_method.process_weights_after_loading(module)
-
-
-def _seed_of(prompt: list[int], seed: int) -> int:
-    """vLLM adds the sample's number to it: neighbours must not lie next to each other."""
-    return zlib.crc32(json.dumps([seed, prompt]).encode())
-
-
-def _without_stop(output: Any) -> list[int]:
-    tokens = list(output.token_ids)
-    return tokens[:-1] if output.finish_reason == "stop" else tokens
-
-
-def _scores_of(request: Any, start: int) -> Scores:
-    """Scores of the tokens from position `start` on, from rows that hold the token and the
-    likeliest one.
-    """
-    tokens, rows = request.prompt_token_ids[start:], request.prompt_logprobs[start:]
-    logprobs = [row[token].logprob for token, row in zip(tokens, rows, strict=True)]
-    return np.array(logprobs, dtype=np.float32), np.array(
-        [len(row) == 1 for row in rows], dtype=bool
-    )

@@ -84,6 +84,18 @@ class Plan:
         return frozenset(c.id for c in (*self.cells, *self.references))
 
 
+def failures(plan: Plan, results: ResultStore) -> tuple[int, int]:
+    """How many cells of the plan have an error record, and how many have no record at all.
+
+    The latter never started, because a model that they need could not be trained.
+    """
+    cells = {c.id: c for c in (*plan.references, *plan.cells)}
+    paths = [cell.path(results) for cell in cells.values()]
+    recorded = [path for path in paths if path.is_file()]
+    failed = sum(read_record(path).status == "error" for path in recorded)
+    return failed, len(paths) - len(recorded)
+
+
 def require_finished(plan: Plan) -> None:
     """BadInput if cells of the plan have no record yet."""
     missing = [c for c in (*plan.references, *plan.cells) if c.id not in plan.cached]

@@ -155,17 +155,12 @@ def evaluate(
     answers are drawn to each question to forget, for `leak_at_k`; as many as the task wants if not
     given.
     """
-    pairs = expand_tasks([task])
-    if len(pairs) != 1:
-        raise BadInput(f"task {task}: name one variant, as {pairs[0][0]}/{pairs[0][1]}")
-    name, variant = pairs[0]
+    name, variant = _one_variant(task)
     clock, definition = Stopwatch(), task_named(name)
     models = models_named(model, inputs)
     if models.track.source not in definition.sources:
-        raise BadInput(
-            f"task {task}: {name} needs a {' or '.join(sorted(definition.sources))}, {model} is "
-            "a model"
-        )
+        needed = " or ".join(sorted(definition.sources))
+        raise BadInput(f"task {task}: {name} needs a {needed}, {model} is a model")
     if harness:
         group_tasks(harness)
     with clock.stage("data"):
@@ -177,13 +172,7 @@ def evaluate(
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
     named = [models, *([models_named(reference, inputs)] if reference else [])]
     for own in named:
-        with clock.stage("loading"):
-            _, tokenizer = own.load(own.base())
-        refuse_too_long(
-            own.track.spec,
-            tokenizer.model_max_length,
-            positions_needed(tokenizer, splits, settings),
-        )
+        _require_positions(own, splits, settings, clock)
     found = _samples(models, splits, settings, precision, clock, harness, limit)
     others = [_samples(other, splits, settings, precision, clock) for other in named[1:]]
     with clock.stage("metrics"):
@@ -206,6 +195,27 @@ def evaluate(
             cost, torch.get_num_threads(), gpu_name(), precision, settings.as_dict()
         ),
     )
+
+
+def _one_variant(task: str) -> tuple[str, str]:
+    """(task, variant) of `task` or `task/variant`; BadInput where that is several variants."""
+    pairs = expand_tasks([task])
+    if len(pairs) != 1:
+        raise BadInput(f"task {task}: name one variant, as {pairs[0][0]}/{pairs[0][1]}")
+    return pairs[0]
+
+
+def _require_positions(
+    models: PretrainedModels,
+    splits: dict[str, list[Example]],
+    settings: GenerationSettings,
+    clock: Stopwatch,
+) -> None:
+    """BadInput if an example is longer than the model's positions."""
+    with clock.stage("loading"):
+        _, tokenizer = models.load(models.base())
+    needed = positions_needed(tokenizer, splits, settings)
+    refuse_too_long(models.track.spec, tokenizer.model_max_length, needed)
 
 
 def _samples(

@@ -1,4 +1,4 @@
-"""What a run prints when it ends: what the targets knew, and the ranked table."""
+"""The tables that `run` and `report` print: what the targets knew, the ranking, one task."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def print_standings(plan: Plan, out: Path, console: Console) -> None:
         )
         if proxies:
             console.print(
-                f"proxy reference on {', '.join(proxies)}: compared with what never existed, no "
-                "exact oracle"
+                f"proxy reference on {', '.join(proxies)}: answers about subjects that never "
+                "existed, no exact oracle"
             )
     console.print(
         "Means over variants; 95 % bootstrap intervals over entities, seeds and oracles; equal "
@@ -110,20 +110,20 @@ def _rank_text(row: dict) -> str:
     return "partial" if pd.isna(row["rank"]) else f"{row['rank']:.0f}"
 
 
-# What shows that a target knows a split: in the words of training, and in words held out; texts
-# have one way only.
+# The metrics of what a target knows, as trained and under held-out paraphrases; texts have no
+# paraphrases.
 KNOWN_BY = (("exact_answer_trained", "exact_answer"), ("memorization_accuracy", ""))
 
 
 def print_quality(records: Sequence[Record], console: Console) -> None:
-    """What each target answers before unlearning, against the bar: 95 % of trained, 90 % of
-    held-out wordings.
+    """What each target knows before unlearning, against the bar: 95 % of the questions as trained,
+    90 % of held-out paraphrases.
     """
     table = Table(
-        "target of", "split", "as trained", "held-out wordings", "examples", box=SIMPLE_HEAD
+        "target of", "split", "as trained", "held-out paraphrases", "examples", box=SIMPLE_HEAD
     )
     bars = f"{TRAINED_BAR:.0%} and {HELD_OUT_BAR:.0%}"
-    table.title = f"Known before unlearning (bar for facts seen often: {bars})"
+    table.title = f"Knowledge before unlearning (bar for frequent facts: {bars})"
     for record in (r for r in records if r.method.name == TARGET and r.status == "ok"):
         values = {
             (v.split, v.metric): v
@@ -147,8 +147,8 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
 
 
 def print_task(task: str, folder: Path, console: Console) -> None:
-    """What the current records below a folder say about a task on each scored track; BadInput if
-    they say nothing.
+    """Prints the findings on a task from the current records below a folder, for each scored track;
+    BadInput if there are none.
     """
     results = ResultStore(folder)
     current, _ = split_current(list(results.read_all()))

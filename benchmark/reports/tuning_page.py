@@ -1,6 +1,4 @@
-"""Which learning rates the trials on development tracks speak for: docs/TUNING.md is made from
-their records.
-"""
+"""The learning rates that the trials on development tracks select, as docs/TUNING.md."""
 
 from __future__ import annotations
 
@@ -26,11 +24,11 @@ PARAMETER = "learning_rate"
 
 @dataclass(frozen=True)
 class Trial:
-    """One value of the tuned parameter: mean axes and score over variants, and how far the score is
-    from the best.
+    """One value of the tuned parameter: axes and score averaged over variants, and the paired
+    difference of the best trial's score to its own.
 
-    `left` is the residual knowledge by variant: the probability of the forgotten answers under
-    held-out wordings, or the memorisation accuracy of the forgotten texts.
+    `left` is the residual knowledge by variant: the probability of the forget set's answers under
+    held-out paraphrases, or the memorization accuracy of its texts.
     """
 
     value: float
@@ -53,7 +51,7 @@ def trials(results: ResultStore, track: str) -> dict[str, list[Trial]]:
     failed = [r for r in records if r.status != "ok"]
     if failed:
         raise BadInput(
-            f"{results.path_of(failed[0])}: a trial failed, so that its method has too few"
+            f"{results.path_of(failed[0])}: this trial failed, so its method has too few"
         )
     index, frames = index_frame(records), example_frames(results, records)
     scores = {
@@ -99,7 +97,7 @@ def _value(record: Record) -> float:
 
 
 def chosen(own: list[Trial]) -> float:
-    """The smallest value that cannot be told from the best: it changes the model least."""
+    """The smallest value that is indistinguishable from the best: it changes the model least."""
     return min(trial.value for trial in own if trial.as_good_as_best)
 
 

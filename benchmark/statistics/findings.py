@@ -40,19 +40,19 @@ def findings(
     rows of methods.
     """
     summaries = _of(standings.summaries, task)
-    sentences = not summaries.empty  # whose other wordings are improbable even to who knows them
+    sentences = not summaries.empty  # with improbable paraphrases even to models that know them
     tables = {
-        "What is left of the forgotten": _left(
+        "Residual knowledge of the forget set": _left(
             standings, task, (*KNOWLEDGE, "probability") if sentences else KNOWLEDGE
         ),
-        "What is still said of the forgotten": _left(
+        "Generations on the forget set": _left(
             standings, task, (*SAID, "sentence_recall") if sentences else SAID
         ),
         "TOFU's own measures, with their range over seeds": _summaries(summaries),
-        "Where a level of forgetting is reached": _levels(_of(standings.levels, task)),
-        f"Differences to {BASELINE} there": _levels(_of(standings.rivals, task)),
+        "Cost of reaching a level of forgetting": _levels(_of(standings.levels, task)),
+        f"Differences to {BASELINE} at these levels": _levels(_of(standings.rivals, task)),
         "Differences between variants": _contrasts(standings, task),
-        "After requests in a row": _requests(standings, task),
+        "Continual unlearning": _requests(standings, task),
         "Probability against generation": _misalignment(_of(standings.misalignment, task)),
     }
     return {title: _narrowed(table, methods) for title, table in tables.items() if not table.empty}
@@ -148,7 +148,7 @@ def _requests(standings: Standings, task: str) -> pd.DataFrame:
     points = rows[told & (rows["quantity"] == "utility")]
     points = points.assign(column="utility after " + points["request"].astype(str))
     left = rows[(rows["request"] == rows["last"]) & rows["quantity"].isin(("current", "earlier"))]
-    left = left.assign(column="left of the " + left["quantity"] + " at the end")
+    left = left.assign(column="knowledge of " + left["quantity"] + " requests at the end")
     later = rows[(rows["request"] == middle) & (rows["quantity"] == "later")]
-    later = later.assign(column="left of the later after " + later["request"].astype(str))
+    later = later.assign(column="knowledge of later requests after " + later["request"].astype(str))
     return _said(pd.concat([points, left, later]), ["variant", "method"], "column")

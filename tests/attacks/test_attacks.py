@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
+from toy_models import tiny_model, tiny_tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmark.attacks import ATTACKS

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.core.examples import Example, Pair
 from benchmark.core.method import ConstantAnswers

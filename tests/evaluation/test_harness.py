@@ -13,7 +13,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.errors import BadInput
 from benchmark.evaluation import lm_eval_adapter as harness

@@ -3,9 +3,9 @@ be trained here.
 """
 
 import pytest
-from models import tiny_model, tiny_tokenizer
 from pydantic import ValidationError
 from test_tofu import data  # noqa: F401 (a fixture)
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput

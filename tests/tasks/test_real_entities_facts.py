@@ -15,16 +15,8 @@ import pytest
 from benchmark.core.inputs import Inputs
 from benchmark.data.knowledge import PretrainedModel
 from tasks.real_entities import make_facts
-from tasks.real_entities.make_facts import (
-    COLUMNS,
-    NEEDED,
-    Row,
-    folded,
-    gives_away,
-    main,
-    split,
-    with_buckets,
-)
+from tasks.real_entities.fact_sources import COLUMNS, NEEDED, Row, folded, gives_away, split
+from tasks.real_entities.make_facts import main, with_buckets
 from tasks.real_entities.task import RealEntities, RealEntitiesSmall
 
 HOME = Path(__file__).resolve().parents[2] / "tasks/real_entities"

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from models import tiny_model
+from toy_models import tiny_model
 
 from benchmark.core.request import BudgetExceeded, Meter
 from benchmark.models.placement import computing_for, looking_at

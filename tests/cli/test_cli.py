@@ -98,7 +98,7 @@ def test_a_suite_whose_methods_are_for_another_track_is_bad_input(tmp_path):
     path.write_text(SUITE.replace("[none]", "[{name: none, tracks: [controlled-1m]}]"))
     result = call("plan", "--suite", path)
     assert result.exit_code == 2
-    assert "none of its methods (none) can run on what is wanted" in result.stderr
+    assert "none of its methods (none) runs on the selected tracks and tasks" in result.stderr
 
 
 def test_plan_counts_cells_and_runs_nothing(tmp_path):
@@ -106,6 +106,14 @@ def test_plan_counts_cells_and_runs_nothing(tmp_path):
     assert result.exit_code == 0
     assert "8 cells, 0 cached, 4 models to train; about" in result.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_with_failed_cells_says_so_last_and_exits_with_1(tmp_path, monkeypatch):
+    """Here nothing runs, so that no cell has a record."""
+    monkeypatch.setattr("benchmark.execution.run_plan.run_plan", lambda *_: None)
+    result = call("run", "--suite", "smoke", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "0 of 8 cells failed, 8 were skipped" in result.stderr.splitlines()[-1]
 
 
 def test_plan_takes_the_narrowing_options():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.core.examples import Pair
 from benchmark.tokens.batches import IGNORED, collate

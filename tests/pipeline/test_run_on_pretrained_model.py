@@ -5,8 +5,8 @@ marks on the pages.
 import json
 
 import pytest
-from models import tiny_model, tiny_tokenizer
 from rich.console import Console
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.attacks import ATTACKS
 from benchmark.core.inputs import Inputs

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
 from tokenizers.processors import TemplateProcessing
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.core.inputs import MODELS_VARIABLE, Inputs
 from benchmark.core.task_data import Document

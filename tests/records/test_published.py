@@ -20,7 +20,7 @@ from benchmark.records.validation import CHECKS, Folder, validate
 from benchmark.reports.terminal import HELD_OUT_BAR, TRAINED_BAR, print_task
 from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+RESULTS = Path(__file__).resolve().parents[2] / "results"
 TRACK, PRETRAINED = "controlled-1m", "smollm2-135m"
 BUCKETS = ("low", "mid", "high")  # of `real_entities`
 NULLS = ("none", "refuse_all", "constant_text", "random_weights")

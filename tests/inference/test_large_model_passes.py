@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.core.examples import Pair
 from benchmark.inference import scoring

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from models import tiny_tokenizer
+from toy_models import tiny_tokenizer
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from benchmark.core.registry import task_named

@@ -6,9 +6,9 @@ import copy
 
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, trainers
 from tokenizers import models as token_models
+from toy_models import tiny_model, tiny_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from benchmark.core.examples import Pair

@@ -161,7 +161,7 @@ def test_bad_files_are_one_clear_line(tmp_path, spec, message):
     assert "\n" not in str(caught.value)
 
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_file_of_the_tree_is_the_method_that_it_registers():

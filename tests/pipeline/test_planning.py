@@ -13,6 +13,7 @@ from benchmark.errors import BadInput
 from benchmark.execution.estimates import Estimates
 from benchmark.models.tracks import CONTROLLED, SMOLLM2
 from benchmark.pipeline.execute import execute
+from benchmark.pipeline.plan import failures
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.selection import restrict
@@ -199,6 +200,14 @@ def test_what_failed_is_measured_again(tmp_path):
     place = RunContext(Inputs(tmp_path / "home"), results)
     assert [execute(job, place) for job in again.jobs] == ["ok"] * len(again.jobs)
     assert planned(suite, tmp_path).jobs == ()
+
+
+def test_failures_are_counted_apart_from_what_never_started(tmp_path):
+    plan, results = planned(suite_of(tracks=["tiny-dev"]), tmp_path), ResultStore(tmp_path / "out")
+    assert failures(plan, results) == (0, len(plan.ids))
+    job = next(job for job in plan.jobs if job.kind == "references")
+    write_failure(job.cells, job.variant, Failure(type="E", message="m", traceback=""), results)
+    assert failures(plan, results) == (3, len(plan.ids) - 3)  # the target and two oracles
 
 
 def test_plans_say_what_each_variant_asks_for(tmp_path):

@@ -3,7 +3,7 @@ values.
 """
 
 import torch
-from models import tiny_model, tiny_tokenizer
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.tools.perf import measure
 

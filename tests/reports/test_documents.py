@@ -22,7 +22,7 @@ from benchmark.reports.tuning_page import (
 )
 from leaderboard.documents import documents
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_generated_pages_are_up_to_date():

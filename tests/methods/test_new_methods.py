@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.core.examples import Pair
 from benchmark.core.method import create

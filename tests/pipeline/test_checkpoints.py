@@ -6,7 +6,7 @@ from pickle import PicklingError
 
 import pytest
 import torch
-from models import tiny_model
+from toy_models import tiny_model
 
 from benchmark.core.method import ConstantAnswers
 from benchmark.models.artifacts import ArtifactStore

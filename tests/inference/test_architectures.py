@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from models import tiny_tokenizer
+from toy_models import tiny_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from benchmark.core.examples import Pair

@@ -1,0 +1,100 @@
+"""Groups of options: a command takes a dataclass, and each of its fields is an option.
+
+A new option is one type in options.py and one field here: every command that takes the group
+then has it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import wraps
+from typing import Any, get_type_hints
+
+from benchmark.cli.options import (
+    OUT,
+    BackendChoice,
+    DataOption,
+    ForceOption,
+    ForgetOption,
+    MethodsOption,
+    ModelsOption,
+    OutOption,
+    PrecisionOption,
+    RetainOption,
+    SeedsOption,
+    SuiteOption,
+    TasksOption,
+    TracksOption,
+    WorkersOption,
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A suite, and what the command line narrows it to."""
+
+    suite: SuiteOption = None
+    tracks: TracksOption = None
+    models: ModelsOption = None
+    tasks: TasksOption = None
+    methods: MethodsOption = None
+    seeds: SeedsOption = None
+    backend: BackendChoice = None
+    precision: PrecisionOption = None
+
+
+@dataclass(frozen=True)
+class DataSources:
+    """The user's own data: local data sets, and a forget set and a retain set of questions."""
+
+    forget: ForgetOption = None
+    retain: RetainOption = None
+    data_dir: DataOption = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where records go, how many processes work, and whether finished cells run again."""
+
+    out: OutOption = OUT
+    workers: WorkersOption = None
+    force: ForceOption = False
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """The command as typer reads it: every field of a group is an option of its own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        parameters += (
+            _options_of(groups[name])
+            if name in groups
+            else [parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)]
+        )
+
+    @wraps(command)
+    def flat(**given: Any) -> None:
+        made = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**given, **made)
+
+    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    flat.__annotations__ = {own.name: own.annotation for own in parameters}
+    return flat
+
+
+def _options_of(group: type) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        yield inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=hints[field.name],
+        )

@@ -1,0 +1,109 @@
+"""Subjects that do not exist, with names in the style of real ones, for every relation."""
+
+from __future__ import annotations
+
+import difflib
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tasks.real_entities.fact_sources import (
+    Row,
+    countries,
+    folded,
+    geonames,
+    library,
+    split,
+    table,
+    without_article,
+    words,
+)
+
+SEED = "real_entities 1"
+# An invented country or element whose spelling is nearer to a real one is drawn again.
+TOO_SIMILAR = 0.85
+INVENTED = {"capital": 160, "city_country": 160}
+INVENTED_ELSEWHERE = 100
+
+
+class Inventor:
+    """Draws names of the style of real ones and throws away those that somebody or something
+    bears.
+    """
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rng = random.Random(SEED)
+        self.zipf = library("wordfreq").zipf_frequency
+        self.styles: dict[str, list[dict[str, str]]] = defaultdict(list)
+        for style in table("invented_names"):
+            self.styles[style["kind"]].append(style)
+        self.taken = real_names(rows)
+        self.similar = [
+            *(folded(without_article(country.name)) for country in countries().values()),
+            *(folded(row.subject) for row in rows if row.relation == "symbol"),
+            *(folded(entry["name"]) for entry in table("taken_names")),
+        ]
+
+    def subjects(self, relation: str, patterns: list[str], wanted: int) -> Iterator[str]:
+        """Subjects of one relation, the patterns in turn."""
+        for i in range(wanted):
+            pattern = patterns[i % len(patterns)]
+            kind = re.findall(r"\{(\w+)\}", pattern)[0]
+            yield pattern.format(**{kind: self.name(kind)})
+
+    def name(self, kind: str) -> str:
+        while True:
+            style = self.rng.choice(self.styles[kind])
+            parts = [
+                self.rng.choice(style[column].split()) for column in ("starts", "middles", "ends")
+            ]
+            drawn = "".join(parts).replace("-", "")
+            if self.is_free(drawn, kind):
+                self.taken.add(folded(drawn))
+                return drawn
+
+    def is_free(self, name: str, kind: str) -> bool:
+        if (
+            folded(name) in self.taken
+            or self.zipf(name, "en") > 0
+            or re.search(r"(.)\1\1", folded(name))
+        ):
+            return False
+        near = kind in ("country", "element")
+        return not (
+            near and difflib.get_close_matches(folded(name), self.similar, n=1, cutoff=TOO_SIMILAR)
+        )
+
+
+def real_names(rows: list[Row]) -> set[str]:
+    """Every name known to the sources, and every word of the facts."""
+    found = {
+        folded(alias)
+        for city in geonames().cities.values()
+        for alias in (city["name"], *city["alternatenames"])
+    }
+    found |= {
+        folded(text) for c in countries().values() for text in (c.name, c.capital, *c.aliases)
+    }
+    found |= {folded(entry["name"]) for entry in table("taken_names")}
+    for row in rows:
+        texts = (row.subject, row.answer, *split(row.aliases))
+        found |= {folded(text) for text in texts} | {word for text in texts for word in words(text)}
+    return found
+
+
+def invented(rows: list[Row]) -> list[dict[str, str]]:
+    """Subjects that do not exist, for every relation, sorted."""
+    patterns: dict[str, list[str]] = defaultdict(list)
+    for entry in table("invented_patterns"):
+        patterns[entry["relation"]] += [entry["pattern"]] * int(entry["times"])
+    inventor = Inventor(rows)
+    found = [
+        {"relation": relation, "subject": subject}
+        for relation in sorted(patterns)
+        for subject in inventor.subjects(
+            relation, patterns[relation], INVENTED.get(relation, INVENTED_ELSEWHERE)
+        )
+    ]
+    return sorted(found, key=lambda entry: (entry["relation"], entry["subject"]))
