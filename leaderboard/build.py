@@ -11,6 +11,7 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 from benchmark.errors import BadInput
+from benchmark.records.derived import Derived
 from leaderboard.board import Board, load_board
 from leaderboard.pages import all_pages
 
@@ -18,7 +19,7 @@ MARKER = ".palimpsest-site"
 STATIC = Path(__file__).parent / "static"
 
 
-def build_site(results: Path, out: Path) -> Path:
+def build_site(results: Path, out: Path, derived: Derived | None = None) -> Path:
     """Renders the records below `results` into the folder `out` and returns its index page.
 
     BadInput if there is nothing to show, if a record cannot be read, or if `out` holds anything but
@@ -26,7 +27,7 @@ def build_site(results: Path, out: Path) -> Path:
     """
     place = Path(out).resolve()
     _refuse_what_is_not_ours(place)
-    board = load_board(Path(results))
+    board = load_board(Path(results), derived)
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as workplace:
         fresh = Path(workplace) / "fresh"

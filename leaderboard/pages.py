@@ -7,21 +7,22 @@ from dataclasses import dataclass
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
+from benchmark.records.frames import has_outputs
 from benchmark.records.schema import Record
+from benchmark.records.store import read_record
 from benchmark.statistics import FLOOR
 from leaderboard.board import Board, Track
-from leaderboard.examples import answers, variant_examples
+from leaderboard.examples import Said
 from leaderboard.plots import Colours, Figure, colours_of, scatter
 from leaderboard.render import (
     Page,
     Renderer,
-    compact_json,
     examples_file,
     method_page,
     record_page,
     slug,
 )
-from leaderboard.tables import Row, RunScores, left_out, on_the_way, overall_rows, variant_rows
+from leaderboard.tables import Row, ScoresByRun, left_out, on_the_way, overall_rows, variant_rows
 from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
 
 
@@ -76,7 +77,7 @@ def all_pages(board: Board) -> Iterator[Page]:
     yield from task_pages(tasks, renderer)
     for shown in tracks:
         yield from _method_pages(shown, tasks, renderer)
-        scores = RunScores(shown.track)
+        scores = ScoresByRun(shown.track)
         for variant in shown.track.variants:
             yield from _record_pages(board, shown.track, variant, scores, renderer)
 
@@ -112,24 +113,26 @@ def _method_pages(shown: Shown, tasks: Sequence[TaskShown], renderer: Renderer) 
 
 
 def _record_pages(
-    board: Board, track: Track, variant: str, scores: RunScores, renderer: Renderer
+    board: Board, track: Track, variant: str, scores: ScoresByRun, renderer: Renderer
 ) -> Iterator[Page]:
     """The pages of one variant's records, and the file of prompts and reference answers that
     they share.
     """
     references = track.references(variant)
     records = [record for record in track.records if record.variant == variant]
-    successful = [record for record in (*references, *records) if record.status == "ok"]
-    examples = variant_examples(board.results.samples_of(successful[0])) if successful else []
-    compared = {
-        record.method.name: record for record in reversed(references)
-    }  # the target and the first oracle
+    said = Said(
+        board.results,
+        board.derived,
+        [record for record in (*references, *records) if has_outputs(record)],
+    )
+    compared = {r.method.name: r for r in reversed(references)}  # the target and the first oracle
     script = examples_file(track.name, variant)
-    yield script, _examples_script(board, list(compared.values()), examples)
-    kinds = sorted({example["kind"] for example in examples})
-    for record in records:
-        values = scores.values(record)
-        own = record.status == "ok" and record.id not in [r.id for r in compared.values()]
+    yield script, said.script(list(compared.values()))
+    for head in records:
+        record = read_record(board.results.path_of(head))
+        run = scores.of(head)
+        values = run.values(record)
+        own = has_outputs(record) and record.id not in [r.id for r in compared.values()]
         yield renderer.page(
             record_page(record),
             "record.html",
@@ -137,15 +140,9 @@ def _record_pages(
             track=track,
             references=references,
             script=script,
-            answers=answers(board.results.samples_of(record), examples) if own else None,
-            scores=scores.scores(record),
+            answers=said.answers(record) if own else None,
+            scores=run.scores,
             values=[row for row in values if sort_of(row.value.stage) not in ON_THE_WAY],
             way=on_the_way(values),
-            kinds=kinds,
+            kinds=said.kinds,
         )
-
-
-def _examples_script(board: Board, references: Sequence[Record], examples: list[dict]) -> str:
-    """Opened from a file, a page may load a script but no JSON: so the examples are a script."""
-    answered = {r.method.name: answers(board.results.samples_of(r), examples) for r in references}
-    return f"window.palimpsest = {compact_json({'examples': examples, 'references': answered})};\n"

@@ -11,7 +11,7 @@ from typing import Any
 from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.metrics.values import ALL
-from benchmark.records.schema import ORACLE, MethodInfo, MetricValue, Record, shown_variant
+from benchmark.records.schema import MethodInfo, MetricValue, Record, shown_variant
 from benchmark.statistics import AXES, metric_name
 from benchmark.statistics.scores import LEAST_GAP
 from leaderboard.board import REFERENCES, Track
@@ -188,32 +188,36 @@ class ValueRow:
     recovery: float
 
 
+@dataclass(frozen=True)
 class RunScores:
-    """Looks up what the standings say about one run: its scores, and the references beside its
-    values.
-    """
+    """What the standings say about one run: its rows by metric and stratum."""
 
-    def __init__(self, track: Track) -> None:
-        self._rows: dict[tuple[str, str, int], dict[tuple[str, str], dict]] = {}
-        for row in track.standings.table.to_dict("records"):
-            run = (shown_variant(row["task"], row["variant"]), row["method"], row["seed"])
-            self._rows.setdefault(run, {})[(row["metric"], row["stratum"])] = row
-        self._names = track.row_names
+    rows: Mapping[tuple[str, str], Mapping[Any, Any]]
 
-    def _of(self, record: Record) -> dict[tuple[str, str], dict]:
-        return self._rows.get((record.variant, self._names[record.id], record.seed), {})
-
-    def scores(self, record: Record) -> dict[str, float]:
+    @property
+    def scores(self) -> dict[str, float]:
         """Score and axes of the run; empty for references and failures."""
-        rows = self._of(record)
-        return {name: rows[(name, "all")]["value"] for name in QUANTITIES if (name, "all") in rows}
+        found = {name: self.rows.get((name, ALL)) for name in QUANTITIES}
+        return {name: row["value"] for name, row in found.items() if row}
 
     def values(self, record: Record) -> list[ValueRow]:
-        rows = self._of(record)
         return [
-            _value_row(value, rows.get((_name(value), value.stratum), {}))
+            _value_row(value, self.rows.get((_name(value), value.stratum), {}))
             for value in record.values
         ]
+
+
+class ScoresByRun:
+    """Looks up the runs of a track; only the rows of the run that is asked for become objects."""
+
+    def __init__(self, track: Track) -> None:
+        self._table, self._names = track.standings.table, track.row_names
+        self._places = self._table.groupby(["task", "variant", "method", "seed"]).indices
+
+    def of(self, record: Record) -> RunScores:
+        run = (record.task.name, record.task.variant or ALL, self._names[record.id], record.seed)
+        rows = self._table.iloc[self._places.get(run, [])].to_dict("records")
+        return RunScores({(row["metric"], row["stratum"]): row for row in rows})
 
 
 @dataclass(frozen=True)
@@ -288,18 +292,6 @@ def left_out(track: Track) -> dict[str, list[LeftOut]]:
     found: dict[str, list[LeftOut]] = {variant: [] for variant in track.variants}
     for row in track.standings.uninformative.to_dict("records"):
         variant = shown_variant(row["task"], row["variant"])
-        numbers = (
-            float(row["target"]),
-            float(row["oracle"]),
-            _oracle_spread(track, variant, row["metric"]),
-        )
+        numbers = (float(row[name]) for name in ("target", "oracle", "spread"))
         found[variant].append(LeftOut(row["metric"], row["axis"], *numbers))
     return found
-
-
-def _oracle_spread(track: Track, variant: str, metric: str) -> float:
-    oracles = [r for r in track.references(variant) if r.method.name == ORACLE]
-    values = [
-        v.value for r in oracles for v in r.values if v.stratum == "all" and _name(v) == metric
-    ]
-    return max(values) - min(values) if values else math.nan

@@ -70,7 +70,7 @@ def export(
     }
     if out.suffix not in writers:
         raise BadInput(f"{out}: the name must end in .csv or .parquet")
-    frame: pd.DataFrame = published_standings(results).table
+    frame: pd.DataFrame = published_standings(results, _derived()).table
     out.parent.mkdir(parents=True, exist_ok=True)
     writers[out.suffix](frame)(out)
     console.print(f"{len(frame)} rows in {out}")
@@ -87,7 +87,8 @@ def report(
     """
     from benchmark.reports.terminal import print_task
 
-    print_task(task, results, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
+    width = None if sys.stdout.isatty() else 200
+    print_task(task, results, Console(highlight=False, width=width), _derived())
 
 
 @app.command()
@@ -98,5 +99,11 @@ def site(
 ) -> None:
     """Renders the leaderboard as static pages."""
     build = importlib.import_module("leaderboard.build")  # the pages are no part of the engine
-    page = build.build_site(results, out)
+    page = build.build_site(results, out, _derived())
     console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)
+
+
+def _derived():
+    from benchmark.records.derived import Derived
+
+    return Derived.below(inputs_of().home)

@@ -107,6 +107,7 @@ def run(
     """Runs what a suite asks for and has no record yet, then prints the ranked table."""
     from benchmark.execution.run_plan import default_workers, run_plan
     from benchmark.pipeline.preflight import require_fit
+    from benchmark.records.derived import Derived
     from benchmark.reports.terminal import print_standings
 
     inputs = inputs_of(data_dir, forget, retain)
@@ -125,7 +126,7 @@ def run(
     require_fit(planned)
     count = workers or default_workers(planned)
     failed = run_plan(planned, inputs, out, count, force, estimates_of(out, RESULTS), console)
-    print_standings(planned, out, console)
+    print_standings(planned, out, console, Derived.below(inputs.home))
     if failed:
         console.print(
             f"{failed} jobs failed; their error records are in {out}, and the next run tries "

@@ -5,7 +5,7 @@ draws of its own seeds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import parts_of, reported, strata_masks
+from benchmark.records.schema import ORACLE, TARGET
 from benchmark.statistics.bootstrap import (
     SEED,
     EntityWeights,
@@ -49,7 +50,8 @@ class VariantScores:
     """All runs of one variant, by method and seed, with what they were compared with.
 
     `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes`
-    how many examples stand behind each key, `budget_steps` the steps that a request has.
+    how many examples stand behind each key, `spread` by how much the oracles differ, `weights` the
+    draws of entities that all share, `budget_steps` the steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -59,6 +61,15 @@ class VariantScores:
     sizes: Mapping[Key, int]
     replicates: int
     budget_steps: int = 1
+    weights: EntityWeights = field(default_factory=dict)
+    spread: Mapping[Key, float] = field(default_factory=dict)
+
+    def values_of(self, name: str) -> list[Replicated]:
+        """The values of a method, by seed; or those of the target, or of the drawn oracles."""
+        references = {TARGET: self.target, ORACLE: self.oracle}
+        if name in references:
+            return [references[name]]
+        return [run.values for run in self.runs[name].values()]
 
     def quantity(self, method: str, name: str) -> np.ndarray:
         """An axis or the score of a method, averaged over its drawn seeds: (replicates + 1,)."""
@@ -125,34 +136,62 @@ def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
     return sizes
 
 
-def score_variant(
+def references_of(
     index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int
 ) -> VariantScores:
-    """Scores one variant: `index` has a row per record (see `standings`), `examples` their
-    frames by id.
+    """What a variant's methods are compared with, without any of them: `index` has a row per
+    record (see `standings`), `examples` their frames by id.
     """
     rng = np.random.default_rng(SEED)
-    by_role = {
-        str(role): rows.sort_values(["method", "seed"]) for role, rows in index.groupby("role")
-    }
-    if len(by_role["target"]) > 1:
-        raise BadInput(f"two targets of one variant: {' and '.join(by_role['target']['id'])}")
-    target_frame = examples[by_role["target"]["id"].iloc[0]]
+    targets, oracle_ids = (ids_of(index, role) for role in (TARGET, ORACLE))
+    if len(targets) > 1:
+        raise BadInput(f"two targets of one variant: {' and '.join(targets)}")
+    target_frame = examples[targets[0]]
     weights = entity_weights(target_frame, replicates, rng)
     target = replicate(target_frame, weights)
-    oracles: list[Replicated] = [replicate(examples[i], weights) for i in by_role["oracle"]["id"]]
+    oracles: list[Replicated] = [replicate(examples[i], weights) for i in oracle_ids]
     chosen = picks(len(oracles), replicates, rng)
     common = [key for key in oracles[0] if all(key in other for other in oracles)]
     oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in common}
-    usable = usable_keys(target, oracles)
+    return VariantScores(
+        runs={},
+        weights=weights,
+        target=target,
+        oracle=oracle,
+        usable=usable_keys(target, oracles),
+        sizes=_sizes(target_frame),
+        spread={key: float(np.ptp([own[key][0] for own in oracles])) for key in common},
+        replicates=replicates,
+        budget_steps=int(index["budget_steps"].iloc[0]),
+    )
+
+
+def ids_of(index: pd.DataFrame, role: str) -> list[str]:
+    """The records of a role, in order of method and seed."""
+    return list(index[index["role"] == role].sort_values(["method", "seed"])["id"])
+
+
+def with_runs(
+    references: VariantScores, rows: pd.DataFrame, examples: Mapping[str, pd.DataFrame]
+) -> VariantScores:
+    """The same variant with the runs of some methods: `rows` are theirs of the index."""
     runs: dict[str, dict[int, Run]] = {}
-    for row in by_role["method"].to_dict("records") if "method" in by_role else []:
-        values = replicate(examples[row["id"]], weights)
-        run = Run(values, score_run(values, target, oracle, usable), _sizes(examples[row["id"]]))
-        if int(row["seed"]) in runs.get(str(row["method"]), {}):
+    for row in rows.sort_values(["method", "seed"]).to_dict("records"):
+        own = runs.setdefault(str(row["method"]), {})
+        if int(row["seed"]) in own:
             raise BadInput(
                 f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}"
             )
-        runs.setdefault(str(row["method"]), {})[int(row["seed"])] = run
-    steps = int(index["budget_steps"].iloc[0])
-    return VariantScores(runs, target, oracle, usable, _sizes(target_frame), replicates, steps)
+        frame = examples[row["id"]]
+        values = replicate(frame, references.weights)
+        scored = score_run(values, references.target, references.oracle, references.usable)
+        own[int(row["seed"])] = Run(values, scored, _sizes(frame))
+    return replace(references, runs=runs)
+
+
+def score_variant(
+    index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int
+) -> VariantScores:
+    """Scores all methods of one variant (see `references_of`)."""
+    methods = index[index["role"] == "method"]
+    return with_runs(references_of(index, examples, replicates), methods, examples)

@@ -1,0 +1,54 @@
+"""Standings of records: what is not yet kept of them is made by a few processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import cpu_count, get_context
+
+import pandas as pd
+
+from benchmark.records.derived import Derived
+from benchmark.records.frames import ExampleFrames, index_frame
+from benchmark.records.schema import ORACLE, TARGET, Record
+from benchmark.records.store import ResultStore
+from benchmark.statistics.bootstrap import REPLICATES
+from benchmark.statistics.parts import variants_of
+from benchmark.statistics.ranking import Standings, standings
+
+MOST = 4  # processes: each holds the references of a variant
+FEW = 60  # records with parts to make, for which other processes are not worth their start
+TOGETHER = 8  # methods of a variant that a process is given at once: they share the references
+
+Job = tuple[pd.DataFrame, ExampleFrames, Derived]
+
+
+def standings_of(
+    results: ResultStore, records: Sequence[Record], expected: Mapping[str, int], derived: Derived
+) -> Standings:
+    """Standings of these records; `expected` seeds by row name."""
+    index, examples = index_frame(records), ExampleFrames(results, records, derived)
+    jobs = list(_jobs(index, examples, derived)) if derived.folder else []
+    processes = min(cpu_count(), MOST, len(jobs))
+    if processes > 1 and sum(len(own) for own, *_ in jobs) >= FEW:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            for done in [pool.submit(_keep, *job) for job in jobs]:
+                done.result()
+    return standings(index, examples, expected, derived=derived)
+
+
+def _jobs(index: pd.DataFrame, examples: ExampleFrames, derived: Derived) -> Iterator[Job]:
+    """A few methods of a variant each, with its references, of those whose parts are not kept."""
+    for variant in variants_of(index, examples, REPLICATES, derived):
+        missing = [method for method in variant.methods if not variant.has(method)]
+        for first in range(0, len(missing), TOGETHER):
+            chosen = missing[first : first + TOGETHER]
+            rows = variant.index
+            own = rows[rows["role"].isin((TARGET, ORACLE)) | rows["method"].isin(chosen)]
+            yield own, examples.only(own["id"]), derived
+
+
+def _keep(index: pd.DataFrame, examples: ExampleFrames, derived: Derived) -> None:
+    for variant in variants_of(index, examples, REPLICATES, derived):
+        for method in variant.methods:
+            variant.part(method)
