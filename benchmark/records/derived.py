@@ -24,7 +24,7 @@ from benchmark.records.samples import sha256
 from benchmark.records.store import write_atomically
 
 FOLDER = "derived"  # of the home
-ROOMS = ("core", "metrics", "records", "statistics")  # whose code makes what is kept
+ROOMS = ("core", "metrics", "records")  # whose code makes frames, and what is made of them
 PACKAGES = ("numpy", "scipy", "scikit-learn", "rouge-score", "regex")
 DIGEST = 64  # characters of a SHA-256
 
@@ -43,7 +43,7 @@ class Derived:
 
     def content(self, kind: str, sources: object, make: Callable[[], bytes]) -> bytes:
         """What `make` returns, kept under a digest of `sources`: all that it depends on but the
-        code, as JSON.
+        code of ROOMS, as JSON.
         """
         if self.folder is None:
             return make()
@@ -66,7 +66,7 @@ class Derived:
 
     def _path(self, kind: str, sources: object) -> Path:
         assert self.folder is not None
-        key = fingerprint([code(), metric_versions(), sources])
+        key = fingerprint([code(*ROOMS), metric_versions(), sources])
         return self.folder / kind / key[:2] / key
 
 
@@ -81,10 +81,10 @@ def _checked(path: Path) -> bytes | None:
 
 
 @cache
-def code() -> str:
-    """A digest of the code of ROOMS and of the packages that it calculates with."""
+def code(*rooms: str) -> str:
+    """A digest of the code of these rooms and of the packages that it calculates with."""
     root = Path(__file__).parents[1]
-    files = sorted(path for room in ROOMS for path in (root / room).rglob("*.py"))
+    files = sorted(path for room in rooms for path in (root / room).rglob("*.py"))
     sources = {str(path.relative_to(root)): sha256(path.read_bytes()) for path in files}
     return fingerprint([sources, {name: version(name) for name in PACKAGES}])
 

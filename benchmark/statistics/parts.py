@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from benchmark.records.derived import Derived, Tables
+from benchmark.records.derived import Derived, Tables, code
 from benchmark.records.schema import ORACLE, TARGET
 from benchmark.statistics.continual import request_rows
 from benchmark.statistics.misalignment import misalignment_rows
@@ -93,7 +93,7 @@ class Variant:
         digests = dict(zip(self._compared["id"], self._compared["digest"], strict=True))
         others = [[digests[i] for i in ids_of(self._compared, role)] for role in REFERENCES]
         steps = int(self._compared["budget_steps"].iloc[0])
-        return [*self.place, method, own, others, steps, self._replicates]
+        return [code("statistics"), *self.place, method, own, others, steps, self._replicates]
 
     def has(self, method: str) -> bool:
         return self._derived.has("methods", self.sources(method))

@@ -34,6 +34,7 @@ from benchmark.statistics.scores import (
 )
 
 QUANTITIES = (*AXES, "score")
+ABOUT = ["stage", "split", "entity", "kind", "features", "strata"]  # of an example
 
 
 @dataclass(frozen=True)
@@ -100,40 +101,39 @@ def seed_picks(seeds: int, replicates: int) -> np.ndarray:
     return picks(seeds, replicates, np.random.default_rng([SEED, seeds]))
 
 
-def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.ndarray]:
+def replicate(
+    examples: pd.DataFrame, weights: EntityWeights
+) -> tuple[dict[Key, np.ndarray], dict[Key, int]]:
     """Every metric of one model's example frame under the drawn weights, by stage, split, metric
-    and stratum.
+    and stratum; and how many examples are scored.
     """
     found: dict[Key, np.ndarray] = {}
-    parts = parts_of(examples)
-    for (stage, split), part in parts.items():
-        masks = strata_masks(part, stage)
-        holdout = parts.get((stage, MEMBERSHIP_HOLDOUT), part.iloc[:0])
-        own, never_seen = draws_of(part, weights), draws_of(holdout, weights)
-        for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, holdout):
-            values, other = (rows[metric.id].to_numpy(dtype=float) for rows in (part, holdout))
-            by_stratum = metric.aggregate.by_stratum(
-                values, own, np.vstack(list(masks.values())), other, never_seen
-            )
-            found |= {
-                (stage, split, metric.id, name): row
-                for name, row in zip(masks, by_stratum, strict=True)
-            }
-    return found
-
-
-def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
-    """How many examples are scored, by stage, split, metric and stratum."""
     sizes: dict[Key, int] = {}
-    for (stage, split), part in examples.groupby(["stage", "split"]):
-        scored = part[list(METRICS)].notna().to_numpy()
-        for stratum, mask in strata_masks(part, str(stage)).items():
-            counts = scored[mask].sum(0)
-            sizes |= {
-                (str(stage), str(split), m, stratum): int(n)
-                for m, n in zip(METRICS, counts, strict=True)
-            }
-    return sizes
+    about = examples[ABOUT].reset_index(drop=True)
+    parts = parts_of(about)  # without the metrics' columns, of which there are dozens
+    table = examples[list(METRICS)].to_numpy(dtype=float).T
+    column = {name: i for i, name in enumerate(METRICS)}
+    scores = {place: table[:, part.index] for place, part in parts.items()}
+    drawn = {place: draws_of(part, weights) for place, part in parts.items()}
+    nothing, undrawn = about.iloc[:0], draws_of(about.iloc[:0], weights)
+    for (stage, split), part in parts.items():
+        compared = (stage, MEMBERSHIP_HOLDOUT)
+        holdout, never_seen = parts.get(compared, nothing), drawn.get(compared, undrawn)
+        masks = strata_masks(part, stage)
+        stacked = np.vstack(list(masks.values()))
+        for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, holdout):
+            own = scores[stage, split][column[metric.id]]
+            other = scores[compared][column[metric.id]] if len(holdout) else np.zeros(0)
+            by_stratum = metric.aggregate.by_stratum(
+                own, drawn[stage, split], stacked, other, never_seen
+            )
+            for stratum, row in zip(masks, by_stratum, strict=True):
+                found[stage, split, metric.id, stratum] = row
+        counts = stacked.astype(float) @ ~np.isnan(scores[stage, split].T)
+        for stratum, own_counts in zip(masks, counts.astype(int).tolist(), strict=True):
+            for name, count in zip(METRICS, own_counts, strict=True):
+                sizes[stage, split, name, stratum] = count
+    return found, sizes
 
 
 def references_of(
@@ -148,8 +148,8 @@ def references_of(
         raise BadInput(f"two targets of one variant: {' and '.join(targets)}")
     target_frame = examples[targets[0]]
     weights = entity_weights(target_frame, replicates, rng)
-    target = replicate(target_frame, weights)
-    oracles: list[Replicated] = [replicate(examples[i], weights) for i in oracle_ids]
+    target, sizes = replicate(target_frame, weights)
+    oracles: list[Replicated] = [replicate(examples[i], weights)[0] for i in oracle_ids]
     chosen = picks(len(oracles), replicates, rng)
     common = [key for key in oracles[0] if all(key in other for other in oracles)]
     oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in common}
@@ -159,7 +159,7 @@ def references_of(
         target=target,
         oracle=oracle,
         usable=usable_keys(target, oracles),
-        sizes=_sizes(target_frame),
+        sizes=sizes,
         spread={key: float(np.ptp([own[key][0] for own in oracles])) for key in common},
         replicates=replicates,
         budget_steps=int(index["budget_steps"].iloc[0]),
@@ -182,10 +182,9 @@ def with_runs(
             raise BadInput(
                 f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}"
             )
-        frame = examples[row["id"]]
-        values = replicate(frame, references.weights)
+        values, sizes = replicate(examples[row["id"]], references.weights)
         scored = score_run(values, references.target, references.oracle, references.usable)
-        own[int(row["seed"])] = Run(values, scored, _sizes(frame))
+        own[int(row["seed"])] = Run(values, scored, sizes)
     return replace(references, runs=runs)
 
 
