@@ -19,7 +19,6 @@ from markupsafe import Markup
 from benchmark import __version__
 from benchmark.records.schema import Record
 from benchmark.statistics import AXES
-from leaderboard.board import Board
 from leaderboard.plots import Colours
 from leaderboard.tables import QUANTITIES
 
@@ -77,7 +76,7 @@ def compact_json(value: Any) -> Any:
 class Renderer:
     """Fills templates; `root` tells each page how to get to the site's top folder."""
 
-    def __init__(self, board: Board, colours: Colours, **shared: Any) -> None:
+    def __init__(self, colours: Colours, **shared: Any) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -92,7 +91,6 @@ class Renderer:
         }
         self._environment.filters |= filters
         self._environment.globals |= {
-            "board": board,
             "version": __version__,
             "axes": AXES,
             "quantities": QUANTITIES,

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
@@ -188,36 +188,52 @@ class ValueRow:
     recovery: float
 
 
+class Beside(NamedTuple):
+    """What the standings say about a value."""
+
+    axis: str
+    value: float
+    target: float
+    oracle: float
+    recovery: float
+
+
+NOTHING_BESIDE = Beside("", math.nan, math.nan, math.nan, math.nan)
+
+
 @dataclass(frozen=True)
 class RunScores:
-    """What the standings say about one run: its rows by metric and stratum."""
+    """What the standings say about one run, by metric and stratum; nothing of references and
+    failures.
+    """
 
-    rows: Mapping[tuple[str, str], Mapping[Any, Any]]
+    rows: Mapping[tuple[str, str], Beside]
 
     @property
     def scores(self) -> dict[str, float]:
-        """Score and axes of the run; empty for references and failures."""
+        """Score and axes of the run."""
         found = {name: self.rows.get((name, ALL)) for name in QUANTITIES}
-        return {name: row["value"] for name, row in found.items() if row}
+        return {name: row.value for name, row in found.items() if row}
 
     def values(self, record: Record) -> list[ValueRow]:
         return [
-            _value_row(value, self.rows.get((_name(value), value.stratum), {}))
+            _value_row(value, self.rows.get((_name(value), value.stratum), NOTHING_BESIDE))
             for value in record.values
         ]
 
 
-class ScoresByRun:
-    """Looks up the runs of a track; only the rows of the run that is asked for become objects."""
-
-    def __init__(self, track: Track) -> None:
-        self._table, self._names = track.standings.table, track.row_names
-        self._places = self._table.groupby(["task", "variant", "method", "seed"]).indices
-
-    def of(self, record: Record) -> RunScores:
-        run = (record.task.name, record.task.variant or ALL, self._names[record.id], record.seed)
-        rows = self._table.iloc[self._places.get(run, [])].to_dict("records")
-        return RunScores({(row["metric"], row["stratum"]): row for row in rows})
+def run_scores(track: Track, records: Sequence[Record]) -> dict[str, RunScores]:
+    """Those of a variant's records, by id; `records` are all of one variant."""
+    task, table = records[0].task, track.standings.table
+    rows = table[(table["task"] == task.name) & (table["variant"] == (task.variant or ALL))]
+    found: dict[tuple[str, int], dict[tuple[str, str], Beside]] = {}
+    runs = zip(rows["method"].tolist(), rows["seed"].tolist(), strict=True)
+    names = zip(rows["metric"].tolist(), rows["stratum"].tolist(), strict=True)
+    beside = zip(*(rows[name].tolist() for name in Beside._fields), strict=True)
+    for run, name, own in zip(runs, names, beside, strict=True):
+        found.setdefault(run, {})[name] = Beside(*own)
+    of_record = {r.id: found.get((track.row_names[r.id], r.seed)) for r in records}
+    return {record_id: RunScores(own) for record_id, own in of_record.items() if own}
 
 
 @dataclass(frozen=True)
@@ -256,10 +272,10 @@ def _name(value: MetricValue) -> str:
     return metric_name((value.stage, value.split, value.metric, value.stratum))
 
 
-def _value_row(value: MetricValue, beside: Mapping[str, Any]) -> ValueRow:
+def _value_row(value: MetricValue, beside: Beside) -> ValueRow:
     metric = METRICS.get(value.metric)
-    numbers = (float(beside.get(name, math.nan)) for name in ("target", "oracle", "recovery"))
-    return ValueRow(value, beside.get("axis", ""), metric.description if metric else "", *numbers)
+    described = metric.description if metric else ""
+    return ValueRow(value, beside.axis, described, beside.target, beside.oracle, beside.recovery)
 
 
 @dataclass(frozen=True)

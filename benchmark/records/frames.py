@@ -141,7 +141,8 @@ class ExampleFrames(Mapping[str, pd.DataFrame]):
         digest = digest_of(record)
         frame = self._held.pop(digest, None)
         if frame is None:
-            frame = self._derived.tables("frames", digest, lambda: self._made(record))["frame"]
+            kept = self._derived.tables("frames", digest, lambda: self._made(record))
+            frame = kept["frame"].to_pandas()
         self._held[digest] = frame  # the last one asked for comes last
         if len(self._held) > FRAMES_HELD:
             del self._held[next(iter(self._held))]

@@ -63,7 +63,7 @@ def misalignment_rows(
                 (lower, upper), value = interval(mean), float(mean[0])
                 row = {"method": method, "stratum": stratum, "quantity": name}
                 ends = {"value": value, "low": lower, "high": upper, "n": int(mask.sum())}
-                yield where | row | ends
+                yield {**where, **row, **ends}
 
 
 def _forget(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from benchmark.records.derived import Derived, Tables, code
 from benchmark.records.schema import ORACLE, TARGET
@@ -40,6 +41,7 @@ from benchmark.statistics.variants import (
 )
 
 REFERENCES = (TARGET, ORACLE)
+Frames = dict[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,8 @@ class Variant:
         self.place, self.index = place, index
         self._examples, self._replicates, self._derived = examples, replicates, derived
         self._compared = index[index["role"].isin(REFERENCES)]
-        self._rows = {
-            str(m): rows for m, rows in index[index["role"] == "method"].groupby("method")
-        }
+        methods = index[index["role"] == "method"].sort_values(["method", "seed"])
+        self._rows = {str(method): rows for method, rows in methods.groupby("method")}
 
     @property
     def methods(self) -> list[str]:
@@ -84,35 +85,41 @@ class Variant:
     def _references(self) -> VariantScores:
         return references_of(self._compared, self._examples, self._replicates)
 
-    def sources(self, method: str = "") -> list:
-        """All that the part of a method depends on, and that of the references without one."""
-        if self._derived.folder is None:
-            return []
-        rows = self._rows[method].sort_values("seed") if method else self._compared.iloc[:0]
-        own = list(zip(rows["seed"].map(int), rows["digest"], strict=True))
+    @cached_property
+    def _shared(self) -> list:
         digests = dict(zip(self._compared["id"], self._compared["digest"], strict=True))
         others = [[digests[i] for i in ids_of(self._compared, role)] for role in REFERENCES]
         steps = int(self._compared["budget_steps"].iloc[0])
-        return [code("statistics"), *self.place, method, own, others, steps, self._replicates]
+        return [code("statistics"), *self.place, others, steps, self._replicates]
+
+    def _sources(self, method: str = "") -> list:
+        """All that the part of a method depends on, and that of the references without one."""
+        if self._derived.folder is None:
+            return []
+        if not method:
+            return self._shared
+        rows = self._rows[method]
+        runs = list(zip(rows["seed"].tolist(), rows["digest"].tolist(), strict=True))
+        return [*self._shared, method, runs]
 
     def has(self, method: str) -> bool:
-        return self._derived.has("methods", self.sources(method))
+        return self._derived.has("methods", self._sources(method))
 
     def references(self) -> Tables:
         """The tables of target and oracles, what is left out (`uninformative`), and the quantities
         that the variant `informs` about.
         """
-        return self._derived.tables("references", self.sources(), self._reference_tables)
+        return self._derived.tables("references", self._sources(), self._reference_tables)
 
     def part(self, method: str) -> Part:
         tables = self._derived.tables(
-            "methods", self.sources(method), lambda: self._method_tables(method)
+            "methods", self._sources(method), lambda: self._method_tables(method)
         )
-        spent = {tuple(json.loads(str(n))): v.to_numpy() for n, v in tables.pop("spent").items()}
-        drawn = {str(name): v.to_numpy() for name, v in tables.pop("quantities").items()}
-        return Part(tables, len(self._rows[method]), drawn, spent)
+        quantities, by_name = (_columns(tables.pop(name)) for name in ("quantities", "spent"))
+        spent = {tuple(json.loads(name)): values for name, values in by_name.items()}
+        return Part(tables, len(self._rows[method]), quantities, spent)
 
-    def _reference_tables(self) -> Tables:
+    def _reference_tables(self) -> Frames:
         own, place = self._references, self.place
         informs: list[Row] = [{"quantity": name} for name in QUANTITIES if own.informs(name)]
         return _kept(
@@ -126,7 +133,7 @@ class Variant:
             }
         )
 
-    def _method_tables(self, method: str) -> Tables:
+    def _method_tables(self, method: str) -> Frames:
         rows, place = self._rows[method], self.place
         scores = with_runs(self._references, rows, self._examples)
         both = pd.concat([self._compared, rows])
@@ -150,7 +157,11 @@ class Variant:
         return tables | {"quantities": pd.DataFrame(quantities), "spent": pd.DataFrame(by_name)}
 
 
-def _kept(rows: Mapping[str, Iterable[Row]]) -> Tables:
+def _columns(table: pa.Table) -> dict[str, np.ndarray]:
+    return {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+def _kept(rows: Mapping[str, Iterable[Row]]) -> Frames:
     """The tables that have rows."""
     made = {name: pd.DataFrame(list(own)) for name, own in rows.items()}
     return {name: table for name, table in made.items() if len(table)}

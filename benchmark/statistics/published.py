@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import cpu_count, get_context
 
 import pandas as pd
 
@@ -14,10 +12,9 @@ from benchmark.records.schema import ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics.bootstrap import REPLICATES
 from benchmark.statistics.parts import variants_of
+from benchmark.statistics.processes import shared_out
 from benchmark.statistics.ranking import Standings, standings
 
-MOST = 4  # processes: each holds the references of a variant
-FEW = 60  # records with parts to make, for which other processes are not worth their start
 TOGETHER = 8  # methods of a variant that a process is given at once: they share the references
 
 Job = tuple[pd.DataFrame, ExampleFrames, Derived]
@@ -29,11 +26,7 @@ def standings_of(
     """Standings of these records; `expected` seeds by row name."""
     index, examples = index_frame(records), ExampleFrames(results, records, derived)
     jobs = list(_jobs(index, examples, derived)) if derived.folder else []
-    processes = min(cpu_count(), MOST, len(jobs))
-    if processes > 1 and sum(len(own) for own, *_ in jobs) >= FEW:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            for done in [pool.submit(_keep, *job) for job in jobs]:
-                done.result()
+    shared_out(_keep, jobs, sum(len(own) for own, *_ in jobs))
     return standings(index, examples, expected, derived=derived)
 
 

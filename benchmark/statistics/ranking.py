@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from benchmark.records.derived import Derived, Tables
 from benchmark.statistics.bootstrap import REPLICATES, interval
@@ -140,13 +141,13 @@ def _ranked(
     return table.sort_values([*by, "score", "method"], ascending=ascending).reset_index(drop=True)
 
 
-def _composed(tables: Sequence[Tables]) -> Tables:
+def _composed(tables: Sequence[Tables]) -> dict[str, pd.DataFrame]:
     """Each table put together from those of references and methods."""
     composed = {}
     for name, columns in COMPOSED.items():
         own = [table[name] for table in tables if name in table]
         empty = pd.DataFrame(columns=list(columns))
-        composed[name] = pd.concat(own, ignore_index=True) if own else empty
+        composed[name] = pa.concat_tables(own).to_pandas() if own else empty
     return composed
 
 
@@ -179,7 +180,7 @@ def standings(
     for variant in variants_of(index, examples, replicates, derived or Derived()):
         references = variant.references()
         parts = {method: variant.part(method) for method in variant.methods}
-        informs = frozenset(references.pop("informs")["quantity"])
+        informs = frozenset(references.pop("informs")["quantity"].to_pylist())
         scored[variant.place] = Scored(parts, informs)
         tables += [references, *(part.tables for part in parts.values())]
     anchors = set(index.loc[index["anchor"].astype(bool), "method"])

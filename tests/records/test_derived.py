@@ -106,7 +106,7 @@ def test_tables_come_back_as_they_were(derived):
         found = derived.tables("methods", "a", lambda: TABLES)
         assert list(found) == list(TABLES)
         for name, table in TABLES.items():
-            pd.testing.assert_frame_equal(found[name], table, check_exact=True)
+            pd.testing.assert_frame_equal(found[name].to_pandas(), table, check_exact=True)
 
 
 def test_example_frames_are_read_from_disk_the_second_time(results, derived):

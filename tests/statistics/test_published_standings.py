@@ -10,7 +10,7 @@ import pytest
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds
 from benchmark.records.store import read_record
-from benchmark.statistics import published
+from benchmark.statistics import processes, published
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def test_kept_parts_give_the_same_standings(results, records, tmp_path):
 
 
 def test_processes_give_the_same_standings(results, records, tmp_path, monkeypatch):
-    monkeypatch.setattr(published, "FEW", 0)
+    monkeypatch.setattr(processes, "FEW", 0)
     monkeypatch.setattr(published, "TOGETHER", 1)
-    monkeypatch.setattr(published, "cpu_count", lambda: 2)
+    monkeypatch.setattr(processes, "cpu_count", lambda: 2)
     derived = Derived.below(tmp_path)
     assert_same(score(results, records, derived), score(results, records))
     assert len(made(derived)) == len({r.method.name for r in records} - {"target", "oracle"})
