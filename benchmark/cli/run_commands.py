@@ -61,7 +61,7 @@ def plan(
         own_questions=forget is not None,
     )
     planned = planned_of(chosen, inputs, out, force)
-    estimates, count = estimates_of(out, RESULTS), workers or default_workers(planned)
+    estimates, count = estimates_of(planned, out, RESULTS), workers or default_workers(planned)
     jobs = {job.id: job for job in planned.jobs}
     table = Table("cell", "id", "state", "seconds")
     for cell in (*planned.references, *planned.cells):
@@ -125,7 +125,9 @@ def run(
     planned = planned_of(chosen, inputs, out, force, ask=True)
     require_fit(planned)
     count = workers or default_workers(planned)
-    failed = run_plan(planned, inputs, out, count, force, estimates_of(out, RESULTS), console)
+    failed = run_plan(
+        planned, inputs, out, count, force, estimates_of(planned, out, RESULTS), console
+    )
     print_standings(planned, out, console, Derived.below(inputs.home))
     if failed:
         console.print(
