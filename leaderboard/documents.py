@@ -114,7 +114,8 @@ def _residuals(track: Track, metric: str) -> Iterator[str]:
     # From what the target knows least to what it knows best.
     known = rows[rows["method"] == TARGET].sort_values("value")
     places = list(zip(known["task"], known["variant"], strict=True))
-    yield f"| | {' | '.join(f'`{shown_variant(*place)}`' for place in places)} |\n|{'---|' * (len(places) + 1)}"
+    yield f"| | {' | '.join(f'`{shown_variant(*place)}`' for place in places)} |"
+    yield f"|{'---|' * (len(places) + 1)}"
     spread = {
         (row["method"], row["task"], row["variant"]): _spread(row["value"], row["low"], row["high"])
         for row in rows.to_dict("records")
@@ -123,7 +124,8 @@ def _residuals(track: Track, metric: str) -> Iterator[str]:
     measured = set(rows["method"])
     for method in (TARGET, ORACLE, *overall.loc[~overall["anchor"].astype(bool), "method"]):
         if method in measured:
-            yield f"| `{method}` | {' | '.join(spread.get((method, *place), MISSING) for place in places)} |"
+            cells = (spread.get((method, *place), MISSING) for place in places)
+            yield f"| `{method}` | {' | '.join(cells)} |"
 
 
 def card_figures(board: Board, task: str) -> str:

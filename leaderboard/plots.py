@@ -16,8 +16,9 @@ from benchmark.metrics import METRICS
 from leaderboard.tables import Quantity, Row
 
 PALETTE = (
-    "#3b7dd8", "#e07b39", "#2f9e6e", "#c2477f", "#8662c7", "#b08a1e", "#1f9bb0", "#d1495b", "#6b8e23", "#a0653b",
-)  # fmt: skip
+    *("#3b7dd8", "#e07b39", "#2f9e6e", "#c2477f", "#8662c7"),
+    *("#b08a1e", "#1f9bb0", "#d1495b", "#6b8e23", "#a0653b"),
+)
 GREY = "#8b929c"
 ANCHOR_SYMBOLS = ("diamond", "square", "x", "cross", "triangle-up", "triangle-down", "star")
 REFERENCE_DASHES = {"target": "dash", "oracle": "dot"}

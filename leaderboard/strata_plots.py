@@ -316,14 +316,22 @@ def _outliers(
         if value.known:
             style = {"color": GREY, "width": 2, "dash": REFERENCE_DASHES[name]}
             ends, text = [-0.5, len(methods) - 0.5], [f"{name}: {spoken('outliers', value)}"] * 2
-            traces.append(go.Scatter(x=[value.value] * 2, y=ends, name=name, mode="lines", line=style, text=text,
-                                     hovertemplate="%{text}"))  # fmt: skip
+            line = {"name": name, "mode": "lines", "line": style, "text": text}
+            traces.append(go.Scatter(x=[value.value] * 2, y=ends, hovertemplate="%{text}", **line))
     for i, name in enumerate(methods):
         (own,) = quantities_of(rows.loc[[name]])
         marker = {"color": colours[name], "size": 9}
-        traces.append(go.Scatter(x=[own.value], y=[i], name=name, mode="markers", marker=marker, showlegend=False,
-                                 error_x=error_bar([own], colours[name]),
-                                 hovertemplate=f"{name}: {spoken('outliers', own)}"))  # fmt: skip
+        point = go.Scatter(
+            x=[own.value],
+            y=[i],
+            name=name,
+            mode="markers",
+            marker=marker,
+            showlegend=False,
+            error_x=error_bar([own], colours[name]),
+            hovertemplate=f"{name}: {spoken('outliers', own)}",
+        )
+        traces.append(point)
     ticks = {
         "tickvals": list(range(len(methods))),
         "ticktext": methods,

@@ -25,7 +25,9 @@ BESIDE = "beside the score"
 MISALIGNED = {
     "gap": "mean of knowledge by generation less knowledge by probability",
     "correlation": "their rank correlation over examples",
-    "disagreement": "share of examples of which one says forgotten (below 0.2) and the other known (above 0.8)",
+    "disagreement": (
+        "share of examples of which one says forgotten (below 0.2) and the other known (above 0.8)"
+    ),
 }
 LEVELS = {ORACLE_LEVEL: "at the oracles' interval", SHARE_LEVEL: "at 90 % of the way"}
 

@@ -64,7 +64,7 @@ def test_trials_on_smollm2_go_beyond_the_best_except_where_the_page_says_so(trie
     }
     assert {name for name, place in best.items() if place in (0, 6)} == {"tau"}
     assert best["tau"] == 0
-    assert "Of `tau` the best is the smallest that was tried" in SECTIONS[SMOLLM2_DEV]
+    assert "best value for `tau` is the smallest one tried" in SECTIONS[SMOLLM2_DEV]
 
 
 def test_the_page_of_trials_is_up_to_date(tried):

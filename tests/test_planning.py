@@ -125,7 +125,7 @@ def test_a_larger_task_is_said_to_take_longer(tmp_path):
     if plan.missing:
         pytest.skip(plan.missing[0])
     seconds = {(j.kind, j.variant.task): Estimates([]).seconds(j) for j in plan.jobs}
-    for kind in ("references", "cell"):
+    for kind in ("reference", "cell"):
         assert 1.5 < seconds[kind, "real_entities"] / seconds[kind, "real_entities_small"] < 5
     assert Estimates([]).total(plan.jobs, 2) < Estimates([]).total(plan.jobs, 1)
 
@@ -149,7 +149,8 @@ def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tm
     )
     if plan.missing:
         pytest.skip(plan.missing[0])
-    assert [job.kind for job in plan.jobs] == ["base", "references", "cell"]
+    measured = ["reference"] * len(plan.references)
+    assert [job.kind for job in plan.jobs] == ["base", *measured, "references", "cell"]
     done = set()
     for job in plan.jobs:
         assert job.needs <= done
@@ -192,7 +193,8 @@ def test_what_failed_is_measured_again(tmp_path):
     failure = Failure(type="EngineDied", message="it died", traceback="")
     write_failure([*plan.references, *plan.cells], variant, failure, ResultStore(results))
     again = planned(suite, tmp_path)
-    assert {job.kind for job in again.jobs} == {"base", "model", "references", "cell"}
+    kinds = {"base", "model", "reference", "references", "cell"}
+    assert {job.kind for job in again.jobs} == kinds
     assert again.cached == set()
     place = RunContext(Inputs(tmp_path / "home"), results)
     assert [execute(job, place) for job in again.jobs] == ["ok"] * len(again.jobs)
@@ -226,3 +228,16 @@ def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path):
     assert not plain.ids & changed.ids
     with pytest.raises(BadInput, match="did you mean yuan"):
         planned(suite.model_copy(update={"harness": "yuna"}), tmp_path)
+
+
+def test_each_reference_waits_for_its_own_models_and_their_records_for_all_of_them(tmp_path):
+    plan = planned(suite_of(tasks=["continual/2"], tracks=["tiny-dev"], methods=["none"]), tmp_path)
+    models = {job.id: job for job in plan.jobs if job.kind == "model"}
+    measured = [job for job in plan.jobs if job.kind == "reference"]
+    (written,) = (job for job in plan.jobs if job.kind == "references")
+    assert [job.cells for job in measured] == [(cell,) for cell in plan.references]
+    for job in measured:
+        seeds = {models[i].seed for i in job.needs if i in models}
+        assert seeds == {job.cells[0].seed}
+    assert written.needs == {job.id for job in measured}
+    assert all(job.needs == {written.id} for job in plan.jobs if job.kind == "cell")

@@ -13,7 +13,10 @@ import unicodedata
 
 import regex
 
-_CHARACTER = r"[[\p{Han}\p{scx=Hiragana}\p{scx=Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]&&[\p{L}\p{Nl}]]"
+_CHARACTER = (
+    r"[[\p{Han}\p{scx=Hiragana}\p{scx=Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+    r"&&[\p{L}\p{Nl}]]"
+)
 _WORD = regex.compile(
     rf"(?V1){_CHARACTER}\p{{M}}* | "
     rf"[[\p{{L}}\p{{N}}]--{_CHARACTER}][[\p{{L}}\p{{M}}\p{{N}}]--{_CHARACTER}]*",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 
-_BEGINNINGS = "Bra Cal Dor Fen Gar Hal Jor Kel Lan Mor Nev Orl Pel Quin Ros Sel Tor Ulm Var Wen Yar Zel".split()
+_BEGINNINGS = (
+    "Bra Cal Dor Fen Gar Hal Jor Kel Lan Mor Nev Orl Pel Quin Ros Sel Tor Ulm Var Wen Yar Zel"
+).split()
 _MIDDLES = "a e i o u an ar en er il in on or".split()
 _ENDINGS = "dane ford gast hart lund mark nell quist rand stad thal vane ward wick".split()
 

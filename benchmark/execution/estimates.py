@@ -14,14 +14,10 @@ from benchmark.records.schema import ORACLE, TARGET, Record
 
 # Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose
 # tasks differ in size.
-WORLD_SECONDS = {"base": 50.0, "model": 20.0, "references": 25.0, "cell": 10.0}
-FETCHING_SECONDS, SECONDS_PER_READ = 30.0, 0.5
-SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, SECONDS_PER_NEW_TOKEN, REFERENCE_SHARE = (
-    2.1,
-    0.25,
-    0.015,
-    0.7,
-)
+WORLD_SECONDS = {"base": 50.0, "model": 20.0, "reference": 8.0, "cell": 10.0}
+FETCHING_SECONDS, SECONDS_PER_READ, WRITING_SECONDS = 30.0, 0.5, 1.0
+SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, SECONDS_PER_NEW_TOKEN = 2.1, 0.25, 0.015
+REFERENCE_SHARE = 0.7  # of what a target takes, by an oracle
 
 
 class Estimates:
@@ -42,7 +38,7 @@ class Estimates:
             made = record.model.made if record.model else {}
             if "seconds" in made:
                 self._add(("model", track, task), float(made["seconds"]))
-            self._add(("references", track, task), 3 * spent)
+            self._add(("reference", track, task), spent)
         else:
             self._add(("cell", track, f"{task} {name}"), spent)
 
@@ -51,6 +47,8 @@ class Estimates:
 
     def seconds(self, job: Job) -> float:
         """Estimated seconds of one job on one worker."""
+        if job.kind == "references":
+            return WRITING_SECONDS
         task = job.variant.task
         name = f"{task} {job.cells[0].method_name}" if job.kind == "cell" else task
         seen = self._seen.get((job.kind, job.variant.track.name, name))
@@ -72,8 +70,8 @@ def _default(job: Job) -> float:
         return _training(variant)
     each = SECONDS_PER_EXAMPLE + SECONDS_PER_NEW_TOKEN * variant.definition.max_new_tokens
     asked = each * sum(map(len, variant.data.splits.values()))
-    if job.kind == "references":
-        return asked * (1 + REFERENCE_SHARE * variant.oracles)
+    if job.kind == "reference":
+        return asked if job.cells[0].method == TARGET else asked * REFERENCE_SHARE
     retrained = "training" in method_named(job.cells[0].method).sees
     return asked + (_training(variant) if retrained else SECONDS_PER_STEP * variant.budget.steps)
 

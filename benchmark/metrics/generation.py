@@ -195,8 +195,9 @@ register(
 for k in SAMPLES:
     register(
         Metric(
-            f"leak_at_{k}", 1, leak_at(k), ("forget",), {"forget": "forgetting"} if k == 16 else {}, "oracle",
-            "probability", "Chen et al. 2021 (pass@k), on leaks",
+            f"leak_at_{k}", 1, leak_at(k), ("forget",),
+            {"forget": "forgetting"} if k == 16 else {}, "oracle", "probability",
+            "Chen et al. 2021 (pass@k), on leaks",
             f"at least one of {k} sampled answers contains the answer", needs=sampled(k),
         )
     )  # fmt: skip

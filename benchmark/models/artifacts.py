@@ -52,6 +52,12 @@ class ArtifactStore:
                 self._build(final, build)
         return final
 
+    def remove(self, kind: str, prefix: str) -> None:
+        """Removes the artifacts whose keys are the prefix and a dash and more, with their locks."""
+        folder = self.home / kind
+        for path in [*folder.glob(f"{prefix}-*"), *folder.glob(f".{prefix}-*")]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     @staticmethod
     def _build(final: Path, build: Callable[[Path], dict]) -> None:
         folder = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))

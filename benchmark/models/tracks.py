@@ -141,7 +141,9 @@ _ALL: tuple[Track, ...] = (
     replace(
         CONTROLLED,
         name="tiny-dev",
-        description="A model that learns next to nothing in seconds: tries the machinery, never scored",
+        description=(
+            "A model that learns next to nothing in seconds: exercises the pipeline, never scored"
+        ),
         hidden_size=32,
         layers=2,
         intermediate_size=64,

@@ -68,9 +68,7 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Removes everything of the cell: it has a record."""
-        home = self.store.home / KIND
-        for path in [*home.glob(f"{self.cell_id}-*"), *home.glob(f".{self.cell_id}-*")]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.store.remove(KIND, self.cell_id)
 
 
 def _write(progress: Progress, folder: Path) -> dict:

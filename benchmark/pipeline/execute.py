@@ -11,9 +11,10 @@ from filelock import FileLock
 
 from benchmark.models import models_of
 from benchmark.pipeline.checkpoints import Checkpoints
-from benchmark.pipeline.measure import measure_cell, measure_references
+from benchmark.pipeline.measure import measure_cell, measure_reference, write_references
 from benchmark.pipeline.plan import Cell, Job
 from benchmark.pipeline.run_context import RunContext
+from benchmark.pipeline.stages import StoredStages
 from benchmark.pipeline.variant import Variant
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.provenance import PROJECT
@@ -33,23 +34,51 @@ def execute(job: Job, context: RunContext) -> str:
         models.base()
     elif job.kind == "model":
         models.trained(variant.documents(job.unseen), job.seed)
+    elif job.kind == "reference":
+        return _reference(job.cells[0], variant, context)
     elif job.kind == "references":
-        return _recorded(
-            job.cells, variant, context, lambda: measure_references(job.cells, variant, context)
-        )
+        return _references(job.cells, variant, context)
     else:
-        checkpoints = Checkpoints(context.store, job.cells[0].id, models.load_model)
-        if context.force:
-            checkpoints.clear()
-        message = _recorded(
-            job.cells,
-            variant,
-            context,
-            lambda: measure_cell(job.cells[0], variant, context, checkpoints),
-        )
-        checkpoints.clear()
-        return message
+        return _cell(job.cells[0], variant, context)
     return "ok"
+
+
+def _reference(cell: Cell, variant: Variant, context: RunContext) -> str:
+    """Measures a target or an oracle; its record waits for the other references."""
+    stages = StoredStages(context.store, cell.id)
+    if context.force:
+        stages.clear()
+    return _recorded(
+        (cell,), variant, context, lambda: measure_reference(cell, variant, context, stages)
+    )
+
+
+def _references(cells: Sequence[Cell], variant: Variant, context: RunContext) -> str:
+    message = _recorded(cells, variant, context, lambda: write_references(cells, variant, context))
+    for cell in cells:
+        StoredStages(context.store, cell.id).clear()
+    return message
+
+
+def _cell(cell: Cell, variant: Variant, context: RunContext) -> str:
+    models = models_of(variant.track, context.inputs)
+    checkpoints = Checkpoints(context.store, cell.id, models.load_model)
+    stages = StoredStages(context.store, cell.id)
+
+    def clear() -> None:
+        checkpoints.clear()
+        stages.clear()
+
+    if context.force:
+        clear()
+    message = _recorded(
+        (cell,),
+        variant,
+        context,
+        lambda: measure_cell(cell, variant, context, checkpoints, stages),
+    )
+    clear()
+    return message
 
 
 def _reset_torch(threads: int) -> None:

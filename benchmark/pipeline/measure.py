@@ -5,14 +5,15 @@ attack.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from benchmark.attacks import ATTACKS
+from benchmark.attacks import ATTACKS, Attack
 from benchmark.core.examples import EVALUATED_SPLITS, Example, to_examples
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine
-from benchmark.evaluation.reference_strata import difficulty_strata, strata_of, with_strata
+from benchmark.evaluation.reference_strata import Strata, difficulty_strata, strata_of, with_strata
 from benchmark.inference.predictors import weights_of
 from benchmark.metrics import Sample
 from benchmark.metrics.stages import MODEL_STAGE, request_stage
@@ -23,6 +24,7 @@ from benchmark.models.placement import computing_for
 from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.run_context import RunContext
+from benchmark.pipeline.stages import StoredStages
 from benchmark.pipeline.unlearn import REQUEST_SPLITS, CellRun, unlearn
 from benchmark.pipeline.variant import HARNESS_ITEMS, TARGET_SEED, Variant
 from benchmark.pipeline.write_record import write_success
@@ -37,7 +39,11 @@ from benchmark.runtime.stopwatch import Stopwatch
 
 
 def measure_cell(
-    cell: Cell, variant: Variant, context: RunContext, checkpoints: Checkpoints
+    cell: Cell,
+    variant: Variant,
+    context: RunContext,
+    checkpoints: Checkpoints,
+    stages: StoredStages,
 ) -> None:
     """Unlearns, evaluates, attacks, and writes the cell's record."""
     models = models_of(variant.track, context.inputs)
@@ -45,43 +51,51 @@ def measure_cell(
     target, tokenizer = models.load(target_folder)
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
     progress = unlearn(run, target, checkpoints)
-    samples = progress.samples + _examine_all(progress.result, run)
+    samples = progress.samples + _examine_all(progress.result, run, stages)
     target_samples = _reference_samples(cell, TARGET, cell.target_id, context)
     samples = with_strata(samples, strata_of(target_samples))
     oracles = [example_frame(_reference_samples(cell, ORACLE, i, context)) for i in cell.oracle_ids]
     values = metric_values(example_frame(samples), oracles)
     made = ModelInfo(fingerprint=target_folder.name, made=made_of(target_folder))
-    cost = Cost(steps=progress.steps, tokens=progress.tokens, seconds=run.clock.seconds)
+    seconds = run.clock.seconds | stages.seconds
+    cost = Cost(steps=progress.steps, tokens=progress.tokens, seconds=seconds)
     write_success(cell, variant, made, samples, values, cost, context)
 
 
-def _examine_all(result: Any, run: CellRun) -> list[Sample]:
+def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample]:
     """Samples of the result itself, on all splits and the harness, and of the result under each
     attack.
     """
-    variant, predictor = run.variant, run.predictor(result)
-    with run.clock.stage("evaluate"):
+    variant = run.variant
+
+    def evaluated() -> list[Sample]:
         splits = {name: variant.data.examples(name) for name in EVALUATED_SPLITS}
-        samples = examine(predictor, splits, MODEL_STAGE, variant.generation)
-    if variant.harness:
-        with run.clock.stage("harness"):
-            samples += harness_samples(predictor, variant.harness, HARNESS_ITEMS)
-    return samples + _examine_attacked(result, variant.data.examples("forget"), run)
+        return examine(run.predictor(result), splits, MODEL_STAGE, variant.generation)
+
+    def harness() -> list[Sample]:
+        return harness_samples(run.predictor(result), variant.harness, HARNESS_ITEMS)
+
+    samples = stages.get("evaluate", evaluated)
+    samples += stages.get("harness", harness) if variant.harness else []
+    return samples + _examine_attacked(result, variant.data.examples("forget"), run, stages)
 
 
-def _examine_attacked(result: Any, forget: Sequence[Example], run: CellRun) -> list[Sample]:
+def _examine_attacked(
+    result: Any, forget: Sequence[Example], run: CellRun, stages: StoredStages
+) -> list[Sample]:
     """Samples of what is to be forgotten after each attack."""
     samples: list[Sample] = []
     for name, attack in ATTACKS.items():
-        model, track, seed = weights_of(result), run.variant.track, run.cell.seed
-        with run.clock.stage(name):
-            with computing_for(track, model):
-                attacked = attack.apply(model, run.tokenizer, forget, track, seed)
-            predictor = run.predictor(attacked)
-            samples += examine(
-                predictor, {"forget": attack.scored(forget)}, name, run.variant.generation
-            )
+        samples += stages.get(name, partial(_attacked, attack, result, forget, run))
     return samples
+
+
+def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellRun) -> list[Sample]:
+    model, track = weights_of(result), run.variant.track
+    with computing_for(track, model):
+        attacked = attack.apply(model, run.tokenizer, forget, track, run.cell.seed)
+    asked = {"forget": attack.scored(forget)}
+    return examine(run.predictor(attacked), asked, attack.name, run.variant.generation)
 
 
 @dataclass(frozen=True)
@@ -94,41 +108,40 @@ class _Reference:
     seconds: dict[str, float]
 
 
-def measure_references(cells: Sequence[Cell], variant: Variant, context: RunContext) -> None:
-    """Evaluates the target and every oracle once; an oracle is compared with the other oracles
-    only.
+def measure_reference(
+    cell: Cell, variant: Variant, context: RunContext, stages: StoredStages
+) -> _Reference:
+    """Evaluates and attacks a target or an oracle; what is stored already is read."""
+    if variant.data.proxies and cell.seed != TARGET_SEED:
+        return _measure_proxy(cell, variant, context, stages)
+    return _measure_model(cell, variant, context, stages)
+
+
+def write_references(cells: Sequence[Cell], variant: Variant, context: RunContext) -> None:
+    """The records of the target and of every oracle; an oracle is compared with the other
+    oracles only.
     """
-    target = _measure_reference(cells[0], variant, context)
-    proxy = variant.data.proxies
-    oracles = [
-        _measure_proxy(cell, variant, context, target)
-        if proxy
-        else _measure_reference(cell, variant, context)
-        for cell in cells[1:]
+    references = [
+        measure_reference(cell, variant, context, StoredStages(context.store, cell.id))
+        for cell in cells
     ]
-    strata = (
-        difficulty_strata(target.samples, [o.samples for o in oracles])
-        if variant.definition.difficulty
-        else {}
-    )
-    marked = {r.cell.id: with_strata(r.samples, strata) for r in (target, *oracles)}
+    strata: Strata = {}
+    if variant.definition.difficulty:
+        target, *oracles = [reference.samples for reference in references]
+        strata = difficulty_strata(target, oracles)
+    marked = {r.cell.id: with_strata(r.samples, strata) for r in references}
     frames = {record_id: example_frame(samples) for record_id, samples in marked.items()}
-    for reference in (target, *oracles):
+    for reference in references:
         cell, made = reference.cell, reference.info.made
         others = [frames[i] for i in cell.oracle_ids if i != cell.id]
+        values = metric_values(frames[cell.id], others)
         cost = Cost(steps=made["steps"], tokens=made["tokens"], seconds=reference.seconds)
-        write_success(
-            cell,
-            variant,
-            reference.info,
-            marked[cell.id],
-            metric_values(frames[cell.id], others),
-            cost,
-            context,
-        )
+        write_success(cell, variant, reference.info, marked[cell.id], values, cost, context)
 
 
-def _measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Reference:
+def _measure_model(
+    cell: Cell, variant: Variant, context: RunContext, stages: StoredStages
+) -> _Reference:
     """Samples of the target, or of an oracle: its last model in full, and on the way those for
     earlier requests.
     """
@@ -137,38 +150,46 @@ def _measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Re
     folder = models.trained(variant.documents(last), cell.seed)
     model, tokenizer = models.load(folder)
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
+
+    def on_the_way(unseen: int) -> list[Sample]:
+        trained = models.load_model(models.trained(variant.documents(unseen), cell.seed))
+        return run.look(run.predictor(trained), REQUEST_SPLITS, request_stage(unseen))
+
     samples: list[Sample] = []
     for unseen in earlier:
-        with run.clock.stage("requests"):
-            on_the_way = models.load_model(models.trained(variant.documents(unseen), cell.seed))
-            samples += run.look(run.predictor(on_the_way), REQUEST_SPLITS, request_stage(unseen))
-    samples += _examine_all(model, run)
-    return _Reference(
-        cell, ModelInfo(fingerprint=folder.name, made=made_of(folder)), samples, run.clock.seconds
-    )
+        samples += stages.get(request_stage(unseen), partial(on_the_way, unseen))
+    samples += _examine_all(model, run, stages)
+    info = ModelInfo(fingerprint=folder.name, made=made_of(folder))
+    return _Reference(cell, info, samples, stages.seconds)
 
 
 def _measure_proxy(
-    cell: Cell, variant: Variant, context: RunContext, target: _Reference
+    cell: Cell, variant: Variant, context: RunContext, stages: StoredStages
 ) -> _Reference:
     """The target again, asked about subjects that never existed instead: what not knowing looks
     like.
 
     All else is as the target answered it.
     """
+    target_cell = replace(cell, id=cell.target_id, seed=TARGET_SEED)
+    target_stages = StoredStages(context.store, cell.target_id)
+    target = _measure_model(target_cell, variant, context, target_stages)
     models = models_of(variant.track, context.inputs)
     model, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
     asked = to_examples(variant.data.proxies[cell.seed - 1])
+
+    def evaluated() -> list[Sample]:
+        return examine(run.predictor(model), {"forget": asked}, MODEL_STAGE, variant.generation)
+
     samples = [s for s in target.samples if s.stage == MODEL_STAGE and s.split != "forget"]
-    with run.clock.stage("evaluate"):
-        samples += examine(run.predictor(model), {"forget": asked}, MODEL_STAGE, variant.generation)
-    samples += _examine_attacked(model, asked, run)
+    samples += stages.get("evaluate", evaluated)
+    samples += _examine_attacked(model, asked, run, stages)
     made = {
         "made": f"proxy reference {cell.seed}: the target, asked about subjects that never existed"
     }
     info = ModelInfo(fingerprint=target.info.fingerprint, made=made | {"steps": 0, "tokens": 0})
-    return _Reference(cell, info, samples, run.clock.seconds)
+    return _Reference(cell, info, samples, stages.seconds)
 
 
 def _reference_samples(cell: Cell, role: str, record_id: str, context: RunContext) -> list[Sample]:

@@ -47,10 +47,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Job:
-    """Something a worker does: build a model, measure a variant's references, or run a cell."""
+    """Something a worker does: build a model, measure a reference, write the records of a
+    variant's references, or run a cell."""
 
     id: str
-    kind: str  # "base", "model", "references" or "cell"
+    kind: str  # "base", "model", "reference", "references" or "cell"
     label: str
     needs: frozenset[str]
     variant: Variant

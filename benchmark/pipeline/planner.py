@@ -215,12 +215,31 @@ class Planner:
         yield from models
         ready = frozenset(job.id for job in models)
         if unmeasured:
-            label = f"target and oracles · {variant.name}"
-            measured = f"references-{references[0].id}"
-            yield Job(measured, "references", label, ready, variant, cells=tuple(references))
-            ready = frozenset({measured})
+            *measuring, written = self._reference_jobs(variant, references, models)
+            yield from (*measuring, written)
+            ready = frozenset({written.id})
         for cell in wanted:
             yield Job(cell.id, "cell", cell.label, ready, variant, cells=(cell,))
+
+    @staticmethod
+    def _reference_jobs(
+        variant: Variant, references: list[Cell], models: list[Job]
+    ) -> Iterator[Job]:
+        """One for each reference as soon as its models are there, then the one that compares them
+        all and writes their records.
+        """
+        target, *_ = ids = [f"reference-{cell.id}" for cell in references]
+        for job_id, cell in zip(ids, references, strict=True):
+            own = {job.id for job in models if job.kind == "base" or job.seed == cell.seed}
+            if variant.data.proxies and job_id != target:
+                own |= {target}  # a proxy reference answers most questions as the target did
+            label = f"outputs of {_model_label(variant, cell.seed, 0)}"
+            yield Job(job_id, "reference", label, frozenset(own), variant, cells=(cell,))
+        label = f"records of target and oracles · {variant.name}"
+        cells = tuple(references)
+        yield Job(
+            f"references-{cells[0].id}", "references", label, frozenset(ids), variant, cells=cells
+        )
 
     def _model_jobs(self, variant: Variant, seeds: Iterable[int]) -> Iterator[Job]:
         """The shared base, then the models of these seeds, as far as they are not in the store."""

@@ -77,11 +77,9 @@ def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> Progress:
     requests = len(run.variant.data.requests)
     for number in range(progress.done, requests):
         progress = _after_request(run, progress, number, last=number + 1 == requests)
-        if number + 1 < requests:
-            checkpoints.save(progress)
-            progress = (
-                checkpoints.load() or progress
-            )  # as after a kill, so that a resumed run is no other run
+        checkpoints.save(progress)
+        # As after a kill, so that a resumed run is no other run.
+        progress = checkpoints.load() or progress
     return progress
 
 

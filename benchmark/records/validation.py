@@ -98,7 +98,10 @@ def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
             continue
         other = folder.by_id[record_id][1]
         if other.method.name != role or other.status != "ok":
-            yield f"its {role} {record_id} is a record of {other.method.name} with status {other.status}"
+            yield (
+                f"its {role} {record_id} is a record of {other.method.name} "
+                f"with status {other.status}"
+            )
         elif (other.track, other.task) != (record.track, record.task):
             yield f"its {role} {record_id} is of {other.track} {other.variant} with other data"
 
@@ -111,7 +114,10 @@ def samples(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         yield "a successful record must have samples"
         return
     if record.samples.file != f"{record.id}.samples.parquet":
-        yield f"the samples file must be {record.id}.samples.parquet, the record says {record.samples.file}"
+        yield (
+            f"the samples file must be {record.id}.samples.parquet, "
+            f"the record says {record.samples.file}"
+        )
     try:
         rows = len(folder.frame(record.id))
     except BadInput as error:
@@ -152,7 +158,8 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         ]
     )
     if different:
-        yield f"{len(different)} examples are not those of the target, first {'/'.join(different[0])}"
+        first = "/".join(different[0])
+        yield f"{len(different)} examples are not those of the target, first {first}"
 
 
 def _question(sample: Sample, other_subject: bool) -> tuple:
@@ -172,7 +179,10 @@ def requests(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     except (BadInput, KeyError):
         return  # reported by the checks of samples and references
     if any(other != own for other in others):
-        yield f"it was looked at after {len(own)} requests on the way, an oracle after {max(map(len, others))}"
+        yield (
+            f"it was looked at after {len(own)} requests on the way, "
+            f"an oracle after {max(map(len, others))}"
+        )
 
 
 def _requests_of(frame: pd.DataFrame) -> set[str]:
@@ -210,23 +220,31 @@ def values(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     for key in sorted({key for key in keys if keys.count(key) > 1}):
         yield f"{'/'.join(key)} is recorded more than once"
     for key in sorted(recomputed.keys() ^ recorded.keys()):
-        yield f"{'/'.join(key)} is {'missing' if key in recomputed else 'not a value of this version'}"
+        state = "missing" if key in recomputed else "not a value of this version"
+        yield f"{'/'.join(key)} is {state}"
     for key in sorted(recomputed.keys() & recorded.keys()):
         yield from _difference(key, recorded[key], recomputed[key])
 
 
 def _difference(key: tuple[str, ...], recorded, recomputed: Value) -> Iterator[str]:
+    name = "/".join(key)
     same = recorded.value == recomputed.value or (
         math.isnan(recorded.value) and math.isnan(recomputed.value)
     )
     if not same and not math.isclose(recorded.value, recomputed.value, abs_tol=TOLERANCE):
-        yield f"{'/'.join(key)}: recorded {recorded.value:.6g}, the samples give {recomputed.value:.6g}"
+        yield f"{name}: recorded {recorded.value:.6g}, the samples give {recomputed.value:.6g}"
     metric = METRICS.get(recorded.metric)
     better, unit = (metric.better, metric.unit) if metric else SUMMARIES[recorded.metric][:2]
     if (recorded.better, recorded.unit) != (better, unit):
-        yield f"{'/'.join(key)}: recorded {recorded.better} in {recorded.unit}, the metric is {better} in {unit}"
+        yield (
+            f"{name}: recorded {recorded.better} in {recorded.unit}, "
+            f"the metric is {better} in {unit}"
+        )
     if (recorded.n_scored, recorded.n_failed) != (recomputed.n_scored, recomputed.n_failed):
-        yield f"{'/'.join(key)}: recorded n {recorded.n_scored}+{recorded.n_failed}, the samples give other numbers"
+        yield (
+            f"{name}: recorded n {recorded.n_scored}+{recorded.n_failed}, "
+            "the samples give other numbers"
+        )
 
 
 def failures(path: Path, record: Record, folder: Folder) -> Iterator[str]:

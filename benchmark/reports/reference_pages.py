@@ -114,7 +114,8 @@ def _metric(metric: Metric) -> str:
             if metric.aggregate.finish
             else ""
         )
-        definition += f" {fitted}Against the never-seen holdout: {compared[0].lower()}{compared[1:]}{finished}"
+        compared = f"{compared[0].lower()}{compared[1:]}"
+        definition += f" {fitted}Against the never-seen holdout: {compared}{finished}"
     lines = "\n".join(f"- {fact}" for fact in facts)
     return (
         f"## `{metric.id}`\n\n{metric.description[0].upper()}{metric.description[1:]}. "

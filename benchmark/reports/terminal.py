@@ -111,7 +111,8 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
     table = Table(
         "target of", "split", "as trained", "held-out wordings", "examples", box=SIMPLE_HEAD
     )
-    table.title = f"Known before unlearning (bar for facts seen often: {TRAINED_BAR:.0%} and {HELD_OUT_BAR:.0%})"
+    bars = f"{TRAINED_BAR:.0%} and {HELD_OUT_BAR:.0%}"
+    table.title = f"Known before unlearning (bar for facts seen often: {bars})"
     for record in (r for r in records if r.method.name == TARGET and r.status == "ok"):
         values = {
             (v.split, v.metric): v

@@ -52,9 +52,12 @@ def after_request(
     kept = [
         retention(values[key], target[(MODEL_STAGE, *key[1:])])
         for key in values
-        if key[0] == stage and key[1] in UTILITY_SPLITS and key[3] == ALL and REQUEST in METRICS[key[2]].on_the_way
+        if key[0] == stage
+        and key[1] in UTILITY_SPLITS
+        and key[3] == ALL
+        and REQUEST in METRICS[key[2]].on_the_way
         and METRICS[key[2]].axis_of(key[1]) == "utility"
-    ]  # fmt: skip
+    ]
     found = {"utility": floored_harmonic_mean(kept, len(next(iter(values.values()))))}
     for name, steps in _groups(request, last).items():
         found[name] = _mean_of_drawn(

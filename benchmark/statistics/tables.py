@@ -21,8 +21,10 @@ Place = tuple[str, str, str]  # track, task, variant
 Row = dict[str, object]
 
 # The columns of the long table, in order.
-COLUMNS = ("track", "task", "variant", "method", "seed", "axis", "metric", "stratum", "value", "target", "oracle",
-           "recovery", "n")  # fmt: skip
+COLUMNS = (
+    *("track", "task", "variant", "method", "seed", "axis", "metric", "stratum"),
+    *("value", "target", "oracle", "recovery", "n"),
+)
 
 # What says how well the single texts of a split are known; of the holdout, where accuracy itself is
 # not computed, `outliers` does, which counts by it.

@@ -80,9 +80,12 @@ def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndar
     kept = [
         retention(values[key], target[(MODEL_STAGE, *key[1:])])
         for key in values
-        if key[0] == there and key[1] == "retain" and key[3] == ALL and BUDGET in METRICS[key[2]].on_the_way
+        if key[0] == there
+        and key[1] == "retain"
+        and key[3] == ALL
+        and BUDGET in METRICS[key[2]].on_the_way
         and METRICS[key[2]].axis_of("retain") == "utility"
-    ]  # fmt: skip
+    ]
     return found | {UTILITY: floored_harmonic_mean(kept, len(next(iter(values.values()))))}
 
 

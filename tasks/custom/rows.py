@@ -81,11 +81,9 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
     for field in line:
         if field not in (*TEXTS, *LISTS):
             near = difflib.get_close_matches(field, (*TEXTS, *LISTS), n=1)
-            yield (
-                field,
-                "unknown field; "
-                f"{f'did you mean {near[0]}?' if near else 'known: ' + ', '.join((*TEXTS, *LISTS))}",
-            )
+            known = ", ".join((*TEXTS, *LISTS))
+            hint = f"did you mean {near[0]}?" if near else f"known: {known}"
+            yield field, f"unknown field; {hint}"
     for field in TEXTS:
         if (field in line or field in NEEDED[side]) and not _filled(line.get(field)):
             yield field, f"found {_shown(line, field)}, a text is needed"

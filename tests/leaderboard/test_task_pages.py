@@ -138,8 +138,9 @@ def board():
     )
     strata = pd.DataFrame(
         [
-            place | {"variant": "in", "method": m, "metric": KNOWN, "stratum": s, "n": 9, "seeds": 1}
-            | {"value": v, "low": v, "high": v}
+            place
+            | {"variant": "in", "method": m, "metric": KNOWN, "stratum": s}
+            | {"value": v, "low": v, "high": v, "n": 9, "seeds": 1}
             for m, v in ((TARGET, 0.9), (ORACLE, 0.1), ("mine", 0.2))
             for s in ("all", "frequency=1", "frequency=16", "frequency=32")
         ]
@@ -213,7 +214,8 @@ def by_word(*levels):
     """Strata of one method: (variant, stratum) with both what is probable and what is said."""
     return pd.DataFrame(
         [
-            {"task": "towns", "variant": v, "method": "mine", "metric": m, "stratum": f"kind={level}"}
+            {"task": "towns", "variant": v, "method": "mine", "metric": m}
+            | {"stratum": f"kind={level}"}
             | {"value": 0.2, "low": 0.1, "high": 0.3, "n": 9, "seeds": 1}
             for v, level in levels
             for m in (KNOWN, "exact_answer")

@@ -17,8 +17,10 @@ from benchmark.metrics.stages import budget_stage, request_stage
 from benchmark.metrics.values import example_frame, metric_values, strata_masks
 
 EMPTY = np.zeros(0)
-SCORING_PASS = ("probability", "paraphrased_probability", "truth_ratio", "truth_ratio_cw", "extraction_strength",
-                "exact_memorization", "mia_loss", "mia_min_k", "exposure")  # fmt: skip
+SCORING_PASS = (
+    *("probability", "paraphrased_probability", "truth_ratio", "truth_ratio_cw"),
+    *("extraction_strength", "exact_memorization", "mia_loss", "mia_min_k", "exposure"),
+)
 
 
 def found(values, metric, split="forget", stratum="all", stage="model"):
@@ -91,8 +93,11 @@ def test_only_contrasts_apply_to_the_holdout(kind, contrasts):
     assert {m.id for m in METRICS.values() if m.applies("model", "holdout", kind)} == contrasts
 
 
-AT_REQUESTS = {"probability", "paraphrased_probability", "choice_probability", "truth_ratio_utility", "exact_answer",
-               "rouge_l_recall", "exposure", "mia_unlearned", "memorization_accuracy", "outliers"}  # fmt: skip
+AT_REQUESTS = {
+    *("probability", "paraphrased_probability", "choice_probability", "truth_ratio_utility"),
+    *("exact_answer", "rouge_l_recall", "exposure", "mia_unlearned", "memorization_accuracy"),
+    "outliers",
+}
 NEED_WRONG_ANSWERS = {
     "choice_probability",
     "truth_ratio_utility",

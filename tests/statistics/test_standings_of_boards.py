@@ -8,8 +8,10 @@ from benchmark.errors import BadInput
 from benchmark.records.frames import index_frame
 from benchmark.statistics import AXES, recovery, standings
 
-COLUMNS = ["track", "task", "variant", "method", "seed", "axis", "metric", "stratum", "value", "target", "oracle",
-           "recovery", "n"]  # fmt: skip
+COLUMNS = [
+    *("track", "task", "variant", "method", "seed", "axis", "metric", "stratum"),
+    *("value", "target", "oracle", "recovery", "n"),
+]
 REPLICATES = 100
 
 

@@ -168,8 +168,11 @@ def test_beside_others_methods_that_take_no_steps_have_a_start_and_an_end():
     scores.runs["at once"] = {0: run(model(0.1, 0.7))}
     rows = [row for row in trajectory_rows(PLACE, scores) if row["method"] == "at once"]
     assert cells(rows, "quantity", "share") == {
-        (KNOWN, 0.0): 1, (KNOWN, 1.0): 0.1, ("utility", 0.0): 1, ("utility", 1.0): pytest.approx(0.7)
-    }  # fmt: skip
+        (KNOWN, 0.0): 1,
+        (KNOWN, 1.0): 0.1,
+        ("utility", 0.0): 1,
+        ("utility", 1.0): pytest.approx(0.7),
+    }
     assert not [row for row in levels(scores) if row["method"] == "at once"]
 
 

@@ -21,7 +21,10 @@ some = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-ODD = "\x00\x1b\x85\u00ad\u0301\u180e\u200b\u200d\u200f\u2028\u202e\u2066\u3164\ud800\udfff\ufeff\uffff→北क्ก\U000e0041"
+ODD = (
+    "\x00\x1b\x85\u00ad\u0301\u180e\u200b\u200d\u200f"
+    "\u2028\u202e\u2066\u3164\ud800\udfff\ufeff\uffff→北क्ก\U000e0041"
+)
 PLAIN = st.text(
     st.sampled_from("ab .?\n→北क्गé\u0301\u00ad\u200d\u200f🙂")
     | st.characters(categories=["L", "N", "P"]),

@@ -156,7 +156,10 @@ def merging():
     tokenizer = Tokenizer(token_models.BPE({**letters, ":M": len(letters)}, [(":", "M")]))
     made = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
     made.add_special_tokens({"eos_token": "<end>", "pad_token": "<pad>"})
-    made.chat_template = "{{ 'Q:' + messages[0]['content'] + 'A:' }}{{ messages[1]['content'] if messages[1:] else '' }}"
+    made.chat_template = (
+        "{{ 'Q:' + messages[0]['content'] + 'A:' }}"
+        "{{ messages[1]['content'] if messages[1:] else '' }}"
+    )
     return made
 
 
@@ -326,8 +329,8 @@ SOURCES = {
         "'\\n' + m", "'\\n' + ('thought: none\\n' if m['role'] == 'assistant' else '') + m"
     ),
     # A default system message, but only where a question is the last message.
-    "system": "{% if messages[-1]['role'] == 'user' %}{{ '<turn>system\\nBe brief.<over>' }}{% endif %}"
-    + TURNS,
+    "system": "{% if messages[-1]['role'] == 'user' %}"
+    "{{ '<turn>system\\nBe brief.<over>' }}{% endif %}" + TURNS,
     # The time of day.
     "clock": "{{ strftime_now('%H:%M:%S.%f') }}" + TURNS,
     # The end twice: after the message, and again at the end of the conversation.

@@ -1,0 +1,109 @@
+"""Stages of a cell: what was measured before a run was cut off is not measured again."""
+
+import pytest
+
+from benchmark.attacks import ATTACKS
+from benchmark.core.inputs import Inputs
+from benchmark.models.artifacts import ArtifactStore
+from benchmark.pipeline import measure, unlearn
+from benchmark.pipeline.execute import execute
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.run_context import RunContext
+from benchmark.pipeline.stages import KIND, StoredStages
+from benchmark.pipeline.suite import Suite
+from benchmark.records.store import ResultStore
+
+
+@pytest.fixture
+def stages(tmp_path):
+    return StoredStages(ArtifactStore(tmp_path), "cell")
+
+
+def test_a_stage_is_measured_once(stages, make_sample):
+    calls = []
+
+    def measured():
+        calls.append(1)
+        return [make_sample()]
+
+    first, second = stages.get("request 01", measured), stages.get("request 01", measured)
+    assert [vars(s)["generation"] for s in first] == [vars(s)["generation"] for s in second]
+    assert len(calls) == 1
+    assert stages.seconds["request 01"] >= 0
+    stages.clear()
+    assert list((stages.store.home / KIND).iterdir()) == []
+
+
+def test_a_stage_that_failed_is_not_stored(stages, make_sample):
+    def broken():
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        stages.get("evaluate", broken)
+    assert len(stages.get("evaluate", lambda: [make_sample()])) == 1
+
+
+def test_clearing_one_cell_leaves_the_others(stages, make_sample):
+    other = StoredStages(stages.store, "cell2")
+    for own in (stages, other):
+        own.get("evaluate", lambda: [make_sample()])
+    stages.clear()
+    other.get("evaluate", lambda: pytest.fail("it was stored"))
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture
+def place(tmp_path):
+    return RunContext(Inputs(tmp_path / "home"), tmp_path / "out")
+
+
+def run(place):
+    suite = Suite(
+        name="stages",
+        description="one cell",
+        tracks=["tiny-dev"],
+        tasks=["frequency/low"],
+        methods=["grad_diff"],
+        oracles=2,
+    )
+    return Planner(place.inputs, ResultStore(place.out)).plan(suite)
+
+
+def samples_of(place, cell):
+    return cell.path(place.results).with_suffix(".samples.parquet").read_bytes()
+
+
+def test_a_cell_that_was_killed_under_attack_repeats_only_that_attack(place, tmp_path, monkeypatch):
+    plan = run(place)
+    *before, last = plan.jobs
+    for job in before:
+        assert execute(job, place) == "ok"
+    second = list(ATTACKS.values())[1]
+
+    def killed(*_):
+        raise Killed
+
+    def unwanted(*_, **__):
+        pytest.fail("it was done before the kill")
+
+    cell = last.cells[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(type(second), "apply", killed)
+        patch.setattr("benchmark.pipeline.execute._recorded", lambda *args: args[-1]())
+        with pytest.raises(Killed):
+            execute(last, place)
+    assert not cell.is_done(place.results)
+    with monkeypatch.context() as patch:
+        patch.setattr(unlearn, "_after_request", unwanted)
+        patch.setattr(measure, "harness_samples", unwanted)
+        patch.setattr(type(next(iter(ATTACKS.values()))), "apply", unwanted)
+        assert execute(last, place) == "ok"
+    again = RunContext(place.inputs, tmp_path / "other")
+    for job in run(again).jobs:
+        assert execute(job, again) == "ok"
+    assert samples_of(place, cell) == samples_of(again, cell)
+    for kind in (KIND, "partial"):
+        assert [p for p in (place.inputs.home / kind).iterdir() if cell.id in p.name] == []
