@@ -10,12 +10,7 @@ from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
 from leaderboard.board import Board, Track
 from leaderboard.plots import Colours, Figure, scatter
-from leaderboard.render import (
-    Page,
-    Renderer,
-    method_page,
-    slug,
-)
+from leaderboard.render import Page, Renderer, compact_json, method_page, slug, view_file
 from leaderboard.tables import Row, left_out, overall_rows, variant_rows
 from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
 
@@ -63,6 +58,8 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     renderer = Renderer(colours, board=board, homes=homes_of(tasks))
     tracks = [Shown(t, _views(t, overall[t.name], colours)) for t in board.tracks]
     yield renderer.page("index.html", "index.html", tracks=tracks, tasks=tasks)
+    for shown in tracks:
+        yield from _view_files(shown, renderer)
     yield renderer.page("about.html", "about.html", metrics=METRICS.values(), floor=FLOOR)
     yield renderer.page(
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
@@ -82,6 +79,15 @@ def _views(track: Track, overall: list[Row], colours: Colours) -> list[View]:
             View(name, variant, rows, scatter(rows, colours), track.references(variant), task)
         )
     return views
+
+
+def _view_files(shown: Shown, renderer: Renderer) -> Iterator[Page]:
+    """What the index shows of each variant when it is asked for."""
+    track = shown.track
+    for view in shown.views[1:]:
+        part = renderer.filled("view.html", view=view, track=track)
+        call = f"showLoaded({compact_json(view.id)}, {compact_json(part)});\n"
+        yield view_file(track.name, view.variant), call
 
 
 def _method_pages(shown: Shown, tasks: Sequence[TaskShown], renderer: Renderer) -> Iterator[Page]:

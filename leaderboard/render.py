@@ -52,6 +52,10 @@ def task_page(task: str) -> str:
     return f"tasks/{slug(task)}.html"
 
 
+def view_file(track: str, variant: str) -> str:
+    return f"views/{slug(track)}/{slug(variant)}.js"
+
+
 def examples_file(track: str, variant: str) -> str:
     return f"examples/{slug(track)}/{slug(variant)}.js"
 
@@ -98,8 +102,12 @@ class Renderer:
             "record_page": record_page,
             "method_page": method_page,
             "task_page": task_page,
+            "view_file": view_file,
         } | shared
 
     def page(self, path: str, template: str, **context: Any) -> Page:
-        root = "../" * path.count("/")
-        return path, self._environment.get_template(template).render(root=root, **context)
+        return path, self.filled(template, "../" * path.count("/"), **context)
+
+    def filled(self, template: str, root: str = "", **context: Any) -> str:
+        """A template filled in; of a part of a page, `root` is that page's."""
+        return self._environment.get_template(template).render(root=root, **context)
