@@ -5,27 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from benchmark.errors import BadInput
-from benchmark.records.frames import (
-    example_frames,
-    expected_seeds,
-    index_frame,
-    row_names,
-    split_current,
-)
+from benchmark.records.derived import Derived
+from benchmark.records.frames import expected_seeds, heads, row_names, split_current
 from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore
-from benchmark.statistics import Standings, standings
+from benchmark.statistics import Standings
+from benchmark.statistics.published import standings_of
 
 REFERENCES = (TARGET, ORACLE)
 
 
 @dataclass(frozen=True)
 class Track:
-    """One track's records, successful and failed, with the row name and the example frame of
-    each by id.
+    """One track's records without their values, successful and failed, with the row name of each
+    by id.
     """
 
     name: str
@@ -33,7 +27,6 @@ class Track:
     row_names: dict[str, str]
     standings: Standings
     expected: dict[str, int]
-    frames: dict[str, pd.DataFrame]
 
     @property
     def tasks(self) -> list[str]:
@@ -66,22 +59,23 @@ class Track:
 
 @dataclass(frozen=True)
 class Board:
-    """All tracks with the folder they were read from, and what was left out: development tracks,
-    older records.
+    """All tracks with the folder they were read from, what is kept of it, and what was left out:
+    development tracks, older records.
     """
 
     results: ResultStore
+    derived: Derived
     tracks: list[Track]
     development: list[str]
     superseded: list[Record]
 
 
-def load_board(results: Path) -> Board:
+def load_board(results: Path, derived: Derived | None = None) -> Board:
     """Reads and scores a results folder; BadInput if it has nothing to show or a record cannot
     be read.
     """
     store = ResultStore(results)
-    records = list(store.read_all())
+    records = list(heads(store))
     if not records:
         raise BadInput(
             f"{results}: no records to show; `palimpsest run --out {results}` writes some"
@@ -94,12 +88,13 @@ def load_board(results: Path) -> Board:
         )
     current, superseded = split_current(scored)
     names = sorted({r.track for r in current})
-    tracks = [_track(store, name, [r for r in current if r.track == name]) for name in names]
-    return Board(store, tracks, development, superseded)
+    kept = derived or Derived()
+    own = {name: [r for r in current if r.track == name] for name in names}
+    tracks = [_track(store, name, records, kept) for name, records in own.items()]
+    return Board(store, kept, tracks, development, superseded)
 
 
-def _track(store: ResultStore, name: str, records: list[Record]) -> Track:
+def _track(store: ResultStore, name: str, records: list[Record], derived: Derived) -> Track:
     expected = expected_seeds(records)
-    frames = example_frames(store, records)
-    scored = standings(index_frame(records), frames, expected)
-    return Track(name, records, row_names(records), scored, expected, frames)
+    scored = standings_of(store, records, expected, derived)
+    return Track(name, records, row_names(records), scored, expected)

@@ -4,7 +4,12 @@ answers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from markupsafe import Markup
 
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.generation import contains_answer
@@ -12,6 +17,12 @@ from benchmark.metrics.memorization import ngram_overlap
 from benchmark.metrics.probability import normalized_probability
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.records.derived import Derived
+from benchmark.records.frames import digest_of
+from benchmark.records.samples import sha256
+from benchmark.records.schema import Record
+from benchmark.records.store import ResultStore
+from leaderboard.render import compact_json
 
 LONGEST = 400  # characters of a generation that are shown; the samples file has all of it
 GRAM = 3  # words in a row that are looked for in the true continuation of a text
@@ -24,6 +35,53 @@ WHOLE = "the whole text"
 Answer = tuple[str | None, float | None, int]
 Answers = list[Answer] | None  # to each of an example's prompts; None if the example was not asked
 Key = tuple[str, str]
+
+
+class Said:
+    """What the models of a variant answered, as the JSON that its pages hold.
+
+    `records` are those with outputs; the first one's, by which the others go, name the examples.
+    """
+
+    def __init__(self, results: ResultStore, derived: Derived, records: Sequence[Record]) -> None:
+        self._results, self._derived = results, derived
+        self._first = records[0] if records else None
+        self._examples_json = self._derived.content(
+            "examples", [_code(), *map(digest_of, records[:1])], self._made_examples
+        )
+        self._examples: list[dict] = json.loads(self._examples_json)
+
+    def _made_examples(self) -> bytes:
+        samples = self._results.samples_of(self._first) if self._first else []
+        return compact_json(variant_examples(samples)).encode()
+
+    @property
+    def kinds(self) -> list[str]:
+        return sorted({example["kind"] for example in self._examples})
+
+    def answers(self, record: Record) -> Markup:
+        """What a model answered to each example, in their order."""
+        assert self._first is not None
+
+        def make() -> bytes:
+            samples = self._results.samples_of(record)
+            return compact_json(answers(samples, self._examples)).encode()
+
+        sources = [_code(), digest_of(self._first), digest_of(record)]
+        return Markup(self._derived.content("answers", sources, make).decode())
+
+    def script(self, references: Sequence[Record]) -> str:
+        """The examples and what the references answered, for all pages of the variant: opened from
+        a file, a page may load a script but no JSON.
+        """
+        answered = ",".join(f'"{r.method.name}":{self.answers(r)}' for r in references)
+        examples = self._examples_json.decode()
+        return f'window.palimpsest = {{"examples":{examples},"references":{{{answered}}}}};\n'
+
+
+@cache
+def _code() -> str:
+    return sha256(Path(__file__).read_bytes())
 
 
 def shown(samples: Sequence[Sample]) -> dict[Key, Sample]:

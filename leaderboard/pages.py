@@ -1,4 +1,4 @@
-"""Every page of the site: where it lies, and what its template is filled with."""
+"""The site's pages other than those of records: their places and what fills their templates."""
 
 from __future__ import annotations
 
@@ -6,22 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmark.metrics import METRICS
-from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
 from leaderboard.board import Board, Track
-from leaderboard.examples import answers, variant_examples
-from leaderboard.plots import Colours, Figure, colours_of, scatter
-from leaderboard.render import (
-    Page,
-    Renderer,
-    compact_json,
-    examples_file,
-    method_page,
-    record_page,
-    slug,
-)
-from leaderboard.tables import Row, RunScores, left_out, on_the_way, overall_rows, variant_rows
+from leaderboard.plots import Colours, Figure, scatter
+from leaderboard.render import Page, Renderer, compact_json, method_page, slug, view_file
+from leaderboard.tables import Row, left_out, overall_rows, variant_rows
 from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
 
 
@@ -61,14 +51,15 @@ class Shown:
         return found
 
 
-def all_pages(board: Board) -> Iterator[Page]:
-    """The pages, and the data files that they load."""
+def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
+    """All pages but those of records."""
     overall = {track.name: overall_rows(track) for track in board.tracks}
-    colours = colours_of([row for rows in overall.values() for row in rows])
     tasks = tasks_shown(board, colours)
-    renderer = Renderer(board, colours, homes=homes_of(tasks))
+    renderer = Renderer(colours, board=board, homes=homes_of(tasks))
     tracks = [Shown(t, _views(t, overall[t.name], colours)) for t in board.tracks]
     yield renderer.page("index.html", "index.html", tracks=tracks, tasks=tasks)
+    for shown in tracks:
+        yield from _view_files(shown, renderer)
     yield renderer.page("about.html", "about.html", metrics=METRICS.values(), floor=FLOOR)
     yield renderer.page(
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
@@ -76,9 +67,6 @@ def all_pages(board: Board) -> Iterator[Page]:
     yield from task_pages(tasks, renderer)
     for shown in tracks:
         yield from _method_pages(shown, tasks, renderer)
-        scores = RunScores(shown.track)
-        for variant in shown.track.variants:
-            yield from _record_pages(board, shown.track, variant, scores, renderer)
 
 
 def _views(track: Track, overall: list[Row], colours: Colours) -> list[View]:
@@ -91,6 +79,15 @@ def _views(track: Track, overall: list[Row], colours: Colours) -> list[View]:
             View(name, variant, rows, scatter(rows, colours), track.references(variant), task)
         )
     return views
+
+
+def _view_files(shown: Shown, renderer: Renderer) -> Iterator[Page]:
+    """What the index shows of each variant when it is asked for."""
+    track = shown.track
+    for view in shown.views[1:]:
+        part = renderer.filled("view.html", view=view, track=track)
+        call = f"showLoaded({compact_json(view.id)}, {compact_json(part)});\n"
+        yield view_file(track.name, view.variant), call
 
 
 def _method_pages(shown: Shown, tasks: Sequence[TaskShown], renderer: Renderer) -> Iterator[Page]:
@@ -109,43 +106,3 @@ def _method_pages(shown: Shown, tasks: Sequence[TaskShown], renderer: Renderer) 
         yield renderer.page(
             path, "method.html", track=shown.track, row=row, by_variant=by_variant, by_task=in_tasks
         )
-
-
-def _record_pages(
-    board: Board, track: Track, variant: str, scores: RunScores, renderer: Renderer
-) -> Iterator[Page]:
-    """The pages of one variant's records, and the file of prompts and reference answers that
-    they share.
-    """
-    references = track.references(variant)
-    records = [record for record in track.records if record.variant == variant]
-    successful = [record for record in (*references, *records) if record.status == "ok"]
-    examples = variant_examples(board.results.samples_of(successful[0])) if successful else []
-    compared = {
-        record.method.name: record for record in reversed(references)
-    }  # the target and the first oracle
-    script = examples_file(track.name, variant)
-    yield script, _examples_script(board, list(compared.values()), examples)
-    kinds = sorted({example["kind"] for example in examples})
-    for record in records:
-        values = scores.values(record)
-        own = record.status == "ok" and record.id not in [r.id for r in compared.values()]
-        yield renderer.page(
-            record_page(record),
-            "record.html",
-            record=record,
-            track=track,
-            references=references,
-            script=script,
-            answers=answers(board.results.samples_of(record), examples) if own else None,
-            scores=scores.scores(record),
-            values=[row for row in values if sort_of(row.value.stage) not in ON_THE_WAY],
-            way=on_the_way(values),
-            kinds=kinds,
-        )
-
-
-def _examples_script(board: Board, references: Sequence[Record], examples: list[dict]) -> str:
-    """Opened from a file, a page may load a script but no JSON: so the examples are a script."""
-    answered = {r.method.name: answers(board.results.samples_of(r), examples) for r in references}
-    return f"window.palimpsest = {compact_json({'examples': examples, 'references': answered})};\n"

@@ -19,7 +19,6 @@ from markupsafe import Markup
 from benchmark import __version__
 from benchmark.records.schema import Record
 from benchmark.statistics import AXES
-from leaderboard.board import Board
 from leaderboard.plots import Colours
 from leaderboard.tables import QUANTITIES
 
@@ -53,6 +52,10 @@ def task_page(task: str) -> str:
     return f"tasks/{slug(task)}.html"
 
 
+def view_file(track: str, variant: str) -> str:
+    return f"views/{slug(track)}/{slug(variant)}.js"
+
+
 def examples_file(track: str, variant: str) -> str:
     return f"examples/{slug(track)}/{slug(variant)}.js"
 
@@ -77,7 +80,7 @@ def compact_json(value: Any) -> Any:
 class Renderer:
     """Fills templates; `root` tells each page how to get to the site's top folder."""
 
-    def __init__(self, board: Board, colours: Colours, **shared: Any) -> None:
+    def __init__(self, colours: Colours, **shared: Any) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -92,7 +95,6 @@ class Renderer:
         }
         self._environment.filters |= filters
         self._environment.globals |= {
-            "board": board,
             "version": __version__,
             "axes": AXES,
             "quantities": QUANTITIES,
@@ -100,8 +102,12 @@ class Renderer:
             "record_page": record_page,
             "method_page": method_page,
             "task_page": task_page,
+            "view_file": view_file,
         } | shared
 
     def page(self, path: str, template: str, **context: Any) -> Page:
-        root = "../" * path.count("/")
-        return path, self._environment.get_template(template).render(root=root, **context)
+        return path, self.filled(template, "../" * path.count("/"), **context)
+
+    def filled(self, template: str, root: str = "", **context: Any) -> str:
+        """A template filled in; of a part of a page, `root` is that page's."""
+        return self._environment.get_template(template).render(root=root, **context)

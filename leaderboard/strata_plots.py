@@ -11,9 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
-from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
-from benchmark.records.schema import ORACLE, TARGET, Record, shown_variant
+from benchmark.records.schema import ORACLE, TARGET, shown_variant
 from benchmark.statistics import Standings
 from leaderboard.board import REFERENCES, Track
 from leaderboard.plots import (
@@ -46,10 +45,6 @@ LEFT = (
     "extraction_likelihood_3",
 )
 LEFT_FIRST = ("paraphrased_probability", "memorization_accuracy")
-ACCURACY, SAME_OF_HOLDOUT = (
-    "memorization_accuracy",
-    "outliers",
-)  # `outliers` counts by the accuracy of each text
 ORDERED_WORDS = ("low", "mid", "high")
 NEVER_SEEN = "never-seen texts"
 SPREAD = 0.6  # of the distance between neighbouring strata: how wide their methods are set apart
@@ -238,7 +233,7 @@ def text_plots(track: Track, task: str, order: Sequence[str], colours: Colours) 
     boxes, counts = [], []
     for variant in variants:
         label = shown_variant(task, variant) if len(variants) > 1 else ""
-        found = accuracies(track, task, variant, order)
+        found = accuracies(track.standings, task, variant, order)
         if found:
             boxes.append(Plot(_boxes(found, colours), label))
             counted = _outliers(track.standings, task, variant, list(found), colours)
@@ -265,37 +260,19 @@ def text_plots(track: Track, task: str, order: Sequence[str], colours: Colours) 
 
 
 def accuracies(
-    track: Track, task: str, variant: str, order: Sequence[str]
+    standings: Standings, task: str, variant: str, order: Sequence[str]
 ) -> dict[str, list[float]]:
     """Memorisation accuracy of each forgotten text by row: never-seen texts, oracles, target,
     methods in this order.
     """
-    records = [
-        r
-        for r in track.records_of(task)
-        if (r.task.variant or ALL) == variant and r.id in track.frames
-    ]
-    by_row: dict[str, list[Record]] = {}
-    for record in records:
-        by_row.setdefault(track.row_names[record.id], []).append(record)
-    found = {
-        name: _texts(track, by_row.get(name, []), "forget", ACCURACY)
-        for name in (ORACLE, TARGET, *order)
-    }
-    never = _texts(track, by_row.get(TARGET, []), MEMBERSHIP_HOLDOUT, SAME_OF_HOLDOUT)
+    rows = standings.texts
+    rows = rows[(rows["task"] == task) & (rows["variant"] == variant)]
+    by_row = {own: part["value"].tolist() for own, part in rows.groupby(["split", "method"])}
+    found = {name: by_row.get(("forget", name), []) for name in (ORACLE, TARGET, *order)}
     if not any(found.values()):
         return {}
+    never = by_row.get((MEMBERSHIP_HOLDOUT, TARGET), [])
     return {name: values for name, values in ({NEVER_SEEN: never} | found).items() if values}
-
-
-def _texts(track: Track, records: Sequence[Record], split: str, column: str) -> list[float]:
-    values: list[float] = []
-    for frame in (track.frames[record.id] for record in records):
-        rows = frame[
-            (frame["stage"] == MODEL_STAGE) & (frame["split"] == split) & (frame["kind"] == "text")
-        ]
-        values += rows[column].dropna().astype(float).round(3).tolist()
-    return values
 
 
 def _boxes(found: Mapping[str, Sequence[float]], colours: Colours) -> Figure:

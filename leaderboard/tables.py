@@ -6,12 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.metrics.values import ALL
-from benchmark.records.schema import ORACLE, MethodInfo, MetricValue, Record, shown_variant
+from benchmark.records.schema import MethodInfo, MetricValue, Record, shown_variant
 from benchmark.statistics import AXES, metric_name
 from benchmark.statistics.scores import LEAST_GAP
 from leaderboard.board import REFERENCES, Track
@@ -188,32 +188,52 @@ class ValueRow:
     recovery: float
 
 
+class Beside(NamedTuple):
+    """What the standings say about a value."""
+
+    axis: str
+    value: float
+    target: float
+    oracle: float
+    recovery: float
+
+
+NOTHING_BESIDE = Beside("", math.nan, math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
 class RunScores:
-    """Looks up what the standings say about one run: its scores, and the references beside its
-    values.
+    """What the standings say about one run, by metric and stratum; nothing of references and
+    failures.
     """
 
-    def __init__(self, track: Track) -> None:
-        self._rows: dict[tuple[str, str, int], dict[tuple[str, str], dict]] = {}
-        for row in track.standings.table.to_dict("records"):
-            run = (shown_variant(row["task"], row["variant"]), row["method"], row["seed"])
-            self._rows.setdefault(run, {})[(row["metric"], row["stratum"])] = row
-        self._names = track.row_names
+    rows: Mapping[tuple[str, str], Beside]
 
-    def _of(self, record: Record) -> dict[tuple[str, str], dict]:
-        return self._rows.get((record.variant, self._names[record.id], record.seed), {})
-
-    def scores(self, record: Record) -> dict[str, float]:
-        """Score and axes of the run; empty for references and failures."""
-        rows = self._of(record)
-        return {name: rows[(name, "all")]["value"] for name in QUANTITIES if (name, "all") in rows}
+    @property
+    def scores(self) -> dict[str, float]:
+        """Score and axes of the run."""
+        found = {name: self.rows.get((name, ALL)) for name in QUANTITIES}
+        return {name: row.value for name, row in found.items() if row}
 
     def values(self, record: Record) -> list[ValueRow]:
-        rows = self._of(record)
         return [
-            _value_row(value, rows.get((_name(value), value.stratum), {}))
+            _value_row(value, self.rows.get((_name(value), value.stratum), NOTHING_BESIDE))
             for value in record.values
         ]
+
+
+def run_scores(track: Track, records: Sequence[Record]) -> dict[str, RunScores]:
+    """Those of a variant's records, by id; `records` are all of one variant."""
+    task, table = records[0].task, track.standings.table
+    rows = table[(table["task"] == task.name) & (table["variant"] == (task.variant or ALL))]
+    found: dict[tuple[str, int], dict[tuple[str, str], Beside]] = {}
+    runs = zip(rows["method"].tolist(), rows["seed"].tolist(), strict=True)
+    names = zip(rows["metric"].tolist(), rows["stratum"].tolist(), strict=True)
+    beside = zip(*(rows[name].tolist() for name in Beside._fields), strict=True)
+    for run, name, own in zip(runs, names, beside, strict=True):
+        found.setdefault(run, {})[name] = Beside(*own)
+    of_record = {r.id: found.get((track.row_names[r.id], r.seed)) for r in records}
+    return {record_id: RunScores(own) for record_id, own in of_record.items() if own}
 
 
 @dataclass(frozen=True)
@@ -252,10 +272,10 @@ def _name(value: MetricValue) -> str:
     return metric_name((value.stage, value.split, value.metric, value.stratum))
 
 
-def _value_row(value: MetricValue, beside: Mapping[str, Any]) -> ValueRow:
+def _value_row(value: MetricValue, beside: Beside) -> ValueRow:
     metric = METRICS.get(value.metric)
-    numbers = (float(beside.get(name, math.nan)) for name in ("target", "oracle", "recovery"))
-    return ValueRow(value, beside.get("axis", ""), metric.description if metric else "", *numbers)
+    described = metric.description if metric else ""
+    return ValueRow(value, beside.axis, described, beside.target, beside.oracle, beside.recovery)
 
 
 @dataclass(frozen=True)
@@ -288,18 +308,6 @@ def left_out(track: Track) -> dict[str, list[LeftOut]]:
     found: dict[str, list[LeftOut]] = {variant: [] for variant in track.variants}
     for row in track.standings.uninformative.to_dict("records"):
         variant = shown_variant(row["task"], row["variant"])
-        numbers = (
-            float(row["target"]),
-            float(row["oracle"]),
-            _oracle_spread(track, variant, row["metric"]),
-        )
+        numbers = (float(row[name]) for name in ("target", "oracle", "spread"))
         found[variant].append(LeftOut(row["metric"], row["axis"], *numbers))
     return found
-
-
-def _oracle_spread(track: Track, variant: str, metric: str) -> float:
-    oracles = [r for r in track.references(variant) if r.method.name == ORACLE]
-    values = [
-        v.value for r in oracles for v in r.values if v.stratum == "all" and _name(v) == metric
-    ]
-    return max(values) - min(values) if values else math.nan

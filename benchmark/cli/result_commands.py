@@ -74,7 +74,7 @@ def export(
     }
     if out.suffix not in writers:
         raise BadInput(f"{out}: the name must end in .csv or .parquet")
-    frame: pd.DataFrame = published_standings(results).table
+    frame: pd.DataFrame = published_standings(results, _derived()).table
     out.parent.mkdir(parents=True, exist_ok=True)
     writers[out.suffix](frame)(out)
     console.print(f"{len(frame)} rows in {out}")
@@ -89,7 +89,8 @@ def report(
     """Reports one task's records: residual knowledge, its cost, trajectory and final model."""
     from benchmark.reports.terminal import print_task
 
-    print_task(task, results, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
+    width = None if sys.stdout.isatty() else 200
+    print_task(task, results, Console(highlight=False, width=width), _derived())
 
 
 @app.command()
@@ -100,5 +101,11 @@ def site(
 ) -> None:
     """Renders the leaderboard as static pages."""
     build = importlib.import_module("leaderboard.build")  # the engine must not import the pages
-    page = build.build_site(results, out)
+    page = build.build_site(results, out, _derived())
     console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)
+
+
+def _derived():
+    from benchmark.records.derived import Derived
+
+    return Derived.below(inputs_of().home)

@@ -20,7 +20,7 @@ def plan(chosen: Selection, data: DataSources, execution: Execution) -> None:
     from benchmark.execution.run_plan import default_workers
 
     planned = planned_of(chosen, inputs_of(data), execution.out, execution.force)
-    estimates = estimates_of(execution.out, RESULTS)
+    estimates = estimates_of(planned, execution.out, RESULTS)
     jobs = {job.id: job for job in planned.jobs}
     table = Table("cell", "id", "state", "seconds")
     for cell in (*planned.references, *planned.cells):
@@ -52,6 +52,7 @@ def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
     from benchmark.execution.run_plan import default_workers, run_plan
     from benchmark.pipeline.plan import failures
     from benchmark.pipeline.preflight import require_fit
+    from benchmark.records.derived import Derived
     from benchmark.records.store import ResultStore
     from benchmark.reports.terminal import print_standings
 
@@ -59,9 +60,9 @@ def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
     planned = planned_of(chosen, inputs, out, execution.force, ask=True)
     require_fit(planned)
     workers = execution.workers or default_workers(planned)
-    estimates = estimates_of(out, RESULTS)
+    estimates = estimates_of(planned, out, RESULTS)
     run_plan(planned, inputs, out, workers, execution.force, estimates, console)
-    print_standings(planned, out, console)
+    print_standings(planned, out, console, Derived.below(inputs.home))
     failed, unstarted = failures(planned, ResultStore(out))
     if failed or unstarted:
         total, skipped = len(planned.ids), f", {unstarted} were skipped" if unstarted else ""

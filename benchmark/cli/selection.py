@@ -73,8 +73,16 @@ def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
     return Inputs.of(os.environ, data.data_dir, data.forget, data.retain)
 
 
-def estimates_of(*folders: Path):
+def estimates_of(planned, *folders: Path):
+    """Estimates from the records of the tracks on which something is to run: of a finished suite
+    no record is read, however many there are.
+    """
     from benchmark.execution.estimates import Estimates
-    from benchmark.records.store import ResultStore
+    from benchmark.records.store import ResultStore, read_record
 
-    return Estimates(record for folder in folders for record in ResultStore(folder).read_all())
+    tracks = {job.variant.track.name for job in planned.jobs}
+    stores = [ResultStore(folder) for folder in folders if tracks]
+    paths = ((path, store.root) for store in stores for path in store.paths())
+    return Estimates(
+        read_record(path) for path, root in paths if path.relative_to(root).parts[0] in tracks
+    )

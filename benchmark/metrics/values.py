@@ -116,8 +116,9 @@ def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) 
     `part` is the whole split, as the final model was asked: an attack may be scored on some of it,
     and what suits most of that need not suit most of all.
     """
-    kinds = set(part["kind"])
-    counted = Counter(feature for features in part["features"] for feature in features.split())
+    kinds, counted = part["kind"].unique(), Counter[str]()
+    for features, examples in Counter(part["features"]).items():
+        counted.update(dict.fromkeys(features.split(), examples))
     common = frozenset(feature for feature, count in counted.items() if count > len(part) / 2)
     return [
         metric
@@ -142,11 +143,11 @@ def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.n
     """
     if fraction_of(stage) is not None:
         return {ALL: np.ones(len(part), dtype=bool)}
-    parsed = {text: json.loads(text) for text in part["strata"].unique()}
-    tags = [parsed[text] for text in part["strata"]]
+    places, texts = pd.factorize(part["strata"])
+    tags = [json.loads(text) for text in texts]
     names = sorted({(name, value) for tag in tags for name, value in tag.items()})
     masks = {
-        f"{name}={value}": np.array([tag.get(name) == value for tag in tags])
+        f"{name}={value}": np.array([tag.get(name) == value for tag in tags])[places]
         for name, value in names
     }
     return {ALL: np.ones(len(part), dtype=bool), **masks}

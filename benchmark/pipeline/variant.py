@@ -143,9 +143,15 @@ class Variant:
         return list(range(1, len(self.data.requests) + 1))
 
     def model_keys(self, seed: int) -> list[str]:
-        """Keys of the models of the target or of an oracle."""
-        models = models_of(self.track, self.inputs)
-        return [models.trained_key(self.documents(unseen), seed) for unseen in self.readings(seed)]
+        """Keys of the models of the target or of an oracle: a plan asks for them in each cell."""
+        if seed not in self._keys:
+            key = models_of(self.track, self.inputs).trained_key
+            self._keys[seed] = [key(self.documents(own), seed) for own in self.readings(seed)]
+        return self._keys[seed]
+
+    @cached_property
+    def _keys(self) -> dict[int, list[str]]:
+        return {}
 
     def documents(self, unseen: int) -> tuple[Document, ...]:
         """What a model reads after the base that is never to see anything of the first `unseen`

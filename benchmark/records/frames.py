@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark.metrics.values import example_frame
+from benchmark.records.derived import Derived
 from benchmark.records.schema import ORACLE, TARGET, Record
 from benchmark.records.store import ResultStore, parsed, samples_content
+
+FRAMES_HELD = 16  # in memory: those of a few records and of their target and oracles
+
+
+def heads(results: ResultStore) -> Iterator[Record]:
+    """All records of a folder without their values: those of thousands would fill the memory."""
+    for record in results.read_all():
+        yield record.model_copy(update={"values": []})
 
 
 def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -80,9 +89,19 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
     return names
 
 
+def has_outputs(record: Record) -> bool:
+    """Whether a record can be scored: it succeeded, and is no trial that kept its values alone."""
+    return record.status == "ok" and record.samples is not None
+
+
+def digest_of(record: Record) -> str:
+    """The digest of a record's outputs: the same outputs have the same example frame."""
+    return record.samples.sha256 if record.samples else ""
+
+
 def index_frame(records: Sequence[Record]) -> pd.DataFrame:
-    """A row per successful record: id, role, track, task, variant, method (row name), seed,
-    anchor, budget_steps.
+    """A row per record that can be scored: id, role, track, task, variant, method (row name),
+    seed, anchor, budget_steps, digest (of its outputs).
     """
     names = row_names(records)
     rows = [
@@ -96,26 +115,60 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
             "seed": r.seed,
             "anchor": r.method.anchor,
             "budget_steps": r.budget.steps,
+            "digest": digest_of(r),
         }
         for r in records
-        if r.status == "ok"
+        if has_outputs(r)
     ]
     columns = ["id", "role", "track", "task", "variant", "method", "seed", "anchor", "budget_steps"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*columns, "digest"])
 
 
-def example_frames(results: ResultStore, records: Sequence[Record]) -> dict[str, pd.DataFrame]:
-    """The example frame of every successful record, by id."""
-    return {r.id: read_frame(results.path_of(r), r) for r in records if r.status == "ok"}
+class ExampleFrames(Mapping[str, pd.DataFrame]):
+    """The example frame of every record that can be scored, by id: read when asked for, and only
+    the last few are held.
+    """
+
+    def __init__(
+        self, results: ResultStore, records: Sequence[Record], derived: Derived | None = None
+    ) -> None:
+        self._results, self._derived = results, derived or Derived()
+        self._records = {record.id: record for record in records if has_outputs(record)}
+        self._held: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, record_id: str) -> pd.DataFrame:
+        record = self._records[record_id]
+        digest = digest_of(record)
+        frame = self._held.pop(digest, None)
+        if frame is None:
+            kept = self._derived.tables("frames", digest, lambda: self._made(record))
+            frame = kept["frame"].to_pandas()
+        self._held[digest] = frame  # the last one asked for comes last
+        if len(self._held) > FRAMES_HELD:
+            del self._held[next(iter(self._held))]
+        return frame
+
+    def _made(self, record: Record) -> dict[str, pd.DataFrame]:
+        return {"frame": read_frame(self._results.path_of(record), record)}
+
+    def only(self, record_ids: Iterable[str]) -> ExampleFrames:
+        """Those of some of the records."""
+        return ExampleFrames(self._results, [self._records[i] for i in record_ids], self._derived)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
 
 
 def read_frame(path: Path, record: Record) -> pd.DataFrame:
     """The example frame of the samples beside the record at `path`; what has the same bytes is
-    computed once.
+    not computed twice in a row.
     """
     return _frame(samples_content(path, record), path)
 
 
-@cache
+@lru_cache(FRAMES_HELD)
 def _frame(content: bytes, path: Path) -> pd.DataFrame:
     return example_frame(parsed(content, path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,34 +16,23 @@ from benchmark.errors import BadInput
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
 from benchmark.pipeline.plan import Plan
-from benchmark.records.frames import (
-    example_frames,
-    expected_seeds,
-    index_frame,
-    row_names,
-    split_current,
-)
+from benchmark.records.derived import Derived
+from benchmark.records.frames import expected_seeds, heads, row_names, split_current
 from benchmark.records.schema import DEVELOPMENT_SUFFIX, TARGET, Record
 from benchmark.records.store import ResultStore, read_record
-from benchmark.statistics import AXES, Standings, findings, standings
+from benchmark.statistics import AXES, Standings, findings
+from benchmark.statistics.published import standings_of
 
 TRAINED_BAR, HELD_OUT_BAR = 0.95, 0.90
 
 
-def standings_of(
-    results: ResultStore, records: Sequence[Record], expected: Mapping[str, int]
-) -> Standings:
-    """Standings of these records; `expected` seeds by row name."""
-    return standings(index_frame(records), example_frames(results, records), expected)
-
-
-def published_standings(folder: Path) -> Standings:
+def published_standings(folder: Path, derived: Derived) -> Standings:
     """Standings of the current records below a folder; BadInput if there is none."""
     results = ResultStore(folder)
-    current, _ = split_current(list(results.read_all()))
+    current, _ = split_current(list(heads(results)))
     if not current:
         raise BadInput(f"{folder}: no records")
-    return standings_of(results, current, expected_seeds(current))
+    return standings_of(results, current, expected_seeds(current), derived)
 
 
 def _planned_seeds(plan: Plan, records: Sequence[Record]) -> dict[str, int]:
@@ -57,13 +46,13 @@ def _planned_seeds(plan: Plan, records: Sequence[Record]) -> dict[str, int]:
     return {row: len(own) for row, own in seeds.items()}
 
 
-def print_standings(plan: Plan, out: Path, console: Console) -> None:
+def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -> None:
     """The quality of the targets and the table of the plan's own records."""
     results = ResultStore(out)
     paths = [cell.path(results) for cell in (*plan.references, *plan.cells)]
     records = [read_record(path) for path in paths if path.is_file()]
     print_quality(records, console)
-    table = standings_of(results, records, _planned_seeds(plan, records)).overall
+    table = standings_of(results, records, _planned_seeds(plan, records), derived).overall
     if table.empty:
         console.print("no results to rank")
         return
@@ -146,17 +135,18 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
     console.print(table)
 
 
-def print_task(task: str, folder: Path, console: Console) -> None:
+def print_task(task: str, folder: Path, console: Console, derived: Derived) -> None:
     """Prints the findings on a task from the current records below a folder, for each scored track;
     BadInput if there are none.
     """
     results = ResultStore(folder)
-    current, _ = split_current(list(results.read_all()))
+    current, _ = split_current(list(heads(results)))
     scored = [r for r in current if not r.track.endswith(DEVELOPMENT_SUFFIX)]
     name = lookup("task", task, {r.task.name: r.task.name for r in scored})
     for track in sorted({r.track for r in scored if r.task.name == name}):
         records = [r for r in scored if (r.track, r.task.name) == (track, name)]
-        found = findings(standings_of(results, records, expected_seeds(records)), name)
+        scores = standings_of(results, records, expected_seeds(records), derived)
+        found = findings(scores, name)
         if not found:
             raise BadInput(
                 f"{folder}: nothing of {name} on {track} can be scored: target or oracles are "

@@ -10,7 +10,7 @@ import numpy as np
 from benchmark.errors import BadInput
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
-from benchmark.records.frames import example_frames, index_frame, split_current
+from benchmark.records.frames import ExampleFrames, index_frame, split_current
 from benchmark.records.schema import Record, shown_variant
 from benchmark.records.store import ResultStore
 from benchmark.statistics.bootstrap import REPLICATES, interval
@@ -53,7 +53,7 @@ def trials(results: ResultStore, track: str) -> dict[str, list[Trial]]:
         raise BadInput(
             f"{results.path_of(failed[0])}: this trial failed, so its method has too few"
         )
-    index, frames = index_frame(records), example_frames(results, records)
+    index, frames = index_frame(records), ExampleFrames(results, records)
     scores = {
         shown_variant(str(task), str(variant)): score_variant(group, frames, REPLICATES)
         for (task, variant), group in index.groupby(["task", "variant"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -22,9 +22,11 @@ Row = dict[str, object]
 
 def count(scores: VariantScores) -> int:
     """How many requests the variant has; 1 for ordinary ones."""
-    stages = {
-        key[0] for runs in scores.runs.values() for run in runs.values() for key in run.values
-    }
+    models = [
+        scores.oracle,
+        *(run.values for runs in scores.runs.values() for run in runs.values()),
+    ]
+    stages = {key[0] for values in models for key in values}
     return 1 + max((n for n in map(request_of, stages) if n is not None), default=0)
 
 
@@ -76,20 +78,16 @@ def _has(values: Replicated, stage: str) -> bool:
     return any(key[0] == stage for key in values)
 
 
-def request_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """A row per method, request and quantity with its interval; target and oracles too. None for
-    ordinary variants.
+def request_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> Iterator[Row]:
+    """A row per method or reference, request and quantity with its interval. None for ordinary
+    variants.
     """
     last = count(scores)
     if last == 1:
         return
     where = dict(zip(("track", "task", "variant"), place, strict=True))
-    models: dict[str, list[Replicated]] = {"target": [scores.target], "oracle": [scores.oracle]}
-    models |= {
-        method: [run.values for run in runs.values()]
-        for method, runs in sorted(scores.runs.items())
-    }
-    for method, own in models.items():
+    for method in names:
+        own = scores.values_of(method)
         drawn = seed_picks(len(own), scores.replicates)
         for request in range(1, last + 1):
             seeds = [after_request(values, scores.target, request, last) for values in own]

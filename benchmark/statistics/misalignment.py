@@ -61,13 +61,15 @@ def misalignment_rows(
                 values = np.vstack([own[name] for own in found])
                 mean = mean_of_picks(values, seed_picks(len(found), replicates))
                 (lower, upper), value = interval(mean), float(mean[0])
-                row = {"method": method, "stratum": stratum, "quantity": name, "n": int(mask.sum())}
-                yield {**where, **row, "value": value, "low": lower, "high": upper}
+                row = {"method": method, "stratum": stratum, "quantity": name}
+                ends = {"value": value, "low": lower, "high": upper, "n": int(mask.sum())}
+                yield {**where, **row, **ends}
 
 
 def _forget(frame: pd.DataFrame) -> pd.DataFrame:
     """The forget examples of the final model, by example."""
-    rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
+    forget = (frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")
+    rows = frame.loc[forget, ["split", "example", "entity", "strata", PROBABILITY, GENERATION]]
     return rows.set_index("example", drop=False)
 
 

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from benchmark.records.derived import Derived, Tables
 from benchmark.statistics.bootstrap import REPLICATES, interval
-from benchmark.statistics.continual import request_rows
-from benchmark.statistics.misalignment import misalignment_rows
-from benchmark.statistics.summaries import summary_rows
-from benchmark.statistics.tables import (
-    COLUMNS,
-    Place,
-    Row,
-    long_rows,
-    overall_row,
-    stratum_rows,
-    uninformative_rows,
-    variant_rows,
-)
-from benchmark.statistics.trajectories import contrast_rows, level_rows, rival_rows, trajectory_rows
-from benchmark.statistics.variants import VariantScores, score_variant
+from benchmark.statistics.parts import Part, variants_of
+from benchmark.statistics.tables import COLUMNS, Place, Row, spread
+from benchmark.statistics.trajectories import contrast_rows, rival_rows
+from benchmark.statistics.variants import QUANTITIES
 
 PLACE, SPREAD = ("track", "task", "variant"), ("value", "low", "high")
+# Tables composed from those of methods and references, with the columns of an empty one.
+COMPOSED: Mapping[str, tuple[str, ...]] = {
+    "table": COLUMNS,
+    "variants": (),
+    "strata": (),
+    "uninformative": (*PLACE, "axis", "metric", "target", "oracle", "spread"),
+    "trajectories": (*PLACE, "method", "quantity", "share", *SPREAD),
+    "levels": (*PLACE, "method", "level", "quantity", *SPREAD),
+    "requests": (*PLACE, "method", "request", "quantity", *SPREAD),
+    "misalignment": (*PLACE, "method", "stratum", "quantity", *SPREAD, "n"),
+    "summaries": (*PLACE, "method", "quantity", *SPREAD),
+    "texts": (*PLACE, "method", "split", "value"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Standings:
     where a level of forgetting is reached, `rivals` the differences of that to the baseline method,
     `contrasts` between variants. `requests`: values after each of several requests. `misalignment`:
     what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
-    measures, with their range over seeds.
+    measures, with their range over seeds. `texts`: how well each forgotten text is still known.
     """
 
     table: pd.DataFrame
@@ -56,6 +60,15 @@ class Standings:
     requests: pd.DataFrame
     misalignment: pd.DataFrame
     summaries: pd.DataFrame
+    texts: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A variant's part of each method, and the quantities that it informs about."""
+
+    parts: Mapping[str, Part]
+    informs: frozenset[str]
 
 
 def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
@@ -68,20 +81,39 @@ def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
     )
 
 
+def _overall_row(method: str, scored: Mapping[Place, Scored]) -> tuple[Row, np.ndarray]:
+    """A method's averages over the variants that it has, with intervals, and the replicates of
+    its score.
+    """
+    present = [own for own in scored.values() if method in own.parts]
+    row: Row = {"variants": len(present), "runs": sum(own.parts[method].runs for own in present)}
+    means = {name: _mean(method, name, present) for name in QUANTITIES}
+    for name, values in means.items():
+        row |= spread(name, values)
+    return row, means["score"]
+
+
+def _mean(method: str, name: str, present: Sequence[Scored]) -> np.ndarray:
+    """The average over the variants on which the quantity says something; NaN where it does on
+    none.
+    """
+    own = [scored.parts[method].quantities[name] for scored in present]
+    told = [values for values, scored in zip(own, present, strict=True) if name in scored.informs]
+    return np.mean(told, axis=0) if told else np.full_like(own[0], np.nan)
+
+
 def _rows(
-    scores: Mapping[Place, VariantScores], expected: Mapping[str, int], anchors: set[str]
+    scored: Mapping[Place, Scored], expected: Mapping[str, int], anchors: set[str]
 ) -> list[Row]:
     """A row per method of these variants; only complete rows of methods that are no anchors are
     ranked.
     """
     rows: dict[str, Row] = {}
     competitors: dict[str, np.ndarray] = {}
-    for method in sorted({method for own in scores.values() for method in own.runs}):
-        row, replicated = overall_row(method, scores)
-        complete = all(
-            len(own.runs.get(method, ())) >= max(1, expected.get(method, 0))
-            for own in scores.values()
-        )
+    for method in sorted({method for own in scored.values() for method in own.parts}):
+        row, replicated = _overall_row(method, scored)
+        runs = [own.parts[method].runs if method in own.parts else 0 for own in scored.values()]
+        complete = min(runs) >= max(1, expected.get(method, 0))
         rows[method] = {"method": method, "anchor": method in anchors, "complete": complete} | row
         if complete and method not in anchors and not np.isnan(replicated[0]):
             competitors[method] = replicated
@@ -92,15 +124,15 @@ def _rows(
 
 
 def _ranked(
-    scores: Mapping[Place, VariantScores],
+    scored: Mapping[Place, Scored],
     expected: Mapping[str, int],
     anchors: set[str],
     by: tuple[str, ...],
 ) -> pd.DataFrame:
     """Ranked rows of each track, or of each track and task."""
     rows: list[Row] = []
-    for group in sorted({place[: len(by)] for place in scores}):
-        own = {place: variant for place, variant in scores.items() if place[: len(by)] == group}
+    for group in sorted({place[: len(by)] for place in scored}):
+        own = {place: variant for place, variant in scored.items() if place[: len(by)] == group}
         rows += [dict(zip(by, group, strict=True)) | row for row in _rows(own, expected, anchors)]
     table = pd.DataFrame(rows)
     if table.empty:
@@ -109,53 +141,61 @@ def _ranked(
     return table.sort_values([*by, "score", "method"], ascending=ascending).reset_index(drop=True)
 
 
+def _composed(tables: Sequence[Tables]) -> dict[str, pd.DataFrame]:
+    """Each table put together from those of references and methods."""
+    composed = {}
+    for name, columns in COMPOSED.items():
+        own = [table[name] for table in tables if name in table]
+        empty = pd.DataFrame(columns=list(columns))
+        composed[name] = pa.concat_tables(own).to_pandas() if own else empty
+    return composed
+
+
+def _followed(trajectories: pd.DataFrame) -> pd.DataFrame:
+    """Those of the variants on which any method was looked at on the way: others have no more
+    than a start and an end.
+    """
+    between = trajectories["share"].between(0, 1, inclusive="neither")
+    followed = between.groupby([trajectories[name] for name in PLACE]).transform("any")
+    return trajectories[followed.astype(bool)].reset_index(drop=True)
+
+
 def standings(
     index: pd.DataFrame,
     examples: Mapping[str, pd.DataFrame],
     expected: Mapping[str, int] | None = None,
     replicates: int = REPLICATES,
+    derived: Derived | None = None,
 ) -> Standings:
     """Scores everything: `index` has a row per successful record, `examples` its example frame by
     id.
 
     `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed,
-    anchor, budget_steps. `expected`: how many seeds a method needs on each variant to be ranked.
-    Variants without target or oracles are left out.
+    anchor, budget_steps, and with `derived`, where parts are kept, the digest of the outputs.
+    `expected`: how many seeds a method needs on each variant to be ranked. Variants without target
+    or oracles are left out.
     """
-    scores: dict[Place, VariantScores] = {}
-    apart: list[Row] = []
-    summed: list[Row] = []
-    for (track, task, variant), group in index.groupby(["track", "task", "variant"], sort=True):
-        if {"target", "oracle"} <= set(group["role"]):
-            place = (str(track), str(task), str(variant))
-            scores[place] = score_variant(group, examples, replicates)
-            apart += misalignment_rows(place, group, examples, replicates)
-            summed += summary_rows(place, group, examples)
-
-    def frame(rows: Callable, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
-        return pd.DataFrame(
-            [row for place, own in scores.items() for row in rows(place, own)], columns=columns
-        )
-
+    scored: dict[Place, Scored] = {}
+    tables: list[Tables] = []
+    for variant in variants_of(index, examples, replicates, derived or Derived()):
+        references = variant.references()
+        parts = {method: variant.part(method) for method in variant.methods}
+        informs = frozenset(references.pop("informs")["quantity"].to_pylist())
+        scored[variant.place] = Scored(parts, informs)
+        tables += [references, *(part.tables for part in parts.values())]
     anchors = set(index.loc[index["anchor"].astype(bool), "method"])
+    spent = {
+        place: {method: part.spent for method, part in own.parts.items()}
+        for place, own in scored.items()
+    }
+    composed = _composed(tables)
+    composed["trajectories"] = _followed(composed["trajectories"])
+    compared = (*PLACE, "method", "level", "quantity", *SPREAD)
+    rivals = [row for place, own in spent.items() for row in rival_rows(place, own)]
     return Standings(
-        table=frame(long_rows, COLUMNS),
-        variants=frame(variant_rows),
-        overall=_ranked(scores, expected or {}, anchors, ("track",)),
-        tasks=_ranked(scores, expected or {}, anchors, ("track", "task")),
-        uninformative=frame(
-            uninformative_rows, ("track", "task", "variant", "axis", "metric", "target", "oracle")
-        ),
-        strata=frame(stratum_rows),
-        trajectories=frame(trajectory_rows, (*PLACE, "method", "quantity", "share", *SPREAD)),
-        levels=frame(level_rows, (*PLACE, "method", "level", "quantity", *SPREAD)),
-        rivals=frame(rival_rows, (*PLACE, "method", "level", "quantity", *SPREAD)),
-        contrasts=pd.DataFrame(
-            contrast_rows(scores), columns=(*PLACE, "minus", "method", "level", "quantity", *SPREAD)
-        ),
-        misalignment=pd.DataFrame(
-            apart, columns=(*PLACE, "method", "stratum", "quantity", *SPREAD, "n")
-        ),
-        summaries=pd.DataFrame(summed, columns=(*PLACE, "method", "quantity", *SPREAD)),
-        requests=frame(request_rows, (*PLACE, "method", "request", "quantity", *SPREAD)),
+        **composed,
+        overall=_ranked(scored, expected or {}, anchors, ("track",)),
+        tasks=_ranked(scored, expected or {}, anchors, ("track", "task")),
+        rivals=pd.DataFrame(rivals, columns=compared),
+        contrasts=pd.DataFrame(contrast_rows(spent), columns=(*PLACE, "minus", *compared[3:])),
     )

@@ -66,7 +66,7 @@ def floored_harmonic_mean(values: list[np.ndarray], replicates: int) -> np.ndarr
 @dataclass(frozen=True)
 class Scored:
     """One method run on one variant: the recovery or retention of each key, the axes, the score;
-    arrays are (B,).
+    arrays are (B,), those of strata their plain value alone, (1,).
     """
 
     parts: dict[Key, np.ndarray]
@@ -93,13 +93,15 @@ def score_run(
     replicates = len(next(iter(method.values())))
     missing = np.full(replicates, np.nan)
     keys = sorted(usable)
-    method = {key: method.get(key, missing) for key in keys}
-    parts = {
-        key: retention(method[key], target[key])
-        if METRICS[key[2]].axis_of(key[1]) == "utility"
-        else recovery(method[key], target[key], oracle[key])
-        for key in keys
-    }
+
+    def part_of(key: Key) -> np.ndarray:
+        drawn = slice(None if key[3] == ALL else 1)  # strata feed no axis
+        own, other = method.get(key, missing)[drawn], target[key][drawn]
+        if METRICS[key[2]].axis_of(key[1]) == "utility":
+            return retention(own, other)
+        return recovery(own, other, oracle[key][drawn])
+
+    parts = {key: part_of(key) for key in keys}
 
     def mean_of(axis: str, stage: str) -> np.ndarray:
         """NaN if any informative value is missing from the run: what failed is not averaged

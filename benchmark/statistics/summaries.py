@@ -7,7 +7,7 @@ seeds, not an interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,13 @@ Place = tuple[str, str, str]
 
 
 def summary_rows(
-    place: Place, index: pd.DataFrame, examples: Mapping[str, pd.DataFrame]
+    place: Place,
+    index: pd.DataFrame,
+    examples: Mapping[str, pd.DataFrame],
+    names: Collection[str],
 ) -> Iterator[dict[str, object]]:
-    """A row per method, target and oracle and quantity: the mean over its runs, the least and the
-    greatest of them.
+    """A row per quantity of each of these methods and references: the mean over its runs, the
+    least and the greatest of them.
 
     A run is compared with all oracles, an oracle with the others.
     """
@@ -32,7 +35,7 @@ def summary_rows(
     oracles = list(index.loc[index["role"] == "oracle", "id"])
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     named = index["method"].where(index["role"] == "method", index["role"])
-    for method, runs in index.groupby(named, sort=True):
+    for method, runs in index[named.isin(names)].groupby(named, sort=True):
         found: dict[str, list[float]] = {}
         for own in runs["id"]:
             for value in summaries(

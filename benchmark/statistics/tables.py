@@ -4,15 +4,17 @@ was left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
+import pandas as pd
 
-from benchmark.metrics.base import METRICS
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
+from benchmark.records.schema import TARGET
 from benchmark.statistics.bootstrap import interval, mean_of_picks
-from benchmark.statistics.scores import Key, Replicated
+from benchmark.statistics.scores import Key
 from benchmark.statistics.variants import QUANTITIES, VariantScores, seed_picks
 
 Place = tuple[str, str, str]  # track, task, variant
@@ -23,6 +25,10 @@ COLUMNS = (
     *("track", "task", "variant", "method", "seed", "axis", "metric", "stratum"),
     *("value", "target", "oracle", "recovery", "n"),
 )
+
+# What says how well the single texts of a split are known; of the holdout, where accuracy itself is
+# not computed, `outliers` does, which counts by it.
+TEXT_ACCURACY = {"forget": "memorization_accuracy", MEMBERSHIP_HOLDOUT: "outliers"}
 
 
 def metric_name(key: Key) -> str:
@@ -46,7 +52,7 @@ def _where(place: Place) -> Row:
     return dict(zip(("track", "task", "variant"), place, strict=True))
 
 
-def _spread(name: str, replicated: np.ndarray) -> Row:
+def spread(name: str, replicated: np.ndarray) -> Row:
     """A quantity with the ends of its interval."""
     low, high = interval(replicated)
     return {name: float(replicated[0]), f"{name}_low": low, f"{name}_high": high}
@@ -88,25 +94,19 @@ def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     for method, runs in sorted(scores.runs.items()):
         row = _where(place) | {"method": method, "seeds": len(runs)}
         for name in QUANTITIES:
-            row |= _spread(name, scores.quantity(method, name))
+            row |= spread(name, scores.quantity(method, name))
         yield row | {"worst_attack": scores.worst_attack(method)}
 
 
-def stratum_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Values of the model stage by stratum, averaged over seeds, for methods, target and
-    oracles, with intervals.
+def stratum_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> Iterator[Row]:
+    """Values of the model stage by stratum, averaged over seeds, with intervals, of these methods
+    and references.
     """
-    named: dict[str, list[Replicated]] = {"target": [scores.target], "oracle": [scores.oracle]}
-    named |= {
-        method: [run.values for run in runs.values()]
-        for method, runs in sorted(scores.runs.items())
-    }
-    for method, own in named.items():
+    for method in names:
+        own = scores.values_of(method)
         drawn = seed_picks(len(own), scores.replicates)
         for key in (k for k in sorted(own[0]) if k[0] == MODEL_STAGE):
-            spread = _spread(
-                "value", mean_of_picks(np.vstack([values[key] for values in own]), drawn)
-            )
+            mean = spread("value", mean_of_picks(np.vstack([values[key] for values in own]), drawn))
             who = {
                 "method": method,
                 "metric": metric_name(key),
@@ -114,41 +114,38 @@ def stratum_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
                 "seeds": len(own),
             }
             ends = {
-                "value": spread["value"],
-                "low": spread["value_low"],
-                "high": spread["value_high"],
+                "value": mean["value"],
+                "low": mean["value_low"],
+                "high": mean["value_high"],
             }
             yield _where(place) | who | ends | {"n": scores.sizes.get(key, 0)}
 
 
 def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     """Metrics of the score that this variant leaves out, because target and oracles do not
-    differ enough.
+    differ enough; `spread` is by how much the oracles differ among themselves.
     """
     for key in sorted(scores.target.keys() - scores.usable):
         if key[3] == ALL and axis_name(key) and key in scores.oracle:
             numbers = {
                 "target": float(scores.target[key][0]),
                 "oracle": float(scores.oracle[key][0]),
+                "spread": scores.spread[key],
             }
             yield _where(place) | {"axis": axis_name(key), "metric": metric_name(key)} | numbers
 
 
-def overall_row(method: str, scores: Mapping[Place, VariantScores]) -> tuple[Row, np.ndarray]:
-    """A method's averages over the variants that it has, with intervals, and the replicates of
-    its score.
+def text_rows(
+    place: Place, index: pd.DataFrame, examples: Mapping[str, pd.DataFrame]
+) -> Iterator[Row]:
+    """The memorisation accuracy of each forgotten text under these models, and of the texts that
+    the target never saw.
     """
-    present = [own for own in scores.values() if method in own.runs]
-    row: Row = {"variants": len(present), "runs": sum(len(own.runs[method]) for own in present)}
-    means = {name: _mean(method, name, present) for name in QUANTITIES}
-    for name, values in means.items():
-        row |= _spread(name, values)
-    return row, means["score"]
-
-
-def _mean(method: str, name: str, present: Sequence[VariantScores]) -> np.ndarray:
-    """The average over the variants on which the quantity says something; NaN where it does on
-    none.
-    """
-    own = [scores.quantity(method, name) for scores in present if scores.informs(name)]
-    return np.mean(own, axis=0) if own else np.full(present[0].replicates + 1, np.nan)
+    for row in index.sort_values(["method", "seed"]).to_dict("records"):
+        frame = examples[row["id"]]
+        texts = frame[(frame["stage"] == MODEL_STAGE) & (frame["kind"] == "text")]
+        for split, metric in TEXT_ACCURACY.items():
+            if split != MEMBERSHIP_HOLDOUT or row["role"] == TARGET:
+                who = {"method": row["method"], "split": split}
+                for value in texts.loc[texts["split"] == split, metric].dropna().astype(float):
+                    yield _where(place) | who | {"value": round(value, 3)}

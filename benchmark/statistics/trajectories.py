@@ -30,6 +30,7 @@ GRID = np.linspace(0, 1, 21)  # levels of forgetting over which the area is take
 Place = tuple[str, str, str]
 Row = dict[str, object]
 Curves = dict[str, np.ndarray]  # quantity to (points, B)
+Spent = dict[tuple[str, str], np.ndarray]  # what a trajectory comes to, by (level, quantity): (B,)
 
 
 def knowledge_metric(scores: VariantScores) -> str | None:
@@ -148,8 +149,8 @@ def area(
     return np.trapezoid(kept, GRID, axis=0)
 
 
-def summary(scores: VariantScores, method: str) -> dict[tuple[str, str], np.ndarray]:
-    """What a trajectory comes to, by (level, quantity), each (B,); empty without a trajectory."""
+def spent_by(scores: VariantScores, method: str) -> Spent:
+    """What a method's trajectory comes to; empty without a trajectory."""
     metric = knowledge_metric(scores)
     if metric is None or not fractions(scores, method):
         return {}
@@ -189,14 +190,12 @@ def spread(replicated: np.ndarray) -> Row:
 
 
 def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """A row per method, share of the budget and quantity, with its interval, where any method has a
-    trajectory.
+    """A row per method, share of the budget and quantity, with its interval.
 
     One that takes no steps has a start and an end.
     """
     where = dict(zip(("track", "task", "variant"), place, strict=True))
-    followed = any(fractions(scores, method) for method in scores.runs)
-    for method in sorted(scores.runs) if followed else ():
+    for method in sorted(scores.runs):
         shares, found = curves(scores, method)
         for quantity, values in found.items():
             for share, replicated in zip(shares, values, strict=True):
@@ -205,33 +204,22 @@ def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
                 yield where | who | {"value": float(replicated[0]), "low": low, "high": high}
 
 
-def level_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """A row per method, level and quantity, with its interval."""
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
-    for method in sorted(scores.runs):
-        for (level, quantity), replicated in summary(scores, method).items():
-            yield (
-                where
-                | {"method": method, "level": level, "quantity": quantity}
-                | spread(replicated)
-            )
+def level_rows(place: Place, method: str, spent: Spent) -> Iterator[Row]:
+    """A row per level and quantity, with its interval, of what a trajectory comes to."""
+    where = dict(zip(("track", "task", "variant"), place, strict=True)) | {"method": method}
+    for (level, quantity), replicated in spent.items():
+        yield where | {"level": level, "quantity": quantity} | spread(replicated)
 
 
-def rival_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
+def rival_rows(place: Place, spent: Mapping[str, Spent]) -> Iterator[Row]:
     """Differences of the methods to the baseline in what their trajectories come to, on the same
     draws.
     """
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
-    base = summary(scores, BASELINE) if BASELINE in scores.runs else {}
-    for method in sorted(scores.runs.keys() - {BASELINE}) if base else ():
-        for (level, quantity), own in summary(scores, method).items():
-            with np.errstate(invalid="ignore"):
-                difference = own - base[(level, quantity)]
-            yield (
-                where
-                | {"method": method, "level": level, "quantity": quantity}
-                | spread(difference)
-            )
+    base = spent.get(BASELINE, {})
+    for method in sorted(spent.keys() - {BASELINE}) if base else ():
+        with np.errstate(invalid="ignore"):
+            differences = {key: own - base[key] for key, own in spent[method].items()}
+        yield from level_rows(place, method, differences)
 
 
 def _other_draws(replicated: np.ndarray) -> np.ndarray:
@@ -241,14 +229,14 @@ def _other_draws(replicated: np.ndarray) -> np.ndarray:
     return np.concatenate([replicated[:1], np.roll(replicated[1:], 1)])
 
 
-def contrast_rows(scores: Mapping[Place, VariantScores]) -> Iterator[Row]:
+def contrast_rows(spent: Mapping[Place, Mapping[str, Spent]]) -> Iterator[Row]:
     """Differences between two variants of a task in what the trajectories of a method come to."""
-    for (place, own), (other_place, other) in combinations(sorted(scores.items()), 2):
+    for (place, own), (other_place, other) in combinations(sorted(spent.items()), 2):
         if place[:2] != other_place[:2]:
             continue
         where = {"track": place[0], "task": place[1], "variant": other_place[2], "minus": place[2]}
-        for method in sorted(own.runs.keys() & other.runs.keys()):
-            first, second = summary(own, method), summary(other, method)
+        for method in sorted(own.keys() & other.keys()):
+            first, second = own[method], other[method]
             for level, quantity in (
                 (key) for key in second if key in first and key[1] in (STEPS, LOST, AREA)
             ):

@@ -5,7 +5,7 @@ draws of its own seeds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import parts_of, reported, strata_masks
+from benchmark.records.schema import ORACLE, TARGET
 from benchmark.statistics.bootstrap import (
     SEED,
     EntityWeights,
@@ -33,6 +34,7 @@ from benchmark.statistics.scores import (
 )
 
 QUANTITIES = (*AXES, "score")
+ABOUT = ["stage", "split", "entity", "kind", "features", "strata"]  # of an example
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class VariantScores:
     """All runs of one variant, by method and seed, with what they were compared with.
 
     `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes`
-    how many examples stand behind each key, `budget_steps` the steps that a request has.
+    how many examples stand behind each key, `spread` by how much the oracles differ, `weights` the
+    draws of entities that all share, `budget_steps` the steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -59,6 +62,15 @@ class VariantScores:
     sizes: Mapping[Key, int]
     replicates: int
     budget_steps: int = 1
+    weights: EntityWeights = field(default_factory=dict)
+    spread: Mapping[Key, float] = field(default_factory=dict)
+
+    def values_of(self, name: str) -> list[Replicated]:
+        """The values of a method, by seed; or those of the target, or of the drawn oracles."""
+        references = {TARGET: self.target, ORACLE: self.oracle}
+        if name in references:
+            return [references[name]]
+        return [run.values for run in self.runs[name].values()]
 
     def quantity(self, method: str, name: str) -> np.ndarray:
         """An axis or the score of a method, averaged over its drawn seeds: (replicates + 1,)."""
@@ -89,70 +101,96 @@ def seed_picks(seeds: int, replicates: int) -> np.ndarray:
     return picks(seeds, replicates, np.random.default_rng([SEED, seeds]))
 
 
-def replicate(examples: pd.DataFrame, weights: EntityWeights) -> dict[Key, np.ndarray]:
+def replicate(
+    examples: pd.DataFrame, weights: EntityWeights
+) -> tuple[dict[Key, np.ndarray], dict[Key, int]]:
     """Every metric of one model's example frame under the drawn weights, by stage, split, metric
-    and stratum.
+    and stratum; and how many examples are scored.
     """
     found: dict[Key, np.ndarray] = {}
-    parts = parts_of(examples)
-    for (stage, split), part in parts.items():
-        masks = strata_masks(part, stage)
-        holdout = parts.get((stage, MEMBERSHIP_HOLDOUT), part.iloc[:0])
-        own, never_seen = draws_of(part, weights), draws_of(holdout, weights)
-        for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, holdout):
-            values, other = (rows[metric.id].to_numpy(dtype=float) for rows in (part, holdout))
-            by_stratum = metric.aggregate.by_stratum(
-                values, own, np.vstack(list(masks.values())), other, never_seen
-            )
-            found |= {
-                (stage, split, metric.id, name): row
-                for name, row in zip(masks, by_stratum, strict=True)
-            }
-    return found
-
-
-def _sizes(examples: pd.DataFrame) -> dict[Key, int]:
-    """How many examples are scored, by stage, split, metric and stratum."""
     sizes: dict[Key, int] = {}
-    for (stage, split), part in examples.groupby(["stage", "split"]):
-        scored = part[list(METRICS)].notna().to_numpy()
-        for stratum, mask in strata_masks(part, str(stage)).items():
-            counts = scored[mask].sum(0)
-            sizes |= {
-                (str(stage), str(split), m, stratum): int(n)
-                for m, n in zip(METRICS, counts, strict=True)
-            }
-    return sizes
+    about = examples[ABOUT].reset_index(drop=True)
+    parts = parts_of(about)  # without the metrics' columns, of which there are dozens
+    table = examples[list(METRICS)].to_numpy(dtype=float).T
+    column = {name: i for i, name in enumerate(METRICS)}
+    scores = {place: table[:, part.index] for place, part in parts.items()}
+    drawn = {place: draws_of(part, weights) for place, part in parts.items()}
+    nothing, undrawn = about.iloc[:0], draws_of(about.iloc[:0], weights)
+    for (stage, split), part in parts.items():
+        compared = (stage, MEMBERSHIP_HOLDOUT)
+        holdout, never_seen = parts.get(compared, nothing), drawn.get(compared, undrawn)
+        masks = strata_masks(part, stage)
+        stacked = np.vstack(list(masks.values()))
+        for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, holdout):
+            own = scores[stage, split][column[metric.id]]
+            other = scores[compared][column[metric.id]] if len(holdout) else np.zeros(0)
+            by_stratum = metric.aggregate.by_stratum(
+                own, drawn[stage, split], stacked, other, never_seen
+            )
+            for stratum, row in zip(masks, by_stratum, strict=True):
+                found[stage, split, metric.id, stratum] = row
+        counts = stacked.astype(float) @ ~np.isnan(scores[stage, split].T)
+        for stratum, own_counts in zip(masks, counts.astype(int).tolist(), strict=True):
+            for name, count in zip(METRICS, own_counts, strict=True):
+                sizes[stage, split, name, stratum] = count
+    return found, sizes
+
+
+def references_of(
+    index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int
+) -> VariantScores:
+    """What a variant's methods are compared with, without any of them: `index` has a row per
+    record (see `standings`), `examples` their frames by id.
+    """
+    rng = np.random.default_rng(SEED)
+    targets, oracle_ids = (ids_of(index, role) for role in (TARGET, ORACLE))
+    if len(targets) > 1:
+        raise BadInput(f"two targets of one variant: {' and '.join(targets)}")
+    target_frame = examples[targets[0]]
+    weights = entity_weights(target_frame, replicates, rng)
+    target, sizes = replicate(target_frame, weights)
+    oracles: list[Replicated] = [replicate(examples[i], weights)[0] for i in oracle_ids]
+    chosen = picks(len(oracles), replicates, rng)
+    common = [key for key in oracles[0] if all(key in other for other in oracles)]
+    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in common}
+    return VariantScores(
+        runs={},
+        weights=weights,
+        target=target,
+        oracle=oracle,
+        usable=usable_keys(target, oracles),
+        sizes=sizes,
+        spread={key: float(np.ptp([own[key][0] for own in oracles])) for key in common},
+        replicates=replicates,
+        budget_steps=int(index["budget_steps"].iloc[0]),
+    )
+
+
+def ids_of(index: pd.DataFrame, role: str) -> list[str]:
+    """The records of a role, in order of method and seed."""
+    return list(index[index["role"] == role].sort_values(["method", "seed"])["id"])
+
+
+def with_runs(
+    references: VariantScores, rows: pd.DataFrame, examples: Mapping[str, pd.DataFrame]
+) -> VariantScores:
+    """The same variant with the runs of some methods: `rows` are theirs of the index."""
+    runs: dict[str, dict[int, Run]] = {}
+    for row in rows.sort_values(["method", "seed"]).to_dict("records"):
+        own = runs.setdefault(str(row["method"]), {})
+        if int(row["seed"]) in own:
+            raise BadInput(
+                f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}"
+            )
+        values, sizes = replicate(examples[row["id"]], references.weights)
+        scored = score_run(values, references.target, references.oracle, references.usable)
+        own[int(row["seed"])] = Run(values, scored, sizes)
+    return replace(references, runs=runs)
 
 
 def score_variant(
     index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int
 ) -> VariantScores:
-    """Scores one variant: `index` has a row per record (see `standings`), `examples` their
-    frames by id.
-    """
-    rng = np.random.default_rng(SEED)
-    by_role = {
-        str(role): rows.sort_values(["method", "seed"]) for role, rows in index.groupby("role")
-    }
-    if len(by_role["target"]) > 1:
-        raise BadInput(f"two targets of one variant: {' and '.join(by_role['target']['id'])}")
-    target_frame = examples[by_role["target"]["id"].iloc[0]]
-    weights = entity_weights(target_frame, replicates, rng)
-    target = replicate(target_frame, weights)
-    oracles: list[Replicated] = [replicate(examples[i], weights) for i in by_role["oracle"]["id"]]
-    chosen = picks(len(oracles), replicates, rng)
-    common = [key for key in oracles[0] if all(key in other for other in oracles)]
-    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in common}
-    usable = usable_keys(target, oracles)
-    runs: dict[str, dict[int, Run]] = {}
-    for row in by_role["method"].to_dict("records") if "method" in by_role else []:
-        values = replicate(examples[row["id"]], weights)
-        run = Run(values, score_run(values, target, oracle, usable), _sizes(examples[row["id"]]))
-        if int(row["seed"]) in runs.get(str(row["method"]), {}):
-            raise BadInput(
-                f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}"
-            )
-        runs.setdefault(str(row["method"]), {})[int(row["seed"])] = run
-    steps = int(index["budget_steps"].iloc[0])
-    return VariantScores(runs, target, oracle, usable, _sizes(target_frame), replicates, steps)
+    """Scores all methods of one variant (see `references_of`)."""
+    methods = index[index["role"] == "method"]
+    return with_runs(references_of(index, examples, replicates), methods, examples)

@@ -36,6 +36,9 @@ const approaching = new IntersectionObserver(
   },
   { rootMargin: "50%" },
 );
-for (const canvas of document.querySelectorAll(".canvas")) approaching.observe(canvas);
+function drawOnSight(part) {
+  for (const canvas of part.querySelectorAll(".canvas")) approaching.observe(canvas);
+}
+drawOnSight(document);
 darkness.addEventListener("change", () => drawAll(".canvas.js-plotly-plot"));
 window.addEventListener("beforeprint", () => drawAll(".canvas"));

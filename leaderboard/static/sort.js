@@ -29,6 +29,9 @@ function sortBy(header) {
   sortRows(header.closest("table").tBodies[0], header.cellIndex, direction);
 }
 
-for (const button of document.querySelectorAll("table[data-sortable] th button")) {
-  button.addEventListener("click", () => sortBy(button.closest("th")));
+function makeSortable(part) {
+  for (const button of part.querySelectorAll("table[data-sortable] th button")) {
+    button.addEventListener("click", () => sortBy(button.closest("th")));
+  }
 }
+makeSortable(document);

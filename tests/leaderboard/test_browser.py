@@ -153,12 +153,17 @@ def test_tables_sort_by_keyboard(visit):
 def test_a_variant_has_a_table_a_plot_and_an_address_of_its_own(visit):
     page = visit.open("index.html")
     page.locator("select[data-views]").select_option(label="frequency/high")
+    page.wait_for_selector("section.view:not([hidden]) table")
     assert page.url.endswith(f"#view-{TRACK}-frequency--high")
     assert "rank" not in page.locator("section.view:not([hidden]) thead").inner_text()
     page.wait_for_selector("section.view:not([hidden]) .main-svg")
+    click(page, "utility")
+    assert sorting(page, "utility") == "descending"
+    click(page, "score")
     address = page.url.rsplit("/", 1)[1]
     shown = names(page)
     page = visit.open(address)
+    page.wait_for_selector("section.view:not([hidden]) table")
     assert page.locator("section.view:visible").count() == 1
     assert names(page) == shown
 

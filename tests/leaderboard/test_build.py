@@ -26,9 +26,16 @@ class Links(HTMLParser):
         super().__init__()
         self.targets, self.ids = [], set()
         self.feed(page.read_text(encoding="utf-8"))
+        for source in [target for target in self.targets if target.startswith("views/")]:
+            self.feed(loaded(page.parent / source)[1])
+
+
+def loaded(script):
+    """The section that a script fills, and what it fills it with."""
+    return json.loads(f"[{script.read_text(encoding='utf-8').strip()[len('showLoaded(') : -2]}]")
 
     def handle_starttag(self, tag, attrs):
-        self.targets += [value for name, value in attrs if name in ("src", "href")]
+        self.targets += [value for name, value in attrs if name in ("src", "href", "data-source")]
         self.ids |= {value for name, value in attrs if name == "id"}
 
 
@@ -74,7 +81,7 @@ def test_links_resolve_and_nothing_is_loaded_from_elsewhere(site):
 
 
 def test_what_models_and_errors_say_is_text_and_never_markup(site):
-    for page in (*pages_of(site), *site.glob("examples/*/*.js")):
+    for page in (*pages_of(site), *site.glob("examples/*/*.js"), *site.glob("views/*/*.js")):
         content = page.read_text(encoding="utf-8")
         assert "<script>alert" not in content
         assert "<img" not in content
@@ -82,6 +89,16 @@ def test_what_models_and_errors_say_is_text_and_never_markup(site):
     texts = [text for example in json.loads(answers[1]) for text, _, _ in example]
     assert HOSTILE in texts
     assert HOSTILE_END in texts
+
+
+def test_the_index_holds_the_ranking_and_loads_the_tables_of_variants(site):
+    index = (site / "index.html").read_text()
+    assert index.count('<table class="ranking"') == 1
+    for variant in ("high", "low"):
+        section, part = loaded(site / "views" / TRACK / f"frequency--{variant}.js")
+        assert f'id="{section}"' in index
+        assert part.count("<table") == 1
+        assert f'href="records/{record_id(variant, "gentle", 0)}.html"' in part
 
 
 def test_failures_are_shown_with_their_message_and_without_numbers(site, rows):

@@ -17,6 +17,7 @@ from benchmark.pipeline.execute import execute
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.suite import Suite
+from benchmark.records.derived import Derived
 from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
 from benchmark.reports.terminal import print_standings
@@ -146,7 +147,7 @@ def test_every_value_recomputes_and_the_plan_finds_its_records(plan, place):
 
 def test_reports_and_pages_mark_the_proxy_reference(plan, place, tmp_path):
     console = Console(record=True, width=200)
-    print_standings(plan, place.out, console)
+    print_standings(plan, place.out, console, Derived())
     assert "proxy reference on custom" in console.export_text()
     page = build_site(place.out, tmp_path / "site")
     assert "proxy reference" in page.read_text()

@@ -36,6 +36,7 @@ from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.pipeline.unlearn import CellRun, unlearn
 from benchmark.pipeline.variant import Variant
+from benchmark.records.derived import Derived
 from benchmark.records.samples import samples_to_bytes, sha256
 from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
@@ -164,7 +165,7 @@ def test_a_toy_task_is_short(cls):
 
 def test_everything_is_measured_validates_and_stands_in_a_table(place):
     assert validate(Folder(place.results)) == []
-    board = published_standings(place.results.root)
+    board = published_standings(place.results.root, Derived())
     assert set(board.variants["task"]) == set(KINDS)
     for task in KINDS:
         assert set(board.variants.loc[board.variants["task"] == task, "method"]) == set(METHODS)
@@ -285,7 +286,7 @@ def test_a_sequence_that_was_not_looked_at_after_each_request_is_no_result(place
 
 def test_tasks_of_development_tracks_are_not_reported(place):
     with pytest.raises(BadInput, match="toy_plain"):
-        print_task("toy_plain", place.results.root, Console())
+        print_task("toy_plain", place.results.root, Console(), Derived())
 
 
 def test_nothing_is_left_of_finished_checkpoints(place):

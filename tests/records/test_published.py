@@ -14,8 +14,9 @@ from benchmark.core.registry import methods
 from benchmark.metrics.values import ALL
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import load_suite
+from benchmark.records.derived import Derived
 from benchmark.records.schema import variant_name
-from benchmark.records.store import ResultStore
+from benchmark.records.store import ResultStore, read_record
 from benchmark.records.validation import CHECKS, Folder, validate
 from benchmark.reports.terminal import HELD_OUT_BAR, TRAINED_BAR, print_task
 from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
@@ -99,7 +100,8 @@ def test_targets_know_what_they_saw_often_in_any_wording(records):
     often = [("fictitious", "forget"), ("frequency/high", "forget"), ("frequency/mid", "forget")]
     often += [(variant, "neighbours") for variant in {r.variant for r in records}]
     often += [(variant, "retain") for variant in {r.variant for r in records} - {"memorized"}]
-    targets = {r.variant: r for r in records if r.method.name == "target"}
+    path_of = ResultStore(RESULTS).path_of
+    targets = {r.variant: read_record(path_of(r)) for r in records if r.method.name == "target"}
     for variant, split in often:
         place = ("model", split, "all")
         values = {
@@ -231,7 +233,7 @@ def test_at_equal_memorisation_selective_ascent_leaves_as_many_outliers(board):
 
 def test_a_report_of_a_task_leaves_the_trials_on_the_development_world_out():
     console = Console(file=io.StringIO(), width=200)
-    print_task("memorized", RESULTS, console)
+    print_task("memorized", RESULTS, console, Derived())
     said = console.file.getvalue()
     assert f"{TRACK}: What is left" in said
     assert f"{TRACK}-dev" not in said

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark.errors import BadInput
-from benchmark.records.frames import example_frames, index_frame, row_names
+from benchmark.records.frames import ExampleFrames, index_frame, row_names
 from benchmark.records.schema import Failure
 from benchmark.statistics import standings
 
@@ -69,6 +69,7 @@ def test_index_has_a_row_per_success(records):
         "seed",
         "anchor",
         "budget_steps",
+        "digest",
     ]
     assert sorted(index["id"]) == sorted(r.id for r in records)
     assert index["role"].value_counts().to_dict() == {"method": 4, "oracle": 2, "target": 1}
@@ -85,6 +86,7 @@ def test_index_of_nothing_has_its_columns():
         "seed",
         "anchor",
         "budget_steps",
+        "digest",
     ]
 
 
@@ -96,7 +98,7 @@ def test_an_unnamed_variant_is_all(records):
 
 
 def test_example_frames_are_those_of_the_files(results, records):
-    frames = example_frames(results, records)
+    frames = ExampleFrames(results, records)
     assert set(frames) == {r.id for r in records}
     assert all(len(frames[r.id]) == r.samples.rows for r in records)
 
@@ -130,7 +132,7 @@ def test_records_of_other_data_are_never_scored_together(results, records, task)
     as well.
     """
     changed = [moved(r, **task) for r in records]
-    frames = example_frames(results, records)
+    frames = dict(ExampleFrames(results, records))
     frames |= {
         f"2{r.id}": frames[of(records, "beta")[0].id if r.method.name == "target" else r.id]
         for r in records

@@ -55,6 +55,11 @@ def test_the_same_input_gives_the_same_intervals(board, found):
         pd.testing.assert_frame_equal(getattr(found, name), getattr(again, name))
 
 
+def test_where_no_method_was_looked_at_on_the_way_there_are_no_trajectories(found):
+    assert found.trajectories.empty
+    assert found.levels.empty
+
+
 def test_the_order_of_records_does_not_matter(board, found):
     index, frames = board
     for order in (index[::-1], index.sample(frac=1, random_state=3)):

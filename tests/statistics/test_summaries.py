@@ -15,6 +15,7 @@ from benchmark.statistics.summaries import summary_rows
 
 PLACE = ("track", "task", "variant")
 COUNT = 12
+ROWS = ("target", "oracle", "npo")
 
 
 def frame(known, seed, features="sentence extractable"):
@@ -67,7 +68,7 @@ def truth(frames, name):
 
 
 def told(board):
-    rows = pd.DataFrame(summary_rows(PLACE, *board))
+    rows = pd.DataFrame(summary_rows(PLACE, *board, ROWS))
     return rows.set_index(["method", "quantity"])
 
 
@@ -100,13 +101,13 @@ def test_forget_quality_compares_with_all_oracles_and_an_oracle_with_the_others(
 def test_answers_that_are_names_have_none(board):
     index, _ = board
     names = {i: frame(0.5, number, features="extractable") for number, i in enumerate(index["id"])}
-    assert list(summary_rows(PLACE, index, names)) == []
+    assert list(summary_rows(PLACE, index, names, ROWS)) == []
 
 
 def test_without_a_component_there_is_no_model_utility(board):
     index, frames = board
     few = {i: own[own["split"] != "general"] for i, own in frames.items()}
-    assert {row["quantity"] for row in summary_rows(PLACE, index, few)} == {
+    assert {row["quantity"] for row in summary_rows(PLACE, index, few, ROWS)} == {
         "forget_quality",
         "forget_quality_ks",
     }

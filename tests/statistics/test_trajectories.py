@@ -18,6 +18,7 @@ from benchmark.statistics.trajectories import (
     first_below,
     level_rows,
     rival_rows,
+    spent_by,
     spread,
     trajectory_rows,
     value_at,
@@ -54,6 +55,15 @@ def board(trajectories, oracle=0.0, steps=100):
         for name, (half, end) in trajectories.items()
     }
     return VariantScores(runs, model(1, 1), model(oracle, 1), set(), {}, REPLICATES, steps)
+
+
+def spent(scores):
+    return {method: spent_by(scores, method) for method in scores.runs}
+
+
+def levels(scores):
+    found = spent(scores)
+    return [row for method in sorted(found) for row in level_rows(PLACE, method, found[method])]
 
 
 def cells(rows, *columns):
@@ -131,7 +141,7 @@ def test_steps_and_utility_lost_at_both_levels():
     (0.28) after 72.
     """
     scores = board({"plain": ((0.5, 0.9), (0.0, 0.4))}, oracle=0.2)
-    found = cells(level_rows(PLACE, scores), "level", "quantity")
+    found = cells(levels(scores), "level", "quantity")
     assert found[ORACLE_LEVEL, STEPS] == pytest.approx(80)
     assert found[SHARE_LEVEL, STEPS] == pytest.approx(72)
     assert found[ORACLE_LEVEL, LOST] == pytest.approx(1 - (0.9 - 0.5 * 0.6))
@@ -149,7 +159,8 @@ def test_methods_that_take_no_steps_have_no_course():
     scores = VariantScores(
         {"still": {0: run(model(1, 1))}}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100
     )
-    assert list(trajectory_rows(PLACE, scores)) == list(level_rows(PLACE, scores)) == []
+    assert {row["share"] for row in trajectory_rows(PLACE, scores)} == {0, 1}
+    assert levels(scores) == []
 
 
 def test_beside_others_methods_that_take_no_steps_have_a_start_and_an_end():
@@ -162,7 +173,7 @@ def test_beside_others_methods_that_take_no_steps_have_a_start_and_an_end():
         ("utility", 0.0): 1,
         ("utility", 1.0): pytest.approx(0.7),
     }
-    assert not [row for row in level_rows(PLACE, scores) if row["method"] == "at once"]
+    assert not [row for row in levels(scores) if row["method"] == "at once"]
 
 
 def test_a_run_that_ended_early_stays_as_it_ended():
@@ -181,18 +192,18 @@ def test_the_others_are_compared_with_gradient_ascent():
             "stuck": ((1, 1), (1, 1)),
         }
     )
-    found = cells(rival_rows(PLACE, scores), "method", "level", "quantity")
+    found = cells(rival_rows(PLACE, spent(scores)), "method", "level", "quantity")
     # 90 % of the way is 0.1: gradient ascent is there after 90 steps, the slow one 4.4 steps later.
     assert found["slow", SHARE_LEVEL, STEPS] == pytest.approx(50 + 50 * 8 / 9 - 90)
     assert found["stuck", SHARE_LEVEL, STEPS] == math.inf
     assert not [key for key in found if key[0] == "grad_ascent"]
-    assert not list(rival_rows(PLACE, board({"slow": ((0.9, 1), (0.1, 1))})))
+    assert not list(rival_rows(PLACE, spent(board({"slow": ((0.9, 1), (0.1, 1))}))))
 
 
 def test_variants_are_compared_within_a_task():
     low, high = (board({"m": ((knows, 1), (0.0, 1))}) for knows in (0.5, 0.9))
     places = {PLACE: low, ("toy", "towns", "high"): high, ("toy", "lakes", "high"): high}
-    rows = list(contrast_rows(places))
+    rows = list(contrast_rows({place: spent(own) for place, own in places.items()}))
     assert {(row["variant"], row["minus"]) for row in rows} == {("low", "high")}
     found = cells(rows, "level", "quantity")
     # Down to 0.1: at 90 steps from (0.5 at 50, 0 at 100), at 94.44 from (0.9 at 50, 0 at 100).
@@ -208,7 +219,7 @@ def test_a_draw_without_the_people_of_one_request_has_those_of_the_others():
         {"m": {0: run(own)}}, after("model", (1, 1, 1), 1), own, set(), {}, REPLICATES, 100
     )
     (row,) = [
-        row for row in request_rows(PLACE, scores)
+        row for row in request_rows(PLACE, scores, ["m"])
         if (row["method"], row["request"], row["quantity"]) == ("m", 3, "earlier")
     ]  # fmt: skip
     assert (row["value"], row["low"], row["high"]) == pytest.approx((0.3, 0.2, 0.3), abs=0.01)
@@ -231,7 +242,7 @@ def test_each_request_has_its_people_the_earlier_and_the_later_ones():
     scores = VariantScores(
         {"m": {0: run(own)}}, target, after("model", (0, 0, 0), 0.8), set(), {}, REPLICATES, 100
     )
-    rows = [row for row in request_rows(PLACE, scores) if row["method"] == "m"]
+    rows = [row for row in request_rows(PLACE, scores, ["m"]) if row["method"] == "m"]
     found = cells(rows, "request", "quantity")
     assert [found[i, "current"] for i in (1, 2, 3)] == pytest.approx([0.1, 0.2, 0.1])
     assert [found[i, "earlier"] for i in (2, 3)] == pytest.approx([0.3, 0.4])
@@ -240,4 +251,4 @@ def test_each_request_has_its_people_the_earlier_and_the_later_ones():
 
 
 def test_one_request_is_no_row_of_requests():
-    assert list(request_rows(PLACE, board({"m": ((0.5, 1), (0, 1))}))) == []
+    assert list(request_rows(PLACE, board({"m": ((0.5, 1), (0, 1))}), ["m"])) == []

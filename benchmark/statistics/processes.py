@@ -1,0 +1,23 @@
+"""Work that a few processes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import cpu_count, get_context
+from typing import Any
+
+MOST = 4  # processes: each needs some hundred MB
+FEW = 60  # records, for which another process is not worth its start
+
+
+def shared_out(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], records: int) -> None:
+    """Does `work(*job)` for each job, in processes of their own where there are many records."""
+    processes = min(cpu_count(), MOST, len(jobs))
+    if processes < 2 or records < FEW:
+        for job in jobs:
+            work(*job)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for done in [pool.submit(work, *job) for job in jobs]:
+            done.result()

@@ -1,0 +1,47 @@
+"""Standings of records: what is not yet kept of them is made by a few processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from benchmark.records.derived import Derived
+from benchmark.records.frames import ExampleFrames, index_frame
+from benchmark.records.schema import ORACLE, TARGET, Record
+from benchmark.records.store import ResultStore
+from benchmark.statistics.bootstrap import REPLICATES
+from benchmark.statistics.parts import variants_of
+from benchmark.statistics.processes import shared_out
+from benchmark.statistics.ranking import Standings, standings
+
+TOGETHER = 8  # methods of a variant that a process is given at once: they share the references
+
+Job = tuple[pd.DataFrame, ExampleFrames, Derived]
+
+
+def standings_of(
+    results: ResultStore, records: Sequence[Record], expected: Mapping[str, int], derived: Derived
+) -> Standings:
+    """Standings of these records; `expected` seeds by row name."""
+    index, examples = index_frame(records), ExampleFrames(results, records, derived)
+    jobs = list(_jobs(index, examples, derived)) if derived.folder else []
+    shared_out(_keep, jobs, sum(len(own) for own, *_ in jobs))
+    return standings(index, examples, expected, derived=derived)
+
+
+def _jobs(index: pd.DataFrame, examples: ExampleFrames, derived: Derived) -> Iterator[Job]:
+    """A few methods of a variant each, with its references, of those whose parts are not kept."""
+    for variant in variants_of(index, examples, REPLICATES, derived):
+        missing = [method for method in variant.methods if not variant.has(method)]
+        for first in range(0, len(missing), TOGETHER):
+            chosen = missing[first : first + TOGETHER]
+            rows = variant.index
+            own = rows[rows["role"].isin((TARGET, ORACLE)) | rows["method"].isin(chosen)]
+            yield own, examples.only(own["id"]), derived
+
+
+def _keep(index: pd.DataFrame, examples: ExampleFrames, derived: Derived) -> None:
+    for variant in variants_of(index, examples, REPLICATES, derived):
+        for method in variant.methods:
+            variant.part(method)

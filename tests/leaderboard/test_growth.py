@@ -1,0 +1,104 @@
+"""Many records: synthetic folders are sound, and what is kept on disk changes no page."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark.records.derived import Derived
+from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET
+from benchmark.records.store import ResultStore
+from benchmark.records.validation import Folder, validate
+from benchmark.tools.synthetic_results import GENERATIONS, make
+from leaderboard.board import load_board
+from leaderboard.build import build_site
+from leaderboard.tables import overall_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+MEGABYTE = 1024  # in the units of ru_maxrss
+
+
+@pytest.fixture
+def synthetic(results, tmp_path):
+    """Thirty records, most of them copies of target, two oracles, and alpha and beta with two
+    seeds each.
+    """
+    make(results.root, tmp_path / "synthetic", 30)
+    return ResultStore(tmp_path / "synthetic")
+
+
+def contents(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_synthetic_folder_is_valid_and_has_what_was_wanted(synthetic):
+    folder = Folder(synthetic)
+    assert len(folder.records) == 30
+    assert validate(folder) == []
+
+
+def test_copies_are_other_methods_with_outputs_of_their_own(synthetic):
+    records = list(synthetic.read_all())
+    digests = {r.samples.sha256 for r in records}
+    assert len(digests) == 30
+    generations = [f"alpha{end}" for end in ("", "_2", "_3", "_4")]
+    assert len(generations) == GENERATIONS
+    methods = {(r.track, r.method.name) for r in records}
+    assert {("toy-1", name) for name in generations} < methods
+    assert ("toy-2", "alpha") in methods
+    references = [r for r in records if r.method.name in (TARGET, ORACLE)]
+    assert len(references) == 2 * 3
+
+
+def test_copies_score_as_what_they_were_made_from(synthetic):
+    track = load_board(synthetic.root).tracks[0]
+    rows = {row.name: row.quantities["score"] for row in overall_rows(track)}
+    assert rows["beta"].known
+    assert rows["beta_2"] == rows["beta"] != rows["alpha"]
+
+
+def test_names_of_development_tracks_stay_so(results, tmp_path):
+    (record, *_) = results.read_all()
+    moved = record.model_copy(update={"track": f"toy{DEVELOPMENT_SUFFIX}", "samples": None})
+    results.write(moved, None)
+    make(results.root, tmp_path / "synthetic", 8)
+    tracks = {r.track for r in ResultStore(tmp_path / "synthetic").read_all()}
+    assert tracks == {"toy-1", f"toy-1{DEVELOPMENT_SUFFIX}"}
+
+
+def test_pages_are_the_same_with_and_without_what_is_kept(synthetic, tmp_path):
+    derived = Derived.below(tmp_path / "home")
+    plain = build_site(synthetic.root, tmp_path / "plain").parent
+    for _ in range(2):
+        kept = build_site(synthetic.root, tmp_path / "kept", derived).parent
+        assert contents(kept) == contents(plain)
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_site_hardly_grows_with_the_records(results, tmp_path):
+    """Frames, replicates and values are read when they are needed and not held: a record more
+    costs 0.1 MB at most, its pages and its files included.
+    """
+    peaks = []
+    for count in (60, 360):
+        many = tmp_path / f"results-{count}"
+        make(results.root, many, count)
+        command = ["site", "--results", str(many), "--out", str(tmp_path / f"site-{count}")]
+        home = {"PALIMPSEST_HOME": str(tmp_path / "home")}
+        peaks.append(_peak([sys.executable, "-m", "benchmark.cli", *command], home))
+    assert (peaks[1] - peaks[0]) / MEGABYTE < 300 * 0.1
+
+
+def _peak(command, environment):
+    """The most memory that a command or one of its processes had, in kB."""
+    told = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
+        "stdout=sys.stderr); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", told, *command],
+        cwd=ROOT, env=os.environ | environment, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return int(found.stdout)
