@@ -13,7 +13,7 @@ from benchmark.core.examples import EVALUATED_SPLITS, Example, to_examples
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine
 from benchmark.evaluation.reference_strata import difficulty_strata, strata_of, with_strata
-from benchmark.inference.predictors import weights_of
+from benchmark.inference.unlearned import as_unlearned
 from benchmark.metrics import Sample
 from benchmark.metrics.stages import MODEL_STAGE, request_stage
 from benchmark.metrics.values import example_frame, metric_values
@@ -73,7 +73,7 @@ def _examine_attacked(result: Any, forget: Sequence[Example], run: CellRun) -> l
     """Samples of what is to be forgotten after each attack."""
     samples: list[Sample] = []
     for name, attack in ATTACKS.items():
-        model, track, seed = weights_of(result), run.variant.track, run.cell.seed
+        model, track, seed = as_unlearned(result).weights, run.variant.track, run.cell.seed
         with run.clock.stage(name):
             with computing_for(track, model):
                 attacked = attack.apply(model, run.tokenizer, forget, track, seed)
