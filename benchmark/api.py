@@ -18,7 +18,12 @@ from benchmark.data.world import Fact, World, documents_about
 from benchmark.data.world.examples import examples_about, first_prompts, retain_splits
 from benchmark.data.world.passages import passages
 from benchmark.errors import BadInput
-from benchmark.inference.unlearned import ConstantAnswers, LogitsTransform, PromptPrefix
+from benchmark.inference.unlearned import (
+    ConstantAnswers,
+    LogitsTransform,
+    PromptPrefix,
+    UnlearnedModel,
+)
 from benchmark.tokens.losses import kl_from_uniform
 from benchmark.tokens.prompts import LEAD
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
@@ -45,6 +50,7 @@ __all__ = [
     "Task",
     "TaskData",
     "Unlearned",
+    "UnlearnedModel",
     "World",
     "checked",
     "chunks",

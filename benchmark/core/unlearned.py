@@ -34,5 +34,5 @@ class Unlearned(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Writes all of it to a new folder, from where `load_unlearned` brings it back."""
+        """Writes all of it to an empty folder, from where `load_unlearned` brings it back."""
         ...

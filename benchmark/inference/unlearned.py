@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from benchmark.core.registry import lookup
 from benchmark.core.unlearned import Division, Unlearned
 from benchmark.inference.guardrail_predictors import (
     ConstantPredictor,
@@ -27,8 +28,8 @@ _KINDS: dict[str, type[UnlearnedModel]] = {}
 class UnlearnedModel(ABC):
     """A model, and in subclasses what stands before or behind it.
 
-    Subclasses are frozen dataclasses. Their fields can be saved: models, numbers, texts, tensors,
-    and lists or dictionaries of them.
+    Subclasses are frozen dataclasses and say what is evaluated (`predictor`). Their fields can be
+    saved: models, numbers, texts, tensors, and lists or dictionaries of them.
     """
 
     model: Any
@@ -68,11 +69,13 @@ def as_unlearned(result: Any) -> Unlearned:
 
 
 def load_unlearned(folder: Path, load_model: Callable[[Path], Any]) -> Unlearned:
-    """What was saved to a folder. The module of its class must have been imported."""
+    """What an `UnlearnedModel` saved to a folder; BadInput if its class is not known, as that of a
+    file that was not imported.
+    """
     found = json.loads((folder / "kind.json").read_text())
     models = {name: load_model(folder / name) for name in found["models"]}
     rest = torch.load(folder / "rest.pt", weights_only=True)
-    return _KINDS[found["kind"]](**models, **rest)
+    return lookup("kind of unlearned model", found["kind"], _KINDS)(**models, **rest)
 
 
 class Weights(UnlearnedModel):

@@ -79,7 +79,10 @@ class GradientMethod(Method):
         """Called once, before the first step: the model is still the target."""
 
     def before_loss(self, model) -> None:
-        """Called at each step, before the loss is computed."""
+        """Called at each step, before the loss is computed.
+
+        If it moves the weights, `combine` has to move them back: the step is taken after it.
+        """
 
     def combine(
         self, forget_grads: list[torch.Tensor], retain_grads: list[torch.Tensor]

@@ -14,6 +14,7 @@ from tokenizers.processors import TemplateProcessing
 
 from benchmark.core.examples import Pair
 from benchmark.core.unlearned import Unlearned
+from benchmark.errors import BadInput
 from benchmark.inference.guardrail_predictors import ConstantPredictor
 from benchmark.inference.predictors import EnginePredictor, ModelPredictor
 from benchmark.inference.scoring import RULED_OUT
@@ -311,6 +312,14 @@ def test_what_is_kept_answers_as_before(kept, tmp_path):
         assert torch.equal(found.shift, kept.shift)
     predictors = (own.predictor(tiny_tokenizer(), "hf") for own in (kept, found))
     assert_same(*(all_answers(predictor, tiny_tokenizer()) for predictor in predictors))
+
+
+def test_a_class_that_is_not_known_is_named(tmp_path):
+    ConstantAnswers(tiny_model(), "No.").save(tmp_path)
+    text = (tmp_path / "kind.json").read_text()
+    (tmp_path / "kind.json").write_text(text.replace("ConstantAnswers", "Elsewhere"))
+    with pytest.raises(BadInput, match=r"unknown kind of unlearned model '.*Elsewhere'"):
+        load_unlearned(tmp_path, load_model)
 
 
 def test_what_cannot_be_read_again_is_not_kept(tmp_path):
