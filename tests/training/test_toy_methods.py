@@ -405,14 +405,14 @@ def test_muted_answers_have_no_probability_left(target):
     assert outputs(unlearned("toy_muted", target))["forget"][0] < 1e-3
 
 
-@torch.no_grad()
 def test_the_difference_of_two_models_is_that_of_their_logits(target):
     result = unlearned("toy_difference", target, weight=0.5)
     predictor = result.predictor(tiny_tokenizer(), "hf")
     for pair, own in predictor.score([*FORGET, *RETAIN]).items():
         prompt, answer = encode_pair(pair, tiny_tokenizer())
         tokens = torch.tensor([prompt + answer])
-        logits = result.model(tokens).logits - 0.5 * result.assistant(tokens).logits
+        with torch.no_grad():
+            logits = result.model(tokens).logits - 0.5 * result.assistant(tokens).logits
         known = logits[0].log_softmax(-1)[len(prompt) - 1 : -1]
         expected = known[range(len(answer)), answer].numpy()
         np.testing.assert_allclose(own.logprobs, expected, atol=1e-3)
@@ -453,10 +453,10 @@ def test_two_losses_that_are_added_train_as_their_sum(target, lora):
         def loss(self, batch):
             return sum(super().loss(batch))
 
-    found = [
-        cls(lora=lora).unlearn(copy.deepcopy(target), a_request(cls, steps=4))
-        for cls in (Apart, Together)
-    ]
+    found = []
+    for cls in (Apart, Together):
+        torch.manual_seed(0)  # adapters begin at random
+        found.append(cls(lora=lora).unlearn(copy.deepcopy(target), a_request(cls, steps=4)))
     torch.testing.assert_close(*map(weights_of, found), atol=1e-4, rtol=1e-3)
     assert not torch.equal(weights_of(found[0]), weights_of(target))
 
