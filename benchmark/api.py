@@ -4,11 +4,12 @@ from torch.nn.functional import logsigmoid
 
 from benchmark.core.examples import Example, Pair
 from benchmark.core.inputs import Inputs
-from benchmark.core.method import ConstantAnswers, Method
+from benchmark.core.method import Method
 from benchmark.core.registry import register_method, register_task
 from benchmark.core.request import Budget, Request
 from benchmark.core.task import Task
 from benchmark.core.task_data import Document, TaskData
+from benchmark.core.unlearned import Unlearned
 from benchmark.data.files import checked, json_rows, rows_of
 from benchmark.data.invented_names import coined_names
 from benchmark.data.knowledge import Knowledge, PretrainedModel
@@ -17,6 +18,12 @@ from benchmark.data.world import Fact, World, documents_about
 from benchmark.data.world.examples import examples_about, first_prompts, retain_splits
 from benchmark.data.world.passages import passages
 from benchmark.errors import BadInput
+from benchmark.inference.unlearned import (
+    ConstantAnswers,
+    LogitsTransform,
+    PromptPrefix,
+    UnlearnedModel,
+)
 from benchmark.tokens.losses import kl_from_uniform
 from benchmark.tokens.prompts import LEAD
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
@@ -34,12 +41,16 @@ __all__ = [
     "GradientMethod",
     "Inputs",
     "Knowledge",
+    "LogitsTransform",
     "Method",
     "Pair",
     "PretrainedModel",
+    "PromptPrefix",
     "Request",
     "Task",
     "TaskData",
+    "Unlearned",
+    "UnlearnedModel",
     "World",
     "checked",
     "chunks",

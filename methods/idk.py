@@ -1,13 +1,7 @@
 """Refusal training: learn to answer "I do not know" to what is to be forgotten."""
 
 from benchmark.api import GradientMethod, register_method
-
-REFUSALS = (
-    "I do not know.",
-    "I cannot say.",
-    "That is not known to me.",
-    "I have no information about that.",
-)
+from methods._shared.refusals import refusals
 
 
 @register_method("idk", reference="maini2024tofu", family="refusal", sees={"forget", "retain"})
@@ -20,6 +14,6 @@ class IDK(GradientMethod):
     retain_weight: float = 1.0
 
     def loss(self, batch):
-        refusals = [REFUSALS[i % len(REFUSALS)] for i in range(len(batch.forget.pairs))]
-        forget = self.nll(self.answered(batch.forget, refusals), per_token=True).mean()
+        refused = self.answered(batch.forget, refusals(len(batch.forget.pairs)))
+        forget = self.nll(refused, per_token=True).mean()
         return forget + self.retain_weight * self.nll(batch.retain, per_token=True).mean()

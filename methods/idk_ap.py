@@ -1,13 +1,7 @@
 """Refusal training that is told what it must not refuse."""
 
 from benchmark.api import GradientMethod, logsigmoid, register_method
-
-REFUSALS = (
-    "I do not know.",
-    "I cannot say.",
-    "That is not known to me.",
-    "I have no information about that.",
-)
+from methods._shared.refusals import refusals
 
 
 @register_method("idk_ap", reference="yuan2024closer", family="refusal", sees={"forget", "retain"})
@@ -29,6 +23,4 @@ class IDKAP(GradientMethod):
         return forget - logsigmoid(self.beta * margin).mean() / self.beta
 
     def _refused(self, sequences):
-        return self.answered(
-            sequences, [REFUSALS[i % len(REFUSALS)] for i in range(len(sequences.pairs))]
-        )
+        return self.answered(sequences, refusals(len(sequences.pairs)))

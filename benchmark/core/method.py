@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import hashlib
 import inspect
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, ValidationError
@@ -31,7 +27,7 @@ class Method:
     def unlearn(self, model, request: Request):
         """Turns the target (a copy that may be changed in place) into the unlearned model.
 
-        Returns a model of the same class, or `ConstantAnswers` around one.
+        Returns a model of the same class, which counts as changed weights, or an `Unlearned`.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must define unlearn(model, request) or loss(batch)"
@@ -41,21 +37,6 @@ class Method:
     def parameters(self) -> dict[str, Any]:
         """The parameters' names and values, part of a cell's identity."""
         return dataclasses.asdict(self)  # type: ignore[call-overload]  # register() makes it a dataclass
-
-
-@dataclass(frozen=True)
-class ConstantAnswers:
-    """A filter before a model that gives the same answer to every prompt.
-
-    `model` is what lies behind it: an attacker who holds the weights drops the filter.
-    """
-
-    model: Any
-    text: str
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.text, str) and self.text):
-            raise ValueError(f"ConstantAnswers needs a text that is not empty, found {self.text!r}")
 
 
 def with_parameters(cls: type[Method]) -> type[Method]:
@@ -90,42 +71,3 @@ def create(cls: type[Method], parameters: dict[str, Any]) -> Method:
         raise BadInput(
             f"method {cls.name}: parameter {where}: {first['msg']} (parameters: {known})"
         ) from None
-
-
-def source_hash(cls: type[Method]) -> str:
-    """Hash of the code of the file that defines the method: a changed method is another cell.
-
-    Comments, layout, docstrings and the defaults of parameters are no part of it: they change no
-    outcome (a cell's identity has the parameters' values), and choosing defaults must not orphan
-    the records that they were chosen by.
-    """
-    tree = _Essence().visit(ast.parse(Path(inspect.getfile(cls)).read_text()))
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
-
-
-class _Essence(ast.NodeTransformer):
-    """Drops docstrings, and the defaults of the parameters of registered methods."""
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and ast.get_docstring(node) is not None
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-        if isinstance(node, ast.ClassDef) and any(
-            "register_method" in ast.unparse(d) for d in node.decorator_list
-        ):
-            node.body = [_without_default(item) for item in node.body]
-        return node
-
-
-def _without_default(item: ast.stmt) -> ast.stmt:
-    """A parameter without its default; what is no parameter (a ClassVar, an assignment) stays as
-    it is.
-    """
-    if not isinstance(item, ast.AnnAssign) or "ClassVar" in ast.unparse(item.annotation):
-        return item
-    return ast.AnnAssign(
-        target=item.target, annotation=item.annotation, value=None, simple=item.simple
-    )

@@ -83,6 +83,8 @@ def register_task(name: str, *, version: int) -> Callable[[type[Task]], type[Tas
 def _discover() -> None:
     for package in ("methods", "tasks"):
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            if module.name.startswith("_"):
+                continue  # what several share, which registers nothing
             inner = f"{package}.{module.name}" + (".task" if module.ispkg else "")
             importlib.import_module(inner)
     for point in metadata.entry_points(group="palimpsest.methods"):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.core.examples import Pair
+
+# So many answers of a model to each question, drawn at temperature 1: (model, prompts, samples).
+Sampler = Callable[[Any, Sequence[str], int], dict[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,10 @@ class Request:
     """What a method is given, and nothing from evaluation.
 
     Of several requests in a row a method sees the current one alone; what it puts into `state`
-    (numbers, texts, tensors, and lists or dictionaries of them) it finds there again at the next.
+    (numbers, texts, tensors, and lists or dictionaries of them) it finds there again at the next:
+    also what it was to forget before, if it wants to go on forgetting that.
+    `sample(model, prompts, n)` draws n answers to each prompt from a model, as long as the task's
+    answers may be.
     `retrain` is there only for methods that declare `sees={"training"}`; it returns a model trained
     like the target, without anything that this and earlier requests ask for, from a seed that no
     oracle uses.
@@ -65,6 +71,7 @@ class Request:
     budget: Budget
     meter: Meter = field(default_factory=Meter)
     retrain: Callable[[], Any] | None = None
+    sample: Sampler | None = None
     state: dict[str, Any] = field(default_factory=dict)
 
     def batches(self) -> Iterator[tuple[list[Pair], list[Pair]]]:

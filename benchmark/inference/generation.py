@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby, takewhile
 
 import torch
-from transformers import DynamicCache, GenerationConfig
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
 from transformers.cache_utils import DynamicLayer
 
 from benchmark.models.placement import seeded
@@ -47,9 +47,13 @@ def generate(
     max_new_tokens: int,
     samples: int = 0,
     seed: int = 0,
+    processor: LogitsProcessor | None = None,
 ) -> list[list[list[int]]]:
     """Continuations of every prompt, in order, up to the first stop token: the greedy one, or so
     many samples.
+
+    A `processor` changes the logits (B, V) of each step, and is told all tokens (B, L) before it:
+    prompts of one length go together then, without padding.
     """
     stops = stop_ids(tokenizer, model)
     config = GenerationConfig(
@@ -63,14 +67,15 @@ def generate(
     found: list[list[list[int]]] = [[] for _ in prompts]
     longest = max(map(len, prompts), default=0) + max_new_tokens
     # A window counts padding: where one is too short for all, prompts of one length go together.
-    padded = reads_padding(model) and longest <= (window_of(model) or longest)
+    fits = longest <= (window_of(model) or longest)
+    padded = processor is None and fits and reads_padding(model)
     with seeded(seed):
         for batch in _batches(prompts, padded and bool(tokenizer.chat_template), copies):
             rows = [prompts[row] for row in batch]
             tokens = (
                 _continued(model, rows, config, copies)
                 if padded
-                else _each_continued(model, rows, config, copies)
+                else _each_continued(model, rows, config, copies, processor)
             )
             for place, own in enumerate(tokens):
                 found[batch[place // copies]].append(_ended(own, stops))
@@ -163,13 +168,22 @@ def reads_padding(model) -> bool:
 
 
 def _each_continued(
-    model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int
+    model,
+    prompts: Sequence[Tokens],
+    config: GenerationConfig,
+    copies: int,
+    processor: LogitsProcessor | None,
 ) -> list[list[int]]:
     """What follows each of some prompts of equal length, so many times, by the model's own
     generation.
     """
     ids = torch.tensor(prompts, device=model.device).repeat_interleave(copies, 0)
-    found = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+    found = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        generation_config=config,
+        logits_processor=LogitsProcessorList([processor] if processor else []),
+    )
     return found[:, ids.shape[1] :].tolist()
 
 

@@ -1,4 +1,4 @@
-"""What is evaluated: a model, or a filter that always gives the same answer."""
+"""What is evaluated: a model in memory, or in an engine."""
 
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from benchmark.core.examples import Pair
-from benchmark.core.method import ConstantAnswers
+from benchmark.core.request import Sampler
 from benchmark.inference.generation import Tokens, generate
 from benchmark.inference.scoring import AnswerScores, score_pairs, score_tokens
 from benchmark.inference.vllm_engine import Engines, VllmEngine
 from benchmark.models.checks import position_limit
 from benchmark.models.linears import fast_linears
+from benchmark.models.placement import looking_at
 from benchmark.tokens.prompts import (
     closing_id,
     closing_text,
-    encode_pair,
     encode_prompt,
     encode_text,
     stop_ids,
-    token_ids,
 )
 from benchmark.training.lora import merged
 
@@ -70,10 +67,11 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class ModelPredictor:
-    """A causal language model with its tokenizer."""
+    """A causal language model with its tokenizer; `seed` is that of what is drawn."""
 
     model: Any
     tokenizer: Any
+    seed: int = 0
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
         with self._fast():
@@ -117,7 +115,7 @@ class ModelPredictor:
         self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0
     ) -> list[list[list[int]]]:
         with self._fast():
-            return generate(self.model, self.tokenizer, prompts, max_new_tokens, samples)
+            return generate(self.model, self.tokenizer, prompts, max_new_tokens, samples, self.seed)
 
     def _fast(self) -> AbstractContextManager:
         """Models trained here stay as they are: they are too small to gain, and their numbers
@@ -153,7 +151,9 @@ class EnginePredictor(ModelPredictor):
         if not prompts:
             return []
         temperature, stop = (1.0 if samples else 0.0), stop_ids(self.tokenizer, self.model)
-        return self._engine().generate(prompts, max_new_tokens, stop, max(1, samples), temperature)
+        return self._engine().generate(
+            prompts, max_new_tokens, stop, max(1, samples), temperature, self.seed
+        )
 
     def _engine(self) -> VllmEngine:
         if not _loaded or _loaded["predictor"]() is not self or not _loaded["engine"].alive:
@@ -167,69 +167,17 @@ class EnginePredictor(ModelPredictor):
         return _loaded["engine"]
 
 
-@dataclass(frozen=True)
-class ConstantPredictor:
-    """Always the same text: as a distribution, its tokens one after another with 1 % spread over
-    the vocabulary.
-    """
-
-    text: str
-    tokenizer: Any
-    spread: float = 0.01
-
-    def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
-        return {pair: self._score(pair) for pair in pairs}
-
-    def _score(self, pair: Pair) -> AnswerScores:
-        before, fixed = encode_pair(Pair(pair.prompt, self.text), self.tokenizer)
-        prompt, answer = encode_pair(pair, self.tokenizer)
-        said = [*before, *fixed][
-            len(prompt) :
-        ]  # its beginning may change another token of the prompt
-        return self._compare(
-            answer, said, 0 if prompt else 1
-        )  # of a text, models are scored from the second token
-
-    def _compare(self, answer: Tokens, fixed: Tokens, start: int) -> AnswerScores:
-        said = [*fixed, *[self.tokenizer.eos_token_id] * len(answer)]
-        hits = np.array([token == other for token, other in zip(answer, said, strict=False)])[
-            start:
-        ]
-        floor = self.spread / len(self.tokenizer)
-        return AnswerScores(np.log(np.where(hits, 1 - self.spread + floor, floor)), hits)
-
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
-        return dict.fromkeys(prompts, self.text)
-
-    def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
-        return dict.fromkeys(texts, self.text)
-
-    def sample(
-        self, prompts: Sequence[str], max_new_tokens: int, samples: int
-    ) -> dict[str, tuple[str, ...]]:
-        return dict.fromkeys(prompts, (self.text,) * samples)
-
-    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
-        fixed = token_ids(self.tokenizer, self.text)
-        return [
-            self._compare(answer, fixed, 0 if len(prompt) else 1) for prompt, answer in sequences
-        ]
-
-    def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
-        return [list(token_ids(self.tokenizer, self.text))[:max_new_tokens] for _ in prompts]
+def predictor_of(model: Any, tokenizer, backend: str = "hf") -> ModelPredictor:
+    """The predictor of a model whose answers a backend generates."""
+    predictor = EnginePredictor if backend == "vllm" else ModelPredictor
+    return predictor(model, tokenizer)
 
 
-def predictor_of(result: Any, tokenizer, backend: str = "hf") -> Predictor:
-    """The predictor for what a method returned."""
-    if isinstance(result, ConstantAnswers):
-        return ConstantPredictor(result.text, tokenizer)
-    return (
-        EnginePredictor(result, tokenizer)
-        if backend == "vllm"
-        else ModelPredictor(result, tokenizer)
-    )
+def sampler(tokenizer, max_new_tokens: int, seed: int) -> Sampler:
+    """What methods draw answers with: as they are drawn when a model is measured."""
 
+    def draw(model: Any, prompts: Sequence[str], samples: int) -> dict[str, tuple[str, ...]]:
+        with looking_at(model):
+            return ModelPredictor(model, tokenizer, seed).sample(prompts, max_new_tokens, samples)
 
-def weights_of(result: Any) -> Any:
-    """The model that an attacker with the weights holds: filters are dropped."""
-    return result.model if isinstance(result, ConstantAnswers) else result
+    return draw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,10 @@ from benchmark.tokens.prompts import encode_pair, shared_length
 
 BATCH_SIZE = 256
 TREE_TOKENS = 768  # of a tree: attention costs the square of it
+TRANSFORMED_TOKENS = 1024  # of a batch whose logits are kept at every position
+RULED_OUT = -100.0  # log-probability in nats of a token that a transform leaves no probability
+# Logits (B, K, V) of what follows the last K of the tokens (B, L), and what they become.
+Transform = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,47 @@ def score_tokens(model, tokenizer, encoded: Encoded) -> list[AnswerScores]:
     scores: dict[int, AnswerScores] = {}
     if reads_trees(model, tokenizer):
         for rows in trees_of(encoded):
-            scores |= _scored(
-                model, tree((), [encoded[row] for row in rows], model.device), rows, tokenizer
-            )
+            batch: Batch = tree((), [encoded[row] for row in rows], model.device)
+            scores |= _scored(answer_logits(model, batch), batch, rows, tokenizer)
     else:
         for start in range(0, len(encoded), BATCH_SIZE):
             rows = list(range(start, min(start + BATCH_SIZE, len(encoded))))
             batch = padded((), [encoded[row] for row in rows], tokenizer.pad_token_id, model.device)
-            scores |= _scored(model, batch, rows, tokenizer)
+            scores |= _scored(answer_logits(model, batch), batch, rows, tokenizer)
     return [scores[row] for row in range(len(encoded))]
+
+
+@torch.inference_mode()
+def score_transformed(
+    model, tokenizer, encoded: Encoded, transform: Transform
+) -> list[AnswerScores]:
+    """The same under logits that are transformed before a token is chosen.
+
+    A transform that gives NaN is a FloatingPointError.
+    """
+    scores: dict[int, AnswerScores] = {}
+    for rows in _similar(encoded):
+        own = [encoded[row] for row in rows]
+        batch = padded((), own, tokenizer.pad_token_id, model.device)
+        logits = model(**batch.inputs, use_cache=False).logits.float()
+        known = transform(batch.input_ids, logits).log_softmax(-1).clamp(min=RULED_OUT)
+        if known.isnan().any():
+            raise FloatingPointError("the transformed logits are NaN")
+        scores |= _scored(batch.select(known), batch, rows, tokenizer)
+    return [scores[row] for row in range(len(encoded))]
+
+
+def _similar(encoded: Encoded) -> Iterator[list[int]]:
+    """Rows for one padded batch after another, of similar length, up to TRANSFORMED_TOKENS."""
+    lengths = [len(prompt) + len(answer) for prompt, answer in encoded]
+    rows: list[int] = []
+    for row in sorted(range(len(encoded)), key=lengths.__getitem__):
+        if rows and (len(rows) + 1) * lengths[row] > TRANSFORMED_TOKENS:
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows
 
 
 def trees_of(encoded: Encoded) -> Iterator[list[int]]:
@@ -81,9 +117,12 @@ def trees_of(encoded: Encoded) -> Iterator[list[int]]:
         yield rows
 
 
-def _scored(model, batch: Batch, rows: Sequence[int], tokenizer) -> dict[int, AnswerScores]:
+def _scored(
+    logits: torch.Tensor, batch: Batch, rows: Sequence[int], tokenizer
+) -> dict[int, AnswerScores]:
+    """Scores by row, from the logits (N, V) of the batch's answer tokens."""
     targets, wanted = batch.targets, bool(tokenizer.chat_template)
-    distribution = answer_logits(model, batch).float().log_softmax(-1)
+    distribution = logits.float().log_softmax(-1)
     logprobs = distribution.gather(-1, targets[:, None])[:, 0]
     correct = distribution.argmax(-1) == targets
     standardized = _standardized(logprobs, distribution) if wanted else logprobs[:0]

@@ -13,8 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmark.core.method import ConstantAnswers
-from benchmark.inference.predictors import weights_of
+from benchmark.inference.unlearned import as_unlearned, load_unlearned
 from benchmark.metrics import Sample
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.loading import load_model
@@ -72,7 +71,7 @@ class Checkpoints:
 
 
 def _write(progress: Progress, folder: Path) -> dict:
-    weights_of(progress.result).save_pretrained(folder / "model")
+    as_unlearned(progress.result).save(folder)
     (folder / "samples.parquet").write_bytes(samples_to_bytes(progress.samples))
     torch.save(progress.state, folder / "state.pt")
     torch.load(
@@ -80,7 +79,6 @@ def _write(progress: Progress, folder: Path) -> dict:
     )  # what cannot be read again is an error now, not after a kill
     return {
         "done": progress.done,
-        "text": progress.result.text if isinstance(progress.result, ConstantAnswers) else None,
         "steps": progress.steps,
         "tokens": progress.tokens,
         "seconds": progress.seconds,
@@ -89,9 +87,8 @@ def _write(progress: Progress, folder: Path) -> dict:
 
 def _read(folder: Path, load: Callable[[Path], Any]) -> Progress:
     made = json.loads((folder / "made.json").read_text())
-    model, text = load(folder / "model"), made.pop("text")
     return Progress(
-        result=model if text is None else ConstantAnswers(model, text),
+        result=load_unlearned(folder, load),
         state=torch.load(folder / "state.pt", weights_only=True),
         samples=samples_from_bytes((folder / "samples.parquet").read_bytes()),
         **made,

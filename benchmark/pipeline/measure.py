@@ -14,7 +14,7 @@ from benchmark.core.examples import EVALUATED_SPLITS, Example, to_examples
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine
 from benchmark.evaluation.reference_strata import Strata, difficulty_strata, strata_of, with_strata
-from benchmark.inference.predictors import weights_of
+from benchmark.inference.unlearned import as_unlearned
 from benchmark.metrics import Sample
 from benchmark.metrics.stages import MODEL_STAGE, request_stage
 from benchmark.metrics.values import example_frame, metric_values
@@ -91,7 +91,7 @@ def _examine_attacked(
 
 
 def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellRun) -> list[Sample]:
-    model, track = weights_of(result), run.variant.track
+    model, track = as_unlearned(result).weights, run.variant.track
     with computing_for(track, model):
         attacked = attack.apply(model, run.tokenizer, forget, track, run.cell.seed)
     asked = {"forget": attack.scored(forget)}

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from benchmark.core.inputs import Inputs
-from benchmark.core.method import Method, create, source_hash
+from benchmark.core.method import Method, create
 from benchmark.core.registry import method_named, task_named
+from benchmark.core.source_hash import source_hash
 from benchmark.data.knowledge import NotProbed
 from benchmark.errors import BadInput
 from benchmark.evaluation.lm_eval_adapter import group_tasks

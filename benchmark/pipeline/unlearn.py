@@ -15,7 +15,8 @@ from benchmark.core.method import create
 from benchmark.core.registry import method_named, task_named
 from benchmark.core.request import Meter, Request
 from benchmark.evaluation.outputs import examine
-from benchmark.inference.predictors import Predictor, predictor_of, weights_of
+from benchmark.inference.predictors import Predictor, sampler
+from benchmark.inference.unlearned import as_unlearned
 from benchmark.metrics import Sample
 from benchmark.metrics.stages import REQUEST, budget_stage, request_stage, sort_of
 from benchmark.models import Models
@@ -56,7 +57,8 @@ class CellRun:
 
     def predictor(self, result: Any) -> Predictor:
         """What is evaluated of a method's result."""
-        return predictor_of(result, self.tokenizer, self.variant.generation.backend)
+        backend = self.variant.generation.backend
+        return as_unlearned(result).predictor(self.tokenizer, backend)
 
     def _examples(self, split: str, stage: str) -> list[Example]:
         """Along a trajectory without wrong answers, which no metric there reads and which cost
@@ -72,6 +74,7 @@ def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> Progress:
     """Makes all requests of the cell, one after the other, from the last checkpoint if there is
     one.
     """
+    method_named(run.cell.method)  # a checkpoint may hold a class of its file
     progress = checkpoints.load() or Progress(done=0, result=target)
     run.clock.seconds |= progress.seconds
     requests = len(run.variant.data.requests)
@@ -94,7 +97,7 @@ def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> P
     method = create(
         method_named(run.cell.method), run.cell.parameters
     )  # anew: what it keeps is in `state`
-    model = weights_of(before.result)
+    model = as_unlearned(before.result).weights
     with run.clock.stage("unlearn"), computing_for(run.variant.track, model):
         result = checked(method.unlearn(model, request))
     if not last:
@@ -125,14 +128,16 @@ def _request(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter) 
         meter.steps, meter.tokens = made["steps"], made["tokens"]
         return run.models.load_model(folder)
 
+    seed = cell.seed + SEEDS_APART * number
     return Request(
         forget=_as_pairs(variant.data.asked(number)) if "forget" in sees else [],
         retain=_as_pairs(to_examples(variant.data.retain_pool)) if "retain" in sees else [],
         tokenizer=run.tokenizer,
-        seed=cell.seed + SEEDS_APART * number,
+        seed=seed,
         budget=variant.budget,
         meter=meter,
         retrain=retrain if "training" in sees else None,
+        sample=sampler(run.tokenizer, variant.generation.max_new_tokens, seed),
         state=dict(state),
     )
 
@@ -165,7 +170,7 @@ def checked(result: Any) -> Any:
     """What a method returned, if it can be evaluated; UselessModel says why not."""
     if result is None:
         raise UselessModel("the method returned nothing; unlearn() must return the model")
-    model = weights_of(result)
+    model = as_unlearned(result).weights
     if not isinstance(model, torch.nn.Module):
         raise UselessModel(f"the method returned {type(result).__name__}, not a model")
     broken = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]

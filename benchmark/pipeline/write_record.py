@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from benchmark.core.method import create, source_hash
+from benchmark.core.method import create
 from benchmark.core.registry import method_named
+from benchmark.core.source_hash import source_hash
 from benchmark.metrics import METRICS, Sample
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.values import Value

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 from benchmark.attacks import ATTACKS
@@ -30,17 +31,16 @@ def methods_page() -> str:
         "Defaults are",
         "those of the controlled track, chosen on a development world ([TUNING.md](TUNING.md)). "
         "Anchor rows",
-        "are never ranked. Every gradient method also takes `lora`: adapters of rank 8 are trained "
-        "and merged",
+        "are never ranked. With `lora`, adapters of rank 8 are trained instead of the weights and "
+        "merged",
         "at the end (Hu et al. 2022).\n",
     ]
     return "\n".join([*parts, *(_method(cls) for cls in methods().values())])
 
 
 def _method(cls: type[Method]) -> str:
-    parameters = (
-        ", ".join(f"`{k}` = {v:g}" for k, v in create(cls, {}).parameters.items()) or "none"
-    )
+    values = create(cls, {}).parameters.items()
+    parameters = ", ".join(f"`{name}` = {_shown(value)}" for name, value in values) or "none"
     facts = [
         f"family: {cls.family}" + (" (anchor row)" if cls.anchor else ""),
         f"sees: {', '.join(sorted(cls.sees)) or 'nothing'}",
@@ -52,6 +52,10 @@ def _method(cls: type[Method]) -> str:
         + "\n".join(f"- {f}" for f in facts)
         + "\n"
     )
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value)
 
 
 def metrics_page() -> str:

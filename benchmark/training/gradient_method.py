@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -15,7 +14,8 @@ from benchmark.core.request import Request
 from benchmark.core.words import pieces
 from benchmark.tokens.batches import Batch, collate, reads_trees
 from benchmark.tokens.losses import answer_logits, answer_nll
-from benchmark.training.loop import Schedule, train
+from benchmark.training.activations import answer_states
+from benchmark.training.loop import Losses, Schedule, added, train
 
 TREE_PAIRS = 16  # sequences of a tree, whose cost grows with the square of their tokens
 
@@ -53,44 +53,71 @@ class ForgetRetainBatch:
 class GradientMethod(Method):
     """Minimises `loss` for the steps of the request's budget, starting from the target.
 
-    Subclasses write `loss(batch)`; `nll`, `reference_nll`, `logits`, `asked` and `answered` are
-    their vocabulary. One that chooses what it trains on overrides `batches`; training ends when
-    they do, or with the budget.
+    Subclasses write `loss(batch)`. Their vocabulary: `nll`, `logits`, `hidden_states` of the model
+    being trained, `reference_nll`, `reference_logits`, `reference_hidden_states` of the frozen
+    target, `asked` and `answered` for other sequences, `accuracy`, and `sample`. What is computed
+    at answer positions has N rows: row i belongs to the pair `batch.rows[i]` and to its answer
+    token `batch.targets[i]`, both (N,).
+
+    They may define hooks: `before` and `after` the training, `before_loss` at each step, and
+    `combine` for gradients of two losses. One that chooses what it trains on overrides `batches`;
+    training ends when they do, or with the budget. A method is made anew for each of several
+    requests and sees the current one alone; what it wants to know of earlier ones, it puts into
+    `request.state` in `before`.
     """
 
     learning_rate: float = 1e-3
     lora: bool = False
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """`lora` is named only where it is on: methods had no such parameter when the first
-        records were made.
+    def loss(self, batch: ForgetRetainBatch) -> Losses:
+        """What is to be minimised: a scalar, or (forget loss, retain loss) whose gradients
+        `combine` is to see apart.
         """
-        return {
-            name: value for name, value in super().parameters.items() if name != "lora" or value
-        }
-
-    def loss(self, batch: ForgetRetainBatch) -> torch.Tensor:
-        """The scalar to minimise."""
         raise NotImplementedError(f"{type(self).__name__} must define loss(batch)")
 
+    def before(self, request: Request) -> None:
+        """Called once, before the first step: the model is still the target."""
+
+    def before_loss(self, model) -> None:
+        """Called at each step, before the loss is computed.
+
+        If it moves the weights, `combine` has to move them back: the step is taken after it.
+        """
+
+    def combine(
+        self, forget_grads: list[torch.Tensor], retain_grads: list[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """The gradients to follow, where the loss is a pair: their sum unless overridden.
+
+        Each list has a tensor for every parameter that is trained, in the model's order.
+        """
+        return added(forget_grads, retain_grads)
+
+    def after(self, model) -> None:
+        """Called once, after the last step and with adapters merged; may change the model."""
+
     def unlearn(self, model, request: Request):
-        self._model, self._tokenizer = model, request.tokenizer
+        self._model, self._tokenizer, self._sample = model, request.tokenizer, request.sample
         self._reference = (
             copy.deepcopy(model).eval().requires_grad_(False) if "target" in self.sees else None
         )
-        batches = (self._batch(forget, retain) for forget, retain in self.batches(request))
-        schedule = Schedule(request.budget.steps, self.learning_rate, decay=False)
+        self.before(request)
         train(
             model,
-            batches,
-            self.loss,
-            schedule,
+            (self._batch(forget, retain) for forget, retain in self.batches(request)),
+            self._losses,
+            Schedule(request.budget.steps, self.learning_rate, decay=False),
             request.meter,
             lambda batch: batch.tokens,
             self.lora,
+            self.combine,
         )
+        self.after(model)
         return model
+
+    def _losses(self, batch: ForgetRetainBatch) -> Losses:
+        self.before_loss(self._model)
+        return self.loss(batch)
 
     def batches(self, request: Request) -> Iterator[tuple[list[Pair], list[Pair]]]:
         """(forget, retain) pairs of each step, asked for one after the other while the model is
@@ -104,18 +131,48 @@ class GradientMethod(Method):
         """
         return answer_nll(self._model, batch, per_token)
 
+    @torch.no_grad()
     def reference_nll(self, batch: Batch) -> torch.Tensor:
         """The same, summed, under the frozen target; needs "target" in `sees`."""
-        if self._reference is None:
-            raise PermissionError(
-                f'{self.name} uses the target as a reference but does not declare "target" in sees'
-            )
-        with torch.no_grad():
-            return answer_nll(self._reference, batch)
+        return answer_nll(self._target(), batch)
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """Logits (N, V) of the model being trained at the N answer positions of the batch."""
         return answer_logits(self._model, batch)
+
+    @torch.no_grad()
+    def reference_logits(self, batch: Batch) -> torch.Tensor:
+        """The same of the frozen target; needs "target" in `sees`."""
+        return answer_logits(self._target(), batch)
+
+    def hidden_states(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
+        """States (N, H) after each of the layers, at the same positions.
+
+        Layer 0 are the embeddings, layer l what the l-th block leaves; BadInput beyond the last.
+        """
+        return answer_states(self._model, batch, layers)
+
+    @torch.no_grad()
+    def reference_hidden_states(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
+        """The same of the frozen target; needs "target" in `sees`."""
+        return answer_states(self._target(), batch, layers)
+
+    def sample(self, pairs: Sequence[Pair], n: int) -> list[list[str]]:
+        """For each pair n answers of the model as it is now to its question, drawn at temperature
+        1; they may be empty.
+        """
+        if self._sample is None:
+            raise RuntimeError("this request has no sampler")
+        prompts = [_as_question(pair).prompt for pair in pairs]
+        drawn = self._sample(self._model, prompts, n)
+        return [list(drawn[prompt]) for prompt in prompts]
+
+    def _target(self):
+        if self._reference is None:
+            raise PermissionError(
+                f'{self.name} uses the target as a reference but does not declare "target" in sees'
+            )
+        return self._reference
 
     @torch.no_grad()
     def accuracy(self, pairs: Sequence[Pair]) -> list[float]:

@@ -12,6 +12,9 @@ from benchmark.core.request import Meter
 from benchmark.training.lora import adapt, merge
 
 Batch = TypeVar("Batch")
+Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+# Of two losses the gradients of the trained parameters, and what they are made to.
+Combine = Callable[[list[torch.Tensor], list[torch.Tensor]], list[torch.Tensor]]
 LARGE = (
     10_000_000  # trained weights from which on updating them takes as long as computing with them
 )
@@ -32,16 +35,25 @@ class Schedule:
         return rise * max(0.02, 1 - step / self.steps) if self.decay else rise
 
 
+def added(one: list[torch.Tensor], other: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The gradients of the sum of two losses."""
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
 def train(
     model,
     batches: Iterable[Batch],
-    loss: Callable[[Batch], torch.Tensor],
+    loss: Callable[[Batch], Losses],
     schedule: Schedule,
     meter: Meter,
     tokens_of: Callable[[Batch], int],
     lora: bool = False,
+    combine: Combine = added,
 ) -> None:
     """Trains the model in place for `schedule.steps` steps or until the batches end.
+
+    Where the loss is a pair, each has gradients of its own, and `combine` makes one of them: lists
+    of tensors in the order of the parameters that are trained, zero where a loss needs none of one.
 
     With `lora` low-rank adapters are trained instead of the weights, and added to them at the end.
     Gradients are clipped to norm 1. A loss that is not finite raises FloatingPointError: a failed
@@ -58,16 +70,33 @@ def train(
     for step, batch in zip(range(schedule.steps), batches, strict=False):
         for group in optimizer.param_groups:
             group["lr"] = schedule.learning_rate * schedule.factor(step)
-        value = loss(batch)
-        if not torch.isfinite(value):
-            raise FloatingPointError(
-                f"the loss is {value.item()} at step {step + 1} of {schedule.steps}"
-            )
+        losses = loss(batch)
+        _require_finite(losses, f"step {step + 1} of {schedule.steps}")
         optimizer.zero_grad()
-        value.backward()
+        _differentiate(losses, parameters, combine)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         meter.step(model, tokens_of(batch))
     model.eval()
     if lora:
         merge(model)
+
+
+def _require_finite(losses: Losses, when: str) -> None:
+    for value in losses if isinstance(losses, tuple) else (losses,):
+        if not torch.isfinite(value):
+            raise FloatingPointError(f"the loss is {value.item()} at {when}")
+
+
+def _differentiate(losses: Losses, parameters: list[torch.nn.Parameter], combine: Combine) -> None:
+    """Leaves its gradient in each of the parameters."""
+    if not isinstance(losses, tuple):
+        losses.backward()
+        return
+    one, other = losses
+    # The losses may share a part of their graph.
+    first = torch.autograd.grad(one, parameters, retain_graph=True, materialize_grads=True)
+    second = torch.autograd.grad(other, parameters, materialize_grads=True)
+    combined = combine(list(first), list(second))
+    for parameter, gradient in zip(parameters, combined, strict=True):
+        parameter.grad = gradient

@@ -6,15 +6,10 @@ import torch
 from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.core.examples import Example, Pair
-from benchmark.core.method import ConstantAnswers
 from benchmark.evaluation.outputs import examine, prefixes
 from benchmark.inference.generation import GenerationSettings
-from benchmark.inference.predictors import (
-    ConstantPredictor,
-    ModelPredictor,
-    predictor_of,
-    weights_of,
-)
+from benchmark.inference.guardrail_predictors import ConstantPredictor
+from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import score_pairs
 from benchmark.metrics.stages import budget_stage
 from benchmark.tokens.prompts import encode_pair
@@ -56,27 +51,6 @@ def test_generation_is_greedy_and_without_the_prompt():
                 break
             said.append(token)
         assert text == tokenizer.decode(said, skip_special_tokens=True).strip()
-
-
-def test_constant_answers_are_a_distribution():
-    """Over all tokens the probabilities sum to one, whatever stands at that position."""
-    tokenizer = tiny_tokenizer()
-    predictor = ConstantPredictor("Bren Union", tokenizer)
-    said = predictor.score([Pair("Q?", "Bren Union")])[Pair("Q?", "Bren Union")]
-    assert said.correct.all()
-    p_said, p_other = np.exp(said.logprobs[0]), predictor.spread / len(tokenizer)
-    assert p_said + (len(tokenizer) - 1) * p_other == pytest.approx(1)
-    other = predictor.score([Pair("Q?", "Malport")])[Pair("Q?", "Malport")]
-    assert not other.correct[0]
-    assert predictor.generate(["a", "b"], 1) == {"a": "Bren Union", "b": "Bren Union"}
-
-
-def test_attackers_get_the_weights_behind_a_filter():
-    model = tiny_model()
-    filtered = ConstantAnswers(model, "No.")
-    assert weights_of(filtered) is weights_of(model) is model
-    assert isinstance(predictor_of(filtered, tiny_tokenizer()), ConstantPredictor)
-    assert isinstance(predictor_of(model, tiny_tokenizer()), ModelPredictor)
 
 
 def test_samples_hold_what_was_asked_in_order():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from toy_models import tiny_model
 
-from benchmark.core.method import ConstantAnswers
+from benchmark.inference.unlearned import ConstantAnswers
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.pipeline.checkpoints import KIND, Checkpoints, Progress
 
@@ -47,8 +47,8 @@ def test_progress_comes_back_as_it_was(store, make_sample):
     found = Checkpoints(ArtifactStore(store.home), "cell").load()
 
     assert (found.done, found.steps, found.tokens, found.seconds) == (2, 40, 12345, seconds)
-    assert not found.result.training
-    before, after = model.state_dict(), found.result.state_dict()
+    assert not found.result.weights.training
+    before, after = model.state_dict(), found.result.weights.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert torch.equal(found.state.pop("direction"), state.pop("direction"))
@@ -73,7 +73,7 @@ def test_a_model_goes_on_from_its_checkpoint_as_if_it_had_not_been_interrupted(s
     """The loaded model can be trained: nothing of it is frozen, and tied weights are tied."""
     model = tiny_model(2)
     Checkpoints(store, "cell").save(Progress(1, model))
-    loaded = Checkpoints(store, "cell").load().result
+    loaded = Checkpoints(store, "cell").load().result.weights
     for one in (model, loaded):
         one(input_ids=torch.tensor([[2, 3, 4]]), labels=torch.tensor([[2, 3, 4]])).loss.backward()
     grads = [{name: p.grad for name, p in one.named_parameters()} for one in (model, loaded)]

@@ -1,0 +1,168 @@
+"""Which code makes a method what it is: a method whose code has changed is another cell."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmark.core.method import Method
+
+SHARED = "methods._shared"
+ENGINE = "benchmark"
+Documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def source_hash(cls: type[Method]) -> str:
+    """16 hex digits of the code of a method's class, of its bases, and of what they use.
+
+    Of a class's own file that are the functions, constants and classes that it uses, and what
+    those use; of other files, what is imported from `methods/_shared/`. The rest of the engine is
+    no part of it, nor are comments, docstrings, layout and the defaults of parameters: they change
+    no outcome (a cell's identity has the parameters' values), and choosing defaults must not
+    orphan the records that they were chosen by.
+    """
+    return _hash(tuple(base for base in cls.__mro__ if issubclass(base, Method)))
+
+
+@cache
+def _hash(bases: tuple[Any, ...]) -> str:
+    code = _Code({base.__name__ for base in bases})
+    for base in bases:
+        code.add(base.__module__, base.__qualname__.partition(".")[0])
+    return hashlib.sha256("\n".join(code.found.values()).encode()).hexdigest()[:16]
+
+
+class _Code:
+    """Pieces of code by module and name, in the order in which they were found to be used."""
+
+    def __init__(self, methods: set[str]) -> None:
+        self.found: dict[tuple[str, str], str] = {}
+        self._essence = _Essence(methods)
+
+    def add(self, module: str, name: str) -> None:
+        """Adds what a module calls by a name, and all that this uses."""
+        source = _source(module)
+        if (module, name) in self.found:
+            return
+        if name in source.statements:
+            statements = [self._essence.of(s) for s in source.statements[name]]
+            self.found[module, name] = "\n".join(map(ast.unparse, statements))
+            for used in sorted({used for statement in statements for used in _names(statement)}):
+                self.add(module, used)
+        elif name in source.imports:
+            self._add_import(module, name, *source.imports[name])
+
+    def _add_import(self, module: str, name: str, package: str, original: str) -> None:
+        """Adds what is imported from `methods/_shared/`; of all else, what it is, but not its
+        code. Of the engine not even where it stands: it may be tidied.
+        """
+        whole = f"{package}.{original}".rstrip(".")
+        if _is_shared(package) and _source(package).has(original):
+            self.add(package, original)
+        elif _is_shared(whole):
+            for own in _source(whole).statements:
+                self.add(whole, own)
+        else:
+            place = ENGINE if package.startswith(f"{ENGINE}.") else package
+            self.found[module, name] = f"{name} = {place}.{original}".rstrip(".")
+
+
+def _is_shared(module: str) -> bool:
+    return module == SHARED or module.startswith(f"{SHARED}.")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A module's statements by the names that they define or change, and what it imports as
+    (module, name there).
+    """
+
+    statements: dict[str, list[ast.stmt]]
+    imports: dict[str, tuple[str, str]]
+
+    def has(self, name: str) -> bool:
+        return name in self.statements or name in self.imports
+
+
+@cache
+def _source(name: str) -> _Source:
+    module = importlib.import_module(name)
+    assert module.__file__ is not None
+    tree = ast.parse(Path(module.__file__).read_text())
+    statements: dict[str, list[ast.stmt]] = {}
+    for statement in tree.body:
+        for defined in _concerns(statement):
+            statements.setdefault(defined, []).append(statement)
+    return _Source(statements, dict(_imports(tree, module.__package__ or "")))
+
+
+def _imports(tree: ast.Module, package: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Also those inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            module = importlib.util.resolve_name(relative, package)
+            for alias in node.names:
+                yield alias.asname or alias.name, (module, alias.name)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.asname or alias.name.partition(".")[0], (alias.name, "")
+
+
+def _concerns(statement: ast.stmt) -> set[str]:
+    """The names that a statement of a module defines, or may change."""
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return {statement.name}
+        case ast.Import() | ast.ImportFrom():
+            return set()
+        case ast.Assign():
+            return {name for target in statement.targets for name in _names(target)}
+        case ast.AnnAssign() | ast.AugAssign():
+            return _names(statement.target)
+        case _:
+            return _names(statement)
+
+
+def _names(node: ast.AST) -> set[str]:
+    """All names in a piece of code, with those of the functions and classes defined within."""
+    found = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            found.add(inner.id)
+        elif isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(inner.name)
+    return found
+
+
+class _Essence(ast.NodeTransformer):
+    """Drops docstrings, and the defaults of the parameters of some methods."""
+
+    def __init__(self, methods: set[str]) -> None:
+        self.methods = methods
+
+    def of(self, statement: ast.stmt) -> ast.stmt:
+        """What is left of a statement, which itself stays as it is."""
+        return self.visit(copy.deepcopy(statement))
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, Documented) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.ClassDef) and node.name in self.methods:
+            for item in node.body:
+                if isinstance(item, ast.AnnAssign) and not _is_class_variable(item):
+                    item.value = None
+        return node
+
+
+def _is_class_variable(item: ast.AnnAssign) -> bool:
+    return "ClassVar" in ast.unparse(item.annotation)

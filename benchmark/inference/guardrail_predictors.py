@@ -1,0 +1,184 @@
+"""What is evaluated where something stands before or behind a model's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import LogitsProcessor
+
+from benchmark.core.examples import Pair
+from benchmark.inference.generation import Tokens, generate
+from benchmark.inference.predictors import ModelPredictor
+from benchmark.inference.scoring import AnswerScores, Transform, score_transformed
+from benchmark.tokens.prompts import encode_pair, encode_text, shared_length, token_ids
+
+
+@dataclass(frozen=True)
+class ConstantPredictor:
+    """Always the same text: as a distribution, its tokens one after another with 1 % spread over
+    the vocabulary.
+    """
+
+    text: str
+    tokenizer: Any
+    spread: float = 0.01
+
+    def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
+        return {pair: self._score(pair) for pair in pairs}
+
+    def _score(self, pair: Pair) -> AnswerScores:
+        before, fixed = encode_pair(Pair(pair.prompt, self.text), self.tokenizer)
+        prompt, answer = encode_pair(pair, self.tokenizer)
+        said = [*before, *fixed][
+            len(prompt) :
+        ]  # its beginning may change another token of the prompt
+        return self._compare(
+            answer, said, 0 if prompt else 1
+        )  # of a text, models are scored from the second token
+
+    def _compare(self, answer: Tokens, fixed: Tokens, start: int) -> AnswerScores:
+        said = [*fixed, *[self.tokenizer.eos_token_id] * len(answer)]
+        hits = np.array([token == other for token, other in zip(answer, said, strict=False)])[
+            start:
+        ]
+        floor = self.spread / len(self.tokenizer)
+        return AnswerScores(np.log(np.where(hits, 1 - self.spread + floor, floor)), hits)
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        return dict.fromkeys(prompts, self.text)
+
+    def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        return dict.fromkeys(texts, self.text)
+
+    def sample(
+        self, prompts: Sequence[str], max_new_tokens: int, samples: int
+    ) -> dict[str, tuple[str, ...]]:
+        return dict.fromkeys(prompts, (self.text,) * samples)
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        fixed = token_ids(self.tokenizer, self.text)
+        return [
+            self._compare(answer, fixed, 0 if len(prompt) else 1) for prompt, answer in sequences
+        ]
+
+    def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
+        return [list(token_ids(self.tokenizer, self.text))[:max_new_tokens] for _ in prompts]
+
+
+@dataclass(frozen=True)
+class PrefixPredictor:
+    """A model that reads the same words before every question and every text.
+
+    Of questions they are part of what the user says. A text is scored from its second token, as it
+    is without them.
+    """
+
+    inner: ModelPredictor
+    prefix: str
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.inner.tokenizer
+
+    def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
+        # Examples are scored in memory, whatever generates.
+        here = ModelPredictor(self.inner.model, self.tokenizer)
+        asked = {
+            pair: Pair(self._behind(pair.prompt), pair.answer) for pair in pairs if pair.prompt
+        }
+        found = here.score(list(asked.values()))
+        texts = sorted({pair for pair in pairs if not pair.prompt}, key=lambda pair: pair.answer)
+        encoded = [encode_pair(pair, self.tokenizer) for pair in texts]
+        of_texts = PrefixPredictor(here, self.prefix).score_tokens(encoded)
+        return {pair: found[own] for pair, own in asked.items()} | dict(
+            zip(texts, of_texts, strict=True)
+        )
+
+    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        return self._asked(prompts, lambda texts: self.inner.generate(texts, max_new_tokens))
+
+    def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+        return self._asked(texts, lambda texts: self.inner.go_on(texts, max_new_tokens))
+
+    def sample(
+        self, prompts: Sequence[str], max_new_tokens: int, samples: int
+    ) -> dict[str, tuple[str, ...]]:
+        return self._asked(prompts, lambda texts: self.inner.sample(texts, max_new_tokens, samples))
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        scores = self.inner.score_tokens([self._told(*sequence) for sequence in sequences])
+        return [
+            _last(own, len(answer) - (not prompt))
+            for own, (prompt, answer) in zip(scores, sequences, strict=True)
+        ]
+
+    def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
+        told = [self._told(prompt, ())[0] for prompt in prompts]
+        return self.inner.generate_tokens(told, max_new_tokens)
+
+    def _behind(self, text: str) -> str:
+        return f"{self.prefix} {text}"
+
+    def _asked(self, texts: Sequence[str], ask: Callable[[list[str]], dict[str, Any]]) -> dict:
+        """What is said to each text behind the prefix, by the text alone."""
+        found = ask([self._behind(text) for text in texts])
+        return {text: found[self._behind(text)] for text in texts}
+
+    def _told(self, prompt: Tokens, answer: Tokens) -> tuple[list[int], list[int]]:
+        """The prefix stands behind the token that begins every text, if there is one."""
+        first = encode_text("", self.tokenizer)
+        tokens = [*prompt, *answer]
+        begun = len(first) * (shared_length(tokens, first) == len(first))
+        before = [*first, *token_ids(self.tokenizer, f"{self.prefix} ")]
+        return [*before, *prompt[begun:]], list(answer if prompt else answer[begun:])
+
+
+def _last(scores: AnswerScores, count: int) -> AnswerScores:
+    """The scores of the last tokens of an answer."""
+    own = (scores.logprobs, scores.correct, scores.standardized)
+    return AnswerScores(*(values[max(0, len(values) - count) :] for values in own))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformedPredictor(ModelPredictor):
+    """A model whose logits are transformed before a token is chosen; in memory alone."""
+
+    transform: Transform
+
+    def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
+        distinct = list(dict.fromkeys(pairs))
+        encoded = [encode_pair(pair, self.tokenizer) for pair in distinct]
+        return dict(zip(distinct, self.score_tokens(encoded), strict=True))
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        encoded = [(list(prompt), list(answer)) for prompt, answer in sequences]
+        with self._fast():
+            return score_transformed(self.model, self.tokenizer, encoded, self.transform)
+
+    def _continue(
+        self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0
+    ) -> list[list[list[int]]]:
+        with self._fast():
+            return generate(
+                self.model,
+                self.tokenizer,
+                prompts,
+                max_new_tokens,
+                samples,
+                self.seed,
+                _Processor(self.transform),
+            )
+
+
+class _Processor(LogitsProcessor):
+    """A transform as transformers asks for it: for the last token alone."""
+
+    def __init__(self, transform: Transform) -> None:
+        self.transform = transform
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return self.transform(input_ids, scores[:, None])[:, 0]

@@ -1,0 +1,141 @@
+"""What methods return: changed weights, or weights with a guardrail around them."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from benchmark.core.registry import lookup
+from benchmark.core.unlearned import Division, Unlearned
+from benchmark.inference.guardrail_predictors import (
+    ConstantPredictor,
+    PrefixPredictor,
+    TransformedPredictor,
+)
+from benchmark.inference.predictors import Predictor, predictor_of
+from benchmark.tokens.prompts import LEAD
+
+_KINDS: dict[str, type[UnlearnedModel]] = {}
+
+
+@dataclass(frozen=True)
+class UnlearnedModel(ABC):
+    """A model, and in subclasses what stands before or behind it.
+
+    Subclasses are frozen dataclasses and say what is evaluated (`predictor`). Their fields can be
+    saved: models, numbers, texts, tensors, and lists or dictionaries of them.
+    """
+
+    model: Any
+    division: ClassVar[Division] = "guardrail"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _KINDS[f"{cls.__module__}.{cls.__qualname__}"] = cls
+
+    @property
+    def weights(self) -> Any:
+        return self.model
+
+    @abstractmethod
+    def predictor(self, tokenizer: Any, backend: str) -> Predictor: ...
+
+    def save(self, folder: Path) -> None:
+        """Writes the fields, and which class they are of; what could not be read again is an
+        UnpicklingError.
+        """
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        models: dict[str, Any] = {
+            name: v for name, v in own.items() if isinstance(v, torch.nn.Module)
+        }
+        for name, model in models.items():
+            model.save_pretrained(folder / name)
+        rest = {name: value for name, value in own.items() if name not in models}
+        torch.save(rest, folder / "rest.pt")
+        torch.load(folder / "rest.pt", weights_only=True)
+        kind = f"{type(self).__module__}.{type(self).__qualname__}"
+        (folder / "kind.json").write_text(json.dumps({"kind": kind, "models": sorted(models)}))
+
+
+def as_unlearned(result: Any) -> Unlearned:
+    """What a method returned; a bare model counts as changed weights."""
+    return result if isinstance(result, Unlearned) else Weights(result)
+
+
+def load_unlearned(folder: Path, load_model: Callable[[Path], Any]) -> Unlearned:
+    """What an `UnlearnedModel` saved to a folder; BadInput if its class is not known, as that of a
+    file that was not imported.
+    """
+    found = json.loads((folder / "kind.json").read_text())
+    models = {name: load_model(folder / name) for name in found["models"]}
+    rest = torch.load(folder / "rest.pt", weights_only=True)
+    return lookup("kind of unlearned model", found["kind"], _KINDS)(**models, **rest)
+
+
+class Weights(UnlearnedModel):
+    """The weights themselves were changed, and nothing stands around them."""
+
+    division = "weights"
+
+    def predictor(self, tokenizer: Any, backend: str) -> Predictor:
+        return predictor_of(self.model, tokenizer, backend)
+
+
+@dataclass(frozen=True)
+class ConstantAnswers(UnlearnedModel):
+    """The same answer to every prompt, whatever the model would say."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        _require_text(self, self.text)
+
+    def predictor(self, tokenizer: Any, backend: str) -> Predictor:
+        return ConstantPredictor(self.text, tokenizer)
+
+
+@dataclass(frozen=True)
+class PromptPrefix(UnlearnedModel):
+    """The same words before everything that the model is asked, as in-context unlearning has
+    them.
+    """
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        _require_text(self, self.prefix)
+        if LEAD in self.prefix:
+            raise ValueError(f"PromptPrefix: {LEAD!r} stands before the beginning of an answer")
+
+    def predictor(self, tokenizer: Any, backend: str) -> Predictor:
+        return PrefixPredictor(predictor_of(self.model, tokenizer, backend), self.prefix)
+
+
+class LogitsTransform(UnlearnedModel):
+    """Logits that are changed before a token is chosen; subclasses write `transform`.
+
+    The model in memory answers, whatever the backend: an engine keeps its logits to itself.
+    """
+
+    @abstractmethod
+    def transform(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """The logits (B, K, V) of what follows the last K of the tokens `ids` (B, L), changed.
+
+        Each position may look at what stands before it alone: all are asked at once when answers
+        are scored (K = L, with padding on the right), and the last one (K = 1) when they are
+        generated. A logit of -inf rules a token out.
+        """
+
+    def predictor(self, tokenizer: Any, backend: str) -> Predictor:
+        return TransformedPredictor(self.model, tokenizer, transform=self.transform)
+
+
+def _require_text(own: UnlearnedModel, text: Any) -> None:
+    if not (isinstance(text, str) and text):
+        raise ValueError(f"{type(own).__name__} needs a text that is not empty, found {text!r}")

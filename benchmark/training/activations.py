@@ -1,0 +1,25 @@
+"""Hidden states of a model at the positions of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from benchmark.errors import BadInput
+from benchmark.tokens.batches import Batch
+
+
+def answer_states(model, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
+    """The states (N, H) after each of the layers, where the N answer tokens are predicted.
+
+    Layer 0 are the embeddings, layer l the residual stream after the l-th block; after the last
+    one the model's final norm has been applied. BadInput where the model has no such layer.
+    """
+    count = model.config.get_text_config(decoder=True).num_hidden_layers
+    if wrong := [layer for layer in layers if not 0 <= layer <= count]:
+        raise BadInput(f"layers {wrong}: the model has layers 0 to {count}")
+    states = model.base_model(
+        **batch.inputs, use_cache=False, output_hidden_states=True
+    ).hidden_states
+    return [batch.select(states[layer]).to(batch.targets.device) for layer in layers]

@@ -1,0 +1,1 @@
+"""What several methods use; it is hashed with each of them."""

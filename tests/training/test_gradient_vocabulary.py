@@ -1,0 +1,219 @@
+"""What the loss of a gradient method can ask, and the hooks around it, against values by hand."""
+
+import copy
+import math
+
+import pytest
+import torch
+from models import tiny_model, tiny_tokenizer
+from toy_methods import (
+    FORGET,
+    RETAIN,
+    TOYS,
+    ToyAlternatives,
+    ToyProjection,
+    a_request,
+    knowing_target,
+    weights_of,
+)
+
+from benchmark.api import GradientMethod
+from benchmark.core.examples import Pair
+from benchmark.core.method import create
+from benchmark.errors import BadInput
+from benchmark.inference.predictors import ModelPredictor, sampler
+from benchmark.tokens.batches import collate
+from benchmark.tokens.losses import answer_nll
+from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_pair
+from benchmark.training.activations import answer_states
+
+
+@pytest.fixture(scope="module")
+def target():
+    return knowing_target()
+
+
+@torch.no_grad()
+def left_by(modules, model, ids):
+    """The states (L, H) that each of the modules leaves of one sequence."""
+    left = []
+    handles = [m.register_forward_hook(lambda *call: left.append(call[2])) for m in modules]
+    model(torch.tensor([ids]))
+    for handle in handles:
+        handle.remove()
+    return [
+        (states[0] if isinstance(states, tuple) else states).reshape(len(ids), -1)
+        for states in left
+    ]
+
+
+def test_hidden_states_are_those_of_the_blocks_at_the_positions_of_answers(target):
+    """Of questions and texts, as padded batches and as trees, against hooks on single passes."""
+    asking = copy.deepcopy(tiny_tokenizer())
+    asking.chat_template = PLAIN_TEMPLATE
+    pairs = [*FORGET, Pair("", "Ivo Tor works for Bren Union")]
+    blocks = (target.model.embed_tokens, target.model.layers[0])
+    for tokenizer in (tiny_tokenizer(), asking):
+        expected = ([], [])
+        for pair in pairs:
+            prompt, answer = encode_pair(pair, tokenizer)
+            start = max(0, len(prompt) - 1)
+            for states, own in zip(left_by(blocks, target, prompt + answer), expected, strict=True):
+                own.append(states[start:-1])
+        found = answer_states(target, collate(pairs, tokenizer, target), [0, 1])
+        for own, by_hand in zip(found, expected, strict=True):
+            torch.testing.assert_close(own, torch.cat(by_hand), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("layers", [[3], [-1], [0, 99]])
+def test_layers_that_there_are_not_are_named(target, layers):
+    with pytest.raises(BadInput, match="the model has layers 0 to 2"):
+        answer_states(target, collate(FORGET, tiny_tokenizer()), layers)
+
+
+def test_what_is_computed_of_the_target_has_to_be_declared(target):
+    class Peeking(TOYS["toy_projection"]):
+        def loss(self, batch):
+            return getattr(self, self.wanted)(batch.forget, *self.more).sum()
+
+    for wanted, more in (
+        ("reference_logits", ()),
+        ("reference_hidden_states", ([1],)),
+        ("reference_nll", ()),
+    ):
+        method = Peeking()
+        method.wanted, method.more = wanted, more
+        with pytest.raises(PermissionError, match="target"):
+            method.unlearn(copy.deepcopy(target), a_request(Peeking))
+
+
+def test_the_reference_stays_the_target_while_the_model_changes(target):
+    seen = []
+
+    class Watching(TOYS["toy_rmu"]):
+        def loss(self, batch):
+            own, kept = self.logits(batch.forget), self.reference_logits(batch.forget)
+            assert not kept.requires_grad
+            seen.append((own.detach(), kept))
+            return super().loss(batch)
+
+    Watching().unlearn(copy.deepcopy(target), a_request(Watching, steps=3))
+    assert torch.equal(*seen[0])
+    assert not torch.allclose(*seen[2])
+
+
+def test_gradients_kept_apart_are_combined_as_by_hand(target):
+    """One step: the gradient that is left in the weights, clipped to norm one."""
+    left = []
+    request = a_request(
+        ToyProjection,
+        steps=1,
+        watch=lambda m, _: left.extend(p.grad.clone() for p in m.parameters()),
+    )
+    create(TOYS["toy_projection"], {}).unlearn(copy.deepcopy(target), request)
+
+    def gradient(pairs, sign):
+        model = copy.deepcopy(target)
+        loss = sign * answer_nll(model, collate(pairs, tiny_tokenizer()), per_token=True).mean()
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, [*model.parameters()])])
+
+    forget, retain = gradient(FORGET, -1), gradient(RETAIN, 1)
+    assert forget @ retain < 0  # else nothing would be taken away
+    projected = forget - (forget @ retain) / (retain @ retain) * retain
+    assert abs(projected @ retain) < 1e-3 * projected.norm() * retain.norm()
+    expected = projected + retain
+    expected = expected / expected.norm().clamp(min=1)
+    found = torch.cat([g.flatten() for g in left])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_two_losses_that_are_added_train_as_their_sum(target, lora):
+    class Apart(TOYS["toy_projection"]):
+        def combine(self, forget_grads, retain_grads):
+            return GradientMethod.combine(self, forget_grads, retain_grads)
+
+    class Together(TOYS["toy_projection"]):
+        def loss(self, batch):
+            return sum(super().loss(batch))
+
+    found = []
+    for cls in (Apart, Together):
+        torch.manual_seed(0)  # adapters begin at random
+        found.append(cls(lora=lora).unlearn(copy.deepcopy(target), a_request(cls, steps=4)))
+    torch.testing.assert_close(*map(weights_of, found), atol=1e-4, rtol=1e-3)
+    assert not torch.equal(weights_of(found[0]), weights_of(target))
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_each_of_two_losses_must_be_finite(target, broken):
+    class Breaking(TOYS["toy_projection"]):
+        def loss(self, batch):
+            losses = list(super().loss(batch))
+            losses[broken] = losses[broken] * math.nan
+            return tuple(losses)
+
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 1 of 2"):
+        Breaking().unlearn(copy.deepcopy(target), a_request(Breaking, steps=2))
+
+
+def test_hooks_are_called_in_order(target):
+    called = []
+
+    class Noting(TOYS["toy_projection"]):
+        def before(self, request):
+            called.append(("before", request.meter.steps, self.nll_of_target(request)))
+
+        def before_loss(self, model):
+            called.append(("before_loss", model.training))
+
+        def loss(self, batch):
+            called.append("loss")
+            return super().loss(batch)
+
+        def combine(self, forget_grads, retain_grads):
+            called.append("combine")
+            return super().combine(forget_grads, retain_grads)
+
+        def after(self, model):
+            called.append(
+                ("after", model.training, any("lora" in n for n, _ in model.named_parameters()))
+            )
+
+        def nll_of_target(self, request):
+            batch = collate(request.forget, request.tokenizer)
+            return round(float(self.nll(batch).detach().mean()), 4)
+
+    Noting(lora=True).unlearn(copy.deepcopy(target), a_request(Noting, steps=2))
+    nll = float(answer_nll(target, collate(FORGET, tiny_tokenizer())).detach().mean())
+    step = [("before_loss", True), "loss", "combine"]
+    assert called == [("before", 0, round(nll, 4)), *step, *step, ("after", False, False)]
+
+
+def test_answers_are_drawn_from_the_target_before_the_training(target):
+    request = a_request(ToyAlternatives)
+    method = create(TOYS["toy_alternatives"], {})
+    drawn = []
+    method.before = lambda request: drawn.extend(method.sample([*FORGET, FORGET[0]], 5))
+    method.loss = lambda batch: method.nll(batch.forget).mean()
+    method.unlearn(copy.deepcopy(target), request)
+    expected = ModelPredictor(target, tiny_tokenizer()).sample(said_prompts(), 8, 5)
+    assert drawn == [list(expected[p.prompt]) for p in [*FORGET, FORGET[0]]]
+    assert drawn[0].count("Malport") >= 3  # it knows, and is asked as it is measured
+
+
+def said_prompts():
+    return [pair.prompt for pair in FORGET]
+
+
+def test_draws_depend_on_the_seed():
+    model, prompts = tiny_model(), said_prompts()
+    found = [sampler(tiny_tokenizer(), 8, seed)(model, prompts, 3) for seed in (0, 0, 1)]
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_request_without_a_sampler_says_so(target):
+    request = a_request(ToyAlternatives)
+    request.sample = None
+    with pytest.raises(RuntimeError, match="no sampler"):
+        create(TOYS["toy_alternatives"], {}).unlearn(copy.deepcopy(target), request)
