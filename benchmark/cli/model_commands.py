@@ -18,8 +18,9 @@ from benchmark.cli.options import (
     ModelOption,
     Precision,
     RetainOption,
+    TrackFileOption,
 )
-from benchmark.cli.selection import inputs_of
+from benchmark.cli.selection import inputs_of, require_own_model
 from benchmark.cli.terminal import app, console, plainly
 from benchmark.errors import BadInput
 
@@ -29,6 +30,7 @@ from benchmark.errors import BadInput
 def evaluate(
     model: ModelOption,
     task: Annotated[str, typer.Option("--task", help="One task variant, as `tofu/forget01`.")],
+    track_file: TrackFileOption = None,
     data_dir: DataOption = None,
     forget: ForgetOption = None,
     retain: RetainOption = None,
@@ -74,7 +76,8 @@ def evaluate(
 
     if forget and task != "custom":
         raise BadInput(f"--forget, --retain: {task} does not ask them, custom does")
-    inputs = inputs_of(data_dir, forget, retain)
+    inputs = inputs_of(data_dir, forget, retain, track_file)
+    require_own_model(inputs, [name for name in (model, original, reference) if name])
     require_backend(backend)
     prepare_worker(threads or cores())
     try:
@@ -116,9 +119,11 @@ def probe(
         str, typer.Option("--task", help="A task whose data depend on what the model knows.")
     ],
     track: Annotated[str, typer.Option("--track", help="A track, org/name@revision, or a folder.")],
+    track_file: TrackFileOption = None,
 ) -> None:
     """Asks a pretrained model what it knows of a task's facts, which `run` needs to choose from."""
+    inputs = inputs_of(track_file=track_file)
+    require_own_model(inputs, [track])
     console.print(
-        f"what {track} knows of {task}: {probe_with_progress(task, track, inputs_of())}",
-        soft_wrap=True,
+        f"what {track} knows of {task}: {probe_with_progress(task, track, inputs)}", soft_wrap=True
     )

@@ -51,6 +51,13 @@ ModelsOption = Annotated[
     list[str] | None,
     typer.Option("--model", help="Only this model: a folder, or org/name@revision."),
 ]
+TrackFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--track-file",
+        help="YAML that says how your own model is trained, attacked, tuned for and asked.",
+    ),
+]
 ForgetOption = Annotated[
     Path | None,
     typer.Option(

@@ -19,6 +19,7 @@ from benchmark.cli.options import (
     SeedsOption,
     SuiteOption,
     TasksOption,
+    TrackFileOption,
     TracksOption,
     WorkersOption,
 )
@@ -32,6 +33,7 @@ def plan(
     suite: SuiteOption = None,
     track: TracksOption = None,
     model: ModelsOption = None,
+    track_file: TrackFileOption = None,
     task: TasksOption = None,
     method: MethodsOption = None,
     seed: SeedsOption = None,
@@ -48,7 +50,7 @@ def plan(
     from benchmark.execution.estimates import clock
     from benchmark.execution.run_plan import default_workers
 
-    inputs = inputs_of(data_dir, forget, retain)
+    inputs = inputs_of(data_dir, forget, retain, track_file)
     chosen = Selection(
         suite,
         track,
@@ -92,6 +94,7 @@ def run(
     suite: SuiteOption = None,
     track: TracksOption = None,
     model: ModelsOption = None,
+    track_file: TrackFileOption = None,
     task: TasksOption = None,
     method: MethodsOption = None,
     seed: SeedsOption = None,
@@ -109,7 +112,7 @@ def run(
     from benchmark.pipeline.preflight import require_fit
     from benchmark.reports.terminal import print_standings
 
-    inputs = inputs_of(data_dir, forget, retain)
+    inputs = inputs_of(data_dir, forget, retain, track_file)
     chosen = Selection(
         suite,
         track,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
         raise BadInput(
             f"--forget, --retain: suite {suite.name} does not ask them; its tasks lack custom"
         )
+    require_own_model(inputs, suite.tracks)
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
     if ask:
@@ -81,7 +83,10 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
 
 
 def inputs_of(
-    data: Path | None = None, forget: Path | None = None, retain: Path | None = None
+    data: Path | None = None,
+    forget: Path | None = None,
+    retain: Path | None = None,
+    track_file: Path | None = None,
 ) -> Inputs:
     """What a command reads; the environment is looked at here and nowhere further down."""
     if (forget is None) != (retain is None):
@@ -93,7 +98,18 @@ def inputs_of(
             raise BadInput(f"{path}: no such file")
     if data is not None and not data.is_dir():
         raise BadInput(f"--data-dir {data}: is not a folder")
-    return Inputs.of(os.environ, data, forget, retain)
+    return Inputs.of(os.environ, data, forget, retain, track_file)
+
+
+def require_own_model(inputs: Inputs, names: Iterable[str]) -> None:
+    """BadInput if there is a track file and none of the models is a user's own."""
+    from benchmark.models.tracks import is_model
+
+    if inputs.track_file and not any(map(is_model, names)):
+        raise BadInput(
+            f"--track-file {inputs.track_file}: is for a model of your own; name it by --model, as a "
+            "folder or org/name@revision"
+        )
 
 
 def estimates_of(*folders: Path):

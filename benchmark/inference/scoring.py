@@ -12,6 +12,7 @@ from benchmark.core.examples import Pair
 from benchmark.tokens.batches import Batch, padded, reads_trees
 from benchmark.tokens.losses import answer_logits
 from benchmark.tokens.prefix_tree import Encoded, tree
+from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import encode_pair, shared_length
 
 BATCH_SIZE = 256
@@ -22,7 +23,7 @@ TREE_TOKENS = 768  # of a tree: attention costs the square of it
 class AnswerScores:
     """Log-probability of each answer token and whether the greedy token is the same, both (T,).
 
-    `standardized`, of pretrained models alone, is that log-probability less the mean over the
+    `standardized`, where the profile wants it, is that log-probability less the mean over the
     vocabulary, in standard deviations, both under the model's own distribution (Zhang et al. 2025,
     Min-K%++); else it is empty.
     """
@@ -82,7 +83,7 @@ def trees_of(encoded: Encoded) -> Iterator[list[int]]:
 
 
 def _scored(model, batch: Batch, rows: Sequence[int], tokenizer) -> dict[int, AnswerScores]:
-    targets, wanted = batch.targets, bool(tokenizer.chat_template)
+    targets, wanted = batch.targets, profile_of(tokenizer).standardized
     distribution = answer_logits(model, batch).float().log_softmax(-1)
     logprobs = distribution.gather(-1, targets[:, None])[:, 0]
     correct = distribution.argmax(-1) == targets

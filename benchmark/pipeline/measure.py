@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.attacks import ATTACKS
 from benchmark.core.examples import EVALUATED_SPLITS, Example, to_examples
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine
@@ -72,14 +71,15 @@ def _examine_all(result: Any, run: CellRun) -> list[Sample]:
 def _examine_attacked(result: Any, forget: Sequence[Example], run: CellRun) -> list[Sample]:
     """Samples of what is to be forgotten after each attack."""
     samples: list[Sample] = []
-    for name, attack in ATTACKS.items():
-        model, track, seed = weights_of(result), run.variant.track, run.cell.seed
-        with run.clock.stage(name):
+    track = run.variant.track
+    for attack in track.attacks:
+        model, seed = weights_of(result), run.cell.seed
+        with run.clock.stage(attack.name):
             with computing_for(track, model):
-                attacked = attack.apply(model, run.tokenizer, forget, track, seed)
+                attacked = attack.apply(model, run.tokenizer, forget, track.budget, seed)
             predictor = run.predictor(attacked)
             samples += examine(
-                predictor, {"forget": attack.scored(forget)}, name, run.variant.generation
+                predictor, {"forget": attack.scored(forget)}, attack.name, run.variant.generation
             )
     return samples
 
