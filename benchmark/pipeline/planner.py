@@ -88,7 +88,10 @@ class Planner:
         wanted = expand_tasks(suite.tasks)
         for name in (name for entry in suite.methods for name in entry.tracks or ()):
             track_named(name)
-        chosen = {track_named(name).name: expand_tasks(only) for name, only in suite.only.items()}
+        chosen = {
+            track_named(name, self.inputs.track_file).name: expand_tasks(only)
+            for name, only in suite.only.items()
+        }
         if doubled := [
             name for name, times in Counter(track.name for track in tracks).items() if times > 1
         ]:

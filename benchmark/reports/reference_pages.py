@@ -68,7 +68,7 @@ def metrics_page() -> str:
         for name, (better, unit, version) in SUMMARIES.items()
     ]
     listed = [
-        f"- `{a.name}`, version {a.version} ({a.source}): {inspect.cleandoc(a.__doc__ or '')}"
+        f"- `{a.name}`, version {a.version} ({a.source}): {' '.join((a.__doc__ or '').split())}"
         for a in attacks().values()
     ]
     table = "| id | unit | better | version |\n|---|---|---|---|"
