@@ -137,7 +137,7 @@ def attack_of(entry: Mapping[str, Any]) -> Attack:
     cls = lookup("attack", str(parameters.pop("name", "")), attacks())
     known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in parameters:
-        lookup(f"parameter of {cls.name}", name, known)
+        lookup(f"parameter of {cls.name}", str(name), known)
     try:
         return cls(**parameters)
     except ValidationError as error:

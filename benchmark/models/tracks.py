@@ -61,6 +61,14 @@ def _attack(entry: Any) -> Attack:
         raise ValueError(str(error)) from None
 
 
+def _told_apart(attacks: tuple[Attack, ...]) -> tuple[Attack, ...]:
+    """What is measured after an attack is known by its name."""
+    names = [attack.name for attack in attacks]
+    if doubled := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{doubled[0]} is named twice; once is right")
+    return attacks
+
+
 def _tuned(given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """By name, also where a method is given as `path/to/file.py:Class`."""
     try:
@@ -69,6 +77,9 @@ def _tuned(given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         raise ValueError(str(error)) from None
 
 
+Attacks = Annotated[
+    tuple[Annotated[Attack, BeforeValidator(_attack)], ...], AfterValidator(_told_apart)
+]
 Parameters = Annotated[dict[str, dict[str, Any]], AfterValidator(_tuned)]
 
 
@@ -96,7 +107,7 @@ class _Track:
     description: str
     stage: Training
     budget: Annotated[Budget, AfterValidator(_trainable)]
-    attacks: tuple[Annotated[Attack, BeforeValidator(_attack)], ...]
+    attacks: Attacks
     tuned: Parameters = field(hash=False)
     profile: ComputeProfile
     source: ClassVar[str]
@@ -256,8 +267,8 @@ def _read_of_user(file: Path) -> dict[str, Any]:
     content = _extended(own, ANY_MODEL, file)
     if content.get("kind") != "pretrained":
         raise BadInput(f"{file}: kind: found {content.get('kind')!r}; pretrained is right")
-    name = content.get("name")
-    if name is not None and (name in _files() or name != folder_name(str(name))):
+    name = content.get("name", "mine")
+    if not name or name != folder_name(str(name)) or name in _files():
         raise BadInput(
             f"{file}: name: found {name!r}; one of a-z, 0-9, ., _ and - that no track has is right"
         )
@@ -308,7 +319,7 @@ def _track(content: dict[str, Any], path: Path) -> Track:
         cls = lookup("kind", str(fields_of.pop("kind", None)), KINDS)
     with _said_of(str(path)):
         for key in fields_of:
-            lookup("field", key, {own.name: own for own in fields(cls)})
+            lookup("field", str(key), {own.name: own for own in fields(cls)})
     try:
         return TypeAdapter(cls).validate_python(fields_of)
     except ValidationError as error:

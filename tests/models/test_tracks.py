@@ -210,6 +210,11 @@ REFUSED = {
     "extends: controlled-1m": "kind: found 'controlled'; pretrained is right",
     "kind: other": "kind: found 'other'; pretrained is right",
     "name: smollm2-135m": "name: found 'smollm2-135m'; one of a-z",
+    "name: ''": "name: found ''; one of a-z",
+    "3: 4": "unknown field '3'",
+    "attacks: [{name: quantize_int4, bits: 4, group: 64}, {name: quantize_int4, bits: 3, group: 64}]": (
+        "attacks: quantize_int4 is named twice; once is right"
+    ),
     "name: My Model": "name: found 'My Model'; one of a-z",
     "repo: org/name": "repo: is said by --model; leave it out",
     "path: /models/x": "path: there is no such field",
