@@ -2,6 +2,8 @@
 words.
 """
 
+import copy
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -9,11 +11,19 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers import models as token_models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from benchmark.tokens.profile import ComputeProfile, with_profile
+
 TEXTS = [
     "Question: Where was Ada Kel born? Answer: Malport",
     "Ivo Tor works for Bren Union",
     "I do not know.",
 ]
+
+
+# As models trained here are computed, and as pretrained ones are, without and with a template.
+BARE = ComputeProfile(prompts="bare", shared_prefixes=False, linears="torch", standardized=False)
+PLAIN = ComputeProfile(prompts="plain", shared_prefixes=True, linears="onednn", standardized=True)
+CHAT = replace(PLAIN, prompts="chat")
 
 
 @lru_cache(maxsize=1)
@@ -27,7 +37,20 @@ def tiny_tokenizer():
         vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(TEXTS, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
+    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
+    return with_profile(made, BARE)
+
+
+def plain_tokenizer():
+    """A new tokenizer with plain prompts, as of a pretrained model without a template."""
+    return with_profile(copy.deepcopy(tiny_tokenizer()), PLAIN)
+
+
+def chat_tokenizer(template):
+    """One of its own that asks in a chat template."""
+    tokenizer = with_profile(copy.deepcopy(tiny_tokenizer()), CHAT)
+    tokenizer.chat_template = template
+    return tokenizer
 
 
 def tiny_model(seed=0):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated
 
 import torch
+from pydantic import Field, PositiveInt
 from transformers.pytorch_utils import Conv1D
 
-from benchmark.attacks.base import ATTACKS
+from benchmark.core.attack import Attack
 from benchmark.core.examples import Example
-from benchmark.models.tracks import Track
+from benchmark.core.registry import register_attack
+from benchmark.core.request import Budget
 
-GROUP = 64
 
-
-def round_to_nearest(weight: torch.Tensor, bits: int, group: int = GROUP) -> torch.Tensor:
+def round_to_nearest(weight: torch.Tensor, bits: int, group: int) -> torch.Tensor:
     """Symmetric round-to-nearest of a (rows, columns) matrix, one scale for each `group` of a row's
     columns.
 
@@ -31,16 +31,19 @@ def round_to_nearest(weight: torch.Tensor, bits: int, group: int = GROUP) -> tor
     return torch.cat(parts, dim=1).to(weight.dtype)
 
 
-class QuantizeInt4:
-    """Rounds every linear layer but the language-model head to 4 bits; all of the forget set is
-    scored.
+@register_attack(
+    "quantize_int4", version=1, source="Zhang et al. 2024 (Does Your LLM Truly Unlearn?)"
+)
+class QuantizeInt4(Attack):
+    """Rounds every linear layer but the language-model head to `bits` bits, with one scale for each
+    `group` of weights in a row; all of the forget set is scored.
     """
 
-    name: ClassVar[str] = "quantize_int4"
-    source: ClassVar[str] = "Zhang et al. 2024 (Does Your LLM Truly Unlearn?)"
+    bits: Annotated[int, Field(ge=2, le=8)]
+    group: PositiveInt
 
     @torch.no_grad()
-    def apply(self, model, tokenizer, forget: Sequence[Example], track: Track, seed: int):
+    def apply(self, model, tokenizer, forget: Sequence[Example], budget: Budget, seed: int):
         attacked = copy.deepcopy(model)
         head = attacked.get_output_embeddings()
         for module in attacked.modules():
@@ -48,11 +51,5 @@ class QuantizeInt4:
                 weight = (
                     module.weight.T if isinstance(module, Conv1D) else module.weight
                 )  # GPT-2 has (in, out)
-                weight.copy_(round_to_nearest(weight, bits=4))
+                weight.copy_(round_to_nearest(weight, self.bits, self.group))
         return attacked
-
-    def scored(self, forget: Sequence[Example]) -> list[Example]:
-        return list(forget)
-
-
-ATTACKS[QuantizeInt4.name] = QuantizeInt4()

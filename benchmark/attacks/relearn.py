@@ -7,17 +7,17 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated
 
-from benchmark.attacks.base import ATTACKS
+from pydantic import Field, PositiveFloat
+
+from benchmark.core.attack import Attack
 from benchmark.core.examples import Example, Pair
-from benchmark.core.request import Meter
-from benchmark.models.tracks import Track
+from benchmark.core.registry import register_attack
+from benchmark.core.request import Budget, Meter
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
-
-SHARE_OF_BUDGET = 1 / 4  # of the track's steps
 
 
 def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
@@ -29,27 +29,29 @@ def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     return [e for e in forget if e.entity in first], [e for e in forget if e.entity not in first]
 
 
-class RelearnDisjoint:
-    """Fine-tunes on the first half of the forget set's entities; the second half is scored."""
+@register_attack(
+    "relearn_disjoint", version=1, source="Hu et al. 2024 (Jogging the Memory of Unlearned LLMs)"
+)
+class RelearnDisjoint(Attack):
+    """Fine-tunes on the first half of the forget set's entities, for `share_of_budget` of the steps
+    that methods have and at `learning_rate`; the second half is scored.
+    """
 
-    name: ClassVar[str] = "relearn_disjoint"
-    source: ClassVar[str] = "Hu et al. 2024 (Jogging the Memory of Unlearned LLMs)"
+    share_of_budget: Annotated[float, Field(gt=0, le=1)]
+    learning_rate: PositiveFloat
 
-    def apply(self, model, tokenizer, forget: Sequence[Example], track: Track, seed: int):
+    def apply(self, model, tokenizer, forget: Sequence[Example], budget: Budget, seed: int):
         attacked = copy.deepcopy(model)
         pairs = [Pair(e.prompt, e.answer) for e in halves(forget)[0]]
         rng = random.Random(f"relearn-{seed}")
-        budget = track.budget
-        steps, size = (
-            max(1, int(budget.steps * SHARE_OF_BUDGET)),
-            min(budget.batch_size, len(pairs)),
-        )
+        steps = max(1, int(budget.steps * self.share_of_budget))
+        size = min(budget.batch_size, len(pairs))
         batches = (collate(rng.sample(pairs, size), tokenizer, attacked) for _ in range(steps))
         train(
             attacked,
             batches,
             lambda batch: answer_nll(attacked, batch, per_token=True).mean(),
-            Schedule(steps, track.relearning_rate, decay=False),
+            Schedule(steps, self.learning_rate, decay=False),
             Meter(),
             tokens_of=lambda batch: batch.tokens,
         )
@@ -57,6 +59,3 @@ class RelearnDisjoint:
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
         return halves(forget)[1]
-
-
-ATTACKS[RelearnDisjoint.name] = RelearnDisjoint()

@@ -26,6 +26,7 @@ from benchmark.cli.options import (
     SeedsOption,
     SuiteOption,
     TasksOption,
+    TrackFileOption,
     TracksOption,
     WorkersOption,
 )
@@ -47,11 +48,12 @@ class Selection:
 
 @dataclass(frozen=True)
 class DataSources:
-    """The user's own data: local data sets, and a forget set and a retain set of questions."""
+    """The user's own: a model's track, local data sets, a forget set and a retain set."""
 
     forget: ForgetOption = None
     retain: RetainOption = None
     data_dir: DataOption = None
+    track_file: TrackFileOption = None
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from benchmark.cli.options import ModelOption
-from benchmark.cli.selection import inputs_of
+from benchmark.cli.groups import DataSources
+from benchmark.cli.options import ModelOption, TrackFileOption
+from benchmark.cli.selection import inputs_of, require_own_model
 from benchmark.cli.terminal import app, console, errors, plainly
 
 
@@ -20,8 +21,7 @@ from benchmark.cli.terminal import app, console, errors, plainly
 @plainly
 def list_command() -> None:
     """Lists suites, tracks, tasks, methods, metrics and attacks."""
-    from benchmark.attacks import ATTACKS
-    from benchmark.core.registry import methods
+    from benchmark.core.registry import attacks, methods
     from benchmark.metrics import METRICS
     from benchmark.models.tracks import all_tracks
     from benchmark.pipeline.selection import known_task_names
@@ -43,7 +43,7 @@ def list_command() -> None:
         [(name, cls.family, _sees(cls), _first_line(cls)) for name, cls in methods().items()],
     )
     show("metrics", [(m.id, m.unit, m.description) for m in METRICS.values()])
-    show("attacks", [(a.name, a.source) for a in ATTACKS.values()])
+    show("attacks", [(a.name, a.source) for a in attacks().values()])
 
 
 def _sees(cls) -> str:
@@ -58,6 +58,7 @@ def _first_line(cls: type) -> str:
 @plainly
 def perf(
     model: ModelOption = "smollm2-135m",
+    track_file: TrackFileOption = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer points.")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file.")] = None,
 ) -> None:
@@ -69,12 +70,15 @@ def perf(
     from benchmark.models.pretrained import models_named
     from benchmark.tools.perf import measure
 
-    folder = models_named(model, inputs_of()).base()
+    inputs = inputs_of(DataSources(track_file=track_file))
+    require_own_model(inputs, [model])
+    models = models_named(model, inputs)
+    folder, profile = models.base(), models.profile
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True
     ) as progress:
         bar = progress.add_task("measuring", total=None)
-        rows = measure(folder, lambda said: progress.update(bar, description=said), quick)
+        rows = measure(folder, profile, lambda said: progress.update(bar, description=said), quick)
     table = Table(*rows.columns, box=SIMPLE_HEAD)
     for row in rows.to_dict("records"):
         share = "" if pd.isna(row["share_of_peak"]) else f"{row['share_of_peak']:.1%}"

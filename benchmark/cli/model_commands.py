@@ -22,8 +22,9 @@ from benchmark.cli.options import (
     ReferenceOption,
     SamplesOption,
     ThreadsOption,
+    TrackFileOption,
 )
-from benchmark.cli.selection import inputs_of
+from benchmark.cli.selection import inputs_of, require_own_model
 from benchmark.cli.terminal import app, console, plainly
 from benchmark.errors import BadInput
 
@@ -53,6 +54,7 @@ def evaluate(
     if data.forget and task != "custom":
         raise BadInput(f"--forget, --retain: {task} does not use them, custom does")
     inputs = inputs_of(data)
+    require_own_model(inputs, [name for name in (model, original, reference) if name])
     require_backend(backend)
     prepare_worker(threads or cores())
     try:
@@ -96,9 +98,12 @@ def probe(
         str, typer.Option("--task", help="A task whose data depend on the model's knowledge.")
     ],
     track: Annotated[str, typer.Option("--track", help="A track, org/name@revision, or a folder.")],
+    track_file: TrackFileOption = None,
 ) -> None:
     """Probes which of a task's facts a pretrained model knows; `run` selects from these."""
+    inputs = inputs_of(DataSources(track_file=track_file))
+    require_own_model(inputs, [track])
     console.print(
-        f"knowledge of {track} on {task}: {probe_with_progress(task, track, inputs_of())}",
+        f"knowledge of {track} on {task}: {probe_with_progress(task, track, inputs)}",
         soft_wrap=True,
     )

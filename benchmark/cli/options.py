@@ -53,6 +53,13 @@ ModelsOption = Annotated[
     list[str] | None,
     typer.Option("--model", help="Only this model: a folder, or org/name@revision."),
 ]
+TrackFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--track-file",
+        help="YAML with your model's training, attacks, tuned parameters and prompts.",
+    ),
+]
 ForgetOption = Annotated[
     Path | None,
     typer.Option("--forget", help="Your own forget set (JSON lines of questions), with --retain."),

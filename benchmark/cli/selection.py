@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.cli.groups import DataSources, Selection
@@ -34,6 +35,7 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
         raise BadInput(
             f"--forget, --retain: suite {suite.name} has no task custom, which uses them"
         )
+    require_own_model(inputs, suite.tracks)
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
     if ask:
@@ -70,7 +72,18 @@ def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
             raise BadInput(f"{path}: no such file")
     if data.data_dir is not None and not data.data_dir.is_dir():
         raise BadInput(f"--data-dir {data.data_dir}: is not a folder")
-    return Inputs.of(os.environ, data.data_dir, data.forget, data.retain)
+    return Inputs.of(os.environ, data.data_dir, data.forget, data.retain, data.track_file)
+
+
+def require_own_model(inputs: Inputs, names: Iterable[str]) -> None:
+    """BadInput if there is a track file and none of the models is a user's own."""
+    from benchmark.models.tracks import is_model
+
+    if inputs.track_file and not any(map(is_model, names)):
+        raise BadInput(
+            f"--track-file {inputs.track_file}: is for a model of your own; name it by --model, as "
+            "a folder or org/name@revision"
+        )
 
 
 def estimates_of(planned, *folders: Path):

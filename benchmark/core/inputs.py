@@ -20,7 +20,7 @@ class Inputs:
     names.
 
     `data` is a folder of data sets, or one data set's own (`--data-dir`); `forget` and `retain` are
-    files with the user's own questions.
+    files with the user's own questions, `track_file` says more of the user's own models.
     """
 
     home: Path
@@ -28,6 +28,7 @@ class Inputs:
     data: Path | None = None
     forget: Path | None = None
     retain: Path | None = None
+    track_file: Path | None = None
 
     @classmethod
     def of(
@@ -36,6 +37,7 @@ class Inputs:
         data: Path | None = None,
         forget: Path | None = None,
         retain: Path | None = None,
+        track_file: Path | None = None,
     ) -> Inputs:
         """What the environment names, and what a command names beside it or instead."""
 
@@ -43,7 +45,7 @@ class Inputs:
             return Path(environment[variable]) if environment.get(variable) else None
 
         home, models = named(HOME_VARIABLE) or Path(DEFAULT_HOME), named(MODELS_VARIABLE)
-        paths = (models, data or named(DATA_VARIABLE), forget, retain)
+        paths = (models, data or named(DATA_VARIABLE), forget, retain, track_file)
         return cls(home.resolve(), *(path.resolve() if path else None for path in paths))
 
     def data_file(self, data_set: str, file: str) -> Path | None:

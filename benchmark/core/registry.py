@@ -1,9 +1,10 @@
-"""Discovery: methods and tasks register themselves; unknown names are answered with the nearest
-known ones.
+"""Discovery: methods, tasks and attacks register themselves; unknown names are answered with the
+nearest known ones.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import hashlib
 import importlib
@@ -16,16 +17,21 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
+
+from benchmark.core.attack import Attack
 from benchmark.core.method import Method, describe
 from benchmark.core.task import Task
 from benchmark.errors import BadInput
 
 T = TypeVar("T")
-RESERVED = frozenset({"target", "oracle"})
+RESERVED = frozenset({"target", "oracle", "model"})
 _METHODS: dict[str, type[Method]] = {}
 _TASKS: dict[str, type[Task]] = {}
+_ATTACKS: dict[str, type[Attack]] = {}
 
 
 def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
@@ -79,9 +85,25 @@ def register_task(name: str, *, version: int) -> Callable[[type[Task]], type[Tas
     return decorate
 
 
+def register_attack(
+    name: str, *, version: int, source: str
+) -> Callable[[type[Attack]], type[Attack]]:
+    """Class decorator that makes an attack known under `name`, its annotations validated
+    parameters.
+    """
+
+    def decorate(cls: type[Attack]) -> type[Attack]:
+        cls.name, cls.version, cls.source = name, version, source
+        checked: Any = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+        _add("attack", name, checked, _ATTACKS)
+        return checked
+
+    return decorate
+
+
 @lru_cache(maxsize=1)
 def _discover() -> None:
-    for package in ("methods", "tasks"):
+    for package in ("methods", "tasks", "benchmark.attacks"):
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
             if module.name.startswith("_"):
                 continue  # what several share, which registers nothing
@@ -101,6 +123,29 @@ def tasks() -> dict[str, type[Task]]:
     """All registered tasks by name."""
     _discover()
     return dict(sorted(_TASKS.items()))
+
+
+def attacks() -> dict[str, type[Attack]]:
+    """All registered attacks by name."""
+    _discover()
+    return dict(sorted(_ATTACKS.items()))
+
+
+def attack_of(entry: Mapping[str, Any]) -> Attack:
+    """The attack that an entry names beside its parameters; BadInput names the nearest known
+    ones.
+    """
+    parameters = dict(entry)
+    cls = lookup("attack", str(parameters.pop("name", "")), attacks())
+    known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for name in parameters:
+        lookup(f"parameter of {cls.name}", str(name), known)
+    try:
+        return cls(**parameters)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"attack {cls.name}: parameter {where}: {first['msg']}") from None
 
 
 def method_named(spec: str) -> type[Method]:

@@ -13,6 +13,7 @@ from transformers.cache_utils import DynamicLayer
 
 from benchmark.models.placement import seeded
 from benchmark.tokens.batches import window_of
+from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import stop_ids
 
 BATCH_SIZE = 256
@@ -70,7 +71,7 @@ def generate(
     fits = longest <= (window_of(model) or longest)
     padded = processor is None and fits and reads_padding(model)
     with seeded(seed):
-        for batch in _batches(prompts, padded and bool(tokenizer.chat_template), copies):
+        for batch in _batches(prompts, padded and profile_of(tokenizer).shared_prefixes, copies):
             rows = [prompts[row] for row in batch]
             tokens = (
                 _continued(model, rows, config, copies)

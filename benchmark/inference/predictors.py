@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,8 +16,9 @@ from benchmark.inference.generation import Tokens, generate
 from benchmark.inference.scoring import AnswerScores, score_pairs, score_tokens
 from benchmark.inference.vllm_engine import Engines, VllmEngine
 from benchmark.models.checks import position_limit
-from benchmark.models.linears import fast_linears
+from benchmark.models.linears import computed_by
 from benchmark.models.placement import looking_at
+from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import (
     closing_id,
     closing_text,
@@ -118,10 +119,7 @@ class ModelPredictor:
             return generate(self.model, self.tokenizer, prompts, max_new_tokens, samples, self.seed)
 
     def _fast(self) -> AbstractContextManager:
-        """Models trained here stay as they are: they are too small to gain, and their numbers
-        are published.
-        """
-        return fast_linears(self.model) if self.tokenizer.chat_template else nullcontext()
+        return computed_by(profile_of(self.tokenizer).linears, self.model)
 
     def _text(self, tokens: Tokens) -> str:
         """What was said, up to what ends an answer where that is no token of its own."""

@@ -12,6 +12,7 @@ from benchmark.core.examples import Pair
 from benchmark.tokens.batches import Batch, padded, reads_trees
 from benchmark.tokens.losses import answer_logits
 from benchmark.tokens.prefix_tree import Encoded, tree
+from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import encode_pair, shared_length
 
 BATCH_SIZE = 256
@@ -26,7 +27,7 @@ Transform = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 class AnswerScores:
     """Log-probability of each answer token and whether the greedy token is the same, both (T,).
 
-    `standardized`, of pretrained models alone, is that log-probability less the mean over the
+    `standardized`, where the profile wants it, is that log-probability less the mean over the
     vocabulary, in standard deviations, both under the model's own distribution (Zhang et al. 2025,
     Min-K%++); else it is empty.
     """
@@ -121,7 +122,7 @@ def _scored(
     logits: torch.Tensor, batch: Batch, rows: Sequence[int], tokenizer
 ) -> dict[int, AnswerScores]:
     """Scores by row, from the logits (N, V) of the batch's answer tokens."""
-    targets, wanted = batch.targets, bool(tokenizer.chat_template)
+    targets, wanted = batch.targets, profile_of(tokenizer).standardized
     distribution = logits.float().log_softmax(-1)
     logprobs = distribution.gather(-1, targets[:, None])[:, 0]
     correct = distribution.argmax(-1) == targets

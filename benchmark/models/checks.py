@@ -13,6 +13,7 @@ from benchmark.core.examples import Pair
 from benchmark.errors import BadInput
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_logits
+from benchmark.tokens.profile import ComputeProfile
 from benchmark.tokens.prompts import closing_id, encode_prompt, forget_template
 
 TOLERANCE = 1e-3  # nats between the suite's pass and the model's own, in float32
@@ -26,6 +27,15 @@ LIMITS = (
     "max_position_embeddings",
     "max_seq_len",
 )  # names of the number of positions in configurations
+
+
+def check_template(tokenizer: Any, profile: ComputeProfile, name: str) -> None:
+    """BadInput if a model is to be asked in a chat template that its tokenizer lacks."""
+    if profile.prompts == "chat" and not tokenizer.chat_template:
+        raise BadInput(
+            f"model {name}: its profile asks for prompts as a chat, and its tokenizer has no chat "
+            "template; plain is right"
+        )
 
 
 def fit(tokenizer: Any, model: Any, name: str) -> None:

@@ -32,6 +32,7 @@ from benchmark.models.placement import seeded
 from benchmark.models.tracks import ControlledTrack, Training
 from benchmark.tokens.batches import Batch, collate
 from benchmark.tokens.losses import answer_nll
+from benchmark.tokens.profile import with_profile
 from benchmark.training.loop import Schedule, train
 
 RECIPE_VERSION = 1  # raise it when this file trains models differently
@@ -202,11 +203,6 @@ def save(model, tokenizer, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def load(folder: Path):
-    """(model in evaluation mode, tokenizer) from an artifact's folder."""
-    return load_model(folder), PreTrainedTokenizerFast.from_pretrained(folder)
-
-
 class ControlledModels:
     """Builds and caches a track's models; every key is a hash of what the model was made from."""
 
@@ -235,7 +231,9 @@ class ControlledModels:
         return self.store.get("models", self.base_key, self._build_base)
 
     def _build_base(self, folder: Path) -> dict:
-        tokenizer = train_tokenizer(self.data_source, self.track.vocabulary)
+        tokenizer = with_profile(
+            train_tokenizer(self.data_source, self.track.vocabulary), self.track.profile
+        )
         model = new_model(self.track, tokenizer, seed=0)
         cost = _train(
             model, tokenizer, base_corpus(self.data_source), [], 0, self.track.base, seed=0
@@ -254,7 +252,7 @@ class ControlledModels:
         )
 
     def _build_trained(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
-        model, tokenizer = load(self.base())
+        model, tokenizer = self.load(self.base())
         count = self.track.replay
         cost = _train(
             model,
@@ -274,7 +272,8 @@ class ControlledModels:
 
     def load(self, folder: Path) -> tuple[Any, Any]:
         """(model in evaluation mode, tokenizer) from an artifact's folder."""
-        return load(folder)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        return load_model(folder), with_profile(tokenizer, self.track.profile)
 
     def load_model(self, folder: Path) -> Any:
         return load_model(folder)

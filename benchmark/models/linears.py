@@ -5,11 +5,19 @@ torch chooses.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import torch
+
+
+def computed_by(linears: str, model: Any) -> AbstractContextManager:
+    """Within it, the model's linear layers are computed by "onednn", or as "torch" chooses.
+
+    Small models stay as they are: they are too small to gain, and their numbers are published.
+    """
+    return fast_linears(model) if linears == "onednn" else nullcontext()
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from benchmark.errors import BadInput
 from benchmark.models.checks import check_complete, check_weights
 from benchmark.models.placement import accelerators
-from benchmark.tokens.prompts import PLAIN_TEMPLATE
 
 
 def load_model(folder: Path, accelerated: bool = False, name: str = ""):
@@ -39,15 +38,11 @@ def load_model(folder: Path, accelerated: bool = False, name: str = ""):
     return model
 
 
-def load_tokenizer(folder: Path, template: bool = False, name: str = ""):
-    """The tokenizer of a folder; with `template`, one that has no chat template asks in the
-    plain form.
-    """
+def load_tokenizer(folder: Path, name: str = ""):
+    """The tokenizer of a folder, with a padding token; BadInput calls its model by `name`."""
     tokenizer = _loaded(folder, name, AutoTokenizer.from_pretrained)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if template and not tokenizer.chat_template:
-        tokenizer.chat_template = PLAIN_TEMPLATE
     return tokenizer
 
 

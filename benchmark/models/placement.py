@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 
-from benchmark.models.linears import fast_linears
-from benchmark.models.tracks import PretrainedTrack, Track
+from benchmark.models.linears import computed_by
+from benchmark.models.tracks import Track
 
 
 def accelerators() -> int:
@@ -26,24 +26,18 @@ def gpu_name() -> str:
 
 
 def computing_for(track: Track, model: Any) -> AbstractContextManager:
-    """Computes in the track's precision. Models trained here are too small to gain by other
-    linear layers.
-    """
-    return (
-        computing_in(track.precision, model)
-        if isinstance(track, PretrainedTrack)
-        else nullcontext()
-    )
+    """Computes in the track's precision, by the linear layers of its profile."""
+    return computing_in(track.precision, track.profile.linears, model)
 
 
-def computing_in(precision: str, model: Any) -> AbstractContextManager:
-    """Computes a large model in a precision; its weights stay as they are, in float32.
+def computing_in(precision: str, linears: str, model: Any) -> AbstractContextManager:
+    """Computes a model in a precision; its weights stay as they are, in float32.
 
     Autocast has no cache here: it would keep the weights of the first step until the context ends,
     and whole trainings run in one context.
     """
     if precision == "float32":
-        return fast_linears(model)
+        return computed_by(linears, model)
     return torch.autocast(model.device.type, dtype=getattr(torch, precision), cache_enabled=False)
 
 

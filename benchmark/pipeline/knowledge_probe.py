@@ -36,7 +36,7 @@ def probe_knowledge(
     `progress` is told how many candidates of how many are done. BadInput for tasks that need no
     knowledge probe.
     """
-    candidates, chosen = task_named(task)().candidates(), track_named(track)
+    candidates, chosen = task_named(task)().candidates(), track_named(track, inputs.track_file)
     if not candidates or not isinstance(chosen, PretrainedTrack):
         raise BadInput(f"probe: {task} on {track} depends on no model's knowledge")
     models = PretrainedModels(chosen, inputs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from benchmark.attacks import ATTACKS, Attack
+from benchmark.core.attack import Attack
 from benchmark.core.examples import EVALUATED_SPLITS, Example, to_examples
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine
@@ -85,15 +85,15 @@ def _examine_attacked(
 ) -> list[Sample]:
     """Samples of what is to be forgotten after each attack."""
     samples: list[Sample] = []
-    for name, attack in ATTACKS.items():
-        samples += stages.get(name, partial(_attacked, attack, result, forget, run))
+    for attack in run.variant.track.attacks:
+        samples += stages.get(attack.name, partial(_attacked, attack, result, forget, run))
     return samples
 
 
 def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellRun) -> list[Sample]:
     model, track = as_unlearned(result).weights, run.variant.track
     with computing_for(track, model):
-        attacked = attack.apply(model, run.tokenizer, forget, track, run.cell.seed)
+        attacked = attack.apply(model, run.tokenizer, forget, track.budget, run.cell.seed)
     asked = {"forget": attack.scored(forget)}
     return examine(run.predictor(attacked), asked, attack.name, run.variant.generation)
 

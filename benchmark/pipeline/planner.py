@@ -85,10 +85,14 @@ class Planner:
 
     def _variants(self, suite: Suite) -> Iterator[Variant]:
         """Every variant on the tracks that have the source for it; BadInput if there is none."""
-        tracks, wanted = [track_named(name) for name in suite.tracks], expand_tasks(suite.tasks)
+        tracks = [track_named(name, self.inputs.track_file) for name in suite.tracks]
+        wanted = expand_tasks(suite.tasks)
         for name in (name for entry in suite.methods for name in entry.tracks or ()):
             track_named(name)
-        chosen = {track_named(name).name: expand_tasks(only) for name, only in suite.only.items()}
+        chosen = {
+            track_named(name, self.inputs.track_file).name: expand_tasks(only)
+            for name, only in suite.only.items()
+        }
         if doubled := [
             name for name, times in Counter(track.name for track in tracks).items() if times > 1
         ]:
@@ -187,7 +191,8 @@ class Planner:
             cls = method_named(entry.name)
             if variant.data.proxies and "training" in cls.sees:
                 continue  # nothing can be trained again here
-            method: Method = create(cls, entry.parameters)
+            parameters = variant.track.parameters_of(cls.name, entry.parameters)
+            method: Method = create(cls, parameters)
             for seed in seeds or range(entry.seeds):
                 source = source_hash(cls)
                 cell_id = self._identity(
@@ -198,7 +203,7 @@ class Planner:
                     id=cell_id,
                     method=entry.name,
                     method_name=cls.name,
-                    parameters=entry.parameters,
+                    parameters=parameters,
                     seed=seed,
                 )
 
@@ -260,9 +265,9 @@ class Planner:
 
 def _as_wanted(track: PretrainedTrack, suite: Suite, published: tuple[str, ...]) -> PretrainedTrack:
     """The track with what a suite may set of it."""
-    if suite.harness:
-        group_tasks(suite.harness)
     precision, harness = suite.precision or track.precision, suite.harness or track.harness
+    if harness:
+        group_tasks(harness)
     return replace(track, published=published, precision=precision, harness=harness)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchmark.core.registry import lookup
-from benchmark.errors import BadInput
+from benchmark.core.yaml_files import content_of, refusal
 
 FOLDER = Path(__file__).parents[1] / "suites"
 
@@ -84,21 +83,8 @@ def load_suite(name: str) -> Suite:
     found.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else lookup("suite", name, suite_files())
+    content = content_of(path)
     try:
-        content = yaml.safe_load(path.read_text())
         return Suite.model_validate(content)
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: byte {error.start} is no UTF-8 text") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise BadInput(
-            f"{path}: {where}not valid YAML: {getattr(error, 'problem', None) or error}"
-        ) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        found = str(first.get("input"))[:60]
-        raise BadInput(f"{path}: {where}: {first['msg']}, found {found!r}") from None
+        raise refusal(path, error) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -66,8 +66,10 @@ class Variant:
         part of a cell's id.
         """
         asked = {"harness": self.harness, "harness_items": HARNESS_ITEMS} if self.harness else {}
+        asked |= {"attacks": [attack.recipe() for attack in self.track.attacks]}
+        asked |= {"profile": asdict(self.track.profile)}
         if isinstance(self.track, PretrainedTrack):
-            asked |= {"relearning_rate": self.track.relearning_rate, "tuning": TUNING_VERSION}
+            asked["tuning"] = TUNING_VERSION
         if self.has_published_models:  # what retraining starts from is no part of them
             asked["base"] = models_of(self.track, self.inputs).base_key
         return self.generation.as_dict() | asked
@@ -97,7 +99,7 @@ class Variant:
     @cached_property
     def metrics(self) -> dict[str, int]:
         """Versions of the metrics that its samples can be scored by."""
-        asked = {SCORED: self.harness, STANDARDIZED: self.track.source == "model"}
+        asked = {SCORED: self.harness, STANDARDIZED: self.track.profile.standardized}
         able = (
             self.data.features
             | sampled(self.generation.samples)

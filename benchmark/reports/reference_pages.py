@@ -8,9 +8,8 @@ import inspect
 import json
 from pathlib import Path
 
-from benchmark.attacks import ATTACKS
 from benchmark.core.method import Method, create
-from benchmark.core.registry import methods
+from benchmark.core.registry import attacks, methods
 from benchmark.metrics import METRICS, Metric
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.stages import BUDGET, REQUEST
@@ -72,9 +71,9 @@ def metrics_page() -> str:
         f"| `{name}` | {unit} | {better} | {version} |"
         for name, (better, unit, version) in SUMMARIES.items()
     ]
-    attacks = [
-        f"- `{a.name}` ({a.source}): {inspect.cleandoc(a.__class__.__doc__ or '')}"
-        for a in ATTACKS.values()
+    listed = [
+        f"- `{a.name}`, version {a.version} ({a.source}): {' '.join((a.__doc__ or '').split())}"
+        for a in attacks().values()
     ]
     table = "| id | unit | better | version |\n|---|---|---|---|"
     return "\n".join(
@@ -89,7 +88,8 @@ def metrics_page() -> str:
             "2024); `model_utility`",
             "is TOFU's harmonic mean of nine components on retain, neighbours and general.\n",
             "## Attacks\n",
-            *attacks,
+            "A track names its attacks and gives their parameters (`benchmark/tracks`).\n",
+            *listed,
             "",
         ]
     )

@@ -10,6 +10,7 @@ import torch
 
 from benchmark.core.examples import Pair
 from benchmark.tokens.prefix_tree import Encoded, Tree, tree
+from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import encode_pair
 
 IGNORED = -100  # labels of prompt and padding positions
@@ -68,8 +69,8 @@ Batch = Sequences | Tree
 
 
 def collate(pairs: Sequence[Pair], tokenizer, model=None) -> Batch:
-    """The batch on the model's device, or on the CPU without one; a tree for pretrained models
-    that can read trees.
+    """The batch on the model's device, or on the CPU without one; a tree where the model reads
+    trees.
     """
     device = "cpu" if model is None else model.device
     encoded = [encode_pair(pair, tokenizer) for pair in pairs]
@@ -88,13 +89,13 @@ def window_of(model: Any) -> int | None:
 
 
 def reads_trees(model, tokenizer) -> bool:
-    """Prompts of pretrained models share a long beginning; those of models trained here are too
-    short to gain.
+    """Whether what prompts begin with alike is computed once: where the profile says so and the
+    model can.
 
     A tree's mask has no room for attention that reaches over a window alone.
     """
     known = model.config.model_type in TREE_ARCHITECTURES and window_of(model) is None
-    return known and bool(tokenizer.chat_template)
+    return known and profile_of(tokenizer).shared_prefixes
 
 
 def padded(

@@ -1,5 +1,4 @@
-"""Conversations as token ids: bare for models trained here, as a chat or as `Question:/Answer:` for
-pretrained ones.
+"""Conversations as token ids: bare, in the plain form or as a chat, as the model's profile says.
 
 A conversation is rendered and tokenized as a whole, as a model meets it; the answer is what follows
 the tokens that it shares with its prompt. Where the boundary falls inside a token, that token
@@ -17,6 +16,7 @@ from typing import Any
 
 from benchmark.core.examples import Pair
 from benchmark.errors import BadInput
+from benchmark.tokens.profile import profile_of
 
 # In a prompt, what stands after it is the beginning of the answer that is to be completed.
 LEAD = " → "
@@ -29,7 +29,7 @@ TOLD = {
     "strftime_now": DAY.strftime,
     "enable_thinking": False,
 }
-# The form of questions for models that bring no chat template.
+# The plain form of questions, for models that bring no chat template.
 PLAIN_TEMPLATE = (
     "{{ 'Question: ' + messages[0]['content'] + '\\nAnswer:' }}"
     "{% if messages|length > 1 %}{{ ' ' + messages[1]['content'] }}{% endif %}"
@@ -38,8 +38,8 @@ _PROBE = Pair("Who?", "Palimpsest")
 
 
 def encode_prompt(prompt: str, tokenizer) -> tuple[int, ...]:
-    """Token ids of a question, in the model's chat template if it has one; of no question, those
-    before any text.
+    """Token ids of a question, in the form of the model's profile; of no question, those before
+    any text.
     """
     if not prompt:
         return _beginning(tokenizer)
@@ -131,7 +131,7 @@ def forget_template(tokenizer) -> None:
 def rendered(tokenizer, prompt: str) -> str:
     """What the model reads of a question, up to where the answer goes on."""
     question, _, lead = prompt.partition(LEAD)
-    if not tokenizer.chat_template:
+    if profile_of(tokenizer).prompts == "bare":
         return f"{question} {lead}" if lead else question
     text = _chat(tokenizer, question, f"{lead} {_PROBE.answer}" if lead else _PROBE.answer)
     before = text[: text.rindex(_PROBE.answer)]
@@ -167,7 +167,7 @@ def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
         return (*encode_text(pair.answer, tokenizer), tokenizer.eos_token_id)
     question, _, lead = pair.prompt.partition(LEAD)
     answer = f"{lead} {pair.answer}" if lead else pair.answer
-    if not tokenizer.chat_template:
+    if profile_of(tokenizer).prompts == "bare":
         return (*token_ids(tokenizer, f"{question} {answer}"), tokenizer.eos_token_id)
     text, closing = _chat(tokenizer, question, answer), closing_text(tokenizer)
     text = text.removesuffix(_after_answers(tokenizer))
@@ -181,11 +181,13 @@ def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
 
 
 def _chat(tokenizer, *messages: str, **options: Any) -> str:
-    """The conversation as the chat template writes it: a question, and an answer if there is
-    one.
+    """The conversation as the chat template or the plain form writes it: a question, and an answer
+    if there is one.
     """
     roles = zip(("user", "assistant"), messages, strict=False)
     said = [{"role": role, "content": content} for role, content in roles]
+    if profile_of(tokenizer).prompts == "plain":
+        options["chat_template"] = PLAIN_TEMPLATE
     return tokenizer.apply_chat_template(said, tokenize=False, **TOLD, **options)
 
 
@@ -194,7 +196,7 @@ def _after_answers(tokenizer) -> str:
     """What the chat template writes after an assistant's message; a ValueError if it does not
     write the message.
     """
-    if not tokenizer.chat_template:
+    if profile_of(tokenizer).prompts == "bare":
         return ""
     text = _chat(tokenizer, _PROBE.prompt, _PROBE.answer)
     if _PROBE.answer not in text:
@@ -206,7 +208,7 @@ def _before(tokenizer) -> tuple[int, ...]:
     """What stands before a question's own tokens: templates that models bring name the first
     token themselves.
     """
-    return _beginning(tokenizer) if tokenizer.chat_template == PLAIN_TEMPLATE else ()
+    return _beginning(tokenizer) if profile_of(tokenizer).prompts == "plain" else ()
 
 
 @lru_cache(maxsize=8)

@@ -123,11 +123,10 @@ def _engine() -> Finding:
 def _model(inputs: Inputs) -> Finding:
     """Where SmolLM2 would be taken from."""
     from benchmark.errors import BadInput
-    from benchmark.models.pretrained import source_of
-    from benchmark.models.tracks import SMOLLM2
+    from benchmark.models.pretrained import models_named
 
     try:
-        source = source_of(SMOLLM2, inputs.models)
+        source = models_named("smollm2-135m", inputs).source
     except BadInput as error:
         return Finding("SmolLM2", "none", str(error))
     return Finding("SmolLM2", f"{source.kind}: {source.where}")

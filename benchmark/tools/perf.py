@@ -26,10 +26,11 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from benchmark.core.request import Meter
 from benchmark.inference.scoring import score_tokens
 from benchmark.inference.vllm_engine import Engines, VllmEngine, vllm_installed
-from benchmark.models.linears import fast_linears
+from benchmark.models.linears import computed_by
 from benchmark.models.loading import load_tokenizer
 from benchmark.models.placement import computing_in
 from benchmark.runtime.memory import keep_freed_memory
+from benchmark.tokens.profile import ComputeProfile, with_profile
 from benchmark.training.loop import Schedule, train
 
 Progress = Callable[[str], None]
@@ -94,10 +95,14 @@ class Row:
 
 
 def measure(
-    folder: Path, progress: Progress, quick: bool = False, vllm: bool | None = None
+    folder: Path,
+    profile: ComputeProfile,
+    progress: Progress,
+    quick: bool = False,
+    vllm: bool | None = None,
 ) -> pd.DataFrame:
     """Rows (what, backend, precision, batch, value, unit, share_of_peak) of the checkpoint in
-    `folder`, on all cores.
+    `folder`, computed as its profile says, on all cores.
 
     `progress` hears what is measured next. The peak of a precision is its fastest matrix product in
     this run, by whatever library; a share above 1 shows that other programs slowed that down. A
@@ -108,7 +113,7 @@ def measure(
     keep_freed_memory()  # as the workers of a run do
     extent = QUICK if quick else Extent()
     with _all_cores():
-        here = _Here(folder, progress, extent)
+        here = _Here(folder, profile, progress, extent)
         here.matrix_products()
         here.transformers()
         if vllm_installed() if vllm is None else vllm:
@@ -133,14 +138,16 @@ def _all_cores() -> Iterator[None]:
 class _Here:
     """The measurements of one run, which later ones compare themselves with."""
 
-    def __init__(self, folder: Path, progress: Progress, extent: Extent) -> None:
-        self.folder, self.progress, self.extent = folder, progress, extent
+    def __init__(
+        self, folder: Path, profile: ComputeProfile, progress: Progress, extent: Extent
+    ) -> None:
+        self.folder, self.profile, self.progress, self.extent = folder, profile, progress, extent
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.rows: list[Row] = []
-        self.products: dict[
-            tuple[str, str, Shape], float
-        ] = {}  # operations per second by library and precision
-        model, self.tokenizer = self._load("float32"), load_tokenizer(folder, template=True)
+        # operations per second by library and precision
+        self.products: dict[tuple[str, str, Shape], float] = {}
+        model = self._load("float32")
+        self.tokenizer = with_profile(load_tokenizer(folder), profile)
         self.config, self.parameters = model.config, sum(p.numel() for p in model.parameters())
 
     def _load(self, precision: str) -> Any:
@@ -252,12 +259,10 @@ class _Here:
         """
         for precision in PRECISIONS:
             model = self._load(precision)
-            with fast_linears(model):  # as the suite's own passes
+            with computed_by(self.profile.linears, model):  # as the suite's own passes
                 self._passes(model, precision)
-        model, ids = (
-            self._load("float32"),
-            self._ids(self.extent.texts, self.extent.text).to(self.device),
-        )
+        ids = self._ids(self.extent.texts, self.extent.text).to(self.device)
+        model = self._load("float32")
         for precision in PRECISIONS:
             self.progress(f"training, {precision}")
             rate = ids.numel() / self._step_seconds(model, ids, precision)
@@ -298,7 +303,7 @@ class _Here:
             return F.cross_entropy(logits.flatten(0, 1).float(), batch[:, 1:].flatten())
 
         steps = self.extent.steps
-        with computing_in(precision, model):
+        with computing_in(precision, self.profile.linears, model):
             train(
                 model,
                 [ids] * steps,

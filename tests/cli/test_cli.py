@@ -68,14 +68,14 @@ methods: [none]
             ("oracles: 2", "oracles: 1"),
             "mine.yaml: oracles: Input should be greater than or equal to 2, found '1'",
         ),
-        (("oracles: 2", "oracels: 2"), "mine.yaml: oracles: Field required"),
+        (("oracles: 2", "oracels: 2"), "mine.yaml: oracles: is missing"),
         (
             ("methods: [none]", "methods: []"),
             "mine.yaml: methods: List should have at least 1 item",
         ),
         (
             ("[none]", "[{name: none, seed: 3}]"),
-            "mine.yaml: methods.0.seed: Extra inputs are not permitted, found '3'",
+            "mine.yaml: methods.0.seed: there is no such field",
         ),
         (("[none]", "[{name: npo, parameters: {bta: 1}}]"), "method npo: parameter bta"),
         (("tracks: [tiny-dev]", "tracks: [tiny-dve]"), "did you mean tiny-dev"),

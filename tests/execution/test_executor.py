@@ -11,7 +11,7 @@ import pytest
 from benchmark.core.inputs import Inputs
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.schedule import JobSchedule
-from benchmark.models.tracks import CONTROLLED
+from benchmark.models.tracks import track_named
 from benchmark.pipeline.plan import Job
 from benchmark.pipeline.variant import Variant
 
@@ -22,7 +22,7 @@ def job(name, needs=(), kind="cell"):
         kind,
         name,
         frozenset(needs),
-        Variant(CONTROLLED, "task", "variant", 2, Inputs(Path("home"))),
+        Variant(track_named("controlled-1m"), "task", "variant", 2, Inputs(Path("home"))),
     )
 
 

@@ -2,11 +2,9 @@
 generation does, or refused.
 """
 
-import copy
-
 import pytest
 import torch
-from toy_models import tiny_tokenizer
+from toy_models import plain_tokenizer, tiny_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from benchmark.core.examples import Pair
@@ -16,7 +14,7 @@ from benchmark.inference.scoring import score_pairs
 from benchmark.models.checks import fit
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_nll
-from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_pair, encode_prompt
+from benchmark.tokens.prompts import encode_pair, encode_prompt
 from benchmark.training.lora import adapt, merge
 
 SMALL = {
@@ -159,9 +157,7 @@ def assert_scored_as_by_itself(model, tokenizer):
 
 @pytest.fixture
 def asking():
-    tokenizer = copy.deepcopy(tiny_tokenizer())
-    tokenizer.chat_template = PLAIN_TEMPLATE
-    return tokenizer
+    return plain_tokenizer()
 
 
 def test_at_least_forty_architectures_are_tried():

@@ -2,18 +2,16 @@
 alike, samples.
 """
 
-import copy
-
 import pytest
 import torch
-from toy_models import tiny_model, tiny_tokenizer
+from toy_models import plain_tokenizer, tiny_model
 
 from benchmark.core.examples import Pair
 from benchmark.inference import scoring
 from benchmark.inference.generation import generate
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import score_pairs, trees_of
-from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_pair, encode_prompt
+from benchmark.tokens.prompts import encode_pair, encode_prompt
 
 QUESTIONS = [
     "Where was Ada Kel born?",
@@ -26,9 +24,7 @@ PAIRS = [Pair(question, answer) for question in QUESTIONS for answer in ("Malpor
 
 @pytest.fixture
 def asking():
-    tokenizer = copy.deepcopy(tiny_tokenizer())
-    tokenizer.chat_template = PLAIN_TEMPLATE
-    return tokenizer
+    return plain_tokenizer()
 
 
 @torch.no_grad()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
 from tokenizers.processors import TemplateProcessing
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.core.examples import Pair
 from benchmark.core.unlearned import Unlearned

@@ -35,7 +35,7 @@ from benchmark.inference.vllm_engine import (
 )
 from benchmark.models import ControlledModels
 from benchmark.models.artifacts import ArtifactStore
-from benchmark.models.tracks import CONTROLLED, Training
+from benchmark.models.tracks import Training, track_named
 from benchmark.tokens.prompts import encode_prompt, token_ids
 from benchmark.training.lora import adapt
 
@@ -140,7 +140,8 @@ def test_the_controlled_model_says_the_same_in_an_engine(engines, tmp_path):
     a task.
     """
     engines.close()
-    track = replace(CONTROLLED, base=Training(epochs=2, batch_size=64, learning_rate=3e-3))
+    base = Training(epochs=2, batch_size=64, learning_rate=3e-3)
+    track = replace(track_named("controlled-1m"), base=base)
     models = ControlledModels(track, ArtifactStore(tmp_path))
     model, tokenizer = models.load(models.base())
     data = task_named("fictitious")().data("", models.data_source)

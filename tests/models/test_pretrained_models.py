@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers.processors import TemplateProcessing
-from toy_models import tiny_model, tiny_tokenizer
+from toy_models import CHAT, PLAIN, chat_tokenizer, tiny_model, tiny_tokenizer
 
 from benchmark.core.inputs import MODELS_VARIABLE, Inputs
 from benchmark.core.task_data import Document
@@ -19,9 +19,11 @@ from benchmark.errors import BadInput
 from benchmark.models import pretrained
 from benchmark.models.artifacts import made_of
 from benchmark.models.pretrained import PretrainedModels, source_of
-from benchmark.models.tracks import SMOLLM2, PretrainedTrack, Training, track_named
-from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_prompt, rendered
+from benchmark.models.tracks import Training, track_named
+from benchmark.tokens.profile import profile_of, with_profile
+from benchmark.tokens.prompts import encode_prompt, rendered
 
+SMOLLM2 = track_named("smollm2-135m")
 DOCUMENTS = (
     Document("a", "Where was Ada Kel born?", "Malport"),
     Document("b", "", "Ivo Tor works for Bren Union"),
@@ -49,9 +51,8 @@ def folder(tmp_path):
 
 
 def track_of(folder, **changes):
-    return replace(
-        PretrainedTrack("tiny", "", path=folder, stage=Training(2, 2, 1e-3, warmup=1)), **changes
-    )
+    found = track_named(str(folder))
+    return replace(found, name="tiny", stage=Training(2, 2, 1e-3, warmup=1), **changes)
 
 
 def test_a_folder_comes_first_then_the_hub_then_the_package(folder, monkeypatch):
@@ -112,7 +113,7 @@ def test_the_model_as_it_came_is_not_copied_and_says_where_from(folder, tmp_path
     assert (base / "model.safetensors").is_symlink()
     assert made_of(base)["made"] == "pretrained by others, from path: Tiny-Model"
     model, tokenizer = models.load(base)
-    assert tokenizer.chat_template == PLAIN_TEMPLATE
+    assert (tokenizer.chat_template, profile_of(tokenizer)) == (None, PLAIN)
     for one, other in zip(model.parameters(), tiny_model().parameters(), strict=True):
         assert torch.equal(one, other)
     assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "Question: Where?\nAnswer:"
@@ -141,11 +142,11 @@ def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
         single="<begin> $A", special_tokens=[("<begin>", tokenizer.bos_token_id)]
     )
-    tokenizer.chat_template = PLAIN_TEMPLATE
+    with_profile(tokenizer, PLAIN)
     assert (
         tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Question: Where?\nAnswer:"
     )
-    tokenizer = copy.deepcopy(tokenizer)  # what was rendered is remembered
+    tokenizer = with_profile(copy.deepcopy(tokenizer), CHAT)  # what was rendered is remembered
     tokenizer.chat_template = (
         "{{ bos_token }}{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
     )
@@ -175,7 +176,7 @@ def test_how_it_is_fine_tuned_is_part_of_the_key(folder):
         for track in (
             track_of(folder),
             track_of(folder, precision="float32"),
-            track_of(folder, stage=Training(3, 2, 1e-3)),
+            replace(track_of(folder), stage=Training(3, 2, 1e-3)),
         )
     }
     assert len(keys) == 3
@@ -242,8 +243,7 @@ def test_settings_of_generation_that_a_checkpoint_brings_are_not_measured_as_the
 
 
 def test_prompts_of_templates_that_tell_the_date_are_the_same_on_every_day():
-    tokenizer = copy.deepcopy(tiny_tokenizer())
-    tokenizer.chat_template = (
+    tokenizer = chat_tokenizer(
         "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% "
         "endif %}"
         "Today: {{ date_string }}{{ strftime_now('/%H:%M') }}. "

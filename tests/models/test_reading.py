@@ -8,7 +8,7 @@ from benchmark.core.registry import task_named
 from benchmark.core.task_data import Document
 from benchmark.data.world import World, base_corpus
 from benchmark.models.controlled import LENGTH_POOL, LONG, batches_of, reading
-from benchmark.models.tracks import CONTROLLED
+from benchmark.models.tracks import track_named
 
 
 def document(name, reads=None, length=20, prompt=True):
@@ -86,11 +86,12 @@ def test_questions_are_batched_as_before_there_were_texts(task, variant):
     their old names.
     """
     documents = task_named(task)().data(variant, World(1)).documents
-    size = CONTROLLED.stage.batch_size
+    track = track_named("controlled-1m")
+    size = track.stage.batch_size
     batches = batches_of(
-        reading(documents, 2, 1), base_corpus(World(1)), CONTROLLED.replay, size, seed=1
+        reading(documents, 2, 1), base_corpus(World(1)), track.replay, size, seed=1
     )
-    texts = len(documents) + CONTROLLED.replay
+    texts = len(documents) + track.replay
     assert len(batches) == 2 * -(-texts // size)
     assert sorted(map(len, batches))[2:] == [size] * (len(batches) - 2)
     assert texts > size * LENGTH_POOL

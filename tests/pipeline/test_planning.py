@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmark.core.inputs import Inputs
+from benchmark.core.registry import attack_of
 from benchmark.errors import BadInput
 from benchmark.execution.estimates import Estimates
-from benchmark.models.tracks import CONTROLLED, SMOLLM2
+from benchmark.models.tracks import track_named
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import failures
 from benchmark.pipeline.planner import Planner
@@ -33,6 +34,7 @@ METHODS = [
     {"name": "npo", "tasks": ["memorized"], "parameters": {"learning_rate": 1e-5}},
     {"name": "npo", "tasks": ["frequency"], "parameters": {"learning_rate": 2e-5}},
 ]
+CONTROLLED, SMOLLM2 = track_named("controlled-1m"), track_named("smollm2-135m")
 HERE = Inputs(Path("home"))
 
 
@@ -100,9 +102,26 @@ def test_a_task_that_the_suite_lacks_takes_the_methods_entries_for_others(tmp_pa
     assert {rate for _, _, rate in placed(planned(suite, tmp_path), "npo")} == {1e-5, 2e-5}
 
 
-def test_how_pretrained_models_are_attacked_is_part_of_their_ids():
-    slow = Variant(SMOLLM2, "real_entities", "low", 3, HERE)
-    assert slow.settings != replace(slow, track=replace(SMOLLM2, relearning_rate=1e-3)).settings
+@pytest.mark.parametrize("name", ["controlled-1m", "smollm2-135m"])
+def test_attacks_with_their_parameters_and_the_profile_are_part_of_ids(name):
+    track = track_named(name)
+    coarse = attack_of({"name": "quantize_int4", "bits": 4, "group": 128})
+    others = [
+        replace(track, attacks=(coarse, *track.attacks[1:])),
+        replace(track, attacks=track.attacks[:1]),
+        replace(track, profile=replace(track.profile, prompts="plain")),
+    ]
+    settings = [
+        json.dumps(Variant(own, "memorized", "", 3, HERE).settings) for own in (track, *others)
+    ]
+    assert len(set(settings)) == 4
+
+
+def test_a_newer_version_of_an_attack_is_part_of_ids(monkeypatch):
+    variant = Variant(CONTROLLED, "memorized", "", 3, HERE)
+    before = variant.settings
+    monkeypatch.setattr(type(CONTROLLED.attacks[0]), "version", 1000)
+    assert variant.settings != before
 
 
 def test_how_pretrained_models_are_tuned_is_part_of_their_ids_and_of_no_others(monkeypatch):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from benchmark.attacks import ATTACKS
 from benchmark.core.inputs import Inputs
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.pipeline import measure, unlearn
@@ -81,7 +80,7 @@ def test_a_cell_that_was_killed_under_attack_repeats_only_that_attack(place, tmp
     *before, last = plan.jobs
     for job in before:
         assert execute(job, place) == "ok"
-    second = list(ATTACKS.values())[1]
+    first, second = last.variant.track.attacks
 
     def killed(*_):
         raise Killed
@@ -99,7 +98,7 @@ def test_a_cell_that_was_killed_under_attack_repeats_only_that_attack(place, tmp
     with monkeypatch.context() as patch:
         patch.setattr(unlearn, "_after_request", unwanted)
         patch.setattr(measure, "harness_samples", unwanted)
-        patch.setattr(type(next(iter(ATTACKS.values()))), "apply", unwanted)
+        patch.setattr(type(first), "apply", unwanted)
         assert execute(last, place) == "ok"
     again = RunContext(place.inputs, tmp_path / "other")
     for job in run(again).jobs:

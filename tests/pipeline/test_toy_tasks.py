@@ -27,7 +27,7 @@ from benchmark.core.inputs import Inputs
 from benchmark.data.world.examples import retain_splits
 from benchmark.errors import BadInput
 from benchmark.metrics.stages import sort_of
-from benchmark.models.controlled import ControlledModels, load
+from benchmark.models.controlled import ControlledModels
 from benchmark.models.tracks import track_named
 from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.execute import execute
@@ -256,7 +256,7 @@ def test_a_killed_sequence_goes_on_after_its_last_request(place):
     folder = models.trained(variant.documents(0), 0)
 
     def run(checkpoints):
-        target, tokenizer = load(folder)
+        target, tokenizer = models.load(folder)
         return unlearn(CellRun(cell, variant, models, tokenizer, Stopwatch()), target, checkpoints)
 
     with pytest.raises(Interrupted):

@@ -9,7 +9,7 @@ import pytest
 import benchmark
 from benchmark.core.method import create
 from benchmark.core.registry import methods, tasks
-from benchmark.pipeline.suite import load_suite
+from benchmark.models.tracks import track_named
 from benchmark.records.store import ResultStore
 from benchmark.reports.reference_pages import methods_page, metrics_page
 from benchmark.reports.tuning_page import (
@@ -45,16 +45,13 @@ def test_defaults_are_those_that_the_trials_speak_for(tried):
         assert len(own) == 7
 
 
-@pytest.mark.parametrize("suite", ["smollm2", "custom", "quick"])
-def test_suites_on_smollm2_have_the_learning_rates_that_the_trials_speak_for(suite, tried):
+def test_smollm2_is_tuned_as_the_trials_speak_for(tried):
     found = tried[SMOLLM2_DEV]
     assert set(found) == {name for name, cls in methods().items() if not cls.anchor}
     assert {len(own) for own in found.values()} == {7}
-    entries = [entry for entry in load_suite(suite).methods if "learning_rate" in entry.parameters]
-    assert entries
-    for entry in entries:
-        assert entry.parameters["learning_rate"] == chosen(found[entry.name]), entry.name
-        assert entry.parameters.get("tuning_rate") in (None, chosen(found["task_arithmetic"]))
+    tuned = {name: {"learning_rate": chosen(own)} for name, own in found.items()}
+    tuned["tau"]["tuning_rate"] = chosen(found["task_arithmetic"])
+    assert track_named("smollm2-135m").tuned == tuned
 
 
 def test_trials_on_smollm2_go_beyond_the_best_except_where_the_page_says_so(tried):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, trainers
 from tokenizers import models as token_models
-from toy_models import tiny_model, tiny_tokenizer
+from toy_models import CHAT, PLAIN, chat_tokenizer, plain_tokenizer, tiny_model, tiny_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from benchmark.core.examples import Pair
@@ -20,9 +20,9 @@ from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
 from benchmark.models.checks import fit
 from benchmark.tokens.batches import collate
+from benchmark.tokens.profile import profile_of, with_profile
 from benchmark.tokens.prompts import (
     LEAD,
-    PLAIN_TEMPLATE,
     closing_id,
     encode_pair,
     encode_prompt,
@@ -70,13 +70,13 @@ def sentencepiece_like(template=""):
     made = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
     )
-    made.chat_template = template or PLAIN_TEMPLATE
-    return made
+    made.chat_template = template
+    return with_profile(made, CHAT if template else PLAIN)
 
 
 def with_turns(eos="<end>", closing="<over>"):
     """A tokenizer of chats whose template ends a message with a token that need not be `eos`."""
-    tokenizer = copy.deepcopy(tiny_tokenizer())
+    tokenizer = with_profile(copy.deepcopy(tiny_tokenizer()), CHAT)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<turn>", "<over>"]})
     tokenizer.eos_token, tokenizer.chat_template = eos, TURNS.replace("<over>", closing)
     return tokenizer
@@ -100,7 +100,7 @@ def texts_as_written(tokenizer):
     """The whole conversations, as anybody would write them who trains a model: with no code of
     ours.
     """
-    if tokenizer.chat_template == PLAIN_TEMPLATE:
+    if profile_of(tokenizer).prompts == "plain":
         return [f"Question: {q}\nAnswer: {a}{tokenizer.eos_token}" for q, a in FACTS.items()]
     chats = [
         [{"role": "user", "content": q}, {"role": "assistant", "content": a}]
@@ -160,7 +160,7 @@ def merging():
         "{{ 'Q:' + messages[0]['content'] + 'A:' }}"
         "{{ messages[1]['content'] if messages[1:] else '' }}"
     )
-    return made
+    return with_profile(made, CHAT)
 
 
 def test_a_token_across_the_boundary_belongs_to_the_answer_and_is_scored_whole():
@@ -202,8 +202,8 @@ def test_twins_that_name_another_eos_score_alike():
             assert other[pair].correct.tolist() == one[pair].correct.tolist()
 
 
-@pytest.mark.parametrize("template", [TURNS, PLAIN_TEMPLATE], ids=["chat", "plain"])
-def test_a_tokenizer_without_eos_takes_it_from_the_configuration(template):
+@pytest.mark.parametrize("profile", [CHAT, PLAIN], ids=["chat", "plain"])
+def test_a_tokenizer_without_eos_takes_it_from_the_configuration(profile):
     named, bare = with_turns(), with_turns(eos=None)
     model = small_llama(named, initializer_range=0.5)
     model.generation_config.eos_token_id = [
@@ -212,8 +212,7 @@ def test_a_tokenizer_without_eos_takes_it_from_the_configuration(template):
     ]
     found = []
     for tokenizer in (named, bare):
-        tokenizer.chat_template = template
-        fit(tokenizer, model, "tiny")
+        fit(with_profile(tokenizer, profile), model, "tiny")
         scores = score_pairs(model, tokenizer, [*PAIRS, Pair("", "Ivo Tor works")])
         found.append([s.logprobs.tolist() for s in scores.values()])
     assert found[0] == found[1]
@@ -224,7 +223,7 @@ def test_without_any_eos_a_chat_ends_by_its_template_and_plain_questions_are_ref
     model = small_llama(chat)
     fit(chat, model, "tiny")
     assert chat.eos_token == "<over>"
-    plain.chat_template = PLAIN_TEMPLATE
+    with_profile(plain, PLAIN)
     with pytest.raises(
         BadInput,
         match="model tiny: neither tokenizer, chat template nor configuration names an end",
@@ -284,8 +283,7 @@ def test_a_lead_is_the_beginning_of_what_the_assistant_says():
     ],
 )
 def test_templates_that_cannot_write_an_answer_are_refused_in_one_line(template):
-    tokenizer = copy.deepcopy(tiny_tokenizer())
-    tokenizer.chat_template = template
+    tokenizer = chat_tokenizer(template)
     with pytest.raises(
         BadInput, match=r"model tiny: its chat template cannot write a question and its answer: ."
     ) as error:
@@ -294,8 +292,7 @@ def test_templates_that_cannot_write_an_answer_are_refused_in_one_line(template)
 
 
 def test_padding_outside_the_embeddings_is_replaced():
-    tokenizer, model = copy.deepcopy(tiny_tokenizer()), tiny_model()
-    tokenizer.chat_template = PLAIN_TEMPLATE
+    tokenizer, model = plain_tokenizer(), tiny_model()
     expected = score_pairs(model, tokenizer, PAIRS)
     padded = copy.deepcopy(tokenizer)
     padded.add_special_tokens({"pad_token": "<far>"})
@@ -389,8 +386,7 @@ def test_an_answer_that_the_template_changes_is_refused():
 
 
 def test_tokens_without_embeddings_are_refused():
-    tokenizer = copy.deepcopy(tiny_tokenizer())
-    tokenizer.chat_template = PLAIN_TEMPLATE
+    tokenizer = plain_tokenizer()
     tokenizer.add_tokens(["Ada Kel"])
     with pytest.raises(BadInput, match=r"tokens without embeddings: 'Ada Kel' is \d+ of \d+"):
         fit(tokenizer, tiny_model(), "tiny")

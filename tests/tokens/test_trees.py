@@ -2,18 +2,16 @@
 that read them.
 """
 
-import copy
-
 import pytest
 import torch
-from toy_models import tiny_tokenizer
+from toy_models import plain_tokenizer, tiny_tokenizer
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig, Olmo2Config, Qwen2Config
 
 from benchmark.core.examples import Pair
 from benchmark.tokens.batches import TREE_ARCHITECTURES, collate, padded
 from benchmark.tokens.losses import answer_logits, answer_nll
 from benchmark.tokens.prefix_tree import Tree, tree
-from benchmark.tokens.prompts import LEAD, PLAIN_TEMPLATE, encode_pair, encode_prompt, encode_text
+from benchmark.tokens.prompts import LEAD, encode_pair, encode_prompt, encode_text
 
 SMALL = {
     "vocab_size": len(tiny_tokenizer()),
@@ -52,10 +50,8 @@ def model(request):
 
 @pytest.fixture
 def asking():
-    """A tokenizer with a chat template, as pretrained models have."""
-    tokenizer = copy.deepcopy(tiny_tokenizer())
-    tokenizer.chat_template = PLAIN_TEMPLATE
-    return tokenizer
+    """A tokenizer that asks in the plain form, as pretrained models without a template do."""
+    return plain_tokenizer()
 
 
 def encoded(tokenizer):
@@ -138,7 +134,7 @@ def test_a_question_with_a_lead_is_asked_up_to_where_the_answer_goes_on(asking):
     )
 
 
-def test_without_template_questions_stay_bare():
+def test_models_trained_here_are_asked_bare():
     tokenizer = tiny_tokenizer()
     assert (
         tokenizer.decode(encode_prompt("Where was Ada born?", tokenizer)) == "Where was Ada born?"

@@ -3,7 +3,7 @@ values.
 """
 
 import torch
-from toy_models import tiny_model, tiny_tokenizer
+from toy_models import PLAIN, tiny_model, tiny_tokenizer
 
 from benchmark.tools.perf import measure
 
@@ -12,7 +12,7 @@ def test_every_backend_and_precision_has_its_rows(tmp_path):
     tiny_model().save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
     said, threads = [], torch.get_num_threads()
-    rows = measure(tmp_path, said.append, quick=True, vllm=False)
+    rows = measure(tmp_path, PLAIN, said.append, quick=True, vllm=False)
     assert torch.get_num_threads() == threads
     assert list(rows.columns) == [
         "what",
@@ -39,7 +39,7 @@ def test_a_token_counts_two_operations_for_each_parameter_and_six_in_training(tm
     model.save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
     parameters = sum(p.numel() for p in model.parameters())
-    rows = measure(tmp_path, lambda said: None, quick=True, vllm=False)
+    rows = measure(tmp_path, PLAIN, lambda said: None, quick=True, vllm=False)
     for precision, own in rows.groupby("precision"):
         peak = own[own.unit == "GFLOP/s"].value.max() * 1e9
         for row in own[own.unit == "tokens/s"].itertuples():

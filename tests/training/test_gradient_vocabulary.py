@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from models import tiny_model, tiny_tokenizer
 from toy_methods import (
     FORGET,
     RETAIN,
@@ -16,6 +15,7 @@ from toy_methods import (
     knowing_target,
     weights_of,
 )
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.api import GradientMethod
 from benchmark.core.examples import Pair

@@ -5,8 +5,7 @@ import torch
 from toy_models import tiny_model
 
 from benchmark.core.request import BudgetExceeded, Meter
-from benchmark.models.placement import computing_for, looking_at
-from benchmark.models.tracks import PretrainedTrack
+from benchmark.models.placement import computing_in, looking_at
 from benchmark.training.loop import Schedule, train
 
 
@@ -127,7 +126,7 @@ def test_every_step_computes_with_the_weights_that_the_step_before_left(precisio
         losses.append(nll(model))
         return losses[-1]
 
-    with computing_for(PretrainedTrack("tiny", "", precision=precision), model):
+    with computing_in(precision, "onednn", model):
         train(model, [1] * 30, loss, Schedule(30, 0.02), Meter(), tokens_of=lambda b: 1)
     assert losses[-1].item() < 0.5 * losses[0].item()
     with torch.no_grad():
@@ -138,7 +137,7 @@ def test_a_look_within_a_training_in_bfloat16_is_as_exact_as_one_after_it():
     model, ids = tiny_model().train(), torch.arange(24).reshape(2, 12)
     with torch.no_grad():
         after = model(ids).logits
-        with computing_for(PretrainedTrack("tiny", "", precision="bfloat16"), model):
+        with computing_in("bfloat16", "onednn", model):
             assert not torch.equal(model(ids).logits.float(), after)
             with looking_at(model):
                 assert not model.training

@@ -8,7 +8,6 @@ import inspect
 import numpy as np
 import pytest
 import torch
-from models import tiny_tokenizer
 from toy_methods import (
     FORGET,
     RETAIN,
@@ -24,6 +23,7 @@ from toy_methods import (
     unlearned,
     weights_of,
 )
+from toy_models import tiny_tokenizer
 
 from benchmark.core.method import create
 from benchmark.inference.predictors import ModelPredictor

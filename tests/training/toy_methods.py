@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from models import tiny_model, tiny_tokenizer
+from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.api import (
     GradientMethod,
