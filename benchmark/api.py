@@ -18,12 +18,10 @@ from benchmark.data.world.examples import examples_about, first_prompts, retain_
 from benchmark.data.world.passages import passages
 from benchmark.errors import BadInput
 from benchmark.tokens.losses import kl_from_uniform
-from benchmark.tokens.prompts import LEAD
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
 from benchmark.training.task_vector import negated
 
 __all__ = [
-    "LEAD",
     "BadInput",
     "Budget",
     "ConstantAnswers",

@@ -292,7 +292,7 @@ def _texts(track: Track, records: Sequence[Record], split: str, column: str) -> 
     values: list[float] = []
     for frame in (track.frames[record.id] for record in records):
         rows = frame[
-            (frame["stage"] == MODEL_STAGE) & (frame["split"] == split) & (frame["kind"] == "text")
+            (frame["stage"] == MODEL_STAGE) & (frame["split"] == split) & (frame["form"] == "text")
         ]
         values += rows[column].dropna().astype(float).round(3).tolist()
     return values

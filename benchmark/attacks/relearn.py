@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from benchmark.attacks.base import ATTACKS
-from benchmark.core.examples import Example, Pair
+from benchmark.core.examples import Example
 from benchmark.core.request import Meter
 from benchmark.models.tracks import Track
 from benchmark.tokens.batches import collate
@@ -37,7 +37,7 @@ class RelearnDisjoint:
 
     def apply(self, model, tokenizer, forget: Sequence[Example], track: Track, seed: int):
         attacked = copy.deepcopy(model)
-        pairs = [Pair(e.prompt, e.answer) for e in halves(forget)[0]]
+        pairs = [e.pair for e in halves(forget)[0]]
         rng = random.Random(f"relearn-{seed}")
         budget = track.budget
         steps, size = (

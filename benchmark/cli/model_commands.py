@@ -12,6 +12,7 @@ from rich.table import Table
 
 from benchmark.cli.knowledge import probe_with_progress
 from benchmark.cli.options import (
+    AnswersOption,
     BackendOption,
     DataOption,
     ForgetOption,
@@ -32,6 +33,7 @@ def evaluate(
     data_dir: DataOption = None,
     forget: ForgetOption = None,
     retain: RetainOption = None,
+    answers: AnswersOption = "name",
     original: Annotated[
         str | None,
         typer.Option(
@@ -74,7 +76,7 @@ def evaluate(
 
     if forget and task != "custom":
         raise BadInput(f"--forget, --retain: {task} does not ask them, custom does")
-    inputs = inputs_of(data_dir, forget, retain)
+    inputs = inputs_of(data_dir, forget, retain, answers)
     require_backend(backend)
     prepare_worker(threads or cores())
     try:

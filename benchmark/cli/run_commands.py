@@ -7,6 +7,7 @@ from rich.table import Table
 from benchmark.cli.options import (
     OUT,
     RESULTS,
+    AnswersOption,
     BackendChoice,
     DataOption,
     ForceOption,
@@ -37,6 +38,7 @@ def plan(
     seed: SeedsOption = None,
     forget: ForgetOption = None,
     retain: RetainOption = None,
+    answers: AnswersOption = "name",
     data_dir: DataOption = None,
     backend: BackendChoice = None,
     precision: PrecisionOption = None,
@@ -48,7 +50,7 @@ def plan(
     from benchmark.execution.estimates import clock
     from benchmark.execution.run_plan import default_workers
 
-    inputs = inputs_of(data_dir, forget, retain)
+    inputs = inputs_of(data_dir, forget, retain, answers)
     chosen = Selection(
         suite,
         track,
@@ -97,6 +99,7 @@ def run(
     seed: SeedsOption = None,
     forget: ForgetOption = None,
     retain: RetainOption = None,
+    answers: AnswersOption = "name",
     data_dir: DataOption = None,
     backend: BackendChoice = None,
     precision: PrecisionOption = None,
@@ -109,7 +112,7 @@ def run(
     from benchmark.pipeline.preflight import require_fit
     from benchmark.reports.terminal import print_standings
 
-    inputs = inputs_of(data_dir, forget, retain)
+    inputs = inputs_of(data_dir, forget, retain, answers)
     chosen = Selection(
         suite,
         track,

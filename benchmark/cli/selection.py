@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.cli.knowledge import try_probe
+from benchmark.cli.options import Answers
 from benchmark.cli.terminal import console, errors
 from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
@@ -81,7 +82,10 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
 
 
 def inputs_of(
-    data: Path | None = None, forget: Path | None = None, retain: Path | None = None
+    data: Path | None = None,
+    forget: Path | None = None,
+    retain: Path | None = None,
+    answers: Answers = "name",
 ) -> Inputs:
     """What a command reads; the environment is looked at here and nowhere further down."""
     if (forget is None) != (retain is None):
@@ -93,7 +97,7 @@ def inputs_of(
             raise BadInput(f"{path}: no such file")
     if data is not None and not data.is_dir():
         raise BadInput(f"--data-dir {data}: is not a folder")
-    return Inputs.of(os.environ, data, forget, retain)
+    return Inputs.of(os.environ, data, forget, retain, answers)
 
 
 def estimates_of(*folders: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 HOME_VARIABLE, MODELS_VARIABLE, DATA_VARIABLE = (
     "PALIMPSEST_HOME",
@@ -20,7 +21,7 @@ class Inputs:
     names.
 
     `data` is a folder of data sets, or one data set's own (`--data-dir`); `forget` and `retain` are
-    files with the user's own questions.
+    files with the user's own questions, `answers` is the form of the answers to them.
     """
 
     home: Path
@@ -28,6 +29,7 @@ class Inputs:
     data: Path | None = None
     forget: Path | None = None
     retain: Path | None = None
+    answers: Literal["name", "sentence"] = "name"
 
     @classmethod
     def of(
@@ -36,15 +38,17 @@ class Inputs:
         data: Path | None = None,
         forget: Path | None = None,
         retain: Path | None = None,
+        answers: Literal["name", "sentence"] = "name",
     ) -> Inputs:
         """What the environment names, and what a command names beside it or instead."""
 
         def named(variable: str) -> Path | None:
             return Path(environment[variable]) if environment.get(variable) else None
 
-        home, models = named(HOME_VARIABLE) or Path(DEFAULT_HOME), named(MODELS_VARIABLE)
-        paths = (models, data or named(DATA_VARIABLE), forget, retain)
-        return cls(home.resolve(), *(path.resolve() if path else None for path in paths))
+        home = named(HOME_VARIABLE) or Path(DEFAULT_HOME)
+        paths = (named(MODELS_VARIABLE), data or named(DATA_VARIABLE), forget, retain)
+        models, data, forget, retain = (path and path.resolve() for path in paths)
+        return cls(home.resolve(), models, data, forget, retain, answers)
 
     def data_file(self, data_set: str, file: str) -> Path | None:
         """A file of a data set, in a folder of its own or in the data folder itself; None if

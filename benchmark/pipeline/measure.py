@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.attacks import ATTACKS
-from benchmark.core.examples import EVALUATED_SPLITS, Example, to_examples
+from benchmark.core.examples import Example, to_examples
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine
 from benchmark.evaluation.reference_strata import difficulty_strata, strata_of, with_strata
@@ -61,8 +61,7 @@ def _examine_all(result: Any, run: CellRun) -> list[Sample]:
     """
     variant, predictor = run.variant, run.predictor(result)
     with run.clock.stage("evaluate"):
-        splits = {name: variant.data.examples(name) for name in EVALUATED_SPLITS}
-        samples = examine(predictor, splits, MODEL_STAGE, variant.generation)
+        samples = examine(predictor, variant.data.evaluated, MODEL_STAGE, variant.generation)
     if variant.harness:
         with run.clock.stage("harness"):
             samples += harness_samples(predictor, variant.harness, HARNESS_ITEMS)

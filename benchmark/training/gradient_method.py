@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, pair_of
 from benchmark.core.method import Method, with_parameters
 from benchmark.core.request import Request
 from benchmark.core.words import pieces
@@ -142,7 +142,10 @@ class GradientMethod(Method):
     def answered(self, batch: Batch, answers: list[str]) -> Batch:
         """The same as questions, with other answers: one for each sequence."""
         return self._collate(
-            [Pair(_as_question(p).prompt, a) for p, a in zip(batch.pairs, answers, strict=True)]
+            [
+                pair_of(_as_question(pair).asked, answer)
+                for pair, answer in zip(batch.pairs, answers, strict=True)
+            ]
         )
 
     def _collate(self, pairs) -> Batch:
