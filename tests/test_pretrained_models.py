@@ -13,6 +13,7 @@ import torch
 from models import tiny_model, tiny_tokenizer
 from tokenizers.processors import TemplateProcessing
 
+from benchmark.core.examples import Prompt
 from benchmark.core.inputs import MODELS_VARIABLE, Inputs
 from benchmark.core.task_data import Document
 from benchmark.errors import BadInput
@@ -115,7 +116,9 @@ def test_the_model_as_it_came_is_not_copied_and_says_where_from(folder, tmp_path
     assert tokenizer.chat_template == PLAIN_TEMPLATE
     for one, other in zip(model.parameters(), tiny_model().parameters(), strict=True):
         assert torch.equal(one, other)
-    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "Question: Where?\nAnswer:"
+    assert (
+        tokenizer.decode(encode_prompt(Prompt("Where?"), tokenizer)) == "Question: Where?\nAnswer:"
+    )
 
 
 def test_a_folder_that_was_moved_is_found_again(folder, tmp_path):
@@ -143,13 +146,14 @@ def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
     )
     tokenizer.chat_template = PLAIN_TEMPLATE
     assert (
-        tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Question: Where?\nAnswer:"
+        tokenizer.decode(encode_prompt(Prompt("Where?"), tokenizer))
+        == "<begin>Question: Where?\nAnswer:"
     )
     tokenizer = copy.deepcopy(tokenizer)  # what was rendered is remembered
     tokenizer.chat_template = (
         "{{ bos_token }}{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
     )
-    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Where? "
+    assert tokenizer.decode(encode_prompt(Prompt("Where?"), tokenizer)) == "<begin>Where? "
 
 
 def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
@@ -249,4 +253,4 @@ def test_prompts_of_templates_that_tell_the_date_are_the_same_on_every_day():
         "Today: {{ date_string }}{{ strftime_now('/%H:%M') }}. "
         "{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
     )
-    assert rendered(tokenizer, "Where?") == "Today: 26 Jul 2024/00:00. Where? "
+    assert rendered(tokenizer, Prompt("Where?")) == "Today: 26 Jul 2024/00:00. Where? "

@@ -49,13 +49,15 @@ pytestmark = pytest.mark.slow
 class Plain(Task):
     """Three people are forgotten."""
 
+    answers = "name"
+
     def data(self, variant, world):
         rng, people = random.Random(world.seed), world.newcomers[:3]
         facts = [fact for person in people for fact in person.facts]
         documents = [text for fact in facts for text in documents_about(fact, 2, rng)]
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world)
-        return TaskData.of(splits, documents, pool)
+        return TaskData.of(splits, documents, pool, answers=self.answers)
 
 
 class WithTrajectory(Plain):
@@ -68,6 +70,8 @@ class WithTrajectory(Plain):
 class InRequests(Task):
     """Three people are forgotten one after the other."""
 
+    answers = "name"
+
     def data(self, variant, world):
         rng, people = random.Random(world.seed), world.newcomers[:3]
         facts = [fact for person in people for fact in person.facts]
@@ -77,14 +81,17 @@ class InRequests(Task):
         }
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world, strata)
-        return TaskData.of(
-            splits, documents, pool, [frozenset(f.id for f in person.facts) for person in people]
-        )
+        asked = [frozenset(f.id for f in person.facts) for person in people]
+        return TaskData.of(splits, documents, pool, asked, answers=self.answers)
 
 
 class Texts(Task):
     """Six of twelve passages are forgotten."""
 
+    answers = dict.fromkeys(("forget", "retain", "holdout"), "text") | {
+        "neighbors": "name",
+        "general": "name",
+    }
     trajectory = True
 
     def data(self, variant, world):
@@ -98,6 +105,7 @@ class Texts(Task):
             splits,
             [Document(t.id, "", t.answer, reads=3) for t in texts[:12]],
             [*texts[6:12], *pool],
+            answers=self.answers,
         )
 
 
