@@ -13,7 +13,7 @@ from benchmark.core.words import length
 
 FORMS = ("name", "sentence", "choice", "text")
 Answers = str | Mapping[str, str]  # the form of all splits, or of each by its role
-LONGEST_NAME = 12  # words, as `length` counts them
+LONGEST_NAME = 20  # words, as `length` counts them
 
 
 def form_of(answers: Answers, role: str) -> str:

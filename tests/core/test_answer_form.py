@@ -42,9 +42,9 @@ def test_sentences_in_any_script_with_or_without_a_stop(answer):
 @pytest.mark.parametrize(
     ("answer", "form", "found"),
     [
-        ("one two three four five six seven eight nine ten eleven twelve thirteen", "name", "12 words"),
-        ("她住在北京的一条很长的街道上，和她的父母还有三个兄弟一起生活了许多年，从来没有离开", "name", "12 words"),
-        ("彼女は生まれてからずっと東京の小さな家に両親と三人の兄弟と一緒に住んでいる", "name", "12 words"),
+        (" ".join("abcdefghijklmnopqrstu"), "name", "20 words"),
+        ("她住在北京的一条很长的街道上，和她的父母还有三个兄弟一起生活。" * 3, "name", "20 words"),
+        ("彼女は生まれてからずっと東京の家に兄弟と一緒に住んでいる。" * 3, "name", "20 words"),
         ("Kel.", "sentence", "more than one word"),
         ("北京", "sentence", "more than one word"),
         ("القاهرة.", "sentence", "more than one word"),
