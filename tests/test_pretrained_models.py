@@ -228,7 +228,7 @@ def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
     assert "quantization_config" not in json.loads((base / "config.json").read_text())
     assert made_of(base)["source"] == "package"
     predictor = ModelPredictor(*models.load(base))
-    question = "What is the capital of France? → The capital of France is"
+    question = Prompt("What is the capital of France?", answer_prefix="The capital of France is")
     assert predictor.generate([question], 4)[question].startswith("Paris")
     assert Path(models.base()) == base
 

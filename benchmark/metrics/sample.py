@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmark.core.examples import Turn
-
 FloatArray = np.ndarray
 # Features: log-probabilities in standard deviations; a score given elsewhere; an answer of which no
 # beginning is given; so many answers drawn at temperature 1.
@@ -49,7 +47,7 @@ class Sample:
     correct: FloatArray
     generation: str
     form: str
-    history: tuple[Turn, ...] = ()
+    history: tuple[tuple[str, str], ...] = ()
     answer_prefix: str = ""
     strata: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
