@@ -16,10 +16,11 @@ class Task:
     `sources` are what it makes its data from: a generated "world" or a pretrained "model" (see
     `source`). `answers` is the form of the answers: "name" (at most a few words), "sentence",
     "choice" (of several given ones) or "text", for all splits or for each by its role; `data` hands
-    it to `TaskData.of`, which checks it. `variants` are its forget request families; a task with one writes `("",)`.
-    `max_new_tokens` bounds an answer, `samples` is how many answers to each forget prompt are also
-    drawn at temperature 1. `budget_share` is the share of the track's steps that each request has.
-    With `trajectory`, models are also scored at fixed shares of the budget of the last request.
+    it to `TaskData.of`, which checks it. `variants` are its forget request families; a task with
+    one writes `("",)`. `max_new_tokens` bounds an answer, `samples` is how many answers to each
+    forget prompt are also drawn at temperature 1. `budget_share` is the share of the track's steps
+    that each request has. With `trajectory`, models are also scored at fixed shares of the budget
+    of the last request.
     With `difficulty`, forget examples get two more strata in thirds: `memorization`, by their
     probability under the target, and `difficulty`, by their loss under the oracles.
     """

@@ -82,8 +82,8 @@ class TaskData:
         *,
         answers: Answers,
     ) -> TaskData:
-        """The data made of lists of examples, which have answers of the declared forms; BadInput names
-        the first example that has not.
+        """The data made of lists of examples, which have answers of the declared forms;
+        BadInput names the first example that has not.
         """
         rows = {
             role: _of_form(f"the split {role}", examples, form_of(answers, role))
