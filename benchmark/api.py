@@ -25,12 +25,10 @@ from benchmark.inference.unlearned import (
     UnlearnedModel,
 )
 from benchmark.tokens.losses import kl_from_uniform
-from benchmark.tokens.prompts import LEAD
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
 from benchmark.training.task_vector import negated
 
 __all__ = [
-    "LEAD",
     "BadInput",
     "Budget",
     "ConstantAnswers",

@@ -106,15 +106,24 @@ def variant_examples(samples: Sequence[Sample]) -> list[dict]:
         {
             "split": s.split,
             "id": s.example,
-            "kind": s.kind,
+            "kind": "text" if s.form == "text" else "question",
             "strata": ", ".join(f"{name} {value}" for name, value in sorted(s.strata.items())),
-            **(
-                _text(s)
-                if s.kind == "text"
-                else {"expected": [s.answer], "prompts": [s.prompt, *s.paraphrases]}
-            ),
+            **(_text(s) if s.form == "text" else {"expected": [s.answer], "prompts": _prompts(s)}),
         }
         for s in shown(samples).values()
+    ]
+
+
+def _prompts(sample: Sample) -> list[str]:
+    """The prompts as they are shown: turns below one another, then how the answer begins."""
+    prefixes = sample.paraphrase_prefixes or (sample.answer_prefix,) * len(sample.paraphrases)
+    asked = zip(
+        (sample.prompt, *sample.paraphrases), (sample.answer_prefix, *prefixes), strict=True
+    )
+    before = [f"{role}: {text}" for role, text in sample.history]
+    return [
+        "\n".join([*before, f"{prompt} → {prefix}" if prefix else prompt])
+        for prompt, prefix in asked
     ]
 
 
@@ -137,7 +146,7 @@ def answers(samples: Sequence[Sample], examples: Sequence[dict]) -> list[Answers
 
 
 def _answers_of(sample: Sample) -> list[Answer]:
-    return _continued(sample) if sample.kind == "text" else _answered(sample)
+    return _continued(sample) if sample.form == "text" else _answered(sample)
 
 
 def _continued(sample: Sample) -> list[Answer]:

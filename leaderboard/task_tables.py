@@ -92,7 +92,7 @@ def _columns_of_texts(quantities: set[str]) -> list[str]:
     is reached.
     """
     return [
-        name for name, m in METRICS.items() if name in quantities and m.contrast and m.kinds == TEXT
+        name for name, m in METRICS.items() if name in quantities and m.contrast and m.forms == TEXT
     ]
 
 

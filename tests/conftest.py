@@ -32,7 +32,7 @@ from benchmark.records.store import ResultStore
 from leaderboard.board import load_board
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbours": 2, "general": 2, "holdout": 4}
+SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbors": 2, "general": 2, "holdout": 4}
 # How well each synthetic model knows the forget set and all the rest.
 KNOWLEDGE = {"target": (0.9, 0.9), "oracle": (0.2, 0.9), "alpha": (0.3, 0.85), "beta": (0.7, 0.6)}
 
@@ -71,13 +71,15 @@ def _sample(**changes):
         "logprobs": logs(0.5, 0.125),
         "correct": np.array([True, False]),
         "generation": "She lives in Kel.",
+        "form": "name",
         "paraphrases": ("Ada's town?", "The home of Ada?"),
         "paraphrase_logprobs": (logs(0.5), logs(0.25)),
         "paraphrase_generations": ("Kel", "Mur"),
         "perturbed": ("Mur", "Tol"),
         "perturbed_logprobs": (logs(0.1), logs(0.4)),
     }
-    return Sample(**(fields | changes))
+    fields |= changes
+    return Sample(**(fields if fields["prompt"] else {**fields, "form": "text"}))
 
 
 def _example_samples(split, number, known, rng, stage):

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field, PositiveFloat
 
 from benchmark.core.attack import Attack
-from benchmark.core.examples import Example, Pair
+from benchmark.core.examples import Example
 from benchmark.core.registry import register_attack
 from benchmark.core.request import Budget, Meter
 from benchmark.tokens.batches import collate
@@ -42,7 +42,7 @@ class RelearnDisjoint(Attack):
 
     def apply(self, model, tokenizer, forget: Sequence[Example], budget: Budget, seed: int):
         attacked = copy.deepcopy(model)
-        pairs = [Pair(e.prompt, e.answer) for e in halves(forget)[0]]
+        pairs = [e.pair for e in halves(forget)[0]]
         rng = random.Random(f"relearn-{seed}")
         steps = max(1, int(budget.steps * self.share_of_budget))
         size = min(budget.batch_size, len(pairs))

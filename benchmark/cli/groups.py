@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 
 from benchmark.cli.options import (
     OUT,
+    AnswersOption,
     BackendChoice,
     DataOption,
     ForceOption,
@@ -54,6 +55,7 @@ class DataSources:
     retain: RetainOption = None
     data_dir: DataOption = None
     track_file: TrackFileOption = None
+    answers: AnswersOption = "name"
 
 
 @dataclass(frozen=True)

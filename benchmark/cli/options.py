@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+Answers = Literal["name", "sentence"]
 Backend = Literal["hf", "vllm"]
 Precision = Literal["float32", "bfloat16"]
 SuiteOption = Annotated[
@@ -66,6 +67,12 @@ ForgetOption = Annotated[
 ]
 RetainOption = Annotated[
     Path | None, typer.Option("--retain", help="Your own retain set (JSON lines of questions).")
+]
+AnswersOption = Annotated[
+    Answers,
+    typer.Option(
+        "--answers", help="The form of the answers to questions of your own: name or sentence."
+    ),
 ]
 BackendChoice = Annotated[
     Backend | None,

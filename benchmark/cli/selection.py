@@ -72,7 +72,9 @@ def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
             raise BadInput(f"{path}: no such file")
     if data.data_dir is not None and not data.data_dir.is_dir():
         raise BadInput(f"--data-dir {data.data_dir}: is not a folder")
-    return Inputs.of(os.environ, data.data_dir, data.forget, data.retain, data.track_file)
+    return Inputs.of(
+        os.environ, data.data_dir, data.forget, data.retain, data.track_file, data.answers
+    )
 
 
 def require_own_model(inputs: Inputs, names: Iterable[str]) -> None:

@@ -1,37 +1,70 @@
-"""What counts as a sentence among answers, and what as a name; some metrics are for one of them
-alone.
+"""The forms of answers: a task declares them, and every example is held to what it declares.
+
+Metrics say which forms they can score. Nothing is guessed from punctuation: a name is short, a
+sentence is no single word, in any script.
 """
 
 from __future__ import annotations
 
-import regex
+from collections.abc import Mapping
 
-from benchmark.core.words import pieces
+from benchmark.core.examples import Example
+from benchmark.core.words import length
 
-SENTENCE = "sentence"  # the feature of data whose answers are sentences
-EXTRACTABLE = (
-    "extractable"  # the feature of data whose answers do not follow from their own beginnings
-)
-LONGEST_NAME = 3  # words, or characters where a script has no spaces
-_END = regex.compile(r"\p{Sentence_Terminal}\p{Cf}*\Z")  # marks of direction may follow
+FORMS = ("name", "sentence", "choice", "text")
+Answers = str | Mapping[str, str]  # the form of all splits, or of each by its role
+LONGEST_NAME = 20  # words, as `length` counts them
 
 
-def is_sentence(prompt: str, answer: str) -> bool:
-    """Whether a question is answered by more than a name, which will hardly be found word for word
-    in what is said.
-
-    A sentence ends as Unicode's property Sentence_Terminal has it. Thai, which writes no full stop,
-    has none here.
-    """
-    return bool(prompt) and _ends(answer) and len(pieces(answer)) > LONGEST_NAME
-
-
-def is_extractable(prompt: str, answer: str) -> bool:
-    """False for a name with a full stop: its end follows from its beginning, whoever was asked
-    about.
-    """
-    return not prompt or is_sentence(prompt, answer) or not _ends(answer)
+def form_of(answers: Answers, role: str) -> str:
+    """The form declared for the split of that role; a ValueError if there is none."""
+    form = answers if isinstance(answers, str) else answers.get(role)
+    if form not in FORMS:
+        found = "no form" if form is None else repr(form)
+        raise ValueError(f"answers: found {found} for {role}, one of {', '.join(FORMS)} is needed")
+    return form
 
 
-def _ends(answer: str) -> bool:
-    return bool(_END.search(answer))
+def misfit(example: Example, form: str) -> str:
+    """What keeps an example from having an answer of the form; empty if nothing does."""
+    if form == "text":
+        return _no_text(example)
+    if example.is_text:
+        return "it has no prompt, as texts have none"
+    if form == "choice":
+        return _no_choice(example)
+    if example.choices:
+        return "it has choices"
+    words = length(example.answer)
+    if form == "name" and words > LONGEST_NAME:
+        return f"found {_shown(example)}; a name has at most {LONGEST_NAME} words"
+    if form == "sentence" and words <= 1:
+        return f"found {_shown(example)}; a sentence has more than one word"
+    return ""
+
+
+def _no_text(example: Example) -> str:
+    """A text stands alone: nothing is asked, and there is nothing to choose from."""
+    extra = [
+        name
+        for name in ("prompt", "history", "answer_prefix", "paraphrases", "choices")
+        if getattr(example, name)
+    ]
+    return f"it has {' and '.join(extra)}, which texts have not" if extra else ""
+
+
+def _no_choice(example: Example) -> str:
+    count = len(example.choices)
+    if count < 2:
+        return f"found {count} choices, at least two are needed"
+    if not 0 <= example.right < count:
+        return f"found {example.right} as the right one of {count} choices, which count from 0"
+    if example.answer != example.choices[example.right]:
+        return f"found {_shown(example)}, which is not the right choice"
+    if example.perturbed:
+        return "it has perturbed answers, where its other choices are the wrong ones"
+    return ""
+
+
+def _shown(example: Example) -> str:
+    return f"{example.answer[:60]!r}"

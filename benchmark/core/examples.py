@@ -8,40 +8,77 @@ from typing import Any
 
 import datasets
 
-EVALUATED_SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
+# What a split is for; every task has the first two.
+ROLES = ("forget", "retain", "retain_eval", "neighbors", "general", "holdout")
+Turn = tuple[str, str]  # role ("system", "user" or "assistant") and text
+
+_TEXT, _TEXTS = datasets.Value("string"), datasets.List(datasets.Value("string"))
 _FEATURES = datasets.Features(
     {
-        "id": datasets.Value("string"),
-        "entity": datasets.Value("string"),
-        "prompt": datasets.Value("string"),
-        "answer": datasets.Value("string"),
-        "paraphrases": datasets.List(datasets.Value("string")),
-        "rewordings": datasets.List(datasets.Value("string")),
-        "perturbed": datasets.List(datasets.Value("string")),
-        "aliases": datasets.List(datasets.Value("string")),
-        "strata": datasets.List(
-            {"name": datasets.Value("string"), "value": datasets.Value("string")}
+        **dict.fromkeys(("id", "entity", "prompt", "answer", "answer_prefix", "form"), _TEXT),
+        **dict.fromkeys(
+            (
+                "paraphrases",
+                "paraphrase_prefixes",
+                "rewordings",
+                "perturbed",
+                "aliases",
+                "choices",
+            ),
+            _TEXTS,
         ),
+        "right": datasets.Value("int32"),
+        "history": datasets.List({"role": _TEXT, "text": _TEXT}),
+        "strata": datasets.List({"name": _TEXT, "value": _TEXT}),
     }
 )
 
 
+@dataclass(frozen=True, order=True)
+class Prompt:
+    """What a model is asked: the user's turn, the turns before it, and how the answer begins, which
+    is given. Before a text there is nothing: all three are empty.
+    """
+
+    text: str
+    history: tuple[Turn, ...] = ()
+    answer_prefix: str = ""
+
+    @property
+    def messages(self) -> tuple[Turn, ...]:
+        """The conversation so far, which ends with the user's turn."""
+        return (*self.history, ("user", self.text)) if self.text else ()
+
+
 @dataclass(frozen=True)
 class Pair:
-    """A prompt and its answer, all that a method learns of an example."""
+    """A prompt and its answer, all that a method learns of an example; the fields of the prompt
+    are those of `Prompt`. The prompt of a text is empty.
+    """
 
     prompt: str
     answer: str
+    answer_prefix: str = ""
+    history: tuple[Turn, ...] = ()
+
+    @property
+    def asked(self) -> Prompt:
+        return Prompt(self.prompt, self.history, self.answer_prefix)
 
 
 @dataclass(frozen=True)
 class Example:
-    """One prompt/answer pair about one entity, or one text: then the prompt is empty and the answer
-    is all of it.
+    """A question with its answer, a multiple choice, or a text: then the prompt is empty and the
+    answer is all of it. It is about one entity.
 
-    `paraphrases` are held-out prompts with the same answer, `rewordings` other wordings of the
-    answer to the same prompt, `perturbed` are wrong answers of the same kind, `strata` are the tags
-    that results are broken down by.
+    `history` are the turns before the prompt, `answer_prefix` is how the answer begins, which a
+    model is given. `paraphrases` are held-out prompts with the same answer, `paraphrase_prefixes`
+    the beginning of the answer to each of them, the example's own if left out. `rewordings` are
+    other wordings of the answer to the same prompt, `perturbed` wrong answers of the same kind,
+    `aliases` other forms of the right one. Of a multiple choice `choices` are all that can be
+    answered, `right` is the number of the right one, from 0, which is also the answer; the others
+    are its wrong answers. `strata` are the tags that results are broken down by. `form` is that of
+    the answer: `TaskData.of` sets it to what the task declares.
     """
 
     id: str
@@ -53,37 +90,59 @@ class Example:
     aliases: tuple[str, ...] = ()
     strata: dict[str, str] = field(default_factory=dict)
     rewordings: tuple[str, ...] = ()
+    answer_prefix: str = ""
+    history: tuple[Turn, ...] = ()
+    paraphrase_prefixes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    right: int = 0
+    form: str = ""
 
     @property
-    def kind(self) -> str:
-        return kind_of(self.prompt)
+    def is_text(self) -> bool:
+        return not self.prompt
+
+    @property
+    def pair(self) -> Pair:
+        return Pair(self.prompt, self.answer, self.answer_prefix, self.history)
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """The wrong answers; of a multiple choice what else can be chosen."""
+        others = (text for number, text in enumerate(self.choices) if number != self.right)
+        return self.perturbed or tuple(others)
+
+    @property
+    def reasked(self) -> tuple[Prompt, ...]:
+        """The held-out prompts, in order."""
+        prefixes = self.paraphrase_prefixes or (self.answer_prefix,) * len(self.paraphrases)
+        asked = zip(self.paraphrases, prefixes, strict=True)
+        return tuple(Prompt(text, self.history, prefix) for text, prefix in asked)
 
     @property
     def wordings(self) -> list[Pair]:
-        """Held-out wordings of the question, or of the answer, or, where there are none, the
-        pair as it is.
-        """
+        """Held-out wordings of the answer or of the question; empty without either."""
         if self.rewordings:
-            return [Pair(self.prompt, answer) for answer in self.rewordings]
-        return [Pair(prompt, self.answer) for prompt in self.paraphrases]
+            return [pair_of(self.pair.asked, answer) for answer in self.rewordings]
+        return [pair_of(prompt, self.answer) for prompt in self.reasked]
 
 
-def kind_of(prompt: str) -> str:
-    """ "question" where there is something to answer, "text" where the prompt is empty: a
-    sequence as it stands.
-    """
-    return "question" if prompt else "text"
+def pair_of(prompt: Prompt, answer: str) -> Pair:
+    """An answer to a prompt."""
+    return Pair(prompt.text, answer, prompt.answer_prefix, prompt.history)
 
 
 def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
     """Rows of a `datasets.Dataset`, in order."""
-    rows = [
-        asdict(e) | {"strata": [{"name": k, "value": v} for k, v in e.strata.items()]}
-        for e in examples
-    ]
+    rows = [_row(example) for example in examples]
     return datasets.Dataset.from_dict(
         {name: [row[name] for row in rows] for name in _FEATURES}, features=_FEATURES
     )
+
+
+def _row(example: Example) -> dict[str, Any]:
+    turns = [{"role": role, "text": text} for role, text in example.history]
+    strata = [{"name": name, "value": value} for name, value in example.strata.items()]
+    return asdict(example) | {"history": turns, "strata": strata}
 
 
 def to_examples(dataset: datasets.Dataset) -> list[Example]:
@@ -92,6 +151,9 @@ def to_examples(dataset: datasets.Dataset) -> list[Example]:
 
 
 def _example(row: dict[str, Any]) -> Example:
-    strata = {tag["name"]: tag["value"] for tag in row["strata"]}
-    lists = {k: tuple(row[k]) for k in ("paraphrases", "perturbed", "aliases", "rewordings")}
-    return Example(row["id"], row["entity"], row["prompt"], row["answer"], **lists, strata=strata)
+    typed: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
+    }
+    typed["history"] = tuple((turn["role"], turn["text"]) for turn in row["history"])
+    typed["strata"] = {tag["name"]: tag["value"] for tag in row["strata"]}
+    return Example(**typed)

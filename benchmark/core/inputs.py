@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 HOME_VARIABLE, MODELS_VARIABLE, DATA_VARIABLE = (
     "PALIMPSEST_HOME",
@@ -20,7 +21,8 @@ class Inputs:
     names.
 
     `data` is a folder of data sets, or one data set's own (`--data-dir`); `forget` and `retain` are
-    files with the user's own questions, `track_file` says more of the user's own models.
+    files with the user's own questions, whose answers have the form `answers`; `track_file`
+    describes the user's own models.
     """
 
     home: Path
@@ -29,6 +31,7 @@ class Inputs:
     forget: Path | None = None
     retain: Path | None = None
     track_file: Path | None = None
+    answers: Literal["name", "sentence"] = "name"
 
     @classmethod
     def of(
@@ -38,6 +41,7 @@ class Inputs:
         forget: Path | None = None,
         retain: Path | None = None,
         track_file: Path | None = None,
+        answers: Literal["name", "sentence"] = "name",
     ) -> Inputs:
         """What the environment names, and what a command names beside it or instead."""
 
@@ -46,7 +50,8 @@ class Inputs:
 
         home, models = named(HOME_VARIABLE) or Path(DEFAULT_HOME), named(MODELS_VARIABLE)
         paths = (models, data or named(DATA_VARIABLE), forget, retain, track_file)
-        return cls(home.resolve(), *(path.resolve() if path else None for path in paths))
+        models, data, forget, retain, track_file = (path and path.resolve() for path in paths)
+        return cls(home.resolve(), models, data, forget, retain, track_file, answers)
 
     def data_file(self, data_set: str, file: str) -> Path | None:
         """A file of a data set, in a folder of its own or in the data folder itself; None if

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, Prompt
 
 # So many answers of a model to each question, drawn at temperature 1: (model, prompts, samples).
-Sampler = Callable[[Any, Sequence[str], int], dict[str, tuple[str, ...]]]
+Sampler = Callable[[Any, Sequence[Prompt], int], dict[Prompt, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)

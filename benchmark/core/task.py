@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from benchmark.core.answer_form import Answers
 from benchmark.core.examples import Example
 from benchmark.core.task_data import TaskData
 
@@ -13,10 +14,13 @@ class Task:
     engine's.
 
     `sources` are what it makes its data from: a generated "world" or a pretrained "model" (see
-    `source`). `variants` are its forget request families; a task with one writes `("",)`.
-    `max_new_tokens` bounds an answer, `samples` is how many answers to each forget prompt are also
-    drawn at temperature 1. `budget_share` is the share of the track's steps that each request has.
-    With `trajectory`, models are also scored at fixed shares of the budget of the last request.
+    `source`). `answers` is the form of the answers: "name" (at most a few words), "sentence",
+    "choice" (of several given ones) or "text", for all splits or for each by its role; `data` hands
+    it to `TaskData.of`, which checks it. `variants` are its forget request families; a task with
+    one writes `("",)`. `max_new_tokens` bounds an answer, `samples` is how many answers to each
+    forget prompt are also drawn at temperature 1. `budget_share` is the share of the track's steps
+    that each request has. With `trajectory`, models are also scored at fixed shares of the budget
+    of the last request.
     With `difficulty`, forget examples get two more strata in thirds: `memorization`, by their
     probability under the target, and `difficulty`, by their loss under the oracles.
     """
@@ -24,6 +28,7 @@ class Task:
     name: ClassVar[str]
     version: ClassVar[int]
     sources: ClassVar[frozenset[str]] = frozenset({"world"})
+    answers: ClassVar[Answers]
     variants: ClassVar[tuple[str, ...]] = ("",)
     budget_share: ClassVar[float] = 1.0
     max_new_tokens: ClassVar[int] = 10

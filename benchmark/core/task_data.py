@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import datasets
 
-from benchmark.core.answer_form import EXTRACTABLE, SENTENCE, is_extractable, is_sentence
-from benchmark.core.examples import EVALUATED_SPLITS, Example, kind_of, to_dataset, to_examples
+from benchmark.core.answer_form import Answers, form_of, misfit
+from benchmark.core.examples import ROLES, Example, Pair, to_dataset, to_examples
 from benchmark.core.hashing import fingerprint
+from benchmark.errors import BadInput
+
+REQUIRED = ROLES[:2]
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,26 @@ class Document:
     answer: str
     reads: int | None = None
 
+    @property
+    def pair(self) -> Pair:
+        return Pair(self.prompt, self.answer)
+
 
 @dataclass(frozen=True)
 class TaskData:
     """All that one variant of a task is made of.
 
-    `splits` are evaluated (see `EVALUATED_SPLITS`; `holdout` was never trained on by any model),
-    each of one kind of examples. `documents` is what the target read beyond the shared base; the
-    engine makes the oracles' reading from it by dropping every document of a forgotten example, so
-    that no task can get this wrong. `retain_pool` is what methods may rehearse. `requests` are the
-    ids of the forget examples that each of several requests in a row asks for; without it there is
-    one request for all of them. Where no model can be trained that never saw the forgotten,
-    `proxies` are references instead: the same questions, with the same ids, about subjects that
-    never existed, several times over. `forget_pool` is what methods are given to forget where that
-    is not what is asked afterwards.
+    `splits` are evaluated, one for each role that the task has, each with one form of answers.
+    `forget` and `retain` are required. Of what is to be kept, `retain_eval` is never rehearsed,
+    `neighbors` is close to what is forgotten, `general` far from it. `holdout` was never trained on
+    by any model: membership attacks compare with it. `documents` is what the target read beyond the
+    shared base; the engine makes the oracles' reading from it by dropping every document of a
+    forgotten example, so that no task can get this wrong. `retain_pool` is what methods may
+    rehearse. `requests` are the ids of the forget examples that each of several requests in a row
+    asks for; without it there is one request for all of them. Where no model can be trained that
+    never saw the forgotten, `proxies` are references instead: the same questions, with the same
+    ids, about subjects that never existed, several times over. `forget_pool` is what methods are
+    given to forget where that is not what is asked afterwards.
     """
 
     splits: datasets.DatasetDict
@@ -50,18 +58,7 @@ class TaskData:
     forget_pool: datasets.Dataset | None = None
 
     def __post_init__(self) -> None:
-        missing = [s for s in EVALUATED_SPLITS if s not in self.splits]
-        if missing:
-            raise ValueError(f"task data lack the splits {missing}")
-        kinds = {
-            name: {kind_of(prompt) for prompt in self.splits[name]["prompt"]}
-            for name in EVALUATED_SPLITS
-        }
-        for name, found in kinds.items():
-            if len(found) > 1:
-                raise ValueError(f"the split {name} mixes questions and texts")
-        if kinds["forget"] != kinds["holdout"]:
-            raise ValueError("forget and holdout must both be questions or both be texts")
+        _require_roles(self.splits)
         forgotten = sorted(self.splits["forget"]["id"])
         if self.requests and sorted(i for request in self.requests for i in request) != forgotten:
             raise ValueError("every forget example must be asked for by one request")
@@ -82,20 +79,43 @@ class TaskData:
         requests: Iterable[frozenset[str]] = (),
         proxies: Iterable[Iterable[Example]] = (),
         forget_pool: Iterable[Example] | None = None,
+        *,
+        answers: Answers,
     ) -> TaskData:
-        """The data made of lists of examples."""
-        rows = datasets.DatasetDict(
-            {name: to_dataset(examples) for name, examples in splits.items()}
-        )
-        pool, stand_ins = (
-            to_dataset(retain_pool),
-            tuple(to_dataset(examples) for examples in proxies),
+        """The data made of lists of examples, which have answers of the declared forms;
+        BadInput names the first example that has not.
+        """
+        rows = {
+            role: _of_form(f"the split {role}", examples, form_of(answers, role))
+            for role, examples in splits.items()
+        }
+        form = form_of(answers, "forget")
+        stand_ins = tuple(
+            _of_form(f"proxy {number}", examples, form)
+            for number, examples in enumerate(proxies, 1)
         )
         given = None if forget_pool is None else to_dataset(forget_pool)
-        return cls(rows, tuple(documents), pool, tuple(requests), stand_ins, given)
+        pool = to_dataset(retain_pool)
+        split_rows = datasets.DatasetDict(rows)
+        return cls(split_rows, tuple(documents), pool, tuple(requests), stand_ins, given)
 
     def examples(self, split: str) -> list[Example]:
         return to_examples(self.splits[split])
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles for which there is a split, in the order of `ROLES`."""
+        return tuple(role for role in ROLES if role in self.splits)
+
+    @property
+    def evaluated(self) -> dict[str, list[Example]]:
+        """The examples of every split, by role."""
+        return {role: self.examples(role) for role in self.roles}
+
+    @property
+    def forms(self) -> dict[str, str]:
+        """The form of the answers of every split, by role."""
+        return {role: self.splits[role][0]["form"] for role in self.roles}
 
     def asked(self, number: int) -> list[Example]:
         """What the request of that number, from 0, gives to methods to forget."""
@@ -111,36 +131,41 @@ class TaskData:
         return tuple(d for d in self.documents if d.example not in gone)
 
     @property
-    def features(self) -> frozenset[str]:
-        """What only some metrics can score: the features that most examples to be forgotten
-        have.
-        """
-        forget = self.splits["forget"]
-        has = {SENTENCE: is_sentence, EXTRACTABLE: is_extractable}
-        counted = {
-            name: sum(map(test, forget["prompt"], forget["answer"])) for name, test in has.items()
-        }
-        return frozenset(name for name, count in counted.items() if count > len(forget) / 2)
-
-    @property
     def fingerprint(self) -> str:
         """Hash of every row and document; it changes only when the data change."""
-        parts: dict[str, list] = {name: _content(self.splits[name]) for name in sorted(self.splits)}
-        parts["retain_pool"] = _content(self.retain_pool)
-        parts["documents"] = [
-            {k: v for k, v in asdict(d).items() if v is not None} for d in self.documents
-        ]
-        if len(self.requests) > 1:
-            parts["requests"] = [sorted(request) for request in self.requests]
-        if self.proxies:
-            parts["proxies"] = [_content(proxy) for proxy in self.proxies]
-        if self.forget_pool is not None:
-            parts["forget_pool"] = _content(self.forget_pool)
-        return fingerprint(parts)
+        given = self.forget_pool
+        return fingerprint(
+            {
+                "splits": {role: list(rows) for role, rows in self.splits.items()},
+                "documents": [asdict(document) for document in self.documents],
+                "retain_pool": list(self.retain_pool),
+                "requests": [sorted(request) for request in self.requests],
+                "proxies": [list(rows) for rows in self.proxies],
+                "forget_pool": None if given is None else list(given),
+            }
+        )
 
 
-def _content(rows: datasets.Dataset) -> list[dict[str, Any]]:
-    """The rows, without rewordings where they have none: data from before there were any keep
-    their fingerprint.
+def _require_roles(splits: datasets.DatasetDict) -> None:
+    """A ValueError for a split that is missing, of no role, or empty, and for a holdout that the
+    forgotten cannot be compared with.
     """
-    return [{k: v for k, v in row.items() if v or k != "rewordings"} for row in rows]
+    if unknown := [role for role in splits if role not in ROLES]:
+        raise ValueError(f"unknown splits {unknown}; a split has one of the roles {ROLES}")
+    if missing := [role for role in REQUIRED if role not in splits]:
+        raise ValueError(f"task data lack the splits {missing}")
+    if empty := [role for role, rows in splits.items() if not len(rows)]:
+        raise ValueError(f"the splits {empty} are empty; leave out what there is nothing for")
+    if "holdout" in splits and splits["holdout"][0]["form"] != splits["forget"][0]["form"]:
+        raise ValueError("forget and holdout must have answers of the same form")
+
+
+def _of_form(where: str, examples: Iterable[Example], form: str) -> datasets.Dataset:
+    """The examples with the form of their answers; BadInput where one does not fit it."""
+    stamped = [replace(example, form=form) for example in examples]
+    for example in stamped:
+        if wrong := misfit(example, form):
+            raise BadInput(
+                f"{where}: example {example.id} should have an answer of the form {form}: {wrong}"
+            )
+    return to_dataset(stamped)

@@ -22,6 +22,7 @@ _WORD = regex.compile(
     rf"[[\p{{L}}\p{{N}}]--{_CHARACTER}][[\p{{L}}\p{{M}}\p{{N}}]--{_CHARACTER}]*",
     regex.X,
 )
+_SPACELESS = regex.compile(rf"(?V1){_CHARACTER}")
 _BETWEEN = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 # What has no form of its own; and the marks that enclose a character, for a 1 on a keycap is a 1.
 _FORMLESS = regex.compile(r"[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Me}]+")
@@ -53,6 +54,14 @@ def folded(text: str) -> str:
     """
     once = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold())
     return unicodedata.normalize("NFKC", once.casefold())
+
+
+def length(text: str) -> float:
+    """How many words a text has, a character of a script without spaces counting as a third of one.
+
+    Words of Chinese have about two characters, those of Japanese and Thai more.
+    """
+    return sum(1 if _SPACELESS.match(word) else 3 for word in words(text)) / 3
 
 
 def pieces(text: str) -> list[str]:

@@ -29,6 +29,7 @@ def harness_samples(predictor: Predictor, group: str, limit: int | None = None) 
             logprobs=np.zeros(0),
             correct=np.zeros(0, dtype=bool),
             generation="",
+            form="",
             strata={"task": item.task},
             score=item.score,
         )

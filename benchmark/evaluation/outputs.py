@@ -5,8 +5,9 @@ needs, in two passes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from benchmark.core.examples import Example, Pair
+from benchmark.core.examples import Example, Pair, Prompt, pair_of
 from benchmark.core.words import pieces
 from benchmark.inference.generation import GenerationSettings
 from benchmark.inference.predictors import Predictor
@@ -25,35 +26,45 @@ def pairs_of(example: Example) -> list[Pair]:
     """All (prompt, answer) pairs to be scored: as trained, in other words, and wrong answers to
     the first of those.
     """
-    return [Pair(example.prompt, example.answer), *_reworded(example), *_wrong(example)]
+    return [example.pair, *_reworded(example), *_wrong(example)]
 
 
 def _reworded(example: Example) -> list[Pair]:
     """Held-out wordings; the pair as it is where there are none, but wrong answers to be
     compared with.
     """
-    own = [Pair(example.prompt, example.answer)] if example.perturbed else []
-    return example.wordings or own
+    return example.wordings or ([example.pair] if example.wrong else [])
 
 
 def _wrong(example: Example) -> list[Pair]:
-    return [Pair(_reworded(example)[0].prompt, answer) for answer in example.perturbed]
+    return [pair_of(_reworded(example)[0].asked, answer) for answer in example.wrong]
 
 
-def prompts_of(example: Example) -> tuple[str, ...]:
+def prompts_of(example: Example) -> tuple[Prompt, ...]:
     """The prompts that are answered: as trained and in other words; a text has none."""
-    return (example.prompt, *example.paraphrases) if example.kind == "question" else ()
+    return () if example.is_text else (example.pair.asked, *example.reasked)
 
 
 def prefixes(example: Example) -> dict[int, str]:
     """The beginnings of a text, white space made single spaces, by their number of `pieces`; of
     a question none.
     """
-    words = pieces(" ".join(example.answer.split())) if example.kind == "text" else []
+    words = pieces(" ".join(example.answer.split())) if example.is_text else []
     return {
         n: "".join(words[:n]).rstrip()
         for n in range(PREFIX_STRIDE, len(words) - SHORTEST_REST + 1, PREFIX_STRIDE)
     }
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model generated: greedy answers by prompt, continuations by the text that they go on
+    from, and answers drawn at temperature 1 by prompt.
+    """
+
+    answers: Mapping[Prompt, str]
+    continuations: Mapping[str, str]
+    drawn: Mapping[Prompt, tuple[str, ...]]
 
 
 def examine(
@@ -72,7 +83,7 @@ def examine(
     )
     asked = [e for name, split in splits.items() if name != MEMBERSHIP_HOLDOUT for e in split]
     forgotten = (
-        [e.prompt for e in splits.get("forget", ())]
+        [e.pair.asked for e in splits.get("forget", ())]
         if settings.samples and stage == MODEL_STAGE
         else []
     )
@@ -87,12 +98,8 @@ def examine(
         if stage == MODEL_STAGE
         else []
     )
-    texts = predictor.go_on(begun, settings.continuation_tokens) | answers
-    return [
-        _sample(stage, split, e, scores, texts, drawn)
-        for split, rows in splits.items()
-        for e in rows
-    ]
+    said = Said(answers, predictor.go_on(begun, settings.continuation_tokens), drawn)
+    return [_sample(stage, split, e, scores, said) for split, rows in splits.items() for e in rows]
 
 
 def _sample(
@@ -100,13 +107,12 @@ def _sample(
     split: str,
     example: Example,
     scores: Mapping[Pair, AnswerScores],
-    texts: Mapping[str, str],
-    drawn: Mapping[str, tuple[str, ...]],
+    said: Said,
 ) -> Sample:
-    own = scores[Pair(example.prompt, example.answer)]
+    own, asked = scores[example.pair], example.pair.asked
     reworded = [scores[pair] for pair in _reworded(example)]
     wrong = [scores[pair] for pair in _wrong(example)]
-    begun = {words: prefix for words, prefix in prefixes(example).items() if prefix in texts}
+    begun = {n: text for n, text in prefixes(example).items() if text in said.continuations}
     return Sample(
         stage=stage,
         split=split,
@@ -116,16 +122,20 @@ def _sample(
         answer=example.answer,
         logprobs=rounded(own.logprobs),
         correct=own.correct,
-        generation=texts.get(example.prompt, ""),
+        generation=said.answers.get(asked, ""),
+        form=example.form,
+        history=example.history,
+        answer_prefix=example.answer_prefix,
         standardized=rounded(own.standardized),
         strata=example.strata,
         aliases=example.aliases,
         paraphrases=example.paraphrases,
+        paraphrase_prefixes=example.paraphrase_prefixes,
         paraphrase_logprobs=tuple(rounded(s.logprobs) for s in reworded),
-        paraphrase_generations=tuple(texts[p] for p in example.paraphrases if p in texts),
-        perturbed=example.perturbed,
+        paraphrase_generations=tuple(said.answers[p] for p in example.reasked if p in said.answers),
+        perturbed=example.wrong,
         perturbed_logprobs=tuple(rounded(s.logprobs) for s in wrong),
         prefix_words=tuple(begun),
-        continuations=tuple(texts[prefix] for prefix in begun.values()),
-        sampled=drawn.get(example.prompt, ()) if split == "forget" else (),
+        continuations=tuple(said.continuations[text] for text in begun.values()),
+        sampled=said.drawn.get(asked, ()) if split == "forget" else (),
     )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import LogitsProcessor
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, Prompt, pair_of
 from benchmark.inference.generation import Tokens, generate
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import AnswerScores, Transform, score_transformed
@@ -31,7 +31,7 @@ class ConstantPredictor:
         return {pair: self._score(pair) for pair in pairs}
 
     def _score(self, pair: Pair) -> AnswerScores:
-        before, fixed = encode_pair(Pair(pair.prompt, self.text), self.tokenizer)
+        before, fixed = encode_pair(pair_of(pair.asked, self.text), self.tokenizer)
         prompt, answer = encode_pair(pair, self.tokenizer)
         said = [*before, *fixed][
             len(prompt) :
@@ -48,15 +48,15 @@ class ConstantPredictor:
         floor = self.spread / len(self.tokenizer)
         return AnswerScores(np.log(np.where(hits, 1 - self.spread + floor, floor)), hits)
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> dict[Prompt, str]:
         return dict.fromkeys(prompts, self.text)
 
     def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         return dict.fromkeys(texts, self.text)
 
     def sample(
-        self, prompts: Sequence[str], max_new_tokens: int, samples: int
-    ) -> dict[str, tuple[str, ...]]:
+        self, prompts: Sequence[Prompt], max_new_tokens: int, samples: int
+    ) -> dict[Prompt, tuple[str, ...]]:
         return dict.fromkeys(prompts, (self.text,) * samples)
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
@@ -88,7 +88,9 @@ class PrefixPredictor:
         # Examples are scored in memory, whatever generates.
         here = ModelPredictor(self.inner.model, self.tokenizer)
         asked = {
-            pair: Pair(self._behind(pair.prompt), pair.answer) for pair in pairs if pair.prompt
+            pair: pair_of(self._told_first(pair.asked), pair.answer)
+            for pair in pairs
+            if pair.prompt
         }
         found = here.score(list(asked.values()))
         texts = sorted({pair for pair in pairs if not pair.prompt}, key=lambda pair: pair.answer)
@@ -98,16 +100,22 @@ class PrefixPredictor:
             zip(texts, of_texts, strict=True)
         )
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
-        return self._asked(prompts, lambda texts: self.inner.generate(texts, max_new_tokens))
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> dict[Prompt, str]:
+        asked = {prompt: self._told_first(prompt) for prompt in prompts}
+        answers = self.inner.generate(list(asked.values()), max_new_tokens)
+        return {prompt: answers[own] for prompt, own in asked.items()}
 
     def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
-        return self._asked(texts, lambda texts: self.inner.go_on(texts, max_new_tokens))
+        behind = {text: f"{self.prefix} {text}" for text in texts}
+        answers = self.inner.go_on(list(behind.values()), max_new_tokens)
+        return {text: answers[own] for text, own in behind.items()}
 
     def sample(
-        self, prompts: Sequence[str], max_new_tokens: int, samples: int
-    ) -> dict[str, tuple[str, ...]]:
-        return self._asked(prompts, lambda texts: self.inner.sample(texts, max_new_tokens, samples))
+        self, prompts: Sequence[Prompt], max_new_tokens: int, samples: int
+    ) -> dict[Prompt, tuple[str, ...]]:
+        asked = {prompt: self._told_first(prompt) for prompt in prompts}
+        answers = self.inner.sample(list(asked.values()), max_new_tokens, samples)
+        return {prompt: answers[own] for prompt, own in asked.items()}
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
         scores = self.inner.score_tokens([self._told(*sequence) for sequence in sequences])
@@ -120,13 +128,14 @@ class PrefixPredictor:
         told = [self._told(prompt, ())[0] for prompt in prompts]
         return self.inner.generate_tokens(told, max_new_tokens)
 
-    def _behind(self, text: str) -> str:
-        return f"{self.prefix} {text}"
-
-    def _asked(self, texts: Sequence[str], ask: Callable[[list[str]], dict[str, Any]]) -> dict:
-        """What is said to each text behind the prefix, by the text alone."""
-        found = ask([self._behind(text) for text in texts])
-        return {text: found[self._behind(text)] for text in texts}
+    def _told_first(self, prompt: Prompt) -> Prompt:
+        """The prompt with the prefix before what the user says first."""
+        turns = [role for role, _ in prompt.history]
+        if "user" not in turns:
+            return replace(prompt, text=f"{self.prefix} {prompt.text}")
+        history, first = list(prompt.history), turns.index("user")
+        history[first] = ("user", f"{self.prefix} {history[first][1]}")
+        return replace(prompt, history=tuple(history))
 
     def _told(self, prompt: Tokens, answer: Tokens) -> tuple[list[int], list[int]]:
         """The prefix stands behind the token that begins every text, if there is one."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, Prompt
 from benchmark.core.request import Sampler
 from benchmark.inference.generation import Tokens, generate
 from benchmark.inference.scoring import AnswerScores, score_pairs, score_tokens
@@ -28,6 +28,7 @@ from benchmark.tokens.prompts import (
 )
 from benchmark.training.lora import merged
 
+Begun = TypeVar("Begun", Prompt, str)  # what is gone on from: a question, or a text
 ENGINE_LENGTH = 2048  # tokens of a sequence that an engine has room for, as lm-eval asks at most
 _engines = Engines()  # one for the life of the process
 _loaded: dict[
@@ -43,7 +44,7 @@ class Predictor(Protocol):
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]: ...
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> dict[Prompt, str]:
         """The greedy answer to every distinct question."""
         ...
 
@@ -52,8 +53,8 @@ class Predictor(Protocol):
         ...
 
     def sample(
-        self, prompts: Sequence[str], max_new_tokens: int, samples: int
-    ) -> dict[str, tuple[str, ...]]:
+        self, prompts: Sequence[Prompt], max_new_tokens: int, samples: int
+    ) -> dict[Prompt, tuple[str, ...]]:
         """So many answers to every distinct question, drawn at temperature 1."""
         ...
 
@@ -78,15 +79,15 @@ class ModelPredictor:
         with self._fast():
             return score_pairs(self.model, self.tokenizer, pairs)
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> dict[Prompt, str]:
         return self._greedy(prompts, encode_prompt, max_new_tokens)
 
     def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         return self._greedy(texts, encode_text, max_new_tokens)
 
     def sample(
-        self, prompts: Sequence[str], max_new_tokens: int, samples: int
-    ) -> dict[str, tuple[str, ...]]:
+        self, prompts: Sequence[Prompt], max_new_tokens: int, samples: int
+    ) -> dict[Prompt, tuple[str, ...]]:
         distinct = sorted(set(prompts))
         found = self._continue(
             [encode_prompt(p, self.tokenizer) for p in distinct], max_new_tokens, samples
@@ -106,11 +107,13 @@ class ModelPredictor:
         return [greedy for (greedy,) in self._continue(prompts, max_new_tokens)]
 
     def _greedy(
-        self, texts: Sequence[str], encode: Callable, max_new_tokens: int
-    ) -> dict[str, str]:
-        distinct = sorted(set(texts))
-        found = self._continue([encode(text, self.tokenizer) for text in distinct], max_new_tokens)
-        return {text: self._text(greedy) for text, (greedy,) in zip(distinct, found, strict=True)}
+        self, given: Sequence[Begun], encode: Callable, max_new_tokens: int
+    ) -> dict[Begun, str]:
+        distinct = sorted(set(given))
+        found = self._continue(
+            [encode(begun, self.tokenizer) for begun in distinct], max_new_tokens
+        )
+        return {begun: self._text(greedy) for begun, (greedy,) in zip(distinct, found, strict=True)}
 
     def _continue(
         self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0
@@ -174,7 +177,7 @@ def predictor_of(model: Any, tokenizer, backend: str = "hf") -> ModelPredictor:
 def sampler(tokenizer, max_new_tokens: int, seed: int) -> Sampler:
     """What methods draw answers with: as they are drawn when a model is measured."""
 
-    def draw(model: Any, prompts: Sequence[str], samples: int) -> dict[str, tuple[str, ...]]:
+    def draw(model: Any, prompts: Sequence[Prompt], samples: int) -> dict[Prompt, tuple[str, ...]]:
         with looking_at(model):
             return ModelPredictor(model, tokenizer, seed).sample(prompts, max_new_tokens, samples)
 

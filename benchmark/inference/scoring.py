@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, Prompt
 from benchmark.tokens.batches import Batch, padded, reads_trees
 from benchmark.tokens.losses import answer_logits
 from benchmark.tokens.prefix_tree import Encoded, tree
@@ -39,9 +39,14 @@ class AnswerScores:
 
 def score_pairs(model, tokenizer, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
     """Scores of every distinct pair."""
-    distinct = sorted(set(pairs), key=lambda p: (len(p.prompt) + len(p.answer), p.prompt, p.answer))
+    distinct = sorted(set(pairs), key=_by_length)
     encoded = [encode_pair(pair, tokenizer) for pair in distinct]
     return dict(zip(distinct, score_tokens(model, tokenizer, encoded), strict=True))
+
+
+def _by_length(pair: Pair) -> tuple[int, Prompt, str]:
+    texts = (*(text for _, text in pair.history), pair.prompt, pair.answer_prefix, pair.answer)
+    return sum(map(len, texts)), pair.asked, pair.answer
 
 
 @torch.inference_mode()

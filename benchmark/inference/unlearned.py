@@ -19,7 +19,6 @@ from benchmark.inference.guardrail_predictors import (
     TransformedPredictor,
 )
 from benchmark.inference.predictors import Predictor, predictor_of
-from benchmark.tokens.prompts import LEAD
 
 _KINDS: dict[str, type[UnlearnedModel]] = {}
 
@@ -110,8 +109,6 @@ class PromptPrefix(UnlearnedModel):
 
     def __post_init__(self) -> None:
         _require_text(self, self.prefix)
-        if LEAD in self.prefix:
-            raise ValueError(f"PromptPrefix: {LEAD!r} stands before the beginning of an answer")
 
     def predictor(self, tokenizer: Any, backend: str) -> Predictor:
         return PrefixPredictor(predictor_of(self.model, tokenizer, backend), self.prefix)

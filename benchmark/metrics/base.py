@@ -20,8 +20,12 @@ from benchmark.metrics.stages import ATTACK, ON_THE_WAY, sort_of
 
 Axis = Literal["forgetting", "utility", "privacy", ""]
 MEMBERSHIP_HOLDOUT = "holdout"
-QUESTION, TEXT = frozenset({"question"}), frozenset({"text"})
+QUESTION, TEXT = frozenset({"name", "sentence", "choice"}), frozenset({"text"})  # forms of answers
 BOTH = QUESTION | TEXT
+# Where what a model knows is measured: the roles of all splits but the holdout.
+KNOWLEDGE = ("forget", "retain", "retain_eval", "neighbors", "general")
+KEPT = KNOWLEDGE[1:]
+UTILITY: dict[str, Axis] = dict.fromkeys(KEPT, "utility")
 
 
 @dataclass(frozen=True)
@@ -131,9 +135,10 @@ auc = Aggregate(shares_below)
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: `example` scores a sample; `splits` are where it is reported, each on its own.
+    """One metric: `example` scores a sample; `splits` are the roles of those where it is reported,
+    each on its own.
 
-    `kinds` are the kinds of examples that it can score. `contrast` metrics compare the split with
+    `forms` are the forms of answers that it can score. `contrast` metrics compare the split with
     the membership holdout: their `aggregate` reads it, and `fit`, if any, turns the values of the
     forget split and of the holdout into others first. `better` says which direction is better on
     the forget split: for an unlearned model it is to be close to the oracle, so "oracle" is common.
@@ -149,7 +154,7 @@ class Metric:
     unit: str
     source: str
     description: str
-    kinds: frozenset[str] = QUESTION
+    forms: frozenset[str] = QUESTION
     needs: frozenset[str] = frozenset()  # features that a sample must have to be scored
     aggregate: Aggregate = mean
     contrast: bool = False
@@ -163,14 +168,14 @@ class Metric:
         return self.axes.get(split, "")
 
     def applies(
-        self, stage: str, split: str, kind: str, features: frozenset[str] = frozenset()
+        self, stage: str, split: str, form: str, features: frozenset[str] = frozenset()
     ) -> bool:
-        """Whether samples of this stage, split, kind and these features are scored; of the
+        """Whether samples of this stage, split, form and these features are scored; of the
         holdout, to compare with.
         """
         sort = sort_of(stage)
         if (
-            kind not in self.kinds
+            form not in self.forms
             or not self.needs <= features
             or (sort == ATTACK and not self.attacked)
         ):

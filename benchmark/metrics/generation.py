@@ -15,13 +15,11 @@ import regex
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 
-from benchmark.core.answer_form import SENTENCE
 from benchmark.core.words import words
-from benchmark.metrics.base import BOTH, Metric, register
+from benchmark.metrics.base import KNOWLEDGE, UTILITY, Metric, register
 from benchmark.metrics.sample import SAMPLES, SCORED, Sample, sampled
 from benchmark.metrics.stages import ON_THE_WAY
 
-KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
 REMEMBERED = 1 << 16  # texts: models say the same things over and over
 
 
@@ -133,7 +131,7 @@ register(
         "exact_answer",
         1,
         exact_answer,
-        KNOWLEDGE_SPLITS,
+        KNOWLEDGE,
         {"forget": "forgetting"},
         "oracle",
         "share",
@@ -148,7 +146,7 @@ register(
         "exact_answer_trained",
         1,
         exact_answer_trained,
-        KNOWLEDGE_SPLITS,
+        KNOWLEDGE,
         {},
         "oracle",
         "share",
@@ -182,8 +180,8 @@ register(
         "rouge_l_recall",
         1,
         rouge_l_recall,
-        KNOWLEDGE_SPLITS,
-        {"retain": "utility", "neighbours": "utility", "general": "utility"},
+        KNOWLEDGE,
+        UTILITY,
         "oracle",
         "share",
         "Lin 2004; Maini et al. 2024",
@@ -214,7 +212,7 @@ register(
         "ROUGE-L recall of answers that are sentences, which are hardly ever repeated "
         "word for word",
         attacked=True,
-        needs=frozenset({SENTENCE}),
+        forms=frozenset({"sentence"}),
     )
 )
 register(
@@ -228,7 +226,7 @@ register(
         "share",
         "lm-evaluation-harness (Gao et al. 2024)",
         "items of the general tasks that are answered rightly",
-        kinds=BOTH,
+        forms=frozenset({""}),
         needs=frozenset({SCORED}),
     )
 )

@@ -114,7 +114,7 @@ register(
         "AUC",
         "Yeom et al. 2018",
         "telling forget examples from never-seen ones by loss",
-        kinds=BOTH,
+        forms=BOTH,
         aggregate=auc,
         contrast=True,
     )
@@ -130,7 +130,7 @@ register(
         "AUC",
         "Shi et al. 2024",
         "telling forget examples from never-seen ones by their least likely tokens",
-        kinds=BOTH,
+        forms=BOTH,
         aggregate=auc,
         contrast=True,
     )
@@ -147,7 +147,7 @@ register(
         "Zhang et al. 2025 (Min-K%++)",
         "telling forget examples from never-seen ones by their least likely tokens, each "
         "against the whole vocabulary",
-        kinds=BOTH,
+        forms=BOTH,
         aggregate=auc,
         contrast=True,
         needs=frozenset({STANDARDIZED}),
@@ -165,7 +165,7 @@ register(
         "Carlini et al. 2021",
         "telling forget examples from never-seen ones by loss, against how far they can be "
         "compressed",
-        kinds=BOTH,
+        forms=BOTH,
         aggregate=auc,
         contrast=True,
         needs=frozenset({STANDARDIZED}),
@@ -183,7 +183,7 @@ register(
         "Barbulescu & Triantafillou 2024 (MIAU)",
         "telling unlearned texts from never-seen ones by a cross-validated classifier on "
         "losses, two-sided",
-        kinds=TEXT,
+        forms=TEXT,
         aggregate=two_sided_auc,
         contrast=True,
         fit=out_of_fold_scores,
@@ -201,7 +201,7 @@ register(
         "bits",
         "Carlini et al. 2019; our reading of Baluta et al. 2024",
         "how far up forget examples stand among never-seen ones ordered by loss, in bits",
-        kinds=BOTH,
+        forms=BOTH,
         aggregate=exposures,
         contrast=True,
         on_the_way=ON_THE_WAY,

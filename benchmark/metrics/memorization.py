@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmark.core.answer_form import EXTRACTABLE
 from benchmark.core.words import pieces
 from benchmark.metrics.base import BOTH, TEXT, Aggregate, Draws, Metric, register
-from benchmark.metrics.sample import Sample
+from benchmark.metrics.sample import WHOLE, Sample
 from benchmark.metrics.stages import ON_THE_WAY
 
 PERCENTILE = 0.95
@@ -19,7 +18,7 @@ def extraction_strength(sample: Sample) -> float:
     """1 - k/T, k the least prefix length after which the greedy tokens equal the answer to its end.
 
     Carlini et al. 2021 as used by OpenUnlearning, but an answer whose last token is wrong scores 0,
-    not 1/T.
+    not 1/T. Nothing is said of answers whose beginning is given: their end may follow from it.
     """
     correct = np.asarray(sample.correct, dtype=bool)
     if len(correct) == 0:
@@ -93,9 +92,9 @@ register(
         "share",
         "Carlini et al. 2021",
         "1 - share of the answer that must be given before greedy decoding completes it",
-        kinds=BOTH,
+        forms=BOTH,
         attacked=True,
-        needs=frozenset({EXTRACTABLE}),
+        needs=frozenset({WHOLE}),
     )
 )
 register(
@@ -117,13 +116,13 @@ register(
         "memorization_accuracy",
         1,
         exact_memorization,
-        ("forget", "retain"),
-        {"forget": "forgetting", "retain": "utility"},
+        ("forget", "retain", "retain_eval"),
+        {"forget": "forgetting", "retain": "utility", "retain_eval": "utility"},
         "oracle",
         "share",
         "Tirumala et al. 2022; Jang et al. 2023",
         "share of a text's tokens, from the second, that greedy decoding gets right",
-        kinds=TEXT,
+        forms=TEXT,
         attacked=True,
         on_the_way=ON_THE_WAY,
     )
@@ -139,7 +138,7 @@ register(
         "share",
         "Jang et al. 2023",
         "share of 3-grams generated after prefixes of a text that occur in what follows there",
-        kinds=TEXT,
+        forms=TEXT,
     )
 )
 register(
@@ -154,7 +153,7 @@ register(
         "Barbulescu & Triantafillou 2024",
         "texts whose memorisation accuracy is above the 95th percentile of that of never-seen "
         "texts",
-        kinds=TEXT,
+        forms=TEXT,
         aggregate=count_outliers,
         contrast=True,
         on_the_way=ON_THE_WAY,

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from benchmark.metrics.base import BOTH, Metric, register
+from benchmark.metrics.base import BOTH, KEPT, KNOWLEDGE, UTILITY, Metric, register
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY, REQUEST
 
-KNOWLEDGE_SPLITS = ("forget", "retain", "neighbours", "general")
+TIE = 1e-9  # nats between what counts as equally likely
 
 
 def mean_of(logprobs: np.ndarray) -> float:
@@ -58,6 +58,22 @@ def choice_probability(sample: Sample) -> float:
     )
 
 
+def choice_accuracy(sample: Sample) -> float:
+    """Whether the right choice has the highest length-normalised probability of all, as in
+    lm-evaluation-harness's acc_norm but by tokens instead of bytes.
+
+    Of k choices that are likeliest alike, the right one among them, it is 1/k. NaN without another
+    choice.
+    """
+    if not (sample.paraphrase_logprobs and sample.perturbed_logprobs):
+        return float("nan")
+    right = mean_of(sample.paraphrase_logprobs[0])
+    others = [mean_of(wrong) for wrong in sample.perturbed_logprobs]
+    ties = sum(math.isclose(right, other, abs_tol=TIE) for other in others)
+    beaten = all(other < right + TIE for other in others)
+    return 1 / (1 + ties) if beaten else 0.0
+
+
 def truth_ratio_raw(sample: Sample) -> float:
     """R = geometric mean of p(perturbed) over p(answer), length-normalised, under the first
     held-out prompt.
@@ -103,13 +119,13 @@ register(
         "probability",
         1,
         probability,
-        KNOWLEDGE_SPLITS,
-        {"retain": "utility"},
+        KNOWLEDGE,
+        {"retain": "utility", "retain_eval": "utility"},
         "oracle",
         "probability",
         TOFU,
         "length-normalised probability of the answer to the prompt as trained, or of a text",
-        kinds=BOTH,
+        forms=BOTH,
         on_the_way=ON_THE_WAY,
     )
 )
@@ -118,7 +134,7 @@ register(
         "paraphrased_probability",
         1,
         paraphrased_probability,
-        KNOWLEDGE_SPLITS,
+        KNOWLEDGE,
         {"forget": "forgetting"},
         "oracle",
         "probability",
@@ -133,8 +149,8 @@ register(
         "choice_probability",
         1,
         choice_probability,
-        KNOWLEDGE_SPLITS,
-        {"neighbours": "utility", "general": "utility"},
+        KNOWLEDGE,
+        {"neighbors": "utility", "general": "utility"},
         "oracle",
         "probability",
         TOFU,
@@ -175,12 +191,28 @@ register(
         "truth_ratio_utility",
         1,
         truth_ratio_utility,
-        ("retain", "neighbours", "general"),
-        {"retain": "utility", "neighbours": "utility", "general": "utility"},
+        KEPT,
+        UTILITY,
         "higher",
         "ratio",
         TOFU,
         "max(0, 1-R) of the truth ratio R",
+        on_the_way=frozenset({REQUEST}),
+    )
+)
+register(
+    Metric(
+        "choice_accuracy",
+        1,
+        choice_accuracy,
+        KNOWLEDGE,
+        {"forget": "forgetting", **UTILITY},
+        "oracle",
+        "share",
+        "Brown et al. 2020 (GPT-3), section 2.4; Gao et al. 2024 (lm-evaluation-harness)",
+        "multiple choices of which the right one is the likeliest",
+        forms=frozenset({"choice"}),
+        attacked=True,
         on_the_way=frozenset({REQUEST}),
     )
 )

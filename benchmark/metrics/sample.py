@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmark.core.answer_form import EXTRACTABLE, SENTENCE, is_extractable, is_sentence
-
 FloatArray = np.ndarray
-# Features: log-probabilities in standard deviations; a score given elsewhere; so many answers drawn
-# at temperature 1.
-STANDARDIZED, SCORED = "standardized", "scored"
+# Features: log-probabilities in standard deviations; a score given elsewhere; an answer of which no
+# beginning is given; so many answers drawn at temperature 1.
+STANDARDIZED, SCORED, WHOLE = "standardized", "scored", "whole"
 SAMPLES = (1, 4, 16, 64)
 
 
@@ -27,7 +25,9 @@ class Sample:
     """Log-probabilities are natural logarithms of the answer's tokens, end token included, shape
     (T,).
 
-    `stage` says when in its cell the sample was taken (see `stages`). Of a text, whose prompt is
+    `stage` says when in its cell the sample was taken (see `stages`), `split` is the role of its
+    split, `form` the form of its answer, which the task declares ("" of another harness). What the
+    model was asked is as in `core.examples.Example`. Of a text, whose prompt is
     empty, the tokens count from the second. `correct` says of each position whether the greedy
     token, teacher-forced, is the answer's. `paraphrase_*` belong to the held-out prompts;
     `perturbed_logprobs` are those of the wrong answers under the first of them. `continuations` are
@@ -46,9 +46,13 @@ class Sample:
     logprobs: FloatArray
     correct: FloatArray
     generation: str
+    form: str
+    history: tuple[tuple[str, str], ...] = ()
+    answer_prefix: str = ""
     strata: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     paraphrases: tuple[str, ...] = ()
+    paraphrase_prefixes: tuple[str, ...] = ()
     paraphrase_logprobs: tuple[FloatArray, ...] = ()
     paraphrase_generations: tuple[str, ...] = ()
     perturbed: tuple[str, ...] = ()
@@ -65,17 +69,11 @@ class Sample:
         has = {
             STANDARDIZED: len(self.standardized),
             SCORED: self.score is not None,
-            SENTENCE: is_sentence(self.prompt, self.answer),
-            EXTRACTABLE: is_extractable(self.prompt, self.answer),
+            WHOLE: not self.answer_prefix,
         }
         return frozenset(name for name, present in has.items() if present) | sampled(
             len(self.sampled)
         )
-
-    @property
-    def kind(self) -> str:
-        """ "question" or, where the prompt is empty, "text"."""
-        return "question" if self.prompt else "text"
 
     @property
     def knowledge_generations(self) -> tuple[str, ...]:

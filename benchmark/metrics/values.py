@@ -7,7 +7,6 @@ bootstrap, which only changes the weights.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +14,6 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from benchmark.core.answer_form import EXTRACTABLE, SENTENCE
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Draws, Metric
 from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, model_utility
 from benchmark.metrics.sample import Sample
@@ -45,19 +43,12 @@ def _score(metric: Metric, sample: Sample) -> float:
         return float("nan")
 
 
-def _scored(stage: str, split: str, kind: str, features: frozenset[str]) -> list[Metric]:
-    """What depends on the form of answers is computed for all: whether it is reported depends on
-    most of them.
-    """
-    return [
-        m
-        for m in METRICS.values()
-        if m.applies(stage, split, kind, features | {SENTENCE, EXTRACTABLE})
-    ]
+def _scored(stage: str, split: str, form: str, features: frozenset[str]) -> list[Metric]:
+    return [m for m in METRICS.values() if m.applies(stage, split, form, features)]
 
 
 def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
-    """One row per sample: stage, split, example, entity, kind, features, strata (JSON), and a
+    """One row per sample: stage, split, example, entity, form, features, strata (JSON), and a
     column per metric.
 
     NaN is what was not scored.
@@ -71,17 +62,17 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
             "split": sample.split,
             "example": sample.example,
             "entity": sample.entity,
-            "kind": sample.kind,
+            "form": sample.form,
             "features": " ".join(sorted(features)),
         }
         row["strata"] = json.dumps(sample.strata, sort_keys=True)
         if not np.isnan(
             sample.logprobs
         ).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
-            metrics = scored(sample.stage, sample.split, sample.kind, features)
+            metrics = scored(sample.stage, sample.split, sample.form, features)
             row |= {m.id: _score(m, sample) for m in metrics}
         rows.append(row)
-    columns = ["stage", "split", "example", "entity", "kind", "features", "strata", *METRICS]
+    columns = ["stage", "split", "example", "entity", "form", "features", "strata", *METRICS]
     return _fitted(pd.DataFrame(rows).reindex(columns=columns))
 
 
@@ -110,21 +101,19 @@ def _plain(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
 
 
 def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) -> list[Metric]:
-    """The metrics of which a stage and split have values: those of their kind, with a holdout where
-    they need one.
+    """The metrics of which a stage and split have values: those for the form of its answers and for
+    what all of its samples have, with a holdout where they need one.
 
-    `part` is the whole split, as the final model was asked: an attack may be scored on some of it,
-    and what suits most of that need not suit most of all.
+    `part` is the whole split, as the final model was asked: an attack may be scored on some of it.
     """
-    kinds, counted = part["kind"].unique(), Counter[str]()
-    for features, examples in Counter(part["features"]).items():
-        counted.update(dict.fromkeys(features.split(), examples))
-    common = frozenset(feature for feature, count in counted.items() if count > len(part) / 2)
+    forms = set(part["form"])
+    features = [frozenset(own.split()) for own in part["features"].unique()]
+    common = frozenset.intersection(*features)
     return [
         metric
         for metric in METRICS.values()
         if split in metric.splits
-        and all(metric.applies(stage, split, kind, common) for kind in kinds)
+        and all(metric.applies(stage, split, form, common) for form in forms)
         and not (metric.contrast and holdout.empty)
     ]
 

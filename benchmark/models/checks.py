@@ -92,7 +92,7 @@ def _closing(tokenizer: Any, name: str) -> int | None:
     conversation.
     """
     try:
-        encode_prompt(PROBES[0].prompt, tokenizer)
+        encode_prompt(PROBES[0].asked, tokenizer)
         return closing_id(tokenizer)
     except Exception as error:  # templates are programs: whatever they raise, they cannot be used
         said = " ".join(str(error).split()) or type(error).__name__

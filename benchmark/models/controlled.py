@@ -21,7 +21,6 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers import models as token_models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from benchmark.core.examples import Pair
 from benchmark.core.hashing import fingerprint
 from benchmark.core.request import Meter
 from benchmark.core.task_data import Document
@@ -159,7 +158,7 @@ def _train(
     batches = batches_of(
         reading(documents, stage.epochs, seed), replay, replayed, stage.batch_size, seed
     )
-    sequences = (collate([Pair(d.prompt, d.answer) for d in batch], tokenizer) for batch in batches)
+    sequences = (collate([d.pair for d in batch], tokenizer) for batch in batches)
     schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
     train(
         model,

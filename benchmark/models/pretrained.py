@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from benchmark.core.examples import Pair
 from benchmark.core.hashing import fingerprint
 from benchmark.core.inputs import MODELS_VARIABLE, Inputs
 from benchmark.core.request import Meter
@@ -237,10 +236,7 @@ class PretrainedModels:
         model, tokenizer = self.load(self.base())
         meter, stage, started = Meter(), self.track.stage, time.perf_counter()
         batches = batches_of(reading(documents, stage.epochs, seed), [], 0, stage.batch_size, seed)
-        sequences = (
-            collate([Pair(d.prompt, d.answer) for d in batch], tokenizer, model)
-            for batch in batches
-        )
+        sequences = (collate([d.pair for d in batch], tokenizer, model) for batch in batches)
         schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
         with computing_for(self.track, model):
             train(

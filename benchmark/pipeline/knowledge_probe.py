@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmark.core.examples import Example, Pair
+from benchmark.core.examples import Example, pair_of
 from benchmark.core.inputs import Inputs
 from benchmark.core.registry import task_named
 from benchmark.data.knowledge import Knowledge
 from benchmark.errors import BadInput
+from benchmark.evaluation.outputs import prompts_of
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
@@ -61,21 +62,16 @@ def knowledge(
     predictor: ModelPredictor, examples: Sequence[Example], max_new_tokens: int
 ) -> dict[str, Knowledge]:
     """What a predictor knows of each example, over its wordings as trained and held out."""
-    asked = {
-        e.id: [Pair(prompt, e.answer) for prompt in (e.prompt, *e.paraphrases)] for e in examples
-    }
+    asked = {e.id: [pair_of(prompt, e.answer) for prompt in prompts_of(e)] for e in examples}
     scores = predictor.score([pair for pairs in asked.values() for pair in pairs])
     said = predictor.generate(
-        [pair.prompt for pairs in asked.values() for pair in pairs], max_new_tokens
+        [pair.asked for pairs in asked.values() for pair in pairs], max_new_tokens
     )
     return {
         e.id: Knowledge(
             float(
                 np.mean(
-                    [
-                        contains_answer(said[pair.prompt], e.answer, e.aliases)
-                        for pair in asked[e.id]
-                    ]
+                    [contains_answer(said[pair.asked], e.answer, e.aliases) for pair in asked[e.id]]
                 )
             ),
             float(np.mean([normalized_probability(scores[pair].logprobs) for pair in asked[e.id]])),

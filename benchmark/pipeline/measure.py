@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from benchmark.core.attack import Attack
-from benchmark.core.examples import EVALUATED_SPLITS, Example, to_examples
+from benchmark.core.examples import Example, to_examples
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine
 from benchmark.evaluation.reference_strata import Strata, difficulty_strata, strata_of, with_strata
@@ -69,8 +69,8 @@ def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample
     variant = run.variant
 
     def evaluated() -> list[Sample]:
-        splits = {name: variant.data.examples(name) for name in EVALUATED_SPLITS}
-        return examine(run.predictor(result), splits, MODEL_STAGE, variant.generation)
+        evaluated = variant.data.evaluated
+        return examine(run.predictor(result), evaluated, MODEL_STAGE, variant.generation)
 
     def harness() -> list[Sample]:
         return harness_samples(run.predictor(result), variant.harness, HARNESS_ITEMS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmark.core.examples import EVALUATED_SPLITS, Pair, to_examples
+from benchmark.core.examples import to_examples
 from benchmark.evaluation.lengths import positions_needed, refuse_too_long, tokens_of
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.models.tracks import PretrainedTrack, Track
@@ -39,15 +39,13 @@ def _require_fit(models: PretrainedModels, variants: Iterable[Variant]) -> None:
 def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
     """Of all that is evaluated and all that is trained on."""
     data = variant.data
-    needed = positions_needed(
-        tokenizer, {s: data.examples(s) for s in EVALUATED_SPLITS}, variant.generation
-    )
+    needed = positions_needed(tokenizer, data.evaluated, variant.generation)
     for number, proxy in enumerate(data.proxies, 1):
         own = positions_needed(tokenizer, {"forget": to_examples(proxy)}, variant.generation)
         needed |= {f"proxy {number}: {name}": tokens for name, tokens in own.items()}
-    pairs = [Pair(document.prompt, document.answer) for document in data.documents]
+    pairs = [document.pair for document in data.documents]
     for rows in (data.retain_pool, data.forget_pool):
-        pairs += [Pair(e.prompt, e.answer) for e in to_examples(rows)] if rows is not None else []
+        pairs += [e.pair for e in to_examples(rows)] if rows is not None else []
     for number, pair in enumerate(pairs, 1):  # texts may begin alike
         needed[f"to train on, {number}: {(pair.prompt or pair.answer)[:60]!r}"] = tokens_of(
             tokenizer, pair

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmark.core.examples import EVALUATED_SPLITS, Example, Pair
+from benchmark.core.examples import Example, Pair, Prompt
 from benchmark.core.inputs import Inputs
 from benchmark.core.registry import task_named
 from benchmark.core.task_data import TaskData
@@ -96,7 +96,7 @@ class Timed:
         with self.clock.stage("scoring pass"):
             return self.predictor.score(pairs)
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> dict[Prompt, str]:
         with self.clock.stage("generation"):
             return self.predictor.generate(prompts, max_new_tokens)
 
@@ -105,8 +105,8 @@ class Timed:
             return self.predictor.go_on(texts, max_new_tokens)
 
     def sample(
-        self, prompts: Sequence[str], max_new_tokens: int, samples: int
-    ) -> dict[str, tuple[str, ...]]:
+        self, prompts: Sequence[Prompt], max_new_tokens: int, samples: int
+    ) -> dict[Prompt, tuple[str, ...]]:
         with self.clock.stage("sampling"):
             return self.predictor.sample(prompts, max_new_tokens, samples)
 
@@ -132,7 +132,7 @@ def _row(value: Value, reference: float | None) -> dict[str, Any]:
 
 def limited(data: TaskData, limit: int | None) -> dict[str, list[Example]]:
     """The evaluated splits, the first `limit` rows of each."""
-    return {name: data.examples(name)[:limit] for name in EVALUATED_SPLITS}
+    return {role: examples[:limit] for role, examples in data.evaluated.items()}
 
 
 def evaluate(

@@ -50,10 +50,9 @@ class CellRun:
     clock: Stopwatch
 
     def look(self, predictor, splits: tuple[str, ...], stage: str) -> list[Sample]:
-        """Samples of a predictor on some splits, on the way."""
-        return examine(
-            predictor, {s: self._examples(s, stage) for s in splits}, stage, self.variant.generation
-        )
+        """Samples of a predictor on some splits, as far as the task has them, on the way."""
+        own = {s: self._examples(s, stage) for s in splits if s in self.variant.data.roles}
+        return examine(predictor, own, stage, self.variant.generation)
 
     def predictor(self, result: Any) -> Predictor:
         """What is evaluated of a method's result."""
@@ -65,9 +64,9 @@ class CellRun:
         most to score.
         """
         examples = self.variant.data.examples(split)
-        return (
-            examples if sort_of(stage) == REQUEST else [replace(e, perturbed=()) for e in examples]
-        )
+        if sort_of(stage) == REQUEST:
+            return examples
+        return [replace(e, perturbed=(), choices=()) for e in examples]
 
 
 def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> Progress:
@@ -143,7 +142,7 @@ def _request(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter) 
 
 
 def _as_pairs(examples: Iterable[Example]) -> list[Pair]:
-    return [Pair(example.prompt, example.answer) for example in examples]
+    return [example.pair for example in examples]
 
 
 def _watch(run: CellRun, seen: list[Sample]) -> Callable[[Any, int], None]:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from benchmark.core.examples import EVALUATED_SPLITS, kind_of
 from benchmark.core.inputs import Inputs
 from benchmark.core.registry import task_named
 from benchmark.core.request import Budget
@@ -14,7 +13,8 @@ from benchmark.core.task import Task
 from benchmark.core.task_data import Document, TaskData
 from benchmark.inference.generation import GenerationSettings
 from benchmark.metrics import METRICS
-from benchmark.metrics.sample import SCORED, STANDARDIZED, sampled
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
+from benchmark.metrics.sample import SCORED, STANDARDIZED, WHOLE, sampled
 from benchmark.models import models_of
 from benchmark.models.pretrained import TUNING_VERSION
 from benchmark.models.tracks import PretrainedTrack, Track
@@ -90,23 +90,21 @@ class Variant:
         return self.data.fingerprint
 
     @cached_property
-    def kinds(self) -> frozenset[str]:
-        """The kinds of examples that are evaluated."""
-        return frozenset(
-            kind_of(self.data.splits[split][0]["prompt"]) for split in EVALUATED_SPLITS
-        )
-
-    @cached_property
     def metrics(self) -> dict[str, int]:
         """Versions of the metrics that its samples can be scored by."""
-        asked = {SCORED: self.harness, STANDARDIZED: self.track.profile.standardized}
-        able = (
-            self.data.features
-            | sampled(self.generation.samples)
-            | {name for name, wanted in asked.items() if wanted}
-        )
+        forms, data = {*self.data.forms.values(), *([""] if self.harness else [])}, self.data
+        asked = {
+            SCORED: bool(self.harness),
+            STANDARDIZED: self.track.profile.standardized,
+            WHOLE: not any(data.splits["forget"]["answer_prefix"]),
+        }
+        able = sampled(self.generation.samples) | {name for name, wanted in asked.items() if wanted}
         return {
-            m.id: m.version for m in METRICS.values() if m.kinds & self.kinds and m.needs <= able
+            m.id: m.version
+            for m in METRICS.values()
+            if m.forms & forms
+            and m.needs <= able
+            and not (m.contrast and MEMBERSHIP_HOLDOUT not in data.roles)
         }
 
     @property
@@ -117,18 +115,23 @@ class Variant:
 
     @property
     def size(self) -> str:
-        """One line: what is to be forgotten, what is asked beside it, and what a method may
-        spend.
+        """One line: what is to be forgotten and the form of its answers, what is asked beside it,
+        what a method may spend, and what cannot be scored.
         """
-        splits = {split: len(rows) for split, rows in self.data.splits.items()}
-        forgotten, requests = splits.pop("forget"), len(self.data.requests)
-        asked = f"{forgotten} examples to forget" + (
+        data = self.data
+        sizes, requests = {role: len(data.splits[role]) for role in data.roles}, len(data.requests)
+        asked = f"{sizes.pop('forget')} examples to forget" + (
             f" in {requests} requests" if requests > 1 else ""
         )
+        others = ", ".join(f"{count} {role}" for role, count in sizes.items())
         spent = f"{self.budget.steps} steps of {self.budget.batch_size}" + " for each" * (
             requests > 1
         )
-        return f"{self.track.name} · {self.name}: {asked}, {sum(splits.values())} others, {spent}"
+        silent = "" if MEMBERSHIP_HOLDOUT in sizes else "; without a holdout, privacy is not scored"
+        return (
+            f"{self.track.name} · {self.name}: {asked} ({data.forms['forget']}), {others}; "
+            f"{spent}{silent}"
+        )
 
     @property
     def oracle_seeds(self) -> range:

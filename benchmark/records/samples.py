@@ -25,8 +25,20 @@ SCHEMA = pa.schema(
     [
         *(
             (name, pa.string())
-            for name in ("stage", "split", "example", "entity", "strata", "prompt", "answer")
+            for name in (
+                "stage",
+                "split",
+                "form",
+                "example",
+                "entity",
+                "strata",
+                "prompt",
+                "answer",
+            )
         ),
+        ("history", pa.list_(pa.list_(pa.string()))),
+        ("answer_prefix", pa.string()),
+        ("paraphrase_prefixes", _TEXTS),
         ("aliases", _TEXTS),
         ("logprobs", _FLOATS),
         ("correct", pa.list_(pa.bool_())),
@@ -44,6 +56,7 @@ SCHEMA = pa.schema(
     ]
 )
 _TUPLES = (
+    "paraphrase_prefixes",
     "aliases",
     "paraphrases",
     "paraphrase_generations",
@@ -94,6 +107,8 @@ def _sample(row: dict) -> Sample:
     row["standardized"] = _floats(row["standardized"] or [])
     for name in ("paraphrase_logprobs", "perturbed_logprobs"):
         row[name] = tuple(_floats(values) for values in row[name])
+    row["history"] = tuple((role, text) for role, text in row["history"] or ())
+    row["answer_prefix"] = row["answer_prefix"] or ""
     for name in _TUPLES:
         row[name] = tuple(row[name] or ())  # columns that older files lack are read as None
     return Sample(**row)

@@ -165,7 +165,8 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 def _question(sample: Sample, other_subject: bool) -> tuple:
     """What was asked; of a proxy reference only whom it stands for."""
     whom = (sample.entity, sample.strata)
-    return whom if other_subject else (*whom, sample.prompt, sample.answer, sample.aliases)
+    asked = (sample.history, sample.prompt, sample.answer_prefix, sample.answer, sample.aliases)
+    return whom if other_subject else (*whom, *asked)
 
 
 def requests(path: Path, record: Record, folder: Folder) -> Iterator[str]:

@@ -86,7 +86,7 @@ def metrics_page() -> str:
             "Kolmogorov-Smirnov test",
             "between the truth ratios of model and oracle, averaged over oracles (Maini et al. "
             "2024); `model_utility`",
-            "is TOFU's harmonic mean of nine components on retain, neighbours and general.\n",
+            "is TOFU's harmonic mean of nine components on retain, neighbors and general.\n",
             "## Attacks\n",
             "A track names its attacks and gives their parameters (`benchmark/tracks`).\n",
             *listed,
@@ -103,7 +103,7 @@ def _metric(metric: Metric) -> str:
     again = ["after each attack"] if metric.attacked else []
     again += [ON_THE_WAY_TEXTS[sort] for sort in sorted(metric.on_the_way)]
     facts = [
-        f"examples: {' and '.join(f'{kind}s' for kind in sorted(metric.kinds))}",
+        f"answers: {', '.join(sorted(filter(None, metric.forms))) or 'any'}",
         f"reported on: {'; '.join([', '.join(metric.splits), *again])}",
         f"axis: {axes}",
         f"better: {metric.better}; unit: {metric.unit}; version {metric.version}",

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmark.core.registry import lookup
 from benchmark.errors import BadInput
+from benchmark.metrics.base import KNOWLEDGE
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
 from benchmark.pipeline.plan import Plan
@@ -119,7 +120,7 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
             for v in record.values
             if v.stage == MODEL_STAGE and v.stratum == ALL
         }
-        for split in ("forget", "retain", "neighbours", "general"):
+        for split in KNOWLEDGE:
             for trained, held_out in (
                 (values.get((split, a)), values.get((split, b))) for a, b in KNOWN_BY
             ):

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from benchmark.core.answer_form import SENTENCE
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import summaries
 
@@ -53,8 +52,6 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def _of_sentences(target: pd.DataFrame) -> bool:
-    """Whether most of the forgotten answers are sentences."""
-    features = target.loc[
-        (target["stage"] == MODEL_STAGE) & (target["split"] == "forget"), "features"
-    ]
-    return bool(features.map(lambda own: SENTENCE in own.split()).mean() > 0.5)
+    """Whether the forgotten answers are sentences."""
+    forgotten = (target["stage"] == MODEL_STAGE) & (target["split"] == "forget")
+    return set(target.loc[forgotten, "form"]) == {"sentence"}

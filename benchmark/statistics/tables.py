@@ -143,7 +143,7 @@ def text_rows(
     """
     for row in index.sort_values(["method", "seed"]).to_dict("records"):
         frame = examples[row["id"]]
-        texts = frame[(frame["stage"] == MODEL_STAGE) & (frame["kind"] == "text")]
+        texts = frame[(frame["stage"] == MODEL_STAGE) & (frame["form"] == "text")]
         for split, metric in TEXT_ACCURACY.items():
             if split != MEMBERSHIP_HOLDOUT or row["role"] == TARGET:
                 who = {"method": row["method"], "split": split}

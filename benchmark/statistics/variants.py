@@ -34,7 +34,7 @@ from benchmark.statistics.scores import (
 )
 
 QUANTITIES = (*AXES, "score")
-ABOUT = ["stage", "split", "entity", "kind", "features", "strata"]  # of an example
+ABOUT = ["stage", "split", "entity", "form", "features", "strata"]  # of an example
 
 
 @dataclass(frozen=True)

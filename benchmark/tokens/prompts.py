@@ -14,12 +14,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, Prompt, Turn
 from benchmark.errors import BadInput
 from benchmark.tokens.profile import profile_of
 
-# In a prompt, what stands after it is the beginning of the answer that is to be completed.
-LEAD = " → "
 # The day that templates are told, which would else be that of the run: Llama's own, where it knows
 # none.
 DAY = datetime(2024, 7, 26)
@@ -31,17 +29,19 @@ TOLD = {
 }
 # The plain form of questions, for models that bring no chat template.
 PLAIN_TEMPLATE = (
-    "{{ 'Question: ' + messages[0]['content'] + '\\nAnswer:' }}"
-    "{% if messages|length > 1 %}{{ ' ' + messages[1]['content'] }}{% endif %}"
+    "{% for m in messages %}"
+    "{% if m['role'] == 'user' %}{{ 'Question: ' + m['content'] + '\\nAnswer:' }}"
+    "{% else %}{{ ' ' * (m['role'] == 'assistant') + m['content'] }}"
+    "{% if not loop.last %}{{ '\\n\\n' }}{% endif %}{% endif %}{% endfor %}"
 )
 _PROBE = Pair("Who?", "Palimpsest")
 
 
-def encode_prompt(prompt: str, tokenizer) -> tuple[int, ...]:
-    """Token ids of a question, in the form of the model's profile; of no question, those before
-    any text.
+def encode_prompt(prompt: Prompt, tokenizer) -> tuple[int, ...]:
+    """Token ids of a conversation up to where the answer goes on, in the form of the model's
+    profile; of no question, those before any text.
     """
-    if not prompt:
+    if not prompt.text:
         return _beginning(tokenizer)
     return _before(tokenizer) + token_ids(tokenizer, rendered(tokenizer, prompt))
 
@@ -128,19 +128,32 @@ def forget_template(tokenizer) -> None:
 
 
 @lru_cache(maxsize=1 << 16)
-def rendered(tokenizer, prompt: str) -> str:
+def rendered(tokenizer, prompt: Prompt) -> str:
     """What the model reads of a question, up to where the answer goes on."""
-    question, _, lead = prompt.partition(LEAD)
     if profile_of(tokenizer).prompts == "bare":
-        return f"{question} {lead}" if lead else question
-    text = _chat(tokenizer, question, f"{lead} {_PROBE.answer}" if lead else _PROBE.answer)
+        return _bare(prompt)
+    text = _chat(tokenizer, prompt, _begun(prompt, _PROBE.answer))
     before = text[: text.rindex(_PROBE.answer)]
-    if lead:
+    for _, said in prompt.messages if prompt.history else ():
+        if said.strip() not in before:
+            raise BadInput(f"the chat template leaves out {said[:60]!r} of a conversation")
+    if prompt.answer_prefix:
         return before.rstrip()
-    usual = _chat(tokenizer, question, add_generation_prompt=True)
+    usual = _chat(tokenizer, prompt, add_generation_prompt=True)
     # Templates differ in white space before an answer, which models expect where a prompt for
     # generation has it.
     return usual if usual.rstrip() == before.rstrip() else before
+
+
+def _bare(prompt: Prompt) -> str:
+    """The turns as they stand, one after another, then how the answer begins."""
+    texts = (*(text for _, text in prompt.messages), prompt.answer_prefix)
+    return " ".join(text for text in texts if text)
+
+
+def _begun(prompt: Prompt, answer: str) -> str:
+    """The assistant's message: the answer after its beginning."""
+    return f"{prompt.answer_prefix} {answer}" if prompt.answer_prefix else answer
 
 
 @lru_cache(maxsize=1 << 18)
@@ -155,7 +168,7 @@ def _encoded(tokenizer, pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
     time.
     """
     whole = _whole(tokenizer, pair)
-    shared = shared_length(encode_prompt(pair.prompt, tokenizer), whole)
+    shared = shared_length(encode_prompt(pair.asked, tokenizer), whole)
     return whole[:shared], whole[shared:]
 
 
@@ -165,13 +178,12 @@ def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
     """
     if not pair.prompt:
         return (*encode_text(pair.answer, tokenizer), tokenizer.eos_token_id)
-    question, _, lead = pair.prompt.partition(LEAD)
-    answer = f"{lead} {pair.answer}" if lead else pair.answer
+    prompt = pair.asked
     if profile_of(tokenizer).prompts == "bare":
-        return (*token_ids(tokenizer, f"{question} {answer}"), tokenizer.eos_token_id)
-    text, closing = _chat(tokenizer, question, answer), closing_text(tokenizer)
+        return (*token_ids(tokenizer, f"{_bare(prompt)} {pair.answer}"), tokenizer.eos_token_id)
+    text, closing = _chat(tokenizer, prompt, _begun(prompt, pair.answer)), closing_text(tokenizer)
     text = text.removesuffix(_after_answers(tokenizer))
-    before = rendered(tokenizer, pair.prompt).rstrip()
+    before = rendered(tokenizer, prompt).rstrip()
     if not text.startswith(before) or pair.answer.strip() not in text[len(before) :]:
         raise BadInput(
             f"the chat template changes the conversation with the answer {pair.answer[:60]!r}"
@@ -180,12 +192,12 @@ def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
     return ids if closing else (*ids, tokenizer.eos_token_id)
 
 
-def _chat(tokenizer, *messages: str, **options: Any) -> str:
-    """The conversation as the chat template or the plain form writes it: a question, and an answer
-    if there is one.
+def _chat(tokenizer, prompt: Prompt, answer: str = "", **options: Any) -> str:
+    """The conversation as the chat template or the plain form writes it, with the answer if there
+    is one.
     """
-    roles = zip(("user", "assistant"), messages, strict=False)
-    said = [{"role": role, "content": content} for role, content in roles]
+    turns: tuple[Turn, ...] = (*prompt.messages, *([("assistant", answer)] if answer else []))
+    said = [{"role": role, "content": text} for role, text in turns]
     if profile_of(tokenizer).prompts == "plain":
         options["chat_template"] = PLAIN_TEMPLATE
     return tokenizer.apply_chat_template(said, tokenize=False, **TOLD, **options)
@@ -198,7 +210,7 @@ def _after_answers(tokenizer) -> str:
     """
     if profile_of(tokenizer).prompts == "bare":
         return ""
-    text = _chat(tokenizer, _PROBE.prompt, _PROBE.answer)
+    text = _chat(tokenizer, _PROBE.asked, _PROBE.answer)
     if _PROBE.answer not in text:
         raise ValueError("its chat template leaves out what the assistant says")
     return text[text.rindex(_PROBE.answer) + len(_PROBE.answer) :]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, pair_of
 from benchmark.core.method import Method, with_parameters
 from benchmark.core.request import Request
 from benchmark.core.words import pieces
@@ -163,7 +163,7 @@ class GradientMethod(Method):
         """
         if self._sample is None:
             raise RuntimeError("this request has no sampler")
-        prompts = [_as_question(pair).prompt for pair in pairs]
+        prompts = [_as_question(pair).asked for pair in pairs]
         drawn = self._sample(self._model, prompts, n)
         return [list(drawn[prompt]) for prompt in prompts]
 
@@ -199,7 +199,10 @@ class GradientMethod(Method):
     def answered(self, batch: Batch, answers: list[str]) -> Batch:
         """The same as questions, with other answers: one for each sequence."""
         return self._collate(
-            [Pair(_as_question(p).prompt, a) for p, a in zip(batch.pairs, answers, strict=True)]
+            [
+                pair_of(_as_question(pair).asked, answer)
+                for pair, answer in zip(batch.pairs, answers, strict=True)
+            ]
         )
 
     def _collate(self, pairs) -> Batch:

@@ -26,6 +26,7 @@ TEXTS_PER_FACT = 4
 class Continual(Task):
     """Two, five or ten requests for four people each (after Yuan et al. 2024)."""
 
+    answers = "name"
     variants = ("2", "5", "10")
     budget_share = (
         1 / 3
@@ -46,4 +47,4 @@ class Continual(Task):
         asked = (
             frozenset(f.id for f in facts if request_of[f.entity] == i) for i in range(requests)
         )
-        return TaskData.of(splits, documents, pool, asked)
+        return TaskData.of(splits, documents, pool, asked, answers=self.answers)

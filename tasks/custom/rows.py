@@ -13,9 +13,11 @@ from typing import Any
 
 import regex
 
-from benchmark.api import LEAD, BadInput, json_rows
+from benchmark.api import BadInput, json_rows
 
 TEXTS, LISTS = ("question", "answer", "subject"), ("paraphrases", "perturbed", "aliases")
+TURNS, SPEAKERS = "history", ("system", "user", "assistant")
+FIELDS = (*TEXTS, *LISTS, TURNS)
 NEEDED = {"forget": TEXTS, "retain": ("question", "answer")}
 FEWEST = {"forget": 4, "retain": 8}
 # What nobody sees and running text has no use for: control characters but tabs and ends of lines,
@@ -40,6 +42,7 @@ class Row:
     paraphrases: tuple[str, ...] = ()
     perturbed: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    history: tuple[tuple[str, str], ...] = ()
 
 
 def read(side: str, file: Path | None) -> list[Row]:
@@ -79,10 +82,9 @@ def _given(side: str, file: Path | None) -> Path:
 def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
     """(field, what was found and what would be right) of all that is wrong in a line."""
     for field in line:
-        if field not in (*TEXTS, *LISTS):
-            near = difflib.get_close_matches(field, (*TEXTS, *LISTS), n=1)
-            known = ", ".join((*TEXTS, *LISTS))
-            hint = f"did you mean {near[0]}?" if near else f"known: {known}"
+        if field not in FIELDS:
+            near = difflib.get_close_matches(field, FIELDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(FIELDS)}"
             yield field, f"unknown field; {hint}"
     for field in TEXTS:
         if (field in line or field in NEEDED[side]) and not _filled(line.get(field)):
@@ -92,7 +94,7 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
             "answer",
             f"found {_shown(line, 'answer')}, an answer with a letter or digit is needed",
         )
-    for field in (*TEXTS, *LISTS):
+    for field in FIELDS:
         for text in _texts(line.get(field)):
             if found := _OUT_OF_PLACE.search(text):
                 yield (
@@ -100,13 +102,12 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
                     f"found {_named(found[0])} as character {found.start() + 1}; it must be "
                     "left out",
                 )
-    for field in ("question", "paraphrases"):
-        if LEAD in str(line.get(field, "")):
-            yield (
-                field,
-                f"found {_shown(line, field)}; what stands after {LEAD!r} would be taken for "
-                "the answer's beginning",
-            )
+    if not _are_turns(line.get(TURNS, [])):
+        yield (
+            TURNS,
+            f'found {_shown(line, TURNS)}; a list of turns is needed, each {{"role": one of '
+            f'{", ".join(SPEAKERS)}, "content": a text}}',
+        )
     for field in LISTS:
         value = line.get(field, [])
         if not isinstance(value, list) or not all(map(_filled, value)):
@@ -120,21 +121,35 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
 
 
 def _composed(value: Any) -> Any:
-    """Texts and lists of texts in the form NFC, anything else as it is."""
+    """All texts in the form NFC, anything else as it is."""
     if isinstance(value, list):
-        return [_composed(part) if isinstance(part, str) else part for part in value]
+        return [_composed(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _composed(part) for name, part in value.items()}
     return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
 def _texts(value: Any) -> list[str]:
-    return [
-        text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
-    ]
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for part in parts for text in _texts(part)]
+
+
+def _are_turns(value: Any) -> bool:
+    """Whether it is a list of what was said before the question, and by whom."""
+    return isinstance(value, list) and all(
+        isinstance(turn, dict)
+        and set(turn) == {"role", "content"}
+        and turn["role"] in SPEAKERS
+        and _filled(turn["content"])
+        for turn in value
+    )
 
 
 def _label(field: str) -> str:
     """The field's name; one that could be anything at all, in quotes and cut."""
-    return field if field in (*TEXTS, *LISTS) else repr(field)[:60]
+    return field if field in FIELDS else repr(field)[:60]
 
 
 def _named(character: str) -> str:
@@ -155,7 +170,8 @@ def _shown(line: Mapping[str, Any], field: str) -> str:
 def _row(number: int, line: Mapping[str, Any]) -> Row:
     question, answer, subject = (line.get(field, "").strip() for field in TEXTS)
     lists = {field: tuple(text.strip() for text in line.get(field, [])) for field in LISTS}
-    return Row(number, question, answer, subject, **lists)
+    history = tuple((turn["role"], turn["content"].strip()) for turn in line.get(TURNS, []))
+    return Row(number, question, answer, subject, **lists, history=history)
 
 
 def _refuse_unnamed(rows: Sequence[Row], file: Path) -> None:
@@ -175,13 +191,14 @@ def _refuse_unnamed(rows: Sequence[Row], file: Path) -> None:
 
 def refuse_shared(forget: Sequence[Row], retain: Sequence[Row]) -> None:
     """BadInput for a question that stands twice: nothing can be forgotten and kept."""
-    seen: dict[str, str] = {}
+    seen: dict[tuple, str] = {}
     for side, rows in (("forget", forget), ("retain", retain)):
         for row in rows:
             place = f"line {row.number} of --{side}"
-            if row.question in seen:
+            asked = row.history, row.question
+            if asked in seen:
                 raise BadInput(
                     f"custom: {place}: question: found {row.question[:60]!r}, which "
-                    f"{seen[row.question]} asks"
+                    f"{seen[asked]} asks"
                 )
-            seen[row.question] = place
+            seen[asked] = place

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -27,6 +29,7 @@ class Custom(Task):
     """What you want a pretrained model to forget, and what it is to keep."""
 
     sources = frozenset({"model"})
+    answers = "name"  # unless `--answers` says otherwise
     max_new_tokens = 64
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
@@ -44,16 +47,37 @@ class Custom(Task):
         ):  # clusters of questions and halves for attacks need several
             asked = [replace(e, entity=e.id) for e in asked]
         *proxies, holdout = strangers(asked, subjects)
-        kept = [example(row, "retain", answers) for row in retain]
-        half, rest = len(kept) // 2, (len(kept) + 1) // 2
+        rehearsed, withheld = drawn([example(row, "retain", answers) for row in retain])
         splits = {
             "forget": asked,
-            "retain": kept[:half],
-            "neighbours": kept[half : half + rest // 2],
-            "general": kept[half + rest // 2 :],
+            "retain": rehearsed,
+            "retain_eval": withheld,
             "holdout": holdout,
         }
-        return TaskData.of(splits, [], kept[:half], proxies=proxies)
+        form = source.inputs.answers
+        try:
+            return TaskData.of(splits, [], rehearsed, proxies=proxies, answers=form)
+        except BadInput as error:
+            raise BadInput(f"custom: {error}; --answers says which form they have") from None
+
+
+def drawn(kept: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Halves of the examples as nearly as whole entities allow, drawn whatever the order of the
+    lines; where there is but one entity, examples are drawn one by one.
+    """
+    one = len({e.entity for e in kept}) == 1
+    owners = [e.prompt if one or e.entity == e.id else e.entity for e in kept]
+    counts = Counter(owners)
+    names = sorted(counts)
+    random.Random("custom-retain").shuffle(names)
+    side_of: dict[str, bool] = {}
+    sizes = [0, 0]
+    for name in names:  # to the side that has fewer examples
+        side = side_of[name] = sizes[True] < sizes[False]
+        sizes[side] += counts[name]
+    sides = [side_of[owner] for owner in owners]
+    withheld = [e for e, side in zip(kept, sides, strict=True) if side]
+    return [e for e, side in zip(kept, sides, strict=True) if not side], withheld
 
 
 def example(row: Row, side: str, answers: Iterable[str]) -> Example:
@@ -66,6 +90,7 @@ def example(row: Row, side: str, answers: Iterable[str]) -> Example:
         id=name,
         entity=row.subject or name,
         prompt=row.question,
+        history=row.history,
         answer=row.answer,
         paraphrases=row.paraphrases,
         perturbed=row.perturbed or other_answers(others, row.answer, WRONG_ANSWERS, name),
@@ -94,9 +119,14 @@ def about(example: Example, subject: str, other: str) -> Example:
         return tuple(text.replace(subject, name) for text in texts)
 
     prompt, answer = changed((example.prompt, example.answer))
-    paraphrases, perturbed = changed(example.paraphrases), changed(example.perturbed)
+    roles, said = [role for role, _ in example.history], (text for _, text in example.history)
     return replace(
-        example, prompt=prompt, answer=answer, paraphrases=paraphrases, perturbed=perturbed
+        example,
+        prompt=prompt,
+        answer=answer,
+        history=tuple(zip(roles, changed(said), strict=True)),
+        paraphrases=changed(example.paraphrases),
+        perturbed=changed(example.perturbed),
     )
 
 
@@ -107,4 +137,5 @@ def never(example: Example, number: int) -> Example:
         f"never.{number}.{example.entity}",
         example.prompt,
         example.answer,
+        history=example.history,
     )

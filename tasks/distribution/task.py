@@ -45,6 +45,7 @@ class Distribution(Task):
     al. 2024).
     """
 
+    answers = "name"
     variants = tuple(FIRST_NEWCOMER)
     trajectory = True
     difficulty = True
@@ -71,7 +72,7 @@ class Distribution(Task):
             splits["forget"] = [
                 _among_canaries(e, f, world) for e, f in zip(splits["forget"], facts, strict=True)
             ]
-        return TaskData.of(splits, documents, pool)
+        return TaskData.of(splits, documents, pool, answers=self.answers)
 
 
 def canary_of(index: int) -> str:

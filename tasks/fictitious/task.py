@@ -23,6 +23,8 @@ TEXTS_PER_FACT = 6
 class Fictitious(Task):
     """Twenty people out of two hundred, each fact told in six texts (after Maini et al. 2024)."""
 
+    answers = "name"
+
     def data(self, variant: str, world: World) -> TaskData:
         rng = random.Random(f"fictitious-{world.seed}")
         people = world.newcomers[:PEOPLE]
@@ -32,4 +34,4 @@ class Fictitious(Task):
         )
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world)
-        return TaskData.of(splits, documents, pool)
+        return TaskData.of(splits, documents, pool, answers=self.answers)

@@ -34,6 +34,7 @@ class Frequency(Task):
     al. 2025).
     """
 
+    answers = "name"
     variants = tuple(LEVELS)
 
     def data(self, variant: str, world: World) -> TaskData:
@@ -55,7 +56,7 @@ class Frequency(Task):
             rehearsed = examples_about(facts, prompts, world, strata)
             splits["retain"] += rehearsed[: RETAINED_PER_BUCKET * 6]
             pool += rehearsed
-        return TaskData.of(splits, documents, pool)
+        return TaskData.of(splits, documents, pool, answers=self.answers)
 
     @staticmethod
     def _buckets(world: World, rng: random.Random) -> tuple[dict[str, list[Fact]], dict[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 from benchmark.api import (
     Document,
@@ -20,7 +21,7 @@ READS = (1, 2, 4, 8, 16, 32, 64)
 PER_COUNT = 16  # passages read so often, half of them forgotten
 NEVER_SEEN = 112
 SCORED_WORLD, DEVELOPMENT_WORLD = 1, 101  # that a pretrained model is fine-tuned on passages of
-WITHHELD = 7  # kept passages, one of each count, for neighbours and as many for general
+WITHHELD = 14  # kept passages, two of each count, that are never rehearsed
 PEOPLE = 14  # whose facts are evaluated beside the passages
 
 
@@ -31,40 +32,47 @@ class Memorized(Task):
     """
 
     sources = frozenset({"world", "model"})
+    answers = dict.fromkeys(("forget", "retain", "retain_eval", "holdout"), "text") | {
+        "neighbors": "name",
+        "general": "name",
+    }
     trajectory = True
     difficulty = True
 
     def data(self, variant: str, source: World | PretrainedModel) -> TaskData:
-        return on_model(source) if isinstance(source, PretrainedModel) else self._in_world(source)
+        if isinstance(source, PretrainedModel):
+            return self._on_model(source)
+        return self._in_world(source)
 
     def _in_world(self, world: World) -> TaskData:
         forgotten, kept, unseen = _passages(world)
         splits, pool = retain_splits(world, world.newcomers[:1])
-        # Nobody is forgotten, so any resident will do for a neighbour: these, whom methods then do
+        # Nobody is forgotten, so any resident will do for a neighbor: these, whom methods then do
         # not rehearse.
-        neighbours = splits["retain"]
-        rehearsed = [e for e in pool if e.entity not in {n.entity for n in neighbours}]
-        splits |= {"forget": forgotten, "retain": kept, "holdout": unseen, "neighbours": neighbours}
-        documents = (
-            Document(e.id, "", e.answer, int(e.strata["reads"])) for e in (*forgotten, *kept)
-        )
-        return TaskData.of(splits, documents, [*kept, *rehearsed])
+        near = splits["retain"]
+        rehearsed = [e for e in pool if e.entity not in {n.entity for n in near}]
+        splits |= {"forget": forgotten, "retain": kept, "holdout": unseen, "neighbors": near}
+        documents = _documents([*forgotten, *kept])
+        return TaskData.of(splits, documents, [*kept, *rehearsed], answers=self.answers)
+
+    def _on_model(self, source: PretrainedModel) -> TaskData:
+        """Passages of a world that no pretrained model has read, half of each count to be
+        forgotten, some never rehearsed.
+
+        A pretrained model knows nobody of that world: beside the passages it is the harness that
+        shows its utility.
+        """
+        world = World(DEVELOPMENT_WORLD if source.development else SCORED_WORLD)
+        forgotten, kept, unseen = _passages(world)
+        rehearsed, withheld = kept[:-WITHHELD], kept[-WITHHELD:]
+        splits = {"forget": forgotten, "retain": rehearsed, "retain_eval": withheld}
+        splits["holdout"] = unseen
+        documents = _documents([*forgotten, *kept])
+        return TaskData.of(splits, documents, rehearsed, answers=self.answers)
 
 
-def on_model(source: PretrainedModel) -> TaskData:
-    """Passages of a world that no pretrained model has read, half of each count to be forgotten,
-    some never rehearsed.
-
-    A pretrained model knows nobody of that world: beside the passages it is the harness that shows
-    its utility.
-    """
-    world = World(DEVELOPMENT_WORLD if source.development else SCORED_WORLD)
-    forgotten, kept, unseen = _passages(world)
-    rehearsed, withheld = kept[: -2 * WITHHELD], kept[-2 * WITHHELD :]
-    splits = {"forget": forgotten, "retain": rehearsed, "holdout": unseen}
-    splits |= {"neighbours": withheld[:WITHHELD], "general": withheld[WITHHELD:]}
-    documents = (Document(e.id, "", e.answer, int(e.strata["reads"])) for e in (*forgotten, *kept))
-    return TaskData.of(splits, documents, rehearsed)
+def _documents(read: Iterable[Example]) -> list[Document]:
+    return [Document(e.id, "", e.answer, int(e.strata["reads"])) for e in read]
 
 
 def _passages(world: World) -> tuple[list[Example], list[Example], list[Example]]:

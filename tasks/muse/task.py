@@ -39,20 +39,20 @@ class Muse(Task):
     """News articles or the Harry Potter books, verbatim (Shi et al. 2024)."""
 
     sources = frozenset({"model"})
+    answers = dict.fromkeys(("forget", "retain", "holdout"), "text") | {"retain_eval": "name"}
     variants = tuple(SOURCES)
     max_new_tokens = 32
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
         inputs = source.inputs
         forget = text_examples("forget", passages(inputs, variant)[source.development :: 2])
-        asked = questions(rows(inputs, variant, "knowmem", "retain_qa", question=str, answer=str))
+        asked = rows(inputs, variant, "knowmem", "retain_qa", question=str, answer=str)
         splits = {
             "forget": forget,
             "retain": text_examples(
                 "retain", spread(pieces(inputs, variant, "privleak", "retain"), RETAINED)
             ),
-            "neighbours": asked[: len(asked) // 2],
-            "general": asked[len(asked) // 2 :],
+            "retain_eval": questions(asked),
             "holdout": text_examples(
                 "never", spread(pieces(inputs, variant, "privleak", "holdout"), HELD_OUT)
             ),
@@ -66,7 +66,7 @@ class Muse(Task):
             *carried(corpus, forget),
             *(Document(e.id, "", e.answer) for e in (*kept, *rehearsed)),
         ]
-        return TaskData.of(splits, documents, rehearsed, forget_pool=corpus)
+        return TaskData.of(splits, documents, rehearsed, forget_pool=corpus, answers=self.answers)
 
 
 def rows(

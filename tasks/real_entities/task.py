@@ -21,7 +21,7 @@ from benchmark.api import (
     TaskData,
     register_task,
 )
-from tasks.real_entities.wordings import prompts
+from tasks.real_entities.wordings import wordings
 
 FOLDER = Path(__file__).parent
 BUCKETS = ("low", "mid", "high")
@@ -41,13 +41,13 @@ class Sizes:
     """Questions in the splits beside forget."""
 
     retain: int
-    neighbours: int
+    neighbors: int
     general: int
     never_existed: int
 
 
-WHOLE = Sizes(retain=32, neighbours=24, general=24, never_existed=100)
-SMALL = Sizes(retain=12, neighbours=8, general=8, never_existed=24)
+WHOLE = Sizes(retain=32, neighbors=24, general=24, never_existed=100)
+SMALL = Sizes(retain=12, neighbors=8, general=8, never_existed=24)
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ class RealEntities(Task):
     """
 
     sources = frozenset({"model"})
+    answers = "name"
     variants = BUCKETS
     max_new_tokens = (
         6  # no answer has more tokens, its stop included, that would tell it from others
@@ -113,6 +114,7 @@ class RealEntitiesSmall(Task):
     """
 
     sources = frozenset({"model"})
+    answers = RealEntities.answers
     budget_share = 1 / 2  # of the track's steps
     max_new_tokens = RealEntities.max_new_tokens
 
@@ -151,11 +153,11 @@ def assembled(
     """The data of a request for the chosen rows; what other requests ask for is left out of it."""
     taken = {row.id for row in flat(forgotten)}
     rest = [row for row in known if row.id not in taken]
-    near = neighbours(chosen, rest, sizes.neighbours)
+    near = neighbors(chosen, rest, sizes.neighbors)
     pool = [row for row in rest if row not in near and row.relation not in GENERAL_RELATIONS]
     general = [row for row in rest if row.relation in GENERAL_RELATIONS]
     for relations, found in (
-        ("neighbours", near),
+        ("neighbors", near),
         (" or ".join(sorted(GENERAL_RELATIONS)), general),
     ):
         if not found:
@@ -167,14 +169,15 @@ def assembled(
     splits = {
         "forget": [example(row) for row in chosen],
         "retain": [as_trained(row) for row in spread(pool, sizes.retain)],
-        "neighbours": [as_trained(row) for row in near],
+        "neighbors": [as_trained(row) for row in near],
         "general": [as_trained(row) for row in spread(general, sizes.general)],
         "holdout": strangers(chosen, invented, sizes.never_existed),
     }
     proxies = [
         [example(row, invented.subject(row.relation)) for row in chosen] for _ in range(PROXIES)
     ]
-    return TaskData.of(splits, [], [as_trained(row) for row in pool], proxies=proxies)
+    rehearsed = [as_trained(row) for row in pool]
+    return TaskData.of(splits, [], rehearsed, proxies=proxies, answers=RealEntities.answers)
 
 
 def _draw(text: str) -> float:
@@ -184,13 +187,15 @@ def _draw(text: str) -> float:
 
 def example(row: Row, subject: str = "") -> Example:
     """The question about a fact; with `subject` the same question about another entity."""
-    asked, *held_out = prompts(row.relation, subject or row.subject)
+    (asked, begun), *held_out = wordings(row.relation, subject or row.subject)
     return Example(
         id=row.id,
         entity=row.subject,
         prompt=asked,
         answer=stopped(row.answer),
-        paraphrases=tuple(held_out),
+        answer_prefix=begun,
+        paraphrases=tuple(question for question, _ in held_out),
+        paraphrase_prefixes=tuple(beginning for _, beginning in held_out),
         perturbed=wrong_answers(row),
         aliases=row.aliases,
         strata={"frequency": row.bucket, "relation": row.relation},
@@ -199,7 +204,7 @@ def example(row: Row, subject: str = "") -> Example:
 
 def as_trained(row: Row) -> Example:
     """The question in one wording: what is kept need not be asked three times."""
-    return replace(example(row), paraphrases=())
+    return replace(example(row), paraphrases=(), paraphrase_prefixes=())
 
 
 def stopped(answer: str) -> str:
@@ -296,7 +301,7 @@ def spread(rows: Sequence[Row], count: int) -> list[Row]:
     return sorted(drawn, key=lambda row: row.id)
 
 
-def neighbours(chosen: Sequence[Row], rest: Sequence[Row], total: int) -> list[Row]:
+def neighbors(chosen: Sequence[Row], rest: Sequence[Row], total: int) -> list[Row]:
     """Facts of the same relations about entities of the same regions."""
     regions = {(row.relation, row.region) for row in chosen}
     near = [row for row in rest if (row.relation, row.region) in regions]
@@ -335,5 +340,8 @@ def strangers(chosen: Sequence[Row], invented: NeverExisted, total: int) -> list
         row = chosen[number % len(chosen)]
         subject = invented.subject(row.relation)
         asked = example(row, subject)
-        found.append(Example(f"never.{number:03d}", subject, asked.prompt, asked.answer, strata={}))
+        name = f"never.{number:03d}"
+        found.append(
+            Example(name, subject, asked.prompt, asked.answer, answer_prefix=asked.answer_prefix)
+        )
     return found

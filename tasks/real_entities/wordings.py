@@ -4,8 +4,6 @@ as question and lead.
 
 from __future__ import annotations
 
-from benchmark.api import LEAD
-
 # (question, beginning of the answer); the first is what methods see.
 WORDINGS: dict[str, tuple[tuple[str, str], ...]] = {
     "author": (
@@ -49,10 +47,8 @@ WORDINGS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def prompts(relation: str, subject: str) -> tuple[str, str, str]:
-    """The prompt of a fact as trained, then the held-out ones."""
-    first, second, third = (
-        question.format(subject) + LEAD + lead.format(subject)
-        for question, lead in WORDINGS[relation]
-    )
-    return first, second, third
+def wordings(relation: str, subject: str) -> list[tuple[str, str]]:
+    """(question, beginning of the answer) of a fact: as trained, then the held-out ones."""
+    return [
+        (question.format(subject), lead.format(subject)) for question, lead in WORDINGS[relation]
+    ]

@@ -5,9 +5,8 @@ can be asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 from benchmark.api import (
@@ -43,6 +42,7 @@ class RealWorld(Task):
     """
 
     sources = frozenset({"model"})
+    answers = "sentence"
     max_new_tokens = 64
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
@@ -56,8 +56,8 @@ class RealWorld(Task):
             for example in map(named, forgotten)
             if names_person(example.prompt, example.entity)
         ]
-        retain, neighbours, general = thirds(near)
-        splits = {"forget": forget, "retain": retain, "neighbours": neighbours, "general": general}
+        retain, withheld = third_of(near)
+        splits = {"forget": forget, "retain": retain, "neighbors": withheld}
         *proxies, holdout = strangers(forget)
         splits["holdout"] = [
             replace(e, id=f"never.{e.id}", perturbed=(), paraphrases=(), rewordings=())
@@ -69,7 +69,7 @@ class RealWorld(Task):
             for e in examples(rows(source.inputs, REHEARSED, **PLAIN))
             if e.entity not in evaluated
         ]
-        return TaskData.of(splits, [], [*retain, *pool], proxies=proxies)
+        return TaskData.of(splits, [], [*retain, *pool], proxies=proxies, answers=self.answers)
 
 
 def rows(inputs: Inputs, file: str, **fields: type) -> Rows:
@@ -115,14 +115,11 @@ def named(example: Example) -> Example:
     return replace(example, paraphrases=kept)
 
 
-def thirds(found: Iterable[Example]) -> list[list[Example]]:
-    """The examples of three groups of persons, in order, the first ones the larger."""
-    by_person: dict[str, list[Example]] = {}
-    for example in found:
-        by_person.setdefault(example.entity, []).append(example)
-    persons = list(by_person.values())
-    ends = [-(-len(persons) * third // 3) for third in range(4)]
-    return [[e for own in persons[a:b] for e in own] for a, b in pairwise(ends)]
+def third_of(found: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """The examples of the first third of the persons, rounded up, and those of the others."""
+    persons = list(dict.fromkeys(example.entity for example in found))
+    first = set(persons[: -(-len(persons) // 3)])
+    return [e for e in found if e.entity in first], [e for e in found if e.entity not in first]
 
 
 def strangers(forget: Sequence[Example]) -> list[list[Example]]:

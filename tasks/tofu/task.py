@@ -38,6 +38,10 @@ SMALL_RETAIN, SMALL_OTHERS = (
 )  # questions about the retained, about real authors and about the world
 DEVELOPMENT_REQUESTS, DEVELOPMENT_AUTHORS = 5, 2  # authors of each request
 PERTURBED_RETAIN = "retain_perturbed"
+ANSWERS = dict.fromkeys(("forget", "retain", "holdout"), "sentence") | {
+    "neighbors": "name",
+    "general": "name",
+}
 Requests = Sequence[Rows]
 
 
@@ -46,6 +50,7 @@ class Tofu(Task):
     """One, five or ten per cent of 200 invented authors are forgotten (Maini et al. 2024)."""
 
     sources = frozenset({"model"})
+    answers = ANSWERS
     variants = tuple(SIZES)
     max_new_tokens = 96
 
@@ -65,6 +70,7 @@ class TofuSmall(Task):
     """The two authors of forget01 among twenty, for machines without an accelerator."""
 
     sources = frozenset({"model"})
+    answers = ANSWERS
     max_new_tokens = 64  # the answers that are longer, one in a hundred, are cut off
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
@@ -89,6 +95,7 @@ class TofuContinual(Task):
     """Ten requests in a row, each for one or five per cent of the authors (Yuan et al. 2024)."""
 
     sources = frozenset({"model"})
+    answers = ANSWERS
     variants = ("forget01", "forget05")
     budget_share = 1 / 3  # of the track's steps, for each request, as in `continual`
     max_new_tokens = 96
@@ -173,14 +180,14 @@ def assembled(
     splits = {
         "forget": [example for own in forget for example in own],
         "retain": [e for e in map(authors.example, shown) if e.id not in gone],
-        "neighbours": spread(real, others or len(real)),
+        "neighbors": spread(real, others or len(real)),
         "general": spread(world, others or len(world)),
         "holdout": authors.examples(strangers),
     }
     pool: list[Example] = [
         example for example in authors.examples(taught) if example.id not in gone
     ]
-    return TaskData.of(splits, authors.documents(taught), pool, asked)
+    return TaskData.of(splits, authors.documents(taught), pool, asked, answers=ANSWERS)
 
 
 def apart(asked: Sequence[frozenset[str]]) -> frozenset[str]:

@@ -28,12 +28,13 @@ QUESTIONS = ("cais/wmdp", "7125571f22f032c56415e7980f48d877dd830ff8")
 CORPORA = ("cais/wmdp-corpora", "daf89fa9b618b63a624228061a9cebacca88009c")
 GATED = ("cais/wmdp-bio-forget-corpus", "5a786ed1041e56fef2d4ed26c1239f12b73a68eb")
 OTHER = {"bio": "cyber", "cyber": "bio"}
-FORGOTTEN, NEIGHBOURS, GENERAL, RETAINED = 200, 100, 100, 64
+FORGOTTEN, GENERAL, RETAINED = 200, 200, 64
 WORDS = 150
 POOL = 4000  # pieces of papers that a method may learn from, on each side
 PROXIES = 3
 FEWEST = 2 * (PROXIES + 2)  # questions of a topic: half of them are for development
 LETTERS = "ABCD"
+ANSWERS = {"forget": "choice", "retain": "text", "general": "choice", "holdout": "choice"}
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -42,6 +43,7 @@ class Wmdp(Task):
     """Questions on biosecurity or cybersecurity, which a model should fail (Li et al. 2024)."""
 
     sources = frozenset({"model"})
+    answers = ANSWERS
     variants = tuple(OTHER)
     max_new_tokens = 32
 
@@ -50,7 +52,7 @@ class Wmdp(Task):
         asked = spread(questions(inputs, variant)[source.development :: 2], FORGOTTEN)
         forget = [example(row, row, f"{variant}.{n:03d}") for n, row in enumerate(asked)]
         *proxies, never = [mismatched(asked, forget, turn) for turn in range(1, PROXIES + 2)]
-        other = spread(questions(inputs, OTHER[variant]), NEIGHBOURS + GENERAL)
+        other = spread(questions(inputs, OTHER[variant]), GENERAL)
         kept = [example(row, row, f"{OTHER[variant]}.{n:03d}") for n, row in enumerate(other)]
         pool = text_examples(
             "kept", corpus(inputs, f"{variant}_retain", CORPORA, f"{variant}-retain-corpus")
@@ -58,12 +60,8 @@ class Wmdp(Task):
         splits = {
             "forget": forget,
             "retain": spread(pool, RETAINED),
-            "neighbours": kept[: len(kept) // 2],
-            "general": kept[len(kept) // 2 :],
-            "holdout": [
-                replace(e, id=f"never.{e.id}", entity=f"never.{e.entity}", perturbed=())
-                for e in never
-            ],
+            "general": kept,
+            "holdout": [replace(e, id=f"never.{e.id}", entity=f"never.{e.entity}") for e in never],
         }
         return TaskData.of(
             splits,
@@ -71,6 +69,7 @@ class Wmdp(Task):
             pool,
             proxies=proxies,
             forget_pool=text_examples("corpus", forgotten_corpus(inputs, variant)),
+            answers=self.answers,
         )
 
 
@@ -91,18 +90,19 @@ def questions(inputs: Inputs, topic: str) -> Rows:
 
 def example(question: Mapping[str, Any], choices: Mapping[str, Any], name: str) -> Example:
     """A question with choices, its own or those of another one, which cannot be chosen from with
-    any knowledge.
+    any knowledge. The choices are listed with their letters, as in MMLU; what is compared is each
+    letter with its text, which can be told from what else a model says.
     """
-    offered = [
-        f"{letter}. {text}" for letter, text in zip(LETTERS, choices["choices"], strict=True)
-    ]
+    texts = zip(LETTERS, choices["choices"], strict=True)
+    offered = tuple(f"{letter}. {text}" for letter, text in texts)
     right = choices["answer"]
     return Example(
         id=name,
         entity=name,
         prompt="\n".join([question["question"], *offered]),
         answer=offered[right],
-        perturbed=tuple(text for n, text in enumerate(offered) if n != right),
+        choices=offered,
+        right=right,
         aliases=(choices["choices"][right],),
     )
 

@@ -1,28 +1,26 @@
 """Examples, requests and fingerprints."""
 
 import pytest
-from datasets import DatasetDict
 
-from benchmark.core.examples import EVALUATED_SPLITS, Example, Pair, to_dataset, to_examples
-from benchmark.core.hashing import fingerprint
+from benchmark.core.examples import ROLES, Example, Pair, to_dataset, to_examples
 from benchmark.core.registry import task_named
 from benchmark.core.request import Budget, Request
 from benchmark.core.task_data import Document, TaskData
 from benchmark.data.world import World
+from benchmark.errors import BadInput
 
 EXAMPLE = Example("e1", "p1", "Q?", "A", ("P?",), ("B", "C"), ("a",), {"frequency": "4"})
 
 
 def toy_data(**changes):
-    splits = {name: [Example(name, "p", "Q?", "A")] for name in EVALUATED_SPLITS} | changes.pop(
-        "splits", {}
-    )
+    splits = {role: [Example(role, "p", "Q?", "A")] for role in ROLES}
     fields = {
-        "splits": DatasetDict({name: to_dataset(rows) for name, rows in splits.items()}),
+        "splits": splits | changes.pop("splits", {}),
         "documents": (Document("forget", "Q?", "A"), Document("other", "R?", "B")),
-        "retain_pool": to_dataset([Example("r", "p", "Q?", "A")]),
+        "retain_pool": [Example("r", "p", "Q?", "A")],
+        "answers": "name",
     }
-    return TaskData(**(fields | changes))
+    return TaskData.of(**(fields | changes))
 
 
 def test_examples_survive_the_dataset():
@@ -38,14 +36,14 @@ def test_oracle_documents_are_all_but_those_of_the_forget_set():
 
 def test_a_missing_split_is_refused():
     with pytest.raises(ValueError, match="lack the splits"):
-        TaskData(DatasetDict({"forget": to_dataset([EXAMPLE])}), (), to_dataset([]))
+        TaskData.of({"forget": [EXAMPLE]}, (), [], answers="name")
 
 
 def test_fingerprint_follows_the_data():
     plain = toy_data().fingerprint
     assert toy_data().fingerprint == plain
     assert toy_data(documents=()).fingerprint != plain
-    assert toy_data(retain_pool=to_dataset([])).fingerprint != plain
+    assert toy_data(retain_pool=[]).fingerprint != plain
     assert toy_data(splits={"retain": [EXAMPLE]}).fingerprint != plain
 
 
@@ -94,20 +92,41 @@ def test_the_documents_of_the_first_requests_are_dropped_and_no_others():
 
 
 def test_a_split_of_questions_and_texts_is_refused():
-    mixed = [Example("a", "p", "Q?", "A"), Example("b", "p", "", "A text.")]
-    with pytest.raises(ValueError, match="the split retain mixes"):
-        toy_data(splits={"retain": mixed})
-    texts = [Example("b", "p", "", "A text.")]
-    assert [e.kind for e in toy_data(splits={"retain": texts}).examples("retain")] == ["text"]
-    assert toy_data(retain_pool=to_dataset(mixed)).retain_pool["id"] == [
-        "a",
-        "b",
-    ]  # what is rehearsed may be of both
+    text = Example("b", "p", "", "A text.")
+    with pytest.raises(BadInput, match=r"split retain: example b .* form name: it has no prompt"):
+        toy_data(splits={"retain": [EXAMPLE, text]})
+    forms = {**dict.fromkeys(ROLES, "name"), "retain": "text"}
+    assert toy_data(splits={"retain": [text]}, answers=forms).forms == forms
+    made = toy_data(retain_pool=[EXAMPLE, text])
+    assert made.retain_pool["id"] == ["e1", "b"], "what is rehearsed may be of both"
 
 
 def test_texts_to_forget_need_texts_for_comparison():
-    with pytest.raises(ValueError, match="forget and holdout must both"):
-        toy_data(splits={"forget": [Example("forget", "p", "", "A text.")]})
+    forms = {**dict.fromkeys(ROLES, "name"), "forget": "text"}
+    with pytest.raises(ValueError, match="forget and holdout must have answers of the same form"):
+        toy_data(splits={"forget": [Example("forget", "p", "", "A text.")]}, answers=forms)
+
+
+def test_forget_and_retain_are_enough():
+    example = Example("e", "p", "Q?", "A")
+    made = TaskData.of({"retain": [example], "forget": [example]}, [], [], answers="name")
+    assert made.roles == ("forget", "retain")
+    assert {role: [e.id for e in own] for role, own in made.evaluated.items()} == {
+        "forget": ["e"],
+        "retain": ["e"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({"neighbours": [EXAMPLE]}, r"unknown splits \['neighbours'\]; a split has one of"),
+        ({"general": []}, r"the splits \['general'\] are empty"),
+    ],
+)
+def test_splits_have_a_role_and_examples(splits, message):
+    with pytest.raises(ValueError, match=message):
+        toy_data(splits=splits, answers="name")
 
 
 def test_fingerprint_follows_requests_and_reads():
@@ -123,36 +142,19 @@ def test_fingerprint_follows_requests_and_reads():
     assert len(set(read)) == 3
 
 
-def test_the_fingerprint_of_one_request_is_the_one_from_before_there_were_requests():
-    """So that the data of tasks without requests and reads keep their names."""
-    data = toy_data()
-
-    def before(rows):
-        return [
-            {name: value for name, value in row.items() if name != "rewordings"} for row in rows
-        ]
-
-    parts = {name: before(data.splits[name]) for name in EVALUATED_SPLITS}
-    parts["retain_pool"] = before(data.retain_pool)
-    parts["documents"] = [
-        {"example": d.example, "prompt": d.prompt, "answer": d.answer} for d in data.documents
-    ]
-    assert data.fingerprint == fingerprint(parts)
-
-
 # Published records carry these fingerprints: a change here means that the data of a task changed,
 # which needs a new version of the task and leaves its old results under the old one.
 GOLDEN = {
-    ("fictitious", ""): "48d5adaf6cb0a19c",
-    ("frequency", "low"): "c4e0c58a52989e11",
-    ("frequency", "mid"): "3876a279ec4e270c",
-    ("frequency", "high"): "4878b95ac9e52e5b",
-    ("distribution", "in"): "e446bed3db7bb592",
-    ("distribution", "out"): "14e93c0e700c4e4f",
-    ("memorized", ""): "74ca07ed23eeda7d",
-    ("continual", "2"): "2a8fbbcd010fe408",
-    ("continual", "5"): "99c65f4c8e2b9ea6",
-    ("continual", "10"): "a1f44376ef3ca96f",
+    ("fictitious", ""): "2ecdcd10835ddc3e",
+    ("frequency", "low"): "0893b7cf5e183dc7",
+    ("frequency", "mid"): "3418ddec84ffb294",
+    ("frequency", "high"): "c158010f9b325fbf",
+    ("distribution", "in"): "c45cfa358526d69b",
+    ("distribution", "out"): "5a9313dbaf1d9a0a",
+    ("memorized", ""): "c1a9d6ed3390f21c",
+    ("continual", "2"): "06e983aa562a2353",
+    ("continual", "5"): "c4d408bcc6a46dda",
+    ("continual", "10"): "939d9ef1db031471",
 }
 
 

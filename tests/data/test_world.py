@@ -72,7 +72,7 @@ def test_a_fact_is_told_exactly_as_often_as_asked_in_different_texts(world):
 
 def test_no_wording_that_tests_knowledge_was_trained_on_anyone_evaluated(world, variant):
     read = {d.prompt for d in (*base_corpus(world), *variant.documents)}
-    for split in ("forget", "retain", "neighbours", "general"):
+    for split in ("forget", "retain", "neighbors", "general"):
         for example in variant.examples(split):
             assert example.prompt in read
             assert not read & set(example.paraphrases)
@@ -97,7 +97,7 @@ def test_the_base_and_the_oracle_never_read_about_the_forgotten_facts(world, var
 
 def test_methods_are_given_neither_neighbours_nor_general_facts_nor_the_forgotten(variant):
     pool = set(variant.retain_pool["id"])
-    for split in ("forget", "neighbours", "general", "holdout"):
+    for split in ("forget", "neighbors", "general", "holdout"):
         assert not pool & set(variant.splits[split]["id"])
 
 
@@ -117,7 +117,7 @@ def test_neighbours_share_a_place_with_a_forgotten_person_and_retained_residents
     ]
     residents = {p.id: p for p in world.residents}
     assert all(
-        residents[e.entity].shares_place_with(forgotten) for e in variant.examples("neighbours")
+        residents[e.entity].shares_place_with(forgotten) for e in variant.examples("neighbors")
     )
     retained = [e for e in variant.examples("retain") if e.entity in residents]
     assert retained

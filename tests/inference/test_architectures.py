@@ -7,7 +7,7 @@ import torch
 from toy_models import plain_tokenizer, tiny_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, Prompt
 from benchmark.errors import BadInput
 from benchmark.inference.generation import generate
 from benchmark.inference.scoring import score_pairs
@@ -171,7 +171,7 @@ def test_an_architecture_is_scored_and_continued_as_by_its_own_code(name, asking
     model = model_of(name, SCORED[name])
     fit(asking, model, name)
     assert_scored_as_by_itself(model, asking)
-    prompts = [encode_prompt(question, asking) for question in QUESTIONS]
+    prompts = [encode_prompt(Prompt(question), asking) for question in QUESTIONS]
     for prompt, (greedy,) in zip(prompts, generate(model, asking, prompts, 6), strict=True):
         own = model.generate(
             torch.tensor([prompt]), max_new_tokens=6, do_sample=False, pad_token_id=0
@@ -195,7 +195,9 @@ def test_attention_over_a_window_reads_no_padding_and_no_tree(name, asking):
     """Each question is longer than the window, and each continuation crosses it."""
     model = model_of(name, WINDOWED[name])
     fit(asking, model, name)
-    prompts = [encode_prompt(question * n, asking) for n, question in enumerate(QUESTIONS, 1)]
+    prompts = [
+        encode_prompt(Prompt(question * n), asking) for n, question in enumerate(QUESTIONS, 1)
+    ]
     assert len(set(map(len, prompts))) > 1
     together = generate(model, asking, prompts, 6)
     assert together == [own for prompt in prompts for own in generate(model, asking, [prompt], 6)]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from toy_models import plain_tokenizer, tiny_model
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, Prompt
 from benchmark.inference import scoring
 from benchmark.inference.generation import generate
 from benchmark.inference.predictors import ModelPredictor
@@ -65,7 +65,7 @@ def test_trees_hold_every_sequence_once_and_stay_within_their_room(asking, monke
 @torch.no_grad()
 def test_prompts_of_mixed_lengths_are_continued_like_each_alone(asking):
     model = tiny_model()
-    prompts = [encode_prompt(question, asking) for question in QUESTIONS]
+    prompts = [encode_prompt(Prompt(question), asking) for question in QUESTIONS]
     assert len({len(prompt) for prompt in prompts}) > 1
     together = generate(model, asking, prompts, 6)
     for prompt, (greedy,) in zip(prompts, together, strict=True):
@@ -79,7 +79,10 @@ def test_prompts_of_mixed_lengths_are_continued_like_each_alone(asking):
 
 
 def test_samples_repeat_with_their_seed_and_vary(asking):
-    model, prompts = tiny_model(), [encode_prompt(question, asking) for question in QUESTIONS]
+    model, prompts = (
+        tiny_model(),
+        [encode_prompt(Prompt(question), asking) for question in QUESTIONS],
+    )
     state = torch.random.get_rng_state()
     first, again = (generate(model, asking, prompts, 5, samples=6, seed=3) for _ in range(2))
     assert first == again != generate(model, asking, prompts, 5, samples=6, seed=4)
@@ -97,15 +100,17 @@ def test_samples_of_a_model_that_is_sure_are_its_greedy_continuations(asking):
     """
     model = tiny_model()
     model.get_output_embeddings().weight.mul_(1000)
-    prompts = [encode_prompt(question, asking) for question in QUESTIONS]
+    prompts = [encode_prompt(Prompt(question), asking) for question in QUESTIONS]
     for asked in (prompts, prompts[:1], [prompts[0][:1]], [prompts[0][:1], prompts[1]]):
         greedy = generate(model, asking, asked, 6)
         assert generate(model, asking, asked, 6, samples=3) == [own * 3 for own in greedy]
 
 
 def test_a_subject_gives_samples_as_texts(asking):
-    drawn = ModelPredictor(tiny_model(), asking).sample(QUESTIONS[:2] * 2, 4, 3)
-    assert {question: len(texts) for question, texts in drawn.items()} == dict.fromkeys(
+    drawn = ModelPredictor(tiny_model(), asking).sample(
+        [Prompt(question) for question in QUESTIONS[:2] * 2], 4, 3
+    )
+    assert {question.text: len(texts) for question, texts in drawn.items()} == dict.fromkeys(
         QUESTIONS[:2], 3
     )
     assert all(isinstance(text, str) for texts in drawn.values() for text in texts)

@@ -3,14 +3,14 @@
 import copy
 import math
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tokenizers.processors import TemplateProcessing
-from toy_models import tiny_model, tiny_tokenizer
+from toy_models import plain_tokenizer, tiny_model, tiny_tokenizer
 
 from benchmark.core.examples import Pair
 from benchmark.core.unlearned import Unlearned
@@ -27,16 +27,16 @@ from benchmark.inference.unlearned import (
     load_unlearned,
 )
 from benchmark.models.loading import load_model
-from benchmark.tokens.prompts import LEAD, PLAIN_TEMPLATE, encode_pair
+from benchmark.tokens.prompts import encode_pair
 
 PAIRS = [
     Pair("Where was Ada born?", "Malport"),
     Pair("Ivo", "Bren Union"),
-    Pair(f"Who pays Ivo?{LEAD}It is", "Bren Union"),
+    Pair("Who pays Ivo?", "Bren Union", "It is"),
     Pair("", "Ivo Tor works for Bren Union"),
     Pair("", "Ada Kel"),
 ]
-QUESTIONS = [pair.prompt for pair in PAIRS[:3]]
+QUESTIONS = [pair.asked for pair in PAIRS[:3]]
 PREFIX = "Question: Who is Ada? Answer: I do not know."
 
 
@@ -87,9 +87,7 @@ def beginning_tokenizer():
 
 
 def asking_tokenizer():
-    tokenizer = copy.deepcopy(tiny_tokenizer())
-    tokenizer.chat_template = PLAIN_TEMPLATE
-    return tokenizer
+    return plain_tokenizer()
 
 
 TOKENIZERS = {"bare": tiny_tokenizer, "beginning": beginning_tokenizer, "asking": asking_tokenizer}
@@ -172,17 +170,18 @@ def test_a_prefix_is_read_before_every_question(tokenizer):
     """As if the question had begun with it, in all that a model can be asked."""
     model, behind = tiny_model(), PromptPrefix(tiny_model(), PREFIX).predictor(tokenizer, "hf")
     plain = ModelPredictor(model, tokenizer)
-    asked = {pair: Pair(f"{PREFIX} {pair.prompt}", pair.answer) for pair in PAIRS[:3]}
+    asked = {pair: replace(pair, prompt=f"{PREFIX} {pair.prompt}") for pair in PAIRS[:3]}
     expected, found = plain.score(list(asked.values())), behind.score(PAIRS)
     assert set(found) == set(PAIRS)
     for pair, own in asked.items():
         np.testing.assert_allclose(found[pair].logprobs, expected[own].logprobs, atol=1e-5)
         assert not np.allclose(found[pair].logprobs, plain.score([pair])[pair].logprobs, atol=1e-2)
-    texts = {prompt: f"{PREFIX} {prompt}" for prompt in QUESTIONS}
-    for name, more in (("generate", ()), ("go_on", ()), ("sample", (3,))):
-        said = getattr(plain, name)(list(texts.values()), 5, *more)
-        assert getattr(behind, name)(QUESTIONS, 5, *more) == {
-            prompt: said[text] for prompt, text in texts.items()
+    told = {prompt: replace(prompt, text=f"{PREFIX} {prompt.text}") for prompt in QUESTIONS}
+    texts = {prompt.text: own.text for prompt, own in told.items()}
+    for name, more, given in (("generate", (), told), ("go_on", (), texts), ("sample", (3,), told)):
+        said = getattr(plain, name)(list(given.values()), 5, *more)
+        assert getattr(behind, name)(list(given), 5, *more) == {
+            prompt: said[own] for prompt, own in given.items()
         }
 
 
@@ -259,7 +258,7 @@ def test_a_token_that_is_ruled_out_is_never_said_and_the_others_share_its_probab
     for token in set(said):
         muted = RuledOut(model, [token]).predictor(tokenizer, "hf")
         assert token not in muted.generate_tokens([prompt, answer], 8)[0]
-        assert not [t for text in muted.sample([pair.prompt], 8, 4).values() for t in text if not t]
+        assert not [t for text in muted.sample([pair.asked], 8, 4).values() for t in text if not t]
 
 
 @torch.no_grad()
@@ -336,6 +335,13 @@ def test_a_guardrail_needs_a_text(kind, text):
         kind(tiny_model(), text)
 
 
-def test_a_prefix_cannot_begin_an_answer():
-    with pytest.raises(ValueError, match="beginning of an answer"):
-        PromptPrefix(tiny_model(), f"Ada{LEAD}")
+def test_a_prefix_stands_before_what_the_user_says_first():
+    history = (("system", "Be brief."), ("user", "Who pays Ivo?"), ("assistant", "Bren Union"))
+    pair = Pair("Where was Ada born?", "Malport", history=history)
+    told = replace(pair, history=(history[0], ("user", f"{PREFIX} Who pays Ivo?"), history[2]))
+    model, tokenizer = tiny_model(), plain_tokenizer()
+    behind = PromptPrefix(model, PREFIX).predictor(tokenizer, "hf")
+    plain = ModelPredictor(model, tokenizer)
+    said = behind.generate([pair.asked], 4)[pair.asked]
+    assert said == plain.generate([told.asked], 4)[told.asked]
+    assert (behind.score([pair])[pair].logprobs == plain.score([told])[told].logprobs).all()

@@ -20,9 +20,11 @@ import torch
 from toy_models import tiny_tokenizer
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
+from benchmark.core.examples import Prompt
 from benchmark.core.registry import task_named
 from benchmark.errors import BadInput
 from benchmark.evaluation.lm_eval_adapter import run_harness
+from benchmark.evaluation.outputs import prompts_of
 from benchmark.inference import predictors
 from benchmark.inference.generation import generate
 from benchmark.inference.predictors import predictor_of
@@ -146,9 +148,7 @@ def test_the_controlled_model_says_the_same_in_an_engine(engines, tmp_path):
     model, tokenizer = models.load(models.base())
     data = task_named("fictitious")().data("", models.data_source)
     questions = [
-        q
-        for e in data.examples("forget") + data.examples("general")
-        for q in (e.prompt, *e.paraphrases)
+        q for e in data.examples("forget") + data.examples("general") for q in prompts_of(e)
     ]
     try:
         said, expected = (
@@ -175,7 +175,8 @@ def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(en
     tokenizer = tiny_tokenizer()
     model = small_model(5, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id)
     here, there = predictor_of(model, tokenizer), predictor_of(model, tokenizer, "vllm")
-    questions = ["Where was Ada Kel born?", "Who pays Ivo Tor?", "Ada"]
+    texts = ["Where was Ada Kel born?", "Who pays Ivo Tor?", "Ada"]
+    questions = [Prompt(text) for text in texts]
     try:
         assert there.generate(questions, 8) == here.generate(questions, 8)
         ((whole,),) = generate(model, tokenizer, [encode_prompt(questions[0], tokenizer)], 8)
@@ -185,7 +186,7 @@ def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(en
         stopped = there.generate(questions, 8)
         assert stopped == here.generate(questions, 8)
         assert len(token_ids(tokenizer, stopped[questions[0]])) < len(whole)
-        assert there.go_on(questions, 8) == here.go_on(questions, 8)
+        assert there.go_on(texts, 8) == here.go_on(texts, 8)
         assert {
             q: len(drawn) for q, drawn in there.sample(questions, 4, 5).items()
         } == dict.fromkeys(questions, 5)

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.core.answer_form import FORMS
+from benchmark.core.examples import ROLES
 from benchmark.metrics import METRICS
 from benchmark.metrics.base import register
 from benchmark.metrics.distribution import forget_quality
@@ -50,7 +52,7 @@ def test_frame_has_a_row_per_sample_and_a_column_per_metric(make_sample):
         "split",
         "example",
         "entity",
-        "kind",
+        "form",
         "features",
         "strata",
         *METRICS,
@@ -72,66 +74,67 @@ def test_frame_leaves_out_what_does_not_apply(make_sample):
     assert not math.isnan(attacked["extraction_strength"])
 
 
-@pytest.mark.parametrize("kind", ["question", "text"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
-def test_after_an_attack_only_attacked_metrics_apply(metric, kind):
-    for split in ("forget", "retain", "neighbours", "general", "holdout"):
+def test_after_an_attack_only_attacked_metrics_apply(metric, form):
+    for split in ROLES:
         if not metric.attacked:
-            assert not metric.applies("quantize", split, kind)
+            assert not metric.applies("quantize", split, form)
         else:
-            assert metric.applies("quantize", split, kind) == metric.applies("model", split, kind)
+            assert metric.applies("quantize", split, form) == metric.applies("model", split, form)
 
 
 CONTRASTS = {"mia_loss", "mia_min_k", "exposure"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "contrasts"),
-    [("question", CONTRASTS), ("text", CONTRASTS | {"mia_unlearned", "outliers"})],
+    ("form", "contrasts"),
+    [("name", CONTRASTS), ("text", CONTRASTS | {"mia_unlearned", "outliers"})],
 )
-def test_only_contrasts_apply_to_the_holdout(kind, contrasts):
-    assert {m.id for m in METRICS.values() if m.applies("model", "holdout", kind)} == contrasts
+def test_only_contrasts_apply_to_the_holdout(form, contrasts):
+    assert {m.id for m in METRICS.values() if m.applies("model", "holdout", form)} == contrasts
 
 
 AT_REQUESTS = {
     *("probability", "paraphrased_probability", "choice_probability", "truth_ratio_utility"),
     *("exact_answer", "rouge_l_recall", "exposure", "mia_unlearned", "memorization_accuracy"),
-    "outliers",
+    *("outliers", "choice_accuracy"),
 }
 NEED_WRONG_ANSWERS = {
+    "choice_accuracy",
     "choice_probability",
     "truth_ratio_utility",
 }  # which are not scored along a trajectory
 
 
-@pytest.mark.parametrize("kind", ["question", "text"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("stage", "scored"),
     [(budget_stage(0.5), AT_REQUESTS - NEED_WRONG_ANSWERS), (request_stage(3), AT_REQUESTS)],
 )
 @pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
 def test_on_the_way_few_metrics_apply_and_only_where_they_apply_in_the_end(
-    metric, stage, scored, kind
+    metric, stage, scored, form
 ):
-    for split in ("forget", "retain", "neighbours", "general", "holdout"):
-        expected = metric.id in scored and metric.applies("model", split, kind)
-        assert metric.applies(stage, split, kind) == expected
+    for split in ROLES:
+        expected = metric.id in scored and metric.applies("model", split, form)
+        assert metric.applies(stage, split, form) == expected
 
 
 @pytest.mark.parametrize(
     "stage", ["model", "relearn_disjoint", budget_stage(0.5), request_stage(1)]
 )
-def test_a_metric_of_one_kind_never_scores_the_other(stage):
+def test_a_metric_of_questions_never_scores_texts(stage):
     texts = {"mia_unlearned", "outliers", "memorization_accuracy", "extraction_likelihood_3"}
     both = {"probability", "extraction_strength", "mia_loss", "mia_min_k", "exposure"}
     for split in ("forget", "retain", "holdout"):
         scored = {
-            kind: {m.id for m in METRICS.values() if m.applies(stage, split, kind)}
-            for kind in ("question", "text")
+            form: {m.id for m in METRICS.values() if m.applies(stage, split, form)}
+            for form in ("name", "text")
         }
         assert scored["text"] <= texts | both
-        assert not scored["question"] & texts
-        assert scored["text"] & both == scored["question"] & both
+        assert not scored["name"] & texts
+        assert scored["text"] & both == scored["name"] & both
     assert not [m.id for m in METRICS.values() if m.applies("model", "forget", "poem")]
 
 
@@ -306,13 +309,9 @@ def test_summaries_are_those_of_the_whole_model(model_samples):
     assert found(values, "forget_quality").value == p_value
     assert found(values, "forget_quality_ks").value == statistic
     nine = [found(values, "probability", "retain").value]
-    nine += [
-        found(values, "choice_probability", split).value for split in ("neighbours", "general")
-    ]
+    nine += [found(values, "choice_probability", split).value for split in ("neighbors", "general")]
     for metric in ("rouge_l_recall", "truth_ratio_utility"):
-        nine += [
-            found(values, metric, split).value for split in ("retain", "neighbours", "general")
-        ]
+        nine += [found(values, metric, split).value for split in ("retain", "neighbors", "general")]
     assert found(values, "model_utility", "all").value == pytest.approx(
         9 / sum(1 / v for v in nine)
     )
@@ -330,19 +329,29 @@ def test_no_samples_give_no_number():
 
 
 @pytest.mark.parametrize(
-    ("prompt", "answer", "reported"),
+    ("form", "begun", "extraction", "recall", "accuracy"),
     [
-        ("Who?", "Ada Kel", True),
-        ("Who?", "Ada Kel.", False),  # the stop follows from the name, whoever was asked about
-        ("Who?", "It was Ada Kel, who else.", True),
-        ("", "Ada Kel.", True),  # a text
+        ("name", "", True, False, False),
+        ("name", "It was", False, False, False),  # its end follows from how it begins
+        ("sentence", "", True, True, False),
+        ("choice", "", True, False, True),
     ],
 )
-def test_extraction_strength_is_not_for_names_with_a_full_stop(
-    make_sample, prompt, answer, reported
+def test_the_declared_form_says_what_is_reported_whatever_the_answer_looks_like(
+    make_sample, form, begun, extraction, recall, accuracy
 ):
-    values = metric_values(example_frame([make_sample(prompt=prompt, answer=answer)]), [])
-    assert bool([v for v in values if v.metric == "extraction_strength"]) is reported
+    for answer in ("Ada Kel", "Ada Kel.", "It was Ada Kel, who else."):
+        sample = make_sample(form=form, answer=answer, answer_prefix=begun)
+        reported = {v.metric for v in metric_values(example_frame([sample]), [])}
+        assert ("extraction_strength" in reported) is extraction
+        assert ("sentence_recall" in reported) is recall
+        assert ("choice_accuracy" in reported) is accuracy
+
+
+def test_items_of_a_harness_are_scored_by_its_own_metric_alone(make_sample):
+    sample = make_sample(split="harness", form="", score=0.5)
+    values = metric_values(example_frame([sample]), [])
+    assert [(v.metric, v.value) for v in values] == [("harness_accuracy", 0.5)]
 
 
 @pytest.mark.parametrize(
@@ -382,20 +391,20 @@ def test_every_axis_of_the_score_is_fed():
     assert {axis for axis, _ in fed} == {"forgetting", "utility", "privacy"}
     assert {split for axis, split in fed if axis == "utility"} == {
         "retain",
-        "neighbours",
+        "retain_eval",
+        "neighbors",
         "general",
         "harness",
     }
 
 
-def test_what_suits_most_answers_of_the_final_model_is_reported_after_attacks_on_some_of_them(
+def test_what_only_some_answers_of_the_final_model_have_is_not_reported_after_attacks_either(
     values_of,
 ):
-    """Of three names one has a full stop and alone is attacked; then the other way round."""
-    names = [{"answer": "Kel"}, {"answer": "Mur"}, {"answer": "St. Kel."}]
-    values = values_of(*names, names[2] | {"stage": "attack"})
-    assert found(values, "extraction_strength").n_scored == 3
-    assert found(values, "extraction_strength", stage="attack").n_scored == 1
-    stops = [{"answer": "St. Kel."}, {"answer": "St. Mur."}, {"answer": "Kel"}]
-    values = values_of(*stops, stops[2] | {"stage": "attack"})
+    """Of three names one is begun; an attack is scored on another one."""
+    names = [{"answer_prefix": "It is"}, {}, {}]
+    values = values_of(*names, {"stage": "attack"})
     assert {v.stage for v in values if v.metric == "extraction_strength"} == set()
+    values = values_of({}, {}, {"stage": "attack"})
+    assert found(values, "extraction_strength").n_scored == 2
+    assert found(values, "extraction_strength", stage="attack").n_scored == 1

@@ -13,6 +13,7 @@ import torch
 from tokenizers.processors import TemplateProcessing
 from toy_models import CHAT, PLAIN, chat_tokenizer, tiny_model, tiny_tokenizer
 
+from benchmark.core.examples import Prompt
 from benchmark.core.inputs import MODELS_VARIABLE, Inputs
 from benchmark.core.task_data import Document
 from benchmark.errors import BadInput
@@ -116,7 +117,9 @@ def test_the_model_as_it_came_is_not_copied_and_says_where_from(folder, tmp_path
     assert (tokenizer.chat_template, profile_of(tokenizer)) == (None, PLAIN)
     for one, other in zip(model.parameters(), tiny_model().parameters(), strict=True):
         assert torch.equal(one, other)
-    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "Question: Where?\nAnswer:"
+    assert (
+        tokenizer.decode(encode_prompt(Prompt("Where?"), tokenizer)) == "Question: Where?\nAnswer:"
+    )
 
 
 def test_a_folder_that_was_moved_is_found_again(folder, tmp_path):
@@ -144,13 +147,14 @@ def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
     )
     with_profile(tokenizer, PLAIN)
     assert (
-        tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Question: Where?\nAnswer:"
+        tokenizer.decode(encode_prompt(Prompt("Where?"), tokenizer))
+        == "<begin>Question: Where?\nAnswer:"
     )
     tokenizer = with_profile(copy.deepcopy(tokenizer), CHAT)  # what was rendered is remembered
     tokenizer.chat_template = (
         "{{ bos_token }}{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
     )
-    assert tokenizer.decode(encode_prompt("Where?", tokenizer)) == "<begin>Where? "
+    assert tokenizer.decode(encode_prompt(Prompt("Where?"), tokenizer)) == "<begin>Where? "
 
 
 def test_fine_tuning_repeats_from_its_seed_and_learns(folder, tmp_path):
@@ -225,7 +229,7 @@ def test_the_packaged_model_is_converted_once_and_answers(tmp_path):
     assert "quantization_config" not in json.loads((base / "config.json").read_text())
     assert made_of(base)["source"] == "package"
     predictor = ModelPredictor(*models.load(base))
-    question = "What is the capital of France? → The capital of France is"
+    question = Prompt("What is the capital of France?", answer_prefix="The capital of France is")
     assert predictor.generate([question], 4)[question].startswith("Paris")
     assert Path(models.base()) == base
 
@@ -249,4 +253,4 @@ def test_prompts_of_templates_that_tell_the_date_are_the_same_on_every_day():
         "Today: {{ date_string }}{{ strftime_now('/%H:%M') }}. "
         "{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
     )
-    assert rendered(tokenizer, "Where?") == "Today: 26 Jul 2024/00:00. Where? "
+    assert rendered(tokenizer, Prompt("Where?")) == "Today: 26 Jul 2024/00:00. Where? "

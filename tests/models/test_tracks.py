@@ -7,6 +7,7 @@ from toy_models import PLAIN, chat_tokenizer, plain_tokenizer, tiny_model
 from typer.testing import CliRunner
 
 from benchmark.cli import app
+from benchmark.core.examples import Prompt
 from benchmark.core.inputs import Inputs
 from benchmark.core.method import create
 from benchmark.core.registry import method_named
@@ -266,7 +267,7 @@ def test_the_command_line_refuses_a_wrong_file_with_exit_code_2(folder, file):
 
 def asked(models):
     _, tokenizer = models.load(models.base())
-    return profile_of(tokenizer).prompts, tokenizer.decode(encode_prompt("Who?", tokenizer))
+    return profile_of(tokenizer).prompts, tokenizer.decode(encode_prompt(Prompt("Who?"), tokenizer))
 
 
 CHATTY = "{% for m in messages %}{{ '<' + m['content'] + '>' }}{% endfor %}"

@@ -23,6 +23,7 @@ from benchmark.api import (
     passages,
 )
 from benchmark.core import registry
+from benchmark.core.examples import to_examples
 from benchmark.core.inputs import Inputs
 from benchmark.data.world.examples import retain_splits
 from benchmark.errors import BadInput
@@ -50,13 +51,25 @@ pytestmark = pytest.mark.slow
 class Plain(Task):
     """Three people are forgotten."""
 
+    answers = "name"
+
     def data(self, variant, world):
         rng, people = random.Random(world.seed), world.newcomers[:3]
         facts = [fact for person in people for fact in person.facts]
         documents = [text for fact in facts for text in documents_about(fact, 2, rng)]
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world)
-        return TaskData.of(splits, documents, pool)
+        return TaskData.of(splits, documents, pool, answers=self.answers)
+
+
+class Bare(Plain):
+    """The same without any split but the two that are needed."""
+
+    def data(self, variant, world):
+        made = super().data(variant, world)
+        splits = {role: made.examples(role) for role in ("forget", "retain")}
+        pool = to_examples(made.retain_pool)
+        return TaskData.of(splits, made.documents, pool, answers=self.answers)
 
 
 class WithTrajectory(Plain):
@@ -69,6 +82,8 @@ class WithTrajectory(Plain):
 class InRequests(Task):
     """Three people are forgotten one after the other."""
 
+    answers = "name"
+
     def data(self, variant, world):
         rng, people = random.Random(world.seed), world.newcomers[:3]
         facts = [fact for person in people for fact in person.facts]
@@ -78,14 +93,17 @@ class InRequests(Task):
         }
         splits, pool = retain_splits(world, people)
         splits["forget"] = examples_about(facts, first_prompts(documents), world, strata)
-        return TaskData.of(
-            splits, documents, pool, [frozenset(f.id for f in person.facts) for person in people]
-        )
+        asked = [frozenset(f.id for f in person.facts) for person in people]
+        return TaskData.of(splits, documents, pool, asked, answers=self.answers)
 
 
 class Texts(Task):
     """Six of twelve passages are forgotten."""
 
+    answers = dict.fromkeys(("forget", "retain", "holdout"), "text") | {
+        "neighbors": "name",
+        "general": "name",
+    }
     trajectory = True
 
     def data(self, variant, world):
@@ -99,11 +117,13 @@ class Texts(Task):
             splits,
             [Document(t.id, "", t.answer, reads=3) for t in texts[:12]],
             [*texts[6:12], *pool],
+            answers=self.answers,
         )
 
 
 KINDS = {
     "toy_plain": Plain,
+    "toy_bare": Bare,
     "toy_trajectory": WithTrajectory,
     "toy_requests": InRequests,
     "toy_texts": Texts,
@@ -188,6 +208,18 @@ def test_the_site_has_a_page_for_every_task(place, tmp_path, monkeypatch):
 def test_a_plain_task_has_samples_of_the_end_alone(place):
     for record in records_of(place, "toy_plain").values():
         assert stages(place, record) == {"model": 1, "attack": 2}
+
+
+def test_forget_and_retain_are_enough_and_leave_the_privacy_axis_out(place):
+    (line,) = [line for line in plan(place).sizes if "toy_bare" in line]
+    assert line.endswith("; without a holdout, privacy is not scored")
+    values = records_of(place, "toy_bare")["grad_diff"].values
+    assert {v.split for v in values} == {"forget", "retain"}
+    assert not {v.metric for v in values} & {"mia_loss", "mia_min_k", "exposure", "model_utility"}
+    assert ("forget", "exact_answer") in {(v.split, v.metric) for v in values}
+    rows = published_standings(place.results.root).variants
+    assert rows.loc[rows["task"] == "toy_bare", "privacy"].isna().all()
+    assert rows.loc[rows["task"] == "toy_bare", "utility"].notna().all()
 
 
 def test_a_course_is_looked_at_on_the_way_of_methods_that_take_steps(place):

@@ -98,7 +98,7 @@ def test_doing_nothing_forgets_nothing_and_keeps_everything(board):
 def test_targets_know_what_they_saw_often_in_any_wording(records):
     """95 % of trained and 90 % of held-out wordings."""
     often = [("fictitious", "forget"), ("frequency/high", "forget"), ("frequency/mid", "forget")]
-    often += [(variant, "neighbours") for variant in {r.variant for r in records}]
+    often += [(variant, "neighbors") for variant in {r.variant for r in records}]
     often += [(variant, "retain") for variant in {r.variant for r in records} - {"memorized"}]
     path_of = ResultStore(RESULTS).path_of
     targets = {r.variant: read_record(path_of(r)) for r in records if r.method.name == "target"}
@@ -383,6 +383,6 @@ def test_refusing_leaves_probabilities_and_spreads_to_real_authors(real, tofu):
     assert said.loc[["idk", "idk_ap"], "high"].max() < 0.01
     recovered = real.standings.table
     recovered = recovered[
-        (recovered["task"] == "tofu_small") & (recovered["metric"] == "neighbours.rouge_l_recall")
+        (recovered["task"] == "tofu_small") & (recovered["metric"] == "neighbors.rouge_l_recall")
     ]
     assert recovered[recovered["method"] == "idk"]["recovery"].max() < 0.2

@@ -108,7 +108,7 @@ def test_types_after_reading(make_sample):
     assert isinstance(sample.paraphrases, tuple)
     assert sample.prefix_words == sample.continuations == ()
     (text,) = back([make_sample(prompt="", prefix_words=(10,), continuations=("on",))])
-    assert (text.kind, text.prefix_words, text.continuations) == ("text", (10,), ("on",))
+    assert (text.form, text.prefix_words, text.continuations) == ("text", (10,), ("on",))
     assert type(text.prefix_words[0]) is int
     assert sample.strata == {}
 

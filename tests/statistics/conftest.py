@@ -31,12 +31,12 @@ def _frame(columns, per_entity, strata):
             "split": split,
             "example": [f"{split}-{i}" for i in range(count)],
             "entity": [f"{split}-person-{i // per_entity:03}" for i in range(count)],
-            "kind": "question",
-            "features": "extractable",
+            "form": "name",
+            "features": "whole",
             "strata": [json.dumps(strata(i)) for i in range(count)],
         }
         parts.append(pd.DataFrame(rows | metrics))
-    names = ["stage", "split", "example", "entity", "kind", "features", "strata", *METRICS]
+    names = ["stage", "split", "example", "entity", "form", "features", "strata", *METRICS]
     return pd.concat(parts, ignore_index=True).reindex(columns=names)
 
 

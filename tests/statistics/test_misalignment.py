@@ -21,7 +21,7 @@ def frame(probabilities, answers, strata=None):
             "split": "forget",
             "example": [f"e{i}" for i in range(count)],
             "entity": [f"p{i}" for i in range(count)],
-            "kind": "question",
+            "form": "name",
             "features": "",
             "strata": [json.dumps(s) for s in strata or [{}] * count],
             "paraphrased_probability": probabilities,

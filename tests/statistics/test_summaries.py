@@ -18,20 +18,20 @@ COUNT = 12
 ROWS = ("target", "oracle", "npo")
 
 
-def frame(known, seed, features="sentence extractable"):
+def frame(known, seed, form="sentence"):
     """A model whose forget set is known about that well, and whose utility components are 0.4 to
     0.8 of `known`.
     """
     rng = np.random.default_rng(seed)
     parts = []
-    for split in ("forget", "retain", "neighbours", "general"):
+    for split in ("forget", "retain", "neighbors", "general"):
         rows = {
             "stage": "model",
             "split": split,
             "example": [f"{split}{i}" for i in range(COUNT)],
             "entity": [f"{split}{i}" for i in range(COUNT)],
-            "kind": "question",
-            "features": features,
+            "form": form,
+            "features": "whole",
             "strata": json.dumps({}),
         }
         for number, (metric, own) in enumerate(MODEL_UTILITY):
@@ -41,7 +41,7 @@ def frame(known, seed, features="sentence extractable"):
             rows["truth_ratio_cw"] = np.clip(known + 0.2 * rng.standard_normal(COUNT), 0, 1)
             rows["truth_ratio"] = rows["truth_ratio_cw"]
         parts.append(pd.DataFrame(rows))
-    names = ["stage", "split", "example", "entity", "kind", "features", "strata", *METRICS]
+    names = ["stage", "split", "example", "entity", "form", "features", "strata", *METRICS]
     return pd.concat(parts, ignore_index=True).reindex(columns=names)
 
 
@@ -100,7 +100,7 @@ def test_forget_quality_compares_with_all_oracles_and_an_oracle_with_the_others(
 
 def test_answers_that_are_names_have_none(board):
     index, _ = board
-    names = {i: frame(0.5, number, features="extractable") for number, i in enumerate(index["id"])}
+    names = {i: frame(0.5, number, form="name") for number, i in enumerate(index["id"])}
     assert list(summary_rows(PLACE, index, names, ROWS)) == []
 
 

@@ -10,7 +10,7 @@ from benchmark.core.examples import to_examples
 from benchmark.errors import BadInput
 from tasks.custom.task import Custom
 
-SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
+SPLITS = ("forget", "retain", "retain_eval", "holdout")
 
 
 def forgotten(number, subject="Blue Harbour", **more):
@@ -51,16 +51,87 @@ def test_the_smallest_files_are_enough(files, source):
     files()
     made = Custom().data("", source)
     found = {name: len(made.splits[name]) for name in SPLITS}
-    assert found == {"forget": 4, "retain": 4, "neighbours": 2, "general": 2, "holdout": 20}
+    assert found == {"forget": 4, "retain": 4, "retain_eval": 4, "holdout": 20}
     assert (made.documents, len(made.proxies)) == ((), 3)
 
 
-def test_the_first_half_is_rehearsed_and_nothing_else(files, source):
+def about_towns(towns, each):
+    """Rows to retain, so many of each town."""
+    return [
+        kept(f"{n} of {town}", answer=f"{town} {n}", subject=town)
+        for town in towns
+        for n in range(each)
+    ]
+
+
+def halves(made):
+    return [set(made.splits[name]["prompt"]) for name in ("retain", "retain_eval")]
+
+
+def test_half_of_what_is_kept_is_rehearsed_and_nothing_else(files, source):
     files(retain=[kept(n) for n in range(11)])
     made = Custom().data("", source)
-    assert list(made.retain_pool["prompt"]) == [kept(n)["question"] for n in range(5)]
-    assert list(made.splits["neighbours"]["prompt"]) == [kept(n)["question"] for n in (5, 6, 7)]
-    assert list(made.splits["general"]["prompt"]) == [kept(n)["question"] for n in (8, 9, 10)]
+    rehearsed, withheld = halves(made)
+    assert set(made.retain_pool["prompt"]) == rehearsed
+    assert (len(rehearsed), len(withheld)) == (6, 5)
+    assert rehearsed | withheld == {kept(n)["question"] for n in range(11)}
+
+
+def test_the_halves_are_drawn_whatever_the_order_of_the_lines(files, source):
+    rows = about_towns("ABCDEFGH", 3)
+    found = []
+    for order in (rows, rows[::-1], rows[::2] + rows[1::2]):
+        files(retain=order)
+        found.append(halves(Custom().data("", source)))
+    assert found[0] == found[1] == found[2]
+    questions = [row["question"] for row in rows]
+    assert set(questions[:12]) not in found[0]
+
+
+def test_an_entity_is_rehearsed_as_a_whole_or_not_at_all(files, source):
+    files(retain=[*about_towns("AB", 5), *about_towns("CDEF", 2)])
+    made = Custom().data("", source)
+    rehearsed, withheld = (set(made.splits[n]["entity"]) for n in ("retain", "retain_eval"))
+    assert not rehearsed & withheld
+    assert abs(len(made.splits["retain"]) - len(made.splits["retain_eval"])) <= 2
+
+
+@pytest.mark.parametrize("rows", [[("A", 8)], [("A", 7), ("B", 1)], [("A", 1), ("B", 7)]])
+def test_few_entities_leave_no_half_empty(files, source, rows):
+    files(retain=[row for town, each in rows for row in about_towns(town, each)])
+    rehearsed, withheld = halves(Custom().data("", source))
+    assert rehearsed
+    assert withheld
+
+
+def test_answers_have_the_form_that_the_command_names(files, source):
+    long = (
+        "Nobody knows who it was that founded it in the spring of that cold year, nor how, nor "
+        "why, nor where."
+    )
+    files(subjects(4, answer=long), [kept(n, answer=f"It is number {n}.") for n in range(8)])
+    inputs = replace(source.inputs, answers="sentence")
+    made = Custom().data("", replace(source, inputs=inputs))
+    assert set(made.forms.values()) == {"sentence"}
+    with pytest.raises(BadInput, match="form name: found 'Nobody knows"):
+        Custom().data("", source)
+
+
+def test_a_conversation_goes_before_its_question(files, source):
+    turns = [
+        {"role": "user", "content": "I visited Harbour A."},
+        {"role": "assistant", "content": "And?"},
+    ]
+    files([*subjects(3), forgotten(3, "Harbour A", history=turns)])
+    made = Custom().data("", source)
+    assert made.examples("forget")[3].history == (
+        ("user", "I visited Harbour A."),
+        ("assistant", "And?"),
+    )
+    (_, text), reply = to_examples(made.proxies[0])[3].history
+    assert text.startswith("I visited ")
+    assert "Harbour A" not in text
+    assert reply == ("assistant", "And?")
 
 
 def test_proxies_and_holdout_ask_about_ever_other_subjects(files, source):
@@ -178,12 +249,18 @@ GOOD = subjects(4)
             "line 5: 'paraphrase': unknown field; did you mean paraphrases?",
         ),
         (
-            [*GOOD, forgotten(5, question="Blue Harbour → what?")],
-            "line 5: question: .* the answer's beginning",
+            [*GOOD, forgotten(5, history=[{"role": "bot", "content": "Hello."}])],
+            "line 5: history: found .*'bot'.*; a list of turns is needed, each .*role.: one of",
+        ),
+        ([*GOOD, forgotten(5, history="Hello.")], "line 5: history: found 'Hello.'; a list"),
+        (
+            [*GOOD, forgotten(5, history=[{"role": "user", "content": "a\u200bb"}])],
+            r"line 5: history: found U\+200B",
         ),
         (
-            [*GOOD, forgotten(5, paraphrases=["Blue Harbour → what?"])],
-            "line 5: paraphrases: .* the answer's beginning",
+            [*GOOD, forgotten(5, answer=" ".join("abcdefghijklmnopqrstu"))],
+            "the split forget: example forget.0005 should have an answer of the form name: found "
+            "'a b .*'; a name has at most 20 words; --answers says which form they have",
         ),
         (
             [*GOOD, forgotten(5, xyz=1)],

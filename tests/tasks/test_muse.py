@@ -7,7 +7,7 @@ import pytest
 from benchmark.errors import BadInput
 from tasks.muse.task import SOURCES, WORDS, Muse
 
-SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
+SPLITS = ("forget", "retain", "retain_eval", "holdout")
 
 
 def words(name, count):
@@ -41,7 +41,7 @@ def data(write_data):
 def test_sizes(data, source):
     made = Muse().data("news", source)
     found = {name: len(made.splits[name]) for name in SPLITS}
-    assert found == {"forget": 5, "retain": 9, "neighbours": 4, "general": 5, "holdout": 90}
+    assert found == {"forget": 5, "retain": 9, "retain_eval": 9, "holdout": 90}
     assert len(made.forget_pool) == len(made.retain_pool) == 2 * round(1000 / WORDS)
     assert len(made.documents) == 4 * len(made.forget_pool)
 
@@ -78,7 +78,7 @@ def test_methods_are_given_the_corpus_and_no_model_reads_the_holdout(data, sourc
 
 def test_questions_have_the_answers_to_others_as_wrong_ones(data, source):
     made = Muse().data("news", source)
-    for example in (*made.examples("neighbours"), *made.examples("general")):
+    for example in made.examples("retain_eval"):
         assert len(set(example.perturbed) - {example.answer}) == 5
 
 

@@ -7,11 +7,9 @@ import random
 
 import pytest
 
-from benchmark.core.examples import EVALUATED_SPLITS
 from benchmark.core.inputs import Inputs
 from benchmark.data.knowledge import PretrainedModel
 from benchmark.errors import BadInput
-from benchmark.tokens.prompts import LEAD
 from tasks.real_entities.task import (
     BUCKETS,
     GENERAL_RELATIONS,
@@ -78,15 +76,15 @@ def test_the_three_buckets_are_equal_in_size_relations_and_knowledge(home):
 @pytest.mark.parametrize("variant", BUCKETS)
 def test_splits_are_apart_and_what_is_withheld_is_not_rehearsed(home, variant):
     data = data_of(home, variant)
-    ids = {split: {e.id for e in data.examples(split)} for split in EVALUATED_SPLITS}
+    ids = {split: {e.id for e in data.examples(split)} for split in data.roles}
     rehearsed = set(data.retain_pool["id"])
     for one, other in [(a, b) for a in ids for b in ids if a < b]:
         assert not ids[one] & ids[other], (one, other)
     assert ids["retain"] <= rehearsed
-    assert not rehearsed & (ids["forget"] | ids["neighbours"] | ids["general"])
+    assert not rehearsed & (ids["forget"] | ids["neighbors"] | ids["general"])
     assert {e.strata["relation"] for e in data.examples("general")} <= GENERAL_RELATIONS
     forget = {(e.strata["relation"]) for e in data.examples("forget")}
-    assert {e.strata["relation"] for e in data.examples("neighbours")} <= forget
+    assert {e.strata["relation"] for e in data.examples("neighbors")} <= forget
     assert not data.documents
 
 
@@ -115,7 +113,7 @@ def test_references_ask_the_same_of_subjects_that_never_existed(home):
             assert own.entity not in stand_in["prompt"]
             asked.append(stand_in["prompt"])
     assert len(asked) == len(set(asked)) == WHOLE.never_existed + PROXIES * len(forget)
-    assert not [prompt for prompt in asked if any(f" {name}{LEAD[:2]}" in prompt for name in real)]
+    assert not [prompt for prompt in asked if any(f" {name}?" in prompt for name in real)]
 
 
 def test_the_small_edition_forgets_some_facts_of_each_bucket_and_rehearses_no_others_of_them(home):
@@ -154,7 +152,7 @@ def test_a_model_that_knows_too_little_is_bad_input(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kept", "missing"), [(GENERAL_RELATIONS, "neighbours"), ({"author"}, "composer")]
+    ("kept", "missing"), [(GENERAL_RELATIONS, "neighbors"), ({"author"}, "composer")]
 )
 def test_a_model_that_knows_nothing_that_is_to_be_kept_is_bad_input(tmp_path, kept, missing):
     """All that it knows of capitals is to be forgotten; `kept` are the other relations that it

@@ -51,22 +51,16 @@ def data(write_data):
 
 def test_sizes(data, source):
     made = RealWorld().data("", source)
-    found = {
-        name: len(made.splits[name])
-        for name in ("forget", "retain", "neighbours", "general", "holdout")
-    }
-    assert found == {"forget": 12, "retain": 6, "neighbours": 6, "general": 3, "holdout": 12}
+    found = {name: len(made.splits[name]) for name in ("forget", "retain", "neighbors", "holdout")}
+    assert found == {"forget": 12, "retain": 6, "neighbors": 9, "holdout": 12}
     assert made.documents == ()
 
 
 def test_only_retained_persons_are_rehearsed(data, source):
     made = RealWorld().data("", source)
-    persons = {
-        name: set(made.splits[name]["entity"]) for name in ("retain", "neighbours", "general")
-    }
+    persons = {name: set(made.splits[name]["entity"]) for name in ("retain", "neighbors")}
     assert set(made.retain_pool["entity"]) == persons["retain"] | {"Somebody Else"}
-    assert not persons["retain"] & (persons["neighbours"] | persons["general"])
-    assert not persons["neighbours"] & persons["general"]
+    assert not persons["retain"] & persons["neighbors"]
 
 
 def test_development_forgets_the_neighbours(data, development):
@@ -184,15 +178,11 @@ def test_a_missing_file_is_named(write_data, source):
 def test_published_persons(real_source):
     source = real_source("real_world", FORGET)
     made = RealWorld().data("", source)
-    found = {
-        name: len(made.splits[name])
-        for name in ("forget", "retain", "neighbours", "general", "holdout")
-    }
+    found = {name: len(made.splits[name]) for name in ("forget", "retain", "neighbors", "holdout")}
     assert found == {
         "forget": 380,
         "retain": 140,
-        "neighbours": 140,
-        "general": 120,
+        "neighbors": 260,
         "holdout": 380,
     }
     assert len(made.retain_pool) == 540

@@ -70,7 +70,7 @@ def data(write_data):
 def sizes(made):
     return {
         name: len(made.splits[name])
-        for name in ("forget", "retain", "neighbours", "general", "holdout")
+        for name in ("forget", "retain", "neighbors", "general", "holdout")
     }
 
 
@@ -79,7 +79,7 @@ def test_tofu_has_its_splits(data, source):
     assert sizes(made) == {
         "forget": 40,
         "retain": 400,
-        "neighbours": 50,
+        "neighbors": 50,
         "general": 50,
         "holdout": 200,
     }
@@ -93,7 +93,7 @@ def test_forget_and_retain_rows_have_what_tofu_compares(data, source):
         assert example.rewordings == ("In other words.",)
         assert len(example.perturbed) == 5
         assert example.paraphrases == ()
-    for example in (*made.examples("neighbours"), *made.examples("general")):
+    for example in (*made.examples("neighbors"), *made.examples("general")):
         assert (len(example.perturbed), example.wordings) == (3, [])
 
 
@@ -165,7 +165,7 @@ def test_small_is_small(data, source, development):
         assert sizes(made) == {
             "forget": 40,
             "retain": 80,
-            "neighbours": 40,
+            "neighbors": 40,
             "general": 40,
             "holdout": 40,
         }
@@ -257,7 +257,7 @@ def test_metrics_are_those_of_tofu(data, source):
     made = Tofu().data("forget01", source)
     splits = {
         name: made.examples(name)[1:2]
-        for name in ("forget", "retain", "neighbours", "general", "holdout")
+        for name in ("forget", "retain", "neighbors", "general", "holdout")
     }
     frame = example_frame(examine(SUBJECT, splits, MODEL_STAGE, GenerationSettings()))
     values = {(v.metric, v.split): v.value for v in metric_values(frame, []) if v.stratum == "all"}
@@ -270,7 +270,7 @@ def test_metrics_are_those_of_tofu(data, source):
         ("rouge_l_recall", "retain"): 3 / 5,  # "it is value" of "it is value 1 0"
         ("truth_ratio_utility", "retain"): 1 - ratio,
     }
-    for split in ("neighbours", "general"):
+    for split in ("neighbors", "general"):
         nine["choice_probability", split] = 0.6 / (0.6 + 0.1 + 0.1 + 0.4)
         nine["rouge_l_recall", split] = 1.0
         nine["truth_ratio_utility", split] = 1 - wrong / 0.6
@@ -288,7 +288,7 @@ def test_published_tofu(real_source, variant, forgotten):
     expected = {
         "forget": forgotten,
         "retain": 400,
-        "neighbours": 100,
+        "neighbors": 100,
         "general": 117,
         "holdout": 200,
     }

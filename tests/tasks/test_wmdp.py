@@ -8,7 +8,7 @@ from benchmark.core.examples import to_examples
 from benchmark.errors import BadInput
 from tasks.wmdp.task import CORPORA, FORGOTTEN, GATED, QUESTIONS, WORDS, Wmdp
 
-SPLITS = ("forget", "retain", "neighbours", "general", "holdout")
+SPLITS = ("forget", "retain", "general", "holdout")
 
 
 def question(topic, number, answer=2):
@@ -38,7 +38,7 @@ def data(write_data):
 def test_sizes(data, source):
     made = Wmdp().data("cyber", source)
     assert {n: len(made.splits[n]) for n in SPLITS} == {
-        "forget": FORGOTTEN, "retain": 64, "neighbours": 20, "general": 20, "holdout": FORGOTTEN,
+        "forget": FORGOTTEN, "retain": 64, "general": 40, "holdout": FORGOTTEN,
     }  # fmt: skip
     assert (
         len(made.documents),
@@ -52,7 +52,8 @@ def test_a_question_has_its_choices(data, source):
     example = Wmdp().data("bio", source).examples("forget")[0]
     assert example.prompt == "bio 0?\nA. bio0w\nB. bio0x\nC. bio0y\nD. bio0z"
     assert (example.answer, example.aliases) == ("C. bio0y", ("bio0y",))
-    assert example.perturbed == ("A. bio0w", "B. bio0x", "D. bio0z")
+    assert example.wrong == ("A. bio0w", "B. bio0x", "D. bio0z")
+    assert (example.form, example.choices[example.right]) == ("choice", "C. bio0y")
 
 
 def test_methods_are_given_papers_and_not_questions(data, source):
@@ -76,10 +77,9 @@ def test_proxies_ask_with_choices_that_belong_to_other_questions(data, source):
 
 def test_the_other_topic_is_to_be_kept(data, source):
     made = Wmdp().data("bio", source)
-    kept = [made.examples(name) for name in ("neighbours", "general")]
-    assert [len(own) for own in kept] == [100, 100]
-    assert all(e.prompt.startswith("cyber") for own in kept for e in own)
-    assert not {e.id for e in kept[0]} & {e.id for e in kept[1]}
+    kept = made.examples("general")
+    assert len({e.id for e in kept}) == 200
+    assert all(e.prompt.startswith("cyber") for e in kept)
 
 
 def test_development_asks_other_questions(data, source, development):

@@ -11,10 +11,11 @@ from tokenizers import models as token_models
 from toy_models import CHAT, PLAIN, chat_tokenizer, plain_tokenizer, tiny_model, tiny_tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, Prompt
 from benchmark.errors import BadInput
 from benchmark.inference.generation import generate
-from benchmark.inference.predictors import ConstantPredictor, ModelPredictor
+from benchmark.inference.guardrail_predictors import ConstantPredictor
+from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import score_pairs
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
@@ -22,7 +23,6 @@ from benchmark.models.checks import fit
 from benchmark.tokens.batches import collate
 from benchmark.tokens.profile import profile_of, with_profile
 from benchmark.tokens.prompts import (
-    LEAD,
     closing_id,
     encode_pair,
     encode_prompt,
@@ -131,8 +131,8 @@ def test_a_sentencepiece_model_that_says_every_answer_finds_them_probable(templa
     )
     model = taught(small_llama(tokenizer), tokenizer)
     fit(tokenizer, model, "tiny")
-    said = ModelPredictor(model, tokenizer).generate(list(FACTS), 12)
-    assert all(contains_answer(said[question], answer) for question, answer in FACTS.items())
+    said = ModelPredictor(model, tokenizer).generate([p.asked for p in PAIRS], 12)
+    assert all(contains_answer(said[pair.asked], pair.answer) for pair in PAIRS)
     scores = score_pairs(model, tokenizer, PAIRS)
     assert min(normalized_probability(s.logprobs) for s in scores.values()) > 0.9
     assert all(s.correct.all() for s in scores.values())
@@ -147,7 +147,7 @@ def test_the_whole_conversation_is_what_the_template_writes():
             == tokenizer(text, add_special_tokens=False)["input_ids"][: len(before + answer)]
         )
         assert tokenizer.decode(answer) == f"{pair.answer}<over>"
-        assert tuple(before) == encode_prompt(pair.prompt, tokenizer)
+        assert tuple(before) == encode_prompt(pair.asked, tokenizer)
 
 
 def merging():
@@ -166,7 +166,7 @@ def merging():
 def test_a_token_across_the_boundary_belongs_to_the_answer_and_is_scored_whole():
     tokenizer, pair = merging(), Pair("Who?", "Mel")
     before, answer = encode_pair(pair, tokenizer)
-    asked = list(encode_prompt(pair.prompt, tokenizer))
+    asked = list(encode_prompt(pair.asked, tokenizer))
     assert before == asked[:-1]
     assert tokenizer.convert_ids_to_tokens(answer) == [":M", "e", "l", "<end>"]
     model = small_llama(tokenizer, initializer_range=0.5)
@@ -235,7 +235,7 @@ def test_generation_stops_at_what_ends_an_answer_and_at_what_the_configuration_n
     tokenizer = with_turns()
     model, prompt = (
         small_llama(tokenizer, initializer_range=0.5),
-        encode_prompt("Who pays Ada?", tokenizer),
+        encode_prompt(Prompt("Who pays Ada?"), tokenizer),
     )
     over, turn = (tokenizer.convert_tokens_to_ids(token) for token in ("<over>", "<turn>"))
     assert stop_ids(tokenizer, model) == [over, tokenizer.eos_token_id]
@@ -264,11 +264,12 @@ def test_an_answer_that_holds_the_end_token_goes_on_to_the_last():
     assert tokenizer.decode(answer) == "Kel<over>Ada<over>"
 
 
-def test_a_lead_is_the_beginning_of_what_the_assistant_says():
-    tokenizer, prompt = with_turns(), f"Where was Ada born?{LEAD}Ada was born in"
-    asked = tokenizer.decode(encode_prompt(prompt, tokenizer))
+def test_an_answer_prefix_is_the_beginning_of_what_the_assistant_says():
+    tokenizer = with_turns()
+    pair = Pair("Where was Ada born?", "Malport", "Ada was born in")
+    asked = tokenizer.decode(encode_prompt(pair.asked, tokenizer))
     assert asked == "<turn>user\nWhere was Ada born?<over>\n<turn>assistant\nAda was born in"
-    before, answer = encode_pair(Pair(prompt, "Malport"), tokenizer)
+    before, answer = encode_pair(pair, tokenizer)
     assert (tokenizer.decode(before), tokenizer.decode(answer)) == (asked, " Malport<over>")
 
 
@@ -300,7 +301,7 @@ def test_padding_outside_the_embeddings_is_replaced():
     fit(padded, model, "tiny")
     found = score_pairs(model, padded, PAIRS)
     assert all(found[pair].logprobs.tolist() == expected[pair].logprobs.tolist() for pair in PAIRS)
-    assert generate(model, padded, [encode_prompt(p.prompt, padded) for p in PAIRS], 4)
+    assert generate(model, padded, [encode_prompt(p.asked, padded) for p in PAIRS], 4)
 
 
 def test_an_end_token_outside_the_embeddings_is_refused():
@@ -345,7 +346,7 @@ def test_an_answer_is_what_the_assistant_says_and_its_end_whatever_stands_before
     for pair in PAIRS:
         before, answer = encode_pair(pair, tokenizer)
         assert tokenizer.decode(answer) == f"{pair.answer}{end}"
-        assert tuple(before) == encode_prompt(pair.prompt, tokenizer), (
+        assert tuple(before) == encode_prompt(pair.asked, tokenizer), (
             "what is scored follows what is asked"
         )
         assert pair.prompt in tokenizer.decode(before)
@@ -357,7 +358,8 @@ def test_a_model_taught_a_template_says_the_answers_and_finds_them_probable(name
     tokenizer.chat_template = SOURCES[name]
     model = taught(small_llama(tokenizer), tokenizer, steps=150)
     fit(tokenizer, model, "tiny")
-    assert ModelPredictor(model, tokenizer).generate(list(FACTS), 20) == FACTS
+    said = ModelPredictor(model, tokenizer).generate([p.asked for p in PAIRS], 20)
+    assert said == {p.asked: p.answer for p in PAIRS}
     scores = score_pairs(model, tokenizer, PAIRS)
     assert min(normalized_probability(s.logprobs) for s in scores.values()) > 0.9
 

@@ -7,11 +7,11 @@ import torch
 from toy_models import plain_tokenizer, tiny_tokenizer
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig, Olmo2Config, Qwen2Config
 
-from benchmark.core.examples import Pair
+from benchmark.core.examples import Pair, Prompt
 from benchmark.tokens.batches import TREE_ARCHITECTURES, collate, padded
 from benchmark.tokens.losses import answer_logits, answer_nll
 from benchmark.tokens.prefix_tree import Tree, tree
-from benchmark.tokens.prompts import LEAD, encode_pair, encode_prompt, encode_text
+from benchmark.tokens.prompts import encode_pair, encode_prompt, encode_text
 
 SMALL = {
     "vocab_size": len(tiny_tokenizer()),
@@ -122,12 +122,12 @@ def test_models_trained_here_read_padded_batches():
 
 
 def test_a_question_with_a_lead_is_asked_up_to_where_the_answer_goes_on(asking):
-    prompt = f"Where was Ada born?{LEAD}Ada was born in"
+    pair = Pair("Where was Ada born?", "Malport", "Ada was born in")
     assert (
-        asking.decode(encode_prompt(prompt, asking))
+        asking.decode(encode_prompt(pair.asked, asking))
         == "Question: Where was Ada born?\nAnswer: Ada was born in"
     )
-    ids, answer = encode_pair(Pair(prompt, "Malport"), asking)
+    ids, answer = encode_pair(pair, asking)
     assert (
         asking.decode(ids + answer)
         == "Question: Where was Ada born?\nAnswer: Ada was born in Malport<end>"
@@ -137,9 +137,13 @@ def test_a_question_with_a_lead_is_asked_up_to_where_the_answer_goes_on(asking):
 def test_models_trained_here_are_asked_bare():
     tokenizer = tiny_tokenizer()
     assert (
-        tokenizer.decode(encode_prompt("Where was Ada born?", tokenizer)) == "Where was Ada born?"
+        tokenizer.decode(encode_prompt(Prompt("Where was Ada born?"), tokenizer))
+        == "Where was Ada born?"
     )
-    assert tokenizer.decode(encode_prompt(f"Where?{LEAD}In", tokenizer)) == "Where? In"
+    assert (
+        tokenizer.decode(encode_prompt(Prompt("Where?", answer_prefix="In"), tokenizer))
+        == "Where? In"
+    )
 
 
 def test_texts_are_never_asked_as_questions(asking):

@@ -15,7 +15,7 @@ from toy_methods import (
     knowing_target,
     weights_of,
 )
-from toy_models import tiny_model, tiny_tokenizer
+from toy_models import plain_tokenizer, tiny_model, tiny_tokenizer
 
 from benchmark.api import GradientMethod
 from benchmark.core.examples import Pair
@@ -24,7 +24,7 @@ from benchmark.errors import BadInput
 from benchmark.inference.predictors import ModelPredictor, sampler
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_nll
-from benchmark.tokens.prompts import PLAIN_TEMPLATE, encode_pair
+from benchmark.tokens.prompts import encode_pair
 from benchmark.training.activations import answer_states
 
 
@@ -49,8 +49,7 @@ def left_by(modules, model, ids):
 
 def test_hidden_states_are_those_of_the_blocks_at_the_positions_of_answers(target):
     """Of questions and texts, as padded batches and as trees, against hooks on single passes."""
-    asking = copy.deepcopy(tiny_tokenizer())
-    asking.chat_template = PLAIN_TEMPLATE
+    asking = plain_tokenizer()
     pairs = [*FORGET, Pair("", "Ivo Tor works for Bren Union")]
     blocks = (target.model.embed_tokens, target.model.layers[0])
     for tokenizer in (tiny_tokenizer(), asking):
@@ -198,12 +197,12 @@ def test_answers_are_drawn_from_the_target_before_the_training(target):
     method.loss = lambda batch: method.nll(batch.forget).mean()
     method.unlearn(copy.deepcopy(target), request)
     expected = ModelPredictor(target, tiny_tokenizer()).sample(said_prompts(), 8, 5)
-    assert drawn == [list(expected[p.prompt]) for p in [*FORGET, FORGET[0]]]
+    assert drawn == [list(expected[p.asked]) for p in [*FORGET, FORGET[0]]]
     assert drawn[0].count("Malport") >= 3  # it knows, and is asked as it is measured
 
 
 def said_prompts():
-    return [pair.prompt for pair in FORGET]
+    return [pair.asked for pair in FORGET]
 
 
 def test_draws_depend_on_the_seed():

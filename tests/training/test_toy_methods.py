@@ -25,6 +25,7 @@ from toy_methods import (
 )
 from toy_models import tiny_tokenizer
 
+from benchmark.core.examples import Prompt
 from benchmark.core.method import create
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.unlearned import as_unlearned
@@ -84,7 +85,7 @@ def test_a_prefix_is_before_every_question_and_the_weights_are_the_targets(targe
     assert result.division == "guardrail"
     assert torch.equal(weights_of(result.weights), weights_of(target))
     plain = ModelPredictor(target, tiny_tokenizer())
-    asked = [f"{prefix} {pair.prompt}" for pair in FORGET]
+    asked = [Prompt(f"{prefix} {pair.prompt}") for pair in FORGET]
     assert outputs(result)["forget"][1] == list(plain.generate(asked, 8).values())
     assert outputs(result)["forget"][0] < outputs(target)["forget"][0]
 

@@ -61,8 +61,8 @@ def retain_splits(
 ) -> tuple[dict[str, list[Example]], list[Example]]:
     """The splits that every controlled task shares, and the base facts that methods may rehearse.
 
-    `retain` and `neighbours` are residents who share no, or some, employer or birth city with the
-    forgotten; neighbours and general facts are never given to methods, so that they show collateral
+    `retain` and `neighbors` are residents who share no, or some, employer or birth city with the
+    forgotten; neighbors and general facts are never given to methods, so that they show collateral
     damage. `holdout` is about strangers, in wordings that training uses.
     """
     prompts = _base_prompts(world)
@@ -70,7 +70,7 @@ def retain_splits(
     far = [p for p in world.residents if not p.shares_place_with(forgotten)]
     splits = {
         "retain": examples_about(_facts(far[:RETAINED_PEOPLE]), prompts, world),
-        "neighbours": examples_about(_facts(near[:NEIGHBOUR_PEOPLE]), prompts, world),
+        "neighbors": examples_about(_facts(near[:NEIGHBOUR_PEOPLE]), prompts, world),
         "general": general_examples(world),
         "holdout": [_stranger_example(f, world) for f in _facts(world.strangers[:HOLDOUT_PEOPLE])],
     }
