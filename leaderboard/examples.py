@@ -19,7 +19,7 @@ from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.records.derived import Derived
 from benchmark.records.frames import digest_of
-from benchmark.records.samples import sha256
+from benchmark.records.outputs import sha256
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
 from leaderboard.render import compact_json

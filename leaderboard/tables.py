@@ -218,7 +218,7 @@ class RunScores:
     def values(self, record: Record) -> list[ValueRow]:
         return [
             _value_row(value, self.rows.get((_name(value), value.stratum), NOTHING_BESIDE))
-            for value in record.values
+            for value in record.value_rows()
         ]
 
 

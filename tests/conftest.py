@@ -11,24 +11,20 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from benchmark.metrics import METRICS, Sample
-from benchmark.metrics.distribution import SUMMARIES
+from benchmark.metrics import Sample
 from benchmark.metrics.values import example_frame, metric_values
-from benchmark.records.samples import rounded, samples_from_bytes, samples_to_bytes, sha256
-from benchmark.records.schema import (
-    SCHEMA_VERSION,
+from benchmark.records.identity import (
+    ORACLE,
     BudgetInfo,
-    Cost,
+    Evaluation,
+    Identity,
     MethodInfo,
-    MetricValue,
-    ModelInfo,
-    Provenance,
-    Record,
-    References,
-    SamplesInfo,
     TaskInfo,
 )
+from benchmark.records.outputs import Inputs, outputs_to_bytes, rounded, samples_of, stage_digests
+from benchmark.records.schema import Cost, Provenance, Record, References, Shard
 from benchmark.records.store import ResultStore
+from benchmark.records.values import tables_of, versions_of
 from leaderboard.board import load_board
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -127,28 +123,12 @@ def _model_samples(forget, rest, seed):
     return found
 
 
-def _recorded(value):
-    metric = METRICS.get(value.metric)
-    better, unit, version = (
-        (metric.better, metric.unit, metric.version) if metric else SUMMARIES[value.metric]
-    )
-    return MetricValue(**vars(value), better=better, unit=unit, version=version)
-
-
-def _record(name, seed, samples, oracles, **changes):
-    """A successful record of these samples with the values they give; `oracles` are other
-    models' samples by id.
-    """
-    content = samples_to_bytes(samples)
-    record_id = f"{name}{seed}".ljust(16, "0")
-    others = [_frame(other) for oracle_id, other in oracles.items() if oracle_id != record_id]
+def _identity(name, seed, **changes):
+    """That of a cell of a toy task; `changes` replace fields."""
     fields = {
-        "schema_version": SCHEMA_VERSION,
-        "id": record_id,
-        "status": "ok",
         "track": "toy",
         "task": TaskInfo(name="towns", version=1, variant="low", data_fingerprint="d0"),
-        "model": ModelInfo(fingerprint="m0", made={"steps": 3}),
+        "models": [f"m{seed if name == ORACLE else 0}"],
         "method": MethodInfo(
             name=name,
             reference="",
@@ -160,11 +140,40 @@ def _record(name, seed, samples, oracles, **changes):
         ),
         "seed": seed,
         "budget": BudgetInfo(steps=3, batch_size=2),
-        "references": References(target="target0".ljust(16, "0"), oracles=list(oracles)),
-        "values": [_recorded(v) for v in metric_values(_frame(samples), others)],
-        "samples": SamplesInfo(
-            file=f"{record_id}.samples.parquet", sha256=sha256(content), rows=len(samples)
-        ),
+        "precision": "float32",
+        "settings": {"profile": {"prompts": "bare"}},
+    }
+    return Identity(**(fields | changes))
+
+
+EVALUATION = Evaluation(generation={"backend": "hf", "max_new_tokens": 10})
+
+
+def _record(name, seed, samples, oracles, identity=None, **changes):
+    """A successful record of these samples with the values they give; `oracles` are other
+    models' samples by the ids of their records.
+    """
+    identity = identity or _identity(name, seed)
+    others = [_frame(other) for oracle_id, other in oracles.items() if oracle_id != identity.id]
+    tables = tables_of(metric_values(_frame(samples), others))
+    shards = {
+        stage: Shard(
+            id=EVALUATION.shard_id(identity.id, stage, {}), recipe={}, rows=rows, digest=digest
+        )
+        for stage, (rows, digest) in stage_digests(samples).items()
+    }
+    target = identity.model_copy(
+        update={"method": _identity("target", 0).method, "seed": 0, "models": ["m0"]}
+    )
+    fields = {
+        "id": identity.id,
+        "status": "ok",
+        "identity": identity,
+        "evaluation": EVALUATION,
+        "references": References(target=target.id, oracles=list(oracles)),
+        "shards": shards,
+        "metrics": versions_of(tables),
+        "values": tables,
         "provenance": Provenance(
             created="2025-01-01T00:00:00+00:00",
             commit="c0",
@@ -175,18 +184,19 @@ def _record(name, seed, samples, oracles, **changes):
             cpu="test",
             gpu="none",
             threads=1,
-            precision="float32",
-            generation={},
             cost=Cost(steps=3, tokens=30, seconds={"unlearn": 0.5}),
+            made={"steps": 3},
+            weights="w0",
+            division="weights",
         ),
-        "error": None,
     }
-    return Record(**(fields | changes)), content
+    return Record(**(fields | changes)), samples
 
 
 def _frame(samples):
-    """The example frame as it will be read back from the samples file."""
-    return example_frame(samples_from_bytes(samples_to_bytes(samples)))
+    """The example frame as it will be read back from the files of a record."""
+    inputs = Inputs.of(samples)
+    return example_frame(samples_of(outputs_to_bytes(samples, inputs), inputs))
 
 
 @pytest.fixture(scope="session")
@@ -196,10 +206,14 @@ def make_sample():
 
 @pytest.fixture(scope="session")
 def make_record():
-    """Builds (record, samples bytes) from samples: `make_record(name, seed, samples, oracles,
-    **changes)`.
-    """
+    """Builds (record, samples): `make_record(name, seed, samples, oracles, **changes)`."""
     return _record
+
+
+@pytest.fixture(scope="session")
+def make_identity():
+    """Builds the identity of a cell of the toy task: `make_identity(name, seed, **changes)`."""
+    return _identity
 
 
 @pytest.fixture(scope="session")
@@ -214,7 +228,7 @@ def model_samples():
 def _template(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
     store = ResultStore(root)
-    oracles = {f"oracle{s}".ljust(16, "0"): _model_samples(*KNOWLEDGE["oracle"], s) for s in (1, 2)}
+    oracles = {_identity(ORACLE, s).id: _model_samples(*KNOWLEDGE["oracle"], s) for s in (1, 2)}
     runs = [
         ("target", 0),
         ("oracle", 1),

@@ -27,8 +27,13 @@ def validate(
     suite: Annotated[
         str | None, typer.Option("--suite", help="Also require all records of this suite.")
     ] = None,
+    recompute: Annotated[
+        bool, typer.Option(help="Recompute every value; without, check records and hashes alone.")
+    ] = True,
 ) -> None:
-    """Checks schema, hashes and references, and recomputes every value from its samples.
+    """Checks ids, seals, hashes and references, and recomputes every value from its outputs.
+
+    A forged but consistent file of outputs passes; only `replay` makes outputs again.
 
     Exit code 2 if there are findings.
     """
@@ -42,8 +47,12 @@ def validate(
     if not folder.records and not folder.unreadable:
         raise BadInput(f"{results}: no records")
     with Progress(console=errors, transient=True) as progress:
-        bar = progress.add_task("recomputing", total=len(folder.records))
-        findings = validate_folder(folder, lambda done: progress.update(bar, completed=done))
+        bar = progress.add_task("checking", total=len(folder.records))
+
+        def checked(done: int) -> None:
+            progress.update(bar, completed=done)
+
+        findings = validate_folder(folder, checked, recompute)
     for finding in findings:
         errors.print(str(finding), markup=False, soft_wrap=True)
     if suite:  # only the cells of a suite need the engine; records validate without it
@@ -53,10 +62,34 @@ def validate(
     if findings:
         errors.print(f"palimpsest: {len(findings)} findings in {results}", soft_wrap=True)
         raise typer.Exit(2)
-    values = sum(len(record.values) for record in folder.records.values())
-    console.print(
-        f"{len(folder.records)} records valid, {values} values recomputed from their samples"
-    )
+    counts = [sum(1 for _ in record.value_rows()) for record in folder.records.values()]
+    how = "recomputed from their outputs" if recompute else "not recomputed"
+    console.print(f"{len(counts)} records valid, {sum(counts)} values {how}")
+
+
+@app.command()
+@plainly
+def rescore(
+    results: Annotated[Path, typer.Argument(help="Folder of the records.")] = RESULTS,
+) -> None:
+    """Computes the values of every record anew from its outputs, after metrics have changed.
+
+    Needs no model. Trials keep no outputs: run them again.
+    """
+    from rich.progress import track
+
+    from benchmark.records.rescore import rescore_record
+    from benchmark.records.store import ResultStore
+
+    store = ResultStore(results)
+    paths = store.paths()
+    if not paths:
+        raise BadInput(f"{results}: no records")
+    states = [
+        rescore_record(path, store)
+        for path in track(paths, "rescoring", console=errors, transient=True)
+    ]
+    console.print(", ".join(f"{states.count(name)} {name}" for name in sorted(set(states))))
 
 
 @app.command()

@@ -9,9 +9,7 @@ import numpy as np
 from benchmark.evaluation.lm_eval_adapter import run_harness
 from benchmark.inference.predictors import Predictor
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import MODEL_STAGE
-
-SPLIT = "harness"
+from benchmark.metrics.stages import HARNESS, MODEL_STAGE
 
 
 def harness_samples(predictor: Predictor, group: str, limit: int | None = None) -> list[Sample]:
@@ -21,7 +19,7 @@ def harness_samples(predictor: Predictor, group: str, limit: int | None = None) 
     return [
         Sample(
             stage=MODEL_STAGE,
-            split=SPLIT,
+            split=HARNESS,
             example=f"{item.task}/{item.doc}",
             entity=f"{item.task}/{item.doc}",
             prompt=item.question,

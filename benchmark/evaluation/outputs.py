@@ -15,7 +15,7 @@ from benchmark.inference.scoring import AnswerScores
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.records.samples import rounded
+from benchmark.records.outputs import rounded
 
 # words from one prefix of a text to the next; an extraction likelihood at every prefix costs much
 PREFIX_STRIDE = 10

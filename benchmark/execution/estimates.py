@@ -28,14 +28,14 @@ class Estimates:
     def __init__(self, records: Iterable[Record]) -> None:
         self._seen: dict[tuple[str, str, str], list[float]] = {}
         for record in records:
-            if record.status == "ok" and record.provenance and record.model:
+            if record.status == "ok":
                 self._learn(record)
 
     def _learn(self, record: Record) -> None:
         name, track, task = record.method.name, record.track, record.task.name
-        spent = sum(record.provenance.cost.seconds.values()) if record.provenance else 0.0
+        spent = sum(record.provenance.cost.seconds.values())
         if name in (TARGET, ORACLE):
-            made = record.model.made if record.model else {}
+            made = record.provenance.made
             if "seconds" in made:
                 self._add(("model", track, task), float(made["seconds"]))
             self._add(("reference", track, task), spent)

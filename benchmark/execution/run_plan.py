@@ -19,7 +19,6 @@ from benchmark.pipeline.plan import Plan
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.schema import Failure
-from benchmark.records.store import ResultStore
 from benchmark.runtime.memory import keep_freed_memory
 
 
@@ -77,12 +76,12 @@ def run_plan(
     os.environ.setdefault("OMP_NUM_THREADS", str(cores() if stands_alone(plan) else 1))
     threads = cores() if stands_alone(plan) else 1
     context = RunContext(inputs, out.resolve(), force, threads)
-    results = ResultStore(out)
 
     def hear(event: Event) -> None:
         if event.kind == "lost" and event.job.cells:
             failure = Failure(type="WorkerDied", message=event.message, traceback="")
-            write_failure(event.job.cells, event.job.variant, failure, results)
+            proxy = bool(event.job.variant.data.proxies)
+            write_failure(event.job.cells, failure, context, proxy=proxy)
         display.notify(event)
 
     with RunDisplay(console, plan.jobs, cached, estimates, workers) as display:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby, takewhile
 
 import torch
@@ -23,7 +23,7 @@ Tokens = Sequence[int]
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Part of a cell's identity; `continuation_tokens` is the limit after a prefix of a text.
+    """Part of the id of outputs; `continuation_tokens` is the limit after a prefix of a text.
 
     `samples`: how many continuations of each forget prompt are drawn at temperature 1, beside the
     greedy one.
@@ -34,10 +34,6 @@ class GenerationSettings:
     continuation_tokens: int = 32
     temperature: float = 0.0
     samples: int = 0
-
-    def as_dict(self) -> dict:
-        """Without `samples` where none are drawn, as in records from before there were any."""
-        return {name: value for name, value in asdict(self).items() if name != "samples" or value}
 
 
 @torch.inference_mode()

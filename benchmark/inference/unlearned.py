@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -65,6 +66,15 @@ class UnlearnedModel(ABC):
 def as_unlearned(result: Any) -> Unlearned:
     """What a method returned; a bare model counts as changed weights."""
     return result if isinstance(result, Unlearned) else Weights(result)
+
+
+def weights_digest(model: torch.nn.Module) -> str:
+    """16 hex digits of the names and bytes of all weights: the same model has the same."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        found.update(name.encode())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return found.hexdigest()[:16]
 
 
 def load_unlearned(folder: Path, load_model: Callable[[Path], Any]) -> Unlearned:

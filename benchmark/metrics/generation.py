@@ -18,7 +18,7 @@ from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 from benchmark.core.words import words
 from benchmark.metrics.base import KNOWLEDGE, UTILITY, Metric, register
 from benchmark.metrics.sample import SAMPLES, SCORED, Sample, sampled
-from benchmark.metrics.stages import ON_THE_WAY
+from benchmark.metrics.stages import HARNESS, ON_THE_WAY
 
 REMEMBERED = 1 << 16  # texts: models say the same things over and over
 
@@ -220,8 +220,8 @@ register(
         "harness_accuracy",
         1,
         harness_accuracy,
-        ("harness",),
-        {"harness": "utility"},
+        (HARNESS,),
+        {HARNESS: "utility"},
         "higher",
         "share",
         "lm-evaluation-harness (Gao et al. 2024)",

@@ -8,6 +8,7 @@ it, and on the way there a share of the budget ("budget 0.25") or the number of 
 from __future__ import annotations
 
 MODEL_STAGE = "model"
+HARNESS = "harness"  # the split of another harness, which is a stage of its own in records
 BUDGET, REQUEST, ATTACK = "budget", "request", "attack"
 ON_THE_WAY = frozenset({BUDGET, REQUEST})
 
@@ -35,3 +36,8 @@ def sort_of(stage: str) -> str:
     if stage == MODEL_STAGE:
         return MODEL_STAGE
     return next((sort for sort in ON_THE_WAY if stage.startswith(f"{sort} ")), ATTACK)
+
+
+def recorded_stage(stage: str, split: str) -> str:
+    """The stage under which a record counts a sample of a stage and split."""
+    return HARNESS if split == HARNESS else stage

@@ -17,7 +17,7 @@ from benchmark.inference.unlearned import as_unlearned, load_unlearned
 from benchmark.metrics import Sample
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.loading import load_model
-from benchmark.records.samples import samples_from_bytes, samples_to_bytes
+from benchmark.pipeline.stages import read_samples, write_samples
 
 KIND = "partial"
 
@@ -72,7 +72,7 @@ class Checkpoints:
 
 def _write(progress: Progress, folder: Path) -> dict:
     as_unlearned(progress.result).save(folder)
-    (folder / "samples.parquet").write_bytes(samples_to_bytes(progress.samples))
+    write_samples(progress.samples, folder)
     torch.save(progress.state, folder / "state.pt")
     torch.load(
         folder / "state.pt", weights_only=True
@@ -90,6 +90,6 @@ def _read(folder: Path, load: Callable[[Path], Any]) -> Progress:
     return Progress(
         result=load_unlearned(folder, load),
         state=torch.load(folder / "state.pt", weights_only=True),
-        samples=samples_from_bytes((folder / "samples.parquet").read_bytes()),
+        samples=read_samples(folder),
         **made,
     )

@@ -45,25 +45,22 @@ def execute(job: Job, context: RunContext) -> str:
 
 def _reference(cell: Cell, variant: Variant, context: RunContext) -> str:
     """Measures a target or an oracle; its record waits for the other references."""
-    stages = StoredStages(context.store, cell.id)
     if context.force:
-        stages.clear()
-    return _recorded(
-        (cell,), variant, context, lambda: measure_reference(cell, variant, context, stages)
-    )
+        StoredStages(context.store, cell).clear()
+    return _recorded((cell,), variant, context, lambda: measure_reference(cell, variant, context))
 
 
 def _references(cells: Sequence[Cell], variant: Variant, context: RunContext) -> str:
     message = _recorded(cells, variant, context, lambda: write_references(cells, variant, context))
     for cell in cells:
-        StoredStages(context.store, cell.id).clear()
+        StoredStages(context.store, cell).clear()
     return message
 
 
 def _cell(cell: Cell, variant: Variant, context: RunContext) -> str:
     models = models_of(variant.track, context.inputs)
     checkpoints = Checkpoints(context.store, cell.id, models.load_model)
-    stages = StoredStages(context.store, cell.id)
+    stages = StoredStages(context.store, cell)
 
     def clear() -> None:
         checkpoints.clear()
@@ -105,7 +102,7 @@ def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, meas
             failure = Failure(
                 type=type(error).__name__, message=_last_line(error), traceback=_traceback()
             )
-            write_failure(cells, variant, failure, context.results)
+            write_failure(cells, failure, context, proxy=bool(variant.data.proxies))
             return failure.message
     return "ok"
 

@@ -14,9 +14,9 @@ from benchmark.core.examples import Example, to_examples
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine
 from benchmark.evaluation.reference_strata import Strata, difficulty_strata, strata_of, with_strata
-from benchmark.inference.unlearned import as_unlearned
+from benchmark.inference.unlearned import as_unlearned, weights_digest
 from benchmark.metrics import Sample
-from benchmark.metrics.stages import MODEL_STAGE, request_stage
+from benchmark.metrics.stages import HARNESS, MODEL_STAGE, request_stage
 from benchmark.metrics.values import example_frame, metric_values
 from benchmark.models import models_of
 from benchmark.models.artifacts import made_of
@@ -27,15 +27,12 @@ from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.stages import StoredStages
 from benchmark.pipeline.unlearn import REQUEST_SPLITS, CellRun, unlearn
 from benchmark.pipeline.variant import HARNESS_ITEMS, TARGET_SEED, Variant
-from benchmark.pipeline.write_record import write_success
-from benchmark.records.schema import (
-    ORACLE,
-    TARGET,
-    Cost,
-    ModelInfo,
-)
+from benchmark.pipeline.write_record import by_stage, reference_info, write_success
+from benchmark.records.frames import has_outputs
+from benchmark.records.schema import TARGET, Cost
 from benchmark.records.store import read_record
 from benchmark.runtime.stopwatch import Stopwatch
+from benchmark.statistics.trials import trial_score
 
 
 def measure_cell(
@@ -45,21 +42,55 @@ def measure_cell(
     checkpoints: Checkpoints,
     stages: StoredStages,
 ) -> None:
-    """Unlearns, evaluates, attacks, and writes the cell's record."""
+    """Unlearns, evaluates, attacks, and writes the cell's record; stages that an earlier record of
+    the same model has are not measured again.
+    """
     models = models_of(variant.track, context.inputs)
     target_folder = models.trained(variant.documents(0), TARGET_SEED)
     target, tokenizer = models.load(target_folder)
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
     progress = unlearn(run, target, checkpoints)
-    samples = progress.samples + _examine_all(progress.result, run, stages)
-    target_samples = _reference_samples(cell, TARGET, cell.target_id, context)
+    result = as_unlearned(progress.result)
+    weights = weights_digest(result.weights)
+    stages.reuse(recorded_stages(cell, weights, context))
+    samples = progress.samples + _examine_all(result, run, stages)
+    target_samples = _reference_samples(cell.target_id, context)
     samples = with_strata(samples, strata_of(target_samples))
-    oracles = [example_frame(_reference_samples(cell, ORACLE, i, context)) for i in cell.oracle_ids]
-    values = metric_values(example_frame(samples), oracles)
-    made = ModelInfo(fingerprint=target_folder.name, made=made_of(target_folder))
-    seconds = run.clock.seconds | stages.seconds
-    cost = Cost(steps=progress.steps, tokens=progress.tokens, seconds=seconds)
-    write_success(cell, variant, made, samples, values, cost, context)
+    frame = example_frame(samples)
+    oracles = [example_frame(_reference_samples(i, context)) for i in cell.oracle_ids]
+    trial = None
+    if cell.identity.is_trial:
+        target_frame = example_frame(target_samples)
+        trial = trial_score(frame, target_frame, oracles, cell.identity.budget.steps)
+    write_success(
+        cell,
+        samples,
+        metric_values(frame, oracles),
+        Cost(
+            steps=progress.steps,
+            tokens=progress.tokens,
+            seconds=run.clock.seconds | stages.seconds,
+        ),
+        context,
+        proxy=bool(variant.data.proxies),
+        trial=trial,
+        made=made_of(target_folder),
+        weights=weights,
+        division=result.division,
+    )
+
+
+def recorded_stages(cell: Cell, weights: str, context: RunContext) -> dict[str, list[Sample]]:
+    """The stages of the cell's record that were made of these weights, as they would be now."""
+    path = cell.path(context.results)
+    if context.force or not path.is_file():
+        return {}
+    record = read_record(path)
+    if not has_outputs(record) or record.provenance.weights != weights:
+        return {}
+    lacking = cell.lacks(record)
+    stages = by_stage(context.results.samples_of(record))
+    return {name: own for name, own in stages.items() if name not in lacking}
 
 
 def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample]:
@@ -75,8 +106,8 @@ def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample
     def harness() -> list[Sample]:
         return harness_samples(run.predictor(result), variant.harness, HARNESS_ITEMS)
 
-    samples = stages.get("evaluate", evaluated)
-    samples += stages.get("harness", harness) if variant.harness else []
+    samples = stages.get(MODEL_STAGE, evaluated)
+    samples += stages.get(HARNESS, harness) if variant.harness else []
     return samples + _examine_attacked(result, variant.data.examples("forget"), run, stages)
 
 
@@ -103,15 +134,15 @@ class _Reference:
     """A target or an oracle, measured."""
 
     cell: Cell
-    info: ModelInfo
     samples: list[Sample]
+    made: dict[str, Any]
+    weights: str
     seconds: dict[str, float]
 
 
-def measure_reference(
-    cell: Cell, variant: Variant, context: RunContext, stages: StoredStages
-) -> _Reference:
+def measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Reference:
     """Evaluates and attacks a target or an oracle; what is stored already is read."""
+    stages = StoredStages(context.store, cell)
     if variant.data.proxies and cell.seed != TARGET_SEED:
         return _measure_proxy(cell, variant, context, stages)
     return _measure_model(cell, variant, context, stages)
@@ -121,10 +152,7 @@ def write_references(cells: Sequence[Cell], variant: Variant, context: RunContex
     """The records of the target and of every oracle; an oracle is compared with the other
     oracles only.
     """
-    references = [
-        measure_reference(cell, variant, context, StoredStages(context.store, cell.id))
-        for cell in cells
-    ]
+    references = [measure_reference(cell, variant, context) for cell in cells]
     strata: Strata = {}
     if variant.definition.difficulty:
         target, *oracles = [reference.samples for reference in references]
@@ -132,11 +160,19 @@ def write_references(cells: Sequence[Cell], variant: Variant, context: RunContex
     marked = {r.cell.id: with_strata(r.samples, strata) for r in references}
     frames = {record_id: example_frame(samples) for record_id, samples in marked.items()}
     for reference in references:
-        cell, made = reference.cell, reference.info.made
+        cell, made = reference.cell, reference.made
         others = [frames[i] for i in cell.oracle_ids if i != cell.id]
-        values = metric_values(frames[cell.id], others)
-        cost = Cost(steps=made["steps"], tokens=made["tokens"], seconds=reference.seconds)
-        write_success(cell, variant, reference.info, marked[cell.id], values, cost, context)
+        write_success(
+            cell,
+            marked[cell.id],
+            metric_values(frames[cell.id], others),
+            Cost(steps=made["steps"], tokens=made["tokens"], seconds=reference.seconds),
+            context,
+            proxy=bool(variant.data.proxies),
+            made=made,
+            weights=reference.weights,
+            division="weights",
+        )
 
 
 def _measure_model(
@@ -149,7 +185,9 @@ def _measure_model(
     *earlier, last = variant.readings(cell.seed)
     folder = models.trained(variant.documents(last), cell.seed)
     model, tokenizer = models.load(folder)
+    weights = weights_digest(model)
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
+    stages.reuse(recorded_stages(cell, weights, context))
 
     def on_the_way(unseen: int) -> list[Sample]:
         trained = models.load_model(models.trained(variant.documents(unseen), cell.seed))
@@ -159,8 +197,7 @@ def _measure_model(
     for unseen in earlier:
         samples += stages.get(request_stage(unseen), partial(on_the_way, unseen))
     samples += _examine_all(model, run, stages)
-    info = ModelInfo(fingerprint=folder.name, made=made_of(folder))
-    return _Reference(cell, info, samples, stages.seconds)
+    return _Reference(cell, samples, made_of(folder), weights, stages.seconds)
 
 
 def _measure_proxy(
@@ -171,27 +208,35 @@ def _measure_proxy(
 
     All else is as the target answered it.
     """
-    target_cell = replace(cell, id=cell.target_id, seed=TARGET_SEED)
-    target_stages = StoredStages(context.store, cell.target_id)
-    target = _measure_model(target_cell, variant, context, target_stages)
+    target_identity = variant.identity(reference_info(TARGET), TARGET_SEED)
+    target_cell = replace(cell, identity=target_identity)
+    target = _measure_model(target_cell, variant, context, StoredStages(context.store, target_cell))
     models = models_of(variant.track, context.inputs)
     model, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
+    stages.reuse(recorded_stages(cell, target.weights, context))
     asked = to_examples(variant.data.proxies[cell.seed - 1])
 
     def evaluated() -> list[Sample]:
-        return examine(run.predictor(model), {"forget": asked}, MODEL_STAGE, variant.generation)
+        forgotten = examine(
+            run.predictor(model), {"forget": asked}, MODEL_STAGE, variant.generation
+        )
+        return forgotten + [s for s in target.samples if _is_kept(s)]
 
-    samples = [s for s in target.samples if s.stage == MODEL_STAGE and s.split != "forget"]
-    samples += stages.get("evaluate", evaluated)
+    samples = stages.get(MODEL_STAGE, evaluated)
+    samples += by_stage(target.samples).get(HARNESS, [])
     samples += _examine_attacked(model, asked, run, stages)
-    made = {
-        "made": f"proxy reference {cell.seed}: the target, asked about subjects that never existed"
-    }
-    info = ModelInfo(fingerprint=target.info.fingerprint, made=made | {"steps": 0, "tokens": 0})
-    return _Reference(cell, info, samples, stages.seconds)
+    what = f"proxy reference {cell.seed}: the target, asked about subjects that never existed"
+    made = {"made": what, "steps": 0, "tokens": 0}
+    return _Reference(cell, samples, made, target.weights, stages.seconds)
 
 
-def _reference_samples(cell: Cell, role: str, record_id: str, context: RunContext) -> list[Sample]:
-    path = context.results.path(cell.track, cell.task, cell.variant, role, record_id)
-    return context.results.samples_of(read_record(path))
+def _is_kept(sample: Sample) -> bool:
+    """Whether a proxy reference has it as the target answered it."""
+    return sample.stage == MODEL_STAGE and sample.split not in ("forget", HARNESS)
+
+
+def _reference_samples(record_id: str, context: RunContext) -> list[Sample]:
+    """Those of a reference, whose record lies beside the method's."""
+    found = context.results.root.glob(f"*/*/*/*/{record_id}.json")
+    return context.results.samples_of(read_record(next(found)))

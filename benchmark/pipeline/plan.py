@@ -3,46 +3,79 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import BadInput
 from benchmark.pipeline.suite import Suite
 from benchmark.pipeline.variant import Variant
-from benchmark.records.schema import variant_name
+from benchmark.records.identity import Evaluation, Identity
+from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, read_record
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One unit of work, of caching and of resuming; `method` is a name or
-    `path/to/file.py:Class`.
+    """One unit of work, of caching and of resuming.
+
+    `method` is a name or `path/to/file.py:Class`, `parameters` what a suite says of it. `recipes`
+    are the stages that its record needs, with what is special about each.
     """
 
-    id: str
-    track: str
-    task: str
-    variant: str
+    identity: Identity
     method: str
-    method_name: str
     parameters: dict[str, Any]
-    seed: int
-    oracles: int
+    evaluation: Evaluation
+    recipes: dict[str, dict[str, Any]]
     source: str
-    target_id: str
-    oracle_ids: tuple[str, ...]
+    target_id: str = ""
+    oracle_ids: tuple[str, ...] = ()
+
+    @cached_property
+    def id(self) -> str:
+        return self.identity.id
+
+    @property
+    def method_name(self) -> str:
+        return self.identity.method.name
+
+    @property
+    def seed(self) -> int:
+        return self.identity.seed
 
     @property
     def label(self) -> str:
-        return f"{self.method_name} · {variant_name(self.task, self.variant)} · seed {self.seed}"
+        return f"{self.method_name} · {self.identity.variant} · seed {self.seed}"
+
+    def shard_id(self, stage: str) -> str:
+        """The id that outputs of a stage have; those on the way have no recipe of their own."""
+        return self.evaluation.shard_id(self.id, stage, self.recipes.get(stage, {}))
 
     def path(self, results: ResultStore) -> Path:
-        return results.path(self.track, self.task, self.variant, self.method_name, self.id)
+        return results.path(self.identity)
 
     def is_done(self, results: ResultStore) -> bool:
-        """Whether it has a record; what failed is tried again."""
+        """Whether its record has every stage, and values compared with these references; what
+        failed is tried again.
+        """
         path = self.path(results)
-        return path.is_file() and read_record(path).status == "ok"
+        if not path.is_file():
+            return False
+        record = read_record(path)
+        compared = record.references
+        return (
+            record.status == "ok"
+            and not self.lacks(record)
+            and compared is not None
+            and compared.target == self.target_id
+            and set(self.oracle_ids) <= set(compared.oracles)
+        )
+
+    def lacks(self, record: Record) -> list[str]:
+        """The stages that a record does not have, or not as they are made now."""
+        known = {stage: shard.id for stage, shard in record.shards.items()}
+        return [stage for stage in self.recipes if known.get(stage) != self.shard_id(stage)]
 
 
 @dataclass(frozen=True)

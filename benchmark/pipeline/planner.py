@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from benchmark.core.inputs import Inputs
-from benchmark.core.method import Method, create
+from benchmark.core.method import create
 from benchmark.core.registry import method_named, task_named
-from benchmark.core.source_hash import source_hash
 from benchmark.data.knowledge import NotProbed
 from benchmark.errors import BadInput
 from benchmark.evaluation.lm_eval_adapter import group_tasks
@@ -22,8 +21,8 @@ from benchmark.pipeline.plan import Cell, Job, Plan
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import Suite
 from benchmark.pipeline.variant import TARGET_SEED, Variant
-from benchmark.records.identity import Identity
-from benchmark.records.schema import ORACLE, TARGET, variant_name
+from benchmark.pipeline.write_record import method_info, reference_info
+from benchmark.records.identity import ORACLE, TARGET, variant_name
 from benchmark.records.store import ResultStore
 
 
@@ -119,64 +118,21 @@ class Planner:
             own = _as_wanted(track, suite, models) if isinstance(track, PretrainedTrack) else track
             yield Variant(own, task, variant, suite.oracles, self.inputs, suite.backend)
 
-    def _identity(
-        self,
-        variant: Variant,
-        method: str,
-        source: str,
-        parameters: dict,
-        seed: int,
-        model_seed: int,
-    ) -> str:
-        budget = variant.budget
-        return Identity(
-            track=variant.track.name,
-            task=variant.task,
-            task_version=task_named(variant.task).version,
-            variant=variant.variant,
-            data_fingerprint=variant.data_fingerprint,
-            model_fingerprint=variant.model_keys(model_seed)[-1],
-            oracle_fingerprints=[
-                key for s in variant.oracle_seeds for key in variant.model_keys(s)
-            ],
-            method=method,
-            method_source=source,
-            parameters=parameters,
-            budget={"steps": budget.steps, "batch_size": budget.batch_size},
-            seed=seed,
-            precision=variant.track.precision,
-            generation=variant.settings,
-            metrics=variant.metrics,
-        ).id
-
     def _references(self, variant: Variant) -> list[Cell]:
         """The target's cell first, then the oracles'."""
-        seeds = [TARGET_SEED, *variant.oracle_seeds]
-        names = [TARGET if seed == TARGET_SEED else ORACLE for seed in seeds]
-        ids = [self._identity(variant, n, "", {}, s, s) for n, s in zip(names, seeds, strict=True)]
-        track, source, target_id, oracle_ids = (
-            variant.track.name,
-            variant.track.source,
-            ids[0],
-            tuple(ids[1:]),
-        )
-        return [
+        cells = [
             Cell(
-                i,
-                track,
-                variant.task,
-                variant.variant,
-                n,
-                n,
+                variant.identity(reference_info(name), seed),
+                name,
                 {},
-                s,
-                variant.oracles,
-                source,
-                target_id,
-                oracle_ids,
+                variant.evaluation,
+                variant.recipes,
+                variant.track.source,
             )
-            for i, n, s in zip(ids, names, seeds, strict=True)
+            for name, seed in [(TARGET, TARGET_SEED), *((ORACLE, s) for s in variant.oracle_seeds)]
         ]
+        target_id, *oracle_ids = [cell.id for cell in cells]
+        return [replace(c, target_id=target_id, oracle_ids=tuple(oracle_ids)) for c in cells]
 
     def _cells(
         self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None
@@ -192,19 +148,13 @@ class Planner:
             if variant.data.proxies and "training" in cls.sees:
                 continue  # nothing can be trained again here
             parameters = variant.track.parameters_of(cls.name, entry.parameters)
-            method: Method = create(cls, parameters)
+            told = method_info(cls, create(cls, parameters).parameters)
             for seed in seeds or range(entry.seeds):
-                source = source_hash(cls)
-                cell_id = self._identity(
-                    variant, cls.name, source, method.parameters, seed, TARGET_SEED
-                )
                 yield replace(
                     references[0],
-                    id=cell_id,
+                    identity=variant.identity(told, seed),
                     method=entry.name,
-                    method_name=cls.name,
                     parameters=parameters,
-                    seed=seed,
                 )
 
     def _jobs(

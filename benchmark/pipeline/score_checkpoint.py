@@ -55,6 +55,8 @@ class Evaluation:
     values: list[Value]
     reference_values: list[Value]
     provenance: Provenance
+    precision: str
+    generation: dict[str, Any]
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -191,9 +193,9 @@ def evaluate(
         data_fingerprint=data.fingerprint,
         values=values,
         reference_values=beside,
-        provenance=collect(
-            cost, torch.get_num_threads(), gpu_name(), precision, settings.as_dict()
-        ),
+        provenance=collect(cost, torch.get_num_threads(), gpu_name()),
+        precision=precision,
+        generation=asdict(settings),
     )
 
 

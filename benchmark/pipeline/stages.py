@@ -1,19 +1,20 @@
 """A cell's outputs stage by stage, each stored as soon as it is complete: a killed run repeats
-only the stage it was in.
+only the stage it was in, and a later run measures only stages that its record lacks.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmark.metrics import Sample
 from benchmark.models.artifacts import ArtifactStore, made_of
-from benchmark.records.samples import samples_from_bytes, samples_to_bytes
+from benchmark.pipeline.plan import Cell
+from benchmark.records.outputs import Inputs, outputs_to_bytes, samples_of
 
 KIND = "stages"
-_FILE = "samples.parquet"
+_INPUTS, _OUTPUTS = "inputs.parquet", "outputs.parquet"
 
 
 class StoredStages:
@@ -22,21 +23,41 @@ class StoredStages:
     `seconds` says how long each stage took that was asked for, whichever process computed it.
     """
 
-    def __init__(self, store: ArtifactStore, cell_id: str) -> None:
-        self.store, self.cell_id = store, cell_id
+    def __init__(self, store: ArtifactStore, cell: Cell) -> None:
+        self.store, self.cell = store, cell
         self.seconds: dict[str, float] = {}
+        self._recorded: Mapping[str, list[Sample]] = {}
+
+    def reuse(self, stages: Mapping[str, list[Sample]]) -> None:
+        """Takes these stages from an earlier record of the cell."""
+        self._recorded = stages
 
     def get(self, stage: str, measure: Callable[[], list[Sample]]) -> list[Sample]:
         """The samples of a stage, measured on the first call."""
+        if stage in self._recorded:
+            return self._recorded[stage]
 
         def build(folder: Path) -> dict:
             started = time.perf_counter()
-            (folder / _FILE).write_bytes(samples_to_bytes(measure()))
+            write_samples(measure(), folder)
             return {"seconds": round(time.perf_counter() - started, 3)}
 
-        folder = self.store.get(KIND, f"{self.cell_id}-{stage.replace(' ', '-')}", build)
+        folder = self.store.get(KIND, f"{self.cell.id}-{self.cell.shard_id(stage)}", build)
         self.seconds[stage] = made_of(folder)["seconds"]
-        return samples_from_bytes((folder / _FILE).read_bytes())
+        return read_samples(folder)
 
     def clear(self) -> None:
-        self.store.remove(KIND, self.cell_id)
+        self.store.remove(KIND, self.cell.id)
+
+
+def write_samples(samples: Sequence[Sample], folder: Path) -> None:
+    """Writes samples as records store them."""
+    inputs = Inputs.of(samples)
+    (folder / _INPUTS).write_bytes(inputs.to_bytes())
+    (folder / _OUTPUTS).write_bytes(outputs_to_bytes(samples, inputs))
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """The samples that `write_samples` wrote."""
+    inputs = Inputs.from_bytes((folder / _INPUTS).read_bytes())
+    return samples_of((folder / _OUTPUTS).read_bytes(), inputs)

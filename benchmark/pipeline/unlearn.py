@@ -24,12 +24,9 @@ from benchmark.models.artifacts import made_of
 from benchmark.models.placement import computing_for, looking_at
 from benchmark.pipeline.checkpoints import Checkpoints, Progress
 from benchmark.pipeline.plan import Cell
-from benchmark.pipeline.variant import RETRAIN_SEED, Variant
+from benchmark.pipeline.variant import BUDGET_POINTS, RETRAIN_SEED, Variant
 from benchmark.runtime.stopwatch import Stopwatch
 
-# Shares of the budget at which a trajectory is looked at, closer where most is forgotten; its ends
-# are the target and the final model.
-BUDGET_POINTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
 TRAJECTORY_SPLITS = ("forget", "retain", "holdout")
 REQUEST_SPLITS = ("forget", "retain", "general")
 SEEDS_APART = 1_000_003  # so that each request of a run draws from a seed of its own

@@ -11,17 +11,29 @@ from benchmark.core.registry import task_named
 from benchmark.core.request import Budget
 from benchmark.core.task import Task
 from benchmark.core.task_data import Document, TaskData
+from benchmark.evaluation.outputs import PREFIX_STRIDE
 from benchmark.inference.generation import GenerationSettings
-from benchmark.metrics import METRICS
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
-from benchmark.metrics.sample import SCORED, STANDARDIZED, WHOLE, sampled
+from benchmark.metrics.stages import HARNESS, MODEL_STAGE
 from benchmark.models import models_of
 from benchmark.models.pretrained import TUNING_VERSION
 from benchmark.models.tracks import PretrainedTrack, Track
-from benchmark.records.schema import variant_name
+from benchmark.records.identity import (
+    ORACLE,
+    TARGET,
+    BudgetInfo,
+    Evaluation,
+    Identity,
+    MethodInfo,
+    TaskInfo,
+    variant_name,
+)
 
 TARGET_SEED = 0  # oracles follow from 1
 HARNESS_ITEMS = 40  # of each task of the harness: they are asked of every model
+# Shares of the budget at which a trajectory is looked at, closer where most is forgotten; its ends
+# are the target and the final model.
+BUDGET_POINTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
 RETRAIN_SEED = 1000  # the method `retrain` trains from this seed upwards: no oracle uses them
 
 
@@ -60,19 +72,53 @@ class Variant:
         """
         return self.track.harness
 
+    def identity(self, method: MethodInfo, seed: int) -> Identity:
+        """That of a cell of a method, or of a reference with this seed."""
+        is_reference = method.name in (TARGET, ORACLE)
+        return Identity(
+            track=self.track.name,
+            task=TaskInfo(
+                name=self.task,
+                version=self.definition.version,
+                variant=self.variant,
+                data_fingerprint=self.data_fingerprint,
+            ),
+            models=self.model_keys(seed if is_reference else TARGET_SEED),
+            method=method,
+            seed=seed,
+            budget=BudgetInfo(steps=self.budget.steps, batch_size=self.budget.batch_size),
+            precision=self.track.precision,
+            settings=self.settings,
+        )
+
     @property
     def settings(self) -> dict[str, Any]:
-        """How answers are made, what else is asked, what attacks do and how weights are tuned:
-        part of a cell's id.
+        """What weights depend on beside data, method and budget: how models are asked and
+        computed, how they are tuned, and when a trajectory is looked at.
         """
-        asked = {"harness": self.harness, "harness_items": HARNESS_ITEMS} if self.harness else {}
-        asked |= {"attacks": [attack.recipe() for attack in self.track.attacks]}
-        asked |= {"profile": asdict(self.track.profile)}
+        made: dict[str, Any] = {"profile": asdict(self.track.profile)}
+        if self.definition.trajectory:
+            made["trajectory"] = list(BUDGET_POINTS)
         if isinstance(self.track, PretrainedTrack):
-            asked["tuning"] = TUNING_VERSION
+            made["tuning"] = TUNING_VERSION
         if self.has_published_models:  # what retraining starts from is no part of them
-            asked["base"] = models_of(self.track, self.inputs).base_key
-        return self.generation.as_dict() | asked
+            made["base"] = models_of(self.track, self.inputs).base_key
+        return made
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """How models are asked."""
+        return Evaluation(generation=asdict(self.generation) | {"prefix_stride": PREFIX_STRIDE})
+
+    @property
+    def recipes(self) -> dict[str, dict[str, Any]]:
+        """The stages of every record's outputs, with what is special about each."""
+        harness = {"group": self.harness, "items": HARNESS_ITEMS}
+        return {
+            MODEL_STAGE: {},
+            **({HARNESS: harness} if self.harness else {}),
+            **{attack.name: attack.recipe() for attack in self.track.attacks},
+        }
 
     @property
     def generation(self) -> GenerationSettings:
@@ -88,24 +134,6 @@ class Variant:
     @cached_property
     def data_fingerprint(self) -> str:
         return self.data.fingerprint
-
-    @cached_property
-    def metrics(self) -> dict[str, int]:
-        """Versions of the metrics that its samples can be scored by."""
-        forms, data = {*self.data.forms.values(), *([""] if self.harness else [])}, self.data
-        asked = {
-            SCORED: bool(self.harness),
-            STANDARDIZED: self.track.profile.standardized,
-            WHOLE: not any(data.splits["forget"]["answer_prefix"]),
-        }
-        able = sampled(self.generation.samples) | {name for name, wanted in asked.items() if wanted}
-        return {
-            m.id: m.version
-            for m in METRICS.values()
-            if m.forms & forms
-            and m.needs <= able
-            and not (m.contrast and MEMBERSHIP_HOLDOUT not in data.roles)
-        }
 
     @property
     def budget(self) -> Budget:

@@ -2,93 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 
-from benchmark.core.method import create
-from benchmark.core.registry import method_named
+from benchmark.core.method import Method
 from benchmark.core.source_hash import source_hash
-from benchmark.metrics import METRICS, Sample
-from benchmark.metrics.distribution import SUMMARIES
+from benchmark.metrics import Sample
+from benchmark.metrics.stages import recorded_stage
 from benchmark.metrics.values import Value
 from benchmark.models.placement import gpu_name
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.run_context import RunContext
-from benchmark.pipeline.variant import Variant
+from benchmark.records.identity import MethodInfo
+from benchmark.records.outputs import stage_digests
 from benchmark.records.provenance import collect
-from benchmark.records.samples import samples_to_bytes, sha256
-from benchmark.records.schema import (
-    ORACLE,
-    SCHEMA_VERSION,
-    TARGET,
-    BudgetInfo,
-    Cost,
-    Failure,
-    MethodInfo,
-    MetricValue,
-    ModelInfo,
-    Record,
-    References,
-    SamplesInfo,
-    TaskInfo,
-)
-from benchmark.records.store import ResultStore
+from benchmark.records.schema import Cost, Failure, Record, References, Shard, TrialScore
+from benchmark.records.values import tables_of, trial_tables, versions_of
+
+
+def write_success(
+    cell: Cell,
+    samples: Sequence[Sample],
+    values: Iterable[Value],
+    cost: Cost,
+    context: RunContext,
+    *,
+    proxy: bool,
+    trial: TrialScore | None = None,
+    **origin: Any,
+) -> None:
+    """Writes the record of a cell and its outputs, of a trial its values alone; `origin` is more of
+    its provenance.
+    """
+    tables = trial_tables(tables_of(values)) if trial else tables_of(values)
+    record = Record(
+        id=cell.id,
+        status="ok",
+        identity=cell.identity,
+        evaluation=cell.evaluation,
+        references=_references(cell, proxy),
+        shards=shards_of(cell, samples),
+        metrics=versions_of(tables),
+        values=tables,
+        trial=trial,
+        provenance=collect(cost, torch.get_num_threads(), gpu_name(), **origin),
+    )
+    context.results.write(record, None if trial else samples)
 
 
 def write_failure(
-    cells: Sequence[Cell], variant: Variant, failure: Failure, results: ResultStore
+    cells: Sequence[Cell], failure: Failure, context: RunContext, *, proxy: bool
 ) -> None:
     """Error records for cells whose work failed or whose process died."""
     for cell in cells:
         record = Record(
-            schema_version=SCHEMA_VERSION,
             id=cell.id,
             status="error",
-            track=cell.track,
-            task=TaskInfo(
-                name=cell.task,
-                version=variant.definition.version,
-                variant=cell.variant,
-                data_fingerprint="",
-            ),
-            model=None,
-            method=method_info(cell),
-            seed=cell.seed,
-            budget=budget_info(variant),
-            references=references_of(cell, variant),
-            values=[],
-            samples=None,
-            provenance=collect(
-                Cost(steps=0, tokens=0, seconds={}), 1, gpu_name(), variant.track.precision, {}
-            ),
+            identity=cell.identity,
+            evaluation=cell.evaluation,
+            references=_references(cell, proxy),
+            provenance=collect(Cost(steps=0, tokens=0, seconds={}), 1, gpu_name()),
             error=failure,
         )
-        results.write(record, None)
+        context.results.write(record, None)
 
 
-def budget_info(variant: Variant) -> BudgetInfo:
-    return BudgetInfo(steps=variant.budget.steps, batch_size=variant.budget.batch_size)
+def _references(cell: Cell, proxy: bool) -> References:
+    return References(target=cell.target_id, oracles=list(cell.oracle_ids), proxy=proxy)
 
 
-def references_of(cell: Cell, variant: Variant) -> References:
-    return References(
-        target=cell.target_id, oracles=list(cell.oracle_ids), proxy=bool(variant.data.proxies)
+def shards_of(cell: Cell, samples: Sequence[Sample]) -> dict[str, Shard]:
+    """The shards of a cell's outputs."""
+    return {
+        stage: Shard(
+            id=cell.shard_id(stage), recipe=cell.recipes.get(stage, {}), rows=rows, digest=digest
+        )
+        for stage, (rows, digest) in stage_digests(samples).items()
+    }
+
+
+def by_stage(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
+    """Samples by the stage under which records count them."""
+    found: dict[str, list[Sample]] = {}
+    for sample in samples:
+        found.setdefault(recorded_stage(sample.stage, sample.split), []).append(sample)
+    return found
+
+
+def reference_info(name: str) -> MethodInfo:
+    """What a record says of the method of a target or an oracle."""
+    return MethodInfo(
+        name=name,
+        reference="",
+        family="reference",
+        sees=[],
+        anchor=True,
+        source_hash="",
+        parameters={},
     )
 
 
-def method_info(cell: Cell) -> MethodInfo:
-    if cell.method in (TARGET, ORACLE):
-        return MethodInfo(
-            name=cell.method,
-            reference="",
-            family="reference",
-            sees=[],
-            anchor=True,
-            source_hash="",
-            parameters={},
-        )
-    cls = method_named(cell.method)
+def method_info(cls: type[Method], parameters: dict[str, Any]) -> MethodInfo:
+    """What a record says of a method."""
     return MethodInfo(
         name=cls.name,
         reference=cls.reference,
@@ -96,51 +113,5 @@ def method_info(cell: Cell) -> MethodInfo:
         sees=sorted(cls.sees),
         anchor=cls.anchor,
         source_hash=source_hash(cls),
-        parameters=create(cls, cell.parameters).parameters,
+        parameters=parameters,
     )
-
-
-def _metric_value(value: Value) -> MetricValue:
-    metric = METRICS.get(value.metric)
-    better, unit, version = (
-        (metric.better, metric.unit, metric.version) if metric else SUMMARIES[value.metric]
-    )
-    return MetricValue(**vars(value), version=version, better=better, unit=unit)
-
-
-def write_success(
-    cell: Cell,
-    variant: Variant,
-    model: ModelInfo,
-    samples: Sequence[Sample],
-    values: Sequence[Value],
-    cost: Cost,
-    context: RunContext,
-) -> None:
-    content = samples_to_bytes(samples)
-    record = Record(
-        schema_version=SCHEMA_VERSION,
-        id=cell.id,
-        status="ok",
-        track=cell.track,
-        task=TaskInfo(
-            name=cell.task,
-            version=variant.definition.version,
-            variant=cell.variant,
-            data_fingerprint=variant.data_fingerprint,
-        ),
-        model=model,
-        method=method_info(cell),
-        seed=cell.seed,
-        budget=budget_info(variant),
-        references=references_of(cell, variant),
-        values=[_metric_value(v) for v in values],
-        samples=SamplesInfo(
-            file=f"{cell.id}.samples.parquet", sha256=sha256(content), rows=len(samples)
-        ),
-        provenance=collect(
-            cost, torch.get_num_threads(), gpu_name(), variant.track.precision, variant.settings
-        ),
-        error=None,
-    )
-    context.results.write(record, content)

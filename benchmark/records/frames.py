@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.metrics.values import example_frame
 from benchmark.records.derived import Derived
 from benchmark.records.schema import ORACLE, TARGET, Record
-from benchmark.records.store import ResultStore, parsed, samples_content
+from benchmark.records.store import ResultStore, outputs_content, parsed
 
 FRAMES_HELD = 16  # in memory: those of a few records and of their target and oracles
 
@@ -20,7 +20,7 @@ FRAMES_HELD = 16  # in memory: those of a few records and of their target and or
 def heads(results: ResultStore) -> Iterator[Record]:
     """All records of a folder without their values: those of thousands would fill the memory."""
     for record in results.read_all():
-        yield record.model_copy(update={"values": []})
+        yield record.model_copy(update={"values": {}})
 
 
 def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -49,7 +49,7 @@ def _age(record: Record) -> tuple[int, int, str, str]:
     return (
         record.task.version,
         oracles,
-        record.provenance.created if record.provenance else "",
+        record.provenance.created,
         record.id,
     )
 
@@ -91,12 +91,12 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
 
 def has_outputs(record: Record) -> bool:
     """Whether a record can be scored: it succeeded, and is no trial that kept its values alone."""
-    return record.status == "ok" and record.samples is not None
+    return record.status == "ok" and record.outputs is not None
 
 
 def digest_of(record: Record) -> str:
     """The digest of a record's outputs: the same outputs have the same example frame."""
-    return record.samples.sha256 if record.samples else ""
+    return f"{record.outputs.inputs}{record.outputs.sha256}" if record.outputs else ""
 
 
 def index_frame(records: Sequence[Record]) -> pd.DataFrame:
@@ -163,12 +163,12 @@ class ExampleFrames(Mapping[str, pd.DataFrame]):
 
 
 def read_frame(path: Path, record: Record) -> pd.DataFrame:
-    """The example frame of the samples beside the record at `path`; what has the same bytes is
-    not computed twice in a row.
+    """The example frame of the outputs of the record at `path`; what has the same bytes is not
+    computed twice in a row.
     """
-    return _frame(samples_content(path, record), path)
+    return _frame(*outputs_content(path, record), path)
 
 
 @lru_cache(FRAMES_HELD)
-def _frame(content: bytes, path: Path) -> pd.DataFrame:
-    return example_frame(parsed(content, path))
+def _frame(said: bytes, asked: bytes, path: Path) -> pd.DataFrame:
+    return example_frame(parsed(said, asked, path))

@@ -66,9 +66,7 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def collect(
-    cost: Cost, threads: int, gpu: str, precision: str, generation: dict[str, Any]
-) -> Provenance:
+def collect(cost: Cost, threads: int, gpu: str, **more: Any) -> Provenance:
     """Provenance of something that ends now, in this process."""
     revision, dirty = commit()
     return Provenance(
@@ -81,7 +79,6 @@ def collect(
         cpu=f"{cpu_name()} ({os.cpu_count()} cores)",
         gpu=gpu,
         threads=threads,
-        precision=precision,
-        generation=generation,
         cost=cost,
+        **more,
     )

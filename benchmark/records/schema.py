@@ -2,54 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import zlib
+from base64 import b85decode, b85encode
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from pydantic import Field
 
-SCHEMA_VERSION = 2
-DEVELOPMENT_SUFFIX = "-dev"  # of tracks that are never scored
-TARGET, ORACLE = "target", "oracle"  # reserved method names: the two references of every variant
+from benchmark.core.hashing import fingerprint
+from benchmark.records.identity import (
+    DEVELOPMENT_SUFFIX,
+    ORACLE,
+    TARGET,
+    BudgetInfo,
+    Evaluation,
+    Identity,
+    MethodInfo,
+    Part,
+    TaskInfo,
+    shown_variant,
+    variant_name,
+)
+from benchmark.records.values import MetricValue, ValueTable, recorded, rows_of
 
-
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-
-class TaskInfo(Part):
-    name: str
-    version: int
-    variant: str
-    data_fingerprint: str
-
-
-class ModelInfo(Part):
-    """The model that the cell started from, and how it was made."""
-
-    fingerprint: str
-    made: dict[str, Any]
-
-
-class MethodInfo(Part):
-    name: str
-    reference: str
-    family: str
-    sees: list[str]
-    anchor: bool
-    source_hash: str
-    parameters: dict[str, Any]
-
-
-class BudgetInfo(Part):
-    """What a method may spend on each request."""
-
-    steps: int
-    batch_size: int
+__all__ = ["DEVELOPMENT_SUFFIX", "ORACLE", "TARGET", "shown_variant", "variant_name"]
+SCHEMA_VERSION, REPLICATE_DECIMALS = 3, 5
 
 
 class References(Part):
-    """Ids of the records of the target and of the oracles that the values are to be compared with.
+    """Ids of the records of the target and of the oracles that the values are compared with.
 
-    With `proxy` the oracles are no models that never saw the forgotten, but the target asked about
+    With `proxy` the oracles are no models that never saw the forget set, but the target asked about
     what never existed.
     """
 
@@ -58,25 +43,24 @@ class References(Part):
     proxy: bool = False
 
 
-class MetricValue(Part):
-    """A value with its unit and direction; `stratum` is "all" or "name=value"."""
+class Shard(Part):
+    """The outputs of one stage: so many rows of the record's file of outputs, the digest of their
+    content, and what is special about the stage (see `Evaluation.shard_id`).
+    """
 
-    stage: str
-    split: str
-    metric: str
-    version: int
-    stratum: str
-    value: float
-    n_scored: int
-    n_failed: int
-    better: Literal["higher", "lower", "oracle"]
-    unit: str
-
-
-class SamplesInfo(Part):
-    file: str
-    sha256: str
+    id: str
+    recipe: dict[str, Any]
     rows: int
+    digest: str
+
+
+class OutputsInfo(Part):
+    """The file of outputs, `<id>.outputs.parquet`, and that of the inputs they refer to,
+    `inputs-<inputs>.parquet` beside the variant's methods.
+    """
+
+    sha256: str
+    inputs: str
 
 
 class Cost(Part):
@@ -88,7 +72,11 @@ class Cost(Part):
 
 
 class Provenance(Part):
-    """Where and with what the cell ran; nothing here is part of its identity."""
+    """Where and with what the cell ran; nothing here is part of its identity.
+
+    `made` says how the model was made that the cell started from, `weights` is the digest of the
+    unlearned weights ("" unknown), `division` what the method changed: weights, or a guardrail.
+    """
 
     created: str
     commit: str
@@ -99,9 +87,10 @@ class Provenance(Part):
     cpu: str
     gpu: str
     threads: int
-    precision: str
-    generation: dict[str, Any]
     cost: Cost
+    made: dict[str, Any] = Field(default_factory=dict)
+    weights: str = ""
+    division: str = ""
 
 
 class Failure(Part):
@@ -112,37 +101,99 @@ class Failure(Part):
     traceback: str
 
 
+class TrialScore(Part):
+    """What tuning compares trials by: the axes, and the score with its bootstrap
+    replicates (1 + B,), the plain estimate first, as compressed whole numbers.
+    """
+
+    axes: dict[str, float]
+    score: str
+
+    @classmethod
+    def of(cls, axes: Mapping[str, float], score: np.ndarray) -> TrialScore:
+        """Replicates are kept to REPLICATE_DECIMALS places."""
+        whole = np.round(np.asarray(score) * 10**REPLICATE_DECIMALS).astype("<i4")
+        planes = whole.view(np.uint8).reshape(-1, 4).T.tobytes()  # bytes of one place compress well
+        packed = b85encode(zlib.compress(planes, 9)).decode()
+        return cls(axes={name: recorded(value) for name, value in axes.items()}, score=packed)
+
+    @property
+    def replicates(self) -> np.ndarray:
+        """The score (1 + B,), the plain estimate first."""
+        planes = np.frombuffer(zlib.decompress(b85decode(self.score)), dtype=np.uint8)
+        whole = np.ascontiguousarray(planes.reshape(4, -1).T).view("<i4")[:, 0]
+        return whole / 10**REPLICATE_DECIMALS
+
+
 class Record(Part):
-    schema_version: int
+    """`shards` are the outputs by stage, `metrics` the versions of the metrics whose `values` are
+    recorded, `seal` the digest of everything else.
+
+    A trial on a development track has values and its score, and no outputs.
+    """
+
+    schema_version: int = SCHEMA_VERSION
     id: str
     status: Literal["ok", "error"]
-    track: str
-    task: TaskInfo
-    model: ModelInfo | None
-    method: MethodInfo
-    seed: int
-    budget: BudgetInfo
+    identity: Identity
     references: References | None
-    values: list[MetricValue]
-    samples: SamplesInfo | None
-    provenance: Provenance | None
-    error: Failure | None
+    evaluation: Evaluation
+    shards: dict[str, Shard] = Field(default_factory=dict)
+    outputs: OutputsInfo | None = None
+    metrics: dict[str, int] = Field(default_factory=dict)
+    values: dict[str, dict[str, ValueTable]] = Field(default_factory=dict)
+    trial: TrialScore | None = None
+    provenance: Provenance
+    error: Failure | None = None
+    seal: str = ""
+
+    @property
+    def track(self) -> str:
+        return self.identity.track
+
+    @property
+    def task(self) -> TaskInfo:
+        return self.identity.task
+
+    @property
+    def method(self) -> MethodInfo:
+        return self.identity.method
+
+    @property
+    def seed(self) -> int:
+        return self.identity.seed
+
+    @property
+    def budget(self) -> BudgetInfo:
+        return self.identity.budget
 
     @property
     def variant(self) -> str:
-        """`task/variant`, or `task` alone where a task has one variant of its own name."""
-        return variant_name(self.task.name, self.task.variant)
+        return self.identity.variant
 
+    @property
+    def is_trial(self) -> bool:
+        """Whether it is a method's on a development track, of which the values alone are kept."""
+        return self.identity.is_trial
 
-def variant_name(task: str, variant: str) -> str:
-    """How a task variant is written: `frequency/low`; a task with a single unnamed variant is
-    just its name.
-    """
-    return f"{task}/{variant}" if variant else task
+    def value_rows(self) -> Iterator[MetricValue]:
+        """Every value with the metric's version, unit and direction."""
+        return rows_of(self.values, self.metrics)
 
+    def sealed(self) -> Record:
+        """The record with its seal."""
+        return self.model_copy(update={"seal": self.digest})
 
-def shown_variant(task: str, variant: str) -> str:
-    """The written name of a variant in tables, where a task without named variants has the
-    variant `all`.
-    """
-    return variant_name(task, "" if variant == "all" else variant)
+    @property
+    def digest(self) -> str:
+        """16 hex digits of everything but the seal."""
+        return fingerprint(json.loads(self.model_dump_json(exclude={"seal"})))
+
+    def to_json(self) -> bytes:
+        """A line for each field, so that a change can be read."""
+        fields = json.loads(self.model_dump_json())
+        lines = (
+            f"{json.dumps(name)}:{json.dumps(value, separators=(',', ':'))}"
+            for name, value in fields.items()
+        )
+        return ("{\n" + ",\n".join(lines) + "\n}\n").encode()

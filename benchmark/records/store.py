@@ -1,11 +1,11 @@
-"""The results folder: `<track>/<task>/<variant>/<method>/<id>.json` beside
-`<id>.samples.parquet`.
+"""The results folder: records at `<track>/<task>/<variant>/<method>/<id>.json`, each beside its
+`<id>.outputs.parquet`; the inputs of a variant's cells stand once, beside its methods.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,8 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.errors import BadInput
 from benchmark.metrics.sample import Sample
-from benchmark.records.samples import samples_from_bytes, sha256
-from benchmark.records.schema import SCHEMA_VERSION, Record
+from benchmark.records.identity import Identity
+from benchmark.records.outputs import Inputs, outputs_to_bytes, samples_of, sha256
+from benchmark.records.schema import SCHEMA_VERSION, OutputsInfo, Record
+
+OUTPUTS_SUFFIX = ".outputs.parquet"
+INPUTS_DIGITS = 16  # of their digest, in the name of their file
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -43,23 +47,39 @@ class ResultStore:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    def path(self, track: str, task: str, variant: str, method: str, record_id: str) -> Path:
+    def path(self, identity: Identity) -> Path:
         """Where the record lives; a task without named variants uses the folder `all`."""
-        return self.root / track / task / (variant or "all") / method / f"{record_id}.json"
+        return self.folder(identity) / identity.method.name / f"{identity.id}.json"
 
     def path_of(self, record: Record) -> Path:
-        task = record.task
-        return self.path(record.track, task.name, task.variant, record.method.name, record.id)
+        """Where the record says that it belongs, whatever its identity hashes to."""
+        return self.folder(record.identity) / record.method.name / f"{record.id}.json"
 
-    def write(self, record: Record, samples: bytes | None) -> Path:
-        """Writes samples first, so that a record never stands without them."""
+    def folder(self, identity: Identity) -> Path:
+        """That of a variant: a folder for each method, and the files of inputs."""
+        return self.root / identity.track / identity.task.name / (identity.task.variant or "all")
+
+    def write(self, record: Record, samples: Sequence[Sample] | None) -> Path:
+        """Seals and writes a record with its outputs, if it keeps any."""
+        if samples is None:
+            return self.write_files(record, None)
+        inputs = Inputs.of(samples)
+        return self.write_files(record, (outputs_to_bytes(samples, inputs), inputs.to_bytes()))
+
+    def write_files(self, record: Record, files: tuple[bytes, bytes] | None) -> Path:
+        """The same with the bytes of outputs and inputs; a record never stands without them."""
         path = self.path_of(record)
-        if samples is not None:
-            assert record.samples is not None
-            write_atomically(path.parent / record.samples.file, samples)
-        write_atomically(path, record.model_dump_json(indent=1).encode() + b"\n")
-        if samples is None:  # a failed rerun leaves no samples of the run before
-            path.with_suffix(".samples.parquet").unlink(missing_ok=True)
+        outputs = path.with_suffix(OUTPUTS_SUFFIX)
+        if files:
+            said, asked = files
+            info = OutputsInfo(sha256=sha256(said), inputs=sha256(asked)[:INPUTS_DIGITS])
+            record = record.model_copy(update={"outputs": info})
+            if not inputs_path(path, record).is_file():
+                write_atomically(inputs_path(path, record), asked)
+            write_atomically(outputs, said)
+        write_atomically(path, record.sealed().to_json())
+        if not files:  # a failed rerun leaves no outputs of the run before
+            outputs.unlink(missing_ok=True)
         return path
 
     def paths(self) -> list[Path]:
@@ -71,10 +91,16 @@ class ResultStore:
             yield read_record(path)
 
     def samples_of(self, record: Record) -> list[Sample]:
-        """The record's samples; BadInput if the file is missing or is not the one that was
+        """The record's samples; BadInput if a file is missing or is not the one that was
         recorded.
         """
         return read_samples(self.path_of(record), record)
+
+
+def inputs_path(path: Path, record: Record) -> Path:
+    """The file of inputs of the record at `path`."""
+    assert record.outputs is not None
+    return path.parent.parent / f"inputs-{record.outputs.inputs}.parquet"
 
 
 class _Versioned(BaseModel):
@@ -100,35 +126,39 @@ def read_record(path: Path) -> Record:
         raise BadInput(f"{path}: {where}: {first['msg']}") from None
 
 
-def samples_content(path: Path, record: Record) -> bytes:
-    """Bytes of the samples file beside the record at `path`, their hash checked."""
-    if record.samples is None:
-        raise BadInput(f"{path}: samples: a record with status {record.status} has none")
-    file = path.parent / record.samples.file
+def outputs_content(path: Path, record: Record) -> tuple[bytes, bytes]:
+    """Bytes of the outputs of the record at `path` and of the inputs they refer to, their hashes
+    checked.
+    """
+    if record.outputs is None:
+        raise BadInput(f"{path}: outputs: a record with status {record.status} has none")
+    said = _content(path.with_suffix(OUTPUTS_SUFFIX), path, record.outputs.sha256)
+    return said, _content(inputs_path(path, record), path, record.outputs.inputs)
+
+
+def _content(file: Path, path: Path, digest: str) -> bytes:
     if not file.is_file():
-        raise BadInput(f"{file}: missing; the record {path.name} names it as its samples")
+        raise BadInput(f"{file}: missing; the record {path.name} needs it")
     content = file.read_bytes()
     found = sha256(content)
-    if found != record.samples.sha256:
-        raise BadInput(
-            f"{file}: sha256 is {found[:12]}…, the record says {record.samples.sha256[:12]}…"
-        )
+    if not found.startswith(digest):
+        raise BadInput(f"{file}: sha256 is {found[:12]}…, the record says {digest[:12]}…")
     return content
 
 
 def read_samples(path: Path, record: Record) -> list[Sample]:
-    """The samples beside the record at `path`; BadInput if their file is not the recorded one,
-    or not of samples.
+    """The samples of the record at `path`; BadInput if its files are not the recorded ones, or
+    not of samples.
     """
-    return parsed(samples_content(path, record), path)
+    return parsed(*outputs_content(path, record), path)
 
 
-def parsed(content: bytes, path: Path) -> list[Sample]:
-    """The samples in the bytes of a file beside the record at `path`; BadInput if they are none."""
+def parsed(said: bytes, asked: bytes, path: Path) -> list[Sample]:
+    """The samples in the files of the record at `path`; BadInput if they hold none."""
     try:
-        return samples_from_bytes(content)
-    except (ArrowException, ValueError, TypeError, KeyError) as error:
+        return samples_of(said, Inputs.from_bytes(asked))
+    except (ArrowException, ValueError, TypeError, KeyError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(
-            f"{path.with_suffix('.samples.parquet')}: no samples can be read: {reason}"
+            f"{path.with_suffix(OUTPUTS_SUFFIX)}: no samples can be read: {reason}"
         ) from None

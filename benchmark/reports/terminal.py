@@ -117,7 +117,7 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
     for record in (r for r in records if r.method.name == TARGET and r.status == "ok"):
         values = {
             (v.split, v.metric): v
-            for v in record.values
+            for v in record.value_rows()
             if v.stage == MODEL_STAGE and v.stratum == ALL
         }
         for split in KNOWLEDGE:

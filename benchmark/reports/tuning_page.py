@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,12 @@ import numpy as np
 from benchmark.errors import BadInput
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
-from benchmark.records.frames import ExampleFrames, index_frame, split_current
-from benchmark.records.schema import Record, shown_variant
+from benchmark.records.frames import split_current
+from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
-from benchmark.statistics.bootstrap import REPLICATES, interval
+from benchmark.statistics.bootstrap import interval
 from benchmark.statistics.scores import AXES
-from benchmark.statistics.trajectories import knowledge_metric
-from benchmark.statistics.variants import VariantScores, score_variant
+from benchmark.statistics.trajectories import KNOWLEDGE
 
 CONTROLLED_DEV, SMOLLM2_DEV = "controlled-1m-dev", "smollm2-135m-dev"
 PARAMETER = "learning_rate"
@@ -48,48 +47,50 @@ class Trial:
 def trials(results: ResultStore, track: str) -> dict[str, list[Trial]]:
     """The trials of each method on a development track, by value."""
     records, _ = split_current([r for r in results.read_all() if r.track == track])
-    failed = [r for r in records if r.status != "ok"]
+    made = [r for r in records if r.is_trial and PARAMETER in r.method.parameters]
+    failed = [r for r in made if r.trial is None]
     if failed:
         raise BadInput(
             f"{results.path_of(failed[0])}: this trial failed, so its method has too few"
         )
-    index, frames = index_frame(records), ExampleFrames(results, records)
-    scores = {
-        shown_variant(str(task), str(variant)): score_variant(group, frames, REPLICATES)
-        for (task, variant), group in index.groupby(["task", "variant"])
+    rows: dict[str, dict[float, dict[str, Record]]] = {}
+    for record in made:
+        own = rows.setdefault(record.method.name, {}).setdefault(_value(record), {})
+        own[record.variant] = record
+    variants = sorted({record.variant for record in made})
+    return {method: _trials(method, own, variants) for method, own in sorted(rows.items())}
+
+
+def _trials(
+    method: str, rows: Mapping[float, Mapping[str, Record]], variants: Sequence[str]
+) -> list[Trial]:
+    for value, own in rows.items():
+        if missing := [name for name in variants if name not in own]:
+            raise BadInput(f"{method} ({PARAMETER}={value}) has no trial on {missing[0]}")
+    told = {
+        value: [record.trial for record in own.values() if record.trial]
+        for value, own in sorted(rows.items())
     }
-    names = dict(zip(index["id"], index["method"], strict=True))
-    rows: dict[str, dict[float, str]] = {}
-    for record in (r for r in records if PARAMETER in r.method.parameters):
-        rows.setdefault(record.method.name, {})[_value(record)] = names[record.id]
-
-    def mean(row: str, quantity: str) -> np.ndarray:
-        missing = [name for name, own in scores.items() if row not in own.runs]
-        if missing:
-            raise BadInput(f"{results.root}: {row} has no trial on {missing[0]}")
-        return np.mean([own.quantity(row, quantity) for own in scores.values()], axis=0)
-
-    found: dict[str, list[Trial]] = {}
-    for method, own in sorted(rows.items()):
-        drawn = {value: mean(row, "score") for value, row in sorted(own.items())}
-        best = drawn[max(drawn, key=lambda value: drawn[value][0])]
-        found[method] = [
-            Trial(
-                value,
-                {name: _left(variant, own[value]) for name, variant in scores.items()},
-                {axis: float(mean(own[value], axis)[0]) for axis in AXES},
-                float(score[0]),
-                *interval(score),
-                behind=interval(best - score),
-            )
-            for value, score in drawn.items()
-        ]
-    return found
+    drawn = {v: np.mean([trial.replicates for trial in own], axis=0) for v, own in told.items()}
+    best = drawn[max(drawn, key=lambda value: drawn[value][0])]
+    return [
+        Trial(
+            value,
+            {name: _left(rows[value][name]) for name in variants},
+            {axis: float(np.mean([trial.axes[axis] for trial in told[value]])) for axis in AXES},
+            float(score[0]),
+            *interval(score),
+            behind=interval(best - score),
+        )
+        for value, score in drawn.items()
+    ]
 
 
-def _left(variant: VariantScores, row: str) -> float:
-    key = (MODEL_STAGE, "forget", knowledge_metric(variant) or "", ALL)
-    return float(np.mean([run.values[key][0] for run in variant.runs[row].values()]))
+def _left(record: Record) -> float:
+    table = record.values[MODEL_STAGE]["forget"]
+    metric = next(name for name in KNOWLEDGE if name in table.values)
+    value = table.values[metric][table.strata.index(ALL)]
+    return float("nan") if value is None else value
 
 
 def _value(record: Record) -> float:

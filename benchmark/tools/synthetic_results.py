@@ -8,14 +8,13 @@ outputs have the same bytes, so that nothing is computed once for many.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
 from pathlib import Path
 
-from benchmark.core.hashing import fingerprint
-from benchmark.records.samples import sha256
+from benchmark.records.identity import Identity
 from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET, Record
-from benchmark.records.store import ResultStore, samples_content
+from benchmark.records.store import ResultStore, outputs_content
 
 GENERATIONS = 4  # of methods of each model
 FOOTER = 8  # bytes at the end of a parquet file: the length of its footer, and a mark
@@ -37,24 +36,35 @@ def _is_reference(record: Record) -> bool:
     return record.method.name in (TARGET, ORACLE)
 
 
-def write_copy(source: ResultStore, out: ResultStore, copied: Copy) -> None:
-    """Writes a copy with names and ids of its own: all that knows how records are stored."""
+def write_copy(
+    source: ResultStore, out: ResultStore, copied: Copy, identities: Mapping[str, Identity]
+) -> None:
+    """Writes a copy with a name of its own; `identities` are those of the published records."""
     record, model, generation = copied
-    own = fingerprint([record.id, model, generation])
-    told = record.references
-    changes: dict = {"id": own, "track": _track(record.track, model)}
-    if generation:
-        name = f"{record.method.name}_{generation + 1}"
-        changes["method"] = record.method.model_copy(update={"name": name})
-    if told:
-        target, *oracles = (fingerprint([i, model, 0]) for i in (told.target, *told.oracles))
+    identity = _renamed(record.identity, model, generation)
+    shards = {
+        stage: s.model_copy(update={"id": record.evaluation.shard_id(identity.id, stage, s.recipe)})
+        for stage, s in record.shards.items()
+    }
+    changes: dict = {"id": identity.id, "identity": identity, "shards": shards}
+    if told := record.references:
+        target, *oracles = (
+            _renamed(identities[i], model, 0).id for i in (told.target, *told.oracles)
+        )
         changes["references"] = told.model_copy(update={"target": target, "oracles": oracles})
-    content = None
-    if record.samples:
-        content = _tagged(samples_content(source.path_of(record), record), own)
-        file = {"file": f"{own}.samples.parquet", "sha256": sha256(content)}
-        changes["samples"] = record.samples.model_copy(update=file)
-    out.write(record.model_copy(update=changes), content)
+    files = None
+    if record.outputs:
+        said, asked = outputs_content(source.path_of(record), record)
+        files = (_tagged(said, identity.id), asked)
+    out.write_files(record.model_copy(update=changes), files)
+
+
+def _renamed(identity: Identity, model: int, generation: int) -> Identity:
+    changes: dict = {"track": _track(identity.track, model)}
+    if generation:
+        name = f"{identity.method.name}_{generation + 1}"
+        changes["method"] = identity.method.model_copy(update={"name": name})
+    return identity.model_copy(update=changes)
 
 
 def _track(name: str, model: int) -> str:
@@ -74,8 +84,10 @@ def _tagged(parquet: bytes, tag: str) -> bytes:
 def make(source: Path, out: Path, wanted: int) -> None:
     """Writes `wanted` copies of the records below `source` into `out`."""
     from_store, to_store = ResultStore(source), ResultStore(out)
-    for copied in islice(copies(list(from_store.read_all())), wanted):
-        write_copy(from_store, to_store, copied)
+    records = list(from_store.read_all())
+    identities = {record.id: record.identity for record in records}
+    for copied in islice(copies(records), wanted):
+        write_copy(from_store, to_store, copied, identities)
 
 
 def main() -> None:

@@ -1,0 +1,252 @@
+"""Outputs as parquet: what a model answered, example by example, from which every value can be
+recomputed.
+
+What was asked is the same for every cell of a variant and stands once in a file of inputs; a row
+of outputs names its row there. Log-probabilities are whole numbers of ten-thousandths. Only tokens
+that a metric reads are kept one by one: of paraphrases and wrong answers, and of all answers on the
+way to the final model, the sum and the number of tokens are enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.metrics.sample import Sample
+from benchmark.metrics.stages import ON_THE_WAY, recorded_stage, sort_of
+
+DECIMALS = 4  # log-probabilities are rounded before metrics see them: a record recomputes exactly
+SCALE = 10**DECIMALS
+MINUS_INFINITY = -(2**31)  # as a whole number; NaN is null
+
+_TEXTS, _LOGPROBS = pa.list_(pa.string()), pa.list_(pa.int32())
+INPUTS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("split", "form", "example", "entity", "strata")),
+        ("history", pa.list_(_TEXTS)),
+        *((name, pa.string()) for name in ("prompt", "answer_prefix", "answer")),
+        *((name, _TEXTS) for name in ("aliases", "paraphrases", "paraphrase_prefixes")),
+        ("perturbed", _TEXTS),
+        ("prefix_words", pa.list_(pa.int32())),
+    ]
+)
+# What is scored by a stage only where its outputs say so.
+OPTIONAL = {"perturbed": "perturbed_logprobs", "prefix_words": "continuations"}
+OUTPUTS = pa.schema(
+    [
+        ("stage", pa.string()),
+        ("input", pa.int32()),
+        ("logprobs", _LOGPROBS),
+        ("tokens", pa.int32()),
+        ("correct", pa.list_(pa.bool_())),
+        ("hits", pa.int32()),
+        ("generation", pa.string()),
+        ("paraphrase_logprobs", _LOGPROBS),
+        ("paraphrase_tokens", pa.list_(pa.int32())),
+        ("paraphrase_generations", _TEXTS),
+        ("perturbed_logprobs", _LOGPROBS),
+        ("perturbed_tokens", pa.list_(pa.int32())),
+        ("continuations", _TEXTS),
+        ("sampled", _TEXTS),
+        ("standardized", _LOGPROBS),
+        ("score", pa.float64()),
+    ]
+)
+
+
+def rounded(logprobs: np.ndarray) -> np.ndarray:
+    """Log-probabilities as they will be read back: to DECIMALS places, in float64."""
+    return np.round(np.asarray(logprobs, dtype=np.float64) * SCALE) / SCALE
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class Inputs:
+    """What every cell of a variant is asked, in order: the rows that outputs refer to."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.rows = [dict(row) for row in rows]
+        self.index = {_key(row): number for number, row in enumerate(self.rows)}
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample]) -> Inputs:
+        """Those of a cell's samples, by name; a stage may have asked less of an example.
+
+        Raises ValueError if two stages asked something else under one name.
+        """
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for sample in samples:
+            row = _asked(sample)
+            known = rows.setdefault(_key(row), row)
+            for name, value in row.items():
+                if known[name] == value or (name in OPTIONAL and not value):
+                    continue
+                if name not in OPTIONAL or known[name]:
+                    raise ValueError(f"{sample.split}/{sample.example} was asked with two {name}")
+                known[name] = value
+        return cls([rows[key] for key in sorted(rows)])
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Inputs:
+        return cls(pq.read_table(io.BytesIO(content), schema=INPUTS).to_pylist())
+
+    def to_bytes(self) -> bytes:
+        """A parquet file; the same inputs give the same bytes."""
+        return _to_bytes(self.rows, INPUTS)
+
+
+def outputs_to_bytes(samples: Sequence[Sample], inputs: Inputs) -> bytes:
+    """A parquet file of the samples' outputs; the same samples give the same bytes."""
+    return _to_bytes(output_rows(samples, inputs), OUTPUTS)
+
+
+def output_rows(samples: Sequence[Sample], inputs: Inputs) -> list[dict[str, Any]]:
+    """A row of whole numbers and texts for each sample: what digests are made of."""
+    return [_row(sample, inputs.index[sample.split, sample.example]) for sample in samples]
+
+
+def samples_of(outputs: bytes, inputs: Inputs) -> list[Sample]:
+    """The samples of a file of outputs; ValueError, TypeError, KeyError or IndexError if it is
+    none, or one of other inputs.
+    """
+    rows = pq.read_table(io.BytesIO(outputs), schema=OUTPUTS).to_pylist()
+    if any(not 0 <= row["input"] < len(inputs.rows) for row in rows):
+        raise IndexError("a row belongs to no input")
+    return [_sample(row, inputs.rows[row["input"]]) for row in rows]
+
+
+def stage_digests(samples: Sequence[Sample]) -> dict[str, tuple[int, str]]:
+    """(rows, digest of their content) by the stage under which a record counts them, in order.
+
+    Of what was asked and what was said: files with other compression have the same.
+    """
+    stages: dict[str, list[dict[str, Any]]] = {}
+    inputs = Inputs.of(samples)
+    for sample, row in zip(samples, output_rows(samples, inputs), strict=True):
+        named = row | {"input": [sample.split, sample.example]}
+        stages.setdefault(recorded_stage(sample.stage, sample.split), []).append(named)
+    return {
+        stage: (len(rows), sha256(json.dumps(rows, sort_keys=True).encode())[:16])
+        for stage, rows in stages.items()
+    }
+
+
+def _to_bytes(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(
+        pa.Table.from_pylist(list(rows), schema=schema),
+        sink,
+        compression="zstd",
+        compression_level=19,
+        write_statistics=False,
+        store_schema=False,
+    )
+    return sink.getvalue()
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["split"], row["example"]
+
+
+def _asked(sample: Sample) -> dict[str, Any]:
+    row = {name: getattr(sample, name) for name in INPUTS.names}
+    row = {name: list(value) if isinstance(value, tuple) else value for name, value in row.items()}
+    row["history"] = [list(turn) for turn in sample.history]
+    return row | {"strata": json.dumps(sample.strata, sort_keys=True)}
+
+
+def _row(sample: Sample, number: int) -> dict[str, Any]:
+    whole = sort_of(sample.stage) not in ON_THE_WAY
+    own = {
+        "stage": sample.stage,
+        "input": number,
+        "logprobs": _whole(sample.logprobs) if whole else [_total(sample.logprobs)],
+        "tokens": None if whole else len(sample.logprobs),
+        "correct": np.asarray(sample.correct, dtype=bool).tolist() if whole else [],
+        "hits": None if whole else int(np.sum(sample.correct)),
+        "generation": sample.generation,
+        "paraphrase_generations": list(sample.paraphrase_generations),
+        "continuations": list(sample.continuations),
+        "sampled": list(sample.sampled),
+        "standardized": _whole(sample.standardized),
+        "score": sample.score,
+    }
+    for name in ("paraphrase", "perturbed"):
+        logprobs = getattr(sample, f"{name}_logprobs")
+        own[f"{name}_logprobs"] = [_total(tokens) for tokens in logprobs]
+        own[f"{name}_tokens"] = [len(tokens) for tokens in logprobs]
+    return own
+
+
+def _whole(logprobs: np.ndarray) -> list[int | None]:
+    return [_number(value) for value in np.asarray(logprobs, dtype=np.float64).tolist()]
+
+
+def _total(logprobs: np.ndarray) -> int | None:
+    return _number(math.fsum(logprobs))
+
+
+def _number(value: float) -> int | None:
+    if math.isnan(value):
+        return None
+    return MINUS_INFINITY if math.isinf(value) else round(value * SCALE)
+
+
+def _float(number: int | None) -> float:
+    if number is None:
+        return float("nan")
+    return float("-inf") if number == MINUS_INFINITY else number / SCALE
+
+
+def _floats(numbers: Sequence[int | None]) -> np.ndarray:
+    return np.array([_float(number) for number in numbers], dtype=np.float64)
+
+
+def _evenly(total: int | None, tokens: int) -> np.ndarray:
+    """Log-probabilities (T,) of which the sum alone is known: their mean at every token."""
+    return np.full(tokens, _float(total) / tokens if tokens else 0.0)
+
+
+def _sample(row: dict[str, Any], asked: dict[str, Any]) -> Sample:
+    if row["tokens"] is None:
+        logprobs, correct = _floats(row["logprobs"]), np.array(row["correct"], dtype=bool)
+    else:
+        logprobs = _evenly(row["logprobs"][0], row["tokens"])
+        correct = np.arange(row["tokens"]) < row["hits"]
+    scored: dict[str, Any] = {
+        f"{name}_logprobs": tuple(
+            _evenly(*scored)
+            for scored in zip(row[f"{name}_logprobs"], row[f"{name}_tokens"], strict=True)
+        )
+        for name in ("paraphrase", "perturbed")
+    }
+    texts: dict[str, Any] = {
+        name: tuple(row[name]) for name in ("paraphrase_generations", "continuations", "sampled")
+    }
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in asked.items()
+    }
+    given |= {name: () for name, outputs in OPTIONAL.items() if not row.get(outputs)}
+    given["history"] = tuple((role, text) for role, text in asked["history"])
+    given["strata"] = json.loads(asked["strata"])
+    return Sample(
+        **given,
+        stage=row["stage"],
+        logprobs=logprobs,
+        correct=correct,
+        generation=row["generation"],
+        standardized=_floats(row["standardized"]),
+        score=row["score"],
+        **scored,
+        **texts,
+    )

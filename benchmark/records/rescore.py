@@ -1,0 +1,36 @@
+"""Values derived anew from a record's outputs when metrics have changed: no model is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from benchmark.metrics.values import metric_values
+from benchmark.records.frames import has_outputs, read_frame
+from benchmark.records.schema import Record
+from benchmark.records.store import ResultStore, read_record, write_atomically
+from benchmark.records.values import tables_of, versions_of
+
+State = Literal["unchanged", "rescored", "without outputs"]
+
+
+def rescore_record(path: Path, store: ResultStore) -> State:
+    """Replaces the values of the record at `path`; its id, outputs and provenance stay."""
+    record = read_record(path)
+    if not has_outputs(record):
+        return "without outputs"
+    assert record.references is not None
+    folder = store.folder(record.identity)
+    oracles = [folder / "oracle" / f"{i}.json" for i in record.references.oracles]
+    others = [read_frame(p, read_record(p)) for p in oracles if p != path]
+    tables = tables_of(metric_values(read_frame(path, record), others))
+    fresh = record.model_copy(update={"values": tables, "metrics": versions_of(tables)}).sealed()
+    if same(fresh, record):
+        return "unchanged"
+    write_atomically(path, fresh.to_json())
+    return "rescored"
+
+
+def same(one: Record, other: Record) -> bool:
+    """Whether two records say the same."""
+    return one.to_json() == other.to_json()

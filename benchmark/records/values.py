@@ -1,0 +1,139 @@
+"""Values of a record in columns: a table for each stage and split, a row for each stratum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from benchmark.metrics import METRICS
+from benchmark.metrics.distribution import SUMMARIES
+from benchmark.metrics.stages import ON_THE_WAY, sort_of
+from benchmark.metrics.values import ALL, Value
+from benchmark.records.identity import Part
+
+DIGITS = 7  # significant, of recorded values
+Tables = Mapping[str, Mapping[str, "ValueTable"]]  # by stage and split
+
+
+class ValueTable(Part):
+    """`values` and `failed` have a column for each metric, with a number for each stratum; null
+    where a metric does not apply. `n` is how many examples a stratum has, `failed` how many of them
+    could not be scored, left out where all could.
+    """
+
+    strata: list[str]
+    n: list[int]
+    values: dict[str, list[float | None]]
+    failed: dict[str, list[int]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """A value with its unit and direction; `stratum` is "all" or "name=value"."""
+
+    stage: str
+    split: str
+    metric: str
+    version: int
+    stratum: str
+    value: float
+    n_scored: int
+    n_failed: int
+    better: str
+    unit: str
+
+
+def recorded(value: float) -> float:
+    """The value to DIGITS significant digits."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def tables_of(values: Iterable[Value]) -> dict[str, dict[str, ValueTable]]:
+    """Values as they are recorded.
+
+    Raises ValueError if two metrics count a stratum's examples differently: no table could say it.
+    """
+    found: dict[str, dict[str, list[Value]]] = {}
+    for value in values:
+        found.setdefault(value.stage, {}).setdefault(value.split, []).append(value)
+    return {
+        stage: {split: _table(own) for split, own in splits.items()}
+        for stage, splits in found.items()
+    }
+
+
+def _table(values: list[Value]) -> ValueTable:
+    strata = list(dict.fromkeys(v.stratum for v in values))
+    place, n = {stratum: i for i, stratum in enumerate(strata)}, [-1] * len(strata)
+    columns: dict[str, list[float | None]] = {}
+    failed: dict[str, list[int]] = Field(default_factory=dict)
+    for value in values:
+        row, total = place[value.stratum], value.n_scored + value.n_failed
+        if n[row] not in (-1, total):
+            raise ValueError(
+                f"{value.metric} counts {total} examples of {value.stratum}, not {n[row]}"
+            )
+        n[row] = total
+        columns.setdefault(value.metric, [None] * len(strata))[row] = recorded(value.value)
+        if value.n_failed:
+            failed.setdefault(value.metric, [0] * len(strata))[row] = value.n_failed
+    return ValueTable(strata=strata, n=n, values=columns, failed=failed)
+
+
+def trial_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
+    """What a trial keeps: values of the final model and under attack, without strata."""
+    return {
+        stage: {split: _without_strata(table) for split, table in splits.items()}
+        for stage, splits in tables.items()
+        if sort_of(stage) not in ON_THE_WAY
+    }
+
+
+def _without_strata(table: ValueTable) -> ValueTable:
+    row = table.strata.index(ALL)
+    return ValueTable(
+        strata=[ALL],
+        n=[table.n[row]],
+        values={m: [own[row]] for m, own in table.values.items() if own[row] is not None},
+        failed={m: [own[row]] for m, own in table.failed.items() if own[row]},
+    )
+
+
+def versions_of(tables: Tables) -> dict[str, int]:
+    """The present version of every metric that the tables have."""
+    names = {m for splits in tables.values() for table in splits.values() for m in table.values}
+    return {name: about(name)[2] for name in sorted(names)}
+
+
+def about(metric: str) -> tuple[str, str, int]:
+    """(better, unit, version) of a metric or summary, KeyError if there is none."""
+    if known := METRICS.get(metric):
+        return known.better, known.unit, known.version
+    return SUMMARIES[metric]
+
+
+def rows_of(tables: Tables, versions: Mapping[str, int]) -> Iterator[MetricValue]:
+    """Every value of the tables; what a metric is comes from the registry of metrics."""
+    for stage, splits in tables.items():
+        for split, table in splits.items():
+            for metric, column in table.values.items():
+                better, unit, _ = about(metric)
+                missing = table.failed.get(metric, [0] * len(column))
+                for stratum, n, value, failed in zip(
+                    table.strata, table.n, column, missing, strict=True
+                ):
+                    if value is not None:
+                        yield MetricValue(
+                            stage=stage,
+                            split=split,
+                            metric=metric,
+                            version=versions[metric],
+                            stratum=stratum,
+                            value=value,
+                            n_scored=n - failed,
+                            n_failed=failed,
+                            better=better,
+                            unit=unit,
+                        )
