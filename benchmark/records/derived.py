@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from benchmark.core.hashing import fingerprint
 from benchmark.metrics.base import METRICS
-from benchmark.records.samples import sha256
+from benchmark.records.outputs import sha256
 from benchmark.records.store import write_atomically
 
 FOLDER = "derived"  # of the home

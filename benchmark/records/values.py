@@ -68,7 +68,7 @@ def _table(values: list[Value]) -> ValueTable:
     strata = list(dict.fromkeys(v.stratum for v in values))
     place, n = {stratum: i for i, stratum in enumerate(strata)}, [-1] * len(strata)
     columns: dict[str, list[float | None]] = {}
-    failed: dict[str, list[int]] = Field(default_factory=dict)
+    failed: dict[str, list[int]] = {}
     for value in values:
         row, total = place[value.stratum], value.n_scored + value.n_failed
         if n[row] not in (-1, total):
