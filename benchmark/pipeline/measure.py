@@ -74,7 +74,6 @@ def measure_cell(
         context,
         proxy=bool(variant.data.proxies),
         trial=trial,
-        made=made_of(target_folder),
         weights=weights,
         division=result.division,
     )

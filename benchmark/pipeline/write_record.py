@@ -34,16 +34,17 @@ def write_success(
     **origin: Any,
 ) -> None:
     """Writes the record of a cell and its outputs, of a trial its values alone; `origin` is more of
-    its provenance.
+    its provenance. A trial does not say what it was asked on the way.
     """
     tables = trial_tables(tables_of(values)) if trial else tables_of(values)
+    shards = shards_of(cell, samples)
     record = Record(
         id=cell.id,
         status="ok",
         identity=cell.identity,
         evaluation=cell.evaluation,
         references=_references(cell, proxy),
-        shards=shards_of(cell, samples),
+        shards={name: own for name, own in shards.items() if not trial or name in cell.recipes},
         metrics=versions_of(tables),
         values=tables,
         trial=trial,

@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ DECIMALS = 4  # log-probabilities are rounded before metrics see them: a record 
 SCALE = 10**DECIMALS
 MINUS_INFINITY = -(2**31)  # as a whole number; NaN is null
 
-_TEXTS, _LOGPROBS = pa.list_(pa.string()), pa.list_(pa.int32())
+_TEXTS, _NUMBERS = pa.list_(pa.string()), pa.list_(pa.int32())
 INPUTS = pa.schema(
     [
         *((name, pa.string()) for name in ("split", "form", "example", "entity", "strata")),
@@ -35,7 +35,7 @@ INPUTS = pa.schema(
         *((name, pa.string()) for name in ("prompt", "answer_prefix", "answer")),
         *((name, _TEXTS) for name in ("aliases", "paraphrases", "paraphrase_prefixes")),
         ("perturbed", _TEXTS),
-        ("prefix_words", pa.list_(pa.int32())),
+        ("prefix_words", _NUMBERS),
     ]
 )
 # What is scored by a stage only where its outputs say so.
@@ -44,19 +44,19 @@ OUTPUTS = pa.schema(
     [
         ("stage", pa.string()),
         ("input", pa.int32()),
-        ("logprobs", _LOGPROBS),
+        ("logprobs", _NUMBERS),
         ("tokens", pa.int32()),
         ("correct", pa.list_(pa.bool_())),
         ("hits", pa.int32()),
         ("generation", pa.string()),
-        ("paraphrase_logprobs", _LOGPROBS),
-        ("paraphrase_tokens", pa.list_(pa.int32())),
+        ("paraphrase_logprobs", _NUMBERS),
+        ("paraphrase_tokens", _NUMBERS),
         ("paraphrase_generations", _TEXTS),
-        ("perturbed_logprobs", _LOGPROBS),
-        ("perturbed_tokens", pa.list_(pa.int32())),
+        ("perturbed_logprobs", _NUMBERS),
+        ("perturbed_tokens", _NUMBERS),
         ("continuations", _TEXTS),
         ("sampled", _TEXTS),
-        ("standardized", _LOGPROBS),
+        ("standardized", _NUMBERS),
         ("score", pa.float64()),
     ]
 )
@@ -142,16 +142,28 @@ def stage_digests(samples: Sequence[Sample]) -> dict[str, tuple[int, str]]:
 
 
 def _to_bytes(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
+    """Numbers byte by byte of the same place, which compresses them to two thirds."""
     sink = io.BytesIO()
     pq.write_table(
         pa.Table.from_pylist(list(rows), schema=schema),
         sink,
         compression="zstd",
         compression_level=19,
+        use_dictionary=False,
+        column_encoding=dict.fromkeys(_numbers(schema), "BYTE_STREAM_SPLIT"),
         write_statistics=False,
         store_schema=False,
     )
     return sink.getvalue()
+
+
+def _numbers(schema: pa.Schema) -> Iterator[str]:
+    """The columns of whole numbers, as parquet names them."""
+    for column in schema:
+        if column.type == pa.int32():
+            yield column.name
+        elif column.type == _NUMBERS:
+            yield f"{column.name}.list.element"
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -28,7 +28,8 @@ from benchmark.records.identity import (
 from benchmark.records.values import MetricValue, ValueTable, recorded, rows_of
 
 __all__ = ["DEVELOPMENT_SUFFIX", "ORACLE", "TARGET", "shown_variant", "variant_name"]
-SCHEMA_VERSION, REPLICATE_DECIMALS = 3, 5
+SCHEMA_VERSION = 3
+REPLICATE_DECIMALS = 3  # of a trial's score: less than its sampling error
 
 
 class References(Part):
@@ -74,8 +75,8 @@ class Cost(Part):
 class Provenance(Part):
     """Where and with what the cell ran; nothing here is part of its identity.
 
-    `made` says how the model was made that the cell started from, `weights` is the digest of the
-    unlearned weights ("" unknown), `division` what the method changed: weights, or a guardrail.
+    `made` says how a reference's model was made, `weights` is the digest of the evaluated weights
+    ("" unknown), `division` what a method changed: weights, or a guardrail.
     """
 
     created: str
@@ -102,27 +103,33 @@ class Failure(Part):
 
 
 class TrialScore(Part):
-    """What tuning compares trials by: the axes, and the score with its bootstrap
-    replicates (1 + B,), the plain estimate first, as compressed whole numbers.
+    """What tuning compares trials by: axes and score, and the bootstrap replicates of the score as
+    compressed whole numbers.
     """
 
     axes: dict[str, float]
-    score: str
+    score: float
+    drawn: str
 
     @classmethod
     def of(cls, axes: Mapping[str, float], score: np.ndarray) -> TrialScore:
-        """Replicates are kept to REPLICATE_DECIMALS places."""
-        whole = np.round(np.asarray(score) * 10**REPLICATE_DECIMALS).astype("<i4")
-        planes = whole.view(np.uint8).reshape(-1, 4).T.tobytes()  # bytes of one place compress well
-        packed = b85encode(zlib.compress(planes, 9)).decode()
-        return cls(axes={name: recorded(value) for name, value in axes.items()}, score=packed)
+        """From the score's plain estimate and replicates, (1 + B,); the latter are kept to
+        REPLICATE_DECIMALS places.
+        """
+        whole = np.round(score[1:] * 10**REPLICATE_DECIMALS).astype("<i2")
+        planes = whole.view(np.uint8).reshape(-1, 2).T.tobytes()  # high bytes compress well
+        return cls(
+            axes={name: recorded(value) for name, value in axes.items()},
+            score=recorded(float(score[0])),
+            drawn=b85encode(zlib.compress(planes, 9)).decode(),
+        )
 
     @property
     def replicates(self) -> np.ndarray:
         """The score (1 + B,), the plain estimate first."""
-        planes = np.frombuffer(zlib.decompress(b85decode(self.score)), dtype=np.uint8)
-        whole = np.ascontiguousarray(planes.reshape(4, -1).T).view("<i4")[:, 0]
-        return whole / 10**REPLICATE_DECIMALS
+        planes = np.frombuffer(zlib.decompress(b85decode(self.drawn)), dtype=np.uint8)
+        whole = np.ascontiguousarray(planes.reshape(2, -1).T).view("<i2")[:, 0]
+        return np.array([self.score, *(whole / 10**REPLICATE_DECIMALS)])
 
 
 class Record(Part):

@@ -33,7 +33,7 @@ from benchmark.records.store import (
 )
 from benchmark.records.values import MetricValue, about
 
-TOLERANCE = 1e-6  # of values, relative: they are recorded to seven digits
+TOLERANCE = 1e-5  # of values, relative: they are recorded to six digits
 TIMINGS = "perf"  # of the results folder: measurements of speed, which are no records of cells
 SAMPLES_KEPT = 8  # in memory: those of a record and of its references
 

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.distribution import SUMMARIES
-from benchmark.metrics.stages import ON_THE_WAY, sort_of
+from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL, Value
 from benchmark.records.identity import Part
 
-DIGITS = 7  # significant, of recorded values
+DIGITS = 6  # significant, of recorded values
 Tables = Mapping[str, Mapping[str, "ValueTable"]]  # by stage and split
 
 
@@ -83,11 +83,11 @@ def _table(values: list[Value]) -> ValueTable:
 
 
 def trial_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
-    """What a trial keeps: values of the final model and under attack, without strata."""
+    """What a trial keeps: values of the final model, without strata."""
     return {
         stage: {split: _without_strata(table) for split, table in splits.items()}
         for stage, splits in tables.items()
-        if sort_of(stage) not in ON_THE_WAY
+        if stage == MODEL_STAGE
     }
 
 
