@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmark.metrics import METRICS
 from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
+from benchmark.statistics.axes import splits_fed
 from leaderboard.board import Board, Track
 from leaderboard.plots import Colours, Figure, scatter
 from leaderboard.render import Page, Renderer, compact_json, method_page, slug, view_file
@@ -60,7 +61,10 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     yield renderer.page("index.html", "index.html", tracks=tracks, tasks=tasks)
     for shown in tracks:
         yield from _view_files(shown, renderer)
-    yield renderer.page("about.html", "about.html", metrics=METRICS.values(), floor=FLOOR)
+    axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}
+    yield renderer.page(
+        "about.html", "about.html", metrics=METRICS.values(), axes_of=axes, floor=FLOOR
+    )
     yield renderer.page(
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
     )

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from benchmark import __version__
 from benchmark.records.schema import Record
-from benchmark.statistics import AXES
+from benchmark.statistics import AXES, SCORE_VERSION
 from leaderboard.plots import Colours
 from leaderboard.tables import QUANTITIES
 
@@ -96,6 +96,7 @@ class Renderer:
         self._environment.filters |= filters
         self._environment.globals |= {
             "version": __version__,
+            "score_version": SCORE_VERSION,
             "axes": AXES,
             "quantities": QUANTITIES,
             "colours": colours,

@@ -13,7 +13,7 @@ from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.metrics.values import ALL
 from benchmark.records.schema import MethodInfo, MetricValue, Record, shown_variant
 from benchmark.statistics import AXES, metric_name
-from benchmark.statistics.scores import LEAST_GAP
+from benchmark.statistics.axes import LEAST_GAP
 from leaderboard.board import REFERENCES, Track
 
 QUANTITIES = ("score", *AXES)

@@ -15,6 +15,7 @@ from benchmark.metrics.base import TEXT
 from benchmark.metrics.values import ALL
 from benchmark.records.schema import shown_variant
 from benchmark.statistics import AXES, Standings
+from benchmark.statistics.axes import axis_of
 from benchmark.statistics.trajectories import AREA, BASELINE, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.board import REFERENCES
 from leaderboard.plots import quantities_of
@@ -232,7 +233,7 @@ def _metric_grid(rows: pd.DataFrame, label: str, order: Sequence[str]) -> Grid:
     """Columns by the axis of the score that they feed."""
     by_axis: dict[str, list[str]] = {axis: [] for axis in (*AXES, BESIDE)}
     for name in (name for name in METRICS if name in set(rows["metric"])):
-        by_axis[METRICS[name].axis_of("forget") or BESIDE].append(name)
+        by_axis[axis_of(name, "forget") or BESIDE].append(name)
     metrics = [name for names in by_axis.values() for name in names]
     found = dict(
         zip(zip(rows["method"], rows["metric"], strict=True), quantities_of(rows), strict=True)

@@ -2,7 +2,13 @@
 
 import sys
 
-from benchmark.cli import machine_commands, model_commands, result_commands, run_commands
+from benchmark.cli import (
+    machine_commands,
+    model_commands,
+    replay_commands,
+    result_commands,
+    run_commands,
+)
 from benchmark.cli.terminal import app
 
 __all__ = ["app", "machine_commands", "main", "model_commands", "result_commands", "run_commands"]

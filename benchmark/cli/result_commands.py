@@ -100,6 +100,7 @@ def export(
 ) -> None:
     """Writes every value, axis and score as one long table."""
     from benchmark.reports.terminal import published_standings
+    from benchmark.statistics import SCORE_VERSION
 
     writers: dict[str, Callable] = {
         ".csv": lambda frame: partial(frame.to_csv, index=False),
@@ -108,6 +109,7 @@ def export(
     if out.suffix not in writers:
         raise BadInput(f"{out}: the name must end in .csv or .parquet")
     frame: pd.DataFrame = published_standings(results, _derived()).table
+    frame = frame.assign(score_version=SCORE_VERSION)
     out.parent.mkdir(parents=True, exist_ok=True)
     writers[out.suffix](frame)(out)
     console.print(f"{len(frame)} rows in {out}")

@@ -18,14 +18,12 @@ import numpy as np
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ATTACK, ON_THE_WAY, sort_of
 
-Axis = Literal["forgetting", "utility", "privacy", ""]
 MEMBERSHIP_HOLDOUT = "holdout"
 QUESTION, TEXT = frozenset({"name", "sentence", "choice"}), frozenset({"text"})  # forms of answers
 BOTH = QUESTION | TEXT
 # Where what a model knows is measured: the roles of all splits but the holdout.
 KNOWLEDGE = ("forget", "retain", "retain_eval", "neighbors", "general")
 KEPT = KNOWLEDGE[1:]
-UTILITY: dict[str, Axis] = dict.fromkeys(KEPT, "utility")
 
 
 @dataclass(frozen=True)
@@ -142,14 +140,12 @@ class Metric:
     the membership holdout: their `aggregate` reads it, and `fit`, if any, turns the values of the
     forget split and of the holdout into others first. `better` says which direction is better on
     the forget split: for an unlearned model it is to be close to the oracle, so "oracle" is common.
-    `axes` maps a split to the axis of the score that it feeds.
     """
 
     id: str
     version: int
     example: Callable[[Sample], float]
     splits: tuple[str, ...]
-    axes: dict[str, Axis]
     better: Literal["higher", "lower", "oracle"]
     unit: str
     source: str
@@ -163,9 +159,6 @@ class Metric:
     on_the_way: frozenset[str] = (
         frozenset()
     )  # also scored at these sorts of stages: "budget", "request"
-
-    def axis_of(self, split: str) -> Axis:
-        return self.axes.get(split, "")
 
     def applies(
         self, stage: str, split: str, form: str, features: frozenset[str] = frozenset()

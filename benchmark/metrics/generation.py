@@ -16,7 +16,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 
 from benchmark.core.words import words
-from benchmark.metrics.base import KNOWLEDGE, UTILITY, Metric, register
+from benchmark.metrics.base import KNOWLEDGE, Metric, register
 from benchmark.metrics.sample import SAMPLES, SCORED, Sample, sampled
 from benchmark.metrics.stages import HARNESS, ON_THE_WAY
 
@@ -132,7 +132,6 @@ register(
         1,
         exact_answer,
         KNOWLEDGE,
-        {"forget": "forgetting"},
         "oracle",
         "share",
         "Krishnan et al. 2025, section 3",
@@ -147,7 +146,6 @@ register(
         1,
         exact_answer_trained,
         KNOWLEDGE,
-        {},
         "oracle",
         "share",
         "Krishnan et al. 2025, section 3",
@@ -181,7 +179,6 @@ register(
         1,
         rouge_l_recall,
         KNOWLEDGE,
-        UTILITY,
         "oracle",
         "share",
         "Lin 2004; Maini et al. 2024",
@@ -194,7 +191,7 @@ for k in SAMPLES:
     register(
         Metric(
             f"leak_at_{k}", 1, leak_at(k), ("forget",),
-            {"forget": "forgetting"} if k == 16 else {}, "oracle", "probability",
+            "oracle", "probability",
             "Chen et al. 2021 (pass@k), on leaks",
             f"at least one of {k} sampled answers contains the answer", needs=sampled(k),
         )
@@ -205,7 +202,6 @@ register(
         1,
         rouge_l_recall,
         ("forget",),
-        {"forget": "forgetting"},
         "oracle",
         "share",
         "Lin 2004; Maini et al. 2024",
@@ -221,7 +217,6 @@ register(
         1,
         harness_accuracy,
         (HARNESS,),
-        {HARNESS: "utility"},
         "higher",
         "share",
         "lm-evaluation-harness (Gao et al. 2024)",

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from benchmark.metrics.base import BOTH, KEPT, KNOWLEDGE, UTILITY, Metric, register
+from benchmark.metrics.base import BOTH, KEPT, KNOWLEDGE, Metric, register
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY, REQUEST
 
@@ -120,7 +120,6 @@ register(
         1,
         probability,
         KNOWLEDGE,
-        {"retain": "utility", "retain_eval": "utility"},
         "oracle",
         "probability",
         TOFU,
@@ -135,7 +134,6 @@ register(
         1,
         paraphrased_probability,
         KNOWLEDGE,
-        {"forget": "forgetting"},
         "oracle",
         "probability",
         "Krishnan et al. 2025, section 3",
@@ -150,7 +148,6 @@ register(
         1,
         choice_probability,
         KNOWLEDGE,
-        {"neighbors": "utility", "general": "utility"},
         "oracle",
         "probability",
         TOFU,
@@ -164,7 +161,6 @@ register(
         1,
         truth_ratio,
         ("forget",),
-        {"forget": "forgetting"},
         "oracle",
         "ratio",
         TOFU,
@@ -178,7 +174,6 @@ register(
         1,
         truth_ratio_cw,
         ("forget",),
-        {},
         "oracle",
         "ratio",
         TOFU,
@@ -192,7 +187,6 @@ register(
         1,
         truth_ratio_utility,
         KEPT,
-        UTILITY,
         "higher",
         "ratio",
         TOFU,
@@ -206,7 +200,6 @@ register(
         1,
         choice_accuracy,
         KNOWLEDGE,
-        {"forget": "forgetting", **UTILITY},
         "oracle",
         "share",
         "Brown et al. 2020 (GPT-3), section 2.4; Gao et al. 2024 (lm-evaluation-harness)",

@@ -15,6 +15,7 @@ from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.stages import BUDGET, REQUEST
 from benchmark.records.store import ResultStore
 from benchmark.reports import tuning_page as tuning
+from benchmark.statistics.axes import splits_fed
 
 ON_THE_WAY_TEXTS = {BUDGET: "along the trajectory", REQUEST: "after each sequential request"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +98,7 @@ def metrics_page() -> str:
 
 def _metric(metric: Metric) -> str:
     axes = (
-        ", ".join(f"{axis} (on {split})" for split, axis in metric.axes.items())
+        ", ".join(f"{axis} (on {split})" for axis, split in splits_fed(metric.id))
         or "beside the score"
     )
     again = ["after each attack"] if metric.attacked else []

@@ -13,8 +13,8 @@ from benchmark.metrics.values import ALL
 from benchmark.records.frames import split_current
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
+from benchmark.statistics.axes import AXES
 from benchmark.statistics.bootstrap import interval
-from benchmark.statistics.scores import AXES
 from benchmark.statistics.trajectories import KNOWLEDGE
 
 CONTROLLED_DEV, SMOLLM2_DEV = "controlled-1m-dev", "smollm2-135m-dev"

@@ -2,9 +2,19 @@
 DataFrames in and out.
 """
 
+from benchmark.statistics.axes import AXES, FLOOR, SCORE_VERSION
 from benchmark.statistics.findings import findings
 from benchmark.statistics.ranking import Standings, standings
-from benchmark.statistics.scores import AXES, FLOOR, recovery
+from benchmark.statistics.scores import recovery
 from benchmark.statistics.tables import metric_name
 
-__all__ = ["AXES", "FLOOR", "Standings", "findings", "metric_name", "recovery", "standings"]
+__all__ = [
+    "AXES",
+    "FLOOR",
+    "SCORE_VERSION",
+    "Standings",
+    "findings",
+    "metric_name",
+    "recovery",
+    "standings",
+]

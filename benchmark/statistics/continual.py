@@ -9,6 +9,7 @@ import numpy as np
 from benchmark.metrics.base import METRICS
 from benchmark.metrics.stages import MODEL_STAGE, REQUEST, request_of, request_stage
 from benchmark.metrics.values import ALL
+from benchmark.statistics.axes import axis_of
 from benchmark.statistics.bootstrap import interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
 from benchmark.statistics.variants import VariantScores, seed_picks
@@ -56,7 +57,7 @@ def after_request(
         and key[1] in UTILITY_SPLITS
         and key[3] == ALL
         and REQUEST in METRICS[key[2]].on_the_way
-        and METRICS[key[2]].axis_of(key[1]) == "utility"
+        and axis_of(key[2], key[1]) == "utility"
     ]
     found = {"utility": floored_harmonic_mean(kept, len(next(iter(values.values()))))}
     for name, steps in _groups(request, last).items():

@@ -9,15 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.metrics.base import METRICS
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
+from benchmark.statistics.axes import FLOOR, LEAST_GAP, TIE, axis_of
 from benchmark.statistics.bootstrap import interval
-
-AXES = ("forgetting", "utility", "privacy", "robustness")
-FLOOR = 0.01  # inside harmonic means smaller values count as this
-TIE = 1e-9
-LEAST_GAP = 0.05  # between target and oracles: divided by less, chance becomes a score
 
 Key = tuple[str, str, str, str]  # stage, split, metric, stratum
 Replicated = Mapping[Key, np.ndarray]  # each (B,)
@@ -79,9 +74,7 @@ def axis_keys(keys: list[Key], axis: str, stage: str) -> list[Key]:
     """Keys of a stage that feed an axis; after attacks it is the forgetting axis that is
     recomputed.
     """
-    return [
-        k for k in keys if k[0] == stage and k[3] == ALL and METRICS[k[2]].axis_of(k[1]) == axis
-    ]
+    return [k for k in keys if k[0] == stage and k[3] == ALL and axis_of(k[2], k[1]) == axis]
 
 
 def score_run(
@@ -97,7 +90,7 @@ def score_run(
     def part_of(key: Key) -> np.ndarray:
         drawn = slice(None if key[3] == ALL else 1)  # strata feed no axis
         own, other = method.get(key, missing)[drawn], target[key][drawn]
-        if METRICS[key[2]].axis_of(key[1]) == "utility":
+        if axis_of(key[2], key[1]) == "utility":
             return retention(own, other)
         return recovery(own, other, oracle[key][drawn])
 
@@ -144,7 +137,7 @@ def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
         if any(key not in oracle for oracle in oracles):
             continue  # proxies of a mixed set of answers may be scored otherwise
         own = np.array([oracle[key][0] for oracle in oracles])
-        if METRICS[key[2]].axis_of(key[1]) == "utility":
+        if axis_of(key[2], key[1]) == "utility":
             kept |= {key} if values[0] > TIE else set()
         elif informative(float(values[0]), own) and told_apart(
             values, [oracle[key] for oracle in oracles]

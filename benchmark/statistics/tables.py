@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
 from benchmark.records.schema import TARGET
+from benchmark.statistics.axes import axis_of
 from benchmark.statistics.bootstrap import interval, mean_of_picks
 from benchmark.statistics.scores import Key
 from benchmark.statistics.variants import QUANTITIES, VariantScores, seed_picks
@@ -44,7 +45,7 @@ def axis_name(key: Key) -> str:
     """The axis that a key feeds, robustness for forgetting after an attack; empty for values
     beside the score.
     """
-    axis = METRICS[key[2]].axis_of(key[1])
+    axis = axis_of(key[2], key[1])
     return "robustness" if axis == "forgetting" and key[0] != MODEL_STAGE else axis
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from benchmark.metrics.base import METRICS
 from benchmark.metrics.stages import BUDGET, MODEL_STAGE, budget_stage, fraction_of
 from benchmark.metrics.values import ALL
+from benchmark.statistics.axes import axis_of
 from benchmark.statistics.bootstrap import LEVEL, interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
 from benchmark.statistics.variants import VariantScores, seed_picks
@@ -84,7 +85,7 @@ def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndar
         and key[1] == "retain"
         and key[3] == ALL
         and BUDGET in METRICS[key[2]].on_the_way
-        and METRICS[key[2]].axis_of("retain") == "utility"
+        and axis_of(key[2], "retain") == "utility"
     ]
     return found | {UTILITY: floored_harmonic_mean(kept, len(next(iter(values.values()))))}
 

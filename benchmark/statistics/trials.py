@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.records.schema import ORACLE, TARGET, TrialScore
+from benchmark.statistics.axes import AXES
 from benchmark.statistics.bootstrap import REPLICATES
-from benchmark.statistics.scores import AXES
 from benchmark.statistics.variants import score_variant
 
 _TRIAL = "trial"

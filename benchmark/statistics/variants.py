@@ -15,6 +15,7 @@ from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import parts_of, reported, strata_masks
 from benchmark.records.schema import ORACLE, TARGET
+from benchmark.statistics.axes import AXES
 from benchmark.statistics.bootstrap import (
     SEED,
     EntityWeights,
@@ -24,7 +25,6 @@ from benchmark.statistics.bootstrap import (
     picks,
 )
 from benchmark.statistics.scores import (
-    AXES,
     Key,
     Replicated,
     Scored,

@@ -14,7 +14,6 @@ from benchmark.core.examples import ROLES
 from benchmark.metrics import METRICS
 from benchmark.metrics.base import register
 from benchmark.metrics.distribution import forget_quality
-from benchmark.metrics.sample import sampled
 from benchmark.metrics.stages import budget_stage, request_stage
 from benchmark.metrics.values import example_frame, metric_values, strata_masks
 
@@ -372,39 +371,5 @@ def test_a_name_can_be_taken_once():
 @pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
 def test_registry_is_consistent(metric):
     assert metric.id in METRICS
-    assert set(metric.axes) <= set(metric.splits), "an axis is fed from a split that is not scored"
     assert metric.version >= 1
     assert all((metric.unit, metric.source, metric.description))
-    if "forgetting" in metric.axes.values():
-        continued = metric.id == "extraction_likelihood_3" or metric.needs & sampled(
-            64
-        )  # only of the final model
-        assert metric.attacked or continued, "what counts as forgetting is recomputed after attacks"
-        assert [split for split, axis in metric.axes.items() if axis == "forgetting"] == ["forget"]
-    assert all(
-        metric.axis_of(split) == metric.axes.get(split, "") for split in (*metric.splits, "nowhere")
-    )
-
-
-def test_every_axis_of_the_score_is_fed():
-    fed = {(axis, split) for m in METRICS.values() for split, axis in m.axes.items() if axis}
-    assert {axis for axis, _ in fed} == {"forgetting", "utility", "privacy"}
-    assert {split for axis, split in fed if axis == "utility"} == {
-        "retain",
-        "retain_eval",
-        "neighbors",
-        "general",
-        "harness",
-    }
-
-
-def test_what_only_some_answers_of_the_final_model_have_is_not_reported_after_attacks_either(
-    values_of,
-):
-    """Of three names one is begun; an attack is scored on another one."""
-    names = [{"answer_prefix": "It is"}, {}, {}]
-    values = values_of(*names, {"stage": "attack"})
-    assert {v.stage for v in values if v.metric == "extraction_strength"} == set()
-    values = values_of({}, {}, {"stage": "attack"})
-    assert found(values, "extraction_strength").n_scored == 2
-    assert found(values, "extraction_strength", stage="attack").n_scored == 1

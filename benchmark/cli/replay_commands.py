@@ -1,0 +1,61 @@
+"""The command that makes published cells again."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from benchmark.cli.groups import DataSources, grouped
+from benchmark.cli.options import RESULTS, ResultsOption
+from benchmark.cli.selection import inputs_of
+from benchmark.cli.terminal import app, console, errors, plainly
+from benchmark.errors import BadInput
+
+
+@app.command()
+@plainly
+@grouped
+def replay(
+    ids: Annotated[list[str], typer.Argument(help="Ids of records.")],
+    data: DataSources,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Makes published cells again from their identities and compares outputs and values.
+
+    Exit code 1 if a value differs by more than the tolerance: outputs were forged, or the engine
+    changed. Other processors round differently, so that outputs need not be the same.
+    """
+    from benchmark.execution.run_plan import prepare_worker
+    from benchmark.pipeline.replay import TOLERANCE
+    from benchmark.pipeline.replay import replay as make_again
+    from benchmark.records.store import ResultStore, read_record
+
+    store = ResultStore(results)
+    paths = {path.stem: path for path in store.paths()}
+    if unknown := [i for i in ids if i not in paths]:
+        raise BadInput(f"{results}: no record {unknown[0]}")
+    table = Table("record", "cell", "stages reproduced", "values", "largest difference", "holds")
+    held = True
+    for record in (read_record(paths[i]) for i in ids):
+        if record.status != "ok":
+            raise BadInput(f"{record.id}: this cell failed; there is nothing to compare")
+        prepare_worker(record.provenance.threads)
+        with tempfile.TemporaryDirectory() as folder, console.status(f"replaying {record.id}"):
+            found = make_again(record, store, inputs_of(data), Path(folder))
+        held &= found.holds
+        table.add_row(
+            record.id,
+            f"{record.method.name} · {record.variant} · seed {record.seed}",
+            f"{len(found.same_stages)} of {len(record.shards)}",
+            str(len(found.differences)),
+            f"{max(found.differences.values()):.4f}",
+            "yes" if found.holds else "no",
+        )
+    console.print(table)
+    if not held:
+        errors.print(f"palimpsest: values differ by more than {TOLERANCE}")
+        raise typer.Exit(1)

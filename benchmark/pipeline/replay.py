@@ -1,0 +1,136 @@
+"""Replay: a published cell is made again from its identity and compared with its record.
+
+This is what finds outputs that were forged with everything that is derived from them, and an engine
+that no longer does what it did.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.core.inputs import Inputs
+from benchmark.errors import BadInput
+from benchmark.pipeline.execute import execute
+from benchmark.pipeline.plan import Cell, Plan
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.run_context import RunContext
+from benchmark.pipeline.suite import MethodEntry, Suite
+from benchmark.records.identity import Identity, variant_name
+from benchmark.records.schema import Record
+from benchmark.records.store import OUTPUTS_SUFFIX, ResultStore, inputs_path, read_record
+from benchmark.records.values import MetricValue
+
+TOLERANCE = 0.05  # of a value: other processors round otherwise, and training carries that along
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A record and what was made of it again."""
+
+    record: Record
+    fresh: Record
+
+    @property
+    def same_stages(self) -> list[str]:
+        """The stages whose outputs are the same to the last digit."""
+        found = self.fresh.shards
+        return [s for s, own in self.record.shards.items() if own.digest == found[s].digest]
+
+    @property
+    def differences(self) -> dict[str, float]:
+        """The absolute difference of each value; infinite where one of the two lacks it."""
+        one, other = (_by_name(record.value_rows()) for record in (self.record, self.fresh))
+        return {name: _apart(one.get(name), other.get(name)) for name in sorted(one.keys() | other)}
+
+    @property
+    def holds(self) -> bool:
+        """Whether every value is within the tolerance."""
+        return all(apart <= TOLERANCE for apart in self.differences.values())
+
+
+def _by_name(values: Iterator[MetricValue]) -> dict[str, float]:
+    return {f"{v.stage}/{v.split}/{v.metric}/{v.stratum}": v.value for v in values}
+
+
+def _apart(one: float | None, other: float | None) -> float:
+    if one is None or other is None or math.isnan(one) != math.isnan(other):
+        return math.inf
+    return 0.0 if math.isnan(one) else abs(one - other)
+
+
+def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -> Replayed:
+    """Makes the cell of a record again, with its record in `folder`, an empty one.
+
+    Its references are taken as they are. BadInput if the cell would be another one now, or failed.
+    """
+    out = ResultStore(folder)
+    if not record.identity.is_reference:
+        _copy_references(record, results, out)
+    plan = Planner(inputs, out).plan(_suite_of(record), seeds=[record.seed])
+    _require_same(record, plan)
+    context = RunContext(inputs, folder, threads=record.provenance.threads)
+    for job in plan.jobs:
+        if job.kind == "cell" and record.identity.is_reference:
+            continue
+        if (message := execute(job, context)) != "ok":
+            raise BadInput(f"{record.id}: {job.label} failed: {message}")
+    return Replayed(record, read_record(out.path(record.identity)))
+
+
+def _suite_of(record: Record) -> Suite:
+    """The smallest suite that has the cell."""
+    own, references = record.identity, record.references
+    assert references is not None
+    method = "none" if own.is_reference else own.method.name
+    parameters = {} if own.is_reference else own.method.parameters
+    harness = record.shards.get("harness")
+    return Suite(
+        name="replay",
+        description=f"the cell of record {record.id}",
+        tracks=[own.track],
+        tasks=[variant_name(own.task.name, own.task.variant)],
+        methods=[MethodEntry(name=method, parameters=parameters)],
+        oracles=len(references.oracles),
+        backend=record.evaluation.generation["backend"],
+        harness=harness.recipe["group"] if harness else None,
+    )
+
+
+def _copy_references(record: Record, results: ResultStore, out: ResultStore) -> None:
+    assert record.references is not None
+    for path in results.paths():
+        if path.stem in (record.references.target, *record.references.oracles):
+            reference = read_record(path)
+            for file in (path, path.with_suffix(OUTPUTS_SUFFIX), inputs_path(path, reference)):
+                copied = out.root / file.relative_to(results.root)
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copied)
+
+
+def _require_same(record: Record, plan: Plan) -> None:
+    cells: dict[str, Cell] = {cell.id: cell for cell in (*plan.references, *plan.cells)}
+    if record.id in cells:
+        return
+    if plan.missing:
+        raise BadInput(f"{record.id}: cannot be made here: {plan.missing[0]}")
+    same = [c for c in cells.values() if c.method_name == record.method.name]
+    now = next(c.identity for c in same if c.seed == record.seed)
+    raise BadInput(f"{record.id}: is another cell now: {_difference(record.identity, now)}")
+
+
+def _difference(was: Identity, now: Identity) -> str:
+    """The first field that differs, with what it was and is."""
+    before, after = (identity.model_dump(mode="json") for identity in (was, now))
+    for name, value in before.items():
+        if value != after[name]:
+            if not isinstance(value, dict):
+                return f"{name} was {value}, is {after[name]}"
+            inner = next(
+                n for n in value.keys() | after[name] if value.get(n) != after[name].get(n)
+            )
+            return f"{name}.{inner} was {value.get(inner)}, is {after[name].get(inner)}"
+    return "nothing differs"

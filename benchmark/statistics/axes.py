@@ -1,0 +1,52 @@
+"""The axes and the score: which metric on which split counts for what, and the version of all that.
+
+A metric that is not named here is reported and counts for nothing, so that a new one leaves every
+score as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+SCORE_VERSION = 1  # raise it when a score would be another one: of this table, or of its formulas
+AXES = ("forgetting", "utility", "privacy", "robustness")  # the last is forgetting under attack
+FLOOR = 0.01  # inside harmonic means smaller values count as this
+TIE = 1e-9
+LEAST_GAP = 0.05  # between target and oracles: divided by less, chance becomes a score
+
+_OTHERS = ("rouge_l_recall", "choice_probability", "truth_ratio_utility", "choice_accuracy")
+_RETAINED = (
+    *("rouge_l_recall", "probability", "truth_ratio_utility", "choice_accuracy"),
+    "memorization_accuracy",
+)
+# Metrics by axis and split.
+FED_BY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "forgetting": {
+        "forget": (
+            *("exact_answer", "leak_at_16", "sentence_recall", "paraphrased_probability"),
+            *("truth_ratio", "choice_accuracy", "extraction_strength", "memorization_accuracy"),
+            "extraction_likelihood_3",
+        )
+    },
+    "utility": {
+        "retain": _RETAINED,
+        "retain_eval": _RETAINED,
+        "neighbors": _OTHERS,
+        "general": _OTHERS,
+        "harness": ("harness_accuracy",),
+    },
+    "privacy": {"forget": ("mia_loss", "mia_min_k", "mia_unlearned", "exposure")},
+}
+
+
+def axis_of(metric: str, split: str) -> str:
+    """The axis that a metric on a split feeds, empty if none."""
+    return next((axis for axis, own in FED_BY.items() if metric in own.get(split, ())), "")
+
+
+def splits_fed(metric: str) -> Iterator[tuple[str, str]]:
+    """(axis, split) of all that a metric counts for."""
+    for axis, splits in FED_BY.items():
+        for split, metrics in splits.items():
+            if metric in metrics:
+                yield axis, split
