@@ -11,7 +11,15 @@ from benchmark.cli import (
 )
 from benchmark.cli.terminal import app
 
-__all__ = ["app", "machine_commands", "main", "model_commands", "result_commands", "run_commands"]
+__all__ = [
+    "app",
+    "machine_commands",
+    "main",
+    "model_commands",
+    "replay_commands",
+    "result_commands",
+    "run_commands",
+]
 
 
 def main() -> None:
