@@ -1,0 +1,104 @@
+"""Replay: a cell that was made honestly is reproduced; one that was forged with all that follows
+from it is found.
+"""
+
+import pytest
+
+from benchmark.core.inputs import Inputs
+from benchmark.errors import BadInput
+from benchmark.pipeline.execute import execute
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.replay import replay
+from benchmark.pipeline.run_context import RunContext
+from benchmark.pipeline.suite import Suite
+from benchmark.records.identity import ORACLE
+from benchmark.records.outputs import stage_digests
+from benchmark.records.store import ResultStore, read_record
+from benchmark.records.validation import Folder, validate
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A finished run of one method and its references."""
+    root = tmp_path_factory.mktemp("replay")
+    context = RunContext(Inputs(root / "home"), root / "out")
+    suite = Suite(
+        name="replayed",
+        description="one cell",
+        tracks=["tiny-dev"],
+        tasks=["frequency/low"],
+        methods=["grad_diff"],
+        oracles=2,
+    )
+    for job in Planner(context.inputs, context.results).plan(suite).jobs:
+        assert execute(job, context) == "ok"
+    return context
+
+
+def record_of(place, name):
+    found = (read_record(path) for path in place.results.paths())
+    return next(record for record in found if record.method.name == name)
+
+
+@pytest.mark.parametrize("name", ["grad_diff", "oracle"])
+def test_an_honest_record_is_reproduced_to_the_last_digit(place, name, tmp_path):
+    record = record_of(place, name)
+    found = replay(record, place.results, place.inputs, tmp_path)
+    assert found.same_stages == list(record.shards)
+    assert found.differences
+    assert set(found.differences.values()) == {0.0}
+    assert found.holds
+
+
+def test_values_of_a_trial_that_were_forged_with_its_seal_are_found(place, tmp_path):
+    record = record_of(place, "grad_diff")
+    table = record.values["model"]["forget"]
+    better = {"probability": [table.values["probability"][0] + 0.2]}
+    forged = record.model_copy(
+        update={
+            "values": record.values
+            | {
+                "model": record.values["model"]
+                | {"forget": table.model_copy(update={"values": table.values | better})}
+            }
+        }
+    ).sealed()
+    found = replay(forged, place.results, place.inputs, tmp_path)
+    assert found.differences["model/forget/probability/all"] == pytest.approx(0.2, abs=1e-5)
+    assert not found.holds
+
+
+def test_outputs_of_a_reference_that_were_forged_consistently_validate_and_are_found(
+    place, tmp_path
+):
+    """The first oracle gets the second one's outputs, with every hash and value made to fit."""
+    store = ResultStore(tmp_path / "results")
+    records = [read_record(path) for path in place.results.paths()]
+    first, second = (r for r in records if r.method.name == ORACLE)
+    samples = place.results.samples_of(second)
+    shards = {
+        stage: first.shards[stage].model_copy(update={"rows": rows, "digest": digest})
+        for stage, (rows, digest) in stage_digests(samples).items()
+    }
+    forged = first.model_copy(update={"shards": shards, "values": second.values})
+    for record in records:
+        if record.id == first.id:
+            store.write(forged, samples)
+        elif record.is_trial:
+            store.write(record, None)
+        else:
+            store.write(record, place.results.samples_of(record))
+    shown = read_record(store.path_of(first))
+    quick = [f for f in validate(Folder(store), recompute=False) if f.path == store.path_of(first)]
+    assert quick == []
+    found = replay(shown, store, place.inputs, tmp_path / "again")
+    assert "model" not in found.same_stages
+
+
+def test_a_cell_that_would_be_another_one_now_says_what_differs(place, tmp_path):
+    record = record_of(place, "grad_diff")
+    method = record.method.model_copy(update={"source_hash": "0" * 16})
+    identity = record.identity.model_copy(update={"method": method})
+    renamed = record.model_copy(update={"identity": identity, "id": identity.id})
+    with pytest.raises(BadInput, match=r"is another cell now: method.source_hash was 0{16}, is "):
+        replay(renamed, place.results, place.inputs, tmp_path)
