@@ -25,9 +25,9 @@ from benchmark.metrics.stages import ON_THE_WAY, recorded_stage, sort_of
 
 DECIMALS = 4  # log-probabilities are rounded before metrics see them: a record recomputes exactly
 SCALE = 10**DECIMALS
-MINUS_INFINITY = -(2**31)  # as a whole number; NaN is null
+MINUS_INFINITY = -(2**63)  # as a whole number; NaN is null
 
-_TEXTS, _NUMBERS = pa.list_(pa.string()), pa.list_(pa.int32())
+_TEXTS, _NUMBERS = pa.list_(pa.string()), pa.list_(pa.int64())
 INPUTS = pa.schema(
     [
         *((name, pa.string()) for name in ("split", "form", "example", "entity", "strata")),
