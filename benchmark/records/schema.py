@@ -29,6 +29,7 @@ from benchmark.records.values import MetricValue, ValueTable, recorded, rows_of
 
 __all__ = ["DEVELOPMENT_SUFFIX", "ORACLE", "TARGET", "shown_variant", "variant_name"]
 SCHEMA_VERSION, REPLICATE_DECIMALS = 3, 5
+_UNDEFINED = -(2**31)  # a replicate that is NaN, as a whole number
 
 
 class References(Part):
@@ -112,17 +113,22 @@ class TrialScore(Part):
     @classmethod
     def of(cls, axes: Mapping[str, float], score: np.ndarray) -> TrialScore:
         """Replicates are kept to REPLICATE_DECIMALS places."""
-        whole = np.round(np.asarray(score) * 10**REPLICATE_DECIMALS).astype("<i4")
+        scaled = np.round(np.asarray(score) * 10**REPLICATE_DECIMALS)
+        whole = np.where(np.isnan(scaled), _UNDEFINED, scaled).astype("<i4")
         planes = whole.view(np.uint8).reshape(-1, 4).T.tobytes()  # bytes of one place compress well
         packed = b85encode(zlib.compress(planes, 9)).decode()
         return cls(axes={name: recorded(value) for name, value in axes.items()}, score=packed)
 
     @property
     def replicates(self) -> np.ndarray:
-        """The score (1 + B,), the plain estimate first."""
-        planes = np.frombuffer(zlib.decompress(b85decode(self.score)), dtype=np.uint8)
+        """The score (1 + B,), the plain estimate first; ValueError if it cannot be read."""
+        try:
+            unpacked = zlib.decompress(b85decode(self.score))
+        except zlib.error as error:
+            raise ValueError(str(error)) from None
+        planes = np.frombuffer(unpacked, dtype=np.uint8)
         whole = np.ascontiguousarray(planes.reshape(4, -1).T).view("<i4")[:, 0]
-        return whole / 10**REPLICATE_DECIMALS
+        return np.where(whole == _UNDEFINED, np.nan, whole / 10**REPLICATE_DECIMALS)
 
 
 class Record(Part):
