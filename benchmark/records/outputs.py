@@ -128,7 +128,7 @@ def samples_of(outputs: bytes, inputs: Inputs) -> list[Sample]:
 def stage_digests(samples: Sequence[Sample]) -> dict[str, tuple[int, str]]:
     """(rows, digest of their content) by the stage under which a record counts them, in order.
 
-    Of what was asked and what was said: files with other compression have the same.
+    Of what was said, with the names of what was asked: files with other compression have the same.
     """
     stages: dict[str, list[dict[str, Any]]] = {}
     inputs = Inputs.of(samples)

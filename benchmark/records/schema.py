@@ -30,6 +30,7 @@ from benchmark.records.values import MetricValue, ValueTable, recorded, rows_of
 __all__ = ["DEVELOPMENT_SUFFIX", "ORACLE", "TARGET", "shown_variant", "variant_name"]
 SCHEMA_VERSION = 3
 REPLICATE_DECIMALS = 3  # of a trial's score: less than its sampling error
+_UNDEFINED = -(2**15)  # a replicate that is NaN, as a whole number
 
 
 class References(Part):
@@ -116,7 +117,8 @@ class TrialScore(Part):
         """From the score's plain estimate and replicates, (1 + B,); the latter are kept to
         REPLICATE_DECIMALS places.
         """
-        whole = np.round(score[1:] * 10**REPLICATE_DECIMALS).astype("<i2")
+        scaled = np.round(score[1:] * 10**REPLICATE_DECIMALS)
+        whole = np.where(np.isnan(scaled), _UNDEFINED, scaled).astype("<i2")
         planes = whole.view(np.uint8).reshape(-1, 2).T.tobytes()  # high bytes compress well
         return cls(
             axes={name: recorded(value) for name, value in axes.items()},
@@ -126,10 +128,15 @@ class TrialScore(Part):
 
     @property
     def replicates(self) -> np.ndarray:
-        """The score (1 + B,), the plain estimate first."""
-        planes = np.frombuffer(zlib.decompress(b85decode(self.drawn)), dtype=np.uint8)
+        """The score (1 + B,), the plain estimate first; ValueError if it cannot be read."""
+        try:
+            unpacked = zlib.decompress(b85decode(self.drawn))
+        except zlib.error as error:
+            raise ValueError(str(error)) from None
+        planes = np.frombuffer(unpacked, dtype=np.uint8)
         whole = np.ascontiguousarray(planes.reshape(2, -1).T).view("<i2")[:, 0]
-        return np.array([self.score, *(whole / 10**REPLICATE_DECIMALS)])
+        drawn = np.where(whole == _UNDEFINED, np.nan, whole / 10**REPLICATE_DECIMALS)
+        return np.array([self.score, *drawn])
 
 
 class Record(Part):

@@ -19,6 +19,7 @@ from benchmark.records.outputs import Inputs, outputs_to_bytes, samples_of, sha2
 from benchmark.records.schema import SCHEMA_VERSION, OutputsInfo, Record
 
 OUTPUTS_SUFFIX = ".outputs.parquet"
+SHA256_DIGITS = 64
 INPUTS_DIGITS = 16  # of their digest, in the name of their file
 
 
@@ -132,16 +133,17 @@ def outputs_content(path: Path, record: Record) -> tuple[bytes, bytes]:
     """
     if record.outputs is None:
         raise BadInput(f"{path}: outputs: a record with status {record.status} has none")
-    said = _content(path.with_suffix(OUTPUTS_SUFFIX), path, record.outputs.sha256)
-    return said, _content(inputs_path(path, record), path, record.outputs.inputs)
+    said = _content(path.with_suffix(OUTPUTS_SUFFIX), path, record.outputs.sha256, SHA256_DIGITS)
+    asked = _content(inputs_path(path, record), path, record.outputs.inputs, INPUTS_DIGITS)
+    return said, asked
 
 
-def _content(file: Path, path: Path, digest: str) -> bytes:
+def _content(file: Path, path: Path, digest: str, digits: int) -> bytes:
     if not file.is_file():
         raise BadInput(f"{file}: missing; the record {path.name} needs it")
     content = file.read_bytes()
     found = sha256(content)
-    if not found.startswith(digest):
+    if found[:digits] != digest:
         raise BadInput(f"{file}: sha256 is {found[:12]}…, the record says {digest[:12]}…")
     return content
 

@@ -7,86 +7,20 @@ takes the model (`palimpsest replay`).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-import pandas as pd
 
 from benchmark.errors import BadInput
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE, ON_THE_WAY, REQUEST, sort_of
-from benchmark.metrics.values import ALL, Value, metric_values
-from benchmark.records.frames import read_frame
+from benchmark.records.folder import Finding, Folder
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.records.outputs import stage_digests
 from benchmark.records.schema import Record
-from benchmark.records.store import (
-    OUTPUTS_SUFFIX,
-    ResultStore,
-    inputs_path,
-    outputs_content,
-    read_record,
-    read_samples,
-)
-from benchmark.records.values import MetricValue, about
+from benchmark.records.store import OUTPUTS_SUFFIX, inputs_path, outputs_content
+from benchmark.records.value_checks import columns, metric_versions, trial, values
 
-TOLERANCE = 1e-5  # of values, relative: they are recorded to six digits
-TIMINGS = "perf"  # of the results folder: measurements of speed, which are no records of cells
-SAMPLES_KEPT = 8  # in memory: those of a record and of its references
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One broken rule."""
-
-    path: Path
-    check: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.check}: {self.message}"
-
-
-class Folder:
-    """All records below a results folder, whose example frames and samples are read when asked
-    for.
-    """
-
-    def __init__(self, results: ResultStore) -> None:
-        self.results = results
-        self.records: dict[Path, Record] = {}
-        self.unreadable: list[Finding] = []
-        timings = set((results.root / TIMINGS).glob("*.json"))
-        misplaced = set(results.root.rglob("*.json")) - set(results.paths()) - timings
-        for path in sorted(misplaced):
-            self.unreadable.append(
-                Finding(path, "place", "records lie at <track>/<task>/<variant>/<method>/<id>.json")
-            )
-        for path in results.paths():
-            try:
-                self.records[path] = read_record(path)
-            except BadInput as error:
-                self.unreadable.append(
-                    Finding(path, "schema", str(error).removeprefix(f"{path}: "))
-                )
-        self.by_id = {record.id: (path, record) for path, record in self.records.items()}
-        self.samples = lru_cache(maxsize=SAMPLES_KEPT)(self._samples)
-
-    def _samples(self, record_id: str) -> list[Sample]:
-        path, record = self.by_id[record_id]
-        return read_samples(path, record)
-
-    def frame(self, record_id: str) -> pd.DataFrame:
-        return read_frame(*self.by_id[record_id])
-
-    def target_of(self, record: Record) -> Record | None:
-        """The record of its target, if there is one."""
-        found = self.by_id.get(record.references.target) if record.references else None
-        return found[1] if found else None
-
+__all__ = ["Finding", "Folder", "validate"]
 
 Check = Callable[[Path, Record, Folder], Iterator[str]]
 
@@ -103,6 +37,8 @@ def identity(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     if record.id != record.identity.id:
         yield f"the id is {record.id}, the identity's is {record.identity.id}"
     for stage, shard in record.shards.items():
+        if shard.recipe and sort_of(stage) in ON_THE_WAY:
+            yield f"the outputs of {stage} have a recipe: nothing is special on the way"
         right = record.evaluation.shard_id(record.identity.id, stage, shard.recipe)
         if shard.id != right:
             yield f"the outputs of {stage} have the id {shard.id}, their recipe's is {right}"
@@ -119,7 +55,8 @@ def status(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     outputs.
     """
     if record.status == "error":
-        if record.values or record.shards or record.outputs or not record.error:
+        kept = record.values or record.shards or record.outputs or record.trial
+        if kept or not record.error:
             yield "status is error, but there are values or outputs, or no error"
         return
     if record.error or not record.values:
@@ -128,8 +65,8 @@ def status(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         yield f"a successful record must have outputs of the stage {MODEL_STAGE}"
     if record.is_trial and (record.outputs or not record.trial):
         yield "a trial keeps its values and score alone, and no outputs"
-    if not record.is_trial and not record.outputs:
-        yield "a successful record must have outputs"
+    if not record.is_trial and (record.trial or not record.outputs):
+        yield "a successful record must have outputs, and no score of a trial"
 
 
 def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
@@ -193,9 +130,14 @@ def models(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         return
     for record_id in told.oracles:
         oracle = folder.by_id.get(record_id)
-        own = record.shards.get(MODEL_STAGE)
-        if oracle and own and own.digest == oracle[1].shards[MODEL_STAGE].digest:
+        if oracle and _final_digest(record) == _final_digest(oracle[1]):
             yield f"its outputs are those of the oracle {record_id}"
+
+
+def _final_digest(record: Record) -> str | None:
+    """The digest of what the final model said; a failed cell has none."""
+    shard = record.shards.get(MODEL_STAGE)
+    return shard.digest if shard else None
 
 
 def outputs(path: Path, record: Record, folder: Folder) -> Iterator[str]:
@@ -236,25 +178,34 @@ def shards(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """A result is measured on the very examples that its target was measured on."""
+    """A result is measured on the very examples that its target was measured on, each once."""
     if not record.outputs or record.references is None:
         return
     others = _is_proxy(record)
     try:
+        samples = folder.samples(record.id)
         own, target = (
-            {
-                (s.stage, s.split, s.example): _question(s, others and s.split == "forget")
-                for s in folder.samples(i)
-                if sort_of(s.stage) not in ON_THE_WAY
-            }
-            for i in (record.id, record.references.target)
+            _questions(found, others)
+            for found in (samples, folder.samples(record.references.target))
         )
     except (BadInput, KeyError):
         return  # reported by the checks of outputs and references
+    names = [(s.stage, s.split, s.example) for s in samples]
+    if len(set(names)) < len(names):
+        yield f"{len(names) - len(set(names))} examples are counted twice"
     different = sorted(k for k in own.keys() | target.keys() if own.get(k) != target.get(k))
     if different:
         first = "/".join(different[0])
         yield f"{len(different)} examples are not those of the target, first {first}"
+
+
+def _questions(samples: Sequence[Sample], proxy: bool) -> dict[tuple[str, str, str], tuple]:
+    """What was asked of the final model and under attack, by stage, split and name."""
+    return {
+        (s.stage, s.split, s.example): _question(s, proxy and s.split == "forget")
+        for s in samples
+        if sort_of(s.stage) not in ON_THE_WAY
+    }
 
 
 def _question(sample: Sample, other_subject: bool) -> tuple:
@@ -282,76 +233,6 @@ def _requests_of(record: Record) -> set[str]:
     return {stage for stage in record.shards if sort_of(stage) == REQUEST}
 
 
-def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """Values were computed by the metrics' present versions."""
-    for name, version in record.metrics.items():
-        try:
-            present = about(name)[2]
-        except KeyError:
-            yield f"there is no metric {name}"
-            continue
-        if version != present:
-            yield (
-                f"{name} is of version {version}, this version computes {present}; "
-                "`palimpsest rescore` computes values anew"
-            )
-
-
-def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """Tables of values have a number for each stratum, and a trial has no other than `all`."""
-    named: set[str] = set()
-    for stage, splits in record.values.items():
-        for split, table in splits.items():
-            named |= table.values.keys()
-            lengths = {len(table.n), *map(len, table.values.values())}
-            lengths |= set(map(len, table.failed.values()))
-            if lengths != {len(set(table.strata))} or len(set(table.strata)) < len(table.strata):
-                yield f"{stage}/{split}: strata and columns do not fit"
-            if record.is_trial and table.strata != [ALL]:
-                yield f"{stage}/{split}: a trial keeps values of all examples alone"
-    if named != record.metrics.keys():
-        yield "the versions are not those of the metrics that have values"
-
-
-def values(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """Every recorded value is recomputed from the outputs, and nothing is missing or added."""
-    if not record.outputs or record.references is None:
-        return
-    try:
-        others = [folder.frame(i) for i in record.references.oracles if i != record.id]
-        fresh = metric_values(folder.frame(record.id), others)
-        recorded = {(v.stage, v.split, v.metric, v.stratum): v for v in record.value_rows()}
-    except (BadInput, KeyError, ValueError):
-        return  # reported by the checks of outputs, references, versions and columns
-    recomputed = {(v.stage, v.split, v.metric, v.stratum): v for v in fresh}
-    yield from _differences(recorded, recomputed)
-
-
-Key = tuple[str, str, str, str]
-
-
-def _differences(
-    recorded: Mapping[Key, MetricValue], recomputed: Mapping[Key, Value]
-) -> Iterator[str]:
-    for key in sorted(recomputed.keys() ^ recorded.keys()):
-        state = "missing" if key in recomputed else "not a value of this version"
-        yield f"{'/'.join(key)} is {state}"
-    for key in sorted(recomputed.keys() & recorded.keys()):
-        name, told, found = "/".join(key), recorded[key], recomputed[key]
-        if not _same(told.value, found.value):
-            yield f"{name}: recorded {told.value:.6g}, the outputs give {found.value:.6g}"
-        if (told.n_scored, told.n_failed) != (found.n_scored, found.n_failed):
-            yield (
-                f"{name}: recorded n {told.n_scored}+{told.n_failed}, "
-                "the outputs give other numbers"
-            )
-
-
-def _same(one: float, other: float) -> bool:
-    both_nan = math.isnan(one) and math.isnan(other)
-    return both_nan or math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=1e-12)
-
-
 def orphans(folder: Folder) -> Iterator[Finding]:
     """Files of outputs and inputs belong to a record."""
     root = folder.results.root
@@ -366,7 +247,7 @@ def orphans(folder: Folder) -> Iterator[Finding]:
 
 QUICK: Sequence[Check] = (
     *(place, identity, seal, status, references, models, outputs),
-    *(requests, metric_versions, columns),
+    *(requests, metric_versions, columns, trial),
 )
 THOROUGH: Sequence[Check] = (shards, questions, values)
 

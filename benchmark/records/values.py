@@ -50,12 +50,12 @@ def recorded(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def tables_of(values: Iterable[Value]) -> dict[str, dict[str, ValueTable]]:
+def tables_of(values: Iterable[Value | MetricValue]) -> dict[str, dict[str, ValueTable]]:
     """Values as they are recorded.
 
     Raises ValueError if two metrics count a stratum's examples differently: no table could say it.
     """
-    found: dict[str, dict[str, list[Value]]] = {}
+    found: dict[str, dict[str, list[Value | MetricValue]]] = {}
     for value in values:
         found.setdefault(value.stage, {}).setdefault(value.split, []).append(value)
     return {
@@ -64,7 +64,7 @@ def tables_of(values: Iterable[Value]) -> dict[str, dict[str, ValueTable]]:
     }
 
 
-def _table(values: list[Value]) -> ValueTable:
+def _table(values: list[Value | MetricValue]) -> ValueTable:
     strata = list(dict.fromkeys(v.stratum for v in values))
     place, n = {stratum: i for i, stratum in enumerate(strata)}, [-1] * len(strata)
     columns: dict[str, list[float | None]] = {}

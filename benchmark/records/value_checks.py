@@ -1,0 +1,109 @@
+"""Checks of what a record says of its values: each is computed anew from the outputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from benchmark.errors import BadInput
+from benchmark.metrics.values import Value, metric_values
+from benchmark.records.folder import Folder
+from benchmark.records.schema import Record
+from benchmark.records.values import MetricValue, ValueTable, about, tables_of, trial_tables
+
+TOLERANCE = 1e-5  # of values, relative: they are recorded to six digits
+
+
+def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """Values were computed by the metrics' present versions."""
+    for name, version in record.metrics.items():
+        try:
+            present = about(name)[2]
+        except KeyError:
+            yield f"there is no metric {name}"
+            continue
+        if version != present:
+            yield (
+                f"{name} is of version {version}, this version computes {present}; "
+                "`palimpsest rescore` computes values anew"
+            )
+
+
+def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """Tables of values are as they are written: a number for each stratum that has one, in seven
+    digits, and of a trial for all examples alone.
+    """
+    splits = [table for own in record.values.values() for table in own.values()]
+    if {metric for table in splits for metric in table.values} != record.metrics.keys():
+        yield "the versions are not those of the metrics that have values"
+        return
+    try:
+        right = tables_of(record.value_rows())
+        right = trial_tables(right) if record.is_trial else right
+    except KeyError:
+        return  # a metric that is not known is reported by the check of versions
+    except ValueError:
+        yield "columns do not fit their strata"
+        return
+    for stage in sorted(right.keys() | record.values.keys()):
+        told, written = (_as_json(tables.get(stage, {})) for tables in (record.values, right))
+        if told != written:
+            yield f"the tables of {stage} are not as values are written"
+
+
+def _as_json(tables: Mapping[str, ValueTable]) -> dict[str, str]:
+    """Tables that can be compared: NaN equals itself."""
+    return {split: table.model_dump_json() for split, table in tables.items()}
+
+
+def trial(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """The score of a trial can be read."""
+    if record.trial is None:
+        return
+    try:
+        draws = len(record.trial.replicates)
+    except ValueError as error:
+        yield f"its score cannot be read: {error}"
+        return
+    if draws < 2:
+        yield "its score has no replicates"
+
+
+def values(path: Path, record: Record, folder: Folder) -> Iterator[str]:
+    """Every recorded value is recomputed from the outputs, and nothing is missing or added."""
+    if not record.outputs or record.references is None:
+        return
+    try:
+        others = [folder.frame(i) for i in record.references.oracles if i != record.id]
+        fresh = metric_values(folder.frame(record.id), others)
+        recorded = {(v.stage, v.split, v.metric, v.stratum): v for v in record.value_rows()}
+    except (BadInput, KeyError, ValueError):
+        return  # reported by the checks of outputs, references, versions and columns
+    recomputed = {(v.stage, v.split, v.metric, v.stratum): v for v in fresh}
+    yield from _differences(recorded, recomputed)
+
+
+Key = tuple[str, str, str, str]
+
+
+def _differences(
+    recorded: Mapping[Key, MetricValue], recomputed: Mapping[Key, Value]
+) -> Iterator[str]:
+    for key in sorted(recomputed.keys() ^ recorded.keys()):
+        state = "missing" if key in recomputed else "not a value of this version"
+        yield f"{'/'.join(key)} is {state}"
+    for key in sorted(recomputed.keys() & recorded.keys()):
+        name, told, found = "/".join(key), recorded[key], recomputed[key]
+        if not _same(told.value, found.value):
+            yield f"{name}: recorded {told.value:.6g}, the outputs give {found.value:.6g}"
+        if (told.n_scored, told.n_failed) != (found.n_scored, found.n_failed):
+            yield (
+                f"{name}: recorded n {told.n_scored}+{told.n_failed}, "
+                "the outputs give other numbers"
+            )
+
+
+def _same(one: float, other: float) -> bool:
+    both_nan = math.isnan(one) and math.isnan(other)
+    return both_nan or math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=1e-12)
