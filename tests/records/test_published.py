@@ -106,7 +106,7 @@ def test_targets_know_what_they_saw_often_in_any_wording(records):
         place = ("model", split, "all")
         values = {
             v.metric: v.value
-            for v in targets[variant].values
+            for v in targets[variant].value_rows()
             if (v.stage, v.split, v.stratum) == place
         }
         assert values["exact_answer_trained"] >= TRAINED_BAR, (variant, split)
