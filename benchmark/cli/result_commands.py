@@ -42,6 +42,7 @@ def validate(
     from benchmark.records.store import ResultStore
     from benchmark.records.validation import Folder
     from benchmark.records.validation import validate as validate_folder
+    from benchmark.records.weight import weigh
 
     folder = Folder(ResultStore(results))
     if not folder.records and not folder.unreadable:
@@ -65,6 +66,10 @@ def validate(
     counts = [sum(1 for _ in record.value_rows()) for record in folder.records.values()]
     how = "recomputed from their outputs" if recompute else "not recomputed"
     console.print(f"{len(counts)} records valid, {sum(counts)} values {how}")
+    for name, weight in weigh(folder.records).items():
+        if weight.count:
+            mean, total = weight.mean_kilobytes, weight.size / 1e6
+            console.print(f"{weight.count} {name}: {mean:.1f} KB each, {total:.1f} MB")
 
 
 @app.command()
