@@ -53,9 +53,13 @@ def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -
     paths = [cell.path(results) for cell in (*plan.references, *plan.cells)]
     records = [read_record(path) for path in paths if path.is_file()]
     print_quality(records, console)
+    trials = [record for record in records if record.trial]
+    if trials:
+        console.print(_trial_table(trials))
     table = standings_of(results, records, _planned_seeds(plan, records), derived).overall
-    if table.empty:
+    if table.empty and not trials:
         console.print("no results to rank")
+    if table.empty:
         return
     for track, rows in table.groupby("track"):
         console.print(_ranked_table(str(track), rows))
@@ -71,6 +75,24 @@ def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -
         "Means over variants; 95 % bootstrap intervals over entities, seeds and oracles; equal "
         "ranks tie."
     )
+
+
+def _trial_table(trials: Sequence[Record]) -> Table:
+    """Trials are on development tracks, which rank nothing."""
+    names = row_names(trials)
+    title = "trials on development tracks, not ranked"
+    columns = ("method", "variant", "seed", "score", *AXES)
+    table = Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD)
+    for record in trials:
+        assert record.trial is not None
+        figures = (record.trial.score, *(record.trial.axes[axis] for axis in AXES))
+        table.add_row(
+            names[record.id],
+            record.variant,
+            str(record.seed),
+            *("–" if pd.isna(value) else f"{value:.3f}" for value in figures),
+        )
+    return table
 
 
 def _ranked_table(track: str, rows: pd.DataFrame) -> Table:
