@@ -41,7 +41,7 @@ def test_a_synthetic_folder_is_valid_and_has_what_was_wanted(synthetic):
 
 def test_copies_are_other_methods_with_outputs_of_their_own(synthetic):
     records = list(synthetic.read_all())
-    digests = {r.samples.sha256 for r in records}
+    digests = {r.outputs.sha256 for r in records}
     assert len(digests) == 30
     generations = [f"alpha{end}" for end in ("", "_2", "_3", "_4")]
     assert len(generations) == GENERATIONS
