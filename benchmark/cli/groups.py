@@ -19,6 +19,7 @@ from benchmark.cli.options import (
     DataOption,
     ForceOption,
     ForgetOption,
+    KeepModelsOption,
     MethodsOption,
     ModelsOption,
     OutOption,
@@ -60,11 +61,14 @@ class DataSources:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where records go, how many processes work, and whether finished cells run again."""
+    """Where records go, how many processes work, whether finished cells run again, and whether
+    unlearned models stay.
+    """
 
     out: OutOption = OUT
     workers: WorkersOption = None
     force: ForceOption = False
+    keep_models: KeepModelsOption = False
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

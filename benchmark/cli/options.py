@@ -43,6 +43,14 @@ WorkersOption = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Rerun cells that already have a record.")
 ]
+KeepModelsOption = Annotated[
+    bool,
+    typer.Option(
+        "--keep-models",
+        help="Keep each unlearned model in `partial` below PALIMPSEST_HOME, so that a later attack "
+        "need not unlearn again; takes the disk space of a model per cell.",
+    ),
+]
 ModelOption = Annotated[
     str, typer.Option("--model", help="A folder, org/name@revision, or a track's name.")
 ]

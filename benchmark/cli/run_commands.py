@@ -61,7 +61,9 @@ def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
     require_fit(planned)
     workers = execution.workers or default_workers(planned)
     estimates = estimates_of(planned, out, RESULTS)
-    run_plan(planned, inputs, out, workers, execution.force, estimates, console)
+    run_plan(
+        planned, inputs, out, workers, execution.force, execution.keep_models, estimates, console
+    )
     print_standings(planned, out, console, Derived.below(inputs.home))
     failed, unstarted = failures(planned, ResultStore(out))
     if failed or unstarted:

@@ -60,6 +60,7 @@ def run_plan(
     out: Path,
     workers: int,
     force: bool,
+    keep_models: bool,
     estimates: Estimates,
     console: Console,
 ) -> None:
@@ -75,7 +76,7 @@ def run_plan(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_NUM_THREADS", str(cores() if stands_alone(plan) else 1))
     threads = cores() if stands_alone(plan) else 1
-    context = RunContext(inputs, out.resolve(), force, threads)
+    context = RunContext(inputs, out.resolve(), force, threads, keep_models)
 
     def hear(event: Event) -> None:
         if event.kind == "lost" and event.job.cells:

@@ -1,5 +1,5 @@
-"""Checkpoints of cells with several requests: a killed run goes on after the last request that
-was finished.
+"""Checkpoints of cells: a killed run goes on after the last request that was finished. The one after
+the last of all is the unlearned model, which stays where a run is to keep it.
 """
 
 from __future__ import annotations
@@ -40,21 +40,23 @@ class Progress:
 
 
 class Checkpoints:
-    """The last checkpoint of one cell, in the artifact store."""
+    """The last checkpoint of one cell, in the artifact store; `key` says of which, and how it was
+    asked on the way.
+    """
 
     def __init__(
-        self, store: ArtifactStore, cell_id: str, load: Callable[[Path], Any] = load_model
+        self, store: ArtifactStore, key: str, load: Callable[[Path], Any] = load_model
     ) -> None:
-        self.store, self.cell_id, self._load = store, cell_id, load
+        self.store, self.key, self._load = store, key, load
 
     def _all(self) -> list[Path]:
-        return sorted(p for p in (self.store.home / KIND).glob(f"{self.cell_id}-*") if p.is_dir())
+        return sorted(p for p in (self.store.home / KIND).glob(f"{self.key}-*") if p.is_dir())
 
     def save(self, progress: Progress) -> None:
         """Replaces the checkpoint; a kill leaves either the former or the new one."""
         former = self._all()
         kept = self.store.get(
-            KIND, f"{self.cell_id}-{progress.done:03d}", lambda folder: _write(progress, folder)
+            KIND, f"{self.key}-{progress.done:03d}", lambda folder: _write(progress, folder)
         )
         for folder in former:
             if folder != kept:
@@ -67,7 +69,7 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Removes everything of the cell: it has a record."""
-        self.store.remove(KIND, self.cell_id)
+        self.store.remove(KIND, self.key)
 
 
 def _write(progress: Progress, folder: Path) -> dict:

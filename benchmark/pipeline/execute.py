@@ -18,9 +18,7 @@ from benchmark.pipeline.stages import StoredStages
 from benchmark.pipeline.variant import Variant
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.provenance import PROJECT
-from benchmark.records.schema import (
-    Failure,
-)
+from benchmark.records.schema import Failure
 
 
 def execute(job: Job, context: RunContext) -> str:
@@ -59,22 +57,22 @@ def _references(cells: Sequence[Cell], variant: Variant, context: RunContext) ->
 
 def _cell(cell: Cell, variant: Variant, context: RunContext) -> str:
     models = models_of(variant.track, context.inputs)
-    checkpoints = Checkpoints(context.store, cell.id, models.load_model)
+    # What was seen on the way, and asked otherwise, is no part of this run.
+    key = f"{cell.id}-{cell.shard_id('on the way')}"
+    checkpoints = Checkpoints(context.store, key, models.load_model)
     stages = StoredStages(context.store, cell)
-
-    def clear() -> None:
+    if context.force:
         checkpoints.clear()
         stages.clear()
-
-    if context.force:
-        clear()
     message = _recorded(
         (cell,),
         variant,
         context,
         lambda: measure_cell(cell, variant, context, checkpoints, stages),
     )
-    clear()
+    if message != "ok" or not context.keep_models:
+        checkpoints.clear()
+    stages.clear()
     return message
 
 

@@ -27,9 +27,14 @@ from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.stages import StoredStages
 from benchmark.pipeline.unlearn import REQUEST_SPLITS, CellRun, unlearn
 from benchmark.pipeline.variant import HARNESS_ITEMS, TARGET_SEED, Variant
-from benchmark.pipeline.write_record import by_stage, reference_info, write_success
+from benchmark.pipeline.write_record import (
+    by_stage,
+    provenance_of,
+    reference_info,
+    write_success,
+)
 from benchmark.records.frames import has_outputs
-from benchmark.records.schema import TARGET, Cost
+from benchmark.records.schema import TARGET, Cost, Provenance
 from benchmark.records.store import read_record
 from benchmark.runtime.stopwatch import Stopwatch
 from benchmark.statistics.trials import trial_score
@@ -42,20 +47,14 @@ def measure_cell(
     checkpoints: Checkpoints,
     stages: StoredStages,
 ) -> None:
-    """Unlearns, evaluates, attacks, and writes the cell's record; stages that an earlier record of
-    the same model has are not measured again.
+    """Writes the cell's record: unlearns, evaluates and attacks, or derives values anew where only
+    the references are others than in its record.
     """
-    models = models_of(variant.track, context.inputs)
-    target_folder = models.trained(variant.documents(0), TARGET_SEED)
-    target, tokenizer = models.load(target_folder)
-    run = CellRun(cell, variant, models, tokenizer, Stopwatch())
-    progress = unlearn(run, target, checkpoints)
-    result = as_unlearned(progress.result)
-    weights = weights_digest(result.weights)
-    stages.reuse(recorded_stages(cell, weights, context))
-    samples = progress.samples + _examine_all(result, run, stages)
+    measured = _recorded(cell, context)
+    if measured is None:
+        measured = _measure_cell(cell, variant, context, checkpoints, stages)
     target_samples = _reference_samples(cell.target_id, context)
-    samples = with_strata(samples, strata_of(target_samples))
+    samples = with_strata(measured.samples, strata_of(target_samples))
     frame = example_frame(samples)
     oracles = [example_frame(_reference_samples(i, context)) for i in cell.oracle_ids]
     trial = None
@@ -66,30 +65,69 @@ def measure_cell(
         cell,
         samples,
         metric_values(frame, oracles),
-        Cost(
-            steps=progress.steps,
-            tokens=progress.tokens,
-            seconds=run.clock.seconds | stages.seconds,
-        ),
+        measured.provenance,
         context,
         proxy=bool(variant.data.proxies),
         trial=trial,
-        weights=weights,
-        division=result.division,
     )
 
 
-def recorded_stages(cell: Cell, weights: str, context: RunContext) -> dict[str, list[Sample]]:
-    """The stages of the cell's record that were made of these weights, as they would be now."""
+@dataclass(frozen=True)
+class _Measured:
+    """What the models of a cell said, and how it came about."""
+
+    cell: Cell
+    samples: list[Sample]
+    provenance: Provenance
+
+
+def _recorded(cell: Cell, context: RunContext) -> _Measured | None:
+    """From the cell's record, if that has everything."""
+    record = None if context.force else cell.measured(context.results)
+    if record is None:
+        return None
+    return _Measured(cell, context.results.samples_of(record), record.provenance)
+
+
+def _measure_cell(
+    cell: Cell,
+    variant: Variant,
+    context: RunContext,
+    checkpoints: Checkpoints,
+    stages: StoredStages,
+) -> _Measured:
+    models = models_of(variant.track, context.inputs)
+    target_folder = models.trained(variant.documents(0), TARGET_SEED)
+    target, tokenizer = models.load(target_folder)
+    run = CellRun(cell, variant, models, tokenizer, Stopwatch())
+    progress = unlearn(run, target, checkpoints)
+    result = as_unlearned(progress.result)
+    weights = weights_digest(result.weights)
+    reuse_recorded(stages, weights, context)
+    samples = progress.samples + _examine_all(result, run, stages)
+    seconds = run.clock.seconds | stages.seconds
+    provenance = provenance_of(
+        Cost(steps=progress.steps, tokens=progress.tokens, seconds=seconds),
+        weights=weights,
+        division=result.division,
+    )
+    return _Measured(cell, samples, provenance)
+
+
+def reuse_recorded(stages: StoredStages, weights: str, context: RunContext) -> None:
+    """Takes those stages from the cell's record that were made of these weights as they would be
+    made now.
+    """
+    cell = stages.cell
     path = cell.path(context.results)
     if context.force or not path.is_file():
-        return {}
+        return
     record = read_record(path)
     if not has_outputs(record) or record.provenance.weights != weights:
-        return {}
-    lacking = cell.lacks(record)
-    stages = by_stage(context.results.samples_of(record))
-    return {name: own for name, own in stages.items() if name not in lacking}
+        return
+    found = by_stage(context.results.samples_of(record))
+    known = {stage: own for stage, own in found.items() if cell.has(record, stage)}
+    stages.reuse(known, record.provenance.cost.seconds)
 
 
 def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample]:
@@ -128,19 +166,10 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
     return examine(run.predictor(attacked), asked, attack.name, run.variant.generation)
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """A target or an oracle, measured."""
-
-    cell: Cell
-    samples: list[Sample]
-    made: dict[str, Any]
-    weights: str
-    seconds: dict[str, float]
-
-
-def measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Reference:
-    """Evaluates and attacks a target or an oracle; what is stored already is read."""
+def measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Measured:
+    """Evaluates and attacks a target or an oracle; what is stored or recorded already is read."""
+    if measured := _recorded(cell, context):
+        return measured
     stages = StoredStages(context.store, cell)
     if variant.data.proxies and cell.seed != TARGET_SEED:
         return _measure_proxy(cell, variant, context, stages)
@@ -159,24 +188,21 @@ def write_references(cells: Sequence[Cell], variant: Variant, context: RunContex
     marked = {r.cell.id: with_strata(r.samples, strata) for r in references}
     frames = {record_id: example_frame(samples) for record_id, samples in marked.items()}
     for reference in references:
-        cell, made = reference.cell, reference.made
+        cell = reference.cell
         others = [frames[i] for i in cell.oracle_ids if i != cell.id]
         write_success(
             cell,
             marked[cell.id],
             metric_values(frames[cell.id], others),
-            Cost(steps=made["steps"], tokens=made["tokens"], seconds=reference.seconds),
+            reference.provenance,
             context,
             proxy=bool(variant.data.proxies),
-            made=made,
-            weights=reference.weights,
-            division="weights",
         )
 
 
 def _measure_model(
     cell: Cell, variant: Variant, context: RunContext, stages: StoredStages
-) -> _Reference:
+) -> _Measured:
     """Samples of the target, or of an oracle: its last model in full, and on the way those for
     earlier requests.
     """
@@ -186,7 +212,7 @@ def _measure_model(
     model, tokenizer = models.load(folder)
     weights = weights_digest(model)
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
-    stages.reuse(recorded_stages(cell, weights, context))
+    reuse_recorded(stages, weights, context)
 
     def on_the_way(unseen: int) -> list[Sample]:
         trained = models.load_model(models.trained(variant.documents(unseen), cell.seed))
@@ -196,12 +222,12 @@ def _measure_model(
     for unseen in earlier:
         samples += stages.get(request_stage(unseen), partial(on_the_way, unseen))
     samples += _examine_all(model, run, stages)
-    return _Reference(cell, samples, made_of(folder), weights, stages.seconds)
+    return _Measured(cell, samples, _reference_origin(made_of(folder), weights, stages))
 
 
 def _measure_proxy(
     cell: Cell, variant: Variant, context: RunContext, stages: StoredStages
-) -> _Reference:
+) -> _Measured:
     """The target again, asked about subjects that never existed instead: what not knowing looks
     like.
 
@@ -209,11 +235,12 @@ def _measure_proxy(
     """
     target_identity = variant.identity(reference_info(TARGET), TARGET_SEED)
     target_cell = replace(cell, identity=target_identity)
-    target = _measure_model(target_cell, variant, context, StoredStages(context.store, target_cell))
+    target = measure_reference(target_cell, variant, context)
+    weights = target.provenance.weights
     models = models_of(variant.track, context.inputs)
     model, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
-    stages.reuse(recorded_stages(cell, target.weights, context))
+    reuse_recorded(stages, weights, context)
     asked = to_examples(variant.data.proxies[cell.seed - 1])
 
     def evaluated() -> list[Sample]:
@@ -227,7 +254,12 @@ def _measure_proxy(
     samples += _examine_attacked(model, asked, run, stages)
     what = f"proxy reference {cell.seed}: the target, asked about subjects that never existed"
     made = {"made": what, "steps": 0, "tokens": 0}
-    return _Reference(cell, samples, made, target.weights, stages.seconds)
+    return _Measured(cell, samples, _reference_origin(made, weights, stages))
+
+
+def _reference_origin(made: dict[str, Any], weights: str, stages: StoredStages) -> Provenance:
+    cost = Cost(steps=made["steps"], tokens=made["tokens"], seconds=stages.seconds)
+    return provenance_of(cost, made=made, weights=weights, division="weights")
 
 
 def _is_kept(sample: Sample) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.errors import BadInput
 from benchmark.pipeline.suite import Suite
 from benchmark.pipeline.variant import Variant
+from benchmark.records.frames import has_outputs
 from benchmark.records.identity import Evaluation, Identity
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, read_record
@@ -59,23 +60,33 @@ class Cell:
         """Whether its record has every stage, and values compared with these references; what
         failed is tried again.
         """
-        path = self.path(results)
-        if not path.is_file():
-            return False
-        record = read_record(path)
-        compared = record.references
+        record = self._whole(results)
+        compared = record.references if record else None
         return (
-            record.status == "ok"
-            and not self.lacks(record)
-            and compared is not None
+            compared is not None
             and compared.target == self.target_id
             and set(self.oracle_ids) <= set(compared.oracles)
         )
 
+    def measured(self, results: ResultStore) -> Record | None:
+        """Its record, if the outputs there are all that its values are made of, whatever they are
+        compared with: no model is needed.
+        """
+        record = self._whole(results)
+        return record if record and has_outputs(record) else None
+
+    def _whole(self, results: ResultStore) -> Record | None:
+        path = self.path(results)
+        record = read_record(path) if path.is_file() else None
+        return record if record and record.status == "ok" and not self.lacks(record) else None
+
     def lacks(self, record: Record) -> list[str]:
-        """The stages that a record does not have, or not as they are made now."""
-        known = {stage: shard.id for stage, shard in record.shards.items()}
-        return [stage for stage in self.recipes if known.get(stage) != self.shard_id(stage)]
+        """The stages that a record should have and does not have as they are made now."""
+        return [stage for stage in self.recipes if not self.has(record, stage)]
+
+    def has(self, record: Record, stage: str) -> bool:
+        """Whether a record has a stage as it is made now."""
+        return stage in record.shards and record.shards[stage].id == self.shard_id(stage)
 
 
 @dataclass(frozen=True)

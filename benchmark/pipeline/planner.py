@@ -5,7 +5,7 @@ here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from benchmark.core.inputs import Inputs
@@ -166,12 +166,16 @@ class Planner:
         unmeasured = [cell for cell in references if force or not cell.is_done(self.results)]
         if not wanted and not unmeasured:
             return
-        seeds = [TARGET_SEED, *variant.oracle_seeds] if unmeasured else [TARGET_SEED]
-        models = list(self._model_jobs(variant, seeds))
+        on_models = [
+            cell for cell in (*unmeasured, *wanted) if force or cell.measured(self.results) is None
+        ]
+        seeds = {c.seed if c.identity.is_reference else TARGET_SEED for c in on_models}
+        models = list(self._model_jobs(variant, sorted(seeds)))
         yield from models
         ready = frozenset(job.id for job in models)
         if unmeasured:
-            *measuring, written = self._reference_jobs(variant, references, models)
+            measured = [cell for cell in references if cell in on_models]
+            *measuring, written = self._reference_jobs(variant, references, measured, models)
             yield from (*measuring, written)
             ready = frozenset({written.id})
         for cell in wanted:
@@ -179,13 +183,14 @@ class Planner:
 
     @staticmethod
     def _reference_jobs(
-        variant: Variant, references: list[Cell], models: list[Job]
+        variant: Variant, references: list[Cell], measured: list[Cell], models: list[Job]
     ) -> Iterator[Job]:
-        """One for each reference as soon as its models are there, then the one that compares them
-        all and writes their records.
+        """One for each reference that is to be measured as soon as its models are there, then the
+        one that compares them all and writes their records.
         """
-        target, *_ = ids = [f"reference-{cell.id}" for cell in references]
-        for job_id, cell in zip(ids, references, strict=True):
+        target = f"reference-{references[0].id}"
+        ids = [f"reference-{cell.id}" for cell in measured]
+        for job_id, cell in zip(ids, measured, strict=True):
             own = {job.id for job in models if job.kind == "base" or job.seed == cell.seed}
             if variant.data.proxies and job_id != target:
                 own |= {target}  # a proxy reference answers most questions as the target did
@@ -197,8 +202,12 @@ class Planner:
             f"references-{cells[0].id}", "references", label, frozenset(ids), variant, cells=cells
         )
 
-    def _model_jobs(self, variant: Variant, seeds: Iterable[int]) -> Iterator[Job]:
-        """The shared base, then the models of these seeds, as far as they are not in the store."""
+    def _model_jobs(self, variant: Variant, seeds: Sequence[int]) -> Iterator[Job]:
+        """The shared base, then the models of these seeds, as far as they are not in the store;
+        none for no seed.
+        """
+        if not seeds:
+            return
         base = models_of(variant.track, self.inputs).base_key
         needs: frozenset[str] = frozenset()
         if not self.store.has("models", base):

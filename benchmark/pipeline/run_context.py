@@ -12,14 +12,15 @@ from benchmark.records.store import ResultStore
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run reads, where it writes, whether it replaces records, threads of a worker; it
-    travels with each job.
+    """What a run reads, where it writes, whether it replaces records, threads of a worker, whether
+    unlearned models stay; it travels with each job.
     """
 
     inputs: Inputs
     out: Path
     force: bool = False
     threads: int = 1
+    keep_models: bool = False
 
     @property
     def store(self) -> ArtifactStore:

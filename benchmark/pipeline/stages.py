@@ -27,14 +27,17 @@ class StoredStages:
         self.store, self.cell = store, cell
         self.seconds: dict[str, float] = {}
         self._recorded: Mapping[str, list[Sample]] = {}
+        self._seconds: Mapping[str, float] = {}
 
-    def reuse(self, stages: Mapping[str, list[Sample]]) -> None:
-        """Takes these stages from an earlier record of the cell."""
-        self._recorded = stages
+    def reuse(self, stages: Mapping[str, list[Sample]], seconds: Mapping[str, float]) -> None:
+        """Takes these stages, and how long they took, from an earlier record of the cell."""
+        self._recorded, self._seconds = stages, seconds
 
     def get(self, stage: str, measure: Callable[[], list[Sample]]) -> list[Sample]:
         """The samples of a stage, measured on the first call."""
         if stage in self._recorded:
+            if stage in self._seconds:
+                self.seconds[stage] = self._seconds[stage]
             return self._recorded[stage]
 
         def build(folder: Path) -> dict:

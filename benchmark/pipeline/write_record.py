@@ -18,7 +18,15 @@ from benchmark.pipeline.run_context import RunContext
 from benchmark.records.identity import MethodInfo
 from benchmark.records.outputs import stage_digests
 from benchmark.records.provenance import collect
-from benchmark.records.schema import Cost, Failure, Record, References, Shard, TrialScore
+from benchmark.records.schema import (
+    Cost,
+    Failure,
+    Provenance,
+    Record,
+    References,
+    Shard,
+    TrialScore,
+)
 from benchmark.records.values import tables_of, trial_tables, versions_of
 
 
@@ -26,15 +34,15 @@ def write_success(
     cell: Cell,
     samples: Sequence[Sample],
     values: Iterable[Value],
-    cost: Cost,
+    provenance: Provenance,
     context: RunContext,
     *,
     proxy: bool,
     trial: TrialScore | None = None,
-    **origin: Any,
 ) -> None:
-    """Writes the record of a cell and its outputs, of a trial its values alone; `origin` is more of
-    its provenance. A trial does not say what it was asked on the way.
+    """Writes the record of a cell and its outputs, of a trial its values alone.
+
+    A trial does not say what it was asked on the way.
     """
     tables = trial_tables(tables_of(values)) if trial else tables_of(values)
     shards = shards_of(cell, samples)
@@ -48,9 +56,14 @@ def write_success(
         metrics=versions_of(tables),
         values=tables,
         trial=trial,
-        provenance=collect(cost, torch.get_num_threads(), gpu_name(), **origin),
+        provenance=provenance,
     )
     context.results.write(record, None if trial else samples)
+
+
+def provenance_of(cost: Cost, **origin: Any) -> Provenance:
+    """That of outputs that this process has just made; `origin` says of which model."""
+    return collect(cost, torch.get_num_threads(), gpu_name(), **origin)
 
 
 def write_failure(

@@ -68,8 +68,11 @@ class ResultStore:
         return self.write_files(record, (outputs_to_bytes(samples, inputs), inputs.to_bytes()))
 
     def write_files(self, record: Record, files: tuple[bytes, bytes] | None) -> Path:
-        """The same with the bytes of outputs and inputs; a record never stands without them."""
+        """The same with the bytes of outputs and inputs; a record never stands without them, nor
+        they without a record.
+        """
         path = self.path_of(record)
+        former = _inputs_named(path)
         outputs = path.with_suffix(OUTPUTS_SUFFIX)
         if files:
             said, asked = files
@@ -81,6 +84,8 @@ class ResultStore:
         write_atomically(path, record.sealed().to_json())
         if not files:  # a failed rerun leaves no outputs of the run before
             outputs.unlink(missing_ok=True)
+        if former and former != _inputs_named(path):
+            _remove_unnamed(former)
         return path
 
     def paths(self) -> list[Path]:
@@ -101,7 +106,30 @@ class ResultStore:
 def inputs_path(path: Path, record: Record) -> Path:
     """The file of inputs of the record at `path`."""
     assert record.outputs is not None
-    return path.parent.parent / f"inputs-{record.outputs.inputs}.parquet"
+    return _inputs_file(path, record.outputs.inputs)
+
+
+class _Naming(BaseModel):
+    outputs: OutputsInfo | None = None
+
+
+def _inputs_named(path: Path) -> Path | None:
+    """The file of inputs that the record at `path` names, if there is such a record."""
+    try:
+        told = _Naming.model_validate_json(path.read_bytes()).outputs
+    except (FileNotFoundError, ValidationError):
+        return None
+    return _inputs_file(path, told.inputs) if told else None
+
+
+def _inputs_file(path: Path, digest: str) -> Path:
+    return path.parent.parent / f"inputs-{digest}.parquet"
+
+
+def _remove_unnamed(inputs: Path) -> None:
+    """Removes a file of inputs that no record of the variant names any more."""
+    if all(_inputs_named(path) != inputs for path in inputs.parent.glob("*/*.json")):
+        inputs.unlink(missing_ok=True)
 
 
 class _Versioned(BaseModel):

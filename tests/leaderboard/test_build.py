@@ -200,7 +200,7 @@ def test_metrics_on_which_oracles_disagree_are_listed_with_the_reason(folder):
 def test_values_stand_beside_those_of_the_references(site, filled):
     page = page_of(site, "low", "harsh").read_text()
     record = next(r for r in filled.store.read_all() if r.id == record_id("low", "harsh", 0))
-    value = next(v for v in record.values if (v.stage, v.metric) == ("model", "truth_ratio"))
+    value = next(v for v in record.value_rows() if (v.stage, v.metric) == ("model", "truth_ratio"))
     row = next(r for r in re.findall(r"<tr>.*?</tr>", page) if ">truth_ratio</td>" in r)
     cells = re.sub(r"<[^>]*>", " ", row).split()
     assert cells[:4] == ["model", "forget", "truth_ratio", f"{value.value:.3f}"]
@@ -235,7 +235,7 @@ def test_the_newest_record_of_a_cell_counts_and_the_older_is_named(folder):
     old = next(r for r in folder.store.read_all() if r.id == record_id("low", "harsh", 0))
     later = old.provenance.model_copy(update={"created": "2025-06-01T00:00:00+00:00"})
     new = folder.add(
-        "low", "harsh", samples=folder.samples("low", "gentle", 0), id="f" * 16, provenance=later
+        "low", "harsh", samples=folder.samples("low", "gentle", 0), source="s1", provenance=later
     )
     board = load_board(folder.store.root)
     assert [

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmark.records.derived import Derived
-from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET
+from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET, TrialScore
 from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
+from benchmark.records.values import trial_tables, versions_of
 from benchmark.tools.synthetic_results import GENERATIONS, make
 from leaderboard.board import load_board
 from leaderboard.build import build_site
@@ -33,15 +35,16 @@ def contents(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_a_synthetic_folder_is_valid_and_has_what_was_wanted(synthetic):
+@pytest.mark.parametrize("recompute", [True, False])
+def test_a_synthetic_folder_is_valid_and_has_what_was_wanted(synthetic, recompute):
     folder = Folder(synthetic)
     assert len(folder.records) == 30
-    assert validate(folder) == []
+    assert validate(folder, recompute=recompute) == []
 
 
 def test_copies_are_other_methods_with_outputs_of_their_own(synthetic):
     records = list(synthetic.read_all())
-    digests = {r.samples.sha256 for r in records}
+    digests = {r.outputs.sha256 for r in records}
     assert len(digests) == 30
     generations = [f"alpha{end}" for end in ("", "_2", "_3", "_4")]
     assert len(generations) == GENERATIONS
@@ -59,13 +62,34 @@ def test_copies_score_as_what_they_were_made_from(synthetic):
     assert rows["beta_2"] == rows["beta"] != rows["alpha"]
 
 
-def test_names_of_development_tracks_stay_so(results, tmp_path):
-    (record, *_) = results.read_all()
-    moved = record.model_copy(update={"track": f"toy{DEVELOPMENT_SUFFIX}", "samples": None})
-    results.write(moved, None)
-    make(results.root, tmp_path / "synthetic", 8)
-    tracks = {r.track for r in ResultStore(tmp_path / "synthetic").read_all()}
-    assert tracks == {"toy-1", f"toy-1{DEVELOPMENT_SUFFIX}"}
+def test_names_of_development_tracks_stay_so_and_trials_have_no_outputs(
+    tmp_path, make_record, make_identity, model_samples
+):
+    track = f"toy{DEVELOPMENT_SUFFIX}"
+    runs = [(TARGET, 0), (ORACLE, 1), (ORACLE, 2), ("alpha", 0)]
+    own = {run: make_identity(*run, track=track) for run in runs}
+    known = {TARGET: (0.9, 0.9), ORACLE: (0.2, 0.9), "alpha": (0.3, 0.85)}
+    samples = {run: model_samples(*known[run[0]], run[1]) for run in runs}
+    oracles = {own[run].id: samples[run] for run in runs if run[0] == ORACLE}
+    store = ResultStore(tmp_path / "results")
+    for run in runs:
+        record, said = make_record(*run, samples[run], oracles, own[run])
+        if record.is_trial:
+            trial = TrialScore.of({"forgetting": 0.5}, np.array([0.5, 0.25]))
+            values = trial_tables(record.values)
+            changes = {"trial": trial, "values": values, "metrics": versions_of(values)}
+            record, said = record.model_copy(update=changes), None
+        store.write(record, said)
+    make(store.root, tmp_path / "synthetic", 8)
+    copied = ResultStore(tmp_path / "synthetic")
+    records = list(copied.read_all())
+    assert {r.track for r in records} == {
+        f"toy-1{DEVELOPMENT_SUFFIX}",
+        f"toy-2{DEVELOPMENT_SUFFIX}",
+    }
+    assert {r.method.name for r in records if r.is_trial} >= {"alpha", "alpha_2"}
+    assert {r.outputs for r in records if r.is_trial} == {None}
+    assert validate(Folder(copied)) == []
 
 
 def test_pages_are_the_same_with_and_without_what_is_kept(synthetic, tmp_path):

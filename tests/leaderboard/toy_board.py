@@ -1,9 +1,9 @@
 """A synthetic results folder that tests fill run by run."""
 
-import hashlib
 from dataclasses import replace
 
-from benchmark.records.schema import Failure, MethodInfo, References, TaskInfo
+from benchmark.records.identity import BudgetInfo, Identity, MethodInfo, TaskInfo
+from benchmark.records.schema import Failure
 from benchmark.records.store import ResultStore
 
 TRACK = "toy"
@@ -23,20 +23,30 @@ HOSTILE_END = "</script><script>alert(2)</script>"
 HOSTILE_ERROR = "ValueError: <img src=x onerror=alert(3)>"
 
 
-def method_info(name):
-    return MethodInfo(
-        name=name,
-        reference="",
-        family="test",
-        sees=["forget"],
-        anchor=name == "none",
-        source_hash="s0",
-        parameters={},
+def identity_of(variant, name, seed, track=TRACK, source="s0"):
+    """That of a cell; another `source` is the same method after a change."""
+    return Identity(
+        track=track,
+        task=TaskInfo(name="frequency", version=1, variant=variant, data_fingerprint="d0"),
+        models=[f"m{seed if name == 'oracle' else 0}"],
+        method=MethodInfo(
+            name=name,
+            reference="",
+            family="test",
+            sees=["forget"],
+            anchor=name == "none",
+            source_hash=source,
+            parameters={},
+        ),
+        seed=seed,
+        budget=BudgetInfo(steps=3, batch_size=2),
+        precision="float32",
+        settings={"profile": {"prompts": "bare"}},
     )
 
 
 def record_id(variant, name, seed):
-    return hashlib.sha256(f"{variant}-{name}-{seed}".encode()).hexdigest()[:16]
+    return identity_of(variant, name, seed).id
 
 
 class Folder:
@@ -57,45 +67,27 @@ class Folder:
 
         return [tagged(s, i) for i, s in enumerate(self._model_samples(*KNOWLEDGE[name], seed))]
 
-    def add(self, variant, name, seed=0, samples=None, **changes):
+    def add(self, variant, name, seed=0, samples=None, source="s0", **changes):
         """Writes a successful record and returns it."""
         samples = samples or self.samples(variant, name, seed)
         oracles = {
             record_id(variant, "oracle", s): self.samples(variant, "oracle", s) for s in (1, 2)
         }
-        record, content = self._make_record(name, seed, samples, oracles)
-        own = changes.get("id", record_id(variant, name, seed))
-        fields = self._fields(variant, name, own) | {
-            "references": References(target=record_id(variant, "target", 0), oracles=list(oracles)),
-            "samples": record.samples.model_copy(update={"file": f"{own}.samples.parquet"}),
-        }
-        record = record.model_copy(update=fields | changes)
-        self.store.write(record, content)
+        identity = identity_of(variant, name, seed, source=source)
+        record, _ = self._make_record(name, seed, samples, oracles, identity, **changes)
+        self.store.write(record, samples)
         return record
 
-    def add_error(self, variant, name, seed=0, **changes):
+    def add_error(self, variant, name, seed=0, track=TRACK):
         """Writes a record of a failure and returns it."""
-        record, _ = self._make_record("target", seed, self.samples(variant, "target", 0), {})
-        nothing = {
-            "status": "error",
-            "model": None,
-            "references": None,
-            "values": [],
-            "samples": None,
-        }
         failure = Failure(
             type="ValueError", message=HOSTILE_ERROR, traceback=f"Traceback\n{HOSTILE_ERROR}"
         )
-        fields = (
-            self._fields(variant, name, record_id(variant, name, seed))
-            | nothing
-            | {"error": failure}
+        identity = identity_of(variant, name, seed, track)
+        nothing = {"shards": {}, "metrics": {}, "values": {}, "references": None}
+        samples = self.samples(variant, "target", 0)
+        record, _ = self._make_record(
+            name, seed, samples, {}, identity, status="error", error=failure, **nothing
         )
-        record = record.model_copy(update=fields | changes)
         self.store.write(record, None)
         return record
-
-    @staticmethod
-    def _fields(variant, name, own):
-        task = TaskInfo(name="frequency", version=1, variant=variant, data_fingerprint="d0")
-        return {"id": own, "track": TRACK, "task": task, "method": method_info(name)}

@@ -12,6 +12,7 @@ from benchmark.core.inputs import Inputs
 from benchmark.core.registry import attack_of
 from benchmark.errors import BadInput
 from benchmark.execution.estimates import Estimates
+from benchmark.models import tracks
 from benchmark.models.tracks import track_named
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import failures
@@ -21,7 +22,7 @@ from benchmark.pipeline.selection import restrict
 from benchmark.pipeline.suite import Suite
 from benchmark.pipeline.variant import Variant
 from benchmark.pipeline.write_record import write_failure
-from benchmark.records.schema import Failure
+from benchmark.records.schema import Failure, References, Shard
 from benchmark.records.store import ResultStore
 
 RATES = {"controlled-1m": 1e-4, "tiny-dev": 1e-3}
@@ -55,7 +56,7 @@ def planned(suite, tmp_path):
 
 def placed(plan, method):
     return {
-        (c.track, c.task, c.parameters["learning_rate"])
+        (c.identity.track, c.identity.task.name, c.parameters["learning_rate"])
         for c in plan.cells
         if c.method_name == method
     }
@@ -75,7 +76,7 @@ def test_an_entry_runs_on_its_own_tracks_and_tasks(tmp_path):
 
 def test_a_track_can_be_kept_to_some_tasks(tmp_path):
     plan = planned(suite_of(only={"tiny-dev": ["frequency/low"]}), tmp_path)
-    assert {(c.track, c.task) for c in plan.references} == {
+    assert {(c.identity.track, c.identity.task.name) for c in plan.references} == {
         ("controlled-1m", "frequency"),
         ("controlled-1m", "memorized"),
         ("tiny-dev", "frequency"),
@@ -102,26 +103,91 @@ def test_a_task_that_the_suite_lacks_takes_the_methods_entries_for_others(tmp_pa
     assert {rate for _, _, rate in placed(planned(suite, tmp_path), "npo")} == {1e-5, 2e-5}
 
 
-@pytest.mark.parametrize("name", ["controlled-1m", "smollm2-135m"])
-def test_attacks_with_their_parameters_and_the_profile_are_part_of_ids(name):
-    track = track_named(name)
-    coarse = attack_of({"name": "quantize_int4", "bits": 4, "group": 128})
-    others = [
-        replace(track, attacks=(coarse, *track.attacks[1:])),
-        replace(track, attacks=track.attacks[:1]),
-        replace(track, profile=replace(track.profile, prompts="plain")),
-    ]
-    settings = [
-        json.dumps(Variant(own, "memorized", "", 3, HERE).settings) for own in (track, *others)
-    ]
-    assert len(set(settings)) == 4
+@pytest.fixture
+def finished(make_record, model_samples):
+    """A function that gives the record that a cell has when it is finished."""
+
+    def record_of(cell):
+        shards = {
+            stage: Shard(id=cell.shard_id(stage), recipe=recipe, rows=1, digest="d")
+            for stage, recipe in cell.recipes.items()
+        }
+        told = References(target=cell.target_id, oracles=list(cell.oracle_ids))
+        record, _ = make_record(
+            cell.method_name, cell.seed, model_samples(0.5, 0.5, 0), {}, cell.identity,
+            shards=shards, references=told, evaluation=cell.evaluation,
+        )  # fmt: skip
+        return record
+
+    return record_of
 
 
-def test_a_newer_version_of_an_attack_is_part_of_ids(monkeypatch):
-    variant = Variant(CONTROLLED, "memorized", "", 3, HERE)
-    before = variant.settings
-    monkeypatch.setattr(type(CONTROLLED.attacks[0]), "version", 1000)
-    assert variant.settings != before
+def cell_on(track, monkeypatch, tmp_path, oracles=2):
+    """The cell of `none` on this state of a track."""
+    monkeypatch.setattr(tracks, "_tracks", lambda: {track.name: track})
+    suite = suite_of(
+        tracks=[track.name], tasks=["frequency/low"], methods=["none"], oracles=oracles
+    )
+    return planned(suite, tmp_path).cells[0]
+
+
+COARSE = attack_of({"name": "quantize_int4", "bits": 4, "group": 128})
+FIRST, SECOND = (attack.name for attack in CONTROLLED.attacks)
+OTHER_ATTACKS = {
+    "coarser": ((COARSE, CONTROLLED.attacks[1]), [COARSE.name]),
+    "the second alone": (CONTROLLED.attacks[1:], []),
+}
+
+
+@pytest.mark.parametrize("change", OTHER_ATTACKS)
+def test_another_attack_leaves_the_id_and_is_what_a_finished_cell_lacks(
+    change, monkeypatch, tmp_path, finished
+):
+    attacks, lacking = OTHER_ATTACKS[change]
+    cell = cell_on(CONTROLLED, monkeypatch, tmp_path)
+    record = finished(cell)
+    store = ResultStore(tmp_path / "out")
+    store.write(record, None)
+    assert cell.is_done(store)
+    changed = cell_on(replace(CONTROLLED, attacks=attacks), monkeypatch, tmp_path)
+    assert changed.id == cell.id
+    assert changed.lacks(record) == lacking
+    assert changed.is_done(store) == (not lacking)
+
+
+def test_one_more_attack_is_what_a_finished_cell_lacks(monkeypatch, tmp_path, finished, shake):
+    record = finished(cell_on(CONTROLLED, monkeypatch, tmp_path))
+    more = replace(CONTROLLED, attacks=(*CONTROLLED.attacks, shake))
+    changed = cell_on(more, monkeypatch, tmp_path)
+    assert (changed.id, changed.lacks(record)) == (record.id, ["shake"])
+
+
+def test_a_newer_version_of_an_attack_is_measured_again(monkeypatch, tmp_path, finished):
+    record = finished(cell_on(CONTROLLED, monkeypatch, tmp_path))
+    monkeypatch.setattr(type(CONTROLLED.attacks[1]), "version", 1000)
+    changed = cell_on(CONTROLLED, monkeypatch, tmp_path)
+    assert (changed.id, changed.lacks(record)) == (record.id, [SECOND])
+
+
+def test_other_questions_leave_the_id_and_no_stage(monkeypatch, tmp_path, finished):
+    record = finished(cell_on(CONTROLLED, monkeypatch, tmp_path))
+    monkeypatch.setattr("benchmark.pipeline.variant.PREFIX_STRIDE", 1000)
+    changed = cell_on(CONTROLLED, monkeypatch, tmp_path)
+    assert (changed.id, changed.lacks(record)) == (record.id, ["model", FIRST, SECOND])
+
+
+def test_the_profile_is_part_of_ids(monkeypatch, tmp_path):
+    plain = replace(CONTROLLED, profile=replace(CONTROLLED.profile, prompts="plain"))
+    one, other = (cell_on(track, monkeypatch, tmp_path) for track in (CONTROLLED, plain))
+    assert one.id != other.id
+
+
+def test_more_oracles_leave_the_id_and_fewer_are_enough(monkeypatch, tmp_path, finished):
+    store = ResultStore(tmp_path / "out")
+    cells = {n: cell_on(CONTROLLED, monkeypatch, tmp_path, oracles=n) for n in (2, 3, 4)}
+    store.write(finished(cells[3]), None)
+    assert len({cell.id for cell in cells.values()}) == 1
+    assert {n: cell.is_done(store) for n, cell in cells.items()} == {2: True, 3: True, 4: False}
 
 
 def test_how_pretrained_models_are_tuned_is_part_of_their_ids_and_of_no_others(monkeypatch):
@@ -180,7 +246,7 @@ def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tm
 def test_a_method_that_the_suite_has_for_another_track_runs_on_the_named_one(tmp_path):
     suite, _ = restrict(suite_of(methods=[METHODS[1]]), ["tiny-dev"], [], ["grad_diff"], [])
     plan = planned(suite, tmp_path)
-    assert {(cell.track, cell.seed) for cell in plan.cells} == {
+    assert {(cell.identity.track, cell.seed) for cell in plan.cells} == {
         ("tiny-dev", seed) for seed in range(3)
     }
     assert {tuple(cell.parameters) for cell in plan.cells} == {()}, (
@@ -209,24 +275,25 @@ def test_what_failed_is_measured_again(tmp_path):
         tmp_path / "out",
     )
     plan = planned(suite, tmp_path)
-    variant = next(job.variant for job in plan.jobs if job.kind == "references")
     failure = Failure(type="EngineDied", message="it died", traceback="")
-    write_failure([*plan.references, *plan.cells], variant, failure, ResultStore(results))
+    place = RunContext(Inputs(tmp_path / "home"), results)
+    write_failure([*plan.references, *plan.cells], failure, place, proxy=False)
     again = planned(suite, tmp_path)
     kinds = {"base", "model", "reference", "references", "cell"}
     assert {job.kind for job in again.jobs} == kinds
     assert again.cached == set()
-    place = RunContext(Inputs(tmp_path / "home"), results)
     assert [execute(job, place) for job in again.jobs] == ["ok"] * len(again.jobs)
     assert planned(suite, tmp_path).jobs == ()
 
 
 def test_failures_are_counted_apart_from_what_never_started(tmp_path):
-    plan, results = planned(suite_of(tracks=["tiny-dev"]), tmp_path), ResultStore(tmp_path / "out")
-    assert failures(plan, results) == (0, len(plan.ids))
+    plan = planned(suite_of(tracks=["tiny-dev"]), tmp_path)
+    place = RunContext(Inputs(tmp_path / "home"), tmp_path / "out")
+    assert failures(plan, place.results) == (0, len(plan.ids))
     job = next(job for job in plan.jobs if job.kind == "references")
-    write_failure(job.cells, job.variant, Failure(type="E", message="m", traceback=""), results)
-    assert failures(plan, results) == (3, len(plan.ids) - 3)  # the target and two oracles
+    failure = Failure(type="E", message="m", traceback="")
+    write_failure(job.cells, failure, place, proxy=False)
+    assert failures(plan, place.results) == (3, len(plan.ids) - 3)  # the target and two oracles
 
 
 def test_plans_say_what_each_variant_asks_for(tmp_path):
@@ -252,7 +319,8 @@ def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path):
     changes = {"precision": "float32", "harness": "yuan"}
     plain, changed = (planned(s, tmp_path) for s in (suite, suite.model_copy(update=changes)))
     found = changed.jobs[-1].variant
-    assert (found.track.precision, found.settings["harness"]) == ("float32", "yuan")
+    assert (found.track.precision, found.harness) == ("float32", "yuan")
+    assert found.recipes["harness"]["group"] == "yuan"
     assert not plain.ids & changed.ids
     with pytest.raises(BadInput, match="did you mean yuan"):
         planned(suite.model_copy(update={"harness": "yuna"}), tmp_path)

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from benchmark.records.store import ResultStore
+from benchmark.records.store import OUTPUTS_SUFFIX, ResultStore
 from benchmark.records.validation import Folder, validate
 
 pytestmark = pytest.mark.slow
@@ -110,12 +110,11 @@ def contents(folder):
     found = {}
     for path in sorted((folder / "out").glob("*/*/*/*/*.json")):
         record = json.loads(path.read_text())
-        record["provenance"] = None
-        record["model"]["made"].pop("seconds")
-        found[path.relative_to(folder)] = (
-            record,
-            (path.parent / record["samples"]["file"]).read_bytes(),
-        )
+        outputs = path.with_suffix(OUTPUTS_SUFFIX)
+        weights = record.pop("provenance")["weights"]
+        del record["seal"]  # it stands for the provenance too
+        said = outputs.read_bytes() if record["outputs"] else None
+        found[path.relative_to(folder)] = (record, weights, said)
     return found
 
 
@@ -129,7 +128,9 @@ def finished(tmp_path_factory):
 
 
 def test_a_run_makes_every_record_and_all_validate(finished):
-    assert len(contents(finished)) == 8
+    said = [outputs for _, _, outputs in contents(finished).values()]
+    assert len(said) == 8
+    assert sum(outputs is not None for outputs in said) == 3, "trials keep none, references do"
     assert validate(Folder(ResultStore(finished / "out"))) == []
 
 
@@ -174,7 +175,7 @@ def test_bad_methods_become_error_records_and_the_rest_goes_on(finished, tmp_pat
     for record in ResultStore(finished / "out").read_all():
         if record.status == "error":
             errors[record.method.name] = record.error.message
-            assert record.values == []
+            assert record.values == {}
     assert errors["raises"].startswith("RuntimeError: no such luck")
     assert "weights of the returned model are NaN" in errors["gives_nan"]
     assert "returned nothing" in errors["gives_nothing"]
@@ -214,7 +215,9 @@ def test_a_careless_method_repeats_itself_and_harms_no_other(finished, tmp_path)
         code, output = run(finished, *methods, "--seed", "8", "--workers", "1", "--force")
         assert code == 1, output
         records = [r for r in ResultStore(finished / "out").read_all() if r.seed == 8]
-        found.append({r.method.name: (r.status, [v.value for v in r.values]) for r in records})
+        found.append(
+            {r.method.name: (r.status, [v.value for v in r.value_rows()]) for r in records}
+        )
     assert found[0] == found[1]
     assert {name: status for name, (status, _) in found[0].items()} == {
         "leaves": "error",

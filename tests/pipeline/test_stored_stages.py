@@ -6,16 +6,24 @@ from benchmark.core.inputs import Inputs
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.pipeline import measure, unlearn
 from benchmark.pipeline.execute import execute
+from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.stages import KIND, StoredStages
 from benchmark.pipeline.suite import Suite
-from benchmark.records.store import ResultStore
+from benchmark.records.identity import Evaluation
+from benchmark.records.store import OUTPUTS_SUFFIX, ResultStore
+
+EVALUATION = Evaluation(generation={})
+
+
+def cell_of(identity, evaluation=EVALUATION):
+    return Cell(identity, "alpha", {}, evaluation, recipes={}, source="world")
 
 
 @pytest.fixture
-def stages(tmp_path):
-    return StoredStages(ArtifactStore(tmp_path), "cell")
+def stages(tmp_path, make_identity):
+    return StoredStages(ArtifactStore(tmp_path), cell_of(make_identity("alpha", 0)))
 
 
 def test_a_stage_is_measured_once(stages, make_sample):
@@ -42,8 +50,22 @@ def test_a_stage_that_failed_is_not_stored(stages, make_sample):
     assert len(stages.get("evaluate", lambda: [make_sample()])) == 1
 
 
-def test_clearing_one_cell_leaves_the_others(stages, make_sample):
-    other = StoredStages(stages.store, "cell2")
+def test_a_stage_that_is_asked_otherwise_is_measured_again(stages, make_identity, make_sample):
+    changed = cell_of(make_identity("alpha", 0), Evaluation(generation={"max_new_tokens": 7}))
+    assert changed.id == stages.cell.id
+    stages.get("request 01", lambda: [make_sample(generation="short")])
+    found = StoredStages(stages.store, changed).get("request 01", lambda: [make_sample()])
+    assert found[0].generation == make_sample().generation
+
+
+def test_stages_of_a_record_are_not_measured_and_keep_their_seconds(stages, make_sample):
+    stages.reuse({"model": [make_sample()]}, {"model": 1.5, "unlearn": 9.0})
+    assert len(stages.get("model", lambda: pytest.fail("it was recorded"))) == 1
+    assert stages.seconds == {"model": 1.5}
+
+
+def test_clearing_one_cell_leaves_the_others(stages, make_identity, make_sample):
+    other = StoredStages(stages.store, cell_of(make_identity("alpha", 1)))
     for own in (stages, other):
         own.get("evaluate", lambda: [make_sample()])
     stages.clear()
@@ -63,7 +85,7 @@ def run(place):
     suite = Suite(
         name="stages",
         description="one cell",
-        tracks=["tiny-dev"],
+        tracks=["tiny"],
         tasks=["frequency/low"],
         methods=["grad_diff"],
         oracles=2,
@@ -71,11 +93,13 @@ def run(place):
     return Planner(place.inputs, ResultStore(place.out)).plan(suite)
 
 
-def samples_of(place, cell):
-    return cell.path(place.results).with_suffix(".samples.parquet").read_bytes()
+def outputs_of(place, cell):
+    return cell.path(place.results).with_suffix(OUTPUTS_SUFFIX).read_bytes()
 
 
-def test_a_cell_that_was_killed_under_attack_repeats_only_that_attack(place, tmp_path, monkeypatch):
+def test_a_cell_that_was_killed_under_attack_repeats_only_that_attack(
+    tiny, place, tmp_path, monkeypatch
+):
     plan = run(place)
     *before, last = plan.jobs
     for job in before:
@@ -103,6 +127,6 @@ def test_a_cell_that_was_killed_under_attack_repeats_only_that_attack(place, tmp
     again = RunContext(place.inputs, tmp_path / "other")
     for job in run(again).jobs:
         assert execute(job, again) == "ok"
-    assert samples_of(place, cell) == samples_of(again, cell)
+    assert outputs_of(place, cell) == outputs_of(again, cell)
     for kind in (KIND, "partial"):
         assert [p for p in (place.inputs.home / kind).iterdir() if cell.id in p.name] == []

@@ -38,8 +38,9 @@ from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.pipeline.unlearn import CellRun, unlearn
 from benchmark.pipeline.variant import Variant
 from benchmark.records.derived import Derived
-from benchmark.records.samples import samples_to_bytes, sha256
-from benchmark.records.store import ResultStore
+from benchmark.records.outputs import Inputs as Asked
+from benchmark.records.outputs import outputs_to_bytes
+from benchmark.records.store import ResultStore, read_record
 from benchmark.records.validation import Folder, validate
 from benchmark.reports.terminal import print_task, published_standings
 from benchmark.runtime.stopwatch import Stopwatch
@@ -143,7 +144,7 @@ def registered():
 
 
 @pytest.fixture(scope="module")
-def place(registered, tmp_path_factory):
+def place(registered, tiny, tmp_path_factory):
     """Everything measured on all toy tasks."""
     folder = tmp_path_factory.mktemp("toys")
     place = RunContext(Inputs(folder / "home"), folder / "out")
@@ -157,7 +158,7 @@ def plan(place):
     suite = Suite(
         name="toys",
         description="",
-        tracks=["tiny-dev"],
+        tracks=["tiny"],
         tasks=list(KINDS),
         methods=methods,
         oracles=2,
@@ -196,10 +197,9 @@ def test_a_second_plan_finds_everything(place):
     assert plan(place).jobs == ()
 
 
-def test_the_site_has_a_page_for_every_task(place, tmp_path, monkeypatch):
+def test_the_site_has_a_page_for_every_task(place, tmp_path):
     from leaderboard.build import build_site
 
-    monkeypatch.setattr("leaderboard.board.DEVELOPMENT_SUFFIX", "-never")
     build_site(place.results.root, tmp_path / "site")
     pages = {path.name for path in (tmp_path / "site").rglob("*.html")}
     assert {f"{task}.html" for task in KINDS} <= pages
@@ -213,7 +213,7 @@ def test_a_plain_task_has_samples_of_the_end_alone(place):
 def test_forget_and_retain_are_enough_and_leave_the_privacy_axis_out(place):
     (line,) = [line for line in plan(place).sizes if "toy_bare" in line]
     assert line.endswith("; without a holdout, privacy is not scored")
-    values = records_of(place, "toy_bare")["grad_diff"].values
+    values = list(records_of(place, "toy_bare")["grad_diff"].value_rows())
     assert {v.split for v in values} == {"forget", "retain"}
     assert not {v.metric for v in values} & {"mia_loss", "mia_min_k", "exposure", "model_utility"}
     assert ("forget", "exact_answer") in {(v.split, v.metric) for v in values}
@@ -258,7 +258,7 @@ def test_requests_are_looked_at_after_each_and_oracles_never_saw_them(place):
 def test_texts_have_values_of_texts_and_of_questions_where_they_belong(place):
     values = {
         (v.split, v.metric): v
-        for v in records_of(place, "toy_texts")["grad_diff"].values
+        for v in records_of(place, "toy_texts")["grad_diff"].value_rows()
         if v.stage == "model"
     }
     assert ("forget", "memorization_accuracy") in values
@@ -282,8 +282,11 @@ def test_a_killed_sequence_goes_on_after_its_last_request(place):
     """What is made of the model, what was seen and what it cost are those of a run that was not
     killed.
     """
-    cell = next(c for c in plan(place).cells if c.task == "toy_requests" and c.method == "npo")
-    variant = Variant(track_named("tiny-dev"), cell.task, cell.variant, 2, place.inputs)
+    cell = next(
+        c for c in plan(place).cells if (c.identity.task.name, c.method) == ("toy_requests", "npo")
+    )
+    task = cell.identity.task
+    variant = Variant(track_named("tiny"), task.name, task.variant, 2, place.inputs)
     models = ControlledModels(variant.track, place.store)
     folder = models.trained(variant.documents(0), 0)
 
@@ -295,7 +298,8 @@ def test_a_killed_sequence_goes_on_after_its_last_request(place):
         run(KilledAfterOne(place.store, "killed"))
     assert Checkpoints(place.store, "killed").load().done == 1
     resumed, whole = run(Checkpoints(place.store, "killed")), run(Checkpoints(place.store, "whole"))
-    assert samples_to_bytes(resumed.samples) == samples_to_bytes(whole.samples)
+    one, other = (outputs_to_bytes(p.samples, Asked.of(p.samples)) for p in (resumed, whole))
+    assert one == other
     assert (resumed.steps, resumed.tokens) == (whole.steps, whole.tokens)
     for one, other in zip(resumed.result.parameters(), whole.result.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -308,17 +312,22 @@ def test_a_sequence_that_was_not_looked_at_after_each_request_is_no_result(place
         r for r in store.read_all() if (r.task.name, r.method.name) == ("toy_requests", "npo")
     )
     kept = [s for s in store.samples_of(record) if s.stage != "request 02"]
-    content = samples_to_bytes(kept)
-    samples = record.samples.model_copy(update={"sha256": sha256(content), "rows": len(kept)})
-    values = [v for v in record.values if v.stage != "request 02"]
-    store.write(record.model_copy(update={"samples": samples, "values": values}), content)
+    shards = {stage: own for stage, own in record.shards.items() if stage != "request 02"}
+    values = {stage: own for stage, own in record.values.items() if stage != "request 02"}
+    store.write(record.model_copy(update={"shards": shards, "values": values}), kept)
     (finding,) = validate(Folder(store))
     assert (finding.check, "looked at after 1 requests" in finding.message) == ("requests", True)
 
 
-def test_tasks_of_development_tracks_are_not_reported(place):
+def test_tasks_of_development_tracks_are_not_reported(place, tmp_path):
+    root = tmp_path / "out"
+    shutil.copytree(place.results.root / "tiny", root / "tiny-dev")
+    for path in root.rglob("*.json"):
+        record = read_record(path)
+        identity = record.identity.model_copy(update={"track": "tiny-dev"})
+        path.write_bytes(record.model_copy(update={"identity": identity}).to_json())
     with pytest.raises(BadInput, match="toy_plain"):
-        print_task("toy_plain", place.results.root, Console(), Derived())
+        print_task("toy_plain", root, Console(), Derived())
 
 
 def test_nothing_is_left_of_finished_checkpoints(place):

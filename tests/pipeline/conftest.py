@@ -1,0 +1,45 @@
+"""A tiny track whose cells keep their outputs, as those of a development track do not, and an attack
+that no track has.
+"""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmark.core import registry
+from benchmark.core.attack import Attack
+from benchmark.models import tracks
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """The track `tiny`, known for the time of a module's tests: its models learn next to nothing
+    in seconds.
+    """
+    track = replace(tracks.track_named("tiny-dev"), name="tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        known = tracks._tracks() | {track.name: track}
+        patch.setattr(tracks, "_tracks", lambda: known)
+        yield track
+
+
+@pytest.fixture(scope="module")
+def shake():
+    """An attack that a track may have beside its own: it moves every weight by a hundredth."""
+
+    @registry.register_attack("shake", version=1, source="test")
+    class Shake(Attack):
+        """Moves every weight."""
+
+        @torch.no_grad()
+        def apply(self, model, tokenizer, forget, budget, seed):
+            attacked = copy.deepcopy(model)
+            for weight in attacked.parameters():
+                weight.add_(0.01)
+            return attacked
+
+    registry.attacks()
+    yield Shake()
+    registry._ATTACKS.pop("shake")

@@ -1,0 +1,146 @@
+"""A finished cell that lacks something: only that is measured, and only if the model is the same."""
+
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from benchmark.core.inputs import Inputs
+from benchmark.models import tracks
+from benchmark.pipeline import measure, unlearn
+from benchmark.pipeline.execute import execute
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.run_context import RunContext
+from benchmark.pipeline.suite import Suite
+from benchmark.records.store import read_record
+from benchmark.records.validation import Folder, validate
+
+METHOD = "grad_diff"
+pytestmark = pytest.mark.slow
+
+
+def planned(place, oracles=2):
+    suite = Suite(
+        name="reuse",
+        description="one cell",
+        tracks=["tiny"],
+        tasks=["frequency/low"],
+        methods=[METHOD],
+        oracles=oracles,
+    )
+    return Planner(place.inputs, place.results).plan(suite)
+
+
+def run(place, oracles=2):
+    plan = planned(place, oracles)
+    for job in plan.jobs:
+        assert execute(job, place) == "ok", job.label
+    return [job.kind for job in plan.jobs]
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["without models", "with kept models"])
+def finished(request, tiny, tmp_path_factory):
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("finished")
+    place = RunContext(Inputs(folder / "home"), folder / "out", keep_models=request.param)
+    run(place)
+    return place
+
+
+@pytest.fixture
+def place(finished, tmp_path):
+    """The same in folders that a test may change."""
+    for name in ("home", "out"):
+        shutil.copytree(finished.out.parent / name, tmp_path / name)
+    return replace(finished, inputs=Inputs(tmp_path / "home"), out=tmp_path / "out")
+
+
+@pytest.fixture
+def more_attacks(tiny, shake, monkeypatch):
+    more = replace(tiny, attacks=(*tiny.attacks, shake))
+    monkeypatch.setattr(tracks, "_tracks", lambda: {"tiny": more})
+    return shake
+
+
+@pytest.fixture
+def done(monkeypatch):
+    """Counts what is done with models: requests made, and examinations by stage."""
+    counts = Counter()
+    request, examine = unlearn._after_request, measure.examine
+
+    def counted_request(*args, **kwargs):
+        counts["unlearn"] += 1
+        return request(*args, **kwargs)
+
+    def counted_examine(predictor, splits, stage, generation):
+        counts[stage] += 1
+        return examine(predictor, splits, stage, generation)
+
+    monkeypatch.setattr(unlearn, "_after_request", counted_request)
+    monkeypatch.setattr(measure, "examine", counted_examine)
+    return counts
+
+
+def record_of(place):
+    return read_record(planned(place).cells[0].path(place.results))
+
+
+def test_a_model_is_kept_where_it_is_asked_for_and_only_there(place):
+    cell = planned(place).cells[0]
+    kept = [p for p in (place.inputs.home / "partial").glob(f"{cell.id}-*") if p.is_dir()]
+    assert len(kept) == place.keep_models
+
+
+def test_a_new_attack_runs_alone(place, more_attacks, done):
+    before = record_of(place)
+    assert run(place) == ["reference"] * 3 + ["references", "cell"]
+    unlearned = {} if place.keep_models else {"unlearn": 1}
+    assert done == {"shake": 4} | unlearned, "target, two oracles and the method are attacked"
+    after = record_of(place)
+    assert after.id == before.id
+    assert list(after.shards) == [*before.shards, "shake"]
+    assert {stage: after.shards[stage] for stage in before.shards} == before.shards
+    assert {s: after.values[s] for s in before.values} == before.values
+    assert after.provenance.cost.seconds.keys() == {*before.provenance.cost.seconds, "shake"}
+    assert validate(Folder(place.results)) == []
+    assert planned(place).jobs == ()
+
+
+def test_of_another_model_everything_is_measured_anew(place, more_attacks, done):
+    before = record_of(place)
+    other = before.provenance.model_copy(update={"weights": "another"})
+    samples = place.results.samples_of(before)
+    place.results.write(before.model_copy(update={"provenance": other}), samples)
+    run(place)
+    stages = {"model", *(attack.name for attack in tracks.track_named("tiny").attacks)}
+    assert {stage: done[stage] for stage in stages} == dict.fromkeys(stages, 1) | {"shake": 4}
+    after = record_of(place)
+    assert after.provenance.weights == before.provenance.weights
+    assert {stage: after.shards[stage] for stage in before.shards} == before.shards
+
+
+def test_one_more_oracle_is_all_that_is_measured(place, done):
+    """On a machine that has the records alone, no other model is trained for it."""
+    before = record_of(place)
+    shutil.rmtree(place.inputs.home)
+    assert run(place, oracles=3) == ["base", "model", "reference", "references", "cell"]
+    assert done == {"model": 1} | dict.fromkeys(
+        (a.name for a in tracks.track_named("tiny").attacks), 1
+    )
+    after = record_of(place)
+    assert after.references.oracles[:2] == before.references.oracles
+    assert len(after.references.oracles) == 3
+    assert (after.provenance, after.shards) == (before.provenance, before.shards)
+    assert after.outputs.sha256 == before.outputs.sha256
+    assert after.values != before.values, "forget quality compares with one oracle more"
+    assert validate(Folder(place.results)) == []
+    assert planned(place, oracles=3).jobs == ()
+
+
+def test_force_measures_everything(place, done):
+    forced = replace(place, force=True)
+    plan = Planner(place.inputs, place.results).plan(planned(place).suite, force=True)
+    for job in plan.jobs:
+        assert execute(job, forced) == "ok"
+    assert (done["unlearn"], done["model"]) == (1, 4)
