@@ -1,5 +1,5 @@
-"""Checkpoints of cells: a killed run goes on after the last request that was finished. The one after
-the last of all is the unlearned model, which stays where a run is to keep it.
+"""Checkpoints of cells: a killed run goes on after the last request that was finished. The last
+checkpoint is the unlearned model; `--keep-models` keeps it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tiny track whose cells keep their outputs, as those of a development track do not, and an attack
+"""A tiny track whose cells keep their outputs, unlike those of a development track, and an attack
 that no track has.
 """
 

@@ -1,4 +1,4 @@
-"""A finished cell that lacks something: only that is measured, and only if the model is the same."""
+"""A finished cell that lacks a stage: only that is measured, and only of the same model."""
 
 import shutil
 from collections import Counter
