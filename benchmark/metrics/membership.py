@@ -23,7 +23,7 @@ from benchmark.metrics.base import (
     register,
     shares_below,
 )
-from benchmark.metrics.probability import mean_of
+from benchmark.metrics.probability import TIE_DECIMALS, mean_of
 from benchmark.metrics.sample import STANDARDIZED, Sample
 from benchmark.metrics.stages import ON_THE_WAY
 
@@ -54,7 +54,8 @@ def zlib_ratio(sample: Sample) -> float:
     """Log-probability of the answer over the bytes that zlib needs for it (Carlini et al. 2021,
     section 5.2).
     """
-    return math.fsum(sample.logprobs) / len(zlib.compress(sample.answer.encode()))
+    size = len(zlib.compress(sample.answer.encode()))
+    return round(math.fsum(sample.logprobs) / size, TIE_DECIMALS)
 
 
 def bits_of_rank(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:

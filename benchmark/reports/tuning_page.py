@@ -111,6 +111,7 @@ On each development track, every method had the same number of trials over its
 that is never scored. The default is the smallest value whose score, averaged over the variants,
 cannot be distinguished from the best one's (the 95 % interval of the paired difference contains 0),
 because it changes the model least. All other parameters keep the values of their papers.
+Records of trials keep the score's bootstrap replicates to three decimals.
 *remaining on* a variant is the probability of the forget set's answers under held-out paraphrases,
 or the memorization accuracy of its texts.
 """
