@@ -38,7 +38,7 @@ class StoredStages:
         if stage in self._recorded:
             if stage in self._seconds:
                 self.seconds[stage] = self._seconds[stage]
-            return self._recorded[stage]
+            return list(self._recorded[stage])
 
         def build(folder: Path) -> dict:
             started = time.perf_counter()
