@@ -67,7 +67,7 @@ def test_the_recipe_is_pinned():
     same cell would truly come out differently now, raise TRAINING_VERSION, or the version of the
     task, instead.
     """
-    assert EXAMPLE.id == "fc5cb2008f2013a3"
+    assert EXAMPLE.id == "d1d32bf59e08f9c6"
 
 
 def test_the_recipe_of_fingerprints_is_pinned():

@@ -162,9 +162,15 @@ def test_no_samples_are_still_files():
 
 def test_a_later_stage_may_ask_less_of_an_example(make_sample):
     """As a point of the budget, at which no wrong answers are scored and nothing is continued."""
-    whole = make_sample(prefix_words=(10,), continuations=("on",))
+    tokens = {"logprobs": rounded(np.array([-0.7, -2.1]))}
+    whole = make_sample(prefix_words=(10,), continuations=("on",), **tokens)
     less = make_sample(
-        stage="shaken", perturbed=(), perturbed_logprobs=(), prefix_words=(), continuations=()
+        stage="shaken",
+        **tokens,
+        perturbed=(),
+        perturbed_logprobs=(),
+        prefix_words=(),
+        continuations=(),
     )
     for samples in ([whole, less], [less, whole]):
         assert len(Inputs.of(samples).rows) == 1
@@ -209,7 +215,10 @@ def test_on_the_way_means_are_kept_exactly(make_sample, stage):
     """Values there are those of all tokens, though single tokens are not kept."""
     rng = np.random.default_rng(0)
     fields = {"logprobs": rounded(-rng.random(7) * 9), "correct": rng.random(7) < 0.4}
-    before = [make_sample(stage=stage, **fields), make_sample(stage=stage, prompt="", **fields)]
+    before = [
+        make_sample(stage=stage, **fields),
+        make_sample(stage=stage, example="e1", prompt="", **fields),
+    ]
     after = back(before)
     for metric in ("probability", "memorization_accuracy"):
         for one, other in zip(before, after, strict=True):
