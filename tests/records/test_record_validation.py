@@ -560,7 +560,7 @@ def test_a_finding_says_what_was_recorded_and_what_is_right(few):
 
 def test_values_within_rounding_are_no_finding(few):
     def change(record):
-        column(record)[0] = float(f"{column(record)[0] * (1 + 4e-7):.7g}")
+        column(record)[0] = float(f"{column(record)[0] * (1 + 6e-7):.7g}")
 
     path = path_of(few, "alpha")
     before = read_record(path).values

@@ -104,5 +104,5 @@ def test_replicates_of_a_trial_come_back_to_five_places_and_are_small():
 
 @pytest.mark.parametrize("packed", ["", "x", "garbage", "\u00e9"])
 def test_a_score_that_is_none_is_a_value_error(packed):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"\w"):
         _ = TrialScore(axes={}, score=packed).replicates
