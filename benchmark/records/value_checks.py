@@ -10,7 +10,7 @@ from benchmark.errors import BadInput
 from benchmark.metrics.values import Value, metric_values
 from benchmark.records.folder import Folder
 from benchmark.records.schema import Record
-from benchmark.records.values import MetricValue, ValueTable, about, tables_of, trial_tables
+from benchmark.records.values import MetricValue, Tables, about, tables_of, trial_tables
 
 TOLERANCE = 1e-5  # of values, relative: they are recorded to six digits
 
@@ -47,14 +47,17 @@ def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         yield "columns do not fit their strata"
         return
     for stage in sorted(right.keys() | record.values.keys()):
-        told, written = (_as_json(tables.get(stage, {})) for tables in (record.values, right))
+        told, written = (_as_json(tables, stage) for tables in (record.values, right))
         if told != written:
             yield f"the tables of {stage} are not as values are written"
 
 
-def _as_json(tables: Mapping[str, ValueTable]) -> dict[str, str]:
-    """Tables that can be compared: NaN equals itself."""
-    return {split: table.model_dump_json() for split, table in tables.items()}
+def _as_json(tables: Tables, stage: str) -> dict[str, str] | None:
+    """Tables of a stage that can be compared: NaN equals itself."""
+    splits = tables.get(stage)
+    if splits is None:
+        return None
+    return {split: table.model_dump_json() for split, table in splits.items()}
 
 
 def trial(path: Path, record: Record, folder: Folder) -> Iterator[str]:

@@ -114,7 +114,7 @@ def test_example_frames_are_read_from_disk_the_second_time(results, derived):
     fresh = {r.id: read_frame(results.path_of(r), r) for r in records}
     first = dict(ExampleFrames(results, records, derived))
     for record in records:
-        results.path_of(record).with_suffix(".samples.parquet").unlink()
+        results.path_of(record).with_suffix(".outputs.parquet").unlink()
     again = ExampleFrames(results, records, derived)
     assert set(again) == set(fresh)
     for record_id, frame in fresh.items():
@@ -126,7 +126,7 @@ def test_only_a_few_frames_are_held(results, derived):
     (record, *_) = [read_record(path) for path in results.paths()]
     many = [
         record.model_copy(
-            update={"id": str(i), "samples": record.samples.model_copy(update={"sha256": str(i)})}
+            update={"id": str(i), "outputs": record.outputs.model_copy(update={"sha256": str(i)})}
         )
         for i in range(FRAMES_HELD + 5)
     ]
@@ -140,5 +140,5 @@ def test_only_a_few_frames_are_held(results, derived):
 def test_records_without_outputs_have_no_frame(results):
     """As trials on development tracks, which keep their values alone."""
     first, second, *_ = [read_record(path) for path in results.paths()]
-    frames = ExampleFrames(results, [first, second.model_copy(update={"samples": None})])
+    frames = ExampleFrames(results, [first, second.model_copy(update={"outputs": None})])
     assert list(frames) == [first.id]

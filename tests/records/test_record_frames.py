@@ -19,7 +19,8 @@ def of(records, method):
 
 def with_parameters(record, record_id, **parameters):
     method = record.method.model_copy(update={"parameters": parameters})
-    return record.model_copy(update={"id": record_id, "method": method})
+    identity = record.identity.model_copy(update={"method": method})
+    return record.model_copy(update={"id": record_id, "identity": identity})
 
 
 def test_a_method_is_its_own_name(records):
@@ -91,16 +92,16 @@ def test_index_of_nothing_has_its_columns():
 
 
 def test_an_unnamed_variant_is_all(records):
-    record = records[0].model_copy(
-        update={"task": records[0].task.model_copy(update={"variant": ""})}
-    )
+    task = records[0].task.model_copy(update={"variant": ""})
+    identity = records[0].identity.model_copy(update={"task": task})
+    record = records[0].model_copy(update={"identity": identity})
     assert index_frame([record]).loc[0, "variant"] == "all"
 
 
 def test_example_frames_are_those_of_the_files(results, records):
     frames = ExampleFrames(results, records)
     assert set(frames) == {r.id for r in records}
-    assert all(len(frames[r.id]) == r.samples.rows for r in records)
+    assert all(len(frames[r.id]) == sum(s.rows for s in r.shards.values()) for r in records)
 
 
 def moved(record, **task):
@@ -114,8 +115,12 @@ def moved(record, **task):
     }
     changes = {
         "id": f"2{record.id}",
-        "task": record.task.model_copy(update=task),
-        "method": record.method.model_copy(update={"name": name}),
+        "identity": record.identity.model_copy(
+            update={
+                "task": record.task.model_copy(update=task),
+                "method": record.method.model_copy(update={"name": name}),
+            }
+        ),
         "references": record.references.model_copy(update=references),
     }
     return record.model_copy(update=changes)

@@ -11,9 +11,15 @@ from pydantic import ValidationError
 
 from benchmark.errors import BadInput
 from benchmark.records import provenance
-from benchmark.records.samples import sha256
+from benchmark.records.outputs import Inputs, sha256
 from benchmark.records.schema import SCHEMA_VERSION, Cost, Failure, Record, variant_name
-from benchmark.records.store import ResultStore, read_record, samples_content, write_atomically
+from benchmark.records.store import (
+    ResultStore,
+    inputs_path,
+    outputs_content,
+    read_record,
+    write_atomically,
+)
 
 
 @pytest.fixture
@@ -46,17 +52,40 @@ def test_round_trip_through_json_is_exact(path):
 
 def test_nan_survives_the_round_trip(path):
     record = read_record(path)
-    broken = record.values[0].model_copy(update={"value": float("nan")})
-    again = Record.model_validate_json(
-        record.model_copy(update={"values": [broken]}).model_dump_json()
-    )
-    assert math.isnan(again.values[0].value)
+    table = record.values["model"]["forget"]
+    broken = table.model_copy(update={"values": {"probability": [float("nan"), None, 0.5]}})
+    changed = record.model_copy(update={"values": {"model": {"forget": broken}}})
+    again = Record.model_validate_json(changed.to_json())
+    first, *others = again.values["model"]["forget"].values["probability"]
+    assert math.isnan(first)
+    assert others == [None, 0.5]
+    assert again.digest == changed.digest
+
+
+def test_the_seal_is_of_everything_else(path):
+    record = read_record(path)
+    assert record.seal == record.digest
+    assert record.sealed() == record
+    provenance = record.provenance.model_copy(update={"commit": "c1"})
+    changed = record.model_copy(update={"provenance": provenance})
+    assert changed.digest != record.seal
+    assert changed.sealed().seal == changed.digest
+
+
+def test_a_line_for_each_field(path):
+    lines = path.read_text().splitlines()
+    assert lines[0] == "{"
+    assert lines[-1] == "}"
+    assert len(lines) == 2 + len(Record.model_fields)
+    assert json.loads(path.read_text())["id"] == path.stem
 
 
 def test_a_record_cannot_be_changed(path):
     record = read_record(path)
     with pytest.raises(ValidationError):
-        record.seed = 5
+        record.status = "error"
+    with pytest.raises(ValidationError):
+        record.identity.seed = 5
 
 
 def test_written_where_its_content_says_and_ends_with_a_newline(results, path):
@@ -69,8 +98,10 @@ def test_written_where_its_content_says_and_ends_with_a_newline(results, path):
     assert path.read_bytes().endswith(b"}\n")
 
 
-def test_a_task_without_variants_uses_the_folder_all(tmp_path):
-    assert ResultStore(tmp_path).path("t", "task", "", "m", "x") == tmp_path / "t/task/all/m/x.json"
+def test_a_task_without_variants_uses_the_folder_all(tmp_path, make_identity):
+    task = make_identity("m", 0).task.model_copy(update={"variant": ""})
+    identity = make_identity("m", 0, task=task)
+    assert ResultStore(tmp_path).path(identity) == tmp_path / f"toy/towns/all/m/{identity.id}.json"
     assert variant_name("task", "") == "task"
     assert variant_name("task", "low") == "task/low"
 
@@ -106,12 +137,12 @@ def test_a_later_schema_is_named_as_such_though_it_has_new_fields(path):
     ("change", "field"),
     [
         (lambda r: r.update(extra=1), "extra"),
-        (lambda r: r["task"].update(extra=1), "task.extra"),
-        (lambda r: r["values"][0].update(extra=1), "values.0.extra"),
-        (lambda r: r.pop("seed"), "seed"),
-        (lambda r: r.update(seed="first"), "seed"),
+        (lambda r: r["identity"]["task"].update(extra=1), "identity.task.extra"),
+        (lambda r: r["values"]["model"]["forget"].update(extra=1), "values.model.forget.extra"),
+        (lambda r: r["identity"].pop("seed"), "identity.seed"),
+        (lambda r: r["identity"].update(seed="first"), "identity.seed"),
         (lambda r: r.update(status="fine"), "status"),
-        (lambda r: r["values"][1].update(better="up"), "values.1.better"),
+        (lambda r: r["shards"]["model"].update(rows="many"), "shards.model.rows"),
     ],
 )
 def test_other_fields_than_the_schemas_are_refused_by_name(path, change, field):
@@ -132,58 +163,99 @@ def test_a_truncated_record_is_refused_in_one_line(path):
         refusal(path)
 
 
-def test_changed_samples_are_refused(results, path):
+FILES = {
+    "outputs": lambda path, record: path.with_suffix(".outputs.parquet"),
+    "inputs": inputs_path,
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_changed_files_are_refused(results, path, kind):
     record = read_record(path)
-    file = path.parent / record.samples.file
+    file = FILES[kind](path, record)
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(BadInput, match="sha256") as caught:
         results.samples_of(record)
     assert str(file) in str(caught.value)
 
 
-def test_missing_samples_are_refused(results, path):
+@pytest.mark.parametrize("kind", FILES)
+def test_missing_files_are_refused(results, path, kind):
     record = read_record(path)
-    (path.parent / record.samples.file).unlink()
+    FILES[kind](path, record).unlink()
     with pytest.raises(BadInput, match="missing"):
         results.samples_of(record)
 
 
+def test_shuffled_inputs_are_refused(results, path):
+    """Rows of outputs would silently be answers to other questions."""
+    record = read_record(path)
+    file = inputs_path(path, record)
+    file.write_bytes(Inputs(Inputs.from_bytes(file.read_bytes()).rows[::-1]).to_bytes())
+    with pytest.raises(BadInput, match="sha256"):
+        results.samples_of(record)
+
+
+@pytest.mark.parametrize("sha", ["", "0", "short"])
+def test_a_hash_that_was_cut_off_is_none(results, path, sha):
+    record = read_record(path)
+    said = record.outputs.sha256
+    cut = record.outputs.model_copy(update={"sha256": said[:8] if sha == "short" else sha})
+    with pytest.raises(BadInput, match="sha256"):
+        results.samples_of(record.model_copy(update={"outputs": cut}))
+
+
 @pytest.mark.parametrize("content", [b"", b"not a parquet file", b"PAR1 PAR1"])
-def test_samples_that_are_no_parquet_are_bad_input_though_their_hash_is_right(
+def test_outputs_that_are_no_parquet_are_bad_input_though_their_hash_is_right(
     results, path, content
 ):
-    rewrite(path, lambda r: r["samples"].update(sha256=sha256(content)))
-    path.with_name(f"{path.stem}.samples.parquet").write_bytes(content)
+    rewrite(path, lambda r: r["outputs"].update(sha256=sha256(content)))
+    path.with_suffix(".outputs.parquet").write_bytes(content)
     with pytest.raises(BadInput, match=path.stem):
         results.samples_of(read_record(path))
 
 
-def test_an_error_record_has_no_samples(path):
-    record = read_record(path).model_copy(update={"samples": None, "status": "error"})
+def test_an_error_record_has_no_outputs(path):
+    record = read_record(path).model_copy(update={"outputs": None, "status": "error"})
     with pytest.raises(BadInput, match="status error"):
-        samples_content(path, record)
+        outputs_content(path, record)
 
 
 def test_samples_of_a_record_are_those_that_were_written(results, path, model_samples):
     record = read_record(path)
     written = model_samples(0.3, 0.85, record.seed)
-    assert [s.example for s in results.samples_of(record)] == [s.example for s in written]
+    read = results.samples_of(record)
+    assert [(s.stage, s.example, s.generation) for s in read] == [
+        (s.stage, s.example, s.generation) for s in written
+    ]
+
+
+def test_cells_of_a_variant_share_one_file_of_inputs(results):
+    files = list(results.root.rglob("inputs-*.parquet"))
+    assert files == [results.root / "toy/towns/low" / files[0].name]
+    assert {inputs_path(results.path_of(r), r) for r in results.read_all()} == set(files)
+
+
+def test_a_failed_rerun_leaves_no_outputs_of_the_run_before(results, path):
+    results.write(read_record(path).model_copy(update={"outputs": None}), None)
+    assert not path.with_suffix(".outputs.parquet").exists()
 
 
 def test_an_error_record_is_written_and_read_back(tmp_path, path):
     failure = Failure(type="ValueError", message="loss is NaN", traceback="…")
     empty = {
         "status": "error",
-        "values": [],
-        "samples": None,
+        "values": {},
+        "metrics": {},
+        "shards": {},
+        "outputs": None,
         "references": None,
-        "model": None,
         "error": failure,
     }
     record = read_record(path).model_copy(update=empty)
     store = ResultStore(tmp_path / "other")
     written = store.write(record, None)
-    assert read_record(written) == record
+    assert read_record(written) == record.sealed()
     assert [p.name for p in written.parent.iterdir()] == [written.name]
 
 
@@ -234,27 +306,29 @@ def test_a_record_can_be_read_by_others(tmp_path):
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
 
 
-def test_samples_are_written_before_their_record(results, path, monkeypatch, tmp_path):
-    """So that a crash in between leaves no record without its samples."""
+def test_outputs_are_written_before_their_record(results, path, monkeypatch, tmp_path):
+    """So that a crash in between leaves no record without its outputs."""
     record = read_record(path)
-    content = (path.parent / record.samples.file).read_bytes()
+    samples = results.samples_of(record)
     written = []
     monkeypatch.setattr(
         "benchmark.records.store.write_atomically", lambda file, _: written.append(file.name)
     )
-    ResultStore(tmp_path / "other").write(record, content)
-    assert written == [record.samples.file, f"{record.id}.json"]
+    ResultStore(tmp_path / "other").write(record, samples)
+    assert written == [
+        f"inputs-{record.outputs.inputs}.parquet",
+        f"{record.id}.outputs.parquet",
+        f"{record.id}.json",
+    ]
 
 
 def test_provenance_says_what_it_does_not_know(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = provenance.collect(
-        Cost(steps=1, tokens=2, seconds={}), 1, "none", "float32", {"greedy": True}
-    )
+    found = provenance.collect(Cost(steps=1, tokens=2, seconds={}), 1, "none", weights="w1")
     assert provenance.package_version("no-such-package-here") == "not installed"
     assert found.packages["numpy"]
     assert found.created.endswith("+00:00")
-    assert found.generation == {"greedy": True}
+    assert (found.weights, found.division, found.made) == ("w1", "", {})
 
 
 def test_two_hosts_that_write_one_file_do_not_share_a_temporary_name(tmp_path, monkeypatch):
