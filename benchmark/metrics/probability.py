@@ -11,15 +11,14 @@ from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY, REQUEST
 
 TIE = 1e-9  # nats between what counts as equally likely
-
-
 TIE_DECIMALS = 9  # far below the precision of log-probabilities, far above that of a sum
 
 
 def mean_of(logprobs: np.ndarray) -> float:
     """Mean over an answer's tokens; an answer without tokens is a ValueError.
 
-    Rounded to TIE_DECIMALS places, so that equal means tie where examples are ranked. Answers have a handful of tokens, for which numpy's own mean is ten times slower.
+    Rounded to TIE_DECIMALS places, so that equal means tie where examples are ranked. Answers have
+    a handful of tokens, for which numpy's own mean is ten times slower.
     """
     if len(logprobs) == 0:
         raise ValueError("an answer without tokens has no probability")

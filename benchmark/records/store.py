@@ -78,8 +78,7 @@ class ResultStore:
             said, asked = files
             info = OutputsInfo(sha256=sha256(said), inputs=sha256(asked)[:INPUTS_DIGITS])
             record = record.model_copy(update={"outputs": info})
-            if not inputs_path(path, record).is_file():
-                write_atomically(inputs_path(path, record), asked)
+            write_atomically(inputs_path(path, record), asked)
             write_atomically(outputs, said)
         write_atomically(path, record.sealed().to_json())
         if not files:  # a failed rerun leaves no outputs of the run before

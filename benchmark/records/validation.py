@@ -126,6 +126,10 @@ def models(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         yield f"{kind} the target's model, this one is{'' if same else ' not'}"
     if record.method.name != ORACLE and not same:
         yield "it starts from another model than its target"
+    others = [folder.by_id[i][1] for i in told.oracles if i in folder.by_id]
+    distinct = {tuple(oracle.identity.models) for oracle in others}
+    if len(distinct) < len(others) and not told.proxy:
+        yield "two of its oracles are the same model"
     if record.identity.is_reference:
         return
     for record_id in told.oracles:
