@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE =  # what is installed without bytecode is compiled once, by the first who imports it
 
 .DEFAULT_GOAL := help
-.PHONY: help venv vllm bench site test audit lint docs clean
+.PHONY: help venv vllm bench site test audit replay lint docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -43,8 +43,13 @@ test: venv  ## lint, type-check and run the tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-audit: venv  ## recompute every published value from its samples
+audit: venv  ## recompute every published value from its outputs
 	$(BIN)/python -m pytest -m audit
+
+# The first record of each of these methods: cheap, and each with another loss.
+REPLAYED = $(foreach m,none grad_diff npo,$(basename $(notdir $(firstword $(wildcard results/controlled-1m/frequency/low/$(m)/*.json)))))
+replay: .venv/.installed  ## make three published cells again and compare them with their records
+	$(BIN)/palimpsest replay $(REPLAYED)
 
 lint: venv  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
