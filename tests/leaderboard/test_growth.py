@@ -80,7 +80,7 @@ def test_names_of_development_tracks_stay_so_and_trials_have_no_outputs(
             changes = {"trial": trial, "values": values, "metrics": versions_of(values)}
             record, said = record.model_copy(update=changes), None
         store.write(record, said)
-    make(store.root, tmp_path / "synthetic", 8)
+    make(store.root, tmp_path / "synthetic", 7 + 4)  # two models
     copied = ResultStore(tmp_path / "synthetic")
     records = list(copied.read_all())
     assert {r.track for r in records} == {

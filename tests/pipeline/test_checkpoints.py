@@ -40,7 +40,10 @@ def test_progress_comes_back_as_it_was(store, make_sample):
         "direction": torch.randn(3),
         "none": None,
     }
-    samples = [make_sample(), make_sample(prompt="", prefix_words=(10,), continuations=("and on",))]
+    samples = [
+        make_sample(),
+        make_sample(example="e1", prompt="", prefix_words=(10,), continuations=("and on",)),
+    ]
     model, seconds = tiny_model(3), {"unlearn": 1.25, "requests": 0.5}
     progress = Progress(2, model, state, samples, steps=40, tokens=12345, seconds=seconds)
     Checkpoints(store, "cell").save(progress)
