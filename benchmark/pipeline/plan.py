@@ -129,15 +129,15 @@ class Plan:
 
 
 def failures(plan: Plan, results: ResultStore) -> tuple[int, int]:
-    """How many cells of the plan have an error record, and how many have no record at all.
+    """How many cells of the plan have an error record or lack a stage, and how many have no record
+    at all.
 
     The latter never started, because a model that they need could not be trained.
     """
     cells = {c.id: c for c in (*plan.references, *plan.cells)}
-    paths = [cell.path(results) for cell in cells.values()]
-    recorded = [path for path in paths if path.is_file()]
-    failed = sum(read_record(path).status == "error" for path in recorded)
-    return failed, len(paths) - len(recorded)
+    recorded = [cell for cell in cells.values() if cell.path(results).is_file()]
+    failed = sum(not cell.is_done(results) for cell in recorded)
+    return failed, len(cells) - len(recorded)
 
 
 def require_finished(plan: Plan) -> None:

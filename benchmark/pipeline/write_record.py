@@ -15,6 +15,7 @@ from benchmark.metrics.values import Value
 from benchmark.models.placement import gpu_name
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.run_context import RunContext
+from benchmark.records.frames import has_outputs
 from benchmark.records.identity import MethodInfo
 from benchmark.records.outputs import stage_digests
 from benchmark.records.provenance import collect
@@ -27,6 +28,7 @@ from benchmark.records.schema import (
     Shard,
     TrialScore,
 )
+from benchmark.records.store import read_record
 from benchmark.records.values import tables_of, trial_tables, versions_of
 
 
@@ -69,8 +71,12 @@ def provenance_of(cost: Cost, **origin: Any) -> Provenance:
 def write_failure(
     cells: Sequence[Cell], failure: Failure, context: RunContext, *, proxy: bool
 ) -> None:
-    """Error records for cells whose work failed or whose process died."""
-    for cell in cells:
+    """Error records for cells whose work failed or whose process died.
+
+    A finished cell that a further stage failed on keeps its record, unless it was made anew.
+    """
+    finished = [cell for cell in cells if not context.force and _has_outputs(cell, context)]
+    for cell in (cell for cell in cells if cell not in finished):
         record = Record(
             id=cell.id,
             status="error",
@@ -81,6 +87,11 @@ def write_failure(
             error=failure,
         )
         context.results.write(record, None)
+
+
+def _has_outputs(cell: Cell, context: RunContext) -> bool:
+    path = cell.path(context.results)
+    return path.is_file() and has_outputs(read_record(path))
 
 
 def _references(cell: Cell, proxy: bool) -> References:

@@ -10,6 +10,7 @@ from benchmark.core.inputs import Inputs
 from benchmark.models import tracks
 from benchmark.pipeline import measure, unlearn
 from benchmark.pipeline.execute import execute
+from benchmark.pipeline.plan import failures
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.suite import Suite
@@ -105,6 +106,21 @@ def test_a_new_attack_runs_alone(place, more_attacks, done):
     assert after.provenance.cost.seconds.keys() == {*before.provenance.cost.seconds, "shake"}
     assert validate(Folder(place.results)) == []
     assert planned(place).jobs == ()
+
+
+def test_an_attack_that_fails_leaves_the_finished_records(place, more_attacks, monkeypatch):
+    """They are tried again, and count as failed until then."""
+    before = {path: path.read_bytes() for path in place.results.paths()}
+
+    def broken(*_):
+        raise RuntimeError("no attack")
+
+    monkeypatch.setattr(type(more_attacks), "apply", broken)
+    plan = planned(place)
+    assert execute(plan.jobs[0], place) == "RuntimeError: no attack"
+    assert {path: path.read_bytes() for path in place.results.paths()} == before
+    assert failures(plan, place.results) == (4, 0)
+    assert validate(Folder(place.results)) == []
 
 
 def test_of_another_model_everything_is_measured_anew(place, more_attacks, done):
