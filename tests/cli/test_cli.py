@@ -147,6 +147,6 @@ def test_export_writes_the_long_table(results, name, read):
     results = results.root
     assert call("export", "--out", name, "--results", results).exit_code == 0
     table = read(name)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == (*COLUMNS, "score_version")
     assert {"forgetting", "utility", "privacy", "robustness", "score"} <= set(table["metric"])
     assert "all" in set(table["stratum"])

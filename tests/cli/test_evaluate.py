@@ -95,8 +95,8 @@ def test_the_command_prints_where_the_time_went_and_writes_json(tmp_path):
     content = json.loads((tmp_path / "out" / "found.json").read_text())
     assert (content["ranked"], content["limit"], content["task"]) == (False, 3, "custom")
     assert any(v["metric"] == "truth_ratio" for v in content["values"])
-    assert content["provenance"]["precision"] == "float32"
-    assert content["provenance"]["generation"]["backend"] == "hf"
+    assert content["precision"] == "float32"
+    assert content["generation"]["backend"] == "hf"
     assert content["source"]["kind"] == "path"
 
 

@@ -107,8 +107,8 @@ def test_references_are_the_target_asked_about_what_never_existed(plan, place):
         if (s.stage, s.split) == ("model", "forget")
     }
     for oracle in oracles:
-        assert oracle.model.fingerprint == target.model.fingerprint
-        assert oracle.model.made["made"].startswith("proxy reference")
+        assert oracle.identity.models == target.identity.models
+        assert oracle.provenance.made["made"].startswith("proxy reference")
         samples = place.results.samples_of(oracle)
         assert {s.stage for s in samples} == {"model", "quantize_int4", "relearn_disjoint"}
         for sample in (s for s in samples if (s.stage, s.split) == ("model", "forget")):
@@ -127,11 +127,11 @@ def test_references_are_the_target_asked_about_what_never_existed(plan, place):
 
 def test_records_say_what_they_were_made_with(plan, place):
     record = records(place)["grad_diff", True, 0]
-    assert record.provenance.precision == "bfloat16"
-    assert record.provenance.generation["harness"] == "palimpsest"
+    assert record.identity.precision == "bfloat16"
+    assert record.shards["harness"].recipe["group"] == "palimpsest"
     assert record.method.parameters["lora"] is True
     assert records(place)["grad_diff", False, 0].method.parameters["lora"] is False
-    metrics = {(v.split, v.metric) for v in record.values}
+    metrics = {(v.split, v.metric) for v in record.value_rows()}
     assert {
         ("harness", "harness_accuracy"),
         ("forget", "mia_min_k_pp"),

@@ -5,7 +5,7 @@ import pandas as pd
 
 from benchmark.metrics.values import example_frame
 from benchmark.statistics.bootstrap import REPLICATES
-from benchmark.statistics.scores import AXES
+from benchmark.statistics.axes import AXES
 from benchmark.statistics.trials import trial_score
 from benchmark.statistics.variants import score_variant
 
