@@ -236,7 +236,7 @@ def test_a_report_of_a_task_leaves_the_trials_on_the_development_world_out():
     console = Console(file=io.StringIO(), width=200)
     print_task("memorized", RESULTS, console, Derived())
     said = console.file.getvalue()
-    assert f"{TRACK}: What is left" in said
+    assert f"{TRACK}: Residual knowledge" in said
     assert f"{TRACK}-dev" not in said
 
 
