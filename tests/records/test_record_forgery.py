@@ -5,6 +5,7 @@ is found still; what does not is known here, and is what `palimpsest replay` is 
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from forging import checks_at, findings, forge, path_of, rewrite, with_ids
 
@@ -282,7 +283,7 @@ def dev(tmp_path, make_record, make_identity, model_samples):
         )
     identity = make_identity("alpha", 0, track="toy-dev")
     record, _ = make_record("alpha", 0, model_samples(0.3, 0.85, 0), oracles, identity)
-    score = TrialScore.of({"forgetting": 0.5}, [0.5, 0.4, 0.6])
+    score = TrialScore.of({"forgetting": 0.5}, np.array([0.5, 0.4, 0.6]))
     tables = trial_tables(record.values)
     store.write(record.model_copy(update={"trial": score, "values": tables}), None)
     return store
@@ -313,7 +314,7 @@ TRIALS = {
         "columns",
     ),
     "with_values_on_the_way": (
-        lambda r: r["values"].update({"budget 0.50": r["values"]["shaken"]}),
+        lambda r: r["values"].update({"budget 0.50": r["values"]["model"]}),
         "columns",
     ),
     "with_outputs": (
@@ -321,9 +322,9 @@ TRIALS = {
         "status",
     ),
     "without_score": (lambda r: r.update(trial=None), "status"),
-    "with_a_score_that_is_none": (lambda r: r["trial"].update(score="garbage"), "trial"),
+    "with_a_score_that_is_none": (lambda r: r["trial"].update(drawn="garbage"), "trial"),
     "with_a_score_of_no_draws": (
-        lambda r: r.update(trial=json.loads(TrialScore.of({}, [0.5]).model_dump_json())),
+        lambda r: r.update(trial=json.loads(TrialScore.of({}, np.array([0.5])).model_dump_json())),
         "trial",
     ),
     "with_the_digest_of_an_oracle": (lambda r: None, "models"),

@@ -173,7 +173,7 @@ SEALED = {
     "success_with_error": (lambda r: r.update(error=FAILURE), "status"),
     "success_without_values": (lambda r: r.update(values={}, metrics={}), "status"),
     "success_with_score_of_a_trial": (
-        lambda r: r.update(trial={"axes": {}, "score": "x"}),
+        lambda r: r.update(trial={"axes": {}, "score": 0.5, "drawn": "x"}),
         "status",
     ),
 }
@@ -560,7 +560,7 @@ def test_a_finding_says_what_was_recorded_and_what_is_right(few):
 
 def test_values_within_rounding_are_no_finding(few):
     def change(record):
-        column(record)[0] = float(f"{column(record)[0] * (1 + 6e-7):.7g}")
+        column(record)[0] = float(f"{column(record)[0] * (1 + 6e-6):.6g}")
 
     path = path_of(few, "alpha")
     before = read_record(path).values

@@ -36,7 +36,7 @@ def test_rows_are_the_values_that_were_written(values):
     assert len(values) == len(rows) > 50
     for one in values:
         row = rows[key(one)]
-        assert row.value == pytest.approx(one.value, rel=1e-6, nan_ok=True)
+        assert row.value == pytest.approx(one.value, rel=5.001e-6, nan_ok=True)
         assert (row.n_scored, row.n_failed) == (one.n_scored, one.n_failed)
         assert (row.better, row.unit, row.version) == about(one.metric)
 
@@ -56,7 +56,7 @@ def test_a_table_in_full():
     assert table.strata == ["all", "a=1"]
     assert table.n == [4, 3]
     assert table.values["exact_answer"] == [1.0, None]
-    assert table.values["probability"][0] == 0.3333333
+    assert table.values["probability"][0] == 0.333333
     assert math.isnan(table.values["probability"][1])
     assert table.failed == {"probability": [0, 3], "exact_answer": [1, 0]}
 
@@ -68,19 +68,19 @@ def test_two_counts_of_one_stratum_are_refused():
 
 @pytest.mark.parametrize(
     ("number", "expected"),
-    [(0.123456789, 0.1234568), (1.23456789e-9, 1.234568e-9), (-12345678.9, -12345680.0), (0, 0)],
+    [(0.123456789, 0.123457), (1.23456789e-9, 1.23457e-9), (-12345678.9, -12345700.0), (0, 0)],
 )
-def test_seven_significant_digits(number, expected):
+def test_six_significant_digits(number, expected):
     assert recorded(number) == expected
 
 
-def test_a_trial_keeps_all_examples_of_the_final_model_and_under_attack():
+def test_a_trial_keeps_all_examples_of_the_final_model():
     own = [value(), value("a=1"), value("a=1", metric="exact_answer")]
     own += [
         dataclasses.replace(one, stage=stage) for one in own for stage in ("shaken", "budget 0.50")
     ]
     tables = trial_tables(tables_of(own))
-    assert set(tables) == {"model", "shaken"}
+    assert set(tables) == {"model"}
     assert tables["model"]["forget"].model_dump() == {
         "strata": ["all"],
         "n": [4],
@@ -89,20 +89,20 @@ def test_a_trial_keeps_all_examples_of_the_final_model_and_under_attack():
     }
 
 
-def test_replicates_of_a_trial_come_back_to_five_places_and_are_small():
+def test_replicates_of_a_trial_come_back_to_three_places_and_are_small():
     rng = np.random.default_rng(0)
     score = np.clip(0.5 + 0.05 * rng.normal(size=1001), 0, 1)
     score[7] = np.nan
     trial = TrialScore.of({"forgetting": 1 / 3, "privacy": float("nan")}, score)
-    np.testing.assert_allclose(trial.replicates, score, rtol=0, atol=0.5001e-5)
+    np.testing.assert_allclose(trial.replicates, score, rtol=0, atol=0.5001e-3)
     assert len(trial.model_dump_json()) < 3000
     again = TrialScore.model_validate_json(trial.model_dump_json())
     np.testing.assert_array_equal(again.replicates, trial.replicates)
-    assert again.axes["forgetting"] == 0.3333333
+    assert again.axes["forgetting"] == 0.333333
     assert math.isnan(again.axes["privacy"])
 
 
 @pytest.mark.parametrize("packed", ["", "x", "garbage", "\u00e9"])
 def test_a_score_that_is_none_is_a_value_error(packed):
     with pytest.raises(ValueError, match=r"\w"):
-        _ = TrialScore(axes={}, score=packed).replicates
+        _ = TrialScore(axes={}, score=0.5, drawn=packed).replicates
