@@ -37,4 +37,6 @@ def test_a_trial_scores_as_among_all_others(model_samples):
             trial.replicates, scored.quantity(name, "score"), rtol=0, atol=0.5001e-3
         )
         for axis in AXES:
-            np.testing.assert_allclose(trial.axes[axis], scored.quantity(name, axis)[0], rtol=5.001e-6)
+            np.testing.assert_allclose(
+                trial.axes[axis], scored.quantity(name, axis)[0], rtol=5.001e-6
+            )
