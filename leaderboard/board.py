@@ -8,7 +8,8 @@ from pathlib import Path
 from benchmark.errors import BadInput
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, row_names, split_current
-from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET, Record
+from benchmark.records.identity import DEVELOPMENT_SUFFIX, ORACLE, TARGET
+from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings
 from benchmark.statistics.published import standings_of

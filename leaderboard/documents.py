@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.records.derived import Derived
-from benchmark.records.schema import ORACLE, TARGET, shown_variant
+from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.statistics import AXES, findings
 from leaderboard.board import Board, Track, load_board
 from leaderboard.cards import TASKS

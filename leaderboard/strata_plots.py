@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.values import ALL
-from benchmark.records.schema import ORACLE, TARGET, shown_variant
+from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.statistics import Standings
 from leaderboard.board import REFERENCES, Track
 from leaderboard.plots import (

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.metrics.values import ALL
-from benchmark.records.schema import MethodInfo, MetricValue, Record, shown_variant
+from benchmark.records.identity import MethodInfo, shown_variant
+from benchmark.records.schema import MetricValue, Record
 from benchmark.statistics import AXES, metric_name
 from benchmark.statistics.axes import LEAST_GAP
 from leaderboard.board import REFERENCES, Track

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmark.metrics import METRICS
 from benchmark.metrics.base import TEXT
 from benchmark.metrics.values import ALL
-from benchmark.records.schema import shown_variant
+from benchmark.records.identity import shown_variant
 from benchmark.statistics import AXES, Standings
 from benchmark.statistics.axes import axis_of
 from benchmark.statistics.trajectories import AREA, BASELINE, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS

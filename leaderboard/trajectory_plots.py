@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.values import ALL
-from benchmark.records.schema import ORACLE, TARGET, shown_variant
+from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.statistics import Standings
 from benchmark.statistics.trajectories import KNOWLEDGE, UTILITY
 from leaderboard.plots import (

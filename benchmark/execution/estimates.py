@@ -10,7 +10,8 @@ from statistics import median
 from benchmark.core.registry import method_named
 from benchmark.pipeline.plan import Job
 from benchmark.pipeline.variant import Variant
-from benchmark.records.schema import ORACLE, TARGET, Record
+from benchmark.records.identity import TARGET
+from benchmark.records.schema import Record
 
 # Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose
 # tasks differ in size.
@@ -34,7 +35,7 @@ class Estimates:
     def _learn(self, record: Record) -> None:
         name, track, task = record.method.name, record.track, record.task.name
         spent = sum(record.provenance.cost.seconds.values())
-        if name in (TARGET, ORACLE):
+        if record.identity.is_reference:
             made = record.provenance.made
             if "seconds" in made:
                 self._add(("model", track, task), float(made["seconds"]))

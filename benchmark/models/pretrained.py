@@ -28,7 +28,7 @@ from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, re
 from benchmark.models.loading import load_model, load_tokenizer
 from benchmark.models.placement import computing_for
 from benchmark.models.tracks import PretrainedTrack, track_named
-from benchmark.records.schema import DEVELOPMENT_SUFFIX
+from benchmark.records.identity import DEVELOPMENT_SUFFIX
 from benchmark.runtime.hub import SECONDS, hub_answers
 from benchmark.tokens.batches import collate
 from benchmark.tokens.profile import ComputeProfile, with_profile

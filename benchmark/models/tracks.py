@@ -33,7 +33,7 @@ from benchmark.core.registry import attack_of, lookup, method_named
 from benchmark.core.request import Budget
 from benchmark.core.yaml_files import content_of, refusal
 from benchmark.errors import BadInput
-from benchmark.records.schema import DEVELOPMENT_SUFFIX
+from benchmark.records.identity import DEVELOPMENT_SUFFIX
 from benchmark.tokens.profile import ComputeProfile
 
 FOLDER = Path(__file__).parents[1] / "tracks"

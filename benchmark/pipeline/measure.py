@@ -34,7 +34,8 @@ from benchmark.pipeline.write_record import (
     write_success,
 )
 from benchmark.records.frames import has_outputs
-from benchmark.records.schema import TARGET, Cost, Provenance
+from benchmark.records.identity import ORACLE, TARGET
+from benchmark.records.schema import Cost, Provenance
 from benchmark.records.store import read_record
 from benchmark.runtime.stopwatch import Stopwatch
 from benchmark.statistics.trials import trial_score
@@ -53,10 +54,10 @@ def measure_cell(
     measured = _recorded(cell, context)
     if measured is None:
         measured = _measure_cell(cell, variant, context, checkpoints, stages)
-    target_samples = _reference_samples(cell.target_id, context)
+    target_samples = _reference_samples(cell, TARGET, cell.target_id, context)
     samples = with_strata(measured.samples, strata_of(target_samples))
     frame = example_frame(samples)
-    oracles = [example_frame(_reference_samples(i, context)) for i in cell.oracle_ids]
+    oracles = [example_frame(_reference_samples(cell, ORACLE, i, context)) for i in cell.oracle_ids]
     trial = None
     if cell.identity.is_trial:
         target_frame = example_frame(target_samples)
@@ -267,7 +268,6 @@ def _is_kept(sample: Sample) -> bool:
     return sample.stage == MODEL_STAGE and sample.split not in ("forget", HARNESS)
 
 
-def _reference_samples(record_id: str, context: RunContext) -> list[Sample]:
-    """Those of a reference, whose record lies beside the method's."""
-    found = context.results.root.glob(f"*/*/*/*/{record_id}.json")
-    return context.results.samples_of(read_record(next(found)))
+def _reference_samples(cell: Cell, role: str, record_id: str, context: RunContext) -> list[Sample]:
+    path = context.results.reference_path(cell.identity, role, record_id)
+    return context.results.samples_of(read_record(path))

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
+from benchmark.metrics.stages import HARNESS
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import Cell, Plan
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.suite import MethodEntry, Suite
-from benchmark.records.identity import Identity, variant_name
+from benchmark.records.identity import ORACLE, TARGET, Identity, variant_name
 from benchmark.records.schema import Record
 from benchmark.records.store import OUTPUTS_SUFFIX, ResultStore, inputs_path, read_record
 from benchmark.records.values import MetricValue
@@ -65,14 +66,15 @@ def _apart(one: float | None, other: float | None) -> float:
 def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -> Replayed:
     """Makes the cell of a record again, with its record in `folder`, an empty one.
 
-    Its references are taken as they are. BadInput if the cell would be another one now, or failed.
+    A method unlearns again, whatever was kept; its references, and trained models in the artifact
+    store, are taken as they are. BadInput if the cell would be another one now, or failed.
     """
     out = ResultStore(folder)
     if not record.identity.is_reference:
         _copy_references(record, results, out)
     plan = Planner(inputs, out).plan(_suite_of(record), seeds=[record.seed])
     _require_same(record, plan)
-    context = RunContext(inputs, folder, threads=record.provenance.threads)
+    context = RunContext(inputs, folder, force=True, threads=record.provenance.threads)
     for job in plan.jobs:
         if job.kind == "cell" and record.identity.is_reference:
             continue
@@ -87,7 +89,7 @@ def _suite_of(record: Record) -> Suite:
     assert references is not None
     method = "none" if own.is_reference else own.method.name
     parameters = {} if own.is_reference else own.method.parameters
-    harness = record.shards.get("harness")
+    harness = record.shards.get(HARNESS)
     return Suite(
         name="replay",
         description=f"the cell of record {record.id}",
@@ -101,14 +103,15 @@ def _suite_of(record: Record) -> Suite:
 
 
 def _copy_references(record: Record, results: ResultStore, out: ResultStore) -> None:
-    assert record.references is not None
-    for path in results.paths():
-        if path.stem in (record.references.target, *record.references.oracles):
-            reference = read_record(path)
-            for file in (path, path.with_suffix(OUTPUTS_SUFFIX), inputs_path(path, reference)):
-                copied = out.root / file.relative_to(results.root)
-                copied.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, copied)
+    told = record.references
+    assert told is not None
+    for role, record_id in [(TARGET, told.target), *((ORACLE, i) for i in told.oracles)]:
+        path = results.reference_path(record.identity, role, record_id)
+        files = (path, path.with_suffix(OUTPUTS_SUFFIX), inputs_path(path, read_record(path)))
+        for file in files:
+            copied = out.root / file.relative_to(results.root)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copied)
 
 
 def _require_same(record: Record, plan: Plan) -> None:

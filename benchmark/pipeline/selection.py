@@ -8,7 +8,7 @@ from typing import Any
 from benchmark.core.registry import lookup, method_named, task_named, tasks
 from benchmark.models.tracks import track_named
 from benchmark.pipeline.suite import MethodEntry, Suite
-from benchmark.records.schema import variant_name
+from benchmark.records.identity import variant_name
 
 
 def expand_tasks(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -15,7 +15,6 @@ from benchmark.metrics.values import Value
 from benchmark.models.placement import gpu_name
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.run_context import RunContext
-from benchmark.records.frames import has_outputs
 from benchmark.records.identity import MethodInfo
 from benchmark.records.outputs import stage_digests
 from benchmark.records.provenance import collect
@@ -75,7 +74,7 @@ def write_failure(
 
     A finished cell that a further stage failed on keeps its record, unless it was made anew.
     """
-    finished = [cell for cell in cells if not context.force and _has_outputs(cell, context)]
+    finished = [cell for cell in cells if not context.force and _succeeded(cell, context)]
     for cell in (cell for cell in cells if cell not in finished):
         record = Record(
             id=cell.id,
@@ -89,9 +88,9 @@ def write_failure(
         context.results.write(record, None)
 
 
-def _has_outputs(cell: Cell, context: RunContext) -> bool:
+def _succeeded(cell: Cell, context: RunContext) -> bool:
     path = cell.path(context.results)
-    return path.is_file() and has_outputs(read_record(path))
+    return path.is_file() and read_record(path).status == "ok"
 
 
 def _references(cell: Cell, proxy: bool) -> References:

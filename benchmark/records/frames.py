@@ -11,7 +11,8 @@ import pandas as pd
 
 from benchmark.metrics.values import example_frame
 from benchmark.records.derived import Derived
-from benchmark.records.schema import ORACLE, TARGET, Record
+from benchmark.records.identity import TARGET
+from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, outputs_content, parsed
 
 FRAMES_HELD = 16  # in memory: those of a few records and of their target and oracles
@@ -107,7 +108,7 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
     rows = [
         {
             "id": r.id,
-            "role": r.method.name if r.method.name in (TARGET, ORACLE) else "method",
+            "role": r.method.name if r.identity.is_reference else "method",
             "track": r.track,
             "task": r.task.name,
             "variant": r.task.variant or "all",

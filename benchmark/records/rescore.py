@@ -7,7 +7,7 @@ from typing import Literal
 
 from benchmark.metrics.values import metric_values
 from benchmark.records.frames import has_outputs, read_frame
-from benchmark.records.schema import Record
+from benchmark.records.identity import ORACLE
 from benchmark.records.store import ResultStore, read_record, write_atomically
 from benchmark.records.values import tables_of, versions_of
 
@@ -20,17 +20,11 @@ def rescore_record(path: Path, store: ResultStore) -> State:
     if not has_outputs(record):
         return "without outputs"
     assert record.references is not None
-    folder = store.folder(record.identity)
-    oracles = [folder / "oracle" / f"{i}.json" for i in record.references.oracles]
+    oracles = [store.reference_path(record.identity, ORACLE, i) for i in record.references.oracles]
     others = [read_frame(p, read_record(p)) for p in oracles if p != path]
     tables = tables_of(metric_values(read_frame(path, record), others))
     fresh = record.model_copy(update={"values": tables, "metrics": versions_of(tables)}).sealed()
-    if same(fresh, record):
+    if fresh.to_json() == record.to_json():  # NaN does not equal itself
         return "unchanged"
     write_atomically(path, fresh.to_json())
     return "rescored"
-
-
-def same(one: Record, other: Record) -> bool:
-    """Whether two records say the same."""
-    return one.to_json() == other.to_json()

@@ -12,22 +12,9 @@ import numpy as np
 from pydantic import Field
 
 from benchmark.core.hashing import fingerprint
-from benchmark.records.identity import (
-    DEVELOPMENT_SUFFIX,
-    ORACLE,
-    TARGET,
-    BudgetInfo,
-    Evaluation,
-    Identity,
-    MethodInfo,
-    Part,
-    TaskInfo,
-    shown_variant,
-    variant_name,
-)
+from benchmark.records.identity import BudgetInfo, Evaluation, Identity, MethodInfo, Part, TaskInfo
 from benchmark.records.values import MetricValue, ValueTable, recorded, rows_of
 
-__all__ = ["DEVELOPMENT_SUFFIX", "ORACLE", "TARGET", "shown_variant", "variant_name"]
 SCHEMA_VERSION = 3
 REPLICATE_DECIMALS = 3  # of a trial's score: less than its sampling error
 _UNDEFINED = -(2**15)  # a replicate that is NaN, as a whole number

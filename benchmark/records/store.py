@@ -60,6 +60,10 @@ class ResultStore:
         """That of a variant: a folder for each method, and the files of inputs."""
         return self.root / identity.track / identity.task.name / (identity.task.variant or "all")
 
+    def reference_path(self, identity: Identity, role: str, record_id: str) -> Path:
+        """Where the record of a target or an oracle lives that a cell is compared with."""
+        return self.folder(identity) / role / f"{record_id}.json"
+
     def write(self, record: Record, samples: Sequence[Sample] | None) -> Path:
         """Seals and writes a record with its outputs, if it keeps any."""
         if samples is None:

@@ -31,7 +31,7 @@ def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]
 
 
 def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """Tables of values are as they are written: a number for each stratum that has one, in seven
+    """Tables of values are as they are written: a number for each stratum that has one, in six
     digits, and of a trial for all examples alone.
     """
     splits = [table for own in record.values.values() for table in own.values()]

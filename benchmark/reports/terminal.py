@@ -19,7 +19,8 @@ from benchmark.metrics.values import ALL
 from benchmark.pipeline.plan import Plan
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, row_names, split_current
-from benchmark.records.schema import DEVELOPMENT_SUFFIX, TARGET, Record
+from benchmark.records.identity import DEVELOPMENT_SUFFIX, TARGET
+from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, read_record
 from benchmark.statistics import AXES, Standings, findings
 from benchmark.statistics.published import standings_of

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmark.records.derived import Derived, Tables, code
-from benchmark.records.schema import ORACLE, TARGET
+from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.continual import request_rows
 from benchmark.statistics.misalignment import misalignment_rows
 from benchmark.statistics.summaries import summary_rows

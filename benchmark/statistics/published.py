@@ -8,7 +8,8 @@ import pandas as pd
 
 from benchmark.records.derived import Derived
 from benchmark.records.frames import ExampleFrames, index_frame
-from benchmark.records.schema import ORACLE, TARGET, Record
+from benchmark.records.identity import ORACLE, TARGET
+from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics.bootstrap import REPLICATES
 from benchmark.statistics.parts import variants_of

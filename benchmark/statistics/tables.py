@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
-from benchmark.records.schema import TARGET
+from benchmark.records.identity import TARGET
 from benchmark.statistics.axes import axis_of
 from benchmark.statistics.bootstrap import interval, mean_of_picks
 from benchmark.statistics.scores import Key

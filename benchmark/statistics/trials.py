@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.records.schema import ORACLE, TARGET, TrialScore
+from benchmark.records.identity import ORACLE, TARGET
+from benchmark.records.schema import TrialScore
 from benchmark.statistics.axes import AXES
 from benchmark.statistics.bootstrap import REPLICATES
 from benchmark.statistics.variants import score_variant

@@ -14,7 +14,7 @@ from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import parts_of, reported, strata_masks
-from benchmark.records.schema import ORACLE, TARGET
+from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.axes import AXES
 from benchmark.statistics.bootstrap import (
     SEED,

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
 from pathlib import Path
 
-from benchmark.records.identity import Identity
-from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET, Record
+from benchmark.records.identity import DEVELOPMENT_SUFFIX, Identity
+from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, outputs_content
 
 GENERATIONS = 4  # of methods of each model
@@ -24,16 +24,14 @@ Copy = tuple[Record, int, int]  # with the number of its model and of its genera
 
 def copies(records: Sequence[Record]) -> Iterator[Copy]:
     """Copies without end, variant by variant, target and oracles first and once for each model."""
-    ordered = sorted(records, key=lambda r: (r.track, r.variant, not _is_reference(r), r.seed))
+    ordered = sorted(
+        records, key=lambda r: (r.track, r.variant, not r.identity.is_reference, r.seed)
+    )
     for number in count():
         model, generation = divmod(number, GENERATIONS)
         for record in ordered:
-            if not (generation and _is_reference(record)):
+            if not (generation and record.identity.is_reference):
                 yield record, model, generation
-
-
-def _is_reference(record: Record) -> bool:
-    return record.method.name in (TARGET, ORACLE)
 
 
 def write_copy(

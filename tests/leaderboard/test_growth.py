@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from benchmark.records.derived import Derived
-from benchmark.records.schema import DEVELOPMENT_SUFFIX, ORACLE, TARGET, TrialScore
+from benchmark.records.identity import DEVELOPMENT_SUFFIX, ORACLE, TARGET
+from benchmark.records.schema import TrialScore
 from benchmark.records.store import ResultStore
 from benchmark.records.validation import Folder, validate
 from benchmark.records.values import trial_tables, versions_of

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmark.metrics.values import ALL
-from benchmark.records.schema import ORACLE, TARGET
+from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.cards import card_of, rendered
 from leaderboard.strata_plots import is_geometric, is_numeric, stratum_plots

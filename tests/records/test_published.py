@@ -15,7 +15,7 @@ from benchmark.metrics.values import ALL
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import load_suite
 from benchmark.records.derived import Derived
-from benchmark.records.schema import variant_name
+from benchmark.records.identity import variant_name
 from benchmark.records.store import ResultStore, read_record
 from benchmark.records.validation import QUICK, THOROUGH, Folder, validate
 from benchmark.reports.terminal import HELD_OUT_BAR, TRAINED_BAR, print_task

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from benchmark.errors import BadInput
 from benchmark.records import provenance
+from benchmark.records.identity import variant_name
 from benchmark.records.outputs import Inputs, sha256
-from benchmark.records.schema import SCHEMA_VERSION, Cost, Failure, Record, variant_name
+from benchmark.records.schema import SCHEMA_VERSION, Cost, Failure, Record
 from benchmark.records.store import (
     ResultStore,
     inputs_path,
