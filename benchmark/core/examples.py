@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import datasets
@@ -142,7 +142,7 @@ def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
 def _row(example: Example) -> dict[str, Any]:
     turns = [{"role": role, "text": text} for role, text in example.history]
     strata = [{"name": name, "value": value} for name, value in example.strata.items()]
-    return asdict(example) | {"history": turns, "strata": strata}
+    return vars(example) | {"history": turns, "strata": strata}
 
 
 def to_examples(dataset: datasets.Dataset) -> list[Example]:

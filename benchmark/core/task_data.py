@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import datasets
 
@@ -136,12 +136,12 @@ class TaskData:
         given = self.forget_pool
         return fingerprint(
             {
-                "splits": {role: list(rows) for role, rows in self.splits.items()},
-                "documents": [asdict(document) for document in self.documents],
-                "retain_pool": list(self.retain_pool),
+                "splits": {role: rows.to_list() for role, rows in self.splits.items()},
+                "documents": [vars(document) for document in self.documents],
+                "retain_pool": self.retain_pool.to_list(),
                 "requests": [sorted(request) for request in self.requests],
-                "proxies": [list(rows) for rows in self.proxies],
-                "forget_pool": None if given is None else list(given),
+                "proxies": [rows.to_list() for rows in self.proxies],
+                "forget_pool": None if given is None else given.to_list(),
             }
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from benchmark.core.examples import Example, Pair
 from benchmark.errors import BadInput
 from benchmark.evaluation.outputs import pairs_of, prefixes, prompts_of
-from benchmark.inference.generation import GenerationSettings
+from benchmark.inference.settings import GenerationSettings
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.tokens.prompts import encode_pair, encode_prompt, encode_text
 

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 
 from benchmark.core.examples import Example, Pair, Prompt, pair_of
 from benchmark.core.words import pieces
-from benchmark.inference.generation import GenerationSettings
 from benchmark.inference.predictors import Predictor
 from benchmark.inference.scoring import AnswerScores
+from benchmark.inference.settings import PREFIX_STRIDE, GenerationSettings
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.records.outputs import rounded
 
-# words from one prefix of a text to the next; an extraction likelihood at every prefix costs much
-PREFIX_STRIDE = 10
 SHORTEST_REST = 3  # words that must be left after a prefix
 
 

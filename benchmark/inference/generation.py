@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby, takewhile
 
 import torch
@@ -19,21 +18,6 @@ from benchmark.tokens.prompts import stop_ids
 BATCH_SIZE = 256
 MIXED_BATCH_SIZE = 64  # rows of large models, whose batches hold prompts of different lengths
 Tokens = Sequence[int]
-
-
-@dataclass(frozen=True)
-class GenerationSettings:
-    """Part of the id of outputs; `continuation_tokens` is the limit after a prefix of a text.
-
-    `samples`: how many continuations of each forget prompt are drawn at temperature 1, beside the
-    greedy one.
-    """
-
-    backend: str = "hf"
-    max_new_tokens: int = 10
-    continuation_tokens: int = 32
-    temperature: float = 0.0
-    samples: int = 0
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 # TOFU's nine components of model utility on this suite's splits: retain set, real authors, world
 # facts.
@@ -40,7 +40,7 @@ def forget_quality(model: np.ndarray, oracles: Sequence[np.ndarray]) -> tuple[fl
     """
     model = model[~np.isnan(model)]
     results = [
-        stats.ks_2samp(model, o[~np.isnan(o)])
+        scipy.stats.ks_2samp(model, o[~np.isnan(o)])
         for o in oracles
         if len(model) and (~np.isnan(o)).any()
     ]

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers  # its classes are imported when they are used: planning needs none
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers import models as token_models
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from benchmark.core.hashing import fingerprint
 from benchmark.core.request import Meter
@@ -47,7 +47,7 @@ def world_of(seed: int) -> World:
     return World(seed)
 
 
-def train_tokenizer(world: World, vocabulary: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(world: World, vocabulary: int) -> transformers.PreTrainedTokenizerFast:
     """Byte-level BPE on the world's wordings and, equally often, everybody's name, whatever is
     forgotten later.
     """
@@ -65,12 +65,14 @@ def train_tokenizer(world: World, vocabulary: int) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     tokenizer.train_from_iterator(lines, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>"
+    )
 
 
-def new_model(track: ControlledTrack, tokenizer, seed: int) -> LlamaForCausalLM:
+def new_model(track: ControlledTrack, tokenizer, seed: int) -> transformers.LlamaForCausalLM:
     """A freshly initialised model of the track's architecture, from the seed alone."""
-    config = LlamaConfig(
+    config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=track.hidden_size,
         num_hidden_layers=track.layers,
@@ -85,7 +87,7 @@ def new_model(track: ControlledTrack, tokenizer, seed: int) -> LlamaForCausalLM:
         pad_token_id=tokenizer.pad_token_id,
     )
     with seeded(seed):
-        return LlamaForCausalLM(config)
+        return transformers.LlamaForCausalLM(config)
 
 
 def reading(documents: Sequence[Document], epochs: int, seed: int) -> list[list[Document]]:
@@ -271,7 +273,7 @@ class ControlledModels:
 
     def load(self, folder: Path) -> tuple[Any, Any]:
         """(model in evaluation mode, tokenizer) from an artifact's folder."""
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
         return load_model(folder), with_profile(tokenizer, self.track.profile)
 
     def load_model(self, folder: Path) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+import transformers  # its classes are imported when they are used: planning needs none
 
 from benchmark.errors import BadInput
 from benchmark.models.checks import check_complete, check_weights
@@ -31,16 +31,18 @@ def load_model(folder: Path, accelerated: bool = False, name: str = ""):
         "output_loading_info": True,
         **placement,
     }
-    model, found = _loaded(folder, name, AutoModelForCausalLM.from_pretrained, wanted)
+    model, found = _loaded(folder, name, transformers.AutoModelForCausalLM.from_pretrained, wanted)
     check_complete(found["missing_keys"], name or str(folder))
     check_weights(model.eval(), name or str(folder))
-    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
+    model.generation_config = transformers.GenerationConfig(
+        eos_token_id=model.generation_config.eos_token_id
+    )
     return model
 
 
 def load_tokenizer(folder: Path, name: str = ""):
     """The tokenizer of a folder, with a padding token; BadInput calls its model by `name`."""
-    tokenizer = _loaded(folder, name, AutoTokenizer.from_pretrained)
+    tokenizer = _loaded(folder, name, transformers.AutoTokenizer.from_pretrained)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

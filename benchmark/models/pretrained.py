@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+import transformers  # its classes are imported when they are used: planning needs none
 
 from benchmark.core.hashing import fingerprint
 from benchmark.core.inputs import MODELS_VARIABLE, Inputs
@@ -305,7 +305,7 @@ def _files(track: PretrainedTrack, source: Source, models: Path | None) -> list[
 def _convert(file: Path | None, folder: Path) -> None:
     """Writes the model of a GGUF file as safetensors, its quantised weights as float32."""
     assert file is not None
-    quantised = AutoModelForCausalLM.from_pretrained(
+    quantised = transformers.AutoModelForCausalLM.from_pretrained(
         file.parent, gguf_file=file.name, dtype=torch.float32
     )
     config = quantised.config
@@ -313,4 +313,6 @@ def _convert(file: Path | None, folder: Path) -> None:
         del config.quantization_config
     model = type(quantised)(config)
     model.load_state_dict(quantised.state_dict())
-    save(model, AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name), folder)
+    save(
+        model, transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name), folder
+    )

@@ -22,9 +22,10 @@ from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.lengths import positions_needed, refuse_too_long
 from benchmark.evaluation.lm_eval_adapter import group_tasks
 from benchmark.evaluation.outputs import examine
-from benchmark.inference.generation import GenerationSettings, Tokens
+from benchmark.inference.generation import Tokens
 from benchmark.inference.predictors import Predictor, predictor_of
 from benchmark.inference.scoring import AnswerScores
+from benchmark.inference.settings import GenerationSettings
 from benchmark.metrics import METRICS, Sample
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.stages import MODEL_STAGE

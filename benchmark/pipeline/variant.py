@@ -11,8 +11,7 @@ from benchmark.core.registry import task_named
 from benchmark.core.request import Budget
 from benchmark.core.task import Task
 from benchmark.core.task_data import Document, TaskData
-from benchmark.evaluation.outputs import PREFIX_STRIDE
-from benchmark.inference.generation import GenerationSettings
+from benchmark.inference.settings import PREFIX_STRIDE, GenerationSettings
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.stages import HARNESS, MODEL_STAGE
 from benchmark.models import models_of

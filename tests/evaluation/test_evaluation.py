@@ -7,10 +7,10 @@ from toy_models import tiny_model, tiny_tokenizer
 
 from benchmark.core.examples import Example, Pair, Prompt
 from benchmark.evaluation.outputs import examine, prefixes
-from benchmark.inference.generation import GenerationSettings
 from benchmark.inference.guardrail_predictors import ConstantPredictor
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import score_pairs
+from benchmark.inference.settings import GenerationSettings
 from benchmark.metrics.stages import budget_stage
 from benchmark.tokens.prompts import encode_pair
 

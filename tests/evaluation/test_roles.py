@@ -8,9 +8,9 @@ from toy_models import tiny_model, tiny_tokenizer
 from benchmark.core.examples import Example
 from benchmark.core.task_data import TaskData
 from benchmark.evaluation.outputs import examine
-from benchmark.inference.generation import GenerationSettings
 from benchmark.inference.guardrail_predictors import ConstantPredictor
 from benchmark.inference.predictors import ModelPredictor
+from benchmark.inference.settings import GenerationSettings
 from benchmark.metrics.values import example_frame, metric_values
 
 SETTINGS = GenerationSettings(max_new_tokens=3)

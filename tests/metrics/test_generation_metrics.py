@@ -18,9 +18,8 @@ from benchmark.metrics.generation import (
     exact_answer_trained,
     normalize,
     rouge_l_recall,
-    rouge_l_recall_of,
-    stems,
 )
+from benchmark.metrics.rouge import rouge_l_recall_of, stems
 
 RLM = "\u200f"
 many = settings(max_examples=300, deadline=None, derandomize=True)

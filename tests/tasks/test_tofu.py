@@ -10,8 +10,8 @@ import pytest
 
 from benchmark.errors import BadInput
 from benchmark.evaluation.outputs import examine
-from benchmark.inference.generation import GenerationSettings
 from benchmark.inference.scoring import AnswerScores
+from benchmark.inference.settings import GenerationSettings
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import example_frame, metric_values
 from tasks.tofu.authors import REVISION

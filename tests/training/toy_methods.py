@@ -23,8 +23,8 @@ from benchmark.core.examples import Example, Pair
 from benchmark.core.method import create
 from benchmark.core.request import Budget, Meter, Request
 from benchmark.evaluation.outputs import examine
-from benchmark.inference.generation import GenerationSettings
 from benchmark.inference.predictors import sampler
+from benchmark.inference.settings import GenerationSettings
 from benchmark.inference.unlearned import as_unlearned
 from benchmark.pipeline.unlearn import checked
 from benchmark.tokens.batches import collate

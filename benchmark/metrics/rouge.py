@@ -1,0 +1,65 @@
+"""ROUGE-L of continuations, by rouge-score: importing it takes half a second, so that it is
+imported when a continuation is read.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import regex
+from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
+
+from benchmark.core.words import words
+
+REMEMBERED = 1 << 16  # texts: models say the same things over and over
+
+_stems = DefaultTokenizer(use_stemmer=True).tokenize
+
+
+@lru_cache(REMEMBERED)
+def latin_stems(text: str) -> list[str]:
+    """The stems that rouge-score finds, which knows a-z and 0-9 alone; accents are composed, so
+    that both forms agree.
+
+    In "São Paulo" these are "s", "o" and "paulo".
+    """
+    return _stems(unicodedata.normalize("NFC", text))
+
+
+@lru_cache(REMEMBERED)
+def stems(text: str) -> list[str]:
+    """The words of a text in any script; those of ASCII as rouge-score stems them."""
+    return [stem for word in words(text) for stem in (_stems(word) if word.isascii() else [word])]
+
+
+class _Latin(Tokenizer):
+    tokenize = staticmethod(latin_stems)
+
+
+class _AnyScript(Tokenizer):
+    tokenize = staticmethod(stems)
+
+
+_latin_rouge = RougeScorer(["rougeL"], tokenizer=_Latin())
+_rouge = RougeScorer(["rougeL"], tokenizer=_AnyScript())
+_OF_OTHER_SCRIPTS = regex.compile(r"(?V1)[[\p{L}--[\p{Latin}\p{Common}]][\p{Nd}--[0-9]]]")
+
+
+@lru_cache(REMEMBERED)
+def rouge_l_recall_of(answer: str, generation: str) -> float:
+    """ROUGE-L recall of one continuation (rouge-score, with stemmer).
+
+    Answers in Latin letters are read as rouge-score reads them (`latin_stems`), so that values are
+    those of other papers; answers with a letter or digit of another script, or of which rouge-score
+    sees nothing, by `stems`. An answer without any word is a ValueError, not a zero.
+    """
+    if re.search(r"[a-z0-9]", answer.lower()) and not _OF_OTHER_SCRIPTS.search(answer):
+        scorer = _latin_rouge
+    elif words(answer):
+        scorer = _rouge
+    else:
+        raise ValueError(f"there is no word in {answer!r}")
+    return float(scorer.score(answer, generation)["rougeL"].recall)
