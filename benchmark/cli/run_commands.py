@@ -49,9 +49,10 @@ def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
 
     Exit code 1 if cells failed, 2 on bad input.
     """
-    from benchmark.execution.run_plan import default_workers, run_plan
+    from benchmark.execution.run_plan import default_workers, run_plan, worker_threads
     from benchmark.pipeline.plan import failures
     from benchmark.pipeline.preflight import require_fit
+    from benchmark.pipeline.run_context import RunContext
     from benchmark.records.derived import Derived
     from benchmark.records.store import ResultStore
     from benchmark.reports.terminal import print_standings
@@ -61,9 +62,9 @@ def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
     require_fit(planned)
     workers = execution.workers or default_workers(planned)
     estimates = estimates_of(planned, out, RESULTS)
-    run_plan(
-        planned, inputs, out, workers, execution.force, execution.keep_models, estimates, console
-    )
+    threads = worker_threads(planned)
+    context = RunContext(inputs, out.resolve(), execution.force, threads, execution.keep_models)
+    run_plan(planned, context, workers, estimates, console)
     print_standings(planned, out, console, Derived.below(inputs.home))
     failed, unstarted = failures(planned, ResultStore(out))
     if failed or unstarted:

@@ -11,7 +11,7 @@ from benchmark.core.registry import method_named
 from benchmark.pipeline.plan import Job
 from benchmark.pipeline.variant import Variant
 from benchmark.records.identity import TARGET
-from benchmark.records.schema import Record
+from benchmark.records.schema import UNLEARN, Record
 
 # Seconds on one core where no record tells: of models trained here, and of SmolLM2-135M, whose
 # tasks differ in size.
@@ -23,7 +23,7 @@ REFERENCE_SHARE = 0.7  # of what a target takes, by an oracle
 
 class Estimates:
     """Median seconds of jobs of the same kind on the same track and task, for cells of the same
-    method.
+    method; a cell that lacks some stages takes what unlearning and these stages take.
     """
 
     def __init__(self, records: Iterable[Record]) -> None:
@@ -42,6 +42,8 @@ class Estimates:
             self._add(("reference", track, task), spent)
         else:
             self._add(("cell", track, f"{task} {name}"), spent)
+            for stage, seconds in record.provenance.cost.seconds.items():
+                self._add((stage, track, f"{task} {name}"), seconds)
 
     def _add(self, key: tuple[str, str, str], seconds: float) -> None:
         self._seen.setdefault(key, []).append(seconds)
@@ -52,6 +54,12 @@ class Estimates:
             return WRITING_SECONDS
         task = job.variant.task
         name = f"{task} {job.cells[0].method_name}" if job.kind == "cell" else task
+        kinds = (UNLEARN, *job.lacking) if job.lacking else (job.kind,)
+        seen = [self._seen.get((kind, job.variant.track.name, name)) for kind in kinds]
+        known = [median(seconds) for seconds in seen if seconds]
+        return sum(known) if len(known) == len(kinds) else self._whole(job, name)
+
+    def _whole(self, job: Job, name: str) -> float:
         seen = self._seen.get((job.kind, job.variant.track.name, name))
         return median(seen) if seen else _default(job)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.core.inputs import Inputs
 from benchmark.execution.estimates import Estimates, clock
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.progress import RunDisplay
@@ -40,6 +38,11 @@ def default_workers(plan: Plan) -> int:
     return 1 if stands_alone(plan) else cores()
 
 
+def worker_threads(plan: Plan) -> int:
+    """Threads of each worker."""
+    return cores() if stands_alone(plan) else 1
+
+
 def prepare_worker(threads: int = 1) -> None:
     """One thread per process: fastest for models of this size, and the same on every machine.
 
@@ -55,14 +58,7 @@ def prepare_worker(threads: int = 1) -> None:
 
 
 def run_plan(
-    plan: Plan,
-    inputs: Inputs,
-    out: Path,
-    workers: int,
-    force: bool,
-    keep_models: bool,
-    estimates: Estimates,
-    console: Console,
+    plan: Plan, context: RunContext, workers: int, estimates: Estimates, console: Console
 ) -> None:
     """Runs the plan's jobs; a cell whose worker died gets an error record."""
     cached, total = len(plan.cached), len(plan.ids)
@@ -74,9 +70,7 @@ def run_plan(
         return
     console.print(f", about {clock(estimates.total(plan.jobs, workers))} on {workers} workers")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("OMP_NUM_THREADS", str(cores() if stands_alone(plan) else 1))
-    threads = cores() if stands_alone(plan) else 1
-    context = RunContext(inputs, out.resolve(), force, threads, keep_models)
+    os.environ.setdefault("OMP_NUM_THREADS", str(context.threads))
 
     def hear(event: Event) -> None:
         if event.kind == "lost" and event.job.cells:

@@ -80,6 +80,12 @@ class Cell:
         record = read_record(path) if path.is_file() else None
         return record if record and record.status == "ok" and not self.lacks(record) else None
 
+    def lacking(self, results: ResultStore) -> tuple[str, ...]:
+        """The stages that its record lacks; none without a record that has others."""
+        path = self.path(results)
+        record = read_record(path) if path.is_file() else None
+        return tuple(self.lacks(record)) if record and has_outputs(record) else ()
+
     def lacks(self, record: Record) -> list[str]:
         """The stages that a record should have and does not have as they are made now."""
         return [stage for stage in self.recipes if not self.has(record, stage)]
@@ -102,6 +108,7 @@ class Job:
     cells: tuple[Cell, ...] = ()
     seed: int = 0
     unseen: int = 0  # of a model: the number of requests that it never sees anything of
+    lacking: tuple[str, ...] = ()  # the stages that the cell's record lacks; empty without a record
 
 
 @dataclass(frozen=True)

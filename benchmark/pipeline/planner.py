@@ -179,7 +179,8 @@ class Planner:
             yield from (*measuring, written)
             ready = frozenset({written.id})
         for cell in wanted:
-            yield Job(cell.id, "cell", cell.label, ready, variant, cells=(cell,))
+            lacking = () if force else cell.lacking(self.results)
+            yield Job(cell.id, "cell", cell.label, ready, variant, cells=(cell,), lacking=lacking)
 
     @staticmethod
     def _reference_jobs(

@@ -25,6 +25,7 @@ from benchmark.models.placement import computing_for, looking_at
 from benchmark.pipeline.checkpoints import Checkpoints, Progress
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.variant import BUDGET_POINTS, RETRAIN_SEED, Variant
+from benchmark.records.schema import UNLEARN
 from benchmark.runtime.stopwatch import Stopwatch
 
 TRAJECTORY_SPLITS = ("forget", "retain", "holdout")
@@ -94,7 +95,7 @@ def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> P
         method_named(run.cell.method), run.cell.parameters
     )  # anew: what it keeps is in `state`
     model = as_unlearned(before.result).weights
-    with run.clock.stage("unlearn"), computing_for(run.variant.track, model):
+    with run.clock.stage(UNLEARN), computing_for(run.variant.track, model):
         result = checked(method.unlearn(model, request))
     if not last:
         with run.clock.stage("requests"):

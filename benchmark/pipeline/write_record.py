@@ -47,12 +47,10 @@ def write_success(
     """
     tables = trial_tables(tables_of(values)) if trial else tables_of(values)
     shards = shards_of(cell, samples)
-    record = Record(
-        id=cell.id,
+    record = _record(
+        cell,
+        proxy,
         status="ok",
-        identity=cell.identity,
-        evaluation=cell.evaluation,
-        references=_references(cell, proxy),
         shards={name: own for name, own in shards.items() if not trial or name in cell.recipes},
         metrics=versions_of(tables),
         values=tables,
@@ -76,15 +74,9 @@ def write_failure(
     """
     finished = [cell for cell in cells if not context.force and _succeeded(cell, context)]
     for cell in (cell for cell in cells if cell not in finished):
-        record = Record(
-            id=cell.id,
-            status="error",
-            identity=cell.identity,
-            evaluation=cell.evaluation,
-            references=_references(cell, proxy),
-            provenance=collect(Cost(steps=0, tokens=0, seconds={}), 1, gpu_name()),
-            error=failure,
-        )
+        nothing = Cost(steps=0, tokens=0, seconds={})
+        provenance = collect(nothing, 1, gpu_name())
+        record = _record(cell, proxy, status="error", provenance=provenance, error=failure)
         context.results.write(record, None)
 
 
@@ -93,8 +85,15 @@ def _succeeded(cell: Cell, context: RunContext) -> bool:
     return path.is_file() and read_record(path).status == "ok"
 
 
-def _references(cell: Cell, proxy: bool) -> References:
-    return References(target=cell.target_id, oracles=list(cell.oracle_ids), proxy=proxy)
+def _record(cell: Cell, proxy: bool, **outcome: Any) -> Record:
+    """The record of a cell with this outcome."""
+    return Record(
+        id=cell.id,
+        identity=cell.identity,
+        evaluation=cell.evaluation,
+        references=References(target=cell.target_id, oracles=list(cell.oracle_ids), proxy=proxy),
+        **outcome,
+    )
 
 
 def shards_of(cell: Cell, samples: Sequence[Sample]) -> dict[str, Shard]:

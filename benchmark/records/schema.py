@@ -52,6 +52,9 @@ class OutputsInfo(Part):
     inputs: str
 
 
+UNLEARN = "unlearn"  # what cost says of unlearning, beside the stages of outputs
+
+
 class Cost(Part):
     """What the method spent: steps, tokens trained on, and seconds by stage."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark.core.inputs import Inputs
+from benchmark.execution.estimates import Estimates
 from benchmark.models import tracks
 from benchmark.pipeline import measure, unlearn
 from benchmark.pipeline.execute import execute
@@ -166,3 +167,18 @@ def test_force_measures_everything(place, done):
     for job in plan.jobs:
         assert execute(job, forced) == "ok"
     assert (done["unlearn"], done["model"]) == (1, 4)
+
+
+def test_a_cell_that_lacks_a_stage_takes_as_long_as_unlearning_and_that_stage(place, more_attacks):
+    *_, job = planned(place).jobs
+    assert (job.kind, job.lacking) == ("cell", ("shake",))
+    before = record_of(place)
+
+    def estimated(**seconds):
+        cost = before.provenance.cost.model_copy(update={"seconds": seconds})
+        provenance = before.provenance.model_copy(update={"cost": cost})
+        record = before.model_copy(update={"provenance": provenance})
+        return Estimates([record]).seconds(job)
+
+    assert estimated(unlearn=5.0, model=100.0, shake=2.0) == 7
+    assert estimated(unlearn=5.0, model=100.0) == 105, "nobody knows how long this attack takes"
