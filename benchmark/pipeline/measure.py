@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmark.core.attack import Attack
 from benchmark.core.examples import Example, to_examples
+from benchmark.errors import BadInput
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine
 from benchmark.evaluation.reference_strata import Strata, difficulty_strata, strata_of, with_strata
@@ -35,7 +36,7 @@ from benchmark.pipeline.write_record import (
 )
 from benchmark.records.frames import has_outputs
 from benchmark.records.identity import ORACLE, TARGET
-from benchmark.records.schema import Cost, Provenance
+from benchmark.records.schema import Cost, Provenance, Record
 from benchmark.records.store import read_record
 from benchmark.runtime.stopwatch import Stopwatch
 from benchmark.statistics.trials import trial_score
@@ -85,9 +86,18 @@ class _Measured:
 def _recorded(cell: Cell, context: RunContext) -> _Measured | None:
     """From the cell's record, if that has everything."""
     record = None if context.force else cell.measured(context.results)
-    if record is None:
+    samples = record and _samples_of(record, context)
+    if not (record and samples):
         return None
-    return _Measured(cell, context.results.samples_of(record), record.provenance)
+    return _Measured(cell, samples, record.provenance)
+
+
+def _samples_of(record: Record, context: RunContext) -> list[Sample] | None:
+    """None where the outputs are not the record's: a kill came between writing the two."""
+    try:
+        return context.results.samples_of(record)
+    except BadInput:
+        return None
 
 
 def _measure_cell(
@@ -126,8 +136,8 @@ def reuse_recorded(stages: StoredStages, weights: str, context: RunContext) -> N
     record = read_record(path)
     if not has_outputs(record) or record.provenance.weights != weights:
         return
-    found = by_stage(context.results.samples_of(record))
-    known = {stage: own for stage, own in found.items() if cell.has(record, stage)}
+    recorded = by_stage(_samples_of(record, context) or [])
+    known = {stage: samples for stage, samples in recorded.items() if cell.has(record, stage)}
     stages.reuse(known, record.provenance.cost.seconds)
 
 

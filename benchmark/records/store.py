@@ -85,6 +85,8 @@ class ResultStore:
             write_atomically(inputs_path(path, record), asked)
             write_atomically(outputs, said)
         write_atomically(path, record.sealed().to_json())
+        if files and not inputs_path(path, record).exists():  # removed just before they were named
+            write_atomically(inputs_path(path, record), asked)
         if not files:  # a failed rerun leaves no outputs of the run before
             outputs.unlink(missing_ok=True)
         if former and former != _inputs_named(path):
@@ -130,9 +132,20 @@ def _inputs_file(path: Path, digest: str) -> Path:
 
 
 def _remove_unnamed(inputs: Path) -> None:
-    """Removes a file of inputs that no record of the variant names any more."""
-    if all(_inputs_named(path) != inputs for path in inputs.parent.glob("*/*.json")):
-        inputs.unlink(missing_ok=True)
+    """Removes a file of inputs that no record of the variant names any more, and puts it back if
+    another process has named it meanwhile.
+    """
+    if _is_named(inputs) or not inputs.exists():
+        return
+    content = inputs.read_bytes()
+    inputs.unlink(missing_ok=True)
+    if _is_named(inputs):
+        write_atomically(inputs, content)
+
+
+def _is_named(inputs: Path) -> bool:
+    """Whether a record of the variant names this file of inputs."""
+    return any(_inputs_named(path) == inputs for path in inputs.parent.glob("*/*.json"))
 
 
 class _Versioned(BaseModel):

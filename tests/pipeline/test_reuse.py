@@ -124,6 +124,18 @@ def test_an_attack_that_fails_leaves_the_finished_records(place, more_attacks, m
     assert validate(Folder(place.results)) == []
 
 
+def test_after_a_kill_between_outputs_and_record_everything_is_measured_again(place, more_attacks):
+    """The outputs of the later run stand beside the record of the former."""
+    before = record_of(place)
+    path = place.results.path_of(before)
+    former = path.read_bytes()
+    run(place)
+    path.write_bytes(former)
+    assert run(place) == ["cell"]
+    assert list(record_of(place).shards) == [*before.shards, "shake"]
+    assert validate(Folder(place.results)) == []
+
+
 def test_of_another_model_everything_is_measured_anew(place, more_attacks, done):
     before = record_of(place)
     other = before.provenance.model_copy(update={"weights": "another"})

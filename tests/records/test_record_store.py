@@ -4,6 +4,7 @@ import json
 import math
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -237,6 +238,66 @@ def test_cells_of_a_variant_share_one_file_of_inputs(results):
     assert {inputs_path(results.path_of(r), r) for r in results.read_all()} == set(files)
 
 
+@pytest.fixture
+def alone(results, path, tmp_path):
+    """A store with two records of one variant, both of which name the same inputs."""
+    store = ResultStore(tmp_path / "alone")
+    record = read_record(path)
+    for seed in (0, 1):
+        identity = record.identity.model_copy(update={"seed": seed})
+        changed = record.model_copy(update={"identity": identity, "id": identity.id})
+        store.write(changed, results.samples_of(record))
+    return store
+
+
+def asked_otherwise(store, record):
+    """The record again, whose first example was asked with another entity."""
+    first, *others = store.samples_of(record)
+    samples = [replace(s, entity="another") if s.example == first.example else s for s in others]
+    return [replace(first, entity="another"), *samples]
+
+
+def inputs_of(store):
+    return {file.name for file in store.root.rglob("inputs-*.parquet")}
+
+
+def test_inputs_go_with_the_last_record_that_names_them(alone):
+    first, second = alone.read_all()
+    former = inputs_of(alone)
+    alone.write(first, asked_otherwise(alone, first))
+    assert len(inputs_of(alone) - former) == 1
+    assert former < inputs_of(alone), "the second record names them"
+    alone.write(second, asked_otherwise(alone, second))
+    assert len(inputs_of(alone)) == 1
+    assert not inputs_of(alone) & former
+    for record in alone.read_all():
+        assert alone.samples_of(record)
+
+
+@pytest.mark.parametrize("moment", ["exists", "unlink"])
+def test_inputs_that_another_process_names_meanwhile_stay(alone, moment, monkeypatch):
+    """It names them between the look at all records and the removal, or just before its end."""
+    first, second = alone.read_all()
+    samples = alone.samples_of(second)
+    alone.write(first, other := asked_otherwise(alone, first))
+    plain, others = getattr(Path, moment), []
+
+    def interrupted(file, **options):
+        if file.name.startswith("inputs-") and not others:
+            others.append(file)
+            ResultStore(alone.root).write(second, samples)
+        return plain(file, **options)
+
+    with monkeypatch.context() as patch:
+        alone.write(second, other)
+        patch.setattr(Path, moment, interrupted)
+        alone.write(first, samples)
+        alone.write(first, other)
+    assert others
+    for record in alone.read_all():
+        assert alone.samples_of(record)
+
+
 def test_a_failed_rerun_leaves_no_outputs_of_the_run_before(results, path):
     results.write(read_record(path).model_copy(update={"outputs": None}), None)
     assert not path.with_suffix(".outputs.parquet").exists()
@@ -312,9 +373,12 @@ def test_outputs_are_written_before_their_record(results, path, monkeypatch, tmp
     record = read_record(path)
     samples = results.samples_of(record)
     written = []
-    monkeypatch.setattr(
-        "benchmark.records.store.write_atomically", lambda file, _: written.append(file.name)
-    )
+
+    def noted(file, content):
+        written.append(file.name)
+        write_atomically(file, content)
+
+    monkeypatch.setattr("benchmark.records.store.write_atomically", noted)
     ResultStore(tmp_path / "other").write(record, samples)
     assert written == [
         f"inputs-{record.outputs.inputs}.parquet",
