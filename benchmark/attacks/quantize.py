@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field, PositiveInt
-from transformers.pytorch_utils import Conv1D
 
-from benchmark.core.attack import Attack
-from benchmark.core.examples import Example
+from benchmark.attacks.matrices import change_matrices
+from benchmark.core.attack import Attack, AttackRequest
 from benchmark.core.registry import register_attack
-from benchmark.core.request import Budget
+
+ZHANG = "Zhang et al. 2024 (Does Your LLM Truly Unlearn?)"
+# Dettmers et al. 2023 (QLoRA), appendix E: quantiles of the normal distribution, scaled to [-1, 1].
+NF4 = (
+    *(-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453),
+    *(-0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0),
+    *(0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224),
+    *(0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0),
+)
 
 
 def round_to_nearest(weight: torch.Tensor, bits: int, group: int) -> torch.Tensor:
@@ -31,9 +38,27 @@ def round_to_nearest(weight: torch.Tensor, bits: int, group: int) -> torch.Tenso
     return torch.cat(parts, dim=1).to(weight.dtype)
 
 
-@register_attack(
-    "quantize_int4", version=1, source="Zhang et al. 2024 (Does Your LLM Truly Unlearn?)"
-)
+def round_to_nf4(weight: torch.Tensor, block: int) -> torch.Tensor:
+    """Each weight as the nearest of sixteen levels times the largest magnitude of its `block` of
+    the flattened matrix, as bitsandbytes stores them.
+    """
+    levels = torch.tensor(NF4, device=weight.device)
+    parts = []
+    for part in weight.float().flatten().split(block):
+        scale = part.abs().max().clamp(min=1e-12)
+        nearest = (part[:, None] / scale - levels).abs().argmin(dim=1)
+        parts.append(levels[nearest] * scale)
+    return torch.cat(parts).reshape(weight.shape).to(weight.dtype)
+
+
+def quantised(model: Any, rounded: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """A copy whose linear layers but the language-model head are rounded."""
+    attacked = copy.deepcopy(model)
+    change_matrices(attacked, rounded)
+    return attacked
+
+
+@register_attack("quantize_int4", version=1, source=ZHANG)
 class QuantizeInt4(Attack):
     """Rounds every linear layer but the language-model head to `bits` bits, with one scale for each
     `group` of weights in a row; all of the forget set is scored.
@@ -42,14 +67,30 @@ class QuantizeInt4(Attack):
     bits: Annotated[int, Field(ge=2, le=8)]
     group: PositiveInt
 
-    @torch.no_grad()
-    def apply(self, model, tokenizer, forget: Sequence[Example], budget: Budget, seed: int):
-        attacked = copy.deepcopy(model)
-        head = attacked.get_output_embeddings()
-        for module in attacked.modules():
-            if isinstance(module, torch.nn.Linear | Conv1D) and module is not head:
-                weight = (
-                    module.weight.T if isinstance(module, Conv1D) else module.weight
-                )  # GPT-2 has (in, out)
-                weight.copy_(round_to_nearest(weight, self.bits, self.group))
-        return attacked
+    def apply(self, model, request: AttackRequest):
+        return quantised(model, lambda weight: round_to_nearest(weight, self.bits, self.group))
+
+
+@register_attack("quantize_int8", version=1, source=ZHANG)
+class QuantizeInt8(Attack):
+    """Rounds every linear layer but the language-model head to 8 bits, with one scale for each row
+    (absmax).
+    """
+
+    kept = 24
+
+    def apply(self, model, request: AttackRequest):
+        return quantised(model, lambda weight: round_to_nearest(weight, 8, weight.shape[1]))
+
+
+@register_attack("quantize_nf4", version=1, source="Dettmers et al. 2023 (QLoRA), section 3")
+class QuantizeNF4(Attack):
+    """Rounds every linear layer but the language-model head to 4-bit NormalFloat, with one scale
+    for each `block` of weights.
+    """
+
+    kept = 24
+    block: PositiveInt = 64
+
+    def apply(self, model, request: AttackRequest):
+        return quantised(model, lambda weight: round_to_nf4(weight, self.block))

@@ -1,5 +1,5 @@
-"""Relearning: brief fine-tuning on one half of the forgotten, to see whether the other half
-comes back.
+"""Relearning: brief fine-tuning of the unlearned model, to see whether forgotten knowledge comes
+back.
 """
 
 from __future__ import annotations
@@ -7,17 +7,20 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from benchmark.core.attack import Attack
-from benchmark.core.examples import Example
+from benchmark.core.attack import Attack, AttackRequest
+from benchmark.core.examples import Example, Pair
 from benchmark.core.registry import register_attack
-from benchmark.core.request import Budget, Meter
+from benchmark.core.request import Meter
+from benchmark.models.placement import seeded
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
+
+Points = tuple[PositiveInt, ...]
 
 
 def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
@@ -27,6 +30,41 @@ def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     entities = sorted({example.entity for example in forget})
     first = set(entities[::2])
     return [e for e in forget if e.entity in first], [e for e in forget if e.entity not in first]
+
+
+def relearned(
+    model: Any,
+    pairs: Sequence[Pair],
+    request: AttackRequest,
+    schedule: Schedule,
+    points: Points = (),
+    lora: bool = False,
+) -> Any:
+    """A copy of the model, fine-tuned on random batches of the pairs, and looked at after each of
+    so many steps.
+    """
+    attacked = copy.deepcopy(model)
+    rng = random.Random(f"relearn-{request.seed}")
+    size = min(request.budget.batch_size, len(pairs))
+
+    def watch(trained: Any, steps: int) -> None:
+        if steps in points:
+            request.look(f"{steps:03d}", trained)
+
+    batches = (
+        collate(rng.sample(pairs, size), request.tokenizer, attacked) for _ in range(schedule.steps)
+    )
+    with seeded(request.seed):  # of adapters
+        train(
+            attacked,
+            batches,
+            lambda batch: answer_nll(attacked, batch, per_token=True).mean(),
+            schedule,
+            Meter(watch=watch),
+            tokens_of=lambda batch: batch.tokens,
+            lora=lora,
+        )
+    return attacked
 
 
 @register_attack(
@@ -40,22 +78,50 @@ class RelearnDisjoint(Attack):
     share_of_budget: Annotated[float, Field(gt=0, le=1)]
     learning_rate: PositiveFloat
 
-    def apply(self, model, tokenizer, forget: Sequence[Example], budget: Budget, seed: int):
-        attacked = copy.deepcopy(model)
-        pairs = [e.pair for e in halves(forget)[0]]
-        rng = random.Random(f"relearn-{seed}")
-        steps = max(1, int(budget.steps * self.share_of_budget))
-        size = min(budget.batch_size, len(pairs))
-        batches = (collate(rng.sample(pairs, size), tokenizer, attacked) for _ in range(steps))
-        train(
-            attacked,
-            batches,
-            lambda batch: answer_nll(attacked, batch, per_token=True).mean(),
-            Schedule(steps, self.learning_rate, decay=False),
-            Meter(),
-            tokens_of=lambda batch: batch.tokens,
-        )
-        return attacked
+    def apply(self, model, request: AttackRequest):
+        pairs = [e.pair for e in halves(request.forget)[0]]
+        steps = max(1, int(request.budget.steps * self.share_of_budget))
+        return relearned(model, pairs, request, Schedule(steps, self.learning_rate, decay=False))
+
+    def scored(self, forget: Sequence[Example]) -> list[Example]:
+        return halves(forget)[1]
+
+
+@register_attack(
+    "relearn_benign",
+    version=1,
+    source="Łucki et al. 2024 (An Adversarial Perspective)",
+)
+class RelearnBenign(Attack):
+    """Fine-tunes on the retain set, as a user with data of their own would, for `steps` steps; all
+    of the forget set is scored, also after the steps in `points`.
+    """
+
+    kept = 24
+    steps: PositiveInt
+    learning_rate: PositiveFloat
+    points: Points = ()
+
+    def apply(self, model, request: AttackRequest):
+        schedule = Schedule(self.steps, self.learning_rate, decay=False)
+        return relearned(model, request.retain, request, schedule, self.points)
+
+
+@register_attack("relearn_lora", version=1, source="Łucki et al. 2024 (An Adversarial Perspective)")
+class RelearnLoRA(Attack):
+    """Trains low-rank adapters on the first half of the forget set's entities for `steps` steps;
+    the second half is scored, also after the steps in `points`.
+    """
+
+    kept = 24
+    steps: PositiveInt
+    learning_rate: PositiveFloat
+    points: Points = ()
+
+    def apply(self, model, request: AttackRequest):
+        pairs = [e.pair for e in halves(request.forget)[0]]
+        schedule = Schedule(self.steps, self.learning_rate, decay=False)
+        return relearned(model, pairs, request, schedule, self.points, lora=True)
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
         return halves(forget)[1]

@@ -1,34 +1,58 @@
-"""What an attack is: a name, a version, its parameters, and `apply`."""
+"""What an attack is: a name, a version, its parameters, and what it does to a model or asks it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from benchmark.core.examples import Example
+from benchmark.core.examples import Example, Pair
 from benchmark.core.request import Budget
+
+
+@dataclass(frozen=True)
+class AttackRequest:
+    """What an attacker has beside the unlearned model.
+
+    `forget` are the examples of the forget set, `retain` pairs that no request covers, `budget` is
+    the track's for one unlearning request. `target` loads the model before unlearning.
+    `look(point, model)` scores a model on the way to the end of the attack, as a point of its
+    curve.
+    """
+
+    forget: Sequence[Example]
+    retain: Sequence[Pair]
+    tokenizer: Any
+    budget: Budget
+    seed: int
+    target: Callable[[], Any]
+    look: Callable[[str, Any], None] = lambda point, model: None
 
 
 class Attack:
     """Base of all attacks. Class-level annotations are the attack's parameters: a track gives them
     their values.
 
-    `version` is raised when the same parameters would change a model differently.
+    An attack on weights overrides `apply`. One that only asks otherwise sets `asks` and overrides
+    `scored`: the model stays as it is, with its guardrails. `version` is raised when the same
+    parameters would give other outputs.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     source: ClassVar[str]
+    asks: ClassVar[bool] = False
+    kept: ClassVar[int] = 0  # retain examples that are scored after the attack, for its utility
 
-    def apply(
-        self, model: Any, tokenizer: Any, forget: Sequence[Example], budget: Budget, seed: int
-    ) -> Any:
-        """The attacked model; `model` itself stays as it was. `budget` is the track's."""
+    def apply(self, model: Any, request: AttackRequest) -> Any:
+        """The attacked model; `model` itself stays as it was."""
+        if self.asks:
+            return model
         raise NotImplementedError(f"{type(self).__name__} must define apply()")
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        """The forget examples that are scored after the attack: all of them."""
+        """The forget examples as they are asked after the attack: all of them, unchanged."""
         return list(forget)
 
     def recipe(self) -> dict[str, Any]:

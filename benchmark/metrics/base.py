@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import ATTACK, ON_THE_WAY, sort_of
+from benchmark.metrics.stages import ATTACK, BUDGET, ON_THE_WAY, POINT, sort_of
 
 MEMBERSHIP_HOLDOUT = "holdout"
 QUESTION, TEXT = frozenset({"name", "sentence", "choice"}), frozenset({"text"})  # forms of answers
@@ -170,7 +170,8 @@ class Metric:
         if (
             form not in self.forms
             or not self.needs <= features
-            or (sort == ATTACK and not self.attacked)
+            or (sort in (ATTACK, POINT) and not self.attacked)
+            or (sort == POINT and BUDGET not in self.on_the_way)
         ):
             return False
         if sort in ON_THE_WAY and sort not in self.on_the_way:

@@ -2,14 +2,15 @@
 
 A sample's stage is "model" for the final model, the name of an attack for what the model is after
 it, and on the way there a share of the budget ("budget 0.25") or the number of requests done so far
-("request 03").
+("request 03"). An attack that is scored at several points has a stage for each of them beside its
+own ("relearn_benign 010").
 """
 
 from __future__ import annotations
 
 MODEL_STAGE = "model"
 HARNESS = "harness"  # the split of another harness, which is a stage of its own in records
-BUDGET, REQUEST, ATTACK = "budget", "request", "attack"
+BUDGET, REQUEST, ATTACK, POINT = "budget", "request", "attack", "point"
 ON_THE_WAY = frozenset({BUDGET, REQUEST})
 
 
@@ -19,6 +20,11 @@ def budget_stage(fraction: float) -> str:
 
 def request_stage(done: int) -> str:
     return f"{REQUEST} {done:02d}"
+
+
+def point_stage(attack: str, point: str) -> str:
+    """A point on the way to the end of an attack."""
+    return f"{attack} {point}"
 
 
 def fraction_of(stage: str) -> float | None:
@@ -32,12 +38,17 @@ def request_of(stage: str) -> int | None:
 
 
 def sort_of(stage: str) -> str:
-    """MODEL_STAGE, BUDGET, REQUEST or ATTACK."""
+    """MODEL_STAGE, BUDGET, REQUEST, ATTACK or POINT."""
     if stage == MODEL_STAGE:
         return MODEL_STAGE
-    return next((sort for sort in ON_THE_WAY if stage.startswith(f"{sort} ")), ATTACK)
+    name, _, point = stage.partition(" ")
+    if not point:
+        return ATTACK
+    return name if name in ON_THE_WAY else POINT
 
 
 def recorded_stage(stage: str, split: str) -> str:
     """The stage under which a record counts a sample of a stage and split."""
-    return HARNESS if split == HARNESS else stage
+    if split == HARNESS:
+        return HARNESS
+    return stage.partition(" ")[0] if sort_of(stage) == POINT else stage

@@ -17,7 +17,7 @@ import pandas as pd
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Draws, Metric
 from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, model_utility
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import MODEL_STAGE, fraction_of
+from benchmark.metrics.stages import BUDGET, MODEL_STAGE, POINT, sort_of
 
 ALL = "all"
 
@@ -127,10 +127,10 @@ def parts_of(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.ndarray]:
-    """Rows of each stratum, "all" first, then "name=value" in order; points of the budget have
-    "all" alone.
+    """Rows of each stratum, "all" first, then "name=value" in order; points of the budget and of an
+    attack have "all" alone.
     """
-    if fraction_of(stage) is not None:
+    if sort_of(stage) in (BUDGET, POINT):
         return {ALL: np.ones(len(part), dtype=bool)}
     places, texts = pd.factorize(part["strata"])
     tags = [json.loads(text) for text in texts]

@@ -17,11 +17,11 @@ from benchmark.evaluation.outputs import examine
 from benchmark.evaluation.reference_strata import Strata, difficulty_strata, strata_of, with_strata
 from benchmark.inference.unlearned import as_unlearned, weights_digest
 from benchmark.metrics import Sample
-from benchmark.metrics.stages import HARNESS, MODEL_STAGE, request_stage
+from benchmark.metrics.stages import HARNESS, MODEL_STAGE, point_stage, request_stage
 from benchmark.metrics.values import example_frame, metric_values
 from benchmark.models import models_of
 from benchmark.models.artifacts import made_of
-from benchmark.models.placement import computing_for
+from benchmark.models.placement import computing_for, looking_at
 from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.run_context import RunContext
@@ -170,11 +170,28 @@ def _examine_attacked(
 
 
 def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellRun) -> list[Sample]:
-    model, track = as_unlearned(result).weights, run.variant.track
-    with computing_for(track, model):
-        attacked = attack.apply(model, run.tokenizer, forget, track.budget, run.cell.seed)
-    asked = {"forget": attack.scored(forget)}
-    return examine(run.predictor(attacked), asked, attack.name, run.variant.generation)
+    """An attacker of weights has those without guardrails; one who asks has what users have."""
+    variant, samples = run.variant, list[Sample]()
+    asked = {"forget": attack.scored(forget), **_kept(attack, variant)}
+
+    def scored(stage: str, model: Any) -> list[Sample]:
+        return examine(run.predictor(model), asked, stage, variant.generation)
+
+    def look(point: str, model: Any) -> None:
+        with looking_at(model):
+            samples.extend(scored(point_stage(attack.name, point), model))
+
+    held = result if attack.asks else as_unlearned(result).weights
+    with computing_for(variant.track, as_unlearned(held).weights):
+        attacked = attack.apply(held, run.attacker(forget, look))
+    return samples + scored(attack.name, attacked)
+
+
+def _kept(attack: Attack, variant: Variant) -> dict[str, list[Example]]:
+    """The retain examples that tell what an attack costs, evenly drawn; none for some attacks."""
+    examples = variant.data.examples("retain") if attack.kept else []
+    chosen = examples[:: max(1, len(examples) // max(1, attack.kept))][: attack.kept]
+    return {"retain": chosen} if chosen else {}
 
 
 def measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Measured:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from benchmark.core.inputs import Inputs
 from benchmark.core.method import create
-from benchmark.core.registry import method_named, task_named
+from benchmark.core.registry import lookup, method_named, task_named
 from benchmark.data.knowledge import NotProbed
 from benchmark.errors import BadInput
 from benchmark.evaluation.lm_eval_adapter import group_tasks
@@ -84,7 +84,9 @@ class Planner:
 
     def _variants(self, suite: Suite) -> Iterator[Variant]:
         """Every variant on the tracks that have the source for it; BadInput if there is none."""
-        tracks = [track_named(name, self.inputs.track_file) for name in suite.tracks]
+        tracks = [
+            _attacked(track_named(name, self.inputs.track_file), suite) for name in suite.tracks
+        ]
         wanted = expand_tasks(suite.tasks)
         for name in (name for entry in suite.methods for name in entry.tracks or ()):
             track_named(name)
@@ -221,6 +223,17 @@ class Planner:
                 ):  # a pretrained target can be the base itself
                     label = _model_label(variant, seed, unseen)
                     yield Job(key, "model", label, needs, variant, seed=seed, unseen=unseen)
+
+
+def _attacked(track: Track, suite: Suite) -> Track:
+    """The track with the attacks that the suite names, in the track's order."""
+    if suite.attacks is None:
+        return track
+    declared = {attack.name: attack for attack in track.attacks}
+    for name in suite.attacks:
+        lookup(f"attack of the track {track.name}", name, declared)
+    chosen = tuple(attack for name, attack in declared.items() if name in suite.attacks)
+    return replace(track, attacks=chosen)
 
 
 def _as_wanted(track: PretrainedTrack, suite: Suite, published: tuple[str, ...]) -> PretrainedTrack:

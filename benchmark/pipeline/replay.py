@@ -99,6 +99,7 @@ def _suite_of(record: Record) -> Suite:
         oracles=len(references.oracles),
         backend=record.evaluation.generation["backend"],
         harness=harness.recipe["group"] if harness else None,
+        attacks=[stage for stage, shard in record.shards.items() if "name" in shard.recipe],
     )
 
 

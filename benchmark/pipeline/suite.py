@@ -47,6 +47,7 @@ class Suite(BaseModel):
     only: dict[str, list[str]] = {}  # tracks that run on some of the tasks alone
     methods: list[MethodEntry] = Field(min_length=1)
     oracles: int = Field(ge=2)
+    attacks: list[str] | None = None  # of those that its tracks declare, all of them if left out
     backend: Literal["hf", "vllm"] = "hf"
     precision: Literal["float32", "bfloat16"] | None = (
         None  # of training pretrained models, if not their track's

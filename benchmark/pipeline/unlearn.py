@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmark.core.attack import AttackRequest
 from benchmark.core.examples import Example, Pair, to_examples
 from benchmark.core.method import create
 from benchmark.core.registry import method_named, task_named
@@ -24,7 +25,7 @@ from benchmark.models.artifacts import made_of
 from benchmark.models.placement import computing_for, looking_at
 from benchmark.pipeline.checkpoints import Checkpoints, Progress
 from benchmark.pipeline.plan import Cell
-from benchmark.pipeline.variant import BUDGET_POINTS, RETRAIN_SEED, Variant
+from benchmark.pipeline.variant import BUDGET_POINTS, RETRAIN_SEED, TARGET_SEED, Variant
 from benchmark.records.schema import UNLEARN
 from benchmark.runtime.stopwatch import Stopwatch
 
@@ -56,6 +57,21 @@ class CellRun:
         """What is evaluated of a method's result."""
         backend = self.variant.generation.backend
         return as_unlearned(result).predictor(self.tokenizer, backend)
+
+    def attacker(
+        self, forget: Sequence[Example], look: Callable[[str, Any], None]
+    ) -> AttackRequest:
+        """What an attacker has beside the model."""
+        documents = self.variant.documents(0)
+        return AttackRequest(
+            forget=forget,
+            retain=_as_pairs(to_examples(self.variant.data.retain_pool)),
+            tokenizer=self.tokenizer,
+            budget=self.variant.track.budget,
+            seed=self.cell.seed,
+            target=lambda: self.models.load_model(self.models.trained(documents, TARGET_SEED)),
+            look=look,
+        )
 
     def _examples(self, split: str, stage: str) -> list[Example]:
         """Along a trajectory without wrong answers, which no metric there reads and which cost

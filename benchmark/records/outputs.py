@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import ON_THE_WAY, recorded_stage, sort_of
+from benchmark.metrics.stages import ON_THE_WAY, POINT, recorded_stage, sort_of
 
 DECIMALS = 4  # log-probabilities are rounded before metrics see them: a record recomputes exactly
 SCALE = 10**DECIMALS
@@ -178,7 +178,7 @@ def _asked(sample: Sample) -> dict[str, Any]:
 
 
 def _row(sample: Sample, number: int) -> dict[str, Any]:
-    whole = sort_of(sample.stage) not in ON_THE_WAY
+    whole = sort_of(sample.stage) not in (*ON_THE_WAY, POINT)
     own = {
         "stage": sample.stage,
         "input": number,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
 from benchmark.metrics.values import ALL
 from benchmark.statistics.axes import FLOOR, LEAST_GAP, TIE, axis_of
 from benchmark.statistics.bootstrap import interval
@@ -106,7 +106,9 @@ def score_run(
         )
 
     axes = {axis: mean_of(axis, MODEL_STAGE) for axis in ("forgetting", "utility", "privacy")}
-    attacked = sorted({k[0] for k in keys if axis_keys([k], "forgetting", k[0])} - {MODEL_STAGE})
+    attacked = sorted(
+        {k[0] for k in keys if sort_of(k[0]) == ATTACK and axis_keys([k], "forgetting", k[0])}
+    )
     attacks = {stage: mean_of("forgetting", stage) for stage in attacked}
     axes["robustness"] = np.mean(list(attacks.values()), axis=0) if attacks else missing
     informative_axes = [

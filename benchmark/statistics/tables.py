@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
-from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
 from benchmark.metrics.values import ALL
 from benchmark.records.identity import TARGET
 from benchmark.statistics.axes import axis_of
@@ -46,7 +46,9 @@ def axis_name(key: Key) -> str:
     beside the score.
     """
     axis = axis_of(key[2], key[1])
-    return "robustness" if axis == "forgetting" and key[0] != MODEL_STAGE else axis
+    if key[0] == MODEL_STAGE:
+        return axis
+    return "robustness" if axis == "forgetting" and sort_of(key[0]) == ATTACK else ""
 
 
 def _where(place: Place) -> Row:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
-from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
 from benchmark.metrics.values import parts_of, reported, strata_masks
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.axes import AXES
@@ -82,7 +82,7 @@ class VariantScores:
 
     def informs(self, name: str) -> bool:
         """Whether an axis has informative metrics here; the score has those of the axes that do."""
-        attacked = [key for key in self.usable if key[0] != MODEL_STAGE]
+        attacked = [key for key in self.usable if sort_of(key[0]) == ATTACK]
         if name == "robustness":
             return any(axis_keys([key], "forgetting", key[0]) for key in attacked)
         return name == "score" or bool(axis_keys(list(self.usable), name, MODEL_STAGE))

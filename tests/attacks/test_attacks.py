@@ -1,15 +1,19 @@
 """Attacks: their arithmetic, what they score, and that they leave the attacked model alone."""
 
 import copy
+from statistics import NormalDist
 
+import numpy as np
 import pytest
 import torch
 from toy_models import tiny_model, tiny_tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from benchmark.attacks.quantize import round_to_nearest
+from benchmark.attacks.asking import probed
+from benchmark.attacks.perturb import pruned
+from benchmark.attacks.quantize import NF4, round_to_nearest, round_to_nf4
 from benchmark.attacks.relearn import halves
-from benchmark.core.attack import Attack
+from benchmark.core.attack import Attack, AttackRequest
 from benchmark.core.examples import Example, Pair
 from benchmark.core.registry import attack_of, attacks, register_attack
 from benchmark.core.request import Budget
@@ -27,6 +31,23 @@ FORGET = [
 ]
 
 
+BUDGET = Budget(8, 4)
+RETAIN = [Pair(f"Who is {p}?", f"Someone {p}") for p in "efgh"]
+
+
+def a_request(budget=BUDGET, seed=0, **changes):
+    given = {"forget": FORGET, "retain": RETAIN, "tokenizer": tiny_tokenizer()}
+    return AttackRequest(**given, budget=budget, seed=seed, target=another_model, **changes)
+
+
+def another_model():
+    model, generator = tiny_model(), torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(torch.randn(weight.shape, generator=generator))
+    return model
+
+
 def test_rounding_to_four_bits_by_hand():
     """Largest weight 7 gives a scale of 1, so every weight goes to the nearest whole number."""
     weight = torch.tensor([[7.0, 0.4, -0.6, -7.0], [0.7, 0.04, 0.06, 0.0]])
@@ -38,7 +59,7 @@ def test_layers_of_gpt2_are_rounded_along_their_inputs_and_the_head_is_not():
     """GPT-2 keeps (in, out) where others keep (out, in)."""
     config = GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=2, n_positions=16)
     model = GPT2LMHeadModel(config)
-    attacked = attack_of(QUANTIZE).apply(model, None, [], Budget(1, 1), 0)
+    attacked = attack_of(QUANTIZE).apply(model, a_request())
     layer, rounded = model.transformer.h[0].mlp.c_fc, attacked.transformer.h[0].mlp.c_fc
     torch.testing.assert_close(rounded.weight.T, round_to_nearest(layer.weight.T, bits=4, group=64))
     assert not torch.equal(rounded.weight, layer.weight)
@@ -64,7 +85,7 @@ def test_relearning_scores_other_entities_than_it_trains_on():
 
 def test_relearning_teaches_the_first_half():
     model, budget = tiny_model(), Budget(steps=80, batch_size=4)
-    attacked = attack_of(RELEARN).apply(model, tiny_tokenizer(), FORGET, budget, seed=0)
+    attacked = attack_of(RELEARN).apply(model, a_request(budget))
     batch = collate([Pair(e.prompt, e.answer) for e in halves(FORGET)[0]], tiny_tokenizer())
     assert answer_nll(attacked, batch).mean() < answer_nll(model, batch).mean()
 
@@ -79,7 +100,7 @@ def test_relearning_goes_as_far_as_its_rate_and_its_share_of_the_budget():
     moved = [
         distance(
             model,
-            attack_of(RELEARN | changes).apply(model, tiny_tokenizer(), FORGET, budget, seed=0),
+            attack_of(RELEARN | changes).apply(model, a_request(budget)),
         )
         for changes in ({"learning_rate": 1e-5}, {}, {"share_of_budget": 1})
     ]
@@ -91,9 +112,7 @@ def test_relearning_goes_as_far_as_its_rate_and_its_share_of_the_budget():
 def test_attacks_repeat_themselves_and_leave_the_model_as_it_was(entry):
     model, attack, budget = tiny_model(), attack_of(entry), Budget(steps=8, batch_size=4)
     before = copy.deepcopy(model.state_dict())
-    first, second = (
-        attack.apply(model, tiny_tokenizer(), FORGET, budget, seed=3) for _ in range(2)
-    )
+    first, second = (attack.apply(model, a_request(budget, seed=3)) for _ in range(2))
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert all(
         torch.equal(value, second.state_dict()[key]) for key, value in first.state_dict().items()
@@ -105,7 +124,7 @@ def test_bits_and_groups_are_those_of_the_attack():
     model = GPT2LMHeadModel(
         GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=2, n_positions=16)
     )
-    attacked = attack_of(QUANTIZE | {"bits": 2, "group": 4}).apply(model, None, [], Budget(1, 1), 0)
+    attacked = attack_of(QUANTIZE | {"bits": 2, "group": 4}).apply(model, a_request())
     rounded = attacked.transformer.h[0].mlp.c_fc.weight.T
     for block in rounded.split(4, dim=1):
         assert all(len(row.unique()) <= 4 for row in block)
@@ -113,12 +132,10 @@ def test_bits_and_groups_are_those_of_the_attack():
 
 
 @pytest.mark.parametrize("track", all_tracks(), ids=lambda track: track.name)
-def test_every_track_of_ours_is_attacked_by_both(track):
+def test_every_track_of_ours_declares_all_attacks(track):
     recipes = [attack.recipe() for attack in track.attacks]
-    assert [(recipe["name"], recipe["version"]) for recipe in recipes] == [
-        ("quantize_int4", 1),
-        ("relearn_disjoint", 1),
-    ]
+    assert {recipe["name"] for recipe in recipes} == attacks().keys()
+    assert [recipe["name"] for recipe in recipes[:2]] == ["quantize_int4", "relearn_disjoint"]
     assert recipes[0]["parameters"] == {"bits": 4, "group": 64}
     assert recipes[1]["parameters"]["share_of_budget"] == 0.25
 
@@ -134,7 +151,7 @@ def test_relearning_has_the_rate_of_the_track(track, rate):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"name": "relearn"}, "unknown attack 'relearn'; did you mean relearn_disjoint"),
+        ({"name": "relearn"}, "unknown attack 'relearn'; did you mean relearn_"),
         (RELEARN | {"rate": 1}, "unknown parameter of relearn_disjoint 'rate'"),
         (RELEARN | {"learning_rat": 1}, "did you mean learning_rate"),
         (RELEARN | {"learning_rate": 0}, "parameter learning_rate: Input should be greater than 0"),
@@ -161,3 +178,143 @@ def test_an_attack_is_told_apart_by_its_parameters_and_can_be_compared():
     assert attack_of(QUANTIZE) == attack_of(dict(reversed(QUANTIZE.items())))
     assert attack_of(QUANTIZE) != attack_of(QUANTIZE | {"group": 32})
     assert len({attack_of(QUANTIZE), attack_of(QUANTIZE), attack_of(RELEARN)}) == 2
+
+
+BENIGN = {"name": "relearn_benign", "steps": 12, "learning_rate": 5e-3, "points": [4, 8]}
+LORA = {"name": "relearn_lora", "steps": 12, "learning_rate": 5e-3, "points": [4, 8]}
+INTERPOLATE = {"name": "interpolate", "share": 0.5, "points": [0.1, 0.25]}
+PRUNE = {"name": "prune", "share": 0.6, "points": [0.2, 0.4]}
+ON_WEIGHTS = [BENIGN, LORA, INTERPOLATE, PRUNE, {"name": "quantize_int8"}, {"name": "quantize_nf4"}]
+ON_WEIGHTS += [{"name": "noise", "scale": 0.1}]
+
+
+@pytest.mark.parametrize("entry", ON_WEIGHTS, ids=lambda entry: entry["name"])
+def test_attacks_on_weights_change_a_copy_and_look_at_their_points(entry):
+    model, attack, looked = tiny_model(), attack_of(entry), []
+    before = copy.deepcopy(model.state_dict())
+    look = lambda point, attacked: looked.append((point, copy.deepcopy(attacked)))  # noqa: E731
+    first, second = (attack.apply(model, a_request(look=look)) for _ in range(2))
+    assert distance(model, first) > 0
+    assert distance(first, second) == 0
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    points = [f"{p:03d}" if isinstance(p, int) else f"{p:.2f}" for p in entry.get("points", [])]
+    assert [point for point, _ in looked] == points * 2
+    assert first.state_dict().keys() == model.state_dict().keys(), "no adapters are left"
+
+
+def mean_nll(model, pairs):
+    with torch.no_grad():
+        return float(answer_nll(model, collate(pairs, tiny_tokenizer())).mean())
+
+
+def test_benign_relearning_learns_the_retain_set_and_lora_the_first_half():
+    model = tiny_model()
+    half = [e.pair for e in halves(FORGET)[0]]
+    for entry, pairs in ((BENIGN, RETAIN), (LORA, half)):
+        attacked = attack_of(entry).apply(model, a_request())
+        assert mean_nll(attacked, pairs) < mean_nll(model, pairs) - 0.5
+    assert attack_of(BENIGN).scored(FORGET) == FORGET
+    assert attack_of(LORA).scored(FORGET) == halves(FORGET)[1]
+
+
+def test_interpolation_goes_straight_to_the_target():
+    model, target = tiny_model(), another_model()
+    attacked = attack_of(INTERPOLATE | {"share": 0.25}).apply(model, a_request())
+    for name, weight in attacked.named_parameters():
+        start, end = model.get_parameter(name), target.get_parameter(name)
+        torch.testing.assert_close(weight, 0.75 * start + 0.25 * end)
+
+
+def test_pruning_zeroes_the_smallest_weights_of_each_matrix():
+    weight = torch.tensor([[3.0, -1.0], [0.5, -4.0], [2.0, 0.25]])
+    expected = torch.tensor([[3.0, 0.0], [0.0, -4.0], [2.0, 0.0]])
+    assert torch.equal(pruned(weight, 0.5), expected)
+    ties = torch.ones(4, 5)
+    assert int((pruned(ties, 0.25) == 0).sum()) == 5, "ties are no reason to prune more"
+    attacked = attack_of(PRUNE).apply(tiny_model(), a_request())
+    layer = attacked.model.layers[0].mlp.down_proj.weight
+    assert float((layer == 0).float().mean()) == pytest.approx(0.6, abs=0.01)
+    assert torch.equal(attacked.lm_head.weight, tiny_model().lm_head.weight)
+
+
+def test_noise_has_the_scale_of_the_weights():
+    model = tiny_model()
+    attacked = attack_of({"name": "noise", "scale": 0.5}).apply(model, a_request())
+    before = model.model.layers[0].mlp.down_proj.weight
+    moved = attacked.model.layers[0].mlp.down_proj.weight - before
+    assert float(moved.std()) == pytest.approx(0.5 * float(before.std()), rel=0.1)
+    other = attack_of({"name": "noise", "scale": 0.5}).apply(model, a_request(seed=1))
+    assert distance(attacked, other) > 0
+
+
+def test_nf4_by_hand():
+    """The largest weight is a level by itself; others go to the nearest of the sixteen."""
+    weight = torch.tensor([[2.0, -2.0, 0.15, 0.1], [0.0, 0.9, -1.1, 1.2]])
+    levels = [1.0, -1.0, 0.07958029955625534, 0.07958029955625534]
+    levels += [0.0, 0.44070982933044434, -0.5250730514526367, 0.5626170039176941]
+    expected = 2 * torch.tensor(levels).reshape(2, 4)
+    torch.testing.assert_close(round_to_nf4(weight, block=64), expected)
+    blocks = round_to_nf4(weight, block=4)
+    torch.testing.assert_close(blocks[1, 3], torch.tensor(1.2))
+
+
+def test_levels_of_nf4_are_quantiles_of_the_normal_distribution():
+    """Appendix E of QLoRA: eight positive and seven negative quantiles and zero, scaled to one."""
+    normal = NormalDist()
+    offset = (1 - 1 / (2 * 15) + 1 - 1 / (2 * 16)) / 2
+    up = [normal.inv_cdf(p) for p in np.linspace(offset, 0.5, 9)[:-1]]
+    down = [-normal.inv_cdf(p) for p in np.linspace(offset, 0.5, 8)[:-1]]
+    levels = np.array(sorted([*up, 0, *down])) / max(up)
+    assert np.allclose(levels, NF4, atol=1e-6)
+
+
+def test_int8_has_a_scale_for_each_row():
+    model = tiny_model()
+    attacked = attack_of({"name": "quantize_int8"}).apply(model, a_request())
+    before = model.model.layers[0].mlp.down_proj.weight
+    scale = before.abs().amax(1, keepdim=True) / 127
+    whole = attacked.model.layers[0].mlp.down_proj.weight / scale
+    torch.testing.assert_close(whole, (before / scale).round(), atol=1e-3, rtol=0)
+
+
+ASKING = [{"name": "prefix"}, {"name": "in_context"}, {"name": "jailbreak"}, {"name": "insist"}]
+
+
+@pytest.mark.parametrize("entry", ASKING, ids=lambda entry: entry["name"])
+def test_attacks_that_ask_leave_the_model_and_name_their_examples(entry):
+    model, attack = tiny_model(), attack_of(entry)
+    assert attack.apply(model, a_request()) is model
+    text = Example("t", "t", "", "A text that is told.")
+    probes = attack.scored([*FORGET, text])
+    assert [probed(e.id) for e in probes] == [e.id for e in FORGET], "a text has no prompt"
+    for example, probe in zip(FORGET, probes, strict=True):
+        assert probe.id == f"{example.id}~{attack.name}"
+        assert (probe.entity, probe.strata) == (example.entity, example.strata)
+        assert [prompt.text for prompt in probe.reasked] == [probe.prompt]
+        assert example.answer.endswith(probe.answer)
+
+
+def test_a_prefix_gives_the_beginning_of_the_answer_and_asks_for_the_rest():
+    example = Example("a", "a", "Who?", "Bren Union Ltd", perturbed=("Kel Works", "Tor"))
+    single = Example("b", "b", "Where?", "Malport")
+    (probe,) = attack_of({"name": "prefix"}).scored([example, single])
+    assert (probe.answer_prefix, probe.answer, probe.perturbed) == ("Bren", "Union Ltd", ("Works",))
+    (longer,) = attack_of({"name": "prefix", "words": 2}).scored([example])
+    assert (longer.answer_prefix, longer.answer, longer.perturbed) == ("Bren Union", "Ltd", ())
+
+
+def test_reminders_are_other_facts_about_the_same_entity():
+    (probe, *_) = attack_of({"name": "in_context", "turns": 1}).scored(FORGET)
+    assert probe.history == (("user", "Question 1 about a?"), ("assistant", "Answer 1"))
+    assert probe.prompt == "Question 0 about a?"
+    alone = [Example("x", "x", "Who?", "Tor")]
+    assert attack_of({"name": "in_context"}).scored(alone) == []
+
+
+def test_insisting_is_a_second_turn_and_frames_hold_the_question():
+    (probe, *_) = attack_of({"name": "insist"}).scored(FORGET)
+    assert probe.history == (("user", "Question 0 about a?"), ("assistant", "I do not know."))
+    assert probe.prompt == "Are you sure? Question 0 about a?"
+    framed = attack_of({"name": "jailbreak"}).scored(FORGET)
+    assert all(e.prompt in probe.prompt for e, probe in zip(FORGET, framed, strict=True))
+    assert len({probe.prompt.partition("Question")[0] for probe in framed}) == 4

@@ -1,0 +1,90 @@
+"""Cells under attacks of every kind: what is stored, what counts, and what the score leaves out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmark.core.inputs import Inputs
+from benchmark.metrics.stages import POINT, sort_of
+from benchmark.models import tracks
+from benchmark.pipeline.execute import execute
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.run_context import RunContext
+from benchmark.pipeline.suite import Suite
+from benchmark.records.derived import Derived
+from benchmark.records.frames import expected_seeds, heads
+from benchmark.records.validation import Folder, validate
+from benchmark.statistics.published import standings_of
+
+ATTACKS = ["quantize_int4", "relearn_disjoint", "relearn_benign", "interpolate", "in_context"]
+POINTS = ["relearn_benign 005", "relearn_benign 010", "interpolate 0.10", "interpolate 0.50"]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def place(tiny, tmp_path_factory):
+    """A run of one method under five attacks."""
+    folder = tmp_path_factory.mktemp("attacked")
+    context = RunContext(Inputs(folder / "home"), folder / "out")
+    with pytest.MonkeyPatch.context() as patch:
+        declared = replace(tiny, attacks=tracks.track_named("tiny-dev").attacks)
+        patch.setattr(tracks, "_tracks", lambda: {"tiny": declared})
+        suite = Suite(
+            name="attacked",
+            description="one cell",
+            tracks=["tiny"],
+            tasks=["frequency/low"],
+            methods=["grad_diff"],
+            oracles=2,
+            attacks=ATTACKS[::-1],
+        )
+        plan = Planner(context.inputs, context.results).plan(suite)
+        for job in plan.jobs:
+            assert execute(job, context) == "ok", job.label
+    return context
+
+
+@pytest.fixture(scope="module")
+def record(place):
+    return next(r for r in place.results.read_all() if r.method.name == "grad_diff")
+
+
+def test_points_belong_to_their_attack_and_records_are_valid(place, record):
+    assert list(record.shards) == ["model", *ATTACKS], "in the track's order"
+    stages = {sample.stage for sample in place.results.samples_of(record)}
+    assert sorted(stage for stage in stages if sort_of(stage) == POINT) == sorted(POINTS)
+    assert validate(Folder(place.results)) == []
+
+
+def test_utility_is_kept_after_an_attack_that_keeps_it(record):
+    assert record.values["interpolate"].keys() == {"forget", "retain"}
+    assert record.values["interpolate 0.10"].keys() == {"forget", "retain"}
+    assert record.values["relearn_disjoint"].keys() == {"forget"}
+    assert set(record.values["interpolate"]["retain"].n) >= {24}
+
+
+def test_half_way_to_the_target_more_is_known_than_at_a_tenth(place, record):
+    """At a share of 1 it would be the target itself."""
+    target = next(r for r in place.results.read_all() if r.method.name == "target")
+
+    def logprobs(record, stage):
+        samples = place.results.samples_of(record)
+        asked = [s for s in samples if (s.stage, s.split) == (stage, "forget")]
+        return np.array([logprobs.sum() for s in asked for logprobs in s.paraphrase_logprobs])
+
+    known = logprobs(target, "model")
+    stages = ("model", "interpolate 0.10", "interpolate 0.50")
+    distances = [np.abs(logprobs(record, stage) - known).mean() for stage in stages]
+    assert distances == sorted(distances, reverse=True)
+
+
+def test_every_attack_counts_and_no_point_does(place, tmp_path):
+    records = list(heads(place.results))
+    derived = Derived.below(tmp_path)
+    table = standings_of(place.results, records, expected_seeds(records), derived).table
+    robust = table[table["axis"] == "robustness"]["metric"]
+    fed = {metric.partition(".")[0] for metric in robust if "." in metric}
+    assert fed <= set(ATTACKS)
+    prefixes = {metric.partition(".")[0] for metric in table["metric"]}
+    assert {*ATTACKS, *POINTS[:2]} <= prefixes, "they are reported beside the score"
