@@ -129,8 +129,8 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
             [],
         ),
     ]
-    kept = [part for part in parts if part.groups or part.grids]
-    return TaskOnTrack(name, track, variants, rows, kept, metric_grids(standings, task, order))
+    filled = [part for part in parts if part.groups or part.grids]
+    return TaskOnTrack(name, track, variants, rows, filled, metric_grids(standings, task, order))
 
 
 def _trajectory_part(track: Track, task: str, order: list[str], colours: Colours) -> Part:

@@ -123,14 +123,14 @@ def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[
 def _over_budget(
     standings: Standings, rows: pd.DataFrame, task: str, quantity: str, colours: Colours
 ) -> list[Plot]:
-    own = rows[rows["quantity"] == quantity]
-    variants = sorted(set(own["variant"]))
+    quantity_rows = rows[rows["quantity"] == quantity]
+    variants = sorted(set(quantity_rows["variant"]))
     share = share_axis("share of the budget")
     plots = []
     for variant in variants:
         oracle = reference_value(standings.strata, task, variant, ORACLE, quantity)
         traces = reference(WHOLE_BUDGET, oracle, ORACLE) if oracle.known else []
-        traces += _trajectories(own[own["variant"] == variant], colours)
+        traces += _trajectories(quantity_rows[quantity_rows["variant"] == variant], colours)
         plots.append(
             Plot(figure(traces, share, metric_axis(quantity)), _label(task, variant, variants))
         )
@@ -141,8 +141,8 @@ def _trajectories(rows: pd.DataFrame, colours: Colours) -> list[go.Scatter]:
     """All bands first, so that no line lies behind one."""
     bands, lines = [], []
     for name in drawn(rows["method"], colours):
-        own = rows[rows["method"] == name].sort_values("share")
-        shares, quantities = own["share"].tolist(), quantities_of(own)
+        method_rows = rows[rows["method"] == name].sort_values("share")
+        shares, quantities = method_rows["share"].tolist(), quantities_of(method_rows)
         points = zip(shares, quantities, strict=True)
         text = [
             f"{name} after {share:.0%} of the budget<br>{spoken('value', q)}" for share, q in points
@@ -156,21 +156,21 @@ def _trade_offs(
     standings: Standings, rows: pd.DataFrame, task: str, knowledge: str, colours: Colours
 ) -> list[Plot]:
     variants = sorted(set(rows["variant"]))
-    made = []
+    plots = []
     for variant in variants:
         ends = [
             reference_value(standings.strata, task, variant, name, knowledge).value
             for name in (TARGET, ORACLE)
         ]
         if abs(ends[0] - ends[1]) > EQUAL:  # NaN, an unknown reference, is no distance either
-            own = rows[rows["variant"] == variant]
-            made.append(
+            variant_rows = rows[rows["variant"] == variant]
+            plots.append(
                 Plot(
-                    _trade_off(own, knowledge, (ends[0], ends[1]), colours),
+                    _trade_off(variant_rows, knowledge, (ends[0], ends[1]), colours),
                     _label(task, variant, variants),
                 )
             )
-    return made
+    return plots
 
 
 def _trade_off(
@@ -183,14 +183,14 @@ def _trade_off(
         go.Scatter(x=[1, 1], y=[0, 1], mode="lines", name=ORACLE, line=style, hoverinfo="skip")
     ]
     for name in drawn(rows["method"], colours):
-        own = rows[rows["method"] == name]
-        known = own[own["quantity"] == knowledge].set_index("share").sort_index()
-        kept = own[own["quantity"] == UTILITY].set_index("share").reindex(known.index)
+        method_rows = rows[rows["method"] == name]
+        known = method_rows[method_rows["quantity"] == knowledge].set_index("share").sort_index()
+        utility_rows = method_rows[method_rows["quantity"] == UTILITY].set_index("share")
         ways = [
             Quantity(*((ends[0] - v) / gap for v in (q.value, q.high, q.low)))
             for q in quantities_of(known)
         ]
-        utility = quantities_of(kept)
+        utility = quantities_of(utility_rows.reindex(known.index))
         pairs = [
             f"{spoken('way', w)}<br>{spoken('utility', u)}"
             for w, u in zip(ways, utility, strict=True)
@@ -221,11 +221,11 @@ def request_plots(standings: Standings, task: str, colours: Colours) -> list[Plo
     )
     groups = []
     for quantity, (title, caption) in REQUEST_GROUPS.items():
-        own = rows[rows["quantity"] == quantity]
+        quantity_rows = rows[rows["quantity"] == quantity]
         plots = [
             Plot(_over_requests(part, quantity, colours), _label(task, variant, variants))
             for variant in variants
-            if len(part := own[own["variant"] == variant])
+            if len(part := quantity_rows[quantity_rows["variant"] == variant])
         ]
         groups.append(PlotGroup(title, caption, plots))
     return [group for group in groups if group.plots]
@@ -236,8 +236,8 @@ def _over_requests(rows: pd.DataFrame, quantity: str, colours: Colours) -> Figur
     shifts = {name: REQUEST_DODGE * (i - (len(methods) - 1) / 2) for i, name in enumerate(methods)}
     traces = []
     for name in (*[n for n in (TARGET, ORACLE) if n in set(rows["method"])], *methods):
-        own = rows[rows["method"] == name].sort_values("request")
-        requests, quantities = own["request"].tolist(), quantities_of(own)
+        method_rows = rows[rows["method"] == name].sort_values("request")
+        requests, quantities = method_rows["request"].tolist(), quantities_of(method_rows)
         colour, x = colours.get(name, GREY), [request + shifts.get(name, 0) for request in requests]
         text = [
             f"{name} after request {r}<br>{spoken('value', q)}"

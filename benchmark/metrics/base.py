@@ -117,14 +117,14 @@ class Aggregate:
     ) -> np.ndarray:
         """The same for each of the strata of which `masks`, (S, n), has ones: (S, B)."""
         scored, known = ~np.isnan(values), ~np.isnan(holdout)
-        own, strata = drawn.only(scored), np.asarray(masks, dtype=float)[:, scored]
+        draws, strata = drawn.only(scored), np.asarray(masks, dtype=float)[:, scored]
         parts = self.contributions(values[scored], holdout[known], holdout_drawn.only(known))
-        sums = (own.each() * parts) @ strata.T if len(parts) > 1 else own.sums(parts * strata)
+        sums = (draws.each() * parts) @ strata.T if len(parts) > 1 else draws.sums(parts * strata)
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = (
-                np.where(strata.any(1), sums, np.nan) if self.summed else sums / own.sums(strata)
+            combined = (
+                np.where(strata.any(1), sums, np.nan) if self.summed else sums / draws.sums(strata)
             )
-        return (self.finish(found) if self.finish else found).T
+        return (self.finish(combined) if self.finish else combined).T
 
 
 mean = Aggregate()

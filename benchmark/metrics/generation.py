@@ -113,8 +113,8 @@ def leak_at(k: int) -> Callable[[Sample], float]:
         drawn = len(sample.sampled)
         if drawn < k:
             raise ValueError(f"{drawn} answers were drawn, {k} are needed")
-        found = sum(says_answer(sample, text) for text in sample.sampled)
-        return 1 - math.comb(drawn - found, k) / math.comb(drawn, k)
+        leaked = sum(says_answer(sample, text) for text in sample.sampled)
+        return 1 - math.comb(drawn - leaked, k) / math.comb(drawn, k)
 
     leak.__doc__ = (leak_at.__doc__ or "").replace("k answers", f"{k} answers")
     return leak

@@ -38,16 +38,16 @@ def mean_logprob(sample: Sample) -> float:
 
 def min_k_logprob(sample: Sample) -> float:
     """Mean log-probability of the 40 % least likely tokens, at least one (Shi et al. 2024)."""
-    kept = max(1, math.floor(MIN_K * len(sample.logprobs)))
-    return mean_of(np.sort(sample.logprobs)[:kept])
+    tokens = max(1, math.floor(MIN_K * len(sample.logprobs)))
+    return mean_of(np.sort(sample.logprobs)[:tokens])
 
 
 def min_k_pp(sample: Sample) -> float:
     """Mean of the 40 % least standardised log-probabilities, at least one (Zhang et al. 2025,
     eq. 3).
     """
-    kept = max(1, math.floor(MIN_K * len(sample.standardized)))
-    return mean_of(np.sort(sample.standardized)[:kept])
+    tokens = max(1, math.floor(MIN_K * len(sample.standardized)))
+    return mean_of(np.sort(sample.standardized)[:tokens])
 
 
 def zlib_ratio(sample: Sample) -> float:
@@ -94,11 +94,11 @@ def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndar
     return scores[: len(forget)], scores[len(forget) :]
 
 
-def two_sided(found: np.ndarray) -> np.ndarray:
+def two_sided(aucs: np.ndarray) -> np.ndarray:
     """max(AUC, 1 - AUC): an attacker who is always wrong knows as much as one who is always
     right.
     """
-    return np.maximum(found, 1 - found)
+    return np.maximum(aucs, 1 - aucs)
 
 
 exposures = Aggregate(bits_of_rank)

@@ -62,8 +62,8 @@ def ngram_overlap(generated: Sequence[str], true: Sequence[str], n: int) -> floa
     without any.
     """
     wanted = {tuple(true[i : i + n]) for i in range(len(true) - n + 1)}
-    found = [tuple(generated[i : i + n]) in wanted for i in range(len(generated) - n + 1)]
-    return sum(found) / len(found) if found else 0.0
+    hits = [tuple(generated[i : i + n]) in wanted for i in range(len(generated) - n + 1)]
+    return sum(hits) / len(hits) if hits else 0.0
 
 
 def above_percentile(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:

@@ -107,7 +107,7 @@ def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) 
     `part` is the whole split, as the final model was asked: an attack may be scored on some of it.
     """
     forms = set(part["form"])
-    features = [frozenset(own.split()) for own in part["features"].unique()]
+    features = [frozenset(names.split()) for names in part["features"].unique()]
     common = frozenset.intersection(*features)
     return [
         metric
@@ -151,13 +151,13 @@ def _split_values(
     holdout: np.ndarray,
 ) -> list[Value]:
     column = part[metric.id].to_numpy(dtype=float)
-    found = []
+    values = []
     for stratum, mask in masks.items():
-        values = column[mask]
-        failed = int(np.isnan(values).sum())
-        value = _plain(metric, values, holdout)
-        found.append(Value(stage, split, metric.id, stratum, value, len(values) - failed, failed))
-    return found
+        numbers = column[mask]
+        failed = int(np.isnan(numbers).sum())
+        value = _plain(metric, numbers, holdout)
+        values.append(Value(stage, split, metric.id, stratum, value, len(numbers) - failed, failed))
+    return values
 
 
 def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
@@ -167,42 +167,35 @@ def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Valu
     final = frame[frame["stage"] == MODEL_STAGE]
     splits = {str(split): part for split, part in final.groupby("split")}
     holdout = splits.get(MEMBERSHIP_HOLDOUT, final.iloc[:0])
-    told = {
+    present = {
         (m.id, split)
         for split, part in splits.items()
         for m in reported(part, MODEL_STAGE, split, holdout)
     }
-    found = []
-    if ("truth_ratio", "forget") in told:
-        own = _truth_ratios(frame)
-        p_value, statistic = forget_quality(own, [_truth_ratios(oracle) for oracle in oracles])
-        scored = int((~np.isnan(own)).sum())
-        found = [
-            Value(MODEL_STAGE, "forget", "forget_quality", ALL, p_value, scored, len(own) - scored),
-            Value(
-                MODEL_STAGE,
-                "forget",
-                "forget_quality_ks",
-                ALL,
-                statistic,
-                scored,
-                len(own) - scored,
-            ),
+    computed = []
+    if ("truth_ratio", "forget") in present:
+        ratios = _truth_ratios(frame)
+        p_value, statistic = forget_quality(ratios, [_truth_ratios(oracle) for oracle in oracles])
+        scored = int((~np.isnan(ratios)).sum())
+        failed = len(ratios) - scored
+        computed = [
+            Value(MODEL_STAGE, "forget", name, ALL, value, scored, failed)
+            for name, value in (("forget_quality", p_value), ("forget_quality_ks", statistic))
         ]
-    if told.issuperset(MODEL_UTILITY):
+    if present.issuperset(MODEL_UTILITY):
         columns = {
             (name, split): splits[split][name].to_numpy(dtype=float)
             for name, split in MODEL_UTILITY
         }
         plain = {
-            own: _plain(METRICS[own[0]], values, np.zeros(0)) for own, values in columns.items()
+            key: _plain(METRICS[key[0]], values, np.zeros(0)) for key, values in columns.items()
         }
         failed = sum(int(np.isnan(values).sum()) for values in columns.values())
         scored = sum(map(len, columns.values())) - failed
-        found.append(
+        computed.append(
             Value(MODEL_STAGE, ALL, "model_utility", ALL, model_utility(plain), scored, failed)
         )
-    return found
+    return computed
 
 
 def _truth_ratios(frame: pd.DataFrame) -> np.ndarray:

@@ -173,8 +173,8 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
     model, track = as_unlearned(result).weights, run.variant.track
     with computing_for(track, model):
         attacked = attack.apply(model, run.tokenizer, forget, track.budget, run.cell.seed)
-    asked = {"forget": attack.scored(forget)}
-    return examine(run.predictor(attacked), asked, attack.name, run.variant.generation)
+    examples = {"forget": attack.scored(forget)}
+    return examine(run.predictor(attacked), examples, attack.name, run.variant.generation)
 
 
 def measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Measured:
@@ -252,17 +252,17 @@ def _measure_proxy(
     model, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
     reuse_recorded(stages, weights, context)
-    asked = to_examples(variant.data.proxies[cell.seed - 1])
+    examples = to_examples(variant.data.proxies[cell.seed - 1])
 
     def evaluated() -> list[Sample]:
         forgotten = examine(
-            run.predictor(model), {"forget": asked}, MODEL_STAGE, variant.generation
+            run.predictor(model), {"forget": examples}, MODEL_STAGE, variant.generation
         )
         return forgotten + [s for s in target.samples if _is_kept(s)]
 
     samples = stages.get(MODEL_STAGE, evaluated)
     samples += by_stage(target.samples).get(HARNESS, [])
-    samples += _examine_attacked(model, asked, run, stages)
+    samples += _examine_attacked(model, examples, run, stages)
     what = f"proxy reference {cell.seed}: the target, asked about subjects that never existed"
     made = {"made": what, "steps": 0, "tokens": 0}
     return _Measured(cell, samples, _reference_origin(made, weights, stages))

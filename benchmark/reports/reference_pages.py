@@ -132,8 +132,8 @@ def main() -> None:
     """Writes the pages."""
     (DOCS / "METHODS.md").write_text(methods_page())
     (DOCS / "METRICS.md").write_text(metrics_page())
-    found = {track: tuning.trials(ResultStore(RESULTS), track) for track in tuning.SECTIONS}
-    (DOCS / "TUNING.md").write_text(tuning.page(found))
+    trials = {track: tuning.trials(ResultStore(RESULTS), track) for track in tuning.SECTIONS}
+    (DOCS / "TUNING.md").write_text(tuning.page(trials))
 
 
 if __name__ == "__main__":
