@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- figures: written by `make docs` -->\n", "<!-- end of figures -->"
 RESIDUALS = {
     "paraphrased_probability": "Probability of the forget set's answers under held-out paraphrases",
-    "memorization_accuracy": "Share of the forget set's tokens that greedy decoding predicts",
+    "memorization_accuracy": "Share of forget-set tokens predicted by greedy decoding",
 }
 MISSING = "–"
 SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2 --data-dir DIR"}  # of others `hub`

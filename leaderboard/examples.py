@@ -27,7 +27,7 @@ from leaderboard.render import compact_json
 LONGEST = 400  # characters of a generation that are shown; the samples file has all of it
 GRAM = 3  # words in a row that are looked for in the true continuation of a text
 ENOUGH = 0.5  # share of them at which a continuation counts as right
-WHOLE = "the whole text"
+WHOLE = "(full text)"
 
 # Text (None where nothing was generated), a number (the probability of the expected answer; of a
 # continuation the share of its three words in a row that are right), and whether it counts as

@@ -47,7 +47,7 @@ class Shown:
             self.track.records, key=lambda r: (self.track.row_names[r.id], r.variant, r.seed)
         ):
             if record.status == "error":
-                message = record.error.message if record.error else "no reason was recorded"
+                message = record.error.message if record.error else "no error message recorded"
                 failures.setdefault((self.track.row_names[record.id], message), []).append(record)
         return failures
 

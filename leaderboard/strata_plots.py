@@ -46,7 +46,7 @@ LEFT = (
 )
 LEFT_FIRST = ("paraphrased_probability", "memorization_accuracy")
 ORDERED_WORDS = ("low", "mid", "high")
-NEVER_SEEN = "never-seen texts"
+NEVER_SEEN = "holdout texts"
 SPREAD = 0.6  # of the distance between neighbouring strata: how wide their methods are set apart
 
 
@@ -201,13 +201,14 @@ def misalignment_plots(standings: Standings, task: str, colours: Colours) -> lis
         level=[shown_variant(task, str(v)) if v == ALL else v for v in rows["variant"]]
     )
     plot = _by_word(
-        rows, "variant", axis("generation less probability") | {"zeroline": True}, colours
+        rows, "variant", axis("generation minus probability") | {"zeroline": True}, colours
     )
     caption = (
-        "Above 0 the model still says what its probabilities say is forgotten; below 0 it is "
-        "the other way round."
+        "Above 0, the model still generates answers that appear forgotten by probability; "
+        "below 0, it is the reverse."
     )
-    return [PlotGroup("What is said beyond what is likely", caption, [Plot(plot, "")])]
+    title = "Knowledge by generation minus by probability"
+    return [PlotGroup(title, caption, [Plot(plot, "")])]
 
 
 def _segments(
@@ -240,19 +241,16 @@ def text_plots(track: Track, task: str, order: Sequence[str], colours: Colours) 
             counts += [Plot(counted, label)] if counted else []
     groups = [
         PlotGroup(
-            "Each forgotten text",
-            "Memorisation accuracy of every single text (a dot), all seeds together, with "
-            "median and quartiles. After "
-            "unlearning, the dots should lie as they do under the oracles: those far to the "
-            "right are still known, and "
-            "a heap to the left of the never-seen texts (here as the target completes them) "
-            "shows that something was "
-            "forgotten.",
+            "Forget-set texts",
+            "Memorization accuracy of each text (one dot), pooled over seeds, with median and "
+            "quartiles. After unlearning, the distribution should match the oracles'. Dots far "
+            "to the right are still memorized; a cluster to the left of the holdout texts "
+            "(scored with the target) reveals that something was unlearned.",
             boxes,
         ),
         PlotGroup(
             "Outliers",
-            f"{sentence('outliers')}. Better is close to the oracles' dotted line.",
+            f"{sentence('outliers')}. Closer to the oracles' dotted line is better.",
             counts,
         ),
     ]
@@ -295,7 +293,7 @@ def _boxes(by_model: Mapping[str, Sequence[float]], colours: Colours) -> Figure:
             )
         )
     rows = axis("") | {"autorange": "reversed", "showgrid": False}
-    return figure(traces, share_axis("memorisation accuracy"), rows)
+    return figure(traces, share_axis("memorization accuracy"), rows)
 
 
 def _outliers(

@@ -294,14 +294,14 @@ class LeftOut:
     @property
     def reason(self) -> str:
         if self.axis == "utility":
-            return "the target has nothing to keep"
+            return "the target scores zero"
         if self.target == self.oracle:
             return "target and oracles are equal"
         if abs(self.target - self.oracle) < LEAST_GAP:
             return f"target and oracles differ by less than {LEAST_GAP:g}"
         if abs(self.target - self.oracle) < self.spread:
-            return "target and oracles differ by less than the oracles among themselves"
-        return "on other entities target and oracles might not differ"
+            return "target and oracles differ by less than the oracles differ among themselves"
+        return "the interval of the difference over entities contains 0"
 
 
 def left_out(track: Track) -> dict[str, list[LeftOut]]:

@@ -22,12 +22,12 @@ from leaderboard.plots import quantities_of
 from leaderboard.tables import Quantity
 
 NEVER = "not within the budget"
-BESIDE = "beside the score"
+BESIDE = "not scored"
 MISALIGNED = {
-    "gap": "mean of knowledge by generation less knowledge by probability",
-    "correlation": "their rank correlation over examples",
+    "gap": "mean of knowledge by generation minus knowledge by probability",
+    "correlation": "rank correlation of the two over examples",
     "disagreement": (
-        "share of examples of which one says forgotten (below 0.2) and the other known (above 0.8)"
+        "share of examples that one calls forgotten (below 0.2) and the other known (above 0.8)"
     ),
 }
 LEVELS = {ORACLE_LEVEL: "at the oracles' interval", SHARE_LEVEL: "at 90 % of the way"}
@@ -167,14 +167,14 @@ def _level_grid(
     for method in methods:
         cells = [(quantities.get((method, *key)), digits_of(key[1])) for key in keys]
         lines.append((method, [cell(q, digits) if q else EMPTY for q, digits in cells]))
-    titles = ["steps of the budget until the level is reached", "utility lost until then"]
+    titles = ["steps until the level is reached", "utility lost by then"]
     titles += [METRICS[name].description for name in columns[2:]]
     headings = [
         Heading(LEVELS.get(level, level), [name.replace("_", " ") for name in columns], titles)
         for level in levels
     ]
     area = Heading(
-        "", [AREA], ["area under utility over forgetting: 1 forgets all and loses nothing"]
+        "", [AREA], ["area under utility over forgetting: 1 = full forgetting at no utility loss"]
     )
     return Grid(label, [*headings, area], lines)
 

@@ -43,15 +43,15 @@ REQUEST_DODGE = (
     0.05  # requests between neighbouring methods, so that their error bars do not cover each other
 )
 REQUEST_GROUPS = {
-    "utility": ("Utility", "What is kept of the target's utility after each request."),
-    "current": ("The request just done", "Knowledge of the people whom the last request named."),
+    "utility": ("Utility", "Share of the target's utility retained after each request."),
+    "current": ("Current request", "Knowledge of the people in the latest request."),
     "earlier": (
         "Earlier requests",
-        "Knowledge of the people of all requests before: does it come back?",
+        "Knowledge of the people in all earlier requests: does it come back?",
     ),
     "later": (
         "Later requests",
-        "Knowledge of the people who are yet to be named: it should still be there.",
+        "Knowledge of the people in later requests, which should be intact.",
     ),
 }
 
@@ -94,25 +94,21 @@ def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[
         PlotGroup(
             "Knowledge over the budget",
             f"{sentence(knowledge)}, from the target at 0 to the final model at 1. The dotted "
-            "line is the oracles' "
-            "value: a model that comes to lie below it has forgotten more than retraining forgets.",
+            "line is the oracles' value; below it, the model has forgotten more than retraining "
+            "would.",
             _over_budget(standings, rows, task, knowledge, colours),
         ),
         PlotGroup(
-            "Utility over forgetting",
-            "Each point is a share of the budget; its horizontal position is the share of the "
-            "distance from the "
-            "target's knowledge to the oracles', dotted at 1. Higher is better; a trajectory "
-            "that turns down early "
-            "pays early.",
+            "Utility vs. forgetting",
+            "Each point is a checkpoint. The horizontal axis is forgetting: 0 at the target's "
+            "knowledge, 1 at the oracles' (dotted). Higher is better.",
             _trade_offs(standings, rows, task, knowledge, colours),
         ),
     ]
     groups += [
         PlotGroup(
             f"{titled(name)} over the budget",
-            f"{sentence(name)}. What counts is the distance to the oracles' dotted line, to "
-            "either side.",
+            f"{sentence(name)}. Closer to the oracles' dotted line, from either side, is better.",
             _over_budget(standings, rows, task, name, colours),
         )
         for name in contrasts
@@ -192,7 +188,7 @@ def _trade_off(
         ]
         utility = quantities_of(utility_rows.reindex(known.index))
         pairs = [
-            f"{spoken('way', w)}<br>{spoken('utility', u)}"
+            f"{spoken('forgetting', w)}<br>{spoken('utility', u)}"
             for w, u in zip(ways, utility, strict=True)
         ]
         points = zip(known.index, pairs, strict=True)
@@ -203,7 +199,7 @@ def _trade_off(
         }
         x = [way.value for way in ways]
         traces.append(line(x, utility, name, colours[name], text=text, marker={"size": 5}, **bars))
-    return figure(traces, axis("share of the way to the oracles"), share_axis("utility"))
+    return figure(traces, axis("forgetting (1 = oracles)"), share_axis("utility"))
 
 
 def _thin(bar: dict[str, Any]) -> dict[str, Any]:
@@ -247,7 +243,7 @@ def _over_requests(rows: pd.DataFrame, quantity: str, colours: Colours) -> Figur
             line(x, quantities, name, colour, text=text, error_y=error_bar(quantities, colour))
         )
     last = int(rows["request"].max())
-    ticks = axis("requests done") | {
+    ticks = axis("requests") | {
         "tickvals": list(range(1, last + 1)),
         "range": [0.6, last + 0.4],
     }

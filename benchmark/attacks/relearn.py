@@ -1,6 +1,4 @@
-"""Relearning: brief fine-tuning on one half of the forgotten, to see whether the other half
-comes back.
-"""
+"""Relearning attack: brief fine-tuning on half of the forget set; does the other half return?"""
 
 from __future__ import annotations
 
@@ -21,8 +19,8 @@ from benchmark.training.loop import Schedule, train
 
 
 def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """(relearned, scored): whole entities, alternately in order of their names, so that both
-    halves are alike.
+    """(relearned, scored): whole entities, alternating in order of their names, so that the halves
+    are similar.
     """
     entities = sorted({example.entity for example in forget})
     first = set(entities[::2])
@@ -33,8 +31,8 @@ def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     "relearn_disjoint", version=1, source="Hu et al. 2024 (Jogging the Memory of Unlearned LLMs)"
 )
 class RelearnDisjoint(Attack):
-    """Fine-tunes on the first half of the forget set's entities, for `share_of_budget` of the steps
-    that methods have and at `learning_rate`; the second half is scored.
+    """Fine-tunes on the first half of the forget set's entities at `learning_rate`, for
+    `share_of_budget` of the methods' steps; scores the second half.
     """
 
     share_of_budget: Annotated[float, Field(gt=0, le=1)]

@@ -1,7 +1,6 @@
 """From samples to values: a frame of per-example scores, and the values of a record.
 
-The same two steps serve the run that writes a record, the validation that recomputes it, and the
-bootstrap, which only changes the weights.
+Runs, validation and the bootstrap share these two steps; the bootstrap only changes the weights.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Value:
 
 
 def _score(metric: Metric, sample: Sample) -> float:
-    """The metric of a sample; NaN, which counts as failed, where it cannot be scored."""
+    """The metric of a sample; NaN, counted as failed, if it cannot be scored."""
     try:
         return metric.example(sample)
     except ValueError:  # an example that cannot be scored is counted as failed, never as a value
@@ -51,7 +50,7 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
     """One row per sample: stage, split, example, entity, form, features, strata (JSON), and a
     column per metric.
 
-    NaN is what was not scored.
+    NaN marks values that were not scored.
     """
     rows = []
     scored = lru_cache(maxsize=None)(_scored)
@@ -77,8 +76,8 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
 
 
 def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with the columns of fitted metrics replaced by what their classifiers say, stage
-    by stage.
+    """The frame with the columns of fitted metrics replaced by their classifiers' scores, stage by
+    stage.
     """
     fits = {metric.id: metric.fit for metric in METRICS.values() if metric.fit is not None}
     for name, fit in fits.items():
@@ -101,10 +100,10 @@ def _plain(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
 
 
 def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) -> list[Metric]:
-    """The metrics of which a stage and split have values: those for the form of its answers and for
-    what all of its samples have, with a holdout where they need one.
+    """The metrics reported for a stage and split: those that apply to its answer form and to the
+    features common to all its samples, with a holdout if they need one.
 
-    `part` is the whole split, as the final model was asked: an attack may be scored on some of it.
+    `part` is the whole split, as evaluated on the final model: attacks may be scored on a subset.
     """
     forms = set(part["form"])
     features = [frozenset(names.split()) for names in part["features"].unique()]
@@ -127,9 +126,7 @@ def parts_of(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.ndarray]:
-    """Rows of each stratum, "all" first, then "name=value" in order; points of the budget have
-    "all" alone.
-    """
+    """Rows of each stratum: "all", then "name=value" in order; budget stages have only "all"."""
     if fraction_of(stage) is not None:
         return {ALL: np.ones(len(part), dtype=bool)}
     places, texts = pd.factorize(part["strata"])
@@ -161,8 +158,8 @@ def _split_values(
 
 
 def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Forget quality with its statistic, and model utility, where the final model has what they
-    are made of.
+    """Forget quality with its statistic, and model utility, if the final model has the values that
+    they need.
     """
     final = frame[frame["stage"] == MODEL_STAGE]
     splits = {str(split): part for split, part in final.groupby("split")}
@@ -199,17 +196,15 @@ def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Valu
 
 
 def _truth_ratios(frame: pd.DataFrame) -> np.ndarray:
-    """c/(c+w) = 1/(1+R) of the forget set: the test compares ranks, which are those of R itself,
-    as in TOFU.
+    """c/(c+w) = 1/(1+R) on the forget set; the test depends on ranks only, so it equals TOFU's test
+    on R.
     """
     rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
     return rows["truth_ratio_cw"].to_numpy(dtype=float)
 
 
 def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Every value of a record, from its example frame and those of the oracles it is compared
-    with.
-    """
+    """Every value of a record, from its own example frame and those of its oracles."""
     values: list[Value] = []
     parts = parts_of(frame)
     for (stage, split), part in parts.items():

@@ -120,7 +120,7 @@ def _metric(metric: Metric) -> str:
             else ""
         )
         compared = f"{compared[0].lower()}{compared[1:]}"
-        definition += f" {fitted}Compared with the never-seen holdout: {compared}{finished}"
+        definition += f" {fitted}Compared with the holdout: {compared}{finished}"
     lines = "\n".join(f"- {fact}" for fact in facts)
     return (
         f"## `{metric.id}`\n\n{metric.description[0].upper()}{metric.description[1:]}. "

@@ -1,4 +1,4 @@
-"""`custom`: questions of your own, from two files that `--forget` and `--retain` name."""
+"""`custom`: your own questions, from the two files given by `--forget` and `--retain`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRONG_ANSWERS = 5
 
 @register_task("custom", version=1)
 class Custom(Task):
-    """What you want a pretrained model to forget, and what it is to keep."""
+    """Your own forget set and retain set for a pretrained model."""
 
     sources = frozenset({"model"})
     answers = "name"  # unless `--answers` says otherwise
