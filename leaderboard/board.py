@@ -50,12 +50,12 @@ class Track:
 
     def references(self, variant: str) -> list[Record]:
         """The target and then the oracles of a variant, as far as they succeeded."""
-        found = [
+        records = [
             r
             for r in self.records
             if r.variant == variant and r.method.name in REFERENCES and r.status == "ok"
         ]
-        return sorted(found, key=lambda r: (r.method.name == ORACLE, r.seed))
+        return sorted(records, key=lambda r: (r.method.name == ORACLE, r.seed))
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
         )
     current, superseded = split_current(scored)
     names = sorted({r.track for r in current})
-    kept = derived or Derived()
-    own = {name: [r for r in current if r.track == name] for name in names}
-    tracks = [_track(store, name, records, kept) for name, records in own.items()]
-    return Board(store, kept, tracks, development, superseded)
+    derived = derived or Derived()
+    by_track = {name: [r for r in current if r.track == name] for name in names}
+    tracks = [_track(store, name, records, derived) for name, records in by_track.items()]
+    return Board(store, derived, tracks, development, superseded)
 
 
 def _track(store: ResultStore, name: str, records: list[Record], derived: Derived) -> Track:

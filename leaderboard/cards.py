@@ -67,13 +67,13 @@ def _without_loads(tokens: Sequence[Token]) -> list[Token]:
     """Pictures as their descriptions; of links only those to the web: a file of the repository
     is no page here.
     """
-    kept, dropped = [], False
+    shown, dropped = [], False
     for token in tokens:
         if token.type == "image":
-            kept.append(Token("text", "", 0, content=token.content))
+            shown.append(Token("text", "", 0, content=token.content))
         elif token.type == "link_open":
             dropped = not re.match(r"https?://", str(token.attrGet("href")))
-            kept += [] if dropped else [token]
+            shown += [] if dropped else [token]
         elif token.type != "link_close" or not dropped:
-            kept.append(token)
-    return kept
+            shown.append(token)
+    return shown

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- figures: written by `make docs` -->\n", "<!-- end of figures -->"
 RESIDUALS = {
     "paraphrased_probability": "Probability of the forget set's answers under held-out paraphrases",
-    "memorization_accuracy": "Share of the forget set's tokens that greedy decoding predicts",
+    "memorization_accuracy": "Share of forget-set tokens predicted by greedy decoding",
 }
 MISSING = "–"
 SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2 --data-dir DIR"}  # of others `hub`
@@ -55,9 +55,10 @@ def result_figures(board: Board) -> str:
             *_proxies(track),
         ]
         for metric, title in RESIDUALS.items():
-            told = f"(`palimpsest export --out table.csv`, metric `{metric}`, means over seeds)"
+            source = f"(`palimpsest export --out table.csv`, metric `{metric}`, means over seeds)"
             rows = list(_residuals(track, metric))
-            parts += [f"{title}, before and after unlearning {told}:\n", *rows, ""] if rows else []
+            heading = f"{title}, before and after unlearning {source}:\n"
+            parts += [heading, *rows, ""] if rows else []
     return "\n".join(parts)
 
 
@@ -143,12 +144,12 @@ def card_figures(board: Board, task: str) -> str:
 
 def _markdown(table: pd.DataFrame) -> Iterator[str]:
     """The rows of a table in Markdown, without constant columns (but with that of the methods)."""
-    kept = table[
+    columns = table[
         [name for name in table if name == "method" or table[name].nunique() > 1 or len(table) == 1]
     ]
-    yield _line([name if name != "method" else "" for name in kept])
-    yield f"|{'---|' * kept.shape[1]}"
-    for row in kept.itertuples(index=False):
+    yield _line([name if name != "method" else "" for name in columns])
+    yield f"|{'---|' * columns.shape[1]}"
+    for row in columns.itertuples(index=False):
         yield _line(row)
 
 
@@ -171,7 +172,7 @@ def documents(board: Board) -> dict[Path, str]:
     }
     figures |= {TASKS / task / "card.md": card_figures(board, task) for task in COMPARED}
     return {
-        path: with_figures(path.read_text(encoding="utf-8"), own) for path, own in figures.items()
+        path: with_figures(path.read_text(encoding="utf-8"), text) for path, text in figures.items()
     }
 
 

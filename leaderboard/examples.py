@@ -27,7 +27,7 @@ from leaderboard.render import compact_json
 LONGEST = 400  # characters of a generation that are shown; the samples file has all of it
 GRAM = 3  # words in a row that are looked for in the true continuation of a text
 ENOUGH = 0.5  # share of them at which a continuation counts as right
-WHOLE = "the whole text"
+WHOLE = "(full text)"
 
 # Text (None where nothing was generated), a number (the probability of the expected answer; of a
 # continuation the share of its three words in a row that are right), and whether it counts as
@@ -117,13 +117,13 @@ def variant_examples(samples: Sequence[Sample]) -> list[dict]:
 def _prompts(sample: Sample) -> list[str]:
     """The prompts as they are shown: turns below one another, then how the answer begins."""
     prefixes = sample.paraphrase_prefixes or (sample.answer_prefix,) * len(sample.paraphrases)
-    asked = zip(
+    questions = zip(
         (sample.prompt, *sample.paraphrases), (sample.answer_prefix, *prefixes), strict=True
     )
     before = [f"{role}: {text}" for role, text in sample.history]
     return [
         "\n".join([*before, f"{prompt} → {prefix}" if prefix else prompt])
-        for prompt, prefix in asked
+        for prompt, prefix in questions
     ]
 
 
@@ -140,9 +140,9 @@ def _text(sample: Sample) -> dict[str, list[str]]:
 
 def answers(samples: Sequence[Sample], examples: Sequence[dict]) -> list[Answers]:
     """What a model answered to each of the examples, in their order."""
-    own = shown(samples)
-    found = (own.get((example["split"], example["id"])) for example in examples)
-    return [None if sample is None else _answers_of(sample) for sample in found]
+    by_example = shown(samples)
+    matches = (by_example.get((example["split"], example["id"])) for example in examples)
+    return [None if sample is None else _answers_of(sample) for sample in matches]
 
 
 def _answers_of(sample: Sample) -> list[Answer]:

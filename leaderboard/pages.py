@@ -42,14 +42,14 @@ class Shown:
         """Failed runs by row name and error message, most often the same for all seeds and
         variants.
         """
-        found: dict[tuple[str, str], list[Record]] = {}
+        failures: dict[tuple[str, str], list[Record]] = {}
         for record in sorted(
             self.track.records, key=lambda r: (self.track.row_names[r.id], r.variant, r.seed)
         ):
             if record.status == "error":
-                message = record.error.message if record.error else "no reason was recorded"
-                found.setdefault((self.track.row_names[record.id], message), []).append(record)
-        return found
+                message = record.error.message if record.error else "no error message recorded"
+                failures.setdefault((self.track.row_names[record.id], message), []).append(record)
+        return failures
 
 
 def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
@@ -95,16 +95,25 @@ def _view_files(shown: Shown, renderer: Renderer) -> Iterator[Page]:
 
 
 def _method_pages(shown: Shown, tasks: Sequence[TaskShown], renderer: Renderer) -> Iterator[Page]:
-    whole, *views = shown.views
+    overall, *views = shown.views
     by_task = {
-        task.name: own.rows for task in tasks for own in task.tracks if own.track is shown.track
+        task.name: on_track.rows
+        for task in tasks
+        for on_track in task.tracks
+        if on_track.track is shown.track
     }
-    for row in whole.rows:
+    for row in overall.rows:
         by_variant = {
-            view.variant: own for view in views for own in view.rows if own.name == row.name
+            view.variant: view_row
+            for view in views
+            for view_row in view.rows
+            if view_row.name == row.name
         }
         in_tasks = {
-            task: own for task, rows in by_task.items() for own in rows if own.name == row.name
+            task: task_row
+            for task, rows in by_task.items()
+            for task_row in rows
+            if task_row.name == row.name
         }
         path = method_page(shown.track.name, row.name)
         yield renderer.page(

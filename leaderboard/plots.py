@@ -161,9 +161,9 @@ def band(x: Sequence[float], quantities: Sequence[Quantity], name: str, colour: 
 
 def reference(span: tuple[float, float], quantity: Quantity, name: str) -> list[go.Scatter]:
     """A reference's value as a line across the plot, with its interval as a band."""
-    both = [quantity, quantity]
+    ends = [quantity, quantity]
     text = [f"{name}: {spoken('value', quantity)}"] * 2
-    return [band(span, both, name, GREY), line(span, both, name, GREY, mode="lines", text=text)]
+    return [band(span, ends, name, GREY), line(span, ends, name, GREY, mode="lines", text=text)]
 
 
 def error_bar(quantities: Sequence[Quantity], colour: str) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def figure(
     traces: Sequence[go.Scatter | go.Box], xaxis: dict[str, Any], yaxis: dict[str, Any]
 ) -> Figure:
     """Colours of text and grid are set where the page's theme is known: in plots.js."""
-    made = go.Figure(
+    plot = go.Figure(
         list(traces),
         {
             "template": "none",
@@ -202,11 +202,11 @@ def figure(
             "yaxis": yaxis,
         },
     )
-    made.update_layout(
+    plot.update_layout(
         margin={"l": 10, "r": 12, "t": 12, "b": 10},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
     )
-    return plain(made.to_plotly_json())
+    return plain(plot.to_plotly_json())
 
 
 def plain(value: Any) -> Any:

@@ -39,8 +39,8 @@ class VariantRecords:
         renderer = Renderer(self.colours)
         compared = {r.method.name: r for r in reversed(self.references)}  # target, first oracle
         told = {record.id for record in compared.values()}  # by the file
-        asked = [r for r in (*self.references, *self.records) if has_outputs(r)]
-        said = Said(self.results, self.derived, asked)
+        answered = [r for r in (*self.references, *self.records) if has_outputs(r)]
+        said = Said(self.results, self.derived, answered)
         script = examples_file(self.track, self.variant)
         yield script, said.script(list(compared.values()))
         for head in self.records:

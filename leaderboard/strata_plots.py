@@ -46,7 +46,7 @@ LEFT = (
 )
 LEFT_FIRST = ("paraphrased_probability", "memorization_accuracy")
 ORDERED_WORDS = ("low", "mid", "high")
-NEVER_SEEN = "never-seen texts"
+NEVER_SEEN = "holdout texts"
 SPREAD = 0.6  # of the distance between neighbouring strata: how wide their methods are set apart
 
 
@@ -66,8 +66,8 @@ def stratum_plots(standings: Standings, task: str, colours: Colours) -> list[Plo
     rows = rows.assign(name=parts[0], level=parts[2])
     groups = [
         g
-        for name, own in rows.groupby("name", sort=True)
-        for g in _stratum_groups(own, task, str(name), colours)
+        for name, stratum_rows in rows.groupby("name", sort=True)
+        for g in _stratum_groups(stratum_rows, task, str(name), colours)
     ]
     return sorted(groups, key=lambda group: group.compact)
 
@@ -103,10 +103,10 @@ def _apart(rows: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
     """The rows of each variant by its name, or all of them where no level occurs in two
     variants.
     """
-    by_variant = {str(variant): own for variant, own in rows.groupby("variant", sort=True)}
-    if sum(own["level"].nunique() for own in by_variant.values()) == rows["level"].nunique():
+    by_variant = {str(variant): part for variant, part in rows.groupby("variant", sort=True)}
+    if sum(part["level"].nunique() for part in by_variant.values()) == rows["level"].nunique():
         return {"": rows}
-    return {shown_variant(task, variant): own for variant, own in by_variant.items()}
+    return {shown_variant(task, variant): part for variant, part in by_variant.items()}
 
 
 def is_geometric(values: Sequence[float]) -> bool:
@@ -131,10 +131,11 @@ def _by_number(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: C
     )  # a little to each side
     traces = []
     for method, shift in _shifts(rows, methods, step).items():
-        own = rows[rows["method"] == method]
-        at = [10 ** (math.log10(place) + shift) if log else place + shift for place in own["place"]]
-        quantities, colour = quantities_of(own), colours.get(method, GREY)
-        text = _stratum_texts(own, method, name)
+        method_rows = rows[rows["method"] == method]
+        on_axis = method_rows["place"]
+        at = [10 ** (math.log10(x) + shift) if log else x + shift for x in on_axis]
+        quantities, colour = quantities_of(method_rows), colours.get(method, GREY)
+        text = _stratum_texts(method_rows, method, name)
         traces.append(
             line(at, quantities, method, colour, text=text, error_y=error_bar(quantities, colour))
         )
@@ -169,14 +170,13 @@ def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: Col
     shifts = _shifts(rows, methods, SPREAD / max(1, len(methods)))
     traces = []
     for method, shift in shifts.items():
-        own = rows[rows["method"] == method]
-        quantities, texts = quantities_of(own), _stratum_texts(own, method, name)
+        method_rows = rows[rows["method"] == method]
+        quantities, texts = quantities_of(method_rows), _stratum_texts(method_rows, method, name)
         if method in REFERENCES:
-            traces.append(
-                _segments(own["place"].tolist(), [q.value for q in quantities], texts, method)
-            )
+            values_there = [q.value for q in quantities]
+            traces.append(_segments(method_rows["place"].tolist(), values_there, texts, method))
             continue
-        at, colour = [place + shift for place in own["place"]], colours[method]
+        at, colour = [place + shift for place in method_rows["place"]], colours[method]
         looks = {
             "mode": "markers",
             "marker": {"size": 8, "color": colour},
@@ -201,13 +201,14 @@ def misalignment_plots(standings: Standings, task: str, colours: Colours) -> lis
         level=[shown_variant(task, str(v)) if v == ALL else v for v in rows["variant"]]
     )
     plot = _by_word(
-        rows, "variant", axis("generation less probability") | {"zeroline": True}, colours
+        rows, "variant", axis("generation minus probability") | {"zeroline": True}, colours
     )
-    told = (
-        "Above 0 the model still says what its probabilities say is forgotten; below 0 it is "
-        "the other way round."
+    caption = (
+        "Above 0, the model still generates answers that appear forgotten by probability; "
+        "below 0, it is the reverse."
     )
-    return [PlotGroup("What is said beyond what is likely", told, [Plot(plot, "")])]
+    title = "Knowledge by generation minus by probability"
+    return [PlotGroup(title, caption, [Plot(plot, "")])]
 
 
 def _segments(
@@ -215,10 +216,10 @@ def _segments(
 ) -> go.Scatter:
     """A reference's value in each of several places, as lines that do not join."""
     x, y, text = [], [], []
-    for place, value, own in zip(places, values, texts, strict=True):
+    for place, value, label in zip(places, values, texts, strict=True):
         x += [place - 0.42, place + 0.42, None]
         y += [value, value, None]
-        text += [own, own, ""]
+        text += [label, label, ""]
     style = {"color": GREY, "width": 2, "dash": REFERENCE_DASHES[name]}
     return go.Scatter(
         x=x, y=y, text=text, name=name, mode="lines", line=style, hovertemplate="%{text}"
@@ -233,26 +234,23 @@ def text_plots(track: Track, task: str, order: Sequence[str], colours: Colours) 
     boxes, counts = [], []
     for variant in variants:
         label = shown_variant(task, variant) if len(variants) > 1 else ""
-        found = accuracies(track.standings, task, variant, order)
-        if found:
-            boxes.append(Plot(_boxes(found, colours), label))
-            counted = _outliers(track.standings, task, variant, list(found), colours)
+        by_model = accuracies(track.standings, task, variant, order)
+        if by_model:
+            boxes.append(Plot(_boxes(by_model, colours), label))
+            counted = _outliers(track.standings, task, variant, list(by_model), colours)
             counts += [Plot(counted, label)] if counted else []
     groups = [
         PlotGroup(
-            "Each forgotten text",
-            "Memorisation accuracy of every single text (a dot), all seeds together, with "
-            "median and quartiles. After "
-            "unlearning, the dots should lie as they do under the oracles: those far to the "
-            "right are still known, and "
-            "a heap to the left of the never-seen texts (here as the target completes them) "
-            "shows that something was "
-            "forgotten.",
+            "Forget-set texts",
+            "Memorization accuracy of each text (one dot), pooled over seeds, with median and "
+            "quartiles. After unlearning, the distribution should match the oracles'. Dots far "
+            "to the right are still memorized; a cluster to the left of the holdout texts "
+            "(scored with the target) reveals that something was unlearned.",
             boxes,
         ),
         PlotGroup(
             "Outliers",
-            f"{sentence('outliers')}. Better is close to the oracles' dotted line.",
+            f"{sentence('outliers')}. Closer to the oracles' dotted line is better.",
             counts,
         ),
     ]
@@ -267,17 +265,17 @@ def accuracies(
     """
     rows = standings.texts
     rows = rows[(rows["task"] == task) & (rows["variant"] == variant)]
-    by_row = {own: part["value"].tolist() for own, part in rows.groupby(["split", "method"])}
-    found = {name: by_row.get(("forget", name), []) for name in (ORACLE, TARGET, *order)}
-    if not any(found.values()):
+    by_row = {key: part["value"].tolist() for key, part in rows.groupby(["split", "method"])}
+    forgotten = {name: by_row.get(("forget", name), []) for name in (ORACLE, TARGET, *order)}
+    if not any(forgotten.values()):
         return {}
     never = by_row.get((MEMBERSHIP_HOLDOUT, TARGET), [])
-    return {name: values for name, values in ({NEVER_SEEN: never} | found).items() if values}
+    return {name: values for name, values in ({NEVER_SEEN: never} | forgotten).items() if values}
 
 
-def _boxes(found: Mapping[str, Sequence[float]], colours: Colours) -> Figure:
+def _boxes(by_model: Mapping[str, Sequence[float]], colours: Colours) -> Figure:
     traces = []
-    for name, values in found.items():
+    for name, values in by_model.items():
         colour = colours.get(name, GREY)
         traces.append(
             go.Box(
@@ -295,7 +293,7 @@ def _boxes(found: Mapping[str, Sequence[float]], colours: Colours) -> Figure:
             )
         )
     rows = axis("") | {"autorange": "reversed", "showgrid": False}
-    return figure(traces, share_axis("memorisation accuracy"), rows)
+    return figure(traces, share_axis("memorization accuracy"), rows)
 
 
 def _outliers(
@@ -319,17 +317,17 @@ def _outliers(
             line = {"name": name, "mode": "lines", "line": style, "text": text}
             traces.append(go.Scatter(x=[value.value] * 2, y=ends, hovertemplate="%{text}", **line))
     for i, name in enumerate(methods):
-        (own,) = quantities_of(rows.loc[[name]])
+        (quantity,) = quantities_of(rows.loc[[name]])
         marker = {"color": colours[name], "size": 9}
         point = go.Scatter(
-            x=[own.value],
+            x=[quantity.value],
             y=[i],
             name=name,
             mode="markers",
             marker=marker,
             showlegend=False,
-            error_x=error_bar([own], colours[name]),
-            hovertemplate=f"{name}: {spoken('outliers', own)}",
+            error_x=error_bar([quantity], colours[name]),
+            hovertemplate=f"{name}: {spoken('outliers', quantity)}",
         )
         traces.append(point)
     ticks = {

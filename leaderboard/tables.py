@@ -154,11 +154,11 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
 
 def _runs_by_row(records: Iterable[Record], track: Track) -> dict[str, list[Record]]:
     """The records of methods, not of references, by row name, each in order of variant and seed."""
-    found: dict[str, list[Record]] = {}
+    by_row: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda r: (r.variant, r.seed)):
         if record.method.name not in REFERENCES:
-            found.setdefault(track.row_names[record.id], []).append(record)
-    return found
+            by_row.setdefault(track.row_names[record.id], []).append(record)
+    return by_row
 
 
 def _quantities(row: Mapping[Any, Any] | None) -> dict[str, Quantity]:
@@ -213,8 +213,8 @@ class RunScores:
     @property
     def scores(self) -> dict[str, float]:
         """Score and axes of the run."""
-        found = {name: self.rows.get((name, ALL)) for name in QUANTITIES}
-        return {name: row.value for name, row in found.items() if row}
+        rows = {name: self.rows.get((name, ALL)) for name in QUANTITIES}
+        return {name: row.value for name, row in rows.items() if row}
 
     def values(self, record: Record) -> list[ValueRow]:
         return [
@@ -227,14 +227,14 @@ def run_scores(track: Track, records: Sequence[Record]) -> dict[str, RunScores]:
     """Those of a variant's records, by id; `records` are all of one variant."""
     task, table = records[0].task, track.standings.table
     rows = table[(table["task"] == task.name) & (table["variant"] == (task.variant or ALL))]
-    found: dict[tuple[str, int], dict[tuple[str, str], Beside]] = {}
+    by_run: dict[tuple[str, int], dict[tuple[str, str], Beside]] = {}
     runs = zip(rows["method"].tolist(), rows["seed"].tolist(), strict=True)
     names = zip(rows["metric"].tolist(), rows["stratum"].tolist(), strict=True)
     beside = zip(*(rows[name].tolist() for name in Beside._fields), strict=True)
-    for run, name, own in zip(runs, names, beside, strict=True):
-        found.setdefault(run, {})[name] = Beside(*own)
-    of_record = {r.id: found.get((track.row_names[r.id], r.seed)) for r in records}
-    return {record_id: RunScores(own) for record_id, own in of_record.items() if own}
+    for run, name, numbers in zip(runs, names, beside, strict=True):
+        by_run.setdefault(run, {})[name] = Beside(*numbers)
+    of_record = {r.id: by_run.get((track.row_names[r.id], r.seed)) for r in records}
+    return {record_id: RunScores(run_rows) for record_id, run_rows in of_record.items() if run_rows}
 
 
 @dataclass(frozen=True)
@@ -254,14 +254,14 @@ def on_the_way(values: Sequence[ValueRow]) -> list[WayTable]:
     """
     tables = []
     for sort in sorted(ON_THE_WAY):
-        own = [row.value for row in values if sort_of(row.value.stage) == sort]
-        stages = sorted({value.stage for value in own})
-        found = {(v.split, v.metric, v.stratum, v.stage): v for v in own}
-        first = {key[:3]: value for key, value in reversed(found.items())}
+        stage_values = [row.value for row in values if sort_of(row.value.stage) == sort]
+        stages = sorted({value.stage for value in stage_values})
+        by_key = {(v.split, v.metric, v.stratum, v.stage): v for v in stage_values}
+        first = {key[:3]: value for key, value in reversed(by_key.items())}
         rows = [
             (
                 first[key],
-                [v.value if (v := found.get((*key, stage))) else math.nan for stage in stages],
+                [v.value if (v := by_key.get((*key, stage))) else math.nan for stage in stages],
             )
             for key in sorted(first, key=lambda key: (key[0], key[1], key[2] != ALL, key[2]))
         ]
@@ -294,21 +294,21 @@ class LeftOut:
     @property
     def reason(self) -> str:
         if self.axis == "utility":
-            return "the target has nothing to keep"
+            return "the target scores zero"
         if self.target == self.oracle:
             return "target and oracles are equal"
         if abs(self.target - self.oracle) < LEAST_GAP:
             return f"target and oracles differ by less than {LEAST_GAP:g}"
         if abs(self.target - self.oracle) < self.spread:
-            return "target and oracles differ by less than the oracles among themselves"
-        return "on other entities target and oracles might not differ"
+            return "target and oracles differ by less than the oracles differ among themselves"
+        return "the interval of the difference over entities contains 0"
 
 
 def left_out(track: Track) -> dict[str, list[LeftOut]]:
     """What was left out as uninformative on each variant of the track, none included."""
-    found: dict[str, list[LeftOut]] = {variant: [] for variant in track.variants}
+    by_variant: dict[str, list[LeftOut]] = {variant: [] for variant in track.variants}
     for row in track.standings.uninformative.to_dict("records"):
         variant = shown_variant(row["task"], row["variant"])
         numbers = (float(row[name]) for name in ("target", "oracle", "spread"))
-        found[variant].append(LeftOut(row["metric"], row["axis"], *numbers))
-    return found
+        by_variant[variant].append(LeftOut(row["metric"], row["axis"], *numbers))
+    return by_variant

@@ -24,12 +24,11 @@ from leaderboard.task_tables import (
 from leaderboard.trajectory_plots import request_plots, trajectory_plots
 
 MISALIGNED_NOTE = (
-    "Of each forgotten example, what its probability says (0 as under the oracles, 1 as under "
-    "the target) beside the "
-    "share of held-out wordings that are answered rightly; means over seeds, 95 % intervals "
-    "over entities and seeds."
+    "For each forget-set example, knowledge by probability (0 at the oracles, 1 at the target) "
+    "and knowledge by generation (the share of held-out paraphrases answered correctly). Means "
+    "over seeds, with 95 % confidence intervals over entities and seeds."
 )
-CLUTTER = "Anchors, which would only clutter these plots, are in the tables alone."
+CLUTTER = "Anchors appear only in the tables."
 
 
 @dataclass(frozen=True)
@@ -107,59 +106,56 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
         _trajectory_part(track, task, order, colours),
         Part(
             "requests",
-            "Requests in a row",
-            "Each request is put to the model that the one before left; means over seeds, 95 % "
-            f"intervals. {CLUTTER}",
+            "Sequential requests",
+            "Each request is applied to the model left by the previous one. Means over seeds, "
+            f"with 95 % confidence intervals. {CLUTTER}",
             request_plots(standings, task, colours),
             [],
         ),
         _stratum_part(track, task, colours),
         Part(
             "misaligned",
-            "Probability against generation",
+            "Probability vs. generation",
             MISALIGNED_NOTE,
             misalignment_plots(standings, task, colours),
             misalignment_grids(standings, task, order),
         ),
         Part(
             "texts",
-            "Text by text",
-            "Anchors are in grey.",
+            "Individual texts",
+            "Anchors are grey.",
             text_plots(track, task, order, colours),
             [],
         ),
     ]
-    kept = [part for part in parts if part.groups or part.grids]
-    return TaskOnTrack(name, track, variants, rows, kept, metric_grids(standings, task, order))
+    filled = [part for part in parts if part.groups or part.grids]
+    return TaskOnTrack(name, track, variants, rows, filled, metric_grids(standings, task, order))
 
 
 def _trajectory_part(track: Track, task: str, order: list[str], colours: Colours) -> Part:
     note = (
-        "Models on the way, looked at after shares of the budget; a run that ended early stays "
-        "as it ended. Lines are "
-        "means over seeds, bands and bars 95 % intervals. Methods that take no steps have a "
-        "start and an end. Where "
-        "one jumps at its end (task arithmetic negates a tuned model), what is read off after "
-        "the last look lies in "
-        f"the jump. {CLUTTER}"
+        "Intermediate checkpoints, evaluated after fixed shares of the budget. A run that stops "
+        "early keeps its final values. Lines are means over seeds; bands and bars are 95 % "
+        "confidence intervals. Methods without training steps have only a start and an end. "
+        "For methods that jump at the end (task arithmetic negates a fine-tuned model), values "
+        f"read off after the last checkpoint lie within the jump. {CLUTTER}"
     )
     makers = (level_grids, rival_grids, contrast_grids)
     grids = [grid for make in makers for grid in make(track.standings, task, order)]
     return Part(
-        "trajectory", "On the way", note, trajectory_plots(track.standings, task, colours), grids
+        "trajectory", "Trajectory", note, trajectory_plots(track.standings, task, colours), grids
     )
 
 
 def _stratum_part(track: Track, task: str, colours: Colours) -> Part:
     note = (
-        "The forget set at the end of unlearning, means over seeds with 95 % intervals. A "
-        "method that forgets well is "
-        "near the oracles' dotted line, neither above nor below; points are set apart "
-        f"sideways. {CLUTTER}"
+        "Forget set after unlearning; means over seeds with 95 % confidence intervals. A good "
+        "method lies on the oracles' dotted line, neither above nor below. Points are offset "
+        f"horizontally for readability. {CLUTTER}"
     )
     return Part(
         "strata",
-        "What is left, by stratum",
+        "Residual knowledge by stratum",
         note,
         stratum_plots(track.standings, task, colours),
         [],

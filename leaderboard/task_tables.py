@@ -22,12 +22,12 @@ from leaderboard.plots import quantities_of
 from leaderboard.tables import Quantity
 
 NEVER = "not within the budget"
-BESIDE = "beside the score"
+BESIDE = "not scored"
 MISALIGNED = {
-    "gap": "mean of knowledge by generation less knowledge by probability",
-    "correlation": "their rank correlation over examples",
+    "gap": "mean of knowledge by generation minus knowledge by probability",
+    "correlation": "rank correlation of the two over examples",
     "disagreement": (
-        "share of examples of which one says forgotten (below 0.2) and the other known (above 0.8)"
+        "share of examples that one calls forgotten (below 0.2) and the other known (above 0.8)"
     ),
 }
 LEVELS = {ORACLE_LEVEL: "at the oracles' interval", SHARE_LEVEL: "at 90 % of the way"}
@@ -103,11 +103,11 @@ def level_grids(standings: Standings, task: str, order: Sequence[str]) -> list[G
     """
     rows = standings.levels[standings.levels["task"] == task]
     columns = [STEPS, LOST, *_columns_of_texts(set(rows["quantity"]))]
-    made = [
-        _level_grid(own, shown_variant(task, str(variant)), columns, order, printed)
-        for variant, own in rows.groupby("variant", sort=True)
+    grids = [
+        _level_grid(variant_rows, shown_variant(task, str(variant)), columns, order, printed)
+        for variant, variant_rows in rows.groupby("variant", sort=True)
     ]
-    return [grid for grid in made if grid.rows]
+    return [grid for grid in grids if grid.rows]
 
 
 def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
@@ -115,12 +115,12 @@ def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> lis
     two such variants.
     """
     rows = standings.contrasts[standings.contrasts["task"] == task]
-    made = []
-    for (variant, minus), own in rows.groupby(["variant", "minus"], sort=True):
+    grids = []
+    for (variant, minus), pair_rows in rows.groupby(["variant", "minus"], sort=True):
         there, other = (shown_variant(task, str(name)) for name in (variant, minus))
         cell = _difference_cell(there, other)
-        made.append(_level_grid(own, f"{there} minus {other}", [STEPS, LOST], order, cell))
-    return [grid for grid in made if grid.rows]
+        grids.append(_level_grid(pair_rows, f"{there} minus {other}", [STEPS, LOST], order, cell))
+    return [grid for grid in grids if grid.rows]
 
 
 def rival_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
@@ -129,13 +129,12 @@ def rival_grids(standings: Standings, task: str, order: Sequence[str]) -> list[G
     """
     rows = standings.rivals[standings.rivals["task"] == task]
     columns = [STEPS, LOST, *_columns_of_texts(set(rows["quantity"]))]
-    made = []
-    for variant, own in rows.groupby("variant", sort=True):
+    grids = []
+    for variant, variant_rows in rows.groupby("variant", sort=True):
         label = f"{shown_variant(task, str(variant))}: minus {BASELINE}"
-        made.append(
-            _level_grid(own, label, columns, order, _difference_cell("the method", BASELINE))
-        )
-    return [grid for grid in made if grid.rows]
+        cell = _difference_cell("the method", BASELINE)
+        grids.append(_level_grid(variant_rows, label, columns, order, cell))
+    return [grid for grid in grids if grid.rows]
 
 
 def _difference_cell(first: str, minus: str) -> Callable[[Quantity, int], Cell]:
@@ -156,7 +155,7 @@ def _level_grid(
 ) -> Grid:
     levels = [level for level in dict.fromkeys(rows["level"]) if level]
     keys = [(level, name) for level in levels for name in columns] + [("", AREA)]
-    found = {
+    quantities = {
         (row.method, row.level, row.quantity): quantity
         for row, quantity in zip(rows.itertuples(index=False), quantities_of(rows), strict=True)
     }
@@ -164,21 +163,18 @@ def _level_grid(
         set(rows["method"]),
         key=lambda name: (order.index(name) if name in order else len(order), name),
     )
-    lines = [
-        (
-            method,
-            [cell(q, digits_of(k[1])) if (q := found.get((method, *k))) else EMPTY for k in keys],
-        )
-        for method in methods
-    ]
-    titles = ["steps of the budget until the level is reached", "utility lost until then"]
+    lines = []
+    for method in methods:
+        cells = [(quantities.get((method, *key)), digits_of(key[1])) for key in keys]
+        lines.append((method, [cell(q, digits) if q else EMPTY for q, digits in cells]))
+    titles = ["steps until the level is reached", "utility lost by then"]
     titles += [METRICS[name].description for name in columns[2:]]
     headings = [
         Heading(LEVELS.get(level, level), [name.replace("_", " ") for name in columns], titles)
         for level in levels
     ]
     area = Heading(
-        "", [AREA], ["area under utility over forgetting: 1 forgets all and loses nothing"]
+        "", [AREA], ["area under utility over forgetting: 1 = full forgetting at no utility loss"]
     )
     return Grid(label, [*headings, area], lines)
 
@@ -192,25 +188,23 @@ def misalignment_grids(standings: Standings, task: str, order: Sequence[str]) ->
         "max"
     )  # the others say what the whole says
     rows = rows[(rows["stratum"] == ALL) | part]
-    made = []
-    for (variant, stratum), own in rows.groupby(["variant", "stratum"], sort=True):
+    grids = []
+    for (variant, stratum), stratum_rows in rows.groupby(["variant", "stratum"], sort=True):
         label = shown_variant(task, str(variant)) + ("" if stratum == ALL else f", {stratum}")
-        found = dict(
-            zip(zip(own["method"], own["quantity"], strict=True), quantities_of(own), strict=True)
-        )
-        lines = [
-            (
-                method,
-                [
-                    printed(found[method, name]) if (method, name) in found else EMPTY
-                    for name in MISALIGNED
-                ],
-            )
-            for method in order
-            if method in set(own["method"])
-        ]
-        made.append(Grid(label, [Heading("", list(MISALIGNED), list(MISALIGNED.values()))], lines))
-    return made
+        quantities = _by_method_and(stratum_rows, "quantity")
+        present = set(stratum_rows["method"])
+        lines = []
+        for method in (name for name in order if name in present):
+            cells = [quantities.get((method, name)) for name in MISALIGNED]
+            lines.append((method, [printed(q) if q else EMPTY for q in cells]))
+        grids.append(Grid(label, [Heading("", list(MISALIGNED), list(MISALIGNED.values()))], lines))
+    return grids
+
+
+def _by_method_and(rows: pd.DataFrame, column: str) -> dict[tuple[str, str], Quantity]:
+    """What rows say, by their method and what the column has."""
+    keys = zip(rows["method"], rows[column], strict=True)
+    return dict(zip(keys, quantities_of(rows), strict=True))
 
 
 def metric_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
@@ -224,8 +218,8 @@ def metric_grids(standings: Standings, task: str, order: Sequence[str]) -> list[
         (strata["task"] == task) & (strata["stratum"] == ALL) & strata["metric"].isin(METRICS)
     ]
     return [
-        _metric_grid(own, shown_variant(task, str(v)), order)
-        for v, own in rows.groupby("variant", sort=True)
+        _metric_grid(variant_rows, shown_variant(task, str(v)), order)
+        for v, variant_rows in rows.groupby("variant", sort=True)
     ]
 
 
@@ -235,21 +229,12 @@ def _metric_grid(rows: pd.DataFrame, label: str, order: Sequence[str]) -> Grid:
     for name in (name for name in METRICS if name in set(rows["metric"])):
         by_axis[axis_of(name, "forget") or BESIDE].append(name)
     metrics = [name for names in by_axis.values() for name in names]
-    found = dict(
-        zip(zip(rows["method"], rows["metric"], strict=True), quantities_of(rows), strict=True)
-    )
+    quantities = _by_method_and(rows, "metric")
     present = set(rows["method"])
-    lines = [
-        (
-            method,
-            [
-                printed(q, digits_of(name)) if (q := found.get((method, name))) else EMPTY
-                for name in metrics
-            ],
-        )
-        for method in (*REFERENCES, *order)
-        if method in present
-    ]
+    lines = []
+    for method in (name for name in (*REFERENCES, *order) if name in present):
+        cells = [(quantities.get((method, name)), digits_of(name)) for name in metrics]
+        lines.append((method, [printed(q, digits) if q else EMPTY for q, digits in cells]))
     headings = [
         Heading(
             axis, names, [f"{METRICS[name].description} ({METRICS[name].unit})" for name in names]

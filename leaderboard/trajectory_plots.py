@@ -43,15 +43,15 @@ REQUEST_DODGE = (
     0.05  # requests between neighbouring methods, so that their error bars do not cover each other
 )
 REQUEST_GROUPS = {
-    "utility": ("Utility", "What is kept of the target's utility after each request."),
-    "current": ("The request just done", "Knowledge of the people whom the last request named."),
+    "utility": ("Utility", "Share of the target's utility retained after each request."),
+    "current": ("Current request", "Knowledge of the people in the latest request."),
     "earlier": (
         "Earlier requests",
-        "Knowledge of the people of all requests before: does it come back?",
+        "Knowledge of the people in all earlier requests: does it come back?",
     ),
     "later": (
         "Later requests",
-        "Knowledge of the people who are yet to be named: it should still be there.",
+        "Knowledge of the people in later requests, which should be intact.",
     ),
 }
 
@@ -94,25 +94,21 @@ def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[
         PlotGroup(
             "Knowledge over the budget",
             f"{sentence(knowledge)}, from the target at 0 to the final model at 1. The dotted "
-            "line is the oracles' "
-            "value: a model that comes to lie below it has forgotten more than retraining forgets.",
+            "line is the oracles' value; below it, the model has forgotten more than retraining "
+            "would.",
             _over_budget(standings, rows, task, knowledge, colours),
         ),
         PlotGroup(
-            "Utility over forgetting",
-            "Each point is a share of the budget; its horizontal position is the share of the "
-            "distance from the "
-            "target's knowledge to the oracles', dotted at 1. Higher is better; a trajectory "
-            "that turns down early "
-            "pays early.",
+            "Utility vs. forgetting",
+            "Each point is a checkpoint. The horizontal axis is forgetting: 0 at the target's "
+            "knowledge, 1 at the oracles' (dotted). Higher is better.",
             _trade_offs(standings, rows, task, knowledge, colours),
         ),
     ]
     groups += [
         PlotGroup(
             f"{titled(name)} over the budget",
-            f"{sentence(name)}. What counts is the distance to the oracles' dotted line, to "
-            "either side.",
+            f"{sentence(name)}. Closer to the oracles' dotted line, from either side, is better.",
             _over_budget(standings, rows, task, name, colours),
         )
         for name in contrasts
@@ -123,14 +119,14 @@ def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[
 def _over_budget(
     standings: Standings, rows: pd.DataFrame, task: str, quantity: str, colours: Colours
 ) -> list[Plot]:
-    own = rows[rows["quantity"] == quantity]
-    variants = sorted(set(own["variant"]))
+    quantity_rows = rows[rows["quantity"] == quantity]
+    variants = sorted(set(quantity_rows["variant"]))
     share = share_axis("share of the budget")
     plots = []
     for variant in variants:
         oracle = reference_value(standings.strata, task, variant, ORACLE, quantity)
         traces = reference(WHOLE_BUDGET, oracle, ORACLE) if oracle.known else []
-        traces += _trajectories(own[own["variant"] == variant], colours)
+        traces += _trajectories(quantity_rows[quantity_rows["variant"] == variant], colours)
         plots.append(
             Plot(figure(traces, share, metric_axis(quantity)), _label(task, variant, variants))
         )
@@ -141,8 +137,8 @@ def _trajectories(rows: pd.DataFrame, colours: Colours) -> list[go.Scatter]:
     """All bands first, so that no line lies behind one."""
     bands, lines = [], []
     for name in drawn(rows["method"], colours):
-        own = rows[rows["method"] == name].sort_values("share")
-        shares, quantities = own["share"].tolist(), quantities_of(own)
+        method_rows = rows[rows["method"] == name].sort_values("share")
+        shares, quantities = method_rows["share"].tolist(), quantities_of(method_rows)
         points = zip(shares, quantities, strict=True)
         text = [
             f"{name} after {share:.0%} of the budget<br>{spoken('value', q)}" for share, q in points
@@ -156,21 +152,21 @@ def _trade_offs(
     standings: Standings, rows: pd.DataFrame, task: str, knowledge: str, colours: Colours
 ) -> list[Plot]:
     variants = sorted(set(rows["variant"]))
-    made = []
+    plots = []
     for variant in variants:
         ends = [
             reference_value(standings.strata, task, variant, name, knowledge).value
             for name in (TARGET, ORACLE)
         ]
         if abs(ends[0] - ends[1]) > EQUAL:  # NaN, an unknown reference, is no distance either
-            own = rows[rows["variant"] == variant]
-            made.append(
+            variant_rows = rows[rows["variant"] == variant]
+            plots.append(
                 Plot(
-                    _trade_off(own, knowledge, (ends[0], ends[1]), colours),
+                    _trade_off(variant_rows, knowledge, (ends[0], ends[1]), colours),
                     _label(task, variant, variants),
                 )
             )
-    return made
+    return plots
 
 
 def _trade_off(
@@ -183,16 +179,16 @@ def _trade_off(
         go.Scatter(x=[1, 1], y=[0, 1], mode="lines", name=ORACLE, line=style, hoverinfo="skip")
     ]
     for name in drawn(rows["method"], colours):
-        own = rows[rows["method"] == name]
-        known = own[own["quantity"] == knowledge].set_index("share").sort_index()
-        kept = own[own["quantity"] == UTILITY].set_index("share").reindex(known.index)
+        method_rows = rows[rows["method"] == name]
+        known = method_rows[method_rows["quantity"] == knowledge].set_index("share").sort_index()
+        utility_rows = method_rows[method_rows["quantity"] == UTILITY].set_index("share")
         ways = [
             Quantity(*((ends[0] - v) / gap for v in (q.value, q.high, q.low)))
             for q in quantities_of(known)
         ]
-        utility = quantities_of(kept)
+        utility = quantities_of(utility_rows.reindex(known.index))
         pairs = [
-            f"{spoken('way', w)}<br>{spoken('utility', u)}"
+            f"{spoken('forgetting', w)}<br>{spoken('utility', u)}"
             for w, u in zip(ways, utility, strict=True)
         ]
         points = zip(known.index, pairs, strict=True)
@@ -203,7 +199,7 @@ def _trade_off(
         }
         x = [way.value for way in ways]
         traces.append(line(x, utility, name, colours[name], text=text, marker={"size": 5}, **bars))
-    return figure(traces, axis("share of the way to the oracles"), share_axis("utility"))
+    return figure(traces, axis("forgetting (1 = oracles)"), share_axis("utility"))
 
 
 def _thin(bar: dict[str, Any]) -> dict[str, Any]:
@@ -221,11 +217,11 @@ def request_plots(standings: Standings, task: str, colours: Colours) -> list[Plo
     )
     groups = []
     for quantity, (title, caption) in REQUEST_GROUPS.items():
-        own = rows[rows["quantity"] == quantity]
+        quantity_rows = rows[rows["quantity"] == quantity]
         plots = [
             Plot(_over_requests(part, quantity, colours), _label(task, variant, variants))
             for variant in variants
-            if len(part := own[own["variant"] == variant])
+            if len(part := quantity_rows[quantity_rows["variant"] == variant])
         ]
         groups.append(PlotGroup(title, caption, plots))
     return [group for group in groups if group.plots]
@@ -236,8 +232,8 @@ def _over_requests(rows: pd.DataFrame, quantity: str, colours: Colours) -> Figur
     shifts = {name: REQUEST_DODGE * (i - (len(methods) - 1) / 2) for i, name in enumerate(methods)}
     traces = []
     for name in (*[n for n in (TARGET, ORACLE) if n in set(rows["method"])], *methods):
-        own = rows[rows["method"] == name].sort_values("request")
-        requests, quantities = own["request"].tolist(), quantities_of(own)
+        method_rows = rows[rows["method"] == name].sort_values("request")
+        requests, quantities = method_rows["request"].tolist(), quantities_of(method_rows)
         colour, x = colours.get(name, GREY), [request + shifts.get(name, 0) for request in requests]
         text = [
             f"{name} after request {r}<br>{spoken('value', q)}"
@@ -247,7 +243,7 @@ def _over_requests(rows: pd.DataFrame, quantity: str, colours: Colours) -> Figur
             line(x, quantities, name, colour, text=text, error_y=error_bar(quantities, colour))
         )
     last = int(rows["request"].max())
-    ticks = axis("requests done") | {
+    ticks = axis("requests") | {
         "tickvals": list(range(1, last + 1)),
         "range": [0.6, last + 0.4],
     }

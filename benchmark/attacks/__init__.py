@@ -1,1 +1,1 @@
-"""Attacks: ways to bring forgotten knowledge back, run on target, oracles and methods alike."""
+"""Attacks that try to recover forgotten knowledge, run on target, oracles and methods alike."""

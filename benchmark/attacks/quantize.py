@@ -1,4 +1,4 @@
-"""Quantisation: rounding the weights can undo small changes, and with them the forgetting."""
+"""Quantization attack: rounding the weights can undo small changes, and the forgetting too."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def round_to_nearest(weight: torch.Tensor, bits: int, group: int) -> torch.Tenso
     """Symmetric round-to-nearest of a (rows, columns) matrix, one scale for each `group` of a row's
     columns.
 
-    A row whose length is no multiple of `group` ends with a shorter group. The result has the
-    weight's type.
+    If a row's length is not a multiple of `group`, its last group is shorter. The result keeps the
+    weight's dtype.
     """
     levels = 2 ** (bits - 1) - 1
     parts = []
@@ -60,8 +60,8 @@ def quantised(model: Any, rounded: Callable[[torch.Tensor], torch.Tensor]) -> An
 
 @register_attack("quantize_int4", version=1, source=ZHANG)
 class QuantizeInt4(Attack):
-    """Rounds every linear layer but the language-model head to `bits` bits, with one scale for each
-    `group` of weights in a row; all of the forget set is scored.
+    """Quantizes every linear layer except the language-model head to `bits` bits, with one scale
+    per `group` of weights in a row; scores the whole forget set.
     """
 
     bits: Annotated[int, Field(ge=2, le=8)]

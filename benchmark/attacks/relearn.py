@@ -1,6 +1,4 @@
-"""Relearning: brief fine-tuning of the unlearned model, to see whether forgotten knowledge comes
-back.
-"""
+"""Relearning attacks: brief fine-tuning of the unlearned model; does forgotten knowledge return?"""
 
 from __future__ import annotations
 
@@ -24,8 +22,8 @@ Points = tuple[PositiveInt, ...]
 
 
 def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """(relearned, scored): whole entities, alternately in order of their names, so that both
-    halves are alike.
+    """(relearned, scored): whole entities, alternating in order of their names, so that the halves
+    are similar.
     """
     entities = sorted({example.entity for example in forget})
     first = set(entities[::2])
@@ -71,8 +69,8 @@ def relearned(
     "relearn_disjoint", version=1, source="Hu et al. 2024 (Jogging the Memory of Unlearned LLMs)"
 )
 class RelearnDisjoint(Attack):
-    """Fine-tunes on the first half of the forget set's entities, for `share_of_budget` of the steps
-    that methods have and at `learning_rate`; the second half is scored.
+    """Fine-tunes on the first half of the forget set's entities at `learning_rate`, for
+    `share_of_budget` of the methods' steps; scores the second half.
     """
 
     share_of_budget: Annotated[float, Field(gt=0, le=1)]

@@ -85,14 +85,14 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def flat(**given: Any) -> None:
-        made = {
+        group_values = {
             name: group(**{field.name: given.pop(field.name) for field in fields(group)})
             for name, group in groups.items()
         }
-        command(**given, **made)
+        command(**given, **group_values)
 
     flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    flat.__annotations__ = {own.name: own.annotation for own in parameters}
+    flat.__annotations__ = {option.name: option.annotation for option in parameters}
     return flat
 
 

@@ -78,7 +78,7 @@ def perf(
         SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True
     ) as progress:
         bar = progress.add_task("measuring", total=None)
-        rows = measure(folder, profile, lambda said: progress.update(bar, description=said), quick)
+        rows = measure(folder, profile, lambda what: progress.update(bar, description=what), quick)
     table = Table(*rows.columns, box=SIMPLE_HEAD)
     for row in rows.to_dict("records"):
         share = "" if pd.isna(row["share_of_peak"]) else f"{row['share_of_peak']:.1%}"

@@ -58,23 +58,23 @@ def evaluate(
     require_backend(backend)
     prepare_worker(threads or cores())
     try:
-        found = score(
+        evaluation = score(
             model, task, inputs, reference, limit, backend, harness, precision, original, samples
         )
     except EngineDied as error:
         raise BadInput(str(error)) from None
-    console.print(_value_table(found.table()))
+    console.print(_value_table(evaluation.table()))
     if not reference:
         console.print(
             "Forget quality compares with a model that never saw the forget set: "
             "`--reference` names it."
         )
-    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.seconds.items())
-    console.print(f"{sum(found.seconds.values()):.1f} s in total: {spent}", soft_wrap=True)
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in evaluation.seconds.items())
+    console.print(f"{sum(evaluation.seconds.values()):.1f} s in total: {spent}", soft_wrap=True)
     rows = f", {limit} rows of each split." if limit else "."
     console.print("An evaluation only: nothing is ranked" + rows)
     if json_file:
-        found.write(json_file)
+        evaluation.write(json_file)
 
 
 def _value_table(values: pd.DataFrame) -> Table:

@@ -45,15 +45,15 @@ def replay(
             raise BadInput(f"{record.id}: this cell failed; there is nothing to compare")
         prepare_worker(record.provenance.threads)
         with tempfile.TemporaryDirectory() as folder, console.status(f"replaying {record.id}"):
-            found = make_again(record, store, inputs_of(data), Path(folder))
-        held &= found.holds
+            replayed = make_again(record, store, inputs_of(data), Path(folder))
+        held &= replayed.holds
         table.add_row(
             record.id,
             f"{record.method.name} · {record.variant} · seed {record.seed}",
-            f"{len(found.same_stages)} of {len(record.shards)}",
-            str(len(found.differences)),
-            f"{max(found.differences.values()):.4f}",
-            "yes" if found.holds else "no",
+            f"{len(replayed.same_stages)} of {len(record.shards)}",
+            str(len(replayed.differences)),
+            f"{max(replayed.differences.values()):.4f}",
+            "yes" if replayed.holds else "no",
         )
     console.print(table)
     if not held:

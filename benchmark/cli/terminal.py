@@ -31,12 +31,12 @@ def plainly(command: Callable) -> Callable:
         except BadInput as error:
             errors.print(f"palimpsest: {error}", markup=False, soft_wrap=True)
         except OSError as error:  # a folder that cannot be created, a full disk
-            said = (
+            message = (
                 f"{error.filename}: {error.strerror}"
                 if error.filename
                 else " ".join(str(error).split())
             )
-            errors.print(f"palimpsest: {said}", markup=False, soft_wrap=True)
+            errors.print(f"palimpsest: {message}", markup=False, soft_wrap=True)
         raise typer.Exit(2)
 
     return wrapped

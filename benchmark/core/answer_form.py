@@ -20,8 +20,8 @@ def form_of(answers: Answers, role: str) -> str:
     """The form declared for the split of that role; a ValueError if there is none."""
     form = answers if isinstance(answers, str) else answers.get(role)
     if form not in FORMS:
-        found = "no form" if form is None else repr(form)
-        raise ValueError(f"answers: found {found} for {role}, one of {', '.join(FORMS)} is needed")
+        shown = "no form" if form is None else repr(form)
+        raise ValueError(f"answers: found {shown} for {role}, one of {', '.join(FORMS)} is needed")
     return form
 
 

@@ -115,8 +115,8 @@ class Example:
     def reasked(self) -> tuple[Prompt, ...]:
         """The held-out prompts, in order."""
         prefixes = self.paraphrase_prefixes or (self.answer_prefix,) * len(self.paraphrases)
-        asked = zip(self.paraphrases, prefixes, strict=True)
-        return tuple(Prompt(text, self.history, prefix) for text, prefix in asked)
+        prompts = zip(self.paraphrases, prefixes, strict=True)
+        return tuple(Prompt(text, self.history, prefix) for text, prefix in prompts)
 
     @property
     def wordings(self) -> list[Pair]:

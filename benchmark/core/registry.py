@@ -166,20 +166,20 @@ def _method_from_file(spec: str) -> type[Method]:
         raise BadInput(f"method {spec!r}: {path} is not a file")
     _discover()
     module = _module_of(path) or _imported(path, spec)
-    found = getattr(module, class_name, None)
-    if found is None:
-        own = [
+    cls = getattr(module, class_name, None)
+    if cls is None:
+        defined = [
             n
             for n, c in vars(module).items()
             if isinstance(c, type) and c.__module__ == module.__name__
         ]
         raise BadInput(
             f"method {spec!r}: no class {class_name!r} in {path}; it defines "
-            f"{', '.join(own) or 'none'}"
+            f"{', '.join(defined) or 'none'}"
         )
-    if not hasattr(found, "name"):
+    if not hasattr(cls, "name"):
         raise BadInput(f"method {spec!r}: {class_name} lacks @register_method")
-    return found
+    return cls
 
 
 def _module_of(path: Path) -> ModuleType | None:

@@ -37,24 +37,24 @@ def _hash(bases: tuple[Any, ...]) -> str:
     code = _Code({base.__name__ for base in bases})
     for base in bases:
         code.add(base.__module__, base.__qualname__.partition(".")[0])
-    return hashlib.sha256("\n".join(code.found.values()).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(code.pieces.values()).encode()).hexdigest()[:16]
 
 
 class _Code:
     """Pieces of code by module and name, in the order in which they were found to be used."""
 
     def __init__(self, methods: set[str]) -> None:
-        self.found: dict[tuple[str, str], str] = {}
+        self.pieces: dict[tuple[str, str], str] = {}
         self._essence = _Essence(methods)
 
     def add(self, module: str, name: str) -> None:
         """Adds what a module calls by a name, and all that this uses."""
         source = _source(module)
-        if (module, name) in self.found:
+        if (module, name) in self.pieces:
             return
         if name in source.statements:
             statements = [self._essence.of(s) for s in source.statements[name]]
-            self.found[module, name] = "\n".join(map(ast.unparse, statements))
+            self.pieces[module, name] = "\n".join(map(ast.unparse, statements))
             for used in sorted({used for statement in statements for used in _names(statement)}):
                 self.add(module, used)
         elif name in source.imports:
@@ -64,15 +64,15 @@ class _Code:
         """Adds what is imported from `methods/_shared/`; of all else, what it is, but not its
         code. Of the engine not even where it stands: it may be tidied.
         """
-        whole = f"{package}.{original}".rstrip(".")
+        full_name = f"{package}.{original}".rstrip(".")
         if _is_shared(package) and _source(package).has(original):
             self.add(package, original)
-        elif _is_shared(whole):
-            for own in _source(whole).statements:
-                self.add(whole, own)
+        elif _is_shared(full_name):
+            for defined in _source(full_name).statements:
+                self.add(full_name, defined)
         else:
             place = ENGINE if package.startswith(f"{ENGINE}.") else package
-            self.found[module, name] = f"{name} = {place}.{original}".rstrip(".")
+            self.pieces[module, name] = f"{name} = {place}.{original}".rstrip(".")
 
 
 def _is_shared(module: str) -> bool:
@@ -134,13 +134,13 @@ def _concerns(statement: ast.stmt) -> set[str]:
 
 def _names(node: ast.AST) -> set[str]:
     """All names in a piece of code, with those of the functions and classes defined within."""
-    found = set()
+    names = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name):
-            found.add(inner.id)
+            names.add(inner.id)
         elif isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(inner.name)
-    return found
+            names.add(inner.name)
+    return names
 
 
 class _Essence(ast.NodeTransformer):

@@ -39,5 +39,5 @@ def refusal(path: Path, error: ValidationError) -> BadInput:
         return BadInput(f"{path}: {where}: is missing")
     if first["type"] in UNKNOWN:
         return BadInput(f"{path}: {where}: there is no such field")
-    said = first["msg"].removeprefix("Value error, ")
-    return BadInput(f"{path}: {where}: {said}, found {str(first.get('input'))[:60]!r}")
+    reason = first["msg"].removeprefix("Value error, ")
+    return BadInput(f"{path}: {where}: {reason}, found {str(first.get('input'))[:60]!r}")

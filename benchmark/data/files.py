@@ -61,9 +61,9 @@ def _parsed(line: bytes) -> dict[str, Any]:
             half for text in _texts({field: value}) for half in re.findall("[\ud800-\udfff]", text)
         )
         for half in halves:
-            found = f"U+{ord(half):04X} in the field {repr(field)[:60]}"
+            character = f"U+{ord(half):04X} in the field {repr(field)[:60]}"
             raise ValueError(
-                f"found {found}, half of a surrogate pair; whole characters are needed"
+                f"found {character}, half of a surrogate pair; whole characters are needed"
             )
     return row
 
@@ -80,12 +80,12 @@ def _whole_number(digits: str) -> int:
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of these fields; JSON alone would take the last of those that are given twice."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in values:
             raise ValueError(f"found the field {repr(name)[:60]} twice, once is needed")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
@@ -152,9 +152,9 @@ def checked(rows: list[dict[str, Any]], where: str, **fields: type) -> list[dict
     for number, row in enumerate(rows, 1):
         for name, kind in fields.items():
             if not _fits(row.get(name), kind):
-                found = repr(row[name])[:60] if name in row else "nothing"
+                shown = repr(row[name])[:60] if name in row else "nothing"
                 raise BadInput(
-                    f"{where}: line {number}: {name}: found {found}, {_NEEDED[kind]} is needed"
+                    f"{where}: line {number}: {name}: found {shown}, {_NEEDED[kind]} is needed"
                 )
     return rows
 

@@ -21,15 +21,15 @@ def chunks(text: str, words: int) -> list[str]:
     """The text as it stands in parts of so many words (`pieces`), the last one up to half as
     long again.
     """
-    found = pieces(text)
-    parts = max(1, round(len(found) / words))
-    ends = [*(words * i for i in range(parts)), len(found)]
-    return ["".join(found[a:b]).rstrip() for a, b in pairwise(ends) if a < b]
+    word_pieces = pieces(text)
+    parts = max(1, round(len(word_pieces) / words))
+    ends = [*(words * i for i in range(parts)), len(word_pieces)]
+    return ["".join(word_pieces[a:b]).rstrip() for a, b in pairwise(ends) if a < b]
 
 
-def other_answers(answers: Iterable[str], own: str, count: int, seed: str) -> tuple[str, ...]:
+def other_answers(answers: Iterable[str], answer: str, count: int, seed: str) -> tuple[str, ...]:
     """Up to so many of the answers that are not one's own, to be wrong ones."""
-    others = sorted(set(answers) - {own})
+    others = sorted(set(answers) - {answer})
     return tuple(random.Random(f"wrong-{seed}").sample(others, min(count, len(others))))
 
 

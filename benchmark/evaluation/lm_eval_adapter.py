@@ -237,9 +237,9 @@ def _load(group: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     manager = task_manager(hub=group != LOCAL_GROUP)
     loaded: dict[str, dict[str, Any]] = {"tasks": {}, "groups": {}}
     for name in names:
-        found = _load_one(group, name, manager)
+        part = _load_one(group, name, manager)
         for kind, known in loaded.items():
-            known.update(found[kind])
+            known.update(part[kind])
     for task in loaded["tasks"].values():
         if task.get_config("num_fewshot") is None:
             task.set_config(key="num_fewshot", value=0)

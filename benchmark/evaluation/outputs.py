@@ -107,7 +107,7 @@ def _sample(
     scores: Mapping[Pair, AnswerScores],
     said: Said,
 ) -> Sample:
-    own, asked = scores[example.pair], example.pair.asked
+    scored, prompt = scores[example.pair], example.pair.asked
     reworded = [scores[pair] for pair in _reworded(example)]
     wrong = [scores[pair] for pair in _wrong(example)]
     begun = {n: text for n, text in prefixes(example).items() if text in said.continuations}
@@ -118,13 +118,13 @@ def _sample(
         entity=example.entity,
         prompt=example.prompt,
         answer=example.answer,
-        logprobs=rounded(own.logprobs),
-        correct=own.correct,
-        generation=said.answers.get(asked, ""),
+        logprobs=rounded(scored.logprobs),
+        correct=scored.correct,
+        generation=said.answers.get(prompt, ""),
         form=example.form,
         history=example.history,
         answer_prefix=example.answer_prefix,
-        standardized=rounded(own.standardized),
+        standardized=rounded(scored.standardized),
         strata=example.strata,
         aliases=example.aliases,
         paraphrases=example.paraphrases,
@@ -135,5 +135,5 @@ def _sample(
         perturbed_logprobs=tuple(rounded(s.logprobs) for s in wrong),
         prefix_words=tuple(begun),
         continuations=tuple(said.continuations[text] for text in begun.values()),
-        sampled=said.drawn.get(asked, ()) if split == "forget" else (),
+        sampled=said.drawn.get(prompt, ()) if split == "forget" else (),
     )

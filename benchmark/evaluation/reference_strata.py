@@ -35,12 +35,12 @@ def difficulty_strata(target: Sequence[Sample], oracles: Sequence[Sequence[Sampl
 
 def _mean_logprobs(models: Sequence[Sequence[Sample]]) -> dict[str, float]:
     """Each forget example's mean log-probability, averaged over models."""
-    found: dict[str, list[float]] = {}
+    by_example: dict[str, list[float]] = {}
     for samples in models:
         for s in samples:
             if s.split == "forget" and s.stage == MODEL_STAGE:
-                found.setdefault(s.example, []).append(mean_of(s.logprobs))
-    return {example: float(np.mean(values)) for example, values in found.items()}
+                by_example.setdefault(s.example, []).append(mean_of(s.logprobs))
+    return {example: float(np.mean(values)) for example, values in by_example.items()}
 
 
 def _thirds(values: Mapping[str, float]) -> dict[str, str]:

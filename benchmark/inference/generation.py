@@ -45,7 +45,7 @@ def generate(
         **({"temperature": 1.0, "top_k": 0} if samples else {}),
     )
     copies = max(1, samples)
-    found: list[list[list[int]]] = [[] for _ in prompts]
+    continuations: list[list[list[int]]] = [[] for _ in prompts]
     longest = max(map(len, prompts), default=0) + max_new_tokens
     # A window counts padding: where one is too short for all, prompts of one length go together.
     fits = longest <= (window_of(model) or longest)
@@ -58,9 +58,9 @@ def generate(
                 if padded
                 else _each_continued(model, rows, config, copies, processor)
             )
-            for place, own in enumerate(tokens):
-                found[batch[place // copies]].append(_ended(own, stops))
-    return found
+            for place, continuation in enumerate(tokens):
+                continuations[batch[place // copies]].append(_ended(continuation, stops))
+    return continuations
 
 
 def _batches(prompts: Sequence[Tokens], mixed: bool, copies: int) -> Iterator[list[int]]:
@@ -142,8 +142,8 @@ def reads_padding(model) -> bool:
     """
     if model._is_stateful or not model._supports_default_dynamic_cache():
         return False
-    told = "position_ids" in inspect.signature(model.base_model.forward).parameters
-    return told and all(
+    positioned = "position_ids" in inspect.signature(model.base_model.forward).parameters
+    return positioned and all(
         isinstance(layer, DynamicLayer) for layer in DynamicCache(config=model.config).layers
     )
 
@@ -159,13 +159,13 @@ def _each_continued(
     generation.
     """
     ids = torch.tensor(prompts, device=model.device).repeat_interleave(copies, 0)
-    found = model.generate(
+    sequences = model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
         generation_config=config,
         logits_processor=LogitsProcessorList([processor] if processor else []),
     )
-    return found[:, ids.shape[1] :].tolist()
+    return sequences[:, ids.shape[1] :].tolist()
 
 
 def _ended(tokens: list[int], stops: Collection[int]) -> list[int]:

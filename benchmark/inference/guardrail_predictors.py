@@ -33,18 +33,15 @@ class ConstantPredictor:
     def _score(self, pair: Pair) -> AnswerScores:
         before, fixed = encode_pair(pair_of(pair.asked, self.text), self.tokenizer)
         prompt, answer = encode_pair(pair, self.tokenizer)
-        said = [*before, *fixed][
-            len(prompt) :
-        ]  # its beginning may change another token of the prompt
-        return self._compare(
-            answer, said, 0 if prompt else 1
-        )  # of a text, models are scored from the second token
+        # Its beginning may change another token of the prompt.
+        fixed_answer = [*before, *fixed][len(prompt) :]
+        # Of a text, models are scored from the second token.
+        return self._compare(answer, fixed_answer, 0 if prompt else 1)
 
     def _compare(self, answer: Tokens, fixed: Tokens, start: int) -> AnswerScores:
-        said = [*fixed, *[self.tokenizer.eos_token_id] * len(answer)]
-        hits = np.array([token == other for token, other in zip(answer, said, strict=False)])[
-            start:
-        ]
+        given = [*fixed, *[self.tokenizer.eos_token_id] * len(answer)]
+        hits = np.array([token == other for token, other in zip(answer, given, strict=False)])
+        hits = hits[start:]
         floor = self.spread / len(self.tokenizer)
         return AnswerScores(np.log(np.where(hits, 1 - self.spread + floor, floor)), hits)
 
@@ -92,41 +89,40 @@ class PrefixPredictor:
             for pair in pairs
             if pair.prompt
         }
-        found = here.score(list(asked.values()))
+        scores = here.score(list(asked.values()))
         texts = sorted({pair for pair in pairs if not pair.prompt}, key=lambda pair: pair.answer)
         encoded = [encode_pair(pair, self.tokenizer) for pair in texts]
         of_texts = PrefixPredictor(here, self.prefix).score_tokens(encoded)
-        return {pair: found[own] for pair, own in asked.items()} | dict(
-            zip(texts, of_texts, strict=True)
-        )
+        of_answers = {pair: scores[prefixed] for pair, prefixed in asked.items()}
+        return of_answers | dict(zip(texts, of_texts, strict=True))
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> dict[Prompt, str]:
         asked = {prompt: self._told_first(prompt) for prompt in prompts}
         answers = self.inner.generate(list(asked.values()), max_new_tokens)
-        return {prompt: answers[own] for prompt, own in asked.items()}
+        return {prompt: answers[prefixed] for prompt, prefixed in asked.items()}
 
     def go_on(self, texts: Sequence[str], max_new_tokens: int) -> dict[str, str]:
         behind = {text: f"{self.prefix} {text}" for text in texts}
         answers = self.inner.go_on(list(behind.values()), max_new_tokens)
-        return {text: answers[own] for text, own in behind.items()}
+        return {text: answers[prefixed] for text, prefixed in behind.items()}
 
     def sample(
         self, prompts: Sequence[Prompt], max_new_tokens: int, samples: int
     ) -> dict[Prompt, tuple[str, ...]]:
         asked = {prompt: self._told_first(prompt) for prompt in prompts}
         answers = self.inner.sample(list(asked.values()), max_new_tokens, samples)
-        return {prompt: answers[own] for prompt, own in asked.items()}
+        return {prompt: answers[prefixed] for prompt, prefixed in asked.items()}
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
         scores = self.inner.score_tokens([self._told(*sequence) for sequence in sequences])
         return [
-            _last(own, len(answer) - (not prompt))
-            for own, (prompt, answer) in zip(scores, sequences, strict=True)
+            _last(token_scores, len(answer) - (not prompt))
+            for token_scores, (prompt, answer) in zip(scores, sequences, strict=True)
         ]
 
     def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
-        told = [self._told(prompt, ())[0] for prompt in prompts]
-        return self.inner.generate_tokens(told, max_new_tokens)
+        prefixed = [self._told(prompt, ())[0] for prompt in prompts]
+        return self.inner.generate_tokens(prefixed, max_new_tokens)
 
     def _told_first(self, prompt: Prompt) -> Prompt:
         """The prompt with the prefix before what the user says first."""
@@ -148,8 +144,8 @@ class PrefixPredictor:
 
 def _last(scores: AnswerScores, count: int) -> AnswerScores:
     """The scores of the last tokens of an answer."""
-    own = (scores.logprobs, scores.correct, scores.standardized)
-    return AnswerScores(*(values[max(0, len(values) - count) :] for values in own))
+    columns = (scores.logprobs, scores.correct, scores.standardized)
+    return AnswerScores(*(values[max(0, len(values) - count) :] for values in columns))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,13 +89,9 @@ class ModelPredictor:
         self, prompts: Sequence[Prompt], max_new_tokens: int, samples: int
     ) -> dict[Prompt, tuple[str, ...]]:
         distinct = sorted(set(prompts))
-        found = self._continue(
-            [encode_prompt(p, self.tokenizer) for p in distinct], max_new_tokens, samples
-        )
-        return {
-            prompt: tuple(map(self._text, drawn))
-            for prompt, drawn in zip(distinct, found, strict=True)
-        }
+        encoded = [encode_prompt(p, self.tokenizer) for p in distinct]
+        pairs = zip(distinct, self._continue(encoded, max_new_tokens, samples), strict=True)
+        return {prompt: tuple(map(self._text, drawn)) for prompt, drawn in pairs}
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
         with self._fast():
@@ -110,10 +106,9 @@ class ModelPredictor:
         self, given: Sequence[Begun], encode: Callable, max_new_tokens: int
     ) -> dict[Begun, str]:
         distinct = sorted(set(given))
-        found = self._continue(
-            [encode(begun, self.tokenizer) for begun in distinct], max_new_tokens
-        )
-        return {begun: self._text(greedy) for begun, (greedy,) in zip(distinct, found, strict=True)}
+        encoded = [encode(begun, self.tokenizer) for begun in distinct]
+        pairs = zip(distinct, self._continue(encoded, max_new_tokens), strict=True)
+        return {begun: self._text(greedy) for begun, (greedy,) in pairs}
 
     def _continue(
         self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0
@@ -126,9 +121,9 @@ class ModelPredictor:
 
     def _text(self, tokens: Tokens) -> str:
         """What was said, up to what ends an answer where that is no token of its own."""
-        said = self.tokenizer.decode(tokens, skip_special_tokens=True)
+        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
         end = closing_text(self.tokenizer).strip() if closing_id(self.tokenizer) is None else ""
-        return (said.partition(end)[0] if end else said).strip()
+        return (text.partition(end)[0] if end else text).strip()
 
 
 @dataclass(frozen=True, eq=False)

@@ -80,8 +80,8 @@ def score_transformed(
     """
     scores: dict[int, AnswerScores] = {}
     for rows in _similar(encoded):
-        own = [encoded[row] for row in rows]
-        batch = padded((), own, tokenizer.pad_token_id, model.device)
+        sequences = [encoded[row] for row in rows]
+        batch = padded((), sequences, tokenizer.pad_token_id, model.device)
         logits = model(**batch.inputs, use_cache=False).logits.float()
         known = transform(batch.input_ids, logits).log_softmax(-1).clamp(min=RULED_OUT)
         if known.isnan().any():
@@ -135,7 +135,7 @@ def _scored(
     ends = torch.bincount(batch.rows, minlength=len(rows)).cumsum(0)[:-1].cpu().numpy()
     columns = [np.split(values.cpu().numpy(), ends) for values in (logprobs, correct)]
     spread = np.split(standardized.cpu().numpy(), ends if wanted else ends * 0)
-    return {row: AnswerScores(*own) for row, *own in zip(rows, *columns, spread, strict=True)}
+    return {row: AnswerScores(*values) for row, *values in zip(rows, *columns, spread, strict=True)}
 
 
 def _standardized(logprobs: torch.Tensor, distribution: torch.Tensor) -> torch.Tensor:

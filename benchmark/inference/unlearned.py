@@ -50,13 +50,13 @@ class UnlearnedModel(ABC):
         """Writes the fields, and which class they are of; what could not be read again is an
         UnpicklingError.
         """
-        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         models: dict[str, Any] = {
-            name: v for name, v in own.items() if isinstance(v, torch.nn.Module)
+            name: v for name, v in values.items() if isinstance(v, torch.nn.Module)
         }
         for name, model in models.items():
             model.save_pretrained(folder / name)
-        rest = {name: value for name, value in own.items() if name not in models}
+        rest = {name: value for name, value in values.items() if name not in models}
         torch.save(rest, folder / "rest.pt")
         torch.load(folder / "rest.pt", weights_only=True)
         kind = f"{type(self).__module__}.{type(self).__qualname__}"
@@ -70,21 +70,21 @@ def as_unlearned(result: Any) -> Unlearned:
 
 def weights_digest(model: torch.nn.Module) -> str:
     """16 hex digits of the names and bytes of all weights: the same model has the same."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        found.update(name.encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return found.hexdigest()[:16]
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
 
 
 def load_unlearned(folder: Path, load_model: Callable[[Path], Any]) -> Unlearned:
     """What an `UnlearnedModel` saved to a folder; BadInput if its class is not known, as that of a
     file that was not imported.
     """
-    found = json.loads((folder / "kind.json").read_text())
-    models = {name: load_model(folder / name) for name in found["models"]}
+    saved = json.loads((folder / "kind.json").read_text())
+    models = {name: load_model(folder / name) for name in saved["models"]}
     rest = torch.load(folder / "rest.pt", weights_only=True)
-    return lookup("kind of unlearned model", found["kind"], _KINDS)(**models, **rest)
+    return lookup("kind of unlearned model", saved["kind"], _KINDS)(**models, **rest)
 
 
 class Weights(UnlearnedModel):
@@ -143,6 +143,6 @@ class LogitsTransform(UnlearnedModel):
         return TransformedPredictor(self.model, tokenizer, transform=self.transform)
 
 
-def _require_text(own: UnlearnedModel, text: Any) -> None:
+def _require_text(model: UnlearnedModel, text: Any) -> None:
     if not (isinstance(text, str) and text):
-        raise ValueError(f"{type(own).__name__} needs a text that is not empty, found {text!r}")
+        raise ValueError(f"{type(model).__name__} needs a text that is not empty, found {text!r}")

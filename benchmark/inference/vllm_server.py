@@ -115,7 +115,7 @@ class _Model:
         ]
 
     def _ask(self, prompts: list[list[int]], options: Sequence[Mapping[str, Any]]) -> list[Any]:
-        parameters = [self.vllm.SamplingParams(detokenize=False, **chosen) for chosen in options]
+        parameters = [self.vllm.SamplingParams(detokenize=False, **option) for option in options]
         return self.llm.generate(
             [{"prompt_token_ids": p} for p in prompts], parameters, use_tqdm=False
         )

@@ -1,10 +1,10 @@
-"""What a metric is, and the weighted aggregates that make every metric resamplable.
+"""The definition of a metric, and the weighted aggregates that make every metric resamplable.
 
 A metric has a per-example part (`example`) and an aggregate. Aggregates take the values (n,) of a
-split with their draws, B bootstrap replicates (one in which everything counts once is the plain
-value), and the values and draws of the membership holdout, which few of them use; they return (B,).
-An example drawn twice weighs two. Per-example values that are NaN have failed: they weigh nothing
-and are counted as `n_failed`.
+split with their draws, B bootstrap replicates (the plain value is a single replicate in which
+everything counts once), and the values and draws of the membership holdout, which few of them use;
+they return (B,). An example drawn twice has weight two. NaN marks per-example values that failed:
+they have no weight and are counted as `n_failed`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,9 @@ KEPT = KNOWLEDGE[1:]
 
 @dataclass(frozen=True)
 class Draws:
-    """How often each of B replicates draws each of n examples: those of a cluster are drawn
-    together.
+    """How often each of B replicates draws each of n examples; clusters are drawn as a whole.
 
-    `weights` are those of the clusters, (B, clusters); `cluster` is the column of each example,
-    (n,).
+    `weights` has shape (B, clusters); `cluster` is the column of each example, (n,).
     """
 
     weights: np.ndarray
@@ -44,7 +42,7 @@ class Draws:
         return Draws(np.ones((1, 1)), np.zeros(count, dtype=int))
 
     def only(self, examples: np.ndarray) -> Draws:
-        """Those of some of the examples: (n,) booleans."""
+        """The draws of a subset of the examples, given as (n,) booleans."""
         return Draws(self.weights, self.cluster[examples])
 
     def each(self) -> np.ndarray:
@@ -52,8 +50,8 @@ class Draws:
         return self.weights[:, self.cluster]
 
     def sums(self, rows: np.ndarray) -> np.ndarray:
-        """The weighted sums of rows of values, (S, n), as (B, S): by clusters first, which are
-        fewer than examples.
+        """Weighted sums of rows of values, (S, n), as (B, S); summed by cluster first, since there
+        are fewer clusters than examples.
         """
         member = np.equal.outer(self.cluster, np.arange(self.weights.shape[1])).astype(float)
         return self.weights @ (rows @ member).T
@@ -62,8 +60,8 @@ class Draws:
 def holdout_weight_below(
     values: np.ndarray, holdout: np.ndarray, weights: np.ndarray, side: Literal["left", "right"]
 ) -> np.ndarray:
-    """Weight (B, n) of the (m,) holdout values below each of (n,) values; those equal to it
-    count for "right".
+    """Weight (B, n) of the (m,) holdout values below each of (n,) values; equal values count for
+    side "right" only.
     """
     order = np.argsort(holdout, kind="stable")
     below = np.concatenate(
@@ -73,13 +71,13 @@ def holdout_weight_below(
 
 
 def own_values(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """What an example contributes to most metrics: its value, whatever the holdout."""
+    """The contribution of an example to most metrics: its value, independent of the holdout."""
     return values[None]
 
 
 def shares_below(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """Share of the holdout below each value, ties counting half: their mean is the AUC; NaN
-    without holdout.
+    """Share of the holdout below each value, ties counting half; the mean is the AUC. NaN without
+    a holdout.
     """
     weights = drawn.each()
     lower = holdout_weight_below(values, holdout, weights, "left")
@@ -90,11 +88,11 @@ def shares_below(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.nd
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The weighted mean, or the sum if `summed`, of what the examples contribute, and then `finish`
-    on that.
+    """The weighted mean (the sum if `summed`) of the examples' contributions, passed through
+    `finish`.
 
-    `contributions` takes values (n,), the values (m,) of the holdout and its draws, none of the
-    values NaN, and returns (B, n), or (1, n) where the holdout does not matter.
+    `contributions` takes values (n,), the values (m,) of the holdout and its draws, all without
+    NaN, and returns (B, n), or (1, n) if it does not depend on the holdout.
     """
 
     contributions: Callable[[np.ndarray, np.ndarray, Draws], np.ndarray] = own_values
@@ -104,7 +102,7 @@ class Aggregate:
     def __call__(
         self, values: np.ndarray, drawn: Draws, holdout: np.ndarray, holdout_drawn: Draws
     ) -> np.ndarray:
-        """(B,), NaN where no weight is left."""
+        """(B,); NaN where the total weight is zero."""
         return self.by_stratum(values, drawn, np.ones((1, len(values))), holdout, holdout_drawn)[0]
 
     def by_stratum(
@@ -115,16 +113,16 @@ class Aggregate:
         holdout: np.ndarray,
         holdout_drawn: Draws,
     ) -> np.ndarray:
-        """The same for each of the strata of which `masks`, (S, n), has ones: (S, B)."""
+        """The same for each stratum, given as rows of `masks`, (S, n): (S, B)."""
         scored, known = ~np.isnan(values), ~np.isnan(holdout)
-        own, strata = drawn.only(scored), np.asarray(masks, dtype=float)[:, scored]
+        draws, strata = drawn.only(scored), np.asarray(masks, dtype=float)[:, scored]
         parts = self.contributions(values[scored], holdout[known], holdout_drawn.only(known))
-        sums = (own.each() * parts) @ strata.T if len(parts) > 1 else own.sums(parts * strata)
+        sums = (draws.each() * parts) @ strata.T if len(parts) > 1 else draws.sums(parts * strata)
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = (
-                np.where(strata.any(1), sums, np.nan) if self.summed else sums / own.sums(strata)
+            combined = (
+                np.where(strata.any(1), sums, np.nan) if self.summed else sums / draws.sums(strata)
             )
-        return (self.finish(found) if self.finish else found).T
+        return (self.finish(combined) if self.finish else combined).T
 
 
 mean = Aggregate()
@@ -133,13 +131,13 @@ auc = Aggregate(shares_below)
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: `example` scores a sample; `splits` are the roles of those where it is reported,
-    each on its own.
+    """One metric: `example` scores a sample; `splits` are the roles of the splits on which it is
+    reported, each separately.
 
-    `forms` are the forms of answers that it can score. `contrast` metrics compare the split with
-    the membership holdout: their `aggregate` reads it, and `fit`, if any, turns the values of the
-    forget split and of the holdout into others first. `better` says which direction is better on
-    the forget split: for an unlearned model it is to be close to the oracle, so "oracle" is common.
+    `forms` are the answer forms that it can score. `contrast` metrics compare the split with the
+    membership holdout: their `aggregate` reads the holdout, and `fit`, if any, first transforms the
+    values of the forget split and the holdout. `better` is the better direction on the forget
+    split; for most metrics it is "oracle": closer to the oracle is better.
     """
 
     id: str
@@ -163,8 +161,8 @@ class Metric:
     def applies(
         self, stage: str, split: str, form: str, features: frozenset[str] = frozenset()
     ) -> bool:
-        """Whether samples of this stage, split, form and these features are scored; of the
-        holdout, to compare with.
+        """Whether samples with this stage, split, form and these features are scored; contrast
+        metrics also score the holdout.
         """
         sort = sort_of(stage)
         if (
@@ -183,7 +181,7 @@ METRICS: dict[str, Metric] = {}
 
 
 def register(metric: Metric) -> Metric:
-    """Adds a metric to the registry; two metrics of one name are a programming error."""
+    """Adds a metric to the registry; a duplicate name is a programming error."""
     if metric.id in METRICS:
         raise ValueError(f"metric {metric.id} is registered twice")
     METRICS[metric.id] = metric

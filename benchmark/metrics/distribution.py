@@ -1,4 +1,4 @@
-"""Metrics that compare a whole model with oracles, or sum it up in one number."""
+"""Metrics that compare a whole model with oracles, or summarize it in one number."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def forget_quality(model: np.ndarray, oracles: Sequence[np.ndarray]) -> tuple[fl
     averaged.
 
     Maini et al. 2024, section 2.2.2. The p-value depends on n: never compare it across sizes. NaN
-    values are left out; without any value or oracle both are NaN.
+    values are dropped; without any value or oracle both are NaN.
     """
     model = model[~np.isnan(model)]
     results = [
@@ -52,8 +52,8 @@ def forget_quality(model: np.ndarray, oracles: Sequence[np.ndarray]) -> tuple[fl
 
 
 def harmonic_mean(values: Sequence[float] | np.ndarray, floor: float = 0.0) -> float:
-    """Harmonic mean of values raised to at least `floor`; any zero gives zero; NaN if there is
-    none.
+    """Harmonic mean of the values, each raised to at least `floor`; 0 if any value is 0, NaN if
+    there are none.
     """
     array = np.maximum(np.asarray(values, dtype=float), floor)
     if array.size == 0 or np.isnan(array).any():
@@ -62,5 +62,5 @@ def harmonic_mean(values: Sequence[float] | np.ndarray, floor: float = 0.0) -> f
 
 
 def model_utility(values: Mapping[tuple[str, str], float]) -> float:
-    """TOFU's model utility: the harmonic mean of its nine components; NaN while one is missing."""
+    """TOFU's model utility: the harmonic mean of its nine components; NaN if one is missing."""
     return harmonic_mean([values.get(component, float("nan")) for component in MODEL_UTILITY])

@@ -1,6 +1,4 @@
-"""Metrics of the generation pass; the continuation alone is compared, never prompt and
-continuation.
-"""
+"""Metrics of the generation pass; only the generated text is compared, never the prompt."""
 
 from __future__ import annotations
 
@@ -19,22 +17,20 @@ REMEMBERED = 1 << 16  # texts: models say the same things over and over
 
 @lru_cache(REMEMBERED)
 def normalize(text: str) -> str:
-    """The words of a text in any script, folded, with single spaces (`benchmark.core.words`)."""
+    """The case-folded words of a text in any script, joined by spaces (`benchmark.core.words`)."""
     return " ".join(words(text))
 
 
 def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ()) -> bool:
-    """Whether the normalised answer or an alias stands, as whole words, in the normalised
-    generation.
-    """
+    """Whether the normalized generation contains the answer or an alias as whole words."""
     text = f" {normalize(generation)} "
     wanted = [normalize(a) for a in (answer, *aliases)]
     return any(w and f" {w} " in text for w in wanted)
 
 
 def says_answer(sample: Sample, generation: str) -> bool:
-    """Whether the answer or an alias stands in what was generated; a ValueError where none of
-    them has a word.
+    """Whether the generation contains the answer or an alias; ValueError if none of these has a
+    word.
     """
     if not any(map(words, (sample.answer, *sample.aliases))):
         raise ValueError(f"there is no word in {sample.answer!r}")
@@ -42,21 +38,21 @@ def says_answer(sample: Sample, generation: str) -> bool:
 
 
 def exact_answer(sample: Sample) -> float:
-    """Share of the held-out prompts whose continuation contains the answer.
+    """Share of held-out prompts whose generation contains the answer.
 
-    Words of any script are compared, or characters where a script has no spaces, without regard to
-    case as Unicode defines it.
+    Matching is by words, or by characters in scripts without spaces, and ignores case as defined by
+    Unicode.
     """
     return fmean(says_answer(sample, generation) for generation in sample.knowledge_generations)
 
 
 def exact_answer_trained(sample: Sample) -> float:
-    """Whether the continuation of the prompt as trained contains the answer."""
+    """Whether the generation for the training prompt contains the answer."""
     return float(says_answer(sample, sample.generation))
 
 
 def harness_accuracy(sample: Sample) -> float:
-    """What the harness made of its item; a ValueError without."""
+    """The harness's score of its item; ValueError if there is none."""
     if sample.score is None:
         raise ValueError("the harness gave no score")
     return sample.score
@@ -65,8 +61,8 @@ def harness_accuracy(sample: Sample) -> float:
 def rouge_l_recall(sample: Sample) -> float:
     """Mean ROUGE-L recall over the held-out prompts.
 
-    Answers in Latin letters are read as rouge-score reads them, which knows a-z and 0-9 alone;
-    those in other scripts by words, or by characters where a script has no spaces.
+    Answers in Latin script are tokenized as in rouge-score, which keeps only a-z and 0-9; answers
+    in other scripts by words, or by characters in scripts without spaces.
     """
     from benchmark.metrics.rouge import rouge_l_recall_of  # planning needs none of it
 
@@ -82,7 +78,7 @@ register(
         "oracle",
         "share",
         "Krishnan et al. 2025, section 3",
-        "the answer stands in what is generated for held-out wordings",
+        "answer found in the generations for held-out paraphrases",
         attacked=True,
         on_the_way=ON_THE_WAY,
     )
@@ -96,25 +92,25 @@ register(
         "oracle",
         "share",
         "Krishnan et al. 2025, section 3",
-        "the answer stands in what is generated for the prompt as trained",
+        "answer found in the generation for the training prompt",
     )
 )
 
 
 def leak_at(k: int) -> Callable[[Sample], float]:
-    """Probability that at least one of k answers drawn at temperature 1 contains the answer, from n
-    >= k of them.
+    """Probability that at least one of k answers sampled at temperature 1 contains the answer,
+    estimated from n >= k samples.
 
-    1 - C(n-c, k) / C(n, k) for c of n that do: the unbiased estimator of pass@k (Chen et al. 2021,
-    eq. 1). Fewer than k answers are a ValueError.
+    1 - C(n-c, k) / C(n, k), where c of n samples contain it: the unbiased estimator of pass@k (Chen
+    et al. 2021, eq. 1). Fewer than k answers raise a ValueError.
     """
 
     def leak(sample: Sample) -> float:
         drawn = len(sample.sampled)
         if drawn < k:
             raise ValueError(f"{drawn} answers were drawn, {k} are needed")
-        found = sum(says_answer(sample, text) for text in sample.sampled)
-        return 1 - math.comb(drawn - found, k) / math.comb(drawn, k)
+        leaked = sum(says_answer(sample, text) for text in sample.sampled)
+        return 1 - math.comb(drawn - leaked, k) / math.comb(drawn, k)
 
     leak.__doc__ = (leak_at.__doc__ or "").replace("k answers", f"{k} answers")
     return leak
@@ -129,7 +125,7 @@ register(
         "oracle",
         "share",
         "Lin 2004; Maini et al. 2024",
-        "ROUGE-L recall of what is generated for held-out wordings",
+        "ROUGE-L recall of the generations for held-out paraphrases",
         attacked=True,
         on_the_way=ON_THE_WAY,
     )
@@ -140,7 +136,7 @@ for k in SAMPLES:
             f"leak_at_{k}", 1, leak_at(k), ("forget",),
             "oracle", "probability",
             "Chen et al. 2021 (pass@k), on leaks",
-            f"at least one of {k} sampled answers contains the answer", needs=sampled(k),
+            f"answer found in at least one of k = {k} sampled answers", needs=sampled(k),
         )
     )  # fmt: skip
 register(
@@ -152,8 +148,7 @@ register(
         "oracle",
         "share",
         "Lin 2004; Maini et al. 2024",
-        "ROUGE-L recall of answers that are sentences, which are hardly ever repeated "
-        "word for word",
+        "ROUGE-L recall of sentence answers, which are rarely repeated verbatim",
         attacked=True,
         forms=frozenset({"sentence"}),
     )
@@ -167,7 +162,7 @@ register(
         "higher",
         "share",
         "lm-evaluation-harness (Gao et al. 2024)",
-        "items of the general tasks that are answered rightly",
+        "accuracy on the general tasks in lm-evaluation-harness",
         forms=frozenset({""}),
         needs=frozenset({SCORED}),
     )

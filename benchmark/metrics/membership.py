@@ -1,8 +1,8 @@
-"""Membership attacks by loss: can forgotten examples be told from examples that no model ever saw?
+"""Membership inference by loss: does the forget set differ from a holdout that no model saw?
 
-AUCs say: 1 means that the forget set looks like training data, 1/2 that it cannot be told from the
-holdout, below 1/2 that it was forgotten more than if it had never been seen. Other suites report 1
-- AUC.
+An AUC of 1 means that the forget set looks like training data, 1/2 that it is indistinguishable
+from the holdout, below 1/2 that it was forgotten more than if it had never been seen. Other suites
+report 1 - AUC.
 """
 
 from __future__ import annotations
@@ -32,38 +32,38 @@ FOLDS = 5
 
 
 def mean_logprob(sample: Sample) -> float:
-    """Mean log-probability of the answer's tokens: the loss attack's score (Yeom et al. 2018)."""
+    """Mean log-probability of the answer tokens, as in the loss attack (Yeom et al. 2018)."""
     return mean_of(sample.logprobs)
 
 
 def min_k_logprob(sample: Sample) -> float:
     """Mean log-probability of the 40 % least likely tokens, at least one (Shi et al. 2024)."""
-    kept = max(1, math.floor(MIN_K * len(sample.logprobs)))
-    return mean_of(np.sort(sample.logprobs)[:kept])
+    tokens = max(1, math.floor(MIN_K * len(sample.logprobs)))
+    return mean_of(np.sort(sample.logprobs)[:tokens])
 
 
 def min_k_pp(sample: Sample) -> float:
-    """Mean of the 40 % least standardised log-probabilities, at least one (Zhang et al. 2025,
+    """Mean of the 40 % lowest standardized log-probabilities, at least one (Zhang et al. 2025,
     eq. 3).
     """
-    kept = max(1, math.floor(MIN_K * len(sample.standardized)))
-    return mean_of(np.sort(sample.standardized)[:kept])
+    tokens = max(1, math.floor(MIN_K * len(sample.standardized)))
+    return mean_of(np.sort(sample.standardized)[:tokens])
 
 
 def zlib_ratio(sample: Sample) -> float:
-    """Log-probability of the answer over the bytes that zlib needs for it (Carlini et al. 2021,
-    section 5.2).
+    """Log-probability of the answer divided by its zlib-compressed size in bytes (Carlini et al.
+    2021, section 5.2).
     """
     size = len(zlib.compress(sample.answer.encode()))
     return round(math.fsum(sample.logprobs) / size, TIE_DECIMALS)
 
 
 def bits_of_rank(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """-log2((1 + #{r: nll(r) <= nll(x)}) / (1 + |R|)), the holdout being R, from mean
-    log-probabilities.
+    """-log2((1 + #{r in R: nll(r) <= nll(x)}) / (1 + |R|)), where R is the holdout, by mean
+    log-probability.
 
-    Our reading of Baluta et al. 2024 after Carlini et al. 2019: 0 where every never-seen sequence
-    is as likely as x, log2(1 + |R|) where none is; NaN without holdout.
+    Our reading of Baluta et al. 2024 after Carlini et al. 2019: 0 if every holdout sequence is at
+    least as likely as x, log2(1 + |R|) if none is; NaN without a holdout.
     """
     weights = drawn.each()
     total = weights.sum(1, keepdims=True)
@@ -72,9 +72,9 @@ def bits_of_rank(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.nd
 
 
 def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log-odds of having been in the forget set, (n,) and (m,), by a logistic regression on the
-    standardised value that was fitted without the example's fold; NaN for NaN values, and for all
-    if one side has fewer than 5.
+    """Log-odds of forget-set membership, (n,) and (m,), from a logistic regression on the
+    standardized value, fitted without the example's fold; NaN for NaN values, and for all values if
+    either side has fewer than 5.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -94,11 +94,11 @@ def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndar
     return scores[: len(forget)], scores[len(forget) :]
 
 
-def two_sided(found: np.ndarray) -> np.ndarray:
-    """max(AUC, 1 - AUC): an attacker who is always wrong knows as much as one who is always
+def two_sided(aucs: np.ndarray) -> np.ndarray:
+    """max(AUC, 1 - AUC): an attack that is always wrong is as informative as one that is always
     right.
     """
-    return np.maximum(found, 1 - found)
+    return np.maximum(aucs, 1 - aucs)
 
 
 exposures = Aggregate(bits_of_rank)
@@ -113,7 +113,7 @@ register(
         "oracle",
         "AUC",
         "Yeom et al. 2018",
-        "telling forget examples from never-seen ones by loss",
+        "membership inference by loss, forget set vs. holdout",
         forms=BOTH,
         aggregate=auc,
         contrast=True,
@@ -128,7 +128,7 @@ register(
         "oracle",
         "AUC",
         "Shi et al. 2024",
-        "telling forget examples from never-seen ones by their least likely tokens",
+        "membership inference by the least likely tokens (Min-K%)",
         forms=BOTH,
         aggregate=auc,
         contrast=True,
@@ -143,8 +143,8 @@ register(
         "oracle",
         "AUC",
         "Zhang et al. 2025 (Min-K%++)",
-        "telling forget examples from never-seen ones by their least likely tokens, each "
-        "against the whole vocabulary",
+        "membership inference by the least likely tokens, each relative to the whole vocabulary "
+        "(Min-K%++)",
         forms=BOTH,
         aggregate=auc,
         contrast=True,
@@ -160,8 +160,7 @@ register(
         "oracle",
         "AUC",
         "Carlini et al. 2021",
-        "telling forget examples from never-seen ones by loss, against how far they can be "
-        "compressed",
+        "membership inference by loss relative to zlib-compressed size",
         forms=BOTH,
         aggregate=auc,
         contrast=True,
@@ -177,8 +176,8 @@ register(
         "oracle",
         "AUC",
         "Barbulescu & Triantafillou 2024 (MIAU)",
-        "telling unlearned texts from never-seen ones by a cross-validated classifier on "
-        "losses, two-sided",
+        "membership inference by a cross-validated classifier on losses, unlearned vs. holdout "
+        "texts, two-sided",
         forms=TEXT,
         aggregate=two_sided_auc,
         contrast=True,
@@ -195,7 +194,7 @@ register(
         "oracle",
         "bits",
         "Carlini et al. 2019; our reading of Baluta et al. 2024",
-        "how far up forget examples stand among never-seen ones ordered by loss, in bits",
+        "exposure: rank of a forget example among the holdout by loss, in bits",
         forms=BOTH,
         aggregate=exposures,
         contrast=True,

@@ -1,4 +1,4 @@
-"""Metrics of the scoring pass that read which greedy tokens are right."""
+"""Metrics of the scoring pass based on which greedy tokens are correct."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ PERCENTILE = 0.95
 
 
 def extraction_strength(sample: Sample) -> float:
-    """1 - k/T, k the least prefix length after which the greedy tokens equal the answer to its end.
+    """1 - k/T, where k is the shortest prefix length after which the greedy tokens equal the rest
+    of the answer.
 
-    Carlini et al. 2021 as used by OpenUnlearning, but an answer whose last token is wrong scores 0,
-    not 1/T. Nothing is said of answers whose beginning is given: their end may follow from it.
+    Carlini et al. 2021 as used by OpenUnlearning, except that an answer whose last token is wrong
+    scores 0, not 1/T. Not reported for answers whose beginning is given: the rest may follow from
+    it.
     """
     correct = np.asarray(sample.correct, dtype=bool)
     if len(correct) == 0:
@@ -29,7 +31,7 @@ def extraction_strength(sample: Sample) -> float:
 
 
 def exact_memorization(sample: Sample) -> float:
-    """Share of the answer's positions whose greedy token is right (Tirumala et al. 2022)."""
+    """Share of answer positions whose greedy token is correct (Tirumala et al. 2022)."""
     if len(sample.correct) == 0:
         raise ValueError("an answer without tokens has no memorisation")
     return float(np.mean(sample.correct))
@@ -39,9 +41,9 @@ def extraction_likelihood_3(sample: Sample) -> float:
     """Mean over prefixes of the share of generated 3-grams that occur in the true continuation
     (Jang et al. 2023).
 
-    The paper counts 10-grams of tokens at every prefix; these texts are short, so here it is
-    3-grams of words, which need no tokenizer to be recomputed, at every tenth word; in scripts
-    without spaces a character is a word. A continuation of fewer than three words extracts nothing.
+    The paper counts token 10-grams at every prefix. These texts are short, so we count word 3-grams
+    (which can be recomputed without a tokenizer) at every tenth word; in scripts without spaces a
+    character is a word. A continuation of fewer than three words scores 0.
     """
     words = _words(sample.answer)
     if not sample.continuations:
@@ -58,17 +60,17 @@ def _words(text: str) -> list[str]:
 
 
 def ngram_overlap(generated: Sequence[str], true: Sequence[str], n: int) -> float:
-    """Share of the n-grams of `generated`, repeated ones included, that occur in `true`; 0
-    without any.
+    """Share of the n-grams of `generated`, counted with repetition, that occur in `true`; 0 if
+    there are none.
     """
     wanted = {tuple(true[i : i + n]) for i in range(len(true) - n + 1)}
-    found = [tuple(generated[i : i + n]) in wanted for i in range(len(generated) - n + 1)]
-    return sum(found) / len(found) if found else 0.0
+    hits = [tuple(generated[i : i + n]) in wanted for i in range(len(generated) - n + 1)]
+    return sum(hits) / len(hits) if hits else 0.0
 
 
 def above_percentile(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """1 for values above the 95th percentile of the holdout, the least value that 95 % of it do
-    not exceed; else 0.
+    """1 for values above the 95th percentile of the holdout (the smallest value that 95 % of it do
+    not exceed), else 0.
     """
     if not len(holdout):
         return np.full((1, len(values)), np.nan)
@@ -90,7 +92,7 @@ register(
         "oracle",
         "share",
         "Carlini et al. 2021",
-        "1 - share of the answer that must be given before greedy decoding completes it",
+        "1 - share of the answer needed as a prefix before greedy decoding completes it",
         forms=BOTH,
         attacked=True,
         needs=frozenset({WHOLE}),
@@ -105,7 +107,7 @@ register(
         "oracle",
         "share",
         "Tirumala et al. 2022",
-        "share of answer tokens that greedy decoding gets right",
+        "share of answer tokens predicted by greedy decoding",
         attacked=True,
     )
 )
@@ -118,7 +120,7 @@ register(
         "oracle",
         "share",
         "Tirumala et al. 2022; Jang et al. 2023",
-        "share of a text's tokens, from the second, that greedy decoding gets right",
+        "share of a text's tokens, from the second on, predicted by greedy decoding",
         forms=TEXT,
         attacked=True,
         on_the_way=ON_THE_WAY,
@@ -133,7 +135,7 @@ register(
         "oracle",
         "share",
         "Jang et al. 2023",
-        "share of 3-grams generated after prefixes of a text that occur in what follows there",
+        "share of 3-grams generated from prefixes of a text that occur in the true continuation",
         forms=TEXT,
     )
 )
@@ -146,8 +148,7 @@ register(
         "oracle",
         "texts",
         "Barbulescu & Triantafillou 2024",
-        "texts whose memorisation accuracy is above the 95th percentile of that of never-seen "
-        "texts",
+        "number of texts whose memorization accuracy is above the 95th percentile of the holdout",
         forms=TEXT,
         aggregate=count_outliers,
         contrast=True,

@@ -15,10 +15,10 @@ TIE_DECIMALS = 9  # far below the precision of log-probabilities, far above that
 
 
 def mean_of(logprobs: np.ndarray) -> float:
-    """Mean over an answer's tokens; an answer without tokens is a ValueError.
+    """Mean over an answer's tokens; ValueError if there are none.
 
-    Rounded to TIE_DECIMALS places, so that equal means tie where examples are ranked. Answers have
-    a handful of tokens, for which numpy's own mean is ten times slower.
+    Rounded to TIE_DECIMALS places, so that equal means tie when examples are ranked. Answers have a
+    handful of tokens, for which numpy's own mean is ten times slower.
     """
     if len(logprobs) == 0:
         raise ValueError("an answer without tokens has no probability")
@@ -26,20 +26,18 @@ def mean_of(logprobs: np.ndarray) -> float:
 
 
 def normalized_probability(logprobs: np.ndarray) -> float:
-    """exp(mean log-probability of the T answer tokens); an answer without tokens is a
-    ValueError.
-    """
+    """exp(mean log-probability of the T answer tokens); ValueError if there are none."""
     return math.exp(mean_of(logprobs))
 
 
 def probability(sample: Sample) -> float:
-    """Length-normalised probability of the answer to the prompt as trained."""
+    """Length-normalized probability of the answer given the training prompt."""
     return normalized_probability(sample.logprobs)
 
 
 def paraphrased_probability(sample: Sample) -> float:
-    """Mean length-normalised probability of the answer over the held-out prompts; NaN without
-    any.
+    """Mean length-normalized probability of the answer over the held-out prompts; NaN if there are
+    none.
     """
     if not sample.paraphrase_logprobs:
         return float("nan")
@@ -49,7 +47,7 @@ def paraphrased_probability(sample: Sample) -> float:
 
 
 def choice_probability(sample: Sample) -> float:
-    """p(y) / (p(y) + sum of p(perturbed)), all length-normalised, under the first held-out
+    """p(y) / (p(y) + sum of p(perturbed)), all length-normalized, under the first held-out
     prompt.
     """
     right, wrong = _right_and_wrong(sample)
@@ -61,11 +59,10 @@ def choice_probability(sample: Sample) -> float:
 
 
 def choice_accuracy(sample: Sample) -> float:
-    """Whether the right choice has the highest length-normalised probability of all, as in
-    lm-evaluation-harness's acc_norm but by tokens instead of bytes.
+    """Whether the correct choice has the highest length-normalized probability, as in
+    lm-evaluation-harness's acc_norm but normalized by tokens instead of bytes.
 
-    Of k choices that are likeliest alike, the right one among them, it is 1/k. NaN without another
-    choice.
+    1/k if the correct choice ties with others, k of them in total. NaN without another choice.
     """
     if not (sample.paraphrase_logprobs and sample.perturbed_logprobs):
         return float("nan")
@@ -77,11 +74,11 @@ def choice_accuracy(sample: Sample) -> float:
 
 
 def truth_ratio_raw(sample: Sample) -> float:
-    """R = geometric mean of p(perturbed) over p(answer), length-normalised, under the first
+    """R = geometric mean of p(perturbed) over p(answer), length-normalized, under the first
     held-out prompt.
 
-    Maini et al. 2024 ask the question as trained and paraphrase the answer; where the answer is a
-    name, the question is what can be paraphrased. NaN without held-out prompt or perturbed answers.
+    Maini et al. 2024 use the training question and a paraphrased answer; if the answer is a name,
+    only the question can be paraphrased. NaN without a held-out prompt or perturbed answers.
     """
     if not (sample.paraphrase_logprobs and sample.perturbed_logprobs):
         return float("nan")
@@ -91,18 +88,18 @@ def truth_ratio_raw(sample: Sample) -> float:
 
 
 def truth_ratio(sample: Sample) -> float:
-    """min(R, 1/R): 0 where the model is sure of either side, 1 where it cannot tell."""
+    """0 if the model clearly prefers either side, 1 if it cannot distinguish them."""
     ratio = truth_ratio_raw(sample)
     return min(ratio, 1 / ratio) if ratio == ratio else ratio
 
 
 def truth_ratio_cw(sample: Sample) -> float:
-    """c/(c+w) = 1/(1+R): 1 where the model prefers the truth, 1/2 where it cannot tell."""
+    """Equals 1/(1+R): 1 if the model prefers the correct answer, 1/2 if it has no preference."""
     return 1 / (1 + truth_ratio_raw(sample))
 
 
 def truth_ratio_utility(sample: Sample) -> float:
-    """max(0, 1-R), the form that TOFU's model utility uses."""
+    """The form used in TOFU's model utility."""
     ratio = truth_ratio_raw(sample)
     return max(0.0, 1 - ratio) if ratio == ratio else ratio
 
@@ -125,7 +122,7 @@ register(
         "oracle",
         "probability",
         TOFU,
-        "length-normalised probability of the answer to the prompt as trained, or of a text",
+        "length-normalized probability of the answer given the training prompt, or of a text",
         forms=BOTH,
         on_the_way=ON_THE_WAY,
     )
@@ -139,7 +136,7 @@ register(
         "oracle",
         "probability",
         "Krishnan et al. 2025, section 3",
-        "length-normalised probability of the answer under held-out wordings",
+        "length-normalized probability of the answer under held-out paraphrases",
         attacked=True,
         on_the_way=ON_THE_WAY,
     )
@@ -153,7 +150,7 @@ register(
         "oracle",
         "probability",
         TOFU,
-        "probability of the answer against the perturbed ones",
+        "probability of the answer relative to the perturbed answers",
         on_the_way=frozenset({REQUEST}),
     )
 )
@@ -166,7 +163,7 @@ register(
         "oracle",
         "ratio",
         TOFU,
-        "min(R, 1/R) of the truth ratio R",
+        "truth ratio R as min(R, 1/R)",
         attacked=True,
     )
 )
@@ -179,7 +176,7 @@ register(
         "oracle",
         "ratio",
         TOFU,
-        "c/(c+w) form of the truth ratio",
+        "truth ratio in the form c/(c+w)",
         attacked=True,
     )
 )
@@ -192,7 +189,7 @@ register(
         "higher",
         "ratio",
         TOFU,
-        "max(0, 1-R) of the truth ratio R",
+        "truth ratio R as max(0, 1-R)",
         on_the_way=frozenset({REQUEST}),
     )
 )
@@ -205,7 +202,7 @@ register(
         "oracle",
         "share",
         "Brown et al. 2020 (GPT-3), section 2.4; Gao et al. 2024 (lm-evaluation-harness)",
-        "multiple choices of which the right one is the likeliest",
+        "multiple-choice accuracy by length-normalized probability",
         forms=frozenset({"choice"}),
         attacked=True,
         on_the_way=frozenset({REQUEST}),

@@ -1,5 +1,5 @@
-"""ROUGE-L of continuations, by rouge-score: importing it takes half a second, so that it is
-imported when a continuation is read.
+"""ROUGE-L of generations, by rouge-score. Importing it takes half a second, so this module is
+imported only when a generation is scored.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _stems = DefaultTokenizer(use_stemmer=True).tokenize
 
 @lru_cache(REMEMBERED)
 def latin_stems(text: str) -> list[str]:
-    """The stems that rouge-score finds, which knows a-z and 0-9 alone; accents are composed, so
-    that both forms agree.
+    """The stems that rouge-score finds, which keeps only a-z and 0-9; accents are composed first,
+    so that both forms agree.
 
     In "São Paulo" these are "s", "o" and "paulo".
     """
@@ -50,11 +50,11 @@ _OF_OTHER_SCRIPTS = regex.compile(r"(?V1)[[\p{L}--[\p{Latin}\p{Common}]][\p{Nd}-
 
 @lru_cache(REMEMBERED)
 def rouge_l_recall_of(answer: str, generation: str) -> float:
-    """ROUGE-L recall of one continuation (rouge-score, with stemmer).
+    """ROUGE-L recall of one generation (rouge-score, with stemmer).
 
-    Answers in Latin letters are read as rouge-score reads them (`latin_stems`), so that values are
-    those of other papers; answers with a letter or digit of another script, or of which rouge-score
-    sees nothing, by `stems`. An answer without any word is a ValueError, not a zero.
+    Answers in Latin script are tokenized as in rouge-score (`latin_stems`), so that values match
+    other papers; answers with a letter or digit of another script, or without any token for
+    rouge-score, by `stems`. An answer without words raises a ValueError instead of scoring 0.
     """
     if re.search(r"[a-z0-9]", answer.lower()) and not _OF_OTHER_SCRIPTS.search(answer):
         scorer = _latin_rouge

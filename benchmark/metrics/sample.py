@@ -1,4 +1,4 @@
-"""The outputs of one model on one example: all that metrics ever see."""
+"""The outputs of one model on one example: the only input of metrics."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ SAMPLES = (1, 4, 16, 64)
 
 
 def sampled(count: int) -> frozenset[str]:
-    """The features of a prompt to which so many answers were drawn: one for each of SAMPLES that
-    they reach.
+    """The features of a prompt with `count` sampled answers: one for each k in SAMPLES up to
+    `count`.
     """
     return frozenset(f"sampled{k}" for k in SAMPLES if k <= count)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Log-probabilities are natural logarithms of the answer's tokens, end token included, shape
+    """Log-probabilities are natural logarithms for the answer tokens, end token included, shape
     (T,).
 
-    `stage` says when in its cell the sample was taken (see `stages`), `split` is the role of its
-    split, `form` the form of its answer, which the task declares ("" of another harness). What the
-    model was asked is as in `core.examples.Example`. Of a text, whose prompt is
-    empty, the tokens count from the second. `correct` says of each position whether the greedy
-    token, teacher-forced, is the answer's. `paraphrase_*` belong to the held-out prompts;
-    `perturbed_logprobs` are those of the wrong answers under the first of them. `continuations` are
-    what is generated after the first `prefix_words` words of a text, `sampled` are answers drawn at
-    temperature 1. `standardized` are the answer's log-probabilities less the mean over the
-    vocabulary, in standard deviations, (T,). `score` is what another harness made of its own item,
-    which has nothing else.
+    `stage` is the point in the cell at which the sample was taken (see `stages`), `split` the role
+    of its split, `form` the answer form declared by the task ("" for items of another harness). The
+    prompt fields are those of `core.examples.Example`. For texts, whose prompt is empty, the first
+    token is not scored. `correct` marks the positions where the teacher-forced greedy token is the
+    answer's. `paraphrase_*` belong to the held-out prompts; `perturbed_logprobs` are those of the
+    wrong answers under the first held-out prompt. `continuations` are generated after the first
+    `prefix_words` words of a text; `sampled` are answers sampled at temperature 1. `standardized`
+    are the answer's log-probabilities minus the mean over the vocabulary, in standard deviations,
+    (T,). `score` is the score that another harness gave its item; such samples have nothing else.
     """
 
     stage: str
@@ -65,7 +64,7 @@ class Sample:
 
     @property
     def features(self) -> frozenset[str]:
-        """What it has that only some metrics need."""
+        """Optional data that only some metrics need."""
         has = {
             STANDARDIZED: len(self.standardized),
             SCORED: self.score is not None,
@@ -77,7 +76,5 @@ class Sample:
 
     @property
     def knowledge_generations(self) -> tuple[str, ...]:
-        """What was generated for the held-out prompts, or for the prompt where an example has
-        none.
-        """
+        """Generations for the held-out prompts, or for the training prompt if there are none."""
         return self.paraphrase_generations or (self.generation,)

@@ -1,7 +1,7 @@
-"""Stages: when in a cell a sample was taken.
+"""Stages: the point in a cell at which a sample was taken.
 
-A sample's stage is "model" for the final model, the name of an attack for what the model is after
-it, and on the way there a share of the budget ("budget 0.25") or the number of requests done so far
+The stage is "model" for the final model, an attack's name for the attacked model, and for
+intermediate checkpoints a share of the budget ("budget 0.25") or the number of requests done so far
 ("request 03"). An attack that is scored at several points has a stage for each of them beside its
 own ("relearn_benign 010").
 """
@@ -28,12 +28,12 @@ def point_stage(attack: str, point: str) -> str:
 
 
 def fraction_of(stage: str) -> float | None:
-    """The share of the budget that had been spent, None for stages of another sort."""
+    """The share of the budget spent; None for other kinds of stages."""
     return float(stage.removeprefix(f"{BUDGET} ")) if sort_of(stage) == BUDGET else None
 
 
 def request_of(stage: str) -> int | None:
-    """The number of requests that had been done, None for stages of another sort."""
+    """The number of requests done; None for other kinds of stages."""
     return int(stage.removeprefix(f"{REQUEST} ")) if sort_of(stage) == REQUEST else None
 
 
@@ -48,7 +48,7 @@ def sort_of(stage: str) -> str:
 
 
 def recorded_stage(stage: str, split: str) -> str:
-    """The stage under which a record counts a sample of a stage and split."""
+    """The stage under which a record stores a sample of this stage and split."""
     if split == HARNESS:
         return HARNESS
     return stage.partition(" ")[0] if sort_of(stage) == POINT else stage

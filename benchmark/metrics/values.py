@@ -1,7 +1,6 @@
 """From samples to values: a frame of per-example scores, and the values of a record.
 
-The same two steps serve the run that writes a record, the validation that recomputes it, and the
-bootstrap, which only changes the weights.
+Runs, validation and the bootstrap share these two steps; the bootstrap only changes the weights.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Value:
 
 
 def _score(metric: Metric, sample: Sample) -> float:
-    """The metric of a sample; NaN, which counts as failed, where it cannot be scored."""
+    """The metric of a sample; NaN, counted as failed, if it cannot be scored."""
     try:
         return metric.example(sample)
     except ValueError:  # an example that cannot be scored is counted as failed, never as a value
@@ -51,7 +50,7 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
     """One row per sample: stage, split, example, entity, form, features, strata (JSON), and a
     column per metric.
 
-    NaN is what was not scored.
+    NaN marks values that were not scored.
     """
     rows = []
     scored = lru_cache(maxsize=None)(_scored)
@@ -77,8 +76,8 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
 
 
 def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with the columns of fitted metrics replaced by what their classifiers say, stage
-    by stage.
+    """The frame with the columns of fitted metrics replaced by their classifiers' scores, stage by
+    stage.
     """
     fits = {metric.id: metric.fit for metric in METRICS.values() if metric.fit is not None}
     for name, fit in fits.items():
@@ -101,13 +100,13 @@ def _plain(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
 
 
 def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) -> list[Metric]:
-    """The metrics of which a stage and split have values: those for the form of its answers and for
-    what all of its samples have, with a holdout where they need one.
+    """The metrics reported for a stage and split: those that apply to its answer form and to the
+    features common to all its samples, with a holdout if they need one.
 
-    `part` is the whole split, as the final model was asked: an attack may be scored on some of it.
+    `part` is the whole split, as evaluated on the final model: attacks may be scored on a subset.
     """
     forms = set(part["form"])
-    features = [frozenset(own.split()) for own in part["features"].unique()]
+    features = [frozenset(names.split()) for names in part["features"].unique()]
     common = frozenset.intersection(*features)
     return [
         metric
@@ -127,8 +126,8 @@ def parts_of(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.ndarray]:
-    """Rows of each stratum, "all" first, then "name=value" in order; points of the budget and of an
-    attack have "all" alone.
+    """Rows of each stratum: "all", then "name=value" in order; budget stages and points of an attack
+    have only "all".
     """
     if sort_of(stage) in (BUDGET, POINT):
         return {ALL: np.ones(len(part), dtype=bool)}
@@ -151,72 +150,63 @@ def _split_values(
     holdout: np.ndarray,
 ) -> list[Value]:
     column = part[metric.id].to_numpy(dtype=float)
-    found = []
+    values = []
     for stratum, mask in masks.items():
-        values = column[mask]
-        failed = int(np.isnan(values).sum())
-        value = _plain(metric, values, holdout)
-        found.append(Value(stage, split, metric.id, stratum, value, len(values) - failed, failed))
-    return found
+        numbers = column[mask]
+        failed = int(np.isnan(numbers).sum())
+        value = _plain(metric, numbers, holdout)
+        values.append(Value(stage, split, metric.id, stratum, value, len(numbers) - failed, failed))
+    return values
 
 
 def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Forget quality with its statistic, and model utility, where the final model has what they
-    are made of.
+    """Forget quality with its statistic, and model utility, if the final model has the values that
+    they need.
     """
     final = frame[frame["stage"] == MODEL_STAGE]
     splits = {str(split): part for split, part in final.groupby("split")}
     holdout = splits.get(MEMBERSHIP_HOLDOUT, final.iloc[:0])
-    told = {
+    present = {
         (m.id, split)
         for split, part in splits.items()
         for m in reported(part, MODEL_STAGE, split, holdout)
     }
-    found = []
-    if ("truth_ratio", "forget") in told:
-        own = _truth_ratios(frame)
-        p_value, statistic = forget_quality(own, [_truth_ratios(oracle) for oracle in oracles])
-        scored = int((~np.isnan(own)).sum())
-        found = [
-            Value(MODEL_STAGE, "forget", "forget_quality", ALL, p_value, scored, len(own) - scored),
-            Value(
-                MODEL_STAGE,
-                "forget",
-                "forget_quality_ks",
-                ALL,
-                statistic,
-                scored,
-                len(own) - scored,
-            ),
+    computed = []
+    if ("truth_ratio", "forget") in present:
+        ratios = _truth_ratios(frame)
+        p_value, statistic = forget_quality(ratios, [_truth_ratios(oracle) for oracle in oracles])
+        scored = int((~np.isnan(ratios)).sum())
+        failed = len(ratios) - scored
+        computed = [
+            Value(MODEL_STAGE, "forget", name, ALL, value, scored, failed)
+            for name, value in (("forget_quality", p_value), ("forget_quality_ks", statistic))
         ]
-    if told.issuperset(MODEL_UTILITY):
+    if present.issuperset(MODEL_UTILITY):
         columns = {
             (name, split): splits[split][name].to_numpy(dtype=float)
             for name, split in MODEL_UTILITY
         }
         plain = {
-            own: _plain(METRICS[own[0]], values, np.zeros(0)) for own, values in columns.items()
+            key: _plain(METRICS[key[0]], values, np.zeros(0)) for key, values in columns.items()
         }
         failed = sum(int(np.isnan(values).sum()) for values in columns.values())
         scored = sum(map(len, columns.values())) - failed
-        found.append(
+        computed.append(
             Value(MODEL_STAGE, ALL, "model_utility", ALL, model_utility(plain), scored, failed)
         )
-    return found
+    return computed
 
 
 def _truth_ratios(frame: pd.DataFrame) -> np.ndarray:
-    """c/(c+w) = 1/(1+R) of the forget set: the test compares ranks, which are those of R itself,
-    as in TOFU.
+    """c/(c+w) = 1/(1+R) on the forget set; the test depends on ranks only, so it equals TOFU's test
+    on R.
     """
     rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
     return rows["truth_ratio_cw"].to_numpy(dtype=float)
 
 
 def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Every value of a record, from its example frame and those of the oracles it is compared
-    with.
-    """
+    """Every value of a record, from its own example frame and those of its oracles."""
     values: list[Value] = []
     parts = parts_of(frame)
     for (stage, split), part in parts.items():

@@ -95,9 +95,9 @@ def _closing(tokenizer: Any, name: str) -> int | None:
         encode_prompt(PROBES[0].asked, tokenizer)
         return closing_id(tokenizer)
     except Exception as error:  # templates are programs: whatever they raise, they cannot be used
-        said = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise BadInput(
-            f"model {name}: its chat template cannot write a question and its answer: {said}"
+            f"model {name}: its chat template cannot write a question and its answer: {reason}"
         ) from None
 
 
@@ -116,17 +116,13 @@ def check_scoring(model: Any, tokenizer: Any, name: str) -> None:
     """
     try:
         batch = collate(PROBES, tokenizer, model)
-        found = _logprobs(answer_logits(model, batch), batch.targets)
-        apart = (
-            (found - torch.cat([_plainly(model, tokenizer, pair) for pair in PROBES]))
-            .abs()
-            .max()
-            .item()
-        )
+        logprobs = _logprobs(answer_logits(model, batch), batch.targets)
+        plain = torch.cat([_plainly(model, tokenizer, pair) for pair in PROBES])
+        apart = (logprobs - plain).abs().max().item()
     except Exception as error:  # whatever an architecture raises, it is one that cannot be scored
-        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise BadInput(
-            f"model {name}: {model.config.model_type} models cannot be scored: {said}"
+            f"model {name}: {model.config.model_type} models cannot be scored: {reason}"
         ) from None
     if not apart <= TOLERANCE:
         raise BadInput(

@@ -113,17 +113,17 @@ def batches_of(
 ) -> list[list[Document]]:
     """Shuffled batches of all epochs; `replayed` texts drawn from `replay` join each epoch."""
     rng = random.Random(f"epochs-{seed}")
-    found = []
+    batches = []
     for documents in plan:
         texts = [*documents, *rng.sample(list(replay), replayed)]
         rng.shuffle(texts)
-        batches = []
+        epoch = []
         for start in range(0, len(texts), size * LENGTH_POOL):
             pool = sorted(texts[start : start + size * LENGTH_POOL], key=_length)
-            batches += _cut(pool, size)
-        rng.shuffle(batches)
-        found += batches
-    return found
+            epoch += _cut(pool, size)
+        rng.shuffle(epoch)
+        batches += epoch
+    return batches
 
 
 def _length(document: Document) -> int:
@@ -190,11 +190,11 @@ def read_of(documents: Sequence[Document], stage: Training) -> dict:
 
     A text that is read a number of times of its own counts as so many.
     """
-    told = Counter[str]()
+    texts_of = Counter[str]()
     for document in documents:
-        told[document.example] += document.reads or 1
+        texts_of[document.example] += document.reads or 1
     examples_by_texts = {
-        str(texts): examples for texts, examples in sorted(Counter(told.values()).items())
+        str(texts): examples for texts, examples in sorted(Counter(texts_of.values()).items())
     }
     return {"texts": len(documents), "epochs": stage.epochs, "examples_by_texts": examples_by_texts}
 

@@ -31,8 +31,8 @@ def load_model(folder: Path, accelerated: bool = False, name: str = ""):
         "output_loading_info": True,
         **placement,
     }
-    model, found = _loaded(folder, name, transformers.AutoModelForCausalLM.from_pretrained, wanted)
-    check_complete(found["missing_keys"], name or str(folder))
+    model, info = _loaded(folder, name, transformers.AutoModelForCausalLM.from_pretrained, wanted)
+    check_complete(info["missing_keys"], name or str(folder))
     check_weights(model.eval(), name or str(folder))
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=model.generation_config.eos_token_id
@@ -59,5 +59,5 @@ def _loaded(
     except (
         Exception
     ) as error:  # what a broken folder or configuration makes transformers raise is not foreseeable
-        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise BadInput(f"model {name or folder}: {said}") from None
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise BadInput(f"model {name or folder}: {reason}") from None

@@ -72,7 +72,7 @@ def _told_apart(attacks: tuple[Attack, ...]) -> tuple[Attack, ...]:
 def _tuned(given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """By name, also where a method is given as `path/to/file.py:Class`."""
     try:
-        return {create(method_named(m), own).name: own for m, own in given.items()}
+        return {create(method_named(m), settings).name: settings for m, settings in given.items()}
     except BadInput as error:
         raise ValueError(str(error)) from None
 
@@ -261,10 +261,10 @@ def _read_of_user(file: Path) -> dict[str, Any]:
     """What a user's file says of a model that it does not name; what it leaves out is as for any
     model.
     """
-    own = _mapping(file)
-    if stated := [key for key in PLACE if key in own]:
+    given = _mapping(file)
+    if stated := [key for key in PLACE if key in given]:
         raise BadInput(f"{file}: {stated[0]}: is said by --model; leave it out")
-    content = _extended(own, ANY_MODEL, file)
+    content = _extended(given, ANY_MODEL, file)
     if content.get("kind") != "pretrained":
         raise BadInput(f"{file}: kind: found {content.get('kind')!r}; pretrained is right")
     name = content.get("name", "mine")
@@ -280,15 +280,15 @@ def _read(path: Path) -> dict[str, Any]:
     return _extended(_mapping(path), "", path)
 
 
-def _extended(own: dict[str, Any], parent: str, path: Path) -> dict[str, Any]:
-    parent = own.pop("extends", parent)
+def _extended(content: dict[str, Any], parent: str, path: Path) -> dict[str, Any]:
+    parent = content.pop("extends", parent)
     if not parent:
-        return own
+        return content
     with _said_of(f"{path}: extends"):
         below = _read(lookup("track", str(parent), _files()))
     for name in ("name", "description"):  # each track has its own
         below.pop(name, None)
-    return _merged(below, own)
+    return _merged(below, content)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -319,7 +319,7 @@ def _track(content: dict[str, Any], path: Path) -> Track:
         cls = lookup("kind", str(fields_of.pop("kind", None)), KINDS)
     with _said_of(str(path)):
         for key in fields_of:
-            lookup("field", str(key), {own.name: own for own in fields(cls)})
+            lookup("field", str(key), {known.name: known for known in fields(cls)})
     try:
         return TypeAdapter(cls).validate_python(fields_of)
     except ValidationError as error:

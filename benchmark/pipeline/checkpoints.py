@@ -55,17 +55,17 @@ class Checkpoints:
     def save(self, progress: Progress) -> None:
         """Replaces the checkpoint; a kill leaves either the former or the new one."""
         former = self._all()
-        kept = self.store.get(
+        newest = self.store.get(
             KIND, f"{self.key}-{progress.done:03d}", lambda folder: _write(progress, folder)
         )
         for folder in former:
-            if folder != kept:
+            if folder != newest:
                 shutil.rmtree(folder)
 
     def load(self) -> Progress | None:
         """The last checkpoint, if there is one."""
-        found = self._all()
-        return _read(found[-1], self._load) if found else None
+        checkpoints = self._all()
+        return _read(checkpoints[-1], self._load) if checkpoints else None
 
     def clear(self) -> None:
         """Removes everything of the cell: it has a record."""

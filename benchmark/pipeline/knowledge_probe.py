@@ -37,20 +37,20 @@ def probe_knowledge(
     `progress` is told how many candidates of how many are done. BadInput for tasks that need no
     knowledge probe.
     """
-    candidates, chosen = task_named(task)().candidates(), track_named(track, inputs.track_file)
-    if not candidates or not isinstance(chosen, PretrainedTrack):
+    candidates, pretrained = task_named(task)().candidates(), track_named(track, inputs.track_file)
+    if not candidates or not isinstance(pretrained, PretrainedTrack):
         raise BadInput(f"probe: {task} on {track} depends on no model's knowledge")
-    models = PretrainedModels(chosen, inputs)
+    models = PretrainedModels(pretrained, inputs)
     model, tokenizer = models.load(models.base())
     predictor = ModelPredictor(model, tokenizer)
-    found: dict[str, Knowledge] = {}
+    probed: dict[str, Knowledge] = {}
     for start in range(0, len(candidates), CHUNK):
-        found |= knowledge(
+        probed |= knowledge(
             predictor, candidates[start : start + CHUNK], task_named(task).max_new_tokens
         )
         progress(min(start + CHUNK, len(candidates)), len(candidates))
     path = models.data_source.knowledge_file(task)
-    write_atomically(path, _csv(found).encode())
+    write_atomically(path, _csv(probed).encode())
     del model, predictor
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the workers of a run that asked first need the memory
@@ -80,12 +80,12 @@ def knowledge(
     }
 
 
-def _csv(found: dict[str, Knowledge]) -> str:
+def _csv(probed: dict[str, Knowledge]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "generated", "probability"])
     writer.writerows(
         [name, f"{known.generated:.3f}", f"{known.probability:.4f}"]
-        for name, known in found.items()
+        for name, known in probed.items()
     )
     return text.getvalue()

@@ -269,17 +269,17 @@ def _measure_proxy(
     model, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
     reuse_recorded(stages, weights, context)
-    asked = to_examples(variant.data.proxies[cell.seed - 1])
+    examples = to_examples(variant.data.proxies[cell.seed - 1])
 
     def evaluated() -> list[Sample]:
         forgotten = examine(
-            run.predictor(model), {"forget": asked}, MODEL_STAGE, variant.generation
+            run.predictor(model), {"forget": examples}, MODEL_STAGE, variant.generation
         )
         return forgotten + [s for s in target.samples if _is_kept(s)]
 
     samples = stages.get(MODEL_STAGE, evaluated)
     samples += by_stage(target.samples).get(HARNESS, [])
-    samples += _examine_attacked(model, asked, run, stages)
+    samples += _examine_attacked(model, examples, run, stages)
     what = f"proxy reference {cell.seed}: the target, asked about subjects that never existed"
     made = {"made": what, "steps": 0, "tokens": 0}
     return _Measured(cell, samples, _reference_origin(made, weights, stages))

@@ -117,8 +117,9 @@ class Planner:
             )
         for track, task, variant in pairs:
             models = published.get((task, variant), ())
-            own = _as_wanted(track, suite, models) if isinstance(track, PretrainedTrack) else track
-            yield Variant(own, task, variant, suite.oracles, self.inputs, suite.backend)
+            if isinstance(track, PretrainedTrack):
+                track = _as_wanted(track, suite, models)
+            yield Variant(track, task, variant, suite.oracles, self.inputs, suite.backend)
 
     def _references(self, variant: Variant) -> list[Cell]:
         """The target's cell first, then the oracles'."""
@@ -150,11 +151,11 @@ class Planner:
             if variant.data.proxies and "training" in cls.sees:
                 continue  # nothing can be trained again here
             parameters = variant.track.parameters_of(cls.name, entry.parameters)
-            told = method_info(cls, create(cls, parameters).parameters)
+            method = method_info(cls, create(cls, parameters).parameters)
             for seed in seeds or range(entry.seeds):
                 yield replace(
                     references[0],
-                    identity=variant.identity(told, seed),
+                    identity=variant.identity(method, seed),
                     method=entry.name,
                     parameters=parameters,
                 )
@@ -194,11 +195,11 @@ class Planner:
         target = f"reference-{references[0].id}"
         ids = [f"reference-{cell.id}" for cell in measured]
         for job_id, cell in zip(ids, measured, strict=True):
-            own = {job.id for job in models if job.kind == "base" or job.seed == cell.seed}
+            needs = {job.id for job in models if job.kind == "base" or job.seed == cell.seed}
             if variant.data.proxies and job_id != target:
-                own |= {target}  # a proxy reference answers most questions as the target did
+                needs |= {target}  # a proxy reference answers most questions as the target did
             label = f"outputs of {_model_label(variant, cell.seed, 0)}"
-            yield Job(job_id, "reference", label, frozenset(own), variant, cells=(cell,))
+            yield Job(job_id, "reference", label, frozenset(needs), variant, cells=(cell,))
         label = f"records of target and oracles · {variant.name}"
         cells = tuple(references)
         yield Job(
@@ -250,7 +251,7 @@ def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple
     """
     if suite.published and (len(tracks) > 1 or not isinstance(tracks[0], PretrainedTrack)):
         raise BadInput(f"suite {suite.name}: published models are those of one pretrained track")
-    found = {}
+    published = {}
     for name, models in suite.published.items():
         pairs = expand_tasks([name])
         if len(pairs) != 1:
@@ -258,8 +259,8 @@ def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple
                 f"suite {suite.name}: published: {name}: name one variant, as "
                 f"{variant_name(*pairs[0])}"
             )
-        found[pairs[0]] = (models.target, *models.oracles)
-    return found
+        published[pairs[0]] = (models.target, *models.oracles)
+    return published
 
 
 def _model_label(variant: Variant, seed: int, unseen: int) -> str:

@@ -22,11 +22,11 @@ def require_fit(plan: Plan) -> None:
     variants: dict[Track, dict[str, Variant]] = {}
     for job in plan.jobs:
         variants.setdefault(job.variant.track, {})[job.variant.name] = job.variant
-    for track, asked in variants.items():
+    for track, by_name in variants.items():
         if isinstance(track, PretrainedTrack):
-            models = PretrainedModels(track, next(iter(asked.values())).inputs)
+            models = PretrainedModels(track, next(iter(by_name.values())).inputs)
             if models.source.kind != "package":
-                _require_fit(models, asked.values())
+                _require_fit(models, by_name.values())
 
 
 def _require_fit(models: PretrainedModels, variants: Iterable[Variant]) -> None:
@@ -41,8 +41,8 @@ def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
     data = variant.data
     needed = positions_needed(tokenizer, data.evaluated, variant.generation)
     for number, proxy in enumerate(data.proxies, 1):
-        own = positions_needed(tokenizer, {"forget": to_examples(proxy)}, variant.generation)
-        needed |= {f"proxy {number}: {name}": tokens for name, tokens in own.items()}
+        lengths = positions_needed(tokenizer, {"forget": to_examples(proxy)}, variant.generation)
+        needed |= {f"proxy {number}: {name}": tokens for name, tokens in lengths.items()}
     pairs = [document.pair for document in data.documents]
     for rows in (data.retain_pool, data.forget_pool):
         pairs += [e.pair for e in to_examples(rows)] if rows is not None else []

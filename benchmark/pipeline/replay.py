@@ -38,8 +38,8 @@ class Replayed:
     @property
     def same_stages(self) -> list[str]:
         """The stages whose outputs are the same to the last digit."""
-        found = self.fresh.shards
-        return [s for s, own in self.record.shards.items() if own.digest == found[s].digest]
+        fresh = self.fresh.shards
+        return [s for s, shard in self.record.shards.items() if shard.digest == fresh[s].digest]
 
     @property
     def differences(self) -> dict[str, float]:
@@ -85,16 +85,16 @@ def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -
 
 def _suite_of(record: Record) -> Suite:
     """The smallest suite that has the cell."""
-    own, references = record.identity, record.references
+    identity, references = record.identity, record.references
     assert references is not None
-    method = "none" if own.is_reference else own.method.name
-    parameters = {} if own.is_reference else own.method.parameters
+    method = "none" if identity.is_reference else identity.method.name
+    parameters = {} if identity.is_reference else identity.method.parameters
     harness = record.shards.get(HARNESS)
     return Suite(
         name="replay",
         description=f"the cell of record {record.id}",
-        tracks=[own.track],
-        tasks=[variant_name(own.task.name, own.task.variant)],
+        tracks=[identity.track],
+        tasks=[variant_name(identity.task.name, identity.task.variant)],
         methods=[MethodEntry(name=method, parameters=parameters)],
         oracles=len(references.oracles),
         backend=record.evaluation.generation["backend"],
@@ -104,9 +104,9 @@ def _suite_of(record: Record) -> Suite:
 
 
 def _copy_references(record: Record, results: ResultStore, out: ResultStore) -> None:
-    told = record.references
-    assert told is not None
-    for role, record_id in [(TARGET, told.target), *((ORACLE, i) for i in told.oracles)]:
+    named = record.references
+    assert named is not None
+    for role, record_id in [(TARGET, named.target), *((ORACLE, i) for i in named.oracles)]:
         path = results.reference_path(record.identity, role, record_id)
         files = (path, path.with_suffix(OUTPUTS_SUFFIX), inputs_path(path, read_record(path)))
         for file in files:

@@ -124,13 +124,13 @@ def _row(value: Value, reference: float | None) -> dict[str, Any]:
     metric = METRICS.get(value.metric)
     better, unit = (metric.better, metric.unit) if metric else SUMMARIES[value.metric][:2]
     counts = {"n": value.n_scored, "failed": value.n_failed}
-    own = {
+    row = {
         "split": value.split,
         "metric": value.metric,
         "value": value.value,
         "reference": reference,
     }
-    return own | {"better": better, "unit": unit} | counts
+    return row | {"better": better, "unit": unit} | counts
 
 
 def limited(data: TaskData, limit: int | None) -> dict[str, list[Example]]:
@@ -173,14 +173,14 @@ def evaluate(
     splits = limited(data, limit)
     drawn = definition.samples if samples is None else samples
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
-    named = [models, *([models_named(reference, inputs)] if reference else [])]
-    for own in named:
-        _require_positions(own, splits, settings, clock)
-    found = _samples(models, splits, settings, precision, clock, harness, limit)
-    others = [_samples(other, splits, settings, precision, clock) for other in named[1:]]
+    checkpoints = [models, *([models_named(reference, inputs)] if reference else [])]
+    for checkpoint in checkpoints:
+        _require_positions(checkpoint, splits, settings, clock)
+    outputs = _samples(models, splits, settings, precision, clock, harness, limit)
+    others = [_samples(other, splits, settings, precision, clock) for other in checkpoints[1:]]
     with clock.stage("metrics"):
-        frames = [example_frame(own) for own in others]
-        values = metric_values(example_frame(found), frames)
+        frames = [example_frame(other) for other in others]
+        values = metric_values(example_frame(outputs), frames)
         beside = metric_values(frames[0], []) if frames else []
     cost = Cost(steps=0, tokens=0, seconds=clock.seconds)
     return Evaluation(

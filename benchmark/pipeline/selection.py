@@ -44,8 +44,8 @@ def restrict(
             method_named(spec)
         kept = [entry for entry in suite.methods if entry.name in method_specs]
         if tracks or task_names:  # then this method on this task or track, whatever the suite pairs
-            own = [[entry for entry in kept if entry.name == name] for name in method_specs]
-            kept = [entry for entries in own for entry in _on(tracks, task_names, entries)]
+            by_spec = [[entry for entry in kept if entry.name == name] for name in method_specs]
+            kept = [entry for entries in by_spec for entry in _on(tracks, task_names, entries)]
         added = dict.fromkeys(
             spec for spec in method_specs if spec not in {entry.name for entry in kept}
         )

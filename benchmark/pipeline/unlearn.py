@@ -50,8 +50,8 @@ class CellRun:
 
     def look(self, predictor, splits: tuple[str, ...], stage: str) -> list[Sample]:
         """Samples of a predictor on some splits, as far as the task has them, on the way."""
-        own = {s: self._examples(s, stage) for s in splits if s in self.variant.data.roles}
-        return examine(predictor, own, stage, self.variant.generation)
+        examples = {s: self._examples(s, stage) for s in splits if s in self.variant.data.roles}
+        return examine(predictor, examples, stage, self.variant.generation)
 
     def predictor(self, result: Any) -> Predictor:
         """What is evaluated of a method's result."""

@@ -137,8 +137,8 @@ class Variant:
     @property
     def budget(self) -> Budget:
         """What a method may spend on one request."""
-        whole = self.track.budget
-        return replace(whole, steps=max(1, round(whole.steps * self.definition.budget_share)))
+        full = self.track.budget
+        return replace(full, steps=max(1, round(full.steps * self.definition.budget_share)))
 
     @property
     def size(self) -> str:
@@ -178,7 +178,8 @@ class Variant:
         """Keys of the models of the target or of an oracle: a plan asks for them in each cell."""
         if seed not in self._keys:
             key = models_of(self.track, self.inputs).trained_key
-            self._keys[seed] = [key(self.documents(own), seed) for own in self.readings(seed)]
+            texts = map(self.documents, self.readings(seed))
+            self._keys[seed] = [key(documents, seed) for documents in texts]
         return self._keys[seed]
 
     @cached_property

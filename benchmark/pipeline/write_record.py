@@ -51,7 +51,7 @@ def write_success(
         cell,
         proxy,
         status="ok",
-        shards={name: own for name, own in shards.items() if not trial or name in cell.recipes},
+        shards={name: shard for name, shard in shards.items() if not trial or name in cell.recipes},
         metrics=versions_of(tables),
         values=tables,
         trial=trial,
@@ -108,10 +108,10 @@ def shards_of(cell: Cell, samples: Sequence[Sample]) -> dict[str, Shard]:
 
 def by_stage(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
     """Samples by the stage under which records count them."""
-    found: dict[str, list[Sample]] = {}
+    stages: dict[str, list[Sample]] = {}
     for sample in samples:
-        found.setdefault(recorded_stage(sample.stage, sample.split), []).append(sample)
-    return found
+        stages.setdefault(recorded_stage(sample.stage, sample.split), []).append(sample)
+    return stages
 
 
 def reference_info(name: str) -> MethodInfo:

@@ -48,12 +48,12 @@ class Derived:
         if self.folder is None:
             return make()
         path = self._path(kind, sources)
-        kept = _checked(path)
-        if kept is None:
-            kept = make()
+        content = _checked(path)
+        if content is None:
+            content = make()
             with suppress(OSError):  # of a home that cannot be written to
-                write_atomically(path, sha256(kept).encode() + kept)
-        return kept
+                write_atomically(path, sha256(content).encode() + content)
+        return content
 
     def tables(
         self, kind: str, sources: object, make: Callable[[], Mapping[str, pd.DataFrame]]

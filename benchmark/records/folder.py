@@ -64,5 +64,5 @@ class Folder:
 
     def target_of(self, record: Record) -> Record | None:
         """The record of its target, if there is one."""
-        found = self.by_id.get(record.references.target) if record.references else None
-        return found[1] if found else None
+        entry = self.by_id.get(record.references.target) if record.references else None
+        return entry[1] if entry else None

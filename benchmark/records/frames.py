@@ -40,8 +40,8 @@ def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]
         return newest[_cell(record)] is record and compared_with in (None, present)
 
     current = [r for r in records if is_current(r)]
-    kept = {r.id for r in current}
-    return current, [r for r in records if r.id not in kept]
+    current_ids = {r.id for r in current}
+    return current, [r for r in records if r.id not in current_ids]
 
 
 def _age(record: Record) -> tuple[int, int, str, str]:
@@ -64,10 +64,10 @@ def expected_seeds(records: Sequence[Record]) -> dict[str, int]:
     """How many seeds each row needs on every variant to be ranked: all that it was run with,
     failed runs included.
     """
-    names, seeds = row_names(records), dict[str, set[int]]()
+    names, by_row = row_names(records), dict[str, set[int]]()
     for record in records:
-        seeds.setdefault(names[record.id], set()).add(record.seed)
-    return {name: len(own) for name, own in seeds.items()}
+        by_row.setdefault(names[record.id], set()).add(record.seed)
+    return {name: len(seeds) for name, seeds in by_row.items()}
 
 
 def row_names(records: Sequence[Record]) -> dict[str, str]:
@@ -78,13 +78,14 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
     by_method: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         by_method.setdefault((record.track, record.method.name), []).append(record)
-    for (_, method), own in by_method.items():
-        names_used = {name for record in own for name in record.method.parameters}
+    for (_, method), namesakes in by_method.items():
+        names_used = {name for record in namesakes for name in record.method.parameters}
         values = {
-            name: {json.dumps(r.method.parameters.get(name)) for r in own} for name in names_used
+            name: {json.dumps(r.method.parameters.get(name)) for r in namesakes}
+            for name in names_used
         }
-        telling = sorted(name for name, found in values.items() if len(found) > 1)
-        for record in own:
+        telling = sorted(name for name, distinct in values.items() if len(distinct) > 1)
+        for record in namesakes:
             shown = ", ".join(f"{n}={record.method.parameters.get(n)}" for n in telling)
             names[record.id] = f"{method} ({shown})" if shown else method
     return names
@@ -142,8 +143,8 @@ class ExampleFrames(Mapping[str, pd.DataFrame]):
         digest = digest_of(record)
         frame = self._held.pop(digest, None)
         if frame is None:
-            kept = self._derived.tables("frames", digest, lambda: self._made(record))
-            frame = kept["frame"].to_pandas()
+            tables = self._derived.tables("frames", digest, lambda: self._made(record))
+            frame = tables["frame"].to_pandas()
         self._held[digest] = frame  # the last one asked for comes last
         if len(self._held) > FRAMES_HELD:
             del self._held[next(iter(self._held))]
@@ -171,5 +172,5 @@ def read_frame(path: Path, record: Record) -> pd.DataFrame:
 
 
 @lru_cache(FRAMES_HELD)
-def _frame(said: bytes, asked: bytes, path: Path) -> pd.DataFrame:
-    return example_frame(parsed(said, asked, path))
+def _frame(outputs: bytes, inputs: bytes, path: Path) -> pd.DataFrame:
+    return example_frame(parsed(outputs, inputs, path))

@@ -179,7 +179,7 @@ def _asked(sample: Sample) -> dict[str, Any]:
 
 def _row(sample: Sample, number: int) -> dict[str, Any]:
     whole = sort_of(sample.stage) not in (*ON_THE_WAY, POINT)
-    own = {
+    row = {
         "stage": sample.stage,
         "input": number,
         "logprobs": _whole(sample.logprobs) if whole else [_total(sample.logprobs)],
@@ -195,9 +195,9 @@ def _row(sample: Sample, number: int) -> dict[str, Any]:
     }
     for name in ("paraphrase", "perturbed"):
         logprobs = getattr(sample, f"{name}_logprobs")
-        own[f"{name}_logprobs"] = [_total(tokens) for tokens in logprobs]
-        own[f"{name}_tokens"] = [len(tokens) for tokens in logprobs]
-    return own
+        row[f"{name}_logprobs"] = [_total(tokens) for tokens in logprobs]
+        row[f"{name}_tokens"] = [len(tokens) for tokens in logprobs]
+    return row
 
 
 def _whole(logprobs: np.ndarray) -> list[int | None]:

@@ -50,8 +50,8 @@ def package_version(name: str) -> str:
 
 def engine_versions() -> dict[str, str]:
     """The installed engine with its version, empty without."""
-    found = {name: package_version(name) for name in ENGINES}
-    return {name: version for name, version in found.items() if version != "not installed"}
+    versions = {name: package_version(name) for name in ENGINES}
+    return {name: version for name, version in versions.items() if version != "not installed"}
 
 
 @lru_cache(maxsize=1)

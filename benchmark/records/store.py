@@ -79,14 +79,16 @@ class ResultStore:
         former = _inputs_named(path)
         outputs = path.with_suffix(OUTPUTS_SUFFIX)
         if files:
-            said, asked = files
-            info = OutputsInfo(sha256=sha256(said), inputs=sha256(asked)[:INPUTS_DIGITS])
+            output_content, input_content = files
+            info = OutputsInfo(
+                sha256=sha256(output_content), inputs=sha256(input_content)[:INPUTS_DIGITS]
+            )
             record = record.model_copy(update={"outputs": info})
-            write_atomically(inputs_path(path, record), asked)
-            write_atomically(outputs, said)
+            write_atomically(inputs_path(path, record), input_content)
+            write_atomically(outputs, output_content)
         write_atomically(path, record.sealed().to_json())
         if files and not inputs_path(path, record).exists():  # removed just before they were named
-            write_atomically(inputs_path(path, record), asked)
+            write_atomically(inputs_path(path, record), input_content)
         if not files:  # a failed rerun leaves no outputs of the run before
             outputs.unlink(missing_ok=True)
         if former and former != _inputs_named(path):
@@ -121,10 +123,10 @@ class _Naming(BaseModel):
 def _inputs_named(path: Path) -> Path | None:
     """The file of inputs that the record at `path` names, if there is such a record."""
     try:
-        told = _Naming.model_validate_json(path.read_bytes()).outputs
+        outputs = _Naming.model_validate_json(path.read_bytes()).outputs
     except (FileNotFoundError, ValidationError):
         return None
-    return _inputs_file(path, told.inputs) if told else None
+    return _inputs_file(path, outputs.inputs) if outputs else None
 
 
 def _inputs_file(path: Path, digest: str) -> Path:
@@ -159,10 +161,10 @@ def read_record(path: Path) -> Record:
     except FileNotFoundError:
         raise BadInput(f"{path}: no such record") from None
     try:
-        found = _Versioned.model_validate_json(content).schema_version
-        if found != SCHEMA_VERSION:  # before the fields, which another schema has others of
+        version = _Versioned.model_validate_json(content).schema_version
+        if version != SCHEMA_VERSION:  # before the fields, which another schema has others of
             raise BadInput(
-                f"{path}: schema_version: found {found}, this version reads {SCHEMA_VERSION}"
+                f"{path}: schema_version: found {version}, this version reads {SCHEMA_VERSION}"
             )
         return Record.model_validate_json(content)
     except ValidationError as error:
@@ -177,18 +179,18 @@ def outputs_content(path: Path, record: Record) -> tuple[bytes, bytes]:
     """
     if record.outputs is None:
         raise BadInput(f"{path}: outputs: a record with status {record.status} has none")
-    said = _content(path.with_suffix(OUTPUTS_SUFFIX), path, record.outputs.sha256, SHA256_DIGITS)
-    asked = _content(inputs_path(path, record), path, record.outputs.inputs, INPUTS_DIGITS)
-    return said, asked
+    outputs = _content(path.with_suffix(OUTPUTS_SUFFIX), path, record.outputs.sha256, SHA256_DIGITS)
+    inputs = _content(inputs_path(path, record), path, record.outputs.inputs, INPUTS_DIGITS)
+    return outputs, inputs
 
 
 def _content(file: Path, path: Path, digest: str, digits: int) -> bytes:
     if not file.is_file():
         raise BadInput(f"{file}: missing; the record {path.name} needs it")
     content = file.read_bytes()
-    found = sha256(content)
-    if found[:digits] != digest:
-        raise BadInput(f"{file}: sha256 is {found[:12]}…, the record says {digest[:12]}…")
+    actual = sha256(content)
+    if actual[:digits] != digest:
+        raise BadInput(f"{file}: sha256 is {actual[:12]}…, the record says {digest[:12]}…")
     return content
 
 
@@ -199,10 +201,10 @@ def read_samples(path: Path, record: Record) -> list[Sample]:
     return parsed(*outputs_content(path, record), path)
 
 
-def parsed(said: bytes, asked: bytes, path: Path) -> list[Sample]:
+def parsed(outputs: bytes, inputs: bytes, path: Path) -> list[Sample]:
     """The samples in the files of the record at `path`; BadInput if they hold none."""
     try:
-        return samples_of(said, Inputs.from_bytes(asked))
+        return samples_of(outputs, Inputs.from_bytes(inputs))
     except (ArrowException, ValueError, TypeError, KeyError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(

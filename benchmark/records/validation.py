@@ -55,8 +55,8 @@ def status(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     outputs.
     """
     if record.status == "error":
-        kept = record.values or record.shards or record.outputs or record.trial
-        if kept or not record.error:
+        results = record.values or record.shards or record.outputs or record.trial
+        if results or not record.error:
             yield "status is error, but there are values or outputs, or no error"
         return
     if record.error or not record.values:
@@ -73,17 +73,17 @@ def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """Target and oracles are there, succeeded, and are of the same variant, data and recipe."""
     if record.status == "error":
         return
-    told = record.references
-    if told is None:
+    named = record.references
+    if named is None:
         yield "a successful record must name its target and oracles"
         return
-    if len(set(told.oracles)) < 2 or len(set(told.oracles)) < len(told.oracles):
-        yield f"at least two different oracles are needed, found {len(set(told.oracles))}"
-    if record.method.name == TARGET and told.target != record.id:
+    if len(set(named.oracles)) < 2 or len(set(named.oracles)) < len(named.oracles):
+        yield f"at least two different oracles are needed, found {len(set(named.oracles))}"
+    if record.method.name == TARGET and named.target != record.id:
         yield "a target is its own, this one names another"
-    if record.method.name == ORACLE and record.id not in told.oracles:
+    if record.method.name == ORACLE and record.id not in named.oracles:
         yield "an oracle is one of its variant's, this one names others alone"
-    for role, record_id in [(TARGET, told.target), *((ORACLE, i) for i in told.oracles)]:
+    for role, record_id in [(TARGET, named.target), *((ORACLE, i) for i in named.oracles)]:
         if record_id not in folder.by_id:
             yield f"its {role} {record_id} is missing"
             continue
@@ -94,8 +94,8 @@ def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
                 f"with status {other.status}"
             )
             continue
-        for what, own, others in _compared(record, other):
-            if own != others:
+        for what, value, expected in _compared(record, other):
+            if value != expected:
                 yield f"its {role} {record_id} has another {what}"
 
 
@@ -117,22 +117,22 @@ def _recipes(record: Record) -> dict[str, dict]:
 
 def models(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """A method starts from its target's model, and no oracle but a proxy is the target's model."""
-    target, told = folder.target_of(record), record.references
-    if record.status != "ok" or target is None or told is None:
+    target, named = folder.target_of(record), record.references
+    if record.status != "ok" or target is None or named is None:
         return
     same = record.identity.models == target.identity.models
-    if record.method.name == ORACLE and same != told.proxy:
-        kind = "a proxy is" if told.proxy else "an oracle is not"
+    if record.method.name == ORACLE and same != named.proxy:
+        kind = "a proxy is" if named.proxy else "an oracle is not"
         yield f"{kind} the target's model, this one is{'' if same else ' not'}"
     if record.method.name != ORACLE and not same:
         yield "it starts from another model than its target"
-    others = [folder.by_id[i][1] for i in told.oracles if i in folder.by_id]
+    others = [folder.by_id[i][1] for i in named.oracles if i in folder.by_id]
     distinct = {tuple(oracle.identity.models) for oracle in others}
-    if len(distinct) < len(others) and not told.proxy:
+    if len(distinct) < len(others) and not named.proxy:
         yield "two of its oracles are the same model"
     if record.identity.is_reference:
         return
-    for record_id in told.oracles:
+    for record_id in named.oracles:
         oracle = folder.by_id.get(record_id)
         if oracle and _final_digest(record) == _final_digest(oracle[1]):
             yield f"its outputs are those of the oracle {record_id}"
@@ -156,8 +156,8 @@ def outputs(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         yield str(error)
         return
     target = folder.target_of(record)
-    asked = target.outputs if target and not _is_proxy(record) else None
-    if asked and record.outputs.inputs != asked.inputs:
+    of_target = target.outputs if target and not _is_proxy(record) else None
+    if of_target and record.outputs.inputs != of_target.inputs:
         yield "it was asked something else than its target"
 
 
@@ -171,13 +171,13 @@ def shards(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     if not record.outputs:
         return
     try:
-        found = stage_digests(folder.samples(record.id))
+        stored = stage_digests(folder.samples(record.id))
     except BadInput as error:
         yield str(error)
         return
-    known = {stage: (shard.rows, shard.digest) for stage, shard in record.shards.items()}
-    for stage in sorted(found.keys() | known.keys()):
-        if found.get(stage) != known.get(stage):
+    recorded = {stage: (shard.rows, shard.digest) for stage, shard in record.shards.items()}
+    for stage in sorted(stored.keys() | recorded.keys()):
+        if stored.get(stage) != recorded.get(stage):
             yield f"the outputs of {stage} are not the recorded ones"
 
 
@@ -188,16 +188,15 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     others = _is_proxy(record)
     try:
         samples = folder.samples(record.id)
-        own, target = (
-            _questions(found, others)
-            for found in (samples, folder.samples(record.references.target))
-        )
+        target_samples = folder.samples(record.references.target)
+        asked, expected = (_questions(s, others) for s in (samples, target_samples))
     except (BadInput, KeyError):
         return  # reported by the checks of outputs and references
     names = [(s.stage, s.split, s.example) for s in samples]
     if len(set(names)) < len(names):
         yield f"{len(names) - len(set(names))} examples are counted twice"
-    different = sorted(k for k in own.keys() | target.keys() if own.get(k) != target.get(k))
+    keys = asked.keys() | expected.keys()
+    different = sorted(k for k in keys if asked.get(k) != expected.get(k))
     if different:
         first = "/".join(different[0])
         yield f"{len(different)} examples are not those of the target, first {first}"
@@ -225,13 +224,13 @@ def requests(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         return
     if record.is_trial:
         return  # it does not say what it was asked on the way
-    own = _requests_of(record)
-    found = [folder.by_id.get(i) for i in record.references.oracles]
-    others = [_requests_of(oracle[1]) for oracle in found if oracle]
-    if any(other != own for other in others):
+    stages = _requests_of(record)
+    oracles = [folder.by_id.get(i) for i in record.references.oracles]
+    of_oracles = [_requests_of(oracle[1]) for oracle in oracles if oracle]
+    if any(other != stages for other in of_oracles):
         yield (
-            f"it was looked at after {len(own)} requests on the way, "
-            f"an oracle after {max(map(len, others))}"
+            f"it was looked at after {len(stages)} requests on the way, "
+            f"an oracle after {max(map(len, of_oracles))}"
         )
 
 
@@ -266,13 +265,13 @@ def validate(
 
     Without `recompute` outputs are compared with their recorded hashes alone, which is quick.
     """
-    found = [*folder.unreadable, *orphans(folder)]
+    findings = [*folder.unreadable, *orphans(folder)]
     checks = (*QUICK, *(THOROUGH if recompute else ()))
     for number, (path, record) in enumerate(folder.records.items(), 1):
-        found += [
+        findings += [
             Finding(path, check.__name__, message)
             for check in checks
             for message in check(path, record, folder)
         ]
         progress(number)
-    return found
+    return findings

@@ -34,7 +34,7 @@ def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """Tables of values are as they are written: a number for each stratum that has one, in six
     digits, and of a trial for all examples alone.
     """
-    splits = [table for own in record.values.values() for table in own.values()]
+    splits = [table for by_split in record.values.values() for table in by_split.values()]
     if {metric for table in splits for metric in table.values} != record.metrics.keys():
         yield "the versions are not those of the metrics that have values"
         return
@@ -47,8 +47,8 @@ def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         yield "columns do not fit their strata"
         return
     for stage in sorted(right.keys() | record.values.keys()):
-        told, written = (_as_json(tables, stage) for tables in (record.values, right))
-        if told != written:
+        recorded, written = (_as_json(tables, stage) for tables in (record.values, right))
+        if recorded != written:
             yield f"the tables of {stage} are not as values are written"
 
 
@@ -97,12 +97,12 @@ def _differences(
         state = "missing" if key in recomputed else "not a value of this version"
         yield f"{'/'.join(key)} is {state}"
     for key in sorted(recomputed.keys() & recorded.keys()):
-        name, told, found = "/".join(key), recorded[key], recomputed[key]
-        if not _same(told.value, found.value):
-            yield f"{name}: recorded {told.value:.6g}, the outputs give {found.value:.6g}"
-        if (told.n_scored, told.n_failed) != (found.n_scored, found.n_failed):
+        name, stated, derived = "/".join(key), recorded[key], recomputed[key]
+        if not _same(stated.value, derived.value):
+            yield f"{name}: recorded {stated.value:.6g}, the outputs give {derived.value:.6g}"
+        if (stated.n_scored, stated.n_failed) != (derived.n_scored, derived.n_failed):
             yield (
-                f"{name}: recorded n {told.n_scored}+{told.n_failed}, "
+                f"{name}: recorded n {stated.n_scored}+{stated.n_failed}, "
                 "the outputs give other numbers"
             )
 

@@ -55,12 +55,12 @@ def tables_of(values: Iterable[Value | MetricValue]) -> dict[str, dict[str, Valu
 
     Raises ValueError if two metrics count a stratum's examples differently: no table could say it.
     """
-    found: dict[str, dict[str, list[Value | MetricValue]]] = {}
+    by_stage: dict[str, dict[str, list[Value | MetricValue]]] = {}
     for value in values:
-        found.setdefault(value.stage, {}).setdefault(value.split, []).append(value)
+        by_stage.setdefault(value.stage, {}).setdefault(value.split, []).append(value)
     return {
-        stage: {split: _table(own) for split, own in splits.items()}
-        for stage, splits in found.items()
+        stage: {split: _table(split_values) for split, split_values in splits.items()}
+        for stage, splits in by_stage.items()
     }
 
 
@@ -96,8 +96,8 @@ def _without_strata(table: ValueTable) -> ValueTable:
     return ValueTable(
         strata=[ALL],
         n=[table.n[row]],
-        values={m: [own[row]] for m, own in table.values.items() if own[row] is not None},
-        failed={m: [own[row]] for m, own in table.failed.items() if own[row]},
+        values={m: [column[row]] for m, column in table.values.items() if column[row] is not None},
+        failed={m: [counts[row]] for m, counts in table.failed.items() if counts[row]},
     )
 
 

@@ -120,7 +120,7 @@ def _metric(metric: Metric) -> str:
             else ""
         )
         compared = f"{compared[0].lower()}{compared[1:]}"
-        definition += f" {fitted}Compared with the never-seen holdout: {compared}{finished}"
+        definition += f" {fitted}Compared with the holdout: {compared}{finished}"
     lines = "\n".join(f"- {fact}" for fact in facts)
     return (
         f"## `{metric.id}`\n\n{metric.description[0].upper()}{metric.description[1:]}. "
@@ -132,8 +132,8 @@ def main() -> None:
     """Writes the pages."""
     (DOCS / "METHODS.md").write_text(methods_page())
     (DOCS / "METRICS.md").write_text(metrics_page())
-    found = {track: tuning.trials(ResultStore(RESULTS), track) for track in tuning.SECTIONS}
-    (DOCS / "TUNING.md").write_text(tuning.page(found))
+    trials = {track: tuning.trials(ResultStore(RESULTS), track) for track in tuning.SECTIONS}
+    (DOCS / "TUNING.md").write_text(tuning.page(trials))
 
 
 if __name__ == "__main__":

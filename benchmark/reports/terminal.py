@@ -39,13 +39,13 @@ def published_standings(folder: Path, derived: Derived) -> Standings:
 
 def _planned_seeds(plan: Plan, records: Sequence[Record]) -> dict[str, int]:
     """How many seeds the plan has for each row, also where some of their records are missing."""
-    names, seeds = row_names(records), dict[str, set[int]]()
+    names, by_row = row_names(records), dict[str, set[int]]()
     rows = {(c.method, json.dumps(c.parameters)): names[c.id] for c in plan.cells if c.id in names}
     for cell in plan.cells:
         row = rows.get((cell.method, json.dumps(cell.parameters)))
         if row:
-            seeds.setdefault(row, set()).add(cell.seed)
-    return {row: len(own) for row, own in seeds.items()}
+            by_row.setdefault(row, set()).add(cell.seed)
+    return {row: len(seeds) for row, seeds in by_row.items()}
 
 
 def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -> None:
@@ -170,13 +170,13 @@ def print_task(task: str, folder: Path, console: Console, derived: Derived) -> N
     for track in sorted({r.track for r in scored if r.task.name == name}):
         records = [r for r in scored if (r.track, r.task.name) == (track, name)]
         scores = standings_of(results, records, expected_seeds(records), derived)
-        found = findings(scores, name)
-        if not found:
+        frames = findings(scores, name)
+        if not frames:
             raise BadInput(
                 f"{folder}: nothing of {name} on {track} can be scored: target or oracles are "
                 "missing"
             )
-        for title, frame in found.items():
+        for title, frame in frames.items():
             table = Table(
                 *frame.columns, title=f"{track}: {title}", title_justify="left", box=SIMPLE_HEAD
             )

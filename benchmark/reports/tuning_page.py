@@ -47,37 +47,40 @@ class Trial:
 def trials(results: ResultStore, track: str) -> dict[str, list[Trial]]:
     """The trials of each method on a development track, by value."""
     records, _ = split_current([r for r in results.read_all() if r.track == track])
-    made = [r for r in records if r.is_trial and PARAMETER in r.method.parameters]
-    failed = [r for r in made if r.trial is None]
+    trial_records = [r for r in records if r.is_trial and PARAMETER in r.method.parameters]
+    failed = [r for r in trial_records if r.trial is None]
     if failed:
         raise BadInput(
             f"{results.path_of(failed[0])}: this trial failed, so its method has too few"
         )
     rows: dict[str, dict[float, dict[str, Record]]] = {}
-    for record in made:
-        own = rows.setdefault(record.method.name, {}).setdefault(_value(record), {})
-        own[record.variant] = record
-    variants = sorted({record.variant for record in made})
-    return {method: _trials(method, own, variants) for method, own in sorted(rows.items())}
+    for record in trial_records:
+        by_variant = rows.setdefault(record.method.name, {}).setdefault(_value(record), {})
+        by_variant[record.variant] = record
+    variants = sorted({record.variant for record in trial_records})
+    return {name: _trials(name, by_value, variants) for name, by_value in sorted(rows.items())}
 
 
 def _trials(
     method: str, rows: Mapping[float, Mapping[str, Record]], variants: Sequence[str]
 ) -> list[Trial]:
-    for value, own in rows.items():
-        if missing := [name for name in variants if name not in own]:
+    for value, by_variant in rows.items():
+        if missing := [name for name in variants if name not in by_variant]:
             raise BadInput(f"{method} ({PARAMETER}={value}) has no trial on {missing[0]}")
-    told = {
-        value: [record.trial for record in own.values() if record.trial]
-        for value, own in sorted(rows.items())
+    by_value = {
+        value: [record.trial for record in by_variant.values() if record.trial]
+        for value, by_variant in sorted(rows.items())
     }
-    drawn = {v: np.mean([trial.replicates for trial in own], axis=0) for v, own in told.items()}
+    drawn = {
+        value: np.mean([trial.replicates for trial in scored], axis=0)
+        for value, scored in by_value.items()
+    }
     best = drawn[max(drawn, key=lambda value: drawn[value][0])]
     return [
         Trial(
             value,
             {name: _left(rows[value][name]) for name in variants},
-            {axis: float(np.mean([trial.axes[axis] for trial in told[value]])) for axis in AXES},
+            {a: float(np.mean([trial.axes[a] for trial in by_value[value]])) for a in AXES},
             float(score[0]),
             *interval(score),
             behind=interval(best - score),
@@ -97,9 +100,9 @@ def _value(record: Record) -> float:
     return float(record.method.parameters[PARAMETER])
 
 
-def chosen(own: list[Trial]) -> float:
+def chosen(method_trials: list[Trial]) -> float:
     """The smallest value that is indistinguishable from the best: it changes the model least."""
-    return min(trial.value for trial in own if trial.as_good_as_best)
+    return min(trial.value for trial in method_trials if trial.as_good_as_best)
 
 
 INTRODUCTION = f"""# How the defaults were chosen
@@ -143,20 +146,20 @@ cores.
 }
 
 
-def page(found: Mapping[str, Mapping[str, list[Trial]]]) -> str:
+def page(by_track: Mapping[str, Mapping[str, list[Trial]]]) -> str:
     """docs/TUNING.md from the trials of each method on each development track."""
     parts = [INTRODUCTION]
     for track, section in SECTIONS.items():
-        parts += [section, *_tables(found[track])]
+        parts += [section, *_tables(by_track[track])]
     return "\n".join(parts)
 
 
-def _tables(found: Mapping[str, list[Trial]]) -> Iterator[str]:
-    for method, own in found.items():
+def _tables(by_method: Mapping[str, list[Trial]]) -> Iterator[str]:
+    for method, method_trials in by_method.items():
         columns = [PARAMETER.replace("_", " "), "", "score", "behind the best by", *AXES]
-        columns += [f"remaining on {variant}" for variant in own[0].left]
+        columns += [f"remaining on {variant}" for variant in method_trials[0].left]
         yield f"### `{method}`\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
-        yield from (_line(trial, trial.value == chosen(own)) for trial in own)
+        yield from (_line(trial, trial.value == chosen(method_trials)) for trial in method_trials)
         yield ""
 
 

@@ -41,7 +41,7 @@ FED_BY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 def axis_of(metric: str, split: str) -> str:
     """The axis that a metric on a split feeds, empty if none."""
-    return next((axis for axis, own in FED_BY.items() if metric in own.get(split, ())), "")
+    return next((axis for axis, splits in FED_BY.items() if metric in splits.get(split, ())), "")
 
 
 def splits_fed(metric: str) -> Iterator[tuple[str, str]]:

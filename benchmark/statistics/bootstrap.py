@@ -56,10 +56,10 @@ def picks(count: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
     return np.vstack([np.arange(count)[None], drawn])
 
 
-def mean_of_picks(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def mean_of_picks(values: np.ndarray, picked: np.ndarray) -> np.ndarray:
     """Mean over the chosen rows of (count, B) values for each replicate: (B,)."""
     columns = np.arange(values.shape[1])[:, None]
-    return values[chosen, columns].mean(axis=1)
+    return values[picked, columns].mean(axis=1)
 
 
 def interval(replicated: np.ndarray) -> tuple[float, float]:

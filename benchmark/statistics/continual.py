@@ -50,7 +50,7 @@ def after_request(
         if request == last or not _has(values, request_stage(request))
         else request_stage(request)
     )
-    kept = [
+    retained = [
         retention(values[key], target[(MODEL_STAGE, *key[1:])])
         for key in values
         if key[0] == stage
@@ -59,12 +59,12 @@ def after_request(
         and REQUEST in METRICS[key[2]].on_the_way
         and axis_of(key[2], key[1]) == "utility"
     ]
-    found = {"utility": floored_harmonic_mean(kept, len(next(iter(values.values()))))}
+    quantities = {"utility": floored_harmonic_mean(retained, len(next(iter(values.values()))))}
     for name, steps in _groups(request, last).items():
-        found[name] = _mean_of_drawn(
+        quantities[name] = _mean_of_drawn(
             [values[(stage, "forget", KNOWLEDGE, f"step={step}")] for step in steps]
         )
-    return found
+    return quantities
 
 
 def _mean_of_drawn(steps: list[np.ndarray]) -> np.ndarray:
@@ -88,12 +88,12 @@ def request_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> I
         return
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method in names:
-        own = scores.values_of(method)
-        drawn = seed_picks(len(own), scores.replicates)
+        runs = scores.values_of(method)
+        drawn = seed_picks(len(runs), scores.replicates)
         for request in range(1, last + 1):
-            seeds = [after_request(values, scores.target, request, last) for values in own]
+            seeds = [after_request(values, scores.target, request, last) for values in runs]
             for quantity in seeds[0]:
-                replicated = mean_of_picks(np.vstack([found[quantity] for found in seeds]), drawn)
+                replicated = mean_of_picks(np.vstack([values[quantity] for values in seeds]), drawn)
                 low, high = interval(replicated)
                 numbers = {"value": float(replicated[0]), "low": low, "high": high}
                 yield where | {"method": method, "request": request, "quantity": quantity} | numbers

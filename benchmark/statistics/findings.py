@@ -62,8 +62,8 @@ def _narrowed(table: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFram
     if methods is None:
         return table
     order = {name: i for i, name in enumerate((*REFERENCES, *methods))}
-    kept = table[table["method"].isin(order)]
-    return kept.sort_values(
+    wanted = table[table["method"].isin(order)]
+    return wanted.sort_values(
         "method", key=lambda names: names.map(order), kind="stable"
     ).reset_index(drop=True)
 
@@ -74,7 +74,7 @@ def _said(rows: pd.DataFrame, index: list[str], columns: str) -> pd.DataFrame:
         return pd.DataFrame()
     digits = rows[columns].map(lambda name: 1 if name in (STEPS, "outliers") else 3)
     numbers = zip(rows["value"], rows["low"], rows["high"], digits, strict=True)
-    shown = rows.assign(shown=[spoken(*own) for own in numbers])
+    shown = rows.assign(shown=[spoken(*number) for number in numbers])
     order, names = (
         list(dict.fromkeys(shown[columns])),
         list(dict.fromkeys(map(tuple, shown[index].to_numpy()))),
@@ -144,8 +144,8 @@ def _requests(standings: Standings, task: str) -> pd.DataFrame:
         return rows
     rows = rows.assign(last=rows.groupby("variant")["request"].transform("max"))
     middle = (rows["last"] + 1) // 2
-    told = (rows["request"] == 1) | (rows["request"] == middle) | (rows["request"] == rows["last"])
-    points = rows[told & (rows["quantity"] == "utility")]
+    named = (rows["request"] == 1) | (rows["request"] == middle) | (rows["request"] == rows["last"])
+    points = rows[named & (rows["quantity"] == "utility")]
     points = points.assign(column="utility after " + points["request"].astype(str))
     left = rows[(rows["request"] == rows["last"]) & rows["quantity"].isin(("current", "earlier"))]
     left = left.assign(column="knowledge of " + left["quantity"] + " requests at the end")

@@ -44,7 +44,7 @@ def misalignment_rows(
         _forget(examples[i])[PROBABILITY] for i in index.loc[index["role"] == "oracle", "id"]
     ]
     low, high = pd.concat(oracles, axis=1).mean(axis=1), target[PROBABILITY]
-    if not informative(high.mean(), np.array([own.mean() for own in oracles])):
+    if not informative(high.mean(), np.array([oracle.mean() for oracle in oracles])):
         return
     usable = target[((high - low) > LEAST_GAP).reindex(target.index)]
     if usable.empty:
@@ -54,12 +54,12 @@ def misalignment_rows(
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method, runs in index[index["role"] == "method"].groupby("method", sort=True):
         frames = [_forget(examples[i]).loc[usable.index] for i in runs.sort_values("seed")["id"]]
-        known = [_knowledge(own, low, high) for own in frames]
+        known = [_knowledge(frame, low, high) for frame in frames]
         for stratum, mask in strata_masks(usable).items():
-            found = [_quantities(kp[mask], kg[mask], weights[:, mask]) for kp, kg in known]
+            quantities = [_quantities(kp[mask], kg[mask], weights[:, mask]) for kp, kg in known]
             for name in QUANTITIES:
-                values = np.vstack([own[name] for own in found])
-                mean = mean_of_picks(values, seed_picks(len(found), replicates))
+                values = np.vstack([run[name] for run in quantities])
+                mean = mean_of_picks(values, seed_picks(len(quantities), replicates))
                 (lower, upper), value = interval(mean), float(mean[0])
                 row = {"method": method, "stratum": stratum, "quantity": name}
                 ends = {"value": value, "low": lower, "high": upper, "n": int(mask.sum())}
@@ -73,10 +73,12 @@ def _forget(frame: pd.DataFrame) -> pd.DataFrame:
     return rows.set_index("example", drop=False)
 
 
-def _knowledge(own: pd.DataFrame, low: pd.Series, high: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def _knowledge(
+    frame: pd.DataFrame, low: pd.Series, high: pd.Series
+) -> tuple[np.ndarray, np.ndarray]:
     """(n,) knowledge by probability and by generation."""
-    scaled = (own[PROBABILITY] - low.loc[own.index]) / (high - low).loc[own.index]
-    return scaled.clip(0, 1).to_numpy(dtype=float), own[GENERATION].to_numpy(dtype=float)
+    scaled = (frame[PROBABILITY] - low.loc[frame.index]) / (high - low).loc[frame.index]
+    return scaled.clip(0, 1).to_numpy(dtype=float), frame[GENERATION].to_numpy(dtype=float)
 
 
 def _quantities(kp: np.ndarray, kg: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -120,14 +120,14 @@ class Variant:
         return Part(tables, len(self._rows[method]), quantities, spent)
 
     def _reference_tables(self) -> Frames:
-        own, place = self._references, self.place
-        informs: list[Row] = [{"quantity": name} for name in QUANTITIES if own.informs(name)]
+        references, place = self._references, self.place
+        informs: list[Row] = [{"quantity": name} for name in QUANTITIES if references.informs(name)]
         return _kept(
             {
-                "uninformative": uninformative_rows(place, own),
+                "uninformative": uninformative_rows(place, references),
                 "informs": informs,
-                "strata": stratum_rows(place, own, REFERENCES),
-                "requests": request_rows(place, own, REFERENCES),
+                "strata": stratum_rows(place, references, REFERENCES),
+                "requests": request_rows(place, references, REFERENCES),
                 "summaries": summary_rows(place, self._compared, self._examples, REFERENCES),
                 "texts": text_rows(place, self._compared, self._examples),
             }
@@ -136,7 +136,7 @@ class Variant:
     def _method_tables(self, method: str) -> Frames:
         rows, place = self._rows[method], self.place
         scores = with_runs(self._references, rows, self._examples)
-        both = pd.concat([self._compared, rows])
+        compared = pd.concat([self._compared, rows])
         spent = spent_by(scores, method)
         tables = _kept(
             {
@@ -146,8 +146,10 @@ class Variant:
                 "trajectories": trajectory_rows(place, scores),
                 "levels": level_rows(place, method, spent),
                 "requests": request_rows(place, scores, [method]),
-                "misalignment": misalignment_rows(place, both, self._examples, self._replicates),
-                "summaries": summary_rows(place, both, self._examples, [method]),
+                "misalignment": misalignment_rows(
+                    place, compared, self._examples, self._replicates
+                ),
+                "summaries": summary_rows(place, compared, self._examples, [method]),
                 "texts": text_rows(place, rows, self._examples),
             }
         )
@@ -163,8 +165,8 @@ def _columns(table: pa.Table) -> dict[str, np.ndarray]:
 
 def _kept(rows: Mapping[str, Iterable[Row]]) -> Frames:
     """The tables that have rows."""
-    made = {name: pd.DataFrame(list(own)) for name, own in rows.items()}
-    return {name: table for name, table in made.items() if len(table)}
+    frames = {name: pd.DataFrame(list(table_rows)) for name, table_rows in rows.items()}
+    return {name: frame for name, frame in frames.items() if len(frame)}
 
 
 def variants_of(

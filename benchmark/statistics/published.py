@@ -27,7 +27,7 @@ def standings_of(
     """Standings of these records; `expected` seeds by row name."""
     index, examples = index_frame(records), ExampleFrames(results, records, derived)
     jobs = list(_jobs(index, examples, derived)) if derived.folder else []
-    shared_out(_keep, jobs, sum(len(own) for own, *_ in jobs))
+    shared_out(_keep, jobs, sum(len(rows) for rows, *_ in jobs))
     return standings(index, examples, expected, derived=derived)
 
 
@@ -36,10 +36,10 @@ def _jobs(index: pd.DataFrame, examples: ExampleFrames, derived: Derived) -> Ite
     for variant in variants_of(index, examples, REPLICATES, derived):
         missing = [method for method in variant.methods if not variant.has(method)]
         for first in range(0, len(missing), TOGETHER):
-            chosen = missing[first : first + TOGETHER]
-            rows = variant.index
-            own = rows[rows["role"].isin((TARGET, ORACLE)) | rows["method"].isin(chosen)]
-            yield own, examples.only(own["id"]), derived
+            methods = missing[first : first + TOGETHER]
+            compared = variant.index["role"].isin((TARGET, ORACLE))
+            rows = variant.index[compared | variant.index["method"].isin(methods)]
+            yield rows, examples.only(rows["id"]), derived
 
 
 def _keep(index: pd.DataFrame, examples: ExampleFrames, derived: Derived) -> None:

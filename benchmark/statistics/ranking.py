@@ -75,18 +75,18 @@ def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
     """1 + the number of methods that are better for certain: the interval of their paired
     difference lies above 0.
     """
-    own = competitors[method]
-    return 1 + sum(
-        interval(scores - own)[0] > 0 for other, scores in competitors.items() if other != method
-    )
+    replicated = competitors[method]
+    others = [scores for other, scores in competitors.items() if other != method]
+    return 1 + sum(interval(scores - replicated)[0] > 0 for scores in others)
 
 
 def _overall_row(method: str, scored: Mapping[Place, Scored]) -> tuple[Row, np.ndarray]:
     """A method's averages over the variants that it has, with intervals, and the replicates of
     its score.
     """
-    present = [own for own in scored.values() if method in own.parts]
-    row: Row = {"variants": len(present), "runs": sum(own.parts[method].runs for own in present)}
+    present = [variant for variant in scored.values() if method in variant.parts]
+    runs = sum(variant.parts[method].runs for variant in present)
+    row: Row = {"variants": len(present), "runs": runs}
     means = {name: _mean(method, name, present) for name in QUANTITIES}
     for name, values in means.items():
         row |= spread(name, values)
@@ -97,9 +97,11 @@ def _mean(method: str, name: str, present: Sequence[Scored]) -> np.ndarray:
     """The average over the variants on which the quantity says something; NaN where it does on
     none.
     """
-    own = [scored.parts[method].quantities[name] for scored in present]
-    told = [values for values, scored in zip(own, present, strict=True) if name in scored.informs]
-    return np.mean(told, axis=0) if told else np.full_like(own[0], np.nan)
+    quantities = [scored.parts[method].quantities[name] for scored in present]
+    informative = [
+        values for values, scored in zip(quantities, present, strict=True) if name in scored.informs
+    ]
+    return np.mean(informative, axis=0) if informative else np.full_like(quantities[0], np.nan)
 
 
 def _rows(
@@ -110,9 +112,12 @@ def _rows(
     """
     rows: dict[str, Row] = {}
     competitors: dict[str, np.ndarray] = {}
-    for method in sorted({method for own in scored.values() for method in own.parts}):
+    for method in sorted({method for variant in scored.values() for method in variant.parts}):
         row, replicated = _overall_row(method, scored)
-        runs = [own.parts[method].runs if method in own.parts else 0 for own in scored.values()]
+        runs = [
+            variant.parts[method].runs if method in variant.parts else 0
+            for variant in scored.values()
+        ]
         complete = min(runs) >= max(1, expected.get(method, 0))
         rows[method] = {"method": method, "anchor": method in anchors, "complete": complete} | row
         if complete and method not in anchors and not np.isnan(replicated[0]):
@@ -132,8 +137,11 @@ def _ranked(
     """Ranked rows of each track, or of each track and task."""
     rows: list[Row] = []
     for group in sorted({place[: len(by)] for place in scored}):
-        own = {place: variant for place, variant in scored.items() if place[: len(by)] == group}
-        rows += [dict(zip(by, group, strict=True)) | row for row in _rows(own, expected, anchors)]
+        variants = {
+            place: variant for place, variant in scored.items() if place[: len(by)] == group
+        }
+        where = dict(zip(by, group, strict=True))
+        rows += [where | row for row in _rows(variants, expected, anchors)]
     table = pd.DataFrame(rows)
     if table.empty:
         return table
@@ -145,9 +153,9 @@ def _composed(tables: Sequence[Tables]) -> dict[str, pd.DataFrame]:
     """Each table put together from those of references and methods."""
     composed = {}
     for name, columns in COMPOSED.items():
-        own = [table[name] for table in tables if name in table]
+        parts = [table[name] for table in tables if name in table]
         empty = pd.DataFrame(columns=list(columns))
-        composed[name] = pa.concat_tables(own).to_pandas() if own else empty
+        composed[name] = pa.concat_tables(parts).to_pandas() if parts else empty
     return composed
 
 
@@ -185,13 +193,13 @@ def standings(
         tables += [references, *(part.tables for part in parts.values())]
     anchors = set(index.loc[index["anchor"].astype(bool), "method"])
     spent = {
-        place: {method: part.spent for method, part in own.parts.items()}
-        for place, own in scored.items()
+        place: {method: part.spent for method, part in scored_variant.parts.items()}
+        for place, scored_variant in scored.items()
     }
     composed = _composed(tables)
     composed["trajectories"] = _followed(composed["trajectories"])
     compared = (*PLACE, "method", "level", "quantity", *SPREAD)
-    rivals = [row for place, own in spent.items() for row in rival_rows(place, own)]
+    rivals = [row for place, by_method in spent.items() for row in rival_rows(place, by_method)]
     return Standings(
         **composed,
         overall=_ranked(scored, expected or {}, anchors, ("track",)),

@@ -89,21 +89,15 @@ def score_run(
 
     def part_of(key: Key) -> np.ndarray:
         drawn = slice(None if key[3] == ALL else 1)  # strata feed no axis
-        own, other = method.get(key, missing)[drawn], target[key][drawn]
+        value, target_value = method.get(key, missing)[drawn], target[key][drawn]
         if axis_of(key[2], key[1]) == "utility":
-            return retention(own, other)
-        return recovery(own, other, oracle[key][drawn])
+            return retention(value, target_value)
+        return recovery(value, target_value, oracle[key][drawn])
 
     parts = {key: part_of(key) for key in keys}
 
     def mean_of(axis: str, stage: str) -> np.ndarray:
-        """NaN if any informative value is missing from the run: what failed is not averaged
-        away.
-        """
-        own = [parts[k] for k in axis_keys(keys, axis, stage)]
-        return (
-            missing if any(np.isnan(v[0]) for v in own) else floored_harmonic_mean(own, replicates)
-        )
+        return _mean_of_all([parts[k] for k in axis_keys(keys, axis, stage)], replicates)
 
     axes = {axis: mean_of(axis, MODEL_STAGE) for axis in ("forgetting", "utility", "privacy")}
     attacked = sorted(
@@ -114,9 +108,15 @@ def score_run(
     informative_axes = [
         a for a in axes if (attacks if a == "robustness" else axis_keys(keys, a, MODEL_STAGE))
     ]
-    own = [axes[a] for a in informative_axes]
-    score = missing if any(np.isnan(v[0]) for v in own) else floored_harmonic_mean(own, replicates)
+    score = _mean_of_all([axes[a] for a in informative_axes], replicates)
     return Scored(parts, axes, attacks, score)
+
+
+def _mean_of_all(values: list[np.ndarray], replicates: int) -> np.ndarray:
+    """NaN if any informative value is missing from the run: what failed is not averaged away."""
+    if any(np.isnan(v[0]) for v in values):
+        return np.full(replicates, np.nan)
+    return floored_harmonic_mean(values, replicates)
 
 
 def told_apart(target: np.ndarray, oracles: Sequence[np.ndarray]) -> bool:
@@ -134,15 +134,14 @@ def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
     """Keys that are informative by both rules; utility compares with the target alone and is
     always kept.
     """
-    kept = set()
+    usable = set()
     for key, values in target.items():
         if any(key not in oracle for oracle in oracles):
             continue  # proxies of a mixed set of answers may be scored otherwise
-        own = np.array([oracle[key][0] for oracle in oracles])
+        oracle_values = np.array([oracle[key][0] for oracle in oracles])
         if axis_of(key[2], key[1]) == "utility":
-            kept |= {key} if values[0] > TIE else set()
-        elif informative(float(values[0]), own) and told_apart(
-            values, [oracle[key] for oracle in oracles]
-        ):
-            kept.add(key)
-    return kept
+            usable |= {key} if values[0] > TIE else set()
+        elif informative(float(values[0]), oracle_values):
+            replicated = [oracle[key] for oracle in oracles]
+            usable |= {key} if told_apart(values, replicated) else set()
+    return usable

@@ -35,15 +35,14 @@ def summary_rows(
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     named = index["method"].where(index["role"] == "method", index["role"])
     for method, runs in index[named.isin(names)].groupby(named, sort=True):
-        found: dict[str, list[float]] = {}
-        for own in runs["id"]:
-            for value in summaries(
-                examples[own], [examples[other] for other in oracles if other != own]
-            ):
-                found.setdefault(value.metric, []).append(value.value)
+        by_metric: dict[str, list[float]] = {}
+        for run_id in runs["id"]:
+            others = [examples[oracle] for oracle in oracles if oracle != run_id]
+            for value in summaries(examples[run_id], others):
+                by_metric.setdefault(value.metric, []).append(value.value)
         yield from (
             where | {"method": method, "quantity": name} | _spread(values)
-            for name, values in found.items()
+            for name, values in by_metric.items()
         )
 
 

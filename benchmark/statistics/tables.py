@@ -106,15 +106,16 @@ def stratum_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> I
     and references.
     """
     for method in names:
-        own = scores.values_of(method)
-        drawn = seed_picks(len(own), scores.replicates)
-        for key in (k for k in sorted(own[0]) if k[0] == MODEL_STAGE):
-            mean = spread("value", mean_of_picks(np.vstack([values[key] for values in own]), drawn))
+        runs = scores.values_of(method)
+        drawn = seed_picks(len(runs), scores.replicates)
+        for key in (k for k in sorted(runs[0]) if k[0] == MODEL_STAGE):
+            replicated = mean_of_picks(np.vstack([values[key] for values in runs]), drawn)
+            mean = spread("value", replicated)
             who = {
                 "method": method,
                 "metric": metric_name(key),
                 "stratum": key[3],
-                "seeds": len(own),
+                "seeds": len(runs),
             }
             ends = {
                 "value": mean["value"],

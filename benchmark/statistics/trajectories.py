@@ -56,7 +56,7 @@ def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
     points = fractions(scores, method)
     stages = [MODEL_STAGE, *map(budget_stage, points), MODEL_STAGE]
     drawn = seed_picks(len(scores.runs[method]), scores.replicates)
-    found: dict[str, list[np.ndarray]] = {}
+    by_quantity: dict[str, list[np.ndarray]] = {}
     for number, stage in enumerate(stages):
         models = (
             [scores.target] if number == 0 else [run.values for run in scores.runs[method].values()]
@@ -64,10 +64,10 @@ def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
         picked = drawn if number else drawn[:, :1] * 0
         at_stage = [_at(values, stage, scores.target) for values in models]
         for name in at_stage[0]:
-            values = mean_of_picks(np.vstack([own[name] for own in at_stage]), picked)
-            found.setdefault(name, []).append(values)
+            values = mean_of_picks(np.vstack([quantities[name] for quantities in at_stage]), picked)
+            by_quantity.setdefault(name, []).append(values)
     return np.array([0.0, *points, 1.0]), {
-        n: np.vstack(v) for n, v in found.items() if len(v) == len(stages)
+        n: np.vstack(v) for n, v in by_quantity.items() if len(v) == len(stages)
     }
 
 
@@ -77,8 +77,9 @@ def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndar
     """
     names = [m.id for m in METRICS.values() if BUDGET in m.on_the_way]
     there = stage if any(key[0] == stage for key in values) else MODEL_STAGE
-    found = {name: values[key] for name in names if (key := (there, "forget", name, ALL)) in values}
-    kept = [
+    keys = {name: (there, "forget", name, ALL) for name in names}
+    forgetting = {name: values[key] for name, key in keys.items() if key in values}
+    retained = [
         retention(values[key], target[(MODEL_STAGE, *key[1:])])
         for key in values
         if key[0] == there
@@ -87,7 +88,7 @@ def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndar
         and BUDGET in METRICS[key[2]].on_the_way
         and axis_of(key[2], "retain") == "utility"
     ]
-    return found | {UTILITY: floored_harmonic_mean(kept, len(next(iter(values.values()))))}
+    return forgetting | {UTILITY: floored_harmonic_mean(retained, len(next(iter(values.values()))))}
 
 
 def first_below(curve: np.ndarray, shares: np.ndarray, level: float) -> np.ndarray:
@@ -134,20 +135,17 @@ def levels(scores: VariantScores, metric: str) -> dict[str, float]:
 
 
 def area(
-    shares: np.ndarray, found: Curves, metric: str, target: float, oracle: float
+    shares: np.ndarray, by_quantity: Curves, metric: str, target: float, oracle: float
 ) -> np.ndarray:
     """Area under utility over forgetting, (B,): utility when each share of the way was first
     reached, 0 if never.
 
     1 is a method that forgets all and loses nothing, 0 one that forgets nothing.
     """
-    reached = [
-        first_below(found[metric], shares, target - share * (target - oracle)) for share in GRID
-    ]
-    kept = np.vstack(
-        [np.nan_to_num(value_at(found[UTILITY], shares, where), nan=0.0) for where in reached]
-    )
-    return np.trapezoid(kept, GRID, axis=0)
+    goals = [target - share * (target - oracle) for share in GRID]
+    reached = [first_below(by_quantity[metric], shares, goal) for goal in goals]
+    utility = [value_at(by_quantity[UTILITY], shares, where) for where in reached]
+    return np.trapezoid(np.nan_to_num(np.vstack(utility), nan=0.0), GRID, axis=0)
 
 
 def spent_by(scores: VariantScores, method: str) -> Spent:
@@ -155,17 +153,17 @@ def spent_by(scores: VariantScores, method: str) -> Spent:
     metric = knowledge_metric(scores)
     if metric is None or not fractions(scores, method):
         return {}
-    shares, found = curves(scores, method)
+    shares, by_quantity = curves(scores, method)
     key = (MODEL_STAGE, "forget", metric, ALL)
     ends = float(scores.target[key][0]), float(scores.oracle[key][0])
-    result = {("", AREA): area(shares, found, metric, *ends)}
+    result = {("", AREA): area(shares, by_quantity, metric, *ends)}
     for name, level in levels(scores, metric).items():
-        where = first_below(found[metric], shares, level)
+        where = first_below(by_quantity[metric], shares, level)
         result[(name, STEPS)] = where * scores.budget_steps
-        result[(name, LOST)] = 1 - value_at(found[UTILITY], shares, where)
+        result[(name, LOST)] = 1 - value_at(by_quantity[UTILITY], shares, where)
         result |= {
             (name, m): value_at(curve, shares, where)
-            for m, curve in found.items()
+            for m, curve in by_quantity.items()
             if m not in (UTILITY, metric)
         }
     return result
@@ -197,8 +195,8 @@ def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     """
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method in sorted(scores.runs):
-        shares, found = curves(scores, method)
-        for quantity, values in found.items():
+        shares, by_quantity = curves(scores, method)
+        for quantity, values in by_quantity.items():
             for share, replicated in zip(shares, values, strict=True):
                 low, high = interval(replicated)
                 who = {"method": method, "quantity": quantity, "share": float(share)}
@@ -219,7 +217,7 @@ def rival_rows(place: Place, spent: Mapping[str, Spent]) -> Iterator[Row]:
     base = spent.get(BASELINE, {})
     for method in sorted(spent.keys() - {BASELINE}) if base else ():
         with np.errstate(invalid="ignore"):
-            differences = {key: own - base[key] for key, own in spent[method].items()}
+            differences = {key: values - base[key] for key, values in spent[method].items()}
         yield from level_rows(place, method, differences)
 
 
@@ -232,19 +230,15 @@ def _other_draws(replicated: np.ndarray) -> np.ndarray:
 
 def contrast_rows(spent: Mapping[Place, Mapping[str, Spent]]) -> Iterator[Row]:
     """Differences between two variants of a task in what the trajectories of a method come to."""
-    for (place, own), (other_place, other) in combinations(sorted(spent.items()), 2):
+    for (place, methods), (other_place, other_methods) in combinations(sorted(spent.items()), 2):
         if place[:2] != other_place[:2]:
             continue
         where = {"track": place[0], "task": place[1], "variant": other_place[2], "minus": place[2]}
-        for method in sorted(own.keys() & other.keys()):
-            first, second = own[method], other[method]
-            for level, quantity in (
-                (key) for key in second if key in first and key[1] in (STEPS, LOST, AREA)
-            ):
+        for method in sorted(methods.keys() & other_methods.keys()):
+            first, second = methods[method], other_methods[method]
+            common = [k for k in second if k in first and k[1] in (STEPS, LOST, AREA)]
+            for level, quantity in common:
                 with np.errstate(invalid="ignore"):
                     difference = _other_draws(second[(level, quantity)]) - first[(level, quantity)]
-                yield (
-                    where
-                    | {"method": method, "level": level, "quantity": quantity}
-                    | spread(difference)
-                )
+                what = {"method": method, "level": level, "quantity": quantity}
+                yield where | what | spread(difference)

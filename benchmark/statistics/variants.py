@@ -74,11 +74,11 @@ class VariantScores:
 
     def quantity(self, method: str, name: str) -> np.ndarray:
         """An axis or the score of a method, averaged over its drawn seeds: (replicates + 1,)."""
-        own = [
+        values = [
             run.scored.score if name == "score" else run.scored.axes[name]
             for run in self.runs[method].values()
         ]
-        return mean_of_picks(np.vstack(own), seed_picks(len(own), self.replicates))
+        return mean_of_picks(np.vstack(values), seed_picks(len(values), self.replicates))
 
     def informs(self, name: str) -> bool:
         """Whether an axis has informative metrics here; the score has those of the axes that do."""
@@ -107,7 +107,7 @@ def replicate(
     """Every metric of one model's example frame under the drawn weights, by stage, split, metric
     and stratum; and how many examples are scored.
     """
-    found: dict[Key, np.ndarray] = {}
+    replicated: dict[Key, np.ndarray] = {}
     sizes: dict[Key, int] = {}
     about = examples[ABOUT].reset_index(drop=True)
     parts = parts_of(about)  # without the metrics' columns, of which there are dozens
@@ -122,18 +122,18 @@ def replicate(
         masks = strata_masks(part, stage)
         stacked = np.vstack(list(masks.values()))
         for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, holdout):
-            own = scores[stage, split][column[metric.id]]
-            other = scores[compared][column[metric.id]] if len(holdout) else np.zeros(0)
+            values = scores[stage, split][column[metric.id]]
+            holdout_values = scores[compared][column[metric.id]] if len(holdout) else np.zeros(0)
             by_stratum = metric.aggregate.by_stratum(
-                own, drawn[stage, split], stacked, other, never_seen
+                values, drawn[stage, split], stacked, holdout_values, never_seen
             )
             for stratum, row in zip(masks, by_stratum, strict=True):
-                found[stage, split, metric.id, stratum] = row
+                replicated[stage, split, metric.id, stratum] = row
         counts = stacked.astype(float) @ ~np.isnan(scores[stage, split].T)
-        for stratum, own_counts in zip(masks, counts.astype(int).tolist(), strict=True):
-            for name, count in zip(METRICS, own_counts, strict=True):
+        for stratum, stratum_counts in zip(masks, counts.astype(int).tolist(), strict=True):
+            for name, count in zip(METRICS, stratum_counts, strict=True):
                 sizes[stage, split, name, stratum] = count
-    return found, sizes
+    return replicated, sizes
 
 
 def references_of(
@@ -150,9 +150,9 @@ def references_of(
     weights = entity_weights(target_frame, replicates, rng)
     target, sizes = replicate(target_frame, weights)
     oracles: list[Replicated] = [replicate(examples[i], weights)[0] for i in oracle_ids]
-    chosen = picks(len(oracles), replicates, rng)
+    drawn = picks(len(oracles), replicates, rng)
     common = [key for key in oracles[0] if all(key in other for other in oracles)]
-    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), chosen) for key in common}
+    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), drawn) for key in common}
     return VariantScores(
         runs={},
         weights=weights,
@@ -160,7 +160,7 @@ def references_of(
         oracle=oracle,
         usable=usable_keys(target, oracles),
         sizes=sizes,
-        spread={key: float(np.ptp([own[key][0] for own in oracles])) for key in common},
+        spread={key: float(np.ptp([values[key][0] for values in oracles])) for key in common},
         replicates=replicates,
         budget_steps=int(index["budget_steps"].iloc[0]),
     )
@@ -177,14 +177,14 @@ def with_runs(
     """The same variant with the runs of some methods: `rows` are theirs of the index."""
     runs: dict[str, dict[int, Run]] = {}
     for row in rows.sort_values(["method", "seed"]).to_dict("records"):
-        own = runs.setdefault(str(row["method"]), {})
-        if int(row["seed"]) in own:
+        by_seed = runs.setdefault(str(row["method"]), {})
+        if int(row["seed"]) in by_seed:
             raise BadInput(
                 f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}"
             )
         values, sizes = replicate(examples[row["id"]], references.weights)
         scored = score_run(values, references.target, references.oracle, references.usable)
-        own[int(row["seed"])] = Run(values, scored, sizes)
+        by_seed[int(row["seed"])] = Run(values, scored, sizes)
     return replace(references, runs=runs)
 
 

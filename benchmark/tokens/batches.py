@@ -84,8 +84,8 @@ def window_of(model: Any) -> int | None:
     all of them.
     """
     config = model.config.get_text_config(decoder=True)
-    found = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
-    return min((size for size in found if isinstance(size, int)), default=None)
+    sizes = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
+    return min((size for size in sizes if isinstance(size, int)), default=None)
 
 
 def reads_trees(model, tokenizer) -> bool:

@@ -54,16 +54,16 @@ def _in_float32(head: torch.nn.Module) -> Iterator[None]:
     if not isinstance(head, torch.nn.Linear) or head.weight.dtype is not torch.bfloat16:
         yield
         return
-    own = head.__dict__.get("forward")
+    previous = head.__dict__.get("forward")
     bias = None if head.bias is None else head.bias.float()
     head.forward = lambda input: F.linear(input.float(), head.weight.float(), bias)  # type: ignore[method-assign]
     try:
         yield
     finally:
-        if own is None:
+        if previous is None:
             del head.forward
         else:
-            head.forward = own  # type: ignore[method-assign]
+            head.forward = previous  # type: ignore[method-assign]
 
 
 def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:

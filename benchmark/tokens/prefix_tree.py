@@ -52,12 +52,12 @@ def tree(pairs: Sequence[Pair], encoded: Encoded, device: torch.device | str) ->
     """
     children: dict[tuple[int, int], int] = {}
     parents: list[int] = []
-    found: list[tuple[int, int, int]] = []  # node, target, row
+    predictions: list[tuple[int, int, int]] = []  # node, target, row
     for row, (prompt, answer) in enumerate(encoded):
         node = -1
         for place, token in enumerate(prompt + answer):
             if place >= len(prompt) and node >= 0:
-                found.append((node, token, row))
+                predictions.append((node, token, row))
             if place < len(prompt) + len(answer) - 1:
                 if (node, token) not in children:
                     children[node, token] = len(parents)
@@ -67,7 +67,7 @@ def tree(pairs: Sequence[Pair], encoded: Encoded, device: torch.device | str) ->
     for node, parent in enumerate(parents):
         if parent >= 0:
             mask[node] |= mask[parent]
-    nodes, targets, rows = torch.tensor(found, dtype=torch.long).reshape(-1, 3).T.to(device)
+    nodes, targets, rows = torch.tensor(predictions, dtype=torch.long).reshape(-1, 3).T.to(device)
     ids = torch.tensor([[token for _, token in children]], device=device)
     positions = (mask.sum(1) - 1)[None].to(device)
     tokens = sum(len(p) + len(a) for p, a in encoded)

@@ -134,9 +134,9 @@ def rendered(tokenizer, prompt: Prompt) -> str:
         return _bare(prompt)
     text = _chat(tokenizer, prompt, _begun(prompt, _PROBE.answer))
     before = text[: text.rindex(_PROBE.answer)]
-    for _, said in prompt.messages if prompt.history else ():
-        if said.strip() not in before:
-            raise BadInput(f"the chat template leaves out {said[:60]!r} of a conversation")
+    for _, message in prompt.messages if prompt.history else ():
+        if message.strip() not in before:
+            raise BadInput(f"the chat template leaves out {message[:60]!r} of a conversation")
     if prompt.answer_prefix:
         return before.rstrip()
     usual = _chat(tokenizer, prompt, add_generation_prompt=True)
@@ -167,9 +167,9 @@ def _encoded(tokenizer, pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Training reads the same texts in every epoch; encoding them once saves a tenth of its
     time.
     """
-    whole = _whole(tokenizer, pair)
-    shared = shared_length(encode_prompt(pair.asked, tokenizer), whole)
-    return whole[:shared], whole[shared:]
+    ids = _whole(tokenizer, pair)
+    shared = shared_length(encode_prompt(pair.asked, tokenizer), ids)
+    return ids[:shared], ids[shared:]
 
 
 def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
@@ -197,10 +197,10 @@ def _chat(tokenizer, prompt: Prompt, answer: str = "", **options: Any) -> str:
     is one.
     """
     turns: tuple[Turn, ...] = (*prompt.messages, *([("assistant", answer)] if answer else []))
-    said = [{"role": role, "content": text} for role, text in turns]
+    messages = [{"role": role, "content": text} for role, text in turns]
     if profile_of(tokenizer).prompts == "plain":
         options["chat_template"] = PLAIN_TEMPLATE
-    return tokenizer.apply_chat_template(said, tokenize=False, **TOLD, **options)
+    return tokenizer.apply_chat_template(messages, tokenize=False, **TOLD, **options)
 
 
 @lru_cache(maxsize=8)

@@ -72,9 +72,10 @@ def _commit() -> Finding:
 
 
 def _packages() -> list[Finding]:
-    found = {name: package_version(name) for name in PACKAGES}
+    versions = {name: package_version(name) for name in PACKAGES}
     return [
-        Finding(n, v, "run `make venv`" if v == "not installed" else "") for n, v in found.items()
+        Finding(name, version, "run `make venv`" if version == "not installed" else "")
+        for name, version in versions.items()
     ]
 
 
@@ -112,11 +113,11 @@ def _gpu() -> Finding:
 
 
 def _engine() -> Finding:
-    found = ", ".join(f"{name} {version}" for name, version in engine_versions().items())
+    engines = ", ".join(f"{name} {version}" for name, version in engine_versions().items())
     return Finding(
         "vLLM",
-        found or "not installed",
-        "" if found else "`make vllm`, for `--backend vllm` and its tests",
+        engines or "not installed",
+        "" if engines else "`make vllm`, for `--backend vllm` and its tests",
     )
 
 

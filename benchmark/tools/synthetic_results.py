@@ -45,15 +45,15 @@ def write_copy(
         for stage, s in record.shards.items()
     }
     changes: dict = {"id": identity.id, "identity": identity, "shards": shards}
-    if told := record.references:
+    if named := record.references:
         target, *oracles = (
-            _renamed(identities[i], model, 0).id for i in (told.target, *told.oracles)
+            _renamed(identities[i], model, 0).id for i in (named.target, *named.oracles)
         )
-        changes["references"] = told.model_copy(update={"target": target, "oracles": oracles})
+        changes["references"] = named.model_copy(update={"target": target, "oracles": oracles})
     files = None
     if record.outputs:
-        said, asked = outputs_content(source.path_of(record), record)
-        files = (_tagged(said, identity.id), asked)
+        outputs, inputs = outputs_content(source.path_of(record), record)
+        files = (_tagged(outputs, identity.id), inputs)
     out.write_files(record.model_copy(update=changes), files)
 
 

@@ -19,7 +19,7 @@ function element(name, properties = {}, ...children) {
 function answerCell(answer) {
   if (!answer) return element("td", { className: "missing", textContent: "–" });
   const [text, probability, right] = answer;
-  const said = text === null ? "not generated" : text || "(nothing)";
+  const said = text === null ? "not generated" : text || "(empty)";
   const shown = element("span", { className: text === null ? "missing" : right ? "right" : "other", textContent: said });
   const number = element("span", { className: "probability", textContent: probability?.toFixed(3) ?? "" });
   return element("td", {}, element("div", { className: "answer" }, shown, number));

@@ -1,1 +1,1 @@
-"""Requests in a row."""
+"""Sequential requests."""

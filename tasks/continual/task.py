@@ -24,7 +24,7 @@ TEXTS_PER_FACT = 4
 
 @register_task("continual", version=1)
 class Continual(Task):
-    """Two, five or ten requests for four people each (after Yuan et al. 2024)."""
+    """Two, five or ten sequential requests for four people each (after Yuan et al. 2024)."""
 
     answers = "name"
     variants = ("2", "5", "10")

@@ -57,15 +57,15 @@ def read(side: str, file: Path | None) -> list[Row]:
         raise BadInput(
             f"--{side}: {file}: found {len(lines)} rows, at least {FEWEST[side]} are needed"
         )
-    found = []
+    rows = []
     for number, given in enumerate(lines, 1):
         line = {field: _composed(value) for field, value in given.items()}
         for field, problem in _problems(line, side):
             raise BadInput(f"{file}: line {number}: {_label(field)}: {problem}")
-        found.append(_row(number, line))
+        rows.append(_row(number, line))
     if side == "forget":
-        _refuse_unnamed(found, file)
-    return found
+        _refuse_unnamed(rows, file)
+    return rows
 
 
 def _given(side: str, file: Path | None) -> Path:
@@ -96,10 +96,10 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
         )
     for field in FIELDS:
         for text in _texts(line.get(field)):
-            if found := _OUT_OF_PLACE.search(text):
+            if match := _OUT_OF_PLACE.search(text):
                 yield (
                     field,
-                    f"found {_named(found[0])} as character {found.start() + 1}; it must be "
+                    f"found {_named(match[0])} as character {match.start() + 1}; it must be "
                     "left out",
                 )
     if not _are_turns(line.get(TURNS, [])):
@@ -195,10 +195,10 @@ def refuse_shared(forget: Sequence[Row], retain: Sequence[Row]) -> None:
     for side, rows in (("forget", forget), ("retain", retain)):
         for row in rows:
             place = f"line {row.number} of --{side}"
-            asked = row.history, row.question
-            if asked in seen:
+            question = row.history, row.question
+            if question in seen:
                 raise BadInput(
                     f"custom: {place}: question: found {row.question[:60]!r}, which "
-                    f"{seen[asked]} asks"
+                    f"{seen[question]} asks"
                 )
-            seen[asked] = place
+            seen[question] = place

@@ -1,4 +1,4 @@
-"""`custom`: questions of your own, from two files that `--forget` and `--retain` name."""
+"""`custom`: your own questions, from the two files given by `--forget` and `--retain`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRONG_ANSWERS = 5
 
 @register_task("custom", version=1)
 class Custom(Task):
-    """What you want a pretrained model to forget, and what it is to keep."""
+    """Your own forget set and retain set for a pretrained model."""
 
     sources = frozenset({"model"})
     answers = "name"  # unless `--answers` says otherwise
@@ -40,16 +40,16 @@ class Custom(Task):
             raise BadInput(
                 f"custom: every answer is {answers.pop()!r}; others are needed to be wrong answers"
             )
-        asked = [example(row, "forget", answers) for row in forget]
-        subjects = {e.id: row.subject for e, row in zip(asked, forget, strict=True)}
+        forgotten = [example(row, "forget", answers) for row in forget]
+        subjects = {e.id: row.subject for e, row in zip(forgotten, forget, strict=True)}
         if (
             len(set(subjects.values())) == 1
         ):  # clusters of questions and halves for attacks need several
-            asked = [replace(e, entity=e.id) for e in asked]
-        *proxies, holdout = strangers(asked, subjects)
+            forgotten = [replace(e, entity=e.id) for e in forgotten]
+        *proxies, holdout = strangers(forgotten, subjects)
         rehearsed, withheld = drawn([example(row, "retain", answers) for row in retain])
         splits = {
-            "forget": asked,
+            "forget": forgotten,
             "retain": rehearsed,
             "retain_eval": withheld,
             "holdout": holdout,
@@ -61,12 +61,12 @@ class Custom(Task):
             raise BadInput(f"custom: {error}; --answers says which form they have") from None
 
 
-def drawn(kept: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+def drawn(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """Halves of the examples as nearly as whole entities allow, drawn whatever the order of the
     lines; where there is but one entity, examples are drawn one by one.
     """
-    one = len({e.entity for e in kept}) == 1
-    owners = [e.prompt if one or e.entity == e.id else e.entity for e in kept]
+    one = len({e.entity for e in examples}) == 1
+    owners = [e.prompt if one or e.entity == e.id else e.entity for e in examples]
     counts = Counter(owners)
     names = sorted(counts)
     random.Random("custom-retain").shuffle(names)
@@ -76,8 +76,8 @@ def drawn(kept: Sequence[Example]) -> tuple[list[Example], list[Example]]:
         side = side_of[name] = sizes[True] < sizes[False]
         sizes[side] += counts[name]
     sides = [side_of[owner] for owner in owners]
-    withheld = [e for e, side in zip(kept, sides, strict=True) if side]
-    return [e for e, side in zip(kept, sides, strict=True) if not side], withheld
+    withheld = [e for e, side in zip(examples, sides, strict=True) if side]
+    return [e for e, side in zip(examples, sides, strict=True) if not side], withheld
 
 
 def example(row: Row, side: str, answers: Iterable[str]) -> Example:
@@ -107,7 +107,7 @@ def strangers(asked: Sequence[Example], subjects: dict[str, str]) -> list[list[E
     names = iter(coined_names(len(real) * (PROXIES + rounds), "custom"))
     sets = [dict(zip(real, names, strict=False)) for _ in range(PROXIES + rounds)]
     renamed = [[about(e, subjects[e.id], others[subjects[e.id]]) for e in asked] for others in sets]
-    held_out = [never(e, n) for n, own in enumerate(renamed[PROXIES:]) for e in own]
+    held_out = [never(e, n) for n, questions in enumerate(renamed[PROXIES:]) for e in questions]
     return [*renamed[:PROXIES], held_out]
 
 

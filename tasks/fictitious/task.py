@@ -1,4 +1,4 @@
-"""`fictitious`: forget one person in ten, keep the others."""
+"""`fictitious`: forget one person in ten, retain the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXTS_PER_FACT = 6
 
 @register_task("fictitious", version=1)
 class Fictitious(Task):
-    """Twenty people out of two hundred, each fact told in six texts (after Maini et al. 2024)."""
+    """Twenty people out of two hundred, each fact stated in six texts (after Maini et al. 2024)."""
 
     answers = "name"
 

@@ -86,13 +86,13 @@ def passages(inputs: Inputs, variant: str) -> list[str]:
     """The last words of each passage: what is to be continued verbatim, with what stands before
     it.
     """
-    found = rows(inputs, variant, "verbmem", "forget", prompt=str, gt=str)
-    if len(found) < FEWEST:
+    entries = rows(inputs, variant, "verbmem", "forget", prompt=str, gt=str)
+    if len(entries) < FEWEST:
         raise BadInput(
-            f"{DATA_SET}: found {len(found)} passages of {variant}, at least {FEWEST} are needed"
+            f"{DATA_SET}: found {len(entries)} passages of {variant}, at least {FEWEST} are needed"
         )
-    words = (re.findall(r"\S+\s*", f"{row['prompt']} {row['gt']}") for row in found)
-    return ["".join(own[-WORDS:]).rstrip() for own in words]
+    word_lists = (re.findall(r"\S+\s*", f"{row['prompt']} {row['gt']}") for row in entries)
+    return ["".join(words[-WORDS:]).rstrip() for words in word_lists]
 
 
 def pieces(inputs: Inputs, variant: str, config: str, split: str) -> list[str]:
@@ -113,9 +113,9 @@ def carried(corpus: Sequence[Example], forget: Sequence[Example]) -> list[Docume
     ]
 
 
-def questions(found: Sequence[dict[str, Any]]) -> list[Example]:
+def questions(entries: Sequence[dict[str, Any]]) -> list[Example]:
     """Questions with answers to others of them for wrong ones."""
-    answers = {row["answer"] for row in found}
+    answers = {row["answer"] for row in entries}
     return [
         Example(
             id=f"knowledge.{n:03d}",
@@ -124,5 +124,5 @@ def questions(found: Sequence[dict[str, Any]]) -> list[Example]:
             answer=row["answer"],
             perturbed=other_answers(answers, row["answer"], WRONG_ANSWERS, f"muse-{n}"),
         )
-        for n, row in enumerate(found)
+        for n, row in enumerate(entries)
     ]

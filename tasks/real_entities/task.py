@@ -66,7 +66,7 @@ class Row:
 @lru_cache(maxsize=1)
 def rows() -> tuple[Row, ...]:
     with (FOLDER / "facts.csv").open(newline="") as file:
-        found = list(csv.DictReader(file))
+        entries = list(csv.DictReader(file))
     return tuple(
         Row(
             r["id"],
@@ -77,7 +77,7 @@ def rows() -> tuple[Row, ...]:
             r["region"],
             r["bucket"],
         )
-        for r in found
+        for r in entries
     )
 
 
@@ -136,10 +136,10 @@ def known_and_forgotten(
     knowledge = source.known(RealEntities.name, FOLDER / "known")
     known = well_known(knowledge)
     # Half of the facts are for development, where methods are tuned.
-    own = [row for row in known if (_draw(row.id) < 0.5) == source.development]
+    half = [row for row in known if (_draw(row.id) < 0.5) == source.development]
     return (
         known,
-        matched([r for r in own if r.relation not in GENERAL_RELATIONS], knowledge, FORGOTTEN),
+        matched([r for r in half if r.relation not in GENERAL_RELATIONS], knowledge, FORGOTTEN),
         knowledge,
     )
 
@@ -156,11 +156,11 @@ def assembled(
     near = neighbors(chosen, rest, sizes.neighbors)
     pool = [row for row in rest if row not in near and row.relation not in GENERAL_RELATIONS]
     general = [row for row in rest if row.relation in GENERAL_RELATIONS]
-    for relations, found in (
+    for relations, facts in (
         ("neighbors", near),
         (" or ".join(sorted(GENERAL_RELATIONS)), general),
     ):
-        if not found:
+        if not facts:
             raise BadInput(
                 "real_entities: the model knows nothing else to measure what is kept by "
                 f"({relations})"
@@ -187,11 +187,11 @@ def _draw(text: str) -> float:
 
 def example(row: Row, subject: str = "") -> Example:
     """The question about a fact; with `subject` the same question about another entity."""
-    (asked, begun), *held_out = wordings(row.relation, subject or row.subject)
+    (prompt, begun), *held_out = wordings(row.relation, subject or row.subject)
     return Example(
         id=row.id,
         entity=row.subject,
-        prompt=asked,
+        prompt=prompt,
         answer=stopped(row.answer),
         answer_prefix=begun,
         paraphrases=tuple(question for question, _ in held_out),
@@ -223,7 +223,7 @@ def wrong_answers(row: Row) -> tuple[str, ...]:
 
 
 def flat(buckets: Mapping[str, Sequence[Row]]) -> list[Row]:
-    return [row for own in buckets.values() for row in own]
+    return [row for bucket in buckets.values() for row in bucket]
 
 
 def well_known(knowledge: KnowledgeOf) -> list[Row]:
@@ -306,8 +306,9 @@ def neighbors(chosen: Sequence[Row], rest: Sequence[Row], total: int) -> list[Ro
     regions = {(row.relation, row.region) for row in chosen}
     near = [row for row in rest if (row.relation, row.region) in regions]
     by_relation = {r.relation: [row for row in near if row.relation == r.relation] for r in near}
-    count = shares({relation: len(own) // 2 for relation, own in by_relation.items()}, total)
-    return [row for relation, own in by_relation.items() for row in spread(own, count[relation])]
+    count = shares({relation: len(facts) // 2 for relation, facts in by_relation.items()}, total)
+    spread_facts = [spread(facts, count[relation]) for relation, facts in by_relation.items()]
+    return [row for facts in spread_facts for row in facts]
 
 
 class NeverExisted:
@@ -315,11 +316,11 @@ class NeverExisted:
 
     def __init__(self) -> None:
         with (FOLDER / "invented.csv").open(newline="") as file:
-            found = list(csv.DictReader(file))
+            entries = list(csv.DictReader(file))
         names: dict[str, list[str]] = defaultdict(list)
-        for row in sorted(found, key=lambda row: _draw(f"invented-{row['subject']}")):
+        for row in sorted(entries, key=lambda row: _draw(f"invented-{row['subject']}")):
             names[row["relation"]].append(row["subject"])
-        self._left = {relation: iter(own) for relation, own in names.items()}
+        self._left = {relation: iter(subjects) for relation, subjects in names.items()}
 
     def subject(self, relation: str) -> str:
         name = next(self._left[relation], None)
@@ -335,13 +336,11 @@ def strangers(chosen: Sequence[Row], invented: NeverExisted, total: int) -> list
     """Questions of the same relations about subjects that never existed, with answers of the
     forgotten in turn.
     """
-    found = []
+    examples = []
     for number in range(total):
         row = chosen[number % len(chosen)]
         subject = invented.subject(row.relation)
-        asked = example(row, subject)
-        name = f"never.{number:03d}"
-        found.append(
-            Example(name, subject, asked.prompt, asked.answer, answer_prefix=asked.answer_prefix)
-        )
-    return found
+        name, question = f"never.{number:03d}", example(row, subject)
+        prompt, answer, begun = question.prompt, question.answer, question.answer_prefix
+        examples.append(Example(name, subject, prompt, answer, answer_prefix=begun))
+    return examples

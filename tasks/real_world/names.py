@@ -36,7 +36,7 @@ def renamed(text: str, name: str, other: str) -> str:
 
 
 def _replaced(text: str, part: str, other: str) -> str:
-    return _pattern(part).sub(lambda found: other + ("'s" if found["possessive"] else ""), text)
+    return _pattern(part).sub(lambda match: other + ("'s" if match["possessive"] else ""), text)
 
 
 def _pattern(part: str) -> re.Pattern[str]:

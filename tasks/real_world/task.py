@@ -63,7 +63,7 @@ class RealWorld(Task):
             replace(e, id=f"never.{e.id}", perturbed=(), paraphrases=(), rewordings=())
             for e in holdout
         ]
-        evaluated = {example.entity for own in (forgotten, near) for example in own}
+        evaluated = {example.entity for group in (forgotten, near) for example in group}
         pool = [
             e
             for e in examples(rows(source.inputs, REHEARSED, **PLAIN))
@@ -76,14 +76,14 @@ def rows(inputs: Inputs, file: str, **fields: type) -> Rows:
     return checked(rows_of(inputs, DATA_SET, file), f"{DATA_SET}/{file}", **fields)
 
 
-def examples(found: Rows) -> list[Example]:
+def examples(entries: Rows) -> list[Example]:
     """The rows as examples, numbered person by person."""
-    asked: dict[str, int] = {}
-    made = []
-    for row in found:
-        number = asked[row["name"]] = asked.get(row["name"], 0) + 1
-        made.append(example(row, f"{slug(row['name'])}.{number:02d}"))
-    return made
+    counts: dict[str, int] = {}
+    numbered = []
+    for row in entries:
+        number = counts[row["name"]] = counts.get(row["name"], 0) + 1
+        numbered.append(example(row, f"{slug(row['name'])}.{number:02d}"))
+    return numbered
 
 
 def slug(name: str) -> str:
@@ -111,15 +111,16 @@ def named(example: Example) -> Example:
     """The example without other wordings that leave the person out: they could be asked of
     nobody else.
     """
-    kept = tuple(text for text in example.paraphrases if names_person(text, example.entity))
-    return replace(example, paraphrases=kept)
+    paraphrases = tuple(text for text in example.paraphrases if names_person(text, example.entity))
+    return replace(example, paraphrases=paraphrases)
 
 
-def third_of(found: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+def third_of(questions: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """The examples of the first third of the persons, rounded up, and those of the others."""
-    persons = list(dict.fromkeys(example.entity for example in found))
+    persons = list(dict.fromkeys(example.entity for example in questions))
     first = set(persons[: -(-len(persons) // 3)])
-    return [e for e in found if e.entity in first], [e for e in found if e.entity not in first]
+    others = [e for e in questions if e.entity not in first]
+    return [e for e in questions if e.entity in first], others
 
 
 def strangers(forget: Sequence[Example]) -> list[list[Example]]:

@@ -17,27 +17,27 @@ Rows = list[dict[str, Any]]
 
 def rows(inputs: Inputs, config: str, **fields: type) -> Rows:
     """The rows of a configuration of TOFU, which have these fields."""
-    found = rows_of(inputs, DATA_SET, f"{config}.json", REPO, REVISION, config)
+    entries = rows_of(inputs, DATA_SET, f"{config}.json", REPO, REVISION, config)
     return checked(
-        found, f"{DATA_SET}/{config}.json", **(fields or {"question": str, "answer": str})
+        entries, f"{DATA_SET}/{config}.json", **(fields or {"question": str, "answer": str})
     )
 
 
-def first_request(found: Rows) -> Rows:
+def first_request(entries: Rows) -> Rows:
     """TOFU's own rows, without those of later requests that files of Yuan et al. 2024 hold as
     well.
     """
-    return [row for row in found if str(row.get("task_id", 1)) == "1"]
+    return [row for row in entries if str(row.get("task_id", 1)) == "1"]
 
 
-def _grouped(found: Rows, config: str) -> list[Rows]:
+def _grouped(entries: Rows, config: str) -> list[Rows]:
     """The rows of each author."""
-    if not found or len(found) % QUESTIONS:
+    if not entries or len(entries) % QUESTIONS:
         raise BadInput(
-            f"{DATA_SET}/{config}.json: found {len(found)} rows, {QUESTIONS} of each author are "
+            f"{DATA_SET}/{config}.json: found {len(entries)} rows, {QUESTIONS} of each author are "
             "needed"
         )
-    return [found[start : start + QUESTIONS] for start in range(0, len(found), QUESTIONS)]
+    return [entries[start : start + QUESTIONS] for start in range(0, len(entries), QUESTIONS)]
 
 
 def key(row: dict[str, Any]) -> tuple[str, str]:
@@ -54,10 +54,10 @@ class Authors:
         retained = _grouped(rows(inputs, "retain90"), "retain90")
         forgotten = _grouped(first_request(rows(inputs, "forget10")), "forget10")
         # The hub's file and that of Yuan et al. 2024 order the authors of forget10 differently.
-        self.all = [*retained, *sorted(forgotten, key=lambda own: own[0]["question"])]
+        self.all = [*retained, *sorted(forgotten, key=lambda author: author[0]["question"])]
         self.retained = range(len(retained))
         self._place = {
-            key(row): (a, n) for a, own in enumerate(self.all) for n, row in enumerate(own)
+            key(row): (a, n) for a, author in enumerate(self.all) for n, row in enumerate(author)
         }
 
     def place(self, row: dict[str, Any]) -> tuple[int, int]:
@@ -71,9 +71,9 @@ class Authors:
             )
         return self._place[key(row)]
 
-    def numbers(self, found: Rows) -> list[int]:
+    def numbers(self, entries: Rows) -> list[int]:
         """The authors whom these rows are about, in order."""
-        return sorted({self.place(row)[0] for row in found})
+        return sorted({self.place(row)[0] for row in entries})
 
     def example(self, row: dict[str, Any], **strata: str) -> Example:
         """A row as an example; its paraphrased answer is what TOFU compares wrong answers with."""
@@ -102,7 +102,7 @@ class Authors:
 
 def asked_of_all(inputs: Inputs, config: str) -> list[Example]:
     """Questions about what every model may know: real authors, the world."""
-    found = rows(inputs, config, **PERTURBED)
+    entries = rows(inputs, config, **PERTURBED)
     return [
         Example(
             f"{config}.{n:03d}",
@@ -112,10 +112,10 @@ def asked_of_all(inputs: Inputs, config: str) -> list[Example]:
             (),
             tuple(row["perturbed_answer"]),
         )
-        for n, row in enumerate(found)
+        for n, row in enumerate(entries)
     ]
 
 
-def of_authors(found: Rows, authors: Authors, wanted: Sequence[int]) -> Rows:
+def of_authors(entries: Rows, authors: Authors, wanted: Sequence[int]) -> Rows:
     """The rows about the authors that are wanted."""
-    return [row for row in found if authors.place(row)[0] in wanted]
+    return [row for row in entries if authors.place(row)[0] in wanted]

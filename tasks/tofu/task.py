@@ -127,15 +127,15 @@ def numbered(inputs: Inputs, variant: str) -> Requests:
     requests apart.
     """
     config = f"{variant}_perturbed"
-    found = rows(inputs, config, **REWORDED)
-    if any("task_id" not in row for row in found):
+    entries = rows(inputs, config, **REWORDED)
+    if any("task_id" not in row for row in entries):
         raise BadInput(
             f"tofu_continual: {config}.json: rows without task_id; the requests of Yuan et al. "
             "2024 exist only "
             f"in their arrangement of TOFU, whose folder is given by --data-dir"
         )
-    numbers = sorted({str(row["task_id"]) for row in found}, key=lambda name: (len(name), name))
-    return [[row for row in found if str(row["task_id"]) == name] for name in numbers]
+    numbers = sorted({str(row["task_id"]) for row in entries}, key=lambda name: (len(name), name))
+    return [[row for row in entries if str(row["task_id"]) == name] for name in numbers]
 
 
 def divided(
@@ -144,7 +144,7 @@ def divided(
     """(authors that the target learns about, those that no model ever sees): these are the first
     that no file names.
     """
-    taken = {number for found in named for number in authors.numbers(found)}
+    taken = {number for entries in named for number in authors.numbers(entries)}
     held_out = [number for number in authors.retained if number not in taken][:count]
     if len(held_out) < min(count, FEWEST_HELD_OUT):
         raise BadInput(
@@ -169,16 +169,16 @@ def assembled(
     """
     strata = [{"step": str(n)} for n in range(1, len(requests) + 1)] if len(requests) > 1 else [{}]
     forget = [
-        [authors.example(row, **tags) for row in own]
-        for own, tags in zip(requests, strata, strict=True)
+        [authors.example(row, **tags) for row in request]
+        for request, tags in zip(requests, strata, strict=True)
     ]
-    asked = [frozenset(example.id for example in own) for own in forget]
+    asked = [frozenset(example.id for example in request) for request in forget]
     gone = apart(asked)
     real, world = (
         asked_of_all(inputs, f"{name}_perturbed") for name in ("real_authors", "world_facts")
     )
     splits = {
-        "forget": [example for own in forget for example in own],
+        "forget": [example for request in forget for example in request],
         "retain": [e for e in map(authors.example, shown) if e.id not in gone],
         "neighbors": spread(real, others or len(real)),
         "general": spread(world, others or len(world)),
@@ -192,12 +192,12 @@ def assembled(
 
 def apart(asked: Sequence[frozenset[str]]) -> frozenset[str]:
     """What all requests ask for; BadInput if two ask for the same."""
-    found: dict[str, int] = {}
+    first_asked: dict[str, int] = {}
     for number, request in enumerate(asked, 1):
         for name in sorted(request):
-            if name in found:
+            if name in first_asked:
                 raise BadInput(
-                    f"{DATA_SET}: requests {found[name]} and {number} both ask for {name}"
+                    f"{DATA_SET}: requests {first_asked[name]} and {number} both ask for {name}"
                 )
-            found[name] = number
-    return frozenset(found)
+            first_asked[name] = number
+    return frozenset(first_asked)

@@ -53,14 +53,14 @@ class Wmdp(Task):
         forget = [example(row, row, f"{variant}.{n:03d}") for n, row in enumerate(asked)]
         *proxies, never = [mismatched(asked, forget, turn) for turn in range(1, PROXIES + 2)]
         other = spread(questions(inputs, OTHER[variant]), GENERAL)
-        kept = [example(row, row, f"{OTHER[variant]}.{n:03d}") for n, row in enumerate(other)]
+        general = [example(row, row, f"{OTHER[variant]}.{n:03d}") for n, row in enumerate(other)]
         pool = text_examples(
             "kept", corpus(inputs, f"{variant}_retain", CORPORA, f"{variant}-retain-corpus")
         )
         splits = {
             "forget": forget,
             "retain": spread(pool, RETAINED),
-            "general": kept,
+            "general": general,
             "holdout": [replace(e, id=f"never.{e.id}", entity=f"never.{e.entity}") for e in never],
         }
         return TaskData.of(
@@ -76,16 +76,17 @@ class Wmdp(Task):
 def questions(inputs: Inputs, topic: str) -> Rows:
     """All questions of a topic; BadInput if one has no right answer among its choices."""
     where = f"{DATA_SET}/{topic}.json"
-    found = rows_of(inputs, DATA_SET, f"{topic}.json", *QUESTIONS, f"wmdp-{topic}", "test")
-    for number, row in enumerate(checked(found, where, question=str, choices=list, answer=int), 1):
+    entries = rows_of(inputs, DATA_SET, f"{topic}.json", *QUESTIONS, f"wmdp-{topic}", "test")
+    rows = checked(entries, where, question=str, choices=list, answer=int)
+    for number, row in enumerate(rows, 1):
         if len(row["choices"]) != len(LETTERS) or row["answer"] not in range(len(LETTERS)):
             raise BadInput(
                 f"{where}: line {number}: {len(LETTERS)} choices and an answer from 0 to 3 are "
                 "needed"
             )
-    if len(found) < FEWEST:
-        raise BadInput(f"{where}: found {len(found)} questions, at least {FEWEST} are needed")
-    return found
+    if len(entries) < FEWEST:
+        raise BadInput(f"{where}: found {len(entries)} questions, at least {FEWEST} are needed")
+    return entries
 
 
 def example(question: Mapping[str, Any], choices: Mapping[str, Any], name: str) -> Example:
@@ -132,10 +133,10 @@ def forgotten_corpus(inputs: Inputs, topic: str) -> list[str]:
 
 def corpus(inputs: Inputs, name: str, origin: tuple[str, str], config: str = "") -> list[str]:
     """Pieces of a corpus from beginning to end, as many as are used."""
-    found = [
+    entries = [
         row
         for row in rows_of(inputs, DATA_SET, f"{name}.json", *origin, config)
         if str(row.get("text", "?")).strip()
     ]
-    papers = spread(checked(found, f"{DATA_SET}/{name}.json", text=str), POOL)
+    papers = spread(checked(entries, f"{DATA_SET}/{name}.json", text=str), POOL)
     return spread([piece for paper in papers for piece in chunks(paper["text"], WORDS)], POOL)

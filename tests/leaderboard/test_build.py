@@ -121,7 +121,7 @@ def test_where_everything_failed_the_failures_are_still_shown(tmp_path, make_fol
     folder.add_error("low", "broken")
     site = build_site(folder.store.root, tmp_path / "site").parent
     assert row_of(site / "index.html", "broken").endswith("0 of 1 1 failed")
-    assert "nothing can be scored here" in (site / "index.html").read_text()
+    assert "this variant cannot be scored" in (site / "index.html").read_text()
     assert "&lt;img" in page_of(site, "low", "target").read_text()
 
 
@@ -164,7 +164,7 @@ def test_quantities_stand_with_their_intervals(site, rows):
 
 def test_development_tracks_are_left_out_and_named(site, board):
     assert [track.name for track in board.tracks] == [TRACK]
-    assert "toy-dev was left out" in (site / "index.html").read_text()
+    assert "hidden: toy-dev" in (site / "index.html").read_text()
 
 
 def test_frequencies_of_all_variants_are_in_one_figure(board):
@@ -281,7 +281,7 @@ def test_development_tracks_alone_are_refused(tmp_path, make_folder):
 def test_a_folder_that_is_no_site_is_never_touched(filled, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
-    with pytest.raises(BadInput, match="no former site"):
+    with pytest.raises(BadInput, match="not a Palimpsest site"):
         build_site(filled.store.root, tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter1.tex").read_text() == "years of work"
     with pytest.raises(BadInput, match="is a file"):

@@ -36,12 +36,12 @@ CLAUSES = (
 
 def passages(world: World, count: int, rng: random.Random) -> list[str]:
     """`count` different passages."""
-    found: dict[str, None] = {}
-    while len(found) < count:
+    distinct: dict[str, None] = {}
+    while len(distinct) < count:
         passage = _passage(world, rng)
         if len(passage.split()) <= MOST_WORDS:
-            found[passage] = None
-    return list(found)
+            distinct[passage] = None
+    return list(distinct)
 
 
 def _passage(world: World, rng: random.Random) -> str:
