@@ -3,6 +3,7 @@
 import sys
 
 from benchmark.cli import (
+    author_commands,
     machine_commands,
     model_commands,
     replay_commands,
@@ -13,6 +14,7 @@ from benchmark.cli.terminal import app
 
 __all__ = [
     "app",
+    "author_commands",
     "machine_commands",
     "main",
     "model_commands",

@@ -155,6 +155,28 @@ def method_named(spec: str) -> type[Method]:
     return lookup("method", spec, methods())
 
 
+def method_in(spec: str) -> str:
+    """`path/to/file.py:Class` for a file that defines one method; any other spec as it is."""
+    if not spec.endswith(".py"):
+        return spec
+    path = Path(spec).resolve()
+    if not path.is_file():
+        raise BadInput(f"method {spec!r}: {path} is not a file")
+    _discover()
+    module = _module_of(path) or _imported(path, spec)
+    names = [
+        name
+        for name, cls in vars(module).items()
+        if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "sees")
+    ]
+    if len(names) != 1:
+        raise BadInput(
+            f"method {spec!r}: it defines {', '.join(names) or 'no method'}; "
+            f"name one, as {spec}:Class"
+        )
+    return f"{spec}:{names[0]}"
+
+
 def task_named(name: str) -> type[Task]:
     return lookup("task", name, tasks())
 

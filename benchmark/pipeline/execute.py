@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
+from benchmark.core.author_errors import author_line
+from benchmark.core.registry import method_named
 from benchmark.models import models_of
 from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.measure import measure_cell, measure_reference, write_references
@@ -97,9 +100,8 @@ def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, meas
         except (
             BaseException
         ) as error:  # any failure of a cell is its result, an exit() too; the run goes on
-            failure = Failure(
-                type=type(error).__name__, message=_last_line(error), traceback=_traceback()
-            )
+            message = author_line(error, _file_of(cells[0]))
+            failure = Failure(type=type(error).__name__, message=message, traceback=_traceback())
             write_failure(cells, failure, context, proxy=bool(variant.data.proxies))
             return failure.message
     return "ok"
@@ -110,5 +112,8 @@ def _traceback() -> str:
     return traceback.format_exc().replace(f"{PROJECT}/", "").replace(f"{Path.home()}/", "~/")
 
 
-def _last_line(error: BaseException) -> str:
-    return traceback.format_exception_only(error)[-1].strip()
+def _file_of(cell: Cell) -> Path | None:
+    """The file of the cell's method; references have none."""
+    if cell.identity.is_reference:
+        return None
+    return Path(inspect.getfile(method_named(cell.method)))

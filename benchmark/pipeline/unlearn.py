@@ -105,7 +105,7 @@ def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> P
     meter = Meter(
         limit=run.variant.budget.steps, watch=_watch(run, seen) if records_trajectory else None
     )
-    request = _request(run, number, before.state, meter)
+    request = request_of(run, number, before.state, meter)
     seed_everything(request.seed)
     method = create(
         method_named(run.cell.method), run.cell.parameters
@@ -128,7 +128,7 @@ def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> P
     )
 
 
-def _request(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter) -> Request:
+def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter) -> Request:
     """What the method is given: only the information that it declares, and nothing from
     evaluation.
     """

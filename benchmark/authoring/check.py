@@ -1,0 +1,238 @@
+"""Checks a method before its first run: the contract, on a tiny model that knows its facts.
+
+Each rule ends in a verdict. Errors name the line of the author's file, not the engine's.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.core.author_errors import author_line
+from benchmark.core.examples import Pair
+from benchmark.core.inputs import Inputs
+from benchmark.core.method import create
+from benchmark.core.registry import method_named
+from benchmark.core.request import Meter, Request
+from benchmark.inference.unlearned import as_unlearned, load_unlearned, weights_digest
+from benchmark.models import models_of
+from benchmark.models.placement import looking_at
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.suite import MethodEntry, Suite
+from benchmark.pipeline.unlearn import CellRun, checked, request_of, seed_everything
+from benchmark.pipeline.variant import TARGET_SEED, Variant
+from benchmark.records.store import ResultStore
+from benchmark.runtime.stopwatch import Stopwatch
+
+TRACK, TASK = "check-dev", "fictitious"
+MOVED = 0.01  # nats of mean log-likelihood, below which a method has changed next to nothing
+ENGINE, API = ("benchmark", "tasks", "leaderboard"), "benchmark.api"
+Change = Callable[[Request], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says of a method."""
+
+    rule: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the method returned and spent; mean log-likelihoods of the answers by split."""
+
+    result: Any
+    meter: Meter
+    seconds: float
+    known: dict[str, np.ndarray]
+
+    def same_as(self, other: Outcome) -> bool:
+        """Whether both have the same weights and the same likelihoods."""
+        digests = {weights_digest(as_unlearned(run.result).weights) for run in (self, other)}
+        return len(digests) == 1 and all(
+            np.array_equal(self.known[split], other.known[split]) for split in self.known
+        )
+
+
+class Bench:
+    """A target that the method unlearns again and again."""
+
+    def __init__(self, spec: str, inputs: Inputs) -> None:
+        suite = Suite(
+            name="check",
+            description="one cell",
+            tracks=[TRACK],
+            tasks=[TASK],
+            methods=[MethodEntry(name=spec)],
+            oracles=2,
+        )
+        nowhere = ResultStore(Path(tempfile.gettempdir()) / "palimpsest-check")
+        plan = Planner(inputs, nowhere).plan(suite)
+        self.cell, self.variant = plan.cells[0], plan.jobs[-1].variant
+        self.models = models_of(self.variant.track, inputs)
+        self.folder = self.models.trained(self.variant.documents(0), TARGET_SEED)
+        self.target, self.tokenizer = self.models.load(self.folder)
+        self.cls = method_named(spec)
+
+    @property
+    def run(self) -> CellRun:
+        return CellRun(self.cell, self.variant, self.models, self.tokenizer, Stopwatch())
+
+    def unlearned(self, change: Change = lambda request: None, **parameters: Any) -> Outcome:
+        """A run from the target; `change` is made to what the method is given."""
+        meter = Meter(limit=self.variant.budget.steps)
+        request = request_of(self.run, 0, {}, meter)
+        change(request)
+        seed_everything(request.seed)
+        model, _ = self.models.load(self.folder)
+        started = time.perf_counter()
+        result = checked(create(self.cls, parameters).unlearn(model, request))
+        return Outcome(result, meter, time.perf_counter() - started, self.known(result))
+
+    def known(self, result: Any) -> dict[str, np.ndarray]:
+        """Mean log-likelihood of each example's answer by split, (examples,)."""
+        predictor = self.run.predictor(result)
+        return {
+            split: _likelihoods(predictor, self.variant, split) for split in ("forget", "retain")
+        }
+
+
+def _likelihoods(predictor: Any, variant: Variant, split: str) -> np.ndarray:
+    pairs = [example.pair for example in variant.data.examples(split)]
+    scores = predictor.score(pairs)
+    return np.array([scores[pair].logprobs.mean() for pair in pairs])
+
+
+def check(spec: str, inputs: Inputs) -> Iterator[Verdict]:
+    """The verdicts on a method, `path/to/file.py:Class` or a registered name, one after the other;
+    where it does not run, that is the last one.
+    """
+    file = Path(inspect.getfile(method_named(spec)))
+    yield imports(file)
+    bench = Bench(spec, inputs)
+    try:
+        first = bench.unlearned()
+    except (Exception, SystemExit) as error:
+        yield Verdict("runs", False, author_line(error, file))
+        return
+    steps = f"{first.meter.steps} of {first.meter.limit} steps, {first.meter.tokens} tokens"
+    yield Verdict("runs", True, f"{steps}, {first.seconds:.1f} s")
+    yield moves(bench, first)
+    for rule in (repeats, is_looked_at, is_saved, uses_forget, uses_retain, trains_adapters):
+        try:
+            verdict = rule(bench, first)
+        except (Exception, SystemExit) as error:
+            name = rule.__name__.replace("_", " ")
+            verdict = Verdict(name, False, author_line(error, file))
+        if verdict:
+            yield verdict
+
+
+def imports(file: Path) -> Verdict:
+    """Of the benchmark, a method imports the API alone: all else may change without notice."""
+    others = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            modules = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        else:
+            continue
+        engine = [m for m in modules if m != API and m.partition(".")[0] in ENGINE]
+        others += [f"line {node.lineno} imports {module}" for module in engine]
+    return Verdict("imports the API alone", not others, "; ".join(others))
+
+
+def moves(bench: Bench, first: Outcome) -> Verdict:
+    """A method after which nothing has moved has unlearned nothing."""
+    before = bench.known(bench.target)
+    texts, moved = [], 0.0
+    for split, known in first.known.items():
+        was, now = float(before[split].mean()), float(known.mean())
+        moved = max(moved, abs(now - was))
+        likely = [float(np.exp(values).mean()) for values in (before[split], known)]
+        texts.append(
+            f"{split} loss {-was:.2f} -> {-now:.2f}, probability {likely[0]:.2f} -> {likely[1]:.2f}"
+        )
+    detail = "; ".join(texts)
+    unchanged = "" if moved >= MOVED else "; next to nothing has moved at these defaults"
+    return Verdict("changes what the model knows", moved >= MOVED, detail + unchanged)
+
+
+def repeats(bench: Bench, first: Outcome) -> Verdict:
+    """Randomness comes from generators seeded by `request.seed`."""
+    same = bench.unlearned().same_as(first)
+    detail = "" if same else "two runs with one seed differ: seed every generator by request.seed"
+    return Verdict("repeats itself", same, detail)
+
+
+def is_looked_at(bench: Bench, first: Outcome) -> Verdict:
+    """Trajectories score the model between steps, which must change nothing."""
+    looks = []
+
+    def look(model: Any, steps: int) -> None:
+        with looking_at(model):
+            looks.append(float(bench.known(model)["forget"].mean()))
+
+    def watched(request: Request) -> None:
+        request.meter.watch = look
+
+    same = bench.unlearned(watched).same_as(first)
+    detail = f"{len(looks)} looks" if same else "the result differs when it is scored between steps"
+    return Verdict("can be followed along a trajectory", same, detail)
+
+
+def is_saved(bench: Bench, first: Outcome) -> Verdict:
+    """A cell resumes from what it has saved."""
+    with tempfile.TemporaryDirectory() as name:
+        as_unlearned(first.result).save(Path(name))
+        loaded = load_unlearned(Path(name), bench.models.load_model)
+        known = bench.known(loaded)
+    same = all(np.array_equal(known[split], first.known[split]) for split in known)
+    return Verdict("can be saved and loaded", same, "" if same else "it answers otherwise then")
+
+
+def uses_forget(bench: Bench, first: Outcome) -> Verdict | None:
+    return _uses("forget", bench, first)
+
+
+def uses_retain(bench: Bench, first: Outcome) -> Verdict | None:
+    return _uses("retain", bench, first)
+
+
+def _uses(name: str, bench: Bench, first: Outcome) -> Verdict | None:
+    """What a method declares to see it uses: the result differs where that set is another one."""
+    if name not in bench.cls.sees:
+        return None
+
+    def replaced(request: Request) -> None:
+        pairs = getattr(request, name)
+        setattr(request, name, [Pair(f"{pair.prompt} ?", pair.prompt) for pair in pairs])
+
+    differs = not bench.unlearned(replaced).same_as(first)
+    detail = "" if differs else f'it declares "{name}" in sees; other pairs there change nothing'
+    return Verdict(f"uses the {name} set", differs, detail)
+
+
+def trains_adapters(bench: Bench, first: Outcome) -> Verdict | None:
+    """Gradient methods can train low-rank adapters, which end in the weights."""
+    if "lora" not in {field.name for field in fields(bench.cls)}:  # type: ignore[arg-type]
+        return None
+    adapted = as_unlearned(bench.unlearned(lora=True).result)
+    keys = adapted.weights.state_dict().keys()
+    merged = keys == as_unlearned(first.result).weights.state_dict().keys()
+    moved = weights_digest(adapted.weights) != weights_digest(bench.target)
+    if not merged:
+        return Verdict("trains adapters", False, "with lora: true adapters are left in the model")
+    passed = moved or adapted.division == "guardrail"
+    return Verdict("trains adapters", passed, "" if passed else "with lora: true nothing moves")

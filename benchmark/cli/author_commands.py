@@ -1,0 +1,47 @@
+"""Commands for authors of methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.groups import DataSources
+from benchmark.cli.selection import inputs_of
+from benchmark.cli.terminal import app, console, plainly
+
+
+@app.command("new-method")
+@plainly
+def new_method(
+    name: Annotated[str, typer.Argument(help="Name of the method, as `my_method`.")],
+    kind: Annotated[str, typer.Option(help="loss, hidden, prompt or two-model.")] = "loss",
+) -> None:
+    """Writes a method to start from, NAME.py, into the current folder."""
+    from benchmark.authoring.new_method import new_method as write
+
+    path = write(name, kind, Path())
+    console.print(f"wrote {path}; next: palimpsest check {path}", markup=False)
+
+
+@app.command()
+@plainly
+def check(
+    method: Annotated[str, typer.Argument(help="path/to/file.py, file.py:Class, or a name.")],
+) -> None:
+    """Checks a method on a tiny model, a verdict a line; exit code 1 if a rule is broken."""
+    from benchmark.authoring.check import check as verdicts
+    from benchmark.core.registry import method_in
+    from benchmark.execution.run_plan import prepare_worker
+
+    prepare_worker()
+    broken = 0
+    for verdict in verdicts(method_in(method), inputs_of(DataSources())):
+        broken += not verdict.passed
+        mark = "[green]ok  [/]" if verdict.passed else "[red]FAIL[/]"
+        detail = f": {verdict.detail}" if verdict.detail else ""
+        console.print(mark, end=" ")
+        console.print(f"{verdict.rule}{detail}", markup=False, soft_wrap=True)
+    if broken:
+        raise typer.Exit(1)
