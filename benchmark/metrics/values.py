@@ -126,8 +126,8 @@ def parts_of(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.ndarray]:
-    """Rows of each stratum: "all", then "name=value" in order; budget stages and points of an attack
-    have only "all".
+    """Rows of each stratum: "all", then "name=value" in order; budget stages and points of an
+    attack have only "all".
     """
     if sort_of(stage) in (BUDGET, POINT):
         return {ALL: np.ones(len(part), dtype=bool)}

@@ -11,7 +11,7 @@ from benchmark.core.method import create
 from benchmark.core.registry import methods, tasks
 from benchmark.models.tracks import track_named
 from benchmark.records.store import ResultStore
-from benchmark.reports.reference_pages import methods_page, metrics_page
+from benchmark.reports.reference_pages import attacks_page, methods_page, metrics_page
 from benchmark.reports.tuning_page import (
     CONTROLLED_DEV,
     SECTIONS,
@@ -29,6 +29,7 @@ def test_generated_pages_are_up_to_date():
     """`make docs` writes them."""
     assert (ROOT / "docs/METHODS.md").read_text() == methods_page()
     assert (ROOT / "docs/METRICS.md").read_text() == metrics_page()
+    assert (ROOT / "docs/ATTACKS.md").read_text() == attacks_page()
 
 
 @pytest.fixture(scope="module")
