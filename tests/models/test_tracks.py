@@ -124,7 +124,7 @@ def test_what_is_given_comes_before_what_is_tuned():
 
 def test_on_controlled_tracks_methods_have_their_own_defaults():
     """They were chosen on its development world."""
-    assert [track.tuned for track in all_tracks() if track.source == "world"] == [{}, {}, {}]
+    assert not any(track.tuned for track in all_tracks() if track.source == "world")
 
 
 @pytest.mark.parametrize("name", suite_files())
