@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.groups import DataSources
+from benchmark.cli.options import RESULTS, ResultsOption
 from benchmark.cli.selection import inputs_of
 from benchmark.cli.terminal import app, console, plainly
 
@@ -45,3 +46,23 @@ def check(
         console.print(f"{verdict.rule}{detail}", markup=False, soft_wrap=True)
     if broken:
         raise typer.Exit(1)
+
+
+@app.command()
+@plainly
+def compare(
+    one: Annotated[str, typer.Argument(help="A row, as the ranking names it.")],
+    other: Annotated[str, typer.Argument(help="The row to compare it with.")],
+    tasks: Annotated[
+        list[str] | None, typer.Option("--task", help="Only this task or variant; repeatable.")
+    ] = None,
+    examples: Annotated[int, typer.Option(help="How many differing examples to list.", min=0)] = 10,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Compares two methods from their records: paired differences on every axis and variant."""
+    from benchmark.records.derived import Derived
+    from benchmark.reports.comparison import comparison_of, print_comparison
+
+    derived = Derived.below(inputs_of(DataSources()).home)
+    comparison = comparison_of(results, one, other, tasks or [], derived)
+    print_comparison(comparison, one, other, console, examples)
