@@ -76,6 +76,7 @@ def plan(place):
             tasks=["custom"],
             methods=METHODS,
             oracles=3,
+            attacks=["quantize_int4", "relearn_disjoint"],
         )
         planned = Planner(place.inputs, ResultStore(place.out)).plan(suite)
         assert [execute(job, place) for job in planned.jobs] == ["ok"] * len(planned.jobs)
