@@ -21,7 +21,7 @@ def form_of(answers: Answers, role: str) -> str:
     form = answers if isinstance(answers, str) else answers.get(role)
     if form not in FORMS:
         found = "no form" if form is None else repr(form)
-        raise ValueError(f"answers: found {found} for {role}, one of {', '.join(FORMS)} is needed")
+        raise ValueError(f"answers: found {found} for {role}, expected one of {', '.join(FORMS)}")
     return form
 
 
@@ -30,7 +30,7 @@ def misfit(example: Example, form: str) -> str:
     if form == "text":
         return _no_text(example)
     if example.is_text:
-        return "it has no prompt, as texts have none"
+        return "it has no prompt, which only texts may lack"
     if form == "choice":
         return _no_choice(example)
     if example.choices:
@@ -50,7 +50,7 @@ def _no_text(example: Example) -> str:
         for name in ("prompt", "history", "answer_prefix", "paraphrases", "choices")
         if getattr(example, name)
     ]
-    return f"it has {' and '.join(extra)}, which texts have not" if extra else ""
+    return f"it has {' and '.join(extra)}, which texts cannot have" if extra else ""
 
 
 def _no_choice(example: Example) -> str:
@@ -58,11 +58,11 @@ def _no_choice(example: Example) -> str:
     if count < 2:
         return f"found {count} choices, at least two are needed"
     if not 0 <= example.right < count:
-        return f"found {example.right} as the right one of {count} choices, which count from 0"
+        return f"found right = {example.right}, out of range for {count} choices (counted from 0)"
     if example.answer != example.choices[example.right]:
-        return f"found {_shown(example)}, which is not the right choice"
+        return f"found {_shown(example)}, which is not the correct choice"
     if example.perturbed:
-        return "it has perturbed answers, where its other choices are the wrong ones"
+        return "it has perturbed answers, but its other choices are the wrong answers"
     return ""
 
 

@@ -52,7 +52,7 @@ def describe(cls: type, name: str, reference: str, family: str, sees: set[str]) 
     unknown = set(sees) - INFORMATION
     if unknown:
         raise BadInput(
-            f"method {name}: sees has {sorted(unknown)}; known are {sorted(INFORMATION)}"
+            f"method {name}: unknown `sees` {sorted(unknown)}; known: {sorted(INFORMATION)}"
         )
     if not (inspect.isclass(cls) and issubclass(cls, Method)):
         raise BadInput(f"method {name}: {cls!r} is not a subclass of Method")

@@ -46,9 +46,9 @@ def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
 def _add(kind: str, name: str, entry: type, registered: dict[str, type]) -> None:
     other = registered.get(name)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise BadInput(f"{kind} {name!r}: a name is made of a-z, 0-9, _ and -; it becomes a folder")
+        raise BadInput(f"{kind} {name!r}: use only a-z, 0-9, _ and - (the name becomes a folder)")
     if name in RESERVED:
-        raise BadInput(f"{kind} {name!r}: the name is reserved")
+        raise BadInput(f"{kind} {name!r}: this name is reserved")
     if other is not None and (other.__module__, other.__qualname__) != (
         entry.__module__,
         entry.__qualname__,

@@ -61,13 +61,13 @@ class TaskData:
         _require_roles(self.splits)
         forgotten = sorted(self.splits["forget"]["id"])
         if self.requests and sorted(i for request in self.requests for i in request) != forgotten:
-            raise ValueError("every forget example must be asked for by one request")
+            raise ValueError("every forget example must be in exactly one request")
         if any(list(proxy["id"]) != list(self.splits["forget"]["id"]) for proxy in self.proxies):
-            raise ValueError("every proxy must ask for each forget example, in their order")
+            raise ValueError("every proxy must have the ids of the forget set, in the same order")
         if (self.proxies or self.forget_pool is not None) and len(self.requests) > 1:
-            raise ValueError("proxies and a pool of their own to forget are for a single request")
+            raise ValueError("proxies and a separate forget pool require a single request")
         if not all(self.requests):
-            raise ValueError("a request must ask for at least one example")
+            raise ValueError("a request must have at least one example")
         object.__setattr__(self, "requests", self.requests or (frozenset(forgotten),))
 
     @classmethod
@@ -151,11 +151,11 @@ def _require_roles(splits: datasets.DatasetDict) -> None:
     forgotten cannot be compared with.
     """
     if unknown := [role for role in splits if role not in ROLES]:
-        raise ValueError(f"unknown splits {unknown}; a split has one of the roles {ROLES}")
+        raise ValueError(f"unknown splits {unknown}; roles: {ROLES}")
     if missing := [role for role in REQUIRED if role not in splits]:
         raise ValueError(f"task data lack the splits {missing}")
     if empty := [role for role, rows in splits.items() if not len(rows)]:
-        raise ValueError(f"the splits {empty} are empty; leave out what there is nothing for")
+        raise ValueError(f"the splits {empty} are empty; omit empty splits")
     if "holdout" in splits and splits["holdout"][0]["form"] != splits["forget"][0]["form"]:
         raise ValueError("forget and holdout must have answers of the same form")
 
@@ -165,7 +165,5 @@ def _of_form(where: str, examples: Iterable[Example], form: str) -> datasets.Dat
     stamped = [replace(example, form=form) for example in examples]
     for example in stamped:
         if wrong := misfit(example, form):
-            raise BadInput(
-                f"{where}: example {example.id} should have an answer of the form {form}: {wrong}"
-            )
+            raise BadInput(f"{where}: example {example.id} does not fit the form {form}: {wrong}")
     return to_dataset(stamped)

@@ -39,7 +39,7 @@ def probe_knowledge(
     """
     candidates, chosen = task_named(task)().candidates(), track_named(track, inputs.track_file)
     if not candidates or not isinstance(chosen, PretrainedTrack):
-        raise BadInput(f"probe: {task} on {track} depends on no model's knowledge")
+        raise BadInput(f"probe: {task} on {track} does not depend on the model's knowledge")
     models = PretrainedModels(chosen, inputs)
     model, tokenizer = models.load(models.base())
     predictor = ModelPredictor(model, tokenizer)

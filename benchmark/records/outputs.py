@@ -92,7 +92,7 @@ class Inputs:
                 if known[name] == value or (name in OPTIONAL and not value):
                     continue
                 if name not in OPTIONAL or known[name]:
-                    raise ValueError(f"{sample.split}/{sample.example} was asked with two {name}")
+                    raise ValueError(f"{sample.split}/{sample.example} has two different {name}")
                 known[name] = value
         return cls([rows[key] for key in sorted(rows)])
 
@@ -121,7 +121,7 @@ def samples_of(outputs: bytes, inputs: Inputs) -> list[Sample]:
     """
     rows = pq.read_table(io.BytesIO(outputs), schema=OUTPUTS).to_pylist()
     if any(not 0 <= row["input"] < len(inputs.rows) for row in rows):
-        raise IndexError("a row belongs to no input")
+        raise IndexError("a row has no input")
     return [_sample(row, inputs.rows[row["input"]]) for row in rows]
 
 

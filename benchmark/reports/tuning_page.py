@@ -51,7 +51,7 @@ def trials(results: ResultStore, track: str) -> dict[str, list[Trial]]:
     failed = [r for r in made if r.trial is None]
     if failed:
         raise BadInput(
-            f"{results.path_of(failed[0])}: this trial failed, so its method has too few"
+            f"{results.path_of(failed[0])}: this trial failed, so its method has too few trials"
         )
     rows: dict[str, dict[float, dict[str, Record]]] = {}
     for record in made:
@@ -109,8 +109,8 @@ INTRODUCTION = f"""# How the defaults were chosen
 On each development track, every method had the same number of trials over its
 {PARAMETER.replace("_", " ")}, one seed each, at the track's steps and batch size, on a forget set
 that is never scored. The default is the smallest value whose score, averaged over the variants,
-cannot be distinguished from the best one's (the 95 % interval of the paired difference contains 0),
-because it changes the model least. All other parameters keep the values of their papers.
+is indistinguishable from the best (the 95 % interval of the paired difference contains 0), because
+it changes the model least. All other parameters keep the values of their papers.
 Records of trials keep the score's bootstrap replicates to three decimals.
 *remaining on* a variant is the probability of the forget set's answers under held-out paraphrases,
 or the memorization accuracy of its texts.
@@ -153,7 +153,7 @@ def page(found: Mapping[str, Mapping[str, list[Trial]]]) -> str:
 
 def _tables(found: Mapping[str, list[Trial]]) -> Iterator[str]:
     for method, own in found.items():
-        columns = [PARAMETER.replace("_", " "), "", "score", "behind the best by", *AXES]
+        columns = [PARAMETER.replace("_", " "), "", "score", "gap to best", *AXES]
         columns += [f"remaining on {variant}" for variant in own[0].left]
         yield f"### `{method}`\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
         yield from (_line(trial, trial.value == chosen(own)) for trial in own)
