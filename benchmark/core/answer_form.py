@@ -1,7 +1,7 @@
-"""The forms of answers: a task declares them, and every example is held to what it declares.
+"""Answer forms: tasks declare them, and every example is checked against the declaration.
 
-Metrics say which forms they can score. Nothing is guessed from punctuation: a name is short, a
-sentence is no single word, in any script.
+Metrics declare which forms they can score. Forms are never inferred from punctuation: a name is
+short and a sentence has more than one word, in any script.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LONGEST_NAME = 20  # words, as `length` counts them
 
 
 def form_of(answers: Answers, role: str) -> str:
-    """The form declared for the split of that role; a ValueError if there is none."""
+    """The form declared for the split with this role; ValueError if there is none."""
     form = answers if isinstance(answers, str) else answers.get(role)
     if form not in FORMS:
         found = "no form" if form is None else repr(form)
@@ -26,7 +26,7 @@ def form_of(answers: Answers, role: str) -> str:
 
 
 def misfit(example: Example, form: str) -> str:
-    """What keeps an example from having an answer of the form; empty if nothing does."""
+    """Why an example does not fit the form; empty if it does."""
     if form == "text":
         return _no_text(example)
     if example.is_text:
@@ -44,7 +44,7 @@ def misfit(example: Example, form: str) -> str:
 
 
 def _no_text(example: Example) -> str:
-    """A text stands alone: nothing is asked, and there is nothing to choose from."""
+    """Why an example is not a text: texts have no prompt and no choices."""
     extra = [
         name
         for name in ("prompt", "history", "answer_prefix", "paraphrases", "choices")
