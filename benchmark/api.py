@@ -1,4 +1,4 @@
-"""All that the author of a method or a task imports."""
+"""The public API: everything that methods and tasks import."""
 
 from torch.nn.functional import logsigmoid
 

@@ -1,7 +1,7 @@
-"""The one exception that a user is meant to read."""
+"""The exception whose message is meant for users."""
 
 
 class BadInput(Exception):
-    """What the user gave cannot be used: one line that names what was found and what would be
-    right (exit code 2).
+    """Invalid user input: a one-line message with what was found and what is expected (exit code
+    2).
     """

@@ -22,7 +22,7 @@ from leaderboard.plots import quantities_of
 from leaderboard.tables import Quantity
 
 NEVER = "not within the budget"
-BESIDE = "not scored"
+BESIDE = "reported only"
 MISALIGNED = {
     "gap": "mean of knowledge by generation minus knowledge by probability",
     "correlation": "rank correlation of the two over examples",

@@ -36,7 +36,7 @@ from benchmark.cli.options import (
 
 @dataclass(frozen=True)
 class Selection:
-    """A suite, and what the command line narrows it to."""
+    """A suite, and the subset of it selected on the command line."""
 
     suite: SuiteOption = None
     tracks: TracksOption = None
@@ -50,7 +50,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class DataSources:
-    """The user's own: a model's track, local data sets, a forget set and a retain set."""
+    """The user's own inputs: a model's track, local data sets, a forget set and a retain set."""
 
     forget: ForgetOption = None
     retain: RetainOption = None
@@ -61,8 +61,8 @@ class DataSources:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where records go, how many processes work, whether finished cells run again, and whether
-    unlearned models stay.
+    """Output folder, number of processes, whether to rerun finished cells, and whether to keep
+    unlearned models.
     """
 
     out: OutOption = OUT

@@ -62,8 +62,8 @@ def perf(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer points.")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this file.")] = None,
 ) -> None:
-    """Measures the speed of generation, scoring and training on this machine, as a share of its
-    peak, and the gain from reusing a vLLM engine.
+    """Measures generation, scoring and training speed on this machine, as a share of its peak, and
+    the gain from reusing a vLLM engine.
     """
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
@@ -93,7 +93,7 @@ def perf(
 @app.command()
 @plainly
 def doctor() -> None:
-    """Reports what is installed and what this machine is, and how to get what is missing."""
+    """Reports this machine's hardware and software, and how to install what is missing."""
     from benchmark.tools.doctor import examine_machine
 
     table = Table("what", "found", "to do")

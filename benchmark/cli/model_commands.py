@@ -34,7 +34,7 @@ from benchmark.errors import BadInput
 @grouped
 def evaluate(
     model: ModelOption,
-    task: Annotated[str, typer.Option("--task", help="One task variant, as `tofu/forget01`.")],
+    task: Annotated[str, typer.Option("--task", help="One task variant, e.g. `tofu/forget01`.")],
     data: DataSources,
     original: OriginalOption = None,
     limit: LimitOption = None,
@@ -52,7 +52,7 @@ def evaluate(
     from benchmark.pipeline.score_checkpoint import evaluate as score
 
     if data.forget and task != "custom":
-        raise BadInput(f"--forget, --retain: {task} does not use them, custom does")
+        raise BadInput(f"--forget, --retain: only the task custom uses them, {task} does not")
     inputs = inputs_of(data)
     require_own_model(inputs, [name for name in (model, original, reference) if name])
     require_backend(backend)
@@ -66,13 +66,12 @@ def evaluate(
     console.print(_value_table(evaluation.table()))
     if not reference:
         console.print(
-            "Forget quality compares with a model that never saw the forget set: "
-            "`--reference` names it."
+            "Forget quality needs a model trained without the forget set: pass it as `--reference`."
         )
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in evaluation.seconds.items())
     console.print(f"{sum(evaluation.seconds.values()):.1f} s in total: {spent}", soft_wrap=True)
     rows = f", {limit} rows of each split." if limit else "."
-    console.print("An evaluation only: nothing is ranked" + rows)
+    console.print("Evaluation only: nothing is ranked" + rows)
     if json_file:
         evaluation.write(json_file)
 
@@ -100,7 +99,7 @@ def probe(
     track: Annotated[str, typer.Option("--track", help="A track, org/name@revision, or a folder.")],
     track_file: TrackFileOption = None,
 ) -> None:
-    """Probes which of a task's facts a pretrained model knows; `run` selects from these."""
+    """Probes which of a task's facts a pretrained model knows; `run` selects among them."""
     inputs = inputs_of(DataSources(track_file=track_file))
     require_own_model(inputs, [track])
     console.print(

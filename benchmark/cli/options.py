@@ -14,7 +14,7 @@ SuiteOption = Annotated[
     str | None,
     typer.Option(
         "--suite",
-        help="A suite's name or a YAML file; default `quick`, with --forget `custom`.",
+        help="Suite name or YAML file; default `quick`, or `custom` with --forget.",
     ),
 ]
 TracksOption = Annotated[
@@ -37,7 +37,7 @@ ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of the re
 WorkersOption = Annotated[
     int | None,
     typer.Option(
-        "--workers", min=1, help="Processes; default one per core, one with vLLM or a GPU."
+        "--workers", min=1, help="Worker processes; default one per core, or one with vLLM or GPU."
     ),
 ]
 ForceOption = Annotated[
@@ -47,8 +47,8 @@ KeepModelsOption = Annotated[
     bool,
     typer.Option(
         "--keep-models",
-        help="Keep each unlearned model in `partial` below PALIMPSEST_HOME, so that a later attack "
-        "need not unlearn again; takes the disk space of a model per cell.",
+        help="Keep unlearned models in `partial` under PALIMPSEST_HOME, so that later attacks need "
+        "not unlearn again; uses one model's disk space per cell.",
     ),
 ]
 ModelOption = Annotated[
@@ -56,7 +56,7 @@ ModelOption = Annotated[
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Local data sets: a folder of them, or one data set's folder."),
+    typer.Option("--data-dir", help="Folder of local data sets, or of a single data set."),
 ]
 ModelsOption = Annotated[
     list[str] | None,
@@ -71,16 +71,14 @@ TrackFileOption = Annotated[
 ]
 ForgetOption = Annotated[
     Path | None,
-    typer.Option("--forget", help="Your own forget set (JSON lines of questions), with --retain."),
+    typer.Option("--forget", help="Your own forget set (JSON lines); requires --retain."),
 ]
 RetainOption = Annotated[
-    Path | None, typer.Option("--retain", help="Your own retain set (JSON lines of questions).")
+    Path | None, typer.Option("--retain", help="Your own retain set (JSON lines).")
 ]
 AnswersOption = Annotated[
     Answers,
-    typer.Option(
-        "--answers", help="The form of the answers to questions of your own: name or sentence."
-    ),
+    typer.Option("--answers", help="Answer form of your own questions: name or sentence."),
 ]
 BackendChoice = Annotated[
     Backend | None,
@@ -88,7 +86,7 @@ BackendChoice = Annotated[
 ]
 PrecisionOption = Annotated[
     Precision | None,
-    typer.Option("--precision", help="Of pretrained models; overrides the suite."),
+    typer.Option("--precision", help="Precision of pretrained models; overrides the suite."),
 ]
 BackendOption = Annotated[
     Backend, typer.Option("--backend", help="Generation backend: hf, or vllm (`make vllm`).")
@@ -96,15 +94,15 @@ BackendOption = Annotated[
 OriginalOption = Annotated[
     str | None,
     typer.Option(
-        "--original", help="The model before unlearning, whose knowledge real_entities uses."
+        "--original", help="The model before unlearning; real_entities selects facts it knows."
     ),
 ]
 ReferenceOption = Annotated[
     str | None,
-    typer.Option("--reference", help="A model that never saw the forget set, for comparison."),
+    typer.Option("--reference", help="A model trained without the forget set, to compare with."),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Only the first rows of each split.")
+    int | None, typer.Option("--limit", min=1, help="Only the first N rows of each split.")
 ]
 HarnessOption = Annotated[
     str, typer.Option("--harness", help="Also run an lm-eval group: palimpsest, jang or yuan.")
@@ -119,5 +117,5 @@ SamplesOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="CPU threads; all cores by default.")
 ]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Write everything to this file.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write all results to this file.")]
 OUT, RESULTS, SITE = Path("runs"), Path("results"), Path("site")

@@ -1,4 +1,4 @@
-"""The command that makes published cells again."""
+"""The command that reruns published cells."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def replay(
     data: DataSources,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Makes published cells again from their identities and compares outputs and values.
+    """Reruns published cells from their identities and compares outputs and values.
 
-    Exit code 1 if a value differs by more than the tolerance: outputs were forged, or the engine
-    changed. Other processors round differently, so that outputs need not be the same.
+    Exit code 1 if a value differs by more than the tolerance: the outputs were forged or the engine
+    changed. Rounding differs between processors, so outputs may differ.
     """
     from benchmark.execution.run_plan import prepare_worker
     from benchmark.pipeline.replay import TOLERANCE
@@ -42,7 +42,7 @@ def replay(
     held = True
     for record in (read_record(paths[i]) for i in ids):
         if record.status != "ok":
-            raise BadInput(f"{record.id}: this cell failed; there is nothing to compare")
+            raise BadInput(f"{record.id}: this cell failed, so there is nothing to compare")
         prepare_worker(record.provenance.threads)
         with tempfile.TemporaryDirectory() as folder, console.status(f"replaying {record.id}"):
             replayed = make_again(record, store, inputs_of(data), Path(folder))

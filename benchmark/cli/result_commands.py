@@ -28,12 +28,12 @@ def validate(
         str | None, typer.Option("--suite", help="Also require all records of this suite.")
     ] = None,
     recompute: Annotated[
-        bool, typer.Option(help="Recompute every value; without, check records and hashes alone.")
+        bool, typer.Option(help="Recompute every value, or check only records and hashes.")
     ] = True,
 ) -> None:
     """Checks ids, seals, hashes and references, and recomputes every value from its outputs.
 
-    A forged but consistent file of outputs passes; only `replay` makes outputs again.
+    Forged but consistent outputs pass; only `replay` regenerates outputs.
 
     Exit code 2 if there are findings.
     """
@@ -77,9 +77,9 @@ def validate(
 def rescore(
     results: Annotated[Path, typer.Argument(help="Folder of the records.")] = RESULTS,
 ) -> None:
-    """Computes the values of every record anew from its outputs, after metrics have changed.
+    """Recomputes the values of every record from its outputs after metrics have changed.
 
-    Needs no model. Trials keep no outputs: run them again.
+    Needs no model. Trials store no outputs; rerun them.
     """
     from rich.progress import track
 
@@ -123,10 +123,10 @@ def export(
 @app.command()
 @plainly
 def report(
-    task: Annotated[str, typer.Argument(help="A task, as `frequency`.")],
+    task: Annotated[str, typer.Argument(help="A task, e.g. `frequency`.")],
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Reports one task's records: residual knowledge, its cost, trajectory and final model."""
+    """Prints a task's results: residual knowledge, cost of forgetting, trajectory, final model."""
     from benchmark.reports.terminal import print_task
 
     width = None if sys.stdout.isatty() else 200
@@ -137,9 +137,9 @@ def report(
 @plainly
 def site(
     results: ResultsOption = RESULTS,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the pages.")] = SITE,
+    out: Annotated[Path, typer.Option("--out", help="Output folder of the pages.")] = SITE,
 ) -> None:
-    """Renders the leaderboard as static pages."""
+    """Builds the leaderboard as static pages."""
     build = importlib.import_module("leaderboard.build")  # the engine must not import the pages
     page = build.build_site(results, out, _derived())
     console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)

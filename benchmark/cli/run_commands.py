@@ -15,7 +15,7 @@ from benchmark.cli.terminal import app, console, errors, plainly
 @plainly
 @grouped
 def plan(chosen: Selection, data: DataSources, execution: Execution) -> None:
-    """Shows the cells of a suite, which are cached, and the estimated time; runs nothing."""
+    """Shows a suite's cells, which of them are cached, and the estimated time. Runs nothing."""
     from benchmark.execution.estimates import clock
     from benchmark.execution.run_plan import default_workers
 
@@ -45,7 +45,7 @@ def plan(chosen: Selection, data: DataSources, execution: Execution) -> None:
 @plainly
 @grouped
 def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
-    """Runs every cell of a suite that has no record yet and prints the ranking.
+    """Runs all cells of a suite that have no record yet and prints the ranking.
 
     Exit code 1 if cells failed, 2 on bad input.
     """

@@ -33,7 +33,7 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
     )
     if own_questions and "custom" not in suite.tasks:
         raise BadInput(
-            f"--forget, --retain: suite {suite.name} has no task custom, which uses them"
+            f"--forget, --retain: suite {suite.name} has no task custom, the only one to use them"
         )
     require_own_model(inputs, suite.tracks)
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
@@ -83,8 +83,8 @@ def require_own_model(inputs: Inputs, names: Iterable[str]) -> None:
 
     if inputs.track_file and not any(map(is_model, names)):
         raise BadInput(
-            f"--track-file {inputs.track_file}: is for a model of your own; name it by --model, as "
-            "a folder or org/name@revision"
+            f"--track-file {inputs.track_file}: needs a model of your own; pass it as --model, a "
+            "folder or org/name@revision"
         )
 
 

@@ -1,7 +1,7 @@
-"""The forms of answers: a task declares them, and every example is held to what it declares.
+"""Answer forms: tasks declare them, and every example is checked against the declaration.
 
-Metrics say which forms they can score. Nothing is guessed from punctuation: a name is short, a
-sentence is no single word, in any script.
+Metrics declare which forms they can score. Forms are never inferred from punctuation: a name is
+short and a sentence has more than one word, in any script.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ LONGEST_NAME = 20  # words, as `length` counts them
 
 
 def form_of(answers: Answers, role: str) -> str:
-    """The form declared for the split of that role; a ValueError if there is none."""
+    """The form declared for the split with this role; ValueError if there is none."""
     form = answers if isinstance(answers, str) else answers.get(role)
     if form not in FORMS:
         shown = "no form" if form is None else repr(form)
-        raise ValueError(f"answers: found {shown} for {role}, one of {', '.join(FORMS)} is needed")
+        raise ValueError(f"answers: found {shown} for {role}, expected one of {', '.join(FORMS)}")
     return form
 
 
 def misfit(example: Example, form: str) -> str:
-    """What keeps an example from having an answer of the form; empty if nothing does."""
+    """Why an example does not fit the form; empty if it does."""
     if form == "text":
         return _no_text(example)
     if example.is_text:
-        return "it has no prompt, as texts have none"
+        return "it has no prompt, which only texts may lack"
     if form == "choice":
         return _no_choice(example)
     if example.choices:
@@ -44,13 +44,13 @@ def misfit(example: Example, form: str) -> str:
 
 
 def _no_text(example: Example) -> str:
-    """A text stands alone: nothing is asked, and there is nothing to choose from."""
+    """Why an example is not a text: texts have no prompt and no choices."""
     extra = [
         name
         for name in ("prompt", "history", "answer_prefix", "paraphrases", "choices")
         if getattr(example, name)
     ]
-    return f"it has {' and '.join(extra)}, which texts have not" if extra else ""
+    return f"it has {' and '.join(extra)}, which texts cannot have" if extra else ""
 
 
 def _no_choice(example: Example) -> str:
@@ -58,11 +58,11 @@ def _no_choice(example: Example) -> str:
     if count < 2:
         return f"found {count} choices, at least two are needed"
     if not 0 <= example.right < count:
-        return f"found {example.right} as the right one of {count} choices, which count from 0"
+        return f"found right = {example.right}, out of range for {count} choices (counted from 0)"
     if example.answer != example.choices[example.right]:
-        return f"found {_shown(example)}, which is not the right choice"
+        return f"found {_shown(example)}, which is not the correct choice"
     if example.perturbed:
-        return "it has perturbed answers, where its other choices are the wrong ones"
+        return "it has perturbed answers, but its other choices are the wrong answers"
     return ""
 
 

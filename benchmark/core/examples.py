@@ -1,4 +1,4 @@
-"""Examples: what is asked, what is right, and the tags that results are broken down by."""
+"""Examples: prompts, answers, and the strata by which results are broken down."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _FEATURES = datasets.Features(
 
 @dataclass(frozen=True, order=True)
 class Prompt:
-    """What a model is asked: the user's turn, the turns before it, and how the answer begins, which
-    is given. Before a text there is nothing: all three are empty.
+    """A prompt: the user's turn, the turns before it, and the given beginning of the answer. For
+    texts all three are empty.
     """
 
     text: str
@@ -46,14 +46,14 @@ class Prompt:
 
     @property
     def messages(self) -> tuple[Turn, ...]:
-        """The conversation so far, which ends with the user's turn."""
+        """The conversation up to and including the user's turn."""
         return (*self.history, ("user", self.text)) if self.text else ()
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A prompt and its answer, all that a method learns of an example; the fields of the prompt
-    are those of `Prompt`. The prompt of a text is empty.
+    """A prompt and its answer: everything that a method sees of an example. The prompt fields are
+    those of `Prompt`; for texts the prompt is empty.
     """
 
     prompt: str
@@ -68,17 +68,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Example:
-    """A question with its answer, a multiple choice, or a text: then the prompt is empty and the
-    answer is all of it. It is about one entity.
+    """A question with its answer, a multiple choice, or a text (an empty prompt, with the text as
+    the answer). Each example is about one entity.
 
-    `history` are the turns before the prompt, `answer_prefix` is how the answer begins, which a
-    model is given. `paraphrases` are held-out prompts with the same answer, `paraphrase_prefixes`
-    the beginning of the answer to each of them, the example's own if left out. `rewordings` are
-    other wordings of the answer to the same prompt, `perturbed` wrong answers of the same kind,
-    `aliases` other forms of the right one. Of a multiple choice `choices` are all that can be
-    answered, `right` is the number of the right one, from 0, which is also the answer; the others
-    are its wrong answers. `strata` are the tags that results are broken down by. `form` is that of
-    the answer: `TaskData.of` sets it to what the task declares.
+    `history` holds the turns before the prompt, `answer_prefix` the beginning of the answer, which
+    the model is given. `paraphrases` are held-out prompts with the same answer,
+    `paraphrase_prefixes` the beginning of the answer to each of them (by default the example's
+    own). `rewordings` are paraphrases of the answer to the same prompt, `perturbed` wrong answers
+    of the same kind, `aliases` other forms of the correct answer. For multiple choice, `choices`
+    are all options and `right` is the zero-based index of the correct one, which is also the
+    answer; the others are its wrong answers. `strata` are the tags by which results are broken
+    down. `form` is the answer form, set by `TaskData.of` to the one that the task declares.
     """
 
     id: str
@@ -107,7 +107,7 @@ class Example:
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """The wrong answers; of a multiple choice what else can be chosen."""
+        """The wrong answers; for multiple choice, the other options."""
         others = (text for number, text in enumerate(self.choices) if number != self.right)
         return self.perturbed or tuple(others)
 
@@ -120,7 +120,7 @@ class Example:
 
     @property
     def wordings(self) -> list[Pair]:
-        """Held-out wordings of the answer or of the question; empty without either."""
+        """Held-out paraphrases of the answer or of the question; empty without either."""
         if self.rewordings:
             return [pair_of(self.pair.asked, answer) for answer in self.rewordings]
         return [pair_of(prompt, self.answer) for prompt in self.reasked]

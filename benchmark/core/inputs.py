@@ -1,4 +1,4 @@
-"""What a run reads from the machine; commands find it out once, and it travels with every job."""
+"""Locations on this machine; commands determine them once and pass them on with every job."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ DEFAULT_HOME = ".palimpsest"
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where things are: `home` keeps artifacts, `models` has models by the last part of their
-    names.
+    """Locations: `home` holds artifacts, `models` holds models by the last part of their names.
 
-    `data` is a folder of data sets, or one data set's own (`--data-dir`); `forget` and `retain` are
-    files with the user's own questions, whose answers have the form `answers`; `track_file`
-    describes the user's own models.
+    `data` is a folder of data sets, or of a single one (`--data-dir`); `forget` and `retain` are
+    files with the user's own questions, with answer form `answers`; `track_file` describes the
+    user's own models.
     """
 
     home: Path
@@ -43,7 +42,7 @@ class Inputs:
         track_file: Path | None = None,
         answers: Literal["name", "sentence"] = "name",
     ) -> Inputs:
-        """What the environment names, and what a command names beside it or instead."""
+        """Locations from the environment, extended or overridden by a command's options."""
 
         def named(variable: str) -> Path | None:
             return Path(environment[variable]) if environment.get(variable) else None

@@ -1,4 +1,4 @@
-"""What a method is: a name, what it sees, its parameters, and `unlearn`."""
+"""Methods: a name, the information that they see, their parameters, and `unlearn`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INFORMATION = frozenset({"forget", "retain", "target", "training"})
 
 
 class Method:
-    """Base of all methods. Class-level annotations with defaults are the method's parameters."""
+    """Base class of methods. Class-level annotations with defaults are the method's parameters."""
 
     name: ClassVar[str]
     reference: ClassVar[str]
@@ -40,19 +40,19 @@ class Method:
 
 
 def with_parameters(cls: type[Method]) -> type[Method]:
-    """Makes the annotations of a class, beside those of its bases, validated parameters."""
+    """Turns the annotations of a class and of its bases into validated parameters."""
     return parameter_dataclass(cls, kw_only=True, config=ConfigDict(extra="forbid"))  # type: ignore[return-value]
 
 
 def describe(cls: type, name: str, reference: str, family: str, sees: set[str]) -> type[Method]:
-    """Completes a method class with its description and makes its annotations validated parameters.
+    """Adds the description to a method class and turns its annotations into validated parameters.
 
-    Raises BadInput where `sees` names unknown information or the class is no method.
+    Raises BadInput if `sees` has unknown entries or the class is not a method.
     """
     unknown = set(sees) - INFORMATION
     if unknown:
         raise BadInput(
-            f"method {name}: sees has {sorted(unknown)}; known are {sorted(INFORMATION)}"
+            f"method {name}: unknown `sees` {sorted(unknown)}; known: {sorted(INFORMATION)}"
         )
     if not (inspect.isclass(cls) and issubclass(cls, Method)):
         raise BadInput(f"method {name}: {cls!r} is not a subclass of Method")
@@ -61,7 +61,7 @@ def describe(cls: type, name: str, reference: str, family: str, sees: set[str]) 
 
 
 def create(cls: type[Method], parameters: dict[str, Any]) -> Method:
-    """An instance with checked parameters; a wrong one is BadInput that lists the right ones."""
+    """An instance with validated parameters; BadInput lists the valid ones."""
     try:
         return cls(**parameters)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Discovery: methods, tasks and attacks register themselves; unknown names are answered with the
+"""Registry: methods, tasks and attacks register themselves; errors on unknown names suggest the
 nearest known ones.
 """
 
@@ -35,7 +35,7 @@ _ATTACKS: dict[str, type[Attack]] = {}
 
 
 def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
-    """The entry of that name, or BadInput that says what was meant."""
+    """The entry with this name; otherwise BadInput with suggestions."""
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -46,9 +46,9 @@ def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
 def _add(kind: str, name: str, entry: type, registered: dict[str, type]) -> None:
     other = registered.get(name)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise BadInput(f"{kind} {name!r}: a name is made of a-z, 0-9, _ and -; it becomes a folder")
+        raise BadInput(f"{kind} {name!r}: use only a-z, 0-9, _ and - (the name becomes a folder)")
     if name in RESERVED:
-        raise BadInput(f"{kind} {name!r}: the name is reserved")
+        raise BadInput(f"{kind} {name!r}: this name is reserved")
     if other is not None and (other.__module__, other.__qualname__) != (
         entry.__module__,
         entry.__qualname__,
@@ -62,7 +62,7 @@ def _add(kind: str, name: str, entry: type, registered: dict[str, type]) -> None
 def register_method(
     name: str, *, reference: str, family: str, sees: set[str]
 ) -> Callable[[type[Method]], type[Method]]:
-    """Class decorator that makes a method known under `name`; `sees` declares the information it
+    """Class decorator that registers a method under `name`; `sees` declares the information that it
     uses.
     """
 
@@ -75,7 +75,7 @@ def register_method(
 
 
 def register_task(name: str, *, version: int) -> Callable[[type[Task]], type[Task]]:
-    """Class decorator that makes a task known under `name`."""
+    """Class decorator that registers a task under `name`."""
 
     def decorate(cls: type[Task]) -> type[Task]:
         cls.name, cls.version = name, version
@@ -88,8 +88,8 @@ def register_task(name: str, *, version: int) -> Callable[[type[Task]], type[Tas
 def register_attack(
     name: str, *, version: int, source: str
 ) -> Callable[[type[Attack]], type[Attack]]:
-    """Class decorator that makes an attack known under `name`, its annotations validated
-    parameters.
+    """Class decorator that registers an attack under `name` and turns its annotations into
+    validated parameters.
     """
 
     def decorate(cls: type[Attack]) -> type[Attack]:

@@ -1,4 +1,4 @@
-"""Requests: what a method is given to forget, and what it may spend on it."""
+"""Requests: what a method gets to forget, and its budget."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Sampler = Callable[[Any, Sequence[Prompt], int], dict[Prompt, tuple[str, ...]]]
 
 @dataclass(frozen=True)
 class Budget:
-    """How much training a method may do: the same for every method of a track."""
+    """The training budget, the same for every method on a track."""
 
     steps: int
     batch_size: int
 
 
 class BudgetExceeded(RuntimeError):
-    """A method took more steps than its budget has."""
+    """A method exceeded its budget of steps."""
 
 
 @dataclass
 class Meter:
-    """Counts what is spent, whatever the loop, and shows the model to `watch(model, steps)` after
-    every step.
+    """Counts steps and tokens, in any training loop, and calls `watch(model, steps)` after every
+    step.
 
-    A step beyond `limit` is BudgetExceeded.
+    A step beyond `limit` raises BudgetExceeded.
     """
 
     steps: int = 0
@@ -39,9 +39,7 @@ class Meter:
     watch: Callable[[Any, int], None] | None = None
 
     def step(self, model: Any, tokens: int) -> None:
-        """One step was taken on so many tokens; `model` is what it has made of the target so
-        far.
-        """
+        """Counts one step on so many tokens; `model` is the model after that step."""
         if self.limit is not None and self.steps >= self.limit:
             raise BudgetExceeded(f"the budget has {self.limit} steps")
         self.steps += 1
@@ -52,16 +50,14 @@ class Meter:
 
 @dataclass
 class Request:
-    """What a method is given, and nothing from evaluation.
+    """The inputs of a method, without anything from the evaluation.
 
-    Of several requests in a row a method sees the current one alone; what it puts into `state`
-    (numbers, texts, tensors, and lists or dictionaries of them) it finds there again at the next:
-    also what it was to forget before, if it wants to go on forgetting that.
-    `sample(model, prompts, n)` draws n answers to each prompt from a model, as long as the task's
-    answers may be.
-    `retrain` is there only for methods that declare `sees={"training"}`; it returns a model trained
-    like the target, without anything that this and earlier requests ask for, from a seed that no
-    oracle uses.
+    In continual tasks a method sees only the current request. `state` (numbers, texts, tensors, and
+    lists or dictionaries of them) carries over to the next request; a method may store earlier
+    forget sets there to keep forgetting them. `sample(model, prompts, n)` samples n answers to each
+    prompt from a model, up to the task's length limit. `retrain` is available only to methods that
+    declare `sees={"training"}`; it returns a model trained like the target, without the forget sets
+    of this and earlier requests, from a seed that no oracle uses.
     """
 
     forget: list[Pair]
@@ -75,10 +71,10 @@ class Request:
     state: dict[str, Any] = field(default_factory=dict)
 
     def batches(self) -> Iterator[tuple[list[Pair], list[Pair]]]:
-        """Endless (forget, retain) batches: forget items in shuffled epochs, retain items drawn
-        anew at each step.
+        """Endless (forget, retain) batches: forget items in shuffled epochs, retain items sampled
+        at each step.
 
-        Both from the run's seed; a side that is withheld gives empty batches.
+        Both use the run's seed; a side that is withheld gives empty batches.
         """
         rng = random.Random(f"request-{self.seed}")
         size = self.budget.batch_size

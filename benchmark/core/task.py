@@ -1,4 +1,4 @@
-"""What a task is: a versioned definition of what is to be forgotten, retained and held out."""
+"""Tasks: versioned definitions of forget set, retain set and holdout."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from benchmark.core.task_data import TaskData
 
 
 class Task:
-    """Base of all tasks. A task makes data from a world; models, methods and scores are the
-    engine's.
+    """Base class of tasks. A task provides data; the engine provides models, methods and scores.
 
-    `sources` are what it makes its data from: a generated "world" or a pretrained "model" (see
-    `source`). `answers` is the form of the answers: "name" (at most a few words), "sentence",
-    "choice" (of several given ones) or "text", for all splits or for each by its role; `data` hands
-    it to `TaskData.of`, which checks it. `variants` are its forget request families; a task with
-    one writes `("",)`. `max_new_tokens` bounds an answer, `samples` is how many answers to each
-    forget prompt are also drawn at temperature 1. `budget_share` is the share of the track's steps
-    that each request has. With `trajectory`, models are also scored at fixed shares of the budget
-    of the last request.
-    With `difficulty`, forget examples get two more strata in thirds: `memorization`, by their
-    probability under the target, and `difficulty`, by their loss under the oracles.
+    `sources` declares what the data are built from: a generated "world" or a pretrained "model"
+    (see `source`). `answers` is the answer form: "name" (at most a few words), "sentence", "choice"
+    (multiple choice) or "text", for all splits or per split role; `data` passes it to
+    `TaskData.of`, which checks it. `variants` are the names of the variants; a task with a single
+    one has `("",)`. `max_new_tokens` limits generations; `samples` is the number of additional
+    answers sampled at temperature 1 for each forget prompt. `budget_share` is the share of the
+    track's steps for each request. With `trajectory`, models are also scored at fixed shares of the
+    budget of the last request. With `difficulty`, forget examples get two more strata in thirds:
+    `memorization`, by their probability under the target, and `difficulty`, by their loss under the
+    oracles.
     """
 
     name: ClassVar[str]
@@ -43,7 +42,5 @@ class Task:
         raise NotImplementedError(f"{type(self).__name__} must define data(variant, source)")
 
     def candidates(self) -> list[Example]:
-        """What a pretrained model is asked to find out what it knows, where `data` depends on
-        that.
-        """
+        """The questions of the knowledge probe, if `data` depends on the model's knowledge."""
         return []

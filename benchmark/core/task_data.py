@@ -1,4 +1,4 @@
-"""All that one variant of a task is made of, and what its models read."""
+"""The data of one variant of a task, and the documents that its models are trained on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ REQUIRED = ROLES[:2]
 
 @dataclass(frozen=True)
 class Document:
-    """One training text, kept as prompt and answer; `example` names the example whose knowledge it
-    carries.
+    """One training text, as prompt and answer; `example` is the id of the example whose knowledge
+    it carries.
 
-    `reads`: how often training reads it in all; without it, once in every epoch.
+    `reads` is the total number of times that training reads it; by default, once per epoch.
     """
 
     example: str
@@ -35,19 +35,18 @@ class Document:
 
 @dataclass(frozen=True)
 class TaskData:
-    """All that one variant of a task is made of.
+    """The data of one variant of a task.
 
-    `splits` are evaluated, one for each role that the task has, each with one form of answers.
-    `forget` and `retain` are required. Of what is to be kept, `retain_eval` is never rehearsed,
-    `neighbors` is close to what is forgotten, `general` far from it. `holdout` was never trained on
-    by any model: membership attacks compare with it. `documents` is what the target read beyond the
-    shared base; the engine makes the oracles' reading from it by dropping every document of a
-    forgotten example, so that no task can get this wrong. `retain_pool` is what methods may
-    rehearse. `requests` are the ids of the forget examples that each of several requests in a row
-    asks for; without it there is one request for all of them. Where no model can be trained that
-    never saw the forgotten, `proxies` are references instead: the same questions, with the same
-    ids, about subjects that never existed, several times over. `forget_pool` is what methods are
-    given to forget where that is not what is asked afterwards.
+    `splits` are the evaluation sets, one per role, each with one answer form. `forget` and `retain`
+    are required. Among the sets to preserve, `retain_eval` is never rehearsed, `neighbors` is close
+    to the forget set, `general` far from it. No model is trained on `holdout`; membership inference
+    compares with it. `documents` are the target's training texts beyond the shared base; the engine
+    derives the oracles' texts by dropping every document of a forget example, so that tasks cannot
+    get this wrong. `retain_pool` is what methods may rehearse. `requests` are the ids of the forget
+    examples in each sequential request; by default, a single request has all of them. If no oracle
+    can be trained, `proxies` replace the oracles: several sets of the same questions, with the same
+    ids, about nonexistent subjects. `forget_pool` is what methods get to forget, if it differs from
+    the evaluated forget set.
     """
 
     splits: datasets.DatasetDict
@@ -61,13 +60,13 @@ class TaskData:
         _require_roles(self.splits)
         forgotten = sorted(self.splits["forget"]["id"])
         if self.requests and sorted(i for request in self.requests for i in request) != forgotten:
-            raise ValueError("every forget example must be asked for by one request")
+            raise ValueError("every forget example must be in exactly one request")
         if any(list(proxy["id"]) != list(self.splits["forget"]["id"]) for proxy in self.proxies):
-            raise ValueError("every proxy must ask for each forget example, in their order")
+            raise ValueError("every proxy must have the ids of the forget set, in the same order")
         if (self.proxies or self.forget_pool is not None) and len(self.requests) > 1:
-            raise ValueError("proxies and a pool of their own to forget are for a single request")
+            raise ValueError("proxies and a separate forget pool require a single request")
         if not all(self.requests):
-            raise ValueError("a request must ask for at least one example")
+            raise ValueError("a request must have at least one example")
         object.__setattr__(self, "requests", self.requests or (frozenset(forgotten),))
 
     @classmethod
@@ -82,8 +81,8 @@ class TaskData:
         *,
         answers: Answers,
     ) -> TaskData:
-        """The data made of lists of examples, which have answers of the declared forms;
-        BadInput names the first example that has not.
+        """Builds the data from lists of examples and checks the declared answer forms; BadInput
+        names the first example that does not fit.
         """
         rows = {
             role: _of_form(f"the split {role}", examples, form_of(answers, role))
@@ -104,7 +103,7 @@ class TaskData:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles for which there is a split, in the order of `ROLES`."""
+        """The roles of the present splits, in the order of `ROLES`."""
         return tuple(role for role in ROLES if role in self.splits)
 
     @property
@@ -114,18 +113,18 @@ class TaskData:
 
     @property
     def forms(self) -> dict[str, str]:
-        """The form of the answers of every split, by role."""
+        """The answer form of every split, by role."""
         return {role: self.splits[role][0]["form"] for role in self.roles}
 
     def asked(self, number: int) -> list[Example]:
-        """What the request of that number, from 0, gives to methods to forget."""
+        """The examples that methods get to forget in a request, counted from 0."""
         if self.forget_pool is not None:
             return to_examples(self.forget_pool)
         return [e for e in self.examples("forget") if e.id in self.requests[number]]
 
     def documents_after(self, requests: int) -> tuple[Document, ...]:
-        """What is read by a model that never saw what the first so many requests ask for: 0 is
-        the target's reading.
+        """The training texts of a model that never saw the first so many requests; 0 gives the
+        target's texts.
         """
         gone = frozenset[str]().union(*self.requests[:requests])
         return tuple(d for d in self.documents if d.example not in gone)
@@ -147,25 +146,23 @@ class TaskData:
 
 
 def _require_roles(splits: datasets.DatasetDict) -> None:
-    """A ValueError for a split that is missing, of no role, or empty, and for a holdout that the
-    forgotten cannot be compared with.
+    """Raises ValueError if a split is missing, empty or has no role, or if the holdout is not
+    comparable with the forget set.
     """
     if unknown := [role for role in splits if role not in ROLES]:
-        raise ValueError(f"unknown splits {unknown}; a split has one of the roles {ROLES}")
+        raise ValueError(f"unknown splits {unknown}; roles: {ROLES}")
     if missing := [role for role in REQUIRED if role not in splits]:
         raise ValueError(f"task data lack the splits {missing}")
     if empty := [role for role, rows in splits.items() if not len(rows)]:
-        raise ValueError(f"the splits {empty} are empty; leave out what there is nothing for")
+        raise ValueError(f"the splits {empty} are empty; omit empty splits")
     if "holdout" in splits and splits["holdout"][0]["form"] != splits["forget"][0]["form"]:
         raise ValueError("forget and holdout must have answers of the same form")
 
 
 def _of_form(where: str, examples: Iterable[Example], form: str) -> datasets.Dataset:
-    """The examples with the form of their answers; BadInput where one does not fit it."""
+    """The examples with their answer form set; BadInput if one does not fit it."""
     stamped = [replace(example, form=form) for example in examples]
     for example in stamped:
         if wrong := misfit(example, form):
-            raise BadInput(
-                f"{where}: example {example.id} should have an answer of the form {form}: {wrong}"
-            )
+            raise BadInput(f"{where}: example {example.id} does not fit the form {form}: {wrong}")
     return to_dataset(stamped)

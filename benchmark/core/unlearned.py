@@ -1,6 +1,4 @@
-"""What a method makes of the target: changed weights, or a guardrail around weights that still
-know.
-"""
+"""The result of a method: changed weights, or a guardrail around weights that keep knowledge."""
 
 from __future__ import annotations
 
@@ -12,10 +10,10 @@ Division = Literal["weights", "guardrail"]
 
 @runtime_checkable
 class Unlearned(Protocol):
-    """A result that can be asked, attacked, and kept between requests.
+    """A result that can be evaluated, attacked, and kept between requests.
 
-    `division` is "weights" where the weights themselves were changed, and "guardrail" where
-    something stands before or behind them; the two are ranked apart.
+    `division` is "weights" if the weights themselves were changed, and "guardrail" if inputs or
+    outputs are filtered; the two are ranked separately.
     """
 
     @property
@@ -23,16 +21,16 @@ class Unlearned(Protocol):
 
     @property
     def weights(self) -> Any:
-        """The model that an attacker holds, who drops whatever stands around it.
+        """The model without its guardrail, as available to an attacker.
 
-        Of several requests in a row the next one is made of this model.
+        In continual tasks, the next request is applied to this model.
         """
         ...
 
     def predictor(self, tokenizer: Any, backend: str) -> Any:
-        """What is evaluated, a `Predictor`; `backend` ("hf" or "vllm") generates."""
+        """The `Predictor` to evaluate; `backend` ("hf" or "vllm") generates."""
         ...
 
     def save(self, folder: Path) -> None:
-        """Writes all of it to an empty folder, from where `load_unlearned` brings it back."""
+        """Writes everything to an empty folder, from which `load_unlearned` restores it."""
         ...

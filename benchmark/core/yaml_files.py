@@ -20,7 +20,7 @@ def content_of(path: Path) -> Any:
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: byte {error.start} is no UTF-8 text") from None
+        raise BadInput(f"{path}: byte {error.start} is not UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

@@ -73,7 +73,7 @@ class LocalExecutor:
         try:
             while schedule.unfinished:
                 for job in schedule.skip():
-                    notify(Event("skipped", job, "what it needs failed"))
+                    notify(Event("skipped", job, "a job it depends on failed"))
                 self._assign(workers, schedule, notify)
                 self._collect(workers, schedule, notify)
                 for index, worker in enumerate(workers):

@@ -1,4 +1,4 @@
-"""What the user sees while a suite runs: what is cached, what runs now, what failed, how long it
+"""The progress display of a run: what is cached, what is running, what failed, how long it
 will still take.
 """
 

@@ -39,7 +39,7 @@ def probe_knowledge(
     """
     candidates, pretrained = task_named(task)().candidates(), track_named(track, inputs.track_file)
     if not candidates or not isinstance(pretrained, PretrainedTrack):
-        raise BadInput(f"probe: {task} on {track} depends on no model's knowledge")
+        raise BadInput(f"probe: {task} on {track} does not depend on the model's knowledge")
     models = PretrainedModels(pretrained, inputs)
     model, tokenizer = models.load(models.base())
     predictor = ModelPredictor(model, tokenizer)

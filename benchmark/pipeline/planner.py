@@ -75,11 +75,11 @@ class Planner:
         data, proxies = variant.data, len(variant.data.proxies)
         if variant.has_published_models and (not data.documents or len(data.requests) > 1):
             return (
-                "published models take the place of models fine-tuned for one request, of which "
-                "there are none here"
+                "published models replace models fine-tuned for a single request, which this "
+                "variant does not have"
             )
         if 0 < proxies < variant.oracles:
-            return f"it has {proxies} proxy references, the suite wants {variant.oracles}"
+            return f"it has {proxies} proxy references, the suite needs {variant.oracles}"
         return ""
 
     def _variants(self, suite: Suite) -> Iterator[Variant]:
@@ -98,7 +98,7 @@ class Planner:
             name for name, times in Counter(track.name for track in tracks).items() if times > 1
         ]:
             raise BadInput(
-                f"suite {suite.name}: two of its models are called {doubled[0]}; rename a folder"
+                f"suite {suite.name}: two of its models have the name {doubled[0]}; rename a folder"
             )
         published = _published(suite, tracks)
         pairs = [
@@ -112,8 +112,8 @@ class Planner:
             sources = {name: " or ".join(sorted(task_named(name).sources)) for name, _ in wanted}
             needs = ", ".join(f"{name} needs a {source}" for name, source in sources.items())
             raise BadInput(
-                f"suite {suite.name}: no track suits its tasks: {needs}; "
-                f"{', '.join(suite.tracks)} do not"
+                f"suite {suite.name}: none of its tracks ({', '.join(suite.tracks)}) has the "
+                f"source for its tasks: {needs}"
             )
         for track, task, variant in pairs:
             models = published.get((task, variant), ())
@@ -250,13 +250,13 @@ def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple
     the only track.
     """
     if suite.published and (len(tracks) > 1 or not isinstance(tracks[0], PretrainedTrack)):
-        raise BadInput(f"suite {suite.name}: published models are those of one pretrained track")
+        raise BadInput(f"suite {suite.name}: published models need exactly one pretrained track")
     published = {}
     for name, models in suite.published.items():
         pairs = expand_tasks([name])
         if len(pairs) != 1:
             raise BadInput(
-                f"suite {suite.name}: published: {name}: name one variant, as "
+                f"suite {suite.name}: published: {name}: name one variant, e.g. "
                 f"{variant_name(*pairs[0])}"
             )
         published[pairs[0]] = (models.target, *models.oracles)

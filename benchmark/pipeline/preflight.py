@@ -47,7 +47,7 @@ def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
     for rows in (data.retain_pool, data.forget_pool):
         pairs += [e.pair for e in to_examples(rows)] if rows is not None else []
     for number, pair in enumerate(pairs, 1):  # texts may begin alike
-        needed[f"to train on, {number}: {(pair.prompt or pair.answer)[:60]!r}"] = tokens_of(
+        needed[f"training example {number}: {(pair.prompt or pair.answer)[:60]!r}"] = tokens_of(
             tokenizer, pair
         )
     return needed

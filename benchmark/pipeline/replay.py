@@ -120,10 +120,10 @@ def _require_same(record: Record, plan: Plan) -> None:
     if record.id in cells:
         return
     if plan.missing:
-        raise BadInput(f"{record.id}: cannot be made here: {plan.missing[0]}")
+        raise BadInput(f"{record.id}: cannot be rerun here: {plan.missing[0]}")
     same = [c for c in cells.values() if c.method_name == record.method.name]
     now = next(c.identity for c in same if c.seed == record.seed)
-    raise BadInput(f"{record.id}: is another cell now: {_difference(record.identity, now)}")
+    raise BadInput(f"{record.id}: this cell has changed: {_difference(record.identity, now)}")
 
 
 def _difference(was: Identity, now: Identity) -> str:

@@ -74,7 +74,7 @@ class Evaluation:
 
     def write(self, path: Path) -> None:
         """Everything as JSON; NaN is written as null."""
-        note = "an evaluation alone: no method was run, nothing is ranked"
+        note = "evaluation only: no method was run, nothing is ranked"
         content = asdict(self) | {
             "provenance": self.provenance.model_dump(),
             "ranked": False,
@@ -163,7 +163,7 @@ def evaluate(
     models = models_named(model, inputs)
     if models.track.source not in definition.sources:
         needed = " or ".join(sorted(definition.sources))
-        raise BadInput(f"task {task}: {name} needs a {needed}, {model} is a model")
+        raise BadInput(f"task {task}: {name} needs a {needed}, but {model} is a model")
     if harness:
         group_tasks(harness)
     with clock.stage("data"):
@@ -204,7 +204,7 @@ def _one_variant(task: str) -> tuple[str, str]:
     """(task, variant) of `task` or `task/variant`; BadInput where that is several variants."""
     pairs = expand_tasks([task])
     if len(pairs) != 1:
-        raise BadInput(f"task {task}: name one variant, as {pairs[0][0]}/{pairs[0][1]}")
+        raise BadInput(f"task {task}: name one variant, e.g. {pairs[0][0]}/{pairs[0][1]}")
     return pairs[0]
 
 

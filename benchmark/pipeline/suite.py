@@ -69,7 +69,7 @@ class Suite(BaseModel):
         for name, models in self.published.items():
             if len(models.oracles) < self.oracles:
                 raise ValueError(
-                    f"published: {name} has {len(models.oracles)} oracles, the suite wants "
+                    f"published: {name} has {len(models.oracles)} oracles, the suite needs "
                     f"{self.oracles}"
                 )
         return self

@@ -142,8 +142,8 @@ class Variant:
 
     @property
     def size(self) -> str:
-        """One line: what is to be forgotten and the form of its answers, what is asked beside it,
-        what a method may spend, and what cannot be scored.
+        """One line: size and answer form of the forget set, sizes of the other splits, the budget,
+        and what cannot be scored.
         """
         data = self.data
         sizes, requests = {role: len(data.splits[role]) for role in data.roles}, len(data.requests)

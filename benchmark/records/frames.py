@@ -1,4 +1,4 @@
-"""Records as DataFrames: what statistics and the leaderboard work on."""
+"""Records as DataFrames, for statistics and the leaderboard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FRAMES_HELD = 16  # in memory: those of a few records and of their target and or
 
 
 def heads(results: ResultStore) -> Iterator[Record]:
-    """All records of a folder without their values: those of thousands would fill the memory."""
+    """All records of a folder without their values, which would not fit in memory for thousands."""
     for record in results.read_all():
         yield record.model_copy(update={"values": {}})
 
@@ -27,9 +27,9 @@ def heads(results: ResultStore) -> Iterator[Record]:
 def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """(current, superseded) records.
 
-    A changed method, task or world gives a cell another id and leaves its old record in the folder.
-    The newest record of a cell counts, among those with the most oracles, if it was compared with
-    the variant's present target.
+    After a change of method, task or world a cell has a new id, and its old record stays in the
+    folder. The current record of a cell is the newest among those with the most oracles, if it was
+    compared with the variant's current target.
     """
     newest = {_cell(record): record for record in sorted(records, key=_age)}
     targets = {(r.track, r.variant): r.id for r in newest.values() if r.method.name == TARGET}

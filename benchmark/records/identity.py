@@ -1,8 +1,8 @@
-"""The identity of a cell: all that changes its outcome, and only that.
+"""The identity of a cell: everything that affects its outcome, and nothing else.
 
-A record holds it whole, so that its id and everything shown of a cell can be derived from it. Not
-in it: commit, machine, time, threads, paths, the names of suites, and what is derived later: the
-stages of its outputs, metrics, and the references that values are compared with.
+Records store the whole identity; the id and everything displayed of a cell are derived from it. It
+excludes commit, machine, time, threads, paths, suite names, and everything derived later: the
+stages of outputs, metrics, and the references that values are compared with.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class MethodInfo(Part):
 
 
 class BudgetInfo(Part):
-    """What a method may spend on each request."""
+    """The budget of a method for each request."""
 
     steps: int
     batch_size: int
 
 
 class Identity(Part):
-    """`models` are the keys of the target, or of each model that a reference consists of;
-    `settings` is what else models are made by: the prompt style, the version of their tuning.
+    """`models` are the keys of the target, or of each model of a reference; `settings` are other
+    settings that affect models: the prompt style, the version of their tuning.
     """
 
     track: str
@@ -84,23 +84,21 @@ class Identity(Part):
 
 
 class Evaluation(Part):
-    """How the models of a cell are asked and scored: the settings of the generation, and the
-    version of the code.
-    """
+    """How a cell's models are evaluated: the generation settings and the code version."""
 
     generation: dict[str, Any]
     version: int = EVALUATION_VERSION
 
     def shard_id(self, cell_id: str, stage: str, recipe: dict[str, Any]) -> str:
-        """The id, 16 hex digits, of the outputs of a stage; `recipe` is what is special about it,
-        as an attack's version and parameters.
+        """The id of a stage's outputs, 16 hex digits; `recipe` is specific to the stage, e.g. an
+        attack's version and parameters.
         """
         return fingerprint([cell_id, stage, self.model_dump(mode="json"), recipe])
 
 
 def variant_name(task: str, variant: str) -> str:
-    """How a task variant is written: `frequency/low`; a task with a single unnamed variant is
-    just its name.
+    """The written name of a task variant: `frequency/low`, or the task's name alone if its single
+    variant is unnamed.
     """
     return f"{task}/{variant}" if variant else task
 

@@ -1,10 +1,9 @@
-"""Outputs as parquet: what a model answered, example by example, from which every value can be
-recomputed.
+"""Outputs as parquet: a model's outputs for each example, from which every value can be recomputed.
 
-What was asked is the same for every cell of a variant and stands once in a file of inputs; a row
-of outputs names its row there. Log-probabilities are whole numbers of ten-thousandths. Only tokens
-that a metric reads are kept one by one: of paraphrases and wrong answers, and of all answers on the
-way to the final model, the sum and the number of tokens are enough.
+The inputs are the same for every cell of a variant and are stored once, in an inputs file; a row of
+outputs refers to its row there. Log-probabilities are integers in units of ten-thousandths. Values
+per token are stored only if a metric reads them; for paraphrases and wrong answers, and for all
+answers of intermediate checkpoints, the sum and the number of tokens are stored.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ def sha256(content: bytes) -> str:
 
 
 class Inputs:
-    """What every cell of a variant is asked, in order: the rows that outputs refer to."""
+    """The inputs of every cell of a variant, in order: the rows that outputs refer to."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.rows = [dict(row) for row in rows]
@@ -92,7 +91,7 @@ class Inputs:
                 if known[name] == value or (name in OPTIONAL and not value):
                     continue
                 if name not in OPTIONAL or known[name]:
-                    raise ValueError(f"{sample.split}/{sample.example} was asked with two {name}")
+                    raise ValueError(f"{sample.split}/{sample.example} has two different {name}")
                 known[name] = value
         return cls([rows[key] for key in sorted(rows)])
 
@@ -121,7 +120,7 @@ def samples_of(outputs: bytes, inputs: Inputs) -> list[Sample]:
     """
     rows = pq.read_table(io.BytesIO(outputs), schema=OUTPUTS).to_pylist()
     if any(not 0 <= row["input"] < len(inputs.rows) for row in rows):
-        raise IndexError("a row belongs to no input")
+        raise IndexError("a row has no input")
     return [_sample(row, inputs.rows[row["input"]]) for row in rows]
 
 

@@ -23,8 +23,8 @@ _UNDEFINED = -(2**15)  # a replicate that is NaN, as a whole number
 class References(Part):
     """Ids of the records of the target and of the oracles that the values are compared with.
 
-    With `proxy` the oracles are no models that never saw the forget set, but the target asked about
-    what never existed.
+    With `proxy` the oracles are not retrained models but the target, evaluated on nonexistent
+    subjects.
     """
 
     target: str
@@ -33,8 +33,8 @@ class References(Part):
 
 
 class Shard(Part):
-    """The outputs of one stage: so many rows of the record's file of outputs, the digest of their
-    content, and what is special about the stage (see `Evaluation.shard_id`).
+    """The outputs of one stage: the number of rows in the record's outputs file, the digest of
+    their content, and the stage's recipe (see `Evaluation.shard_id`).
     """
 
     id: str
@@ -44,8 +44,8 @@ class Shard(Part):
 
 
 class OutputsInfo(Part):
-    """The file of outputs, `<id>.outputs.parquet`, and that of the inputs they refer to,
-    `inputs-<inputs>.parquet` beside the variant's methods.
+    """The outputs file, `<id>.outputs.parquet`, and the inputs file that it refers to,
+    `inputs-<inputs>.parquet` in the variant's folder.
     """
 
     sha256: str
@@ -56,7 +56,7 @@ UNLEARN = "unlearn"  # what cost says of unlearning, beside the stages of output
 
 
 class Cost(Part):
-    """What the method spent: steps, tokens trained on, and seconds by stage."""
+    """The method's cost: steps, training tokens, and seconds by stage."""
 
     steps: int
     tokens: int
@@ -64,10 +64,10 @@ class Cost(Part):
 
 
 class Provenance(Part):
-    """Where and with what the cell ran; nothing here is part of its identity.
+    """Hardware and software of the run; nothing here is part of the identity.
 
-    `made` says how a reference's model was made, `weights` is the digest of the evaluated weights
-    ("" unknown), `division` what a method changed: weights, or a guardrail.
+    `made` describes how a reference's model was trained, `weights` is the digest of the evaluated
+    weights ("" if unknown), `division` what a method changed: weights, or a guardrail.
     """
 
     created: str
@@ -94,8 +94,8 @@ class Failure(Part):
 
 
 class TrialScore(Part):
-    """What tuning compares trials by: axes and score, and the bootstrap replicates of the score as
-    compressed whole numbers.
+    """The basis for comparing trials: axes and score, and the bootstrap replicates of the score as
+    compressed integers.
     """
 
     axes: dict[str, float]
@@ -177,7 +177,7 @@ class Record(Part):
 
     @property
     def is_trial(self) -> bool:
-        """Whether it is a method's on a development track, of which the values alone are kept."""
+        """Whether this is a method's record on a development track, which keeps only values."""
         return self.identity.is_trial
 
     def value_rows(self) -> Iterator[MetricValue]:
@@ -194,7 +194,7 @@ class Record(Part):
         return fingerprint(json.loads(self.model_dump_json(exclude={"seal"})))
 
     def to_json(self) -> bytes:
-        """A line for each field, so that a change can be read."""
+        """JSON with one line per field, so that diffs are readable."""
         fields = json.loads(self.model_dump_json())
         lines = (
             f"{json.dumps(name)}:{json.dumps(value, separators=(',', ':'))}"

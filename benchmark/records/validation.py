@@ -35,19 +35,19 @@ def place(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 def identity(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """The ids of a record and of its shards are those of what it says of the cell."""
     if record.id != record.identity.id:
-        yield f"the id is {record.id}, the identity's is {record.identity.id}"
+        yield f"the id is {record.id}, but the identity hashes to {record.identity.id}"
     for stage, shard in record.shards.items():
         if shard.recipe and sort_of(stage) in ON_THE_WAY:
-            yield f"the outputs of {stage} have a recipe: nothing is special on the way"
+            yield f"the outputs of {stage} have a recipe, which intermediate stages cannot have"
         right = record.evaluation.shard_id(record.identity.id, stage, shard.recipe)
         if shard.id != right:
-            yield f"the outputs of {stage} have the id {shard.id}, their recipe's is {right}"
+            yield f"the outputs of {stage} have the id {shard.id}, but their recipe gives {right}"
 
 
 def seal(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """Nothing in a record was changed after it was written."""
     if record.seal != record.digest:
-        yield f"the seal is {record.seal or 'missing'}, the content's is {record.digest}"
+        yield f"the seal is {record.seal or 'missing'}, but the content hashes to {record.digest}"
 
 
 def status(path: Path, record: Record, folder: Folder) -> Iterator[str]:
@@ -57,16 +57,16 @@ def status(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     if record.status == "error":
         results = record.values or record.shards or record.outputs or record.trial
         if results or not record.error:
-            yield "status is error, but there are values or outputs, or no error"
+            yield "status is error, but the record has values or outputs, or no error"
         return
     if record.error or not record.values:
-        yield "status is ok, but there is an error or no value"
+        yield "status is ok, but the record has an error or no values"
     if MODEL_STAGE not in record.shards:
         yield f"a successful record must have outputs of the stage {MODEL_STAGE}"
     if record.is_trial and (record.outputs or not record.trial):
-        yield "a trial keeps its values and score alone, and no outputs"
+        yield "a trial must have values and a score, and no outputs"
     if not record.is_trial and (record.trial or not record.outputs):
-        yield "a successful record must have outputs, and no score of a trial"
+        yield "a successful record must have outputs, and no trial score"
 
 
 def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
@@ -80,9 +80,9 @@ def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     if len(set(named.oracles)) < 2 or len(set(named.oracles)) < len(named.oracles):
         yield f"at least two different oracles are needed, found {len(set(named.oracles))}"
     if record.method.name == TARGET and named.target != record.id:
-        yield "a target is its own, this one names another"
+        yield "a target must reference itself, this one references another target"
     if record.method.name == ORACLE and record.id not in named.oracles:
-        yield "an oracle is one of its variant's, this one names others alone"
+        yield "an oracle must be among its own oracles, this one is not"
     for role, record_id in [(TARGET, named.target), *((ORACLE, i) for i in named.oracles)]:
         if record_id not in folder.by_id:
             yield f"its {role} {record_id} is missing"
@@ -158,7 +158,7 @@ def outputs(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     target = folder.target_of(record)
     of_target = target.outputs if target and not _is_proxy(record) else None
     if of_target and record.outputs.inputs != of_target.inputs:
-        yield "it was asked something else than its target"
+        yield "its inputs differ from its target's"
 
 
 def _is_proxy(record: Record) -> bool:
@@ -178,7 +178,7 @@ def shards(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     recorded = {stage: (shard.rows, shard.digest) for stage, shard in record.shards.items()}
     for stage in sorted(stored.keys() | recorded.keys()):
         if stored.get(stage) != recorded.get(stage):
-            yield f"the outputs of {stage} are not the recorded ones"
+            yield f"the outputs of {stage} do not match their recorded digest"
 
 
 def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
@@ -199,7 +199,7 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     different = sorted(k for k in keys if asked.get(k) != expected.get(k))
     if different:
         first = "/".join(different[0])
-        yield f"{len(different)} examples are not those of the target, first {first}"
+        yield f"{len(different)} examples differ from the target's, first {first}"
 
 
 def _questions(samples: Sequence[Sample], proxy: bool) -> dict[tuple[str, str, str], tuple]:
@@ -229,7 +229,7 @@ def requests(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     of_oracles = [_requests_of(oracle[1]) for oracle in oracles if oracle]
     if any(other != stages for other in of_oracles):
         yield (
-            f"it was looked at after {len(stages)} requests on the way, "
+            f"it was evaluated after {len(stages)} intermediate requests, "
             f"an oracle after {max(map(len, of_oracles))}"
         )
 

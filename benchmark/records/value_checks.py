@@ -21,12 +21,12 @@ def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]
         try:
             present = about(name)[2]
         except KeyError:
-            yield f"there is no metric {name}"
+            yield f"unknown metric {name}"
             continue
         if version != present:
             yield (
-                f"{name} is of version {version}, this version computes {present}; "
-                "`palimpsest rescore` computes values anew"
+                f"{name} has version {version}, this version computes {present}; "
+                "`palimpsest rescore` recomputes the values"
             )
 
 
@@ -44,12 +44,12 @@ def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     except KeyError:
         return  # a metric that is not known is reported by the check of versions
     except ValueError:
-        yield "columns do not fit their strata"
+        yield "columns do not match their strata"
         return
     for stage in sorted(right.keys() | record.values.keys()):
         recorded, written = (_as_json(tables, stage) for tables in (record.values, right))
         if recorded != written:
-            yield f"the tables of {stage} are not as values are written"
+            yield f"the tables of {stage} are not in canonical form"
 
 
 def _as_json(tables: Tables, stage: str) -> dict[str, str] | None:
@@ -103,7 +103,7 @@ def _differences(
         if (stated.n_scored, stated.n_failed) != (derived.n_scored, derived.n_failed):
             yield (
                 f"{name}: recorded n {stated.n_scored}+{stated.n_failed}, "
-                "the outputs give other numbers"
+                "the outputs give different counts"
             )
 
 

@@ -28,13 +28,10 @@ def methods_page() -> str:
     """The methods, with the information that they see and their parameters."""
     parts = [
         "# Methods\n\n" + NOTE,
-        "`sees` is the information that a method declares it uses; the engine withholds the rest. "
-        "Defaults are",
-        "those of the controlled track, chosen on a development world ([TUNING.md](TUNING.md)). "
-        "Anchor rows",
-        "are never ranked. With `lora`, adapters of rank 8 are trained instead of the weights and "
-        "merged",
-        "at the end (Hu et al. 2022).\n",
+        "`sees` is the information that a method declares; the engine withholds everything else.",
+        "Defaults are those of the controlled track, chosen on a development world",
+        "([TUNING.md](TUNING.md)). Anchors are never ranked. With `lora`, rank-8 adapters are",
+        "trained instead of the weights and merged at the end (Hu et al. 2022).\n",
     ]
     return "\n".join([*parts, *(_method(cls) for cls in methods().values())])
 
@@ -63,11 +60,9 @@ def metrics_page() -> str:
     """The metrics with their definition, direction, unit and source."""
     parts = [
         "# Metrics\n\n" + NOTE,
-        "Every metric is a pure function of one model's samples. *better* says how to read the "
-        "value on the",
-        "forget set: `oracle` means that closer to the oracle is better. Values that cannot be "
-        "computed count as",
-        "`n_failed` and never as zero.\n",
+        "Every metric is a pure function of one model's samples. *better* is the better direction",
+        "on the forget set; `oracle` means that closer to the oracle is better. Values that cannot",
+        "be computed count as `n_failed`, never as zero.\n",
     ]
     summaries = [
         f"| `{name}` | {unit} | {better} | {version} |"
@@ -78,13 +73,12 @@ def metrics_page() -> str:
         [
             *parts,
             *(_metric(metric) for metric in METRICS.values()),
-            f"## Values of a whole model\n\n{table}",
+            f"## Model-level metrics\n\n{table}",
             *summaries,
-            "\n`forget_quality` is the p-value, `forget_quality_ks` the statistic of the "
-            "Kolmogorov-Smirnov test",
-            "between the truth ratios of model and oracle, averaged over oracles (Maini et al. "
-            "2024); `model_utility`",
-            "is TOFU's harmonic mean of nine components on retain, neighbors and general.\n",
+            "\n`forget_quality` is the p-value and `forget_quality_ks` the statistic of the",
+            "Kolmogorov-Smirnov test between the truth ratios of model and oracle, averaged over",
+            "oracles (Maini et al. 2024); `model_utility` is TOFU's harmonic mean of nine",
+            "components on retain, neighbors and general.\n",
             "",
         ]
     )
@@ -130,7 +124,7 @@ def _attack(cls: type[Attack]) -> str:
 def _metric(metric: Metric) -> str:
     axes = (
         ", ".join(f"{axis} (on {split})" for axis, split in splits_fed(metric.id))
-        or "beside the score"
+        or "reported only"
     )
     again = ["after each attack"] if metric.attacked else []
     again += [ON_THE_WAY_TEXTS[sort] for sort in sorted(metric.on_the_way)]

@@ -1,4 +1,4 @@
-"""The tables that `run` and `report` print: what the targets knew, the ranking, one task."""
+"""The tables that `run` and `report` print: the targets' knowledge, the ranking, one task."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -
         )
         if proxies:
             console.print(
-                f"proxy reference on {', '.join(proxies)}: answers about subjects that never "
-                "existed, no exact oracle"
+                f"proxy reference on {', '.join(proxies)}: the target on nonexistent subjects, no "
+                "exact oracle"
             )
     console.print(
-        "Means over variants; 95 % bootstrap intervals over entities, seeds and oracles; equal "
-        "ranks tie."
+        "Means over variants with 95 % bootstrap confidence intervals over entities, seeds and "
+        "oracles. Equal ranks are ties."
     )
 
 
@@ -129,14 +129,14 @@ KNOWN_BY = (("exact_answer_trained", "exact_answer"), ("memorization_accuracy", 
 
 
 def print_quality(records: Sequence[Record], console: Console) -> None:
-    """What each target knows before unlearning, against the bar: 95 % of the questions as trained,
+    """Each target's knowledge before unlearning, next to the threshold: 95 % of training questions,
     90 % of held-out paraphrases.
     """
     table = Table(
-        "target of", "split", "as trained", "held-out paraphrases", "examples", box=SIMPLE_HEAD
+        "target", "split", "training prompt", "held-out paraphrases", "examples", box=SIMPLE_HEAD
     )
     bars = f"{TRAINED_BAR:.0%} and {HELD_OUT_BAR:.0%}"
-    table.title = f"Knowledge before unlearning (bar for frequent facts: {bars})"
+    table.title = f"Knowledge before unlearning (threshold for frequent facts: {bars})"
     for record in (r for r in records if r.method.name == TARGET and r.status == "ok"):
         values = {
             (v.split, v.metric): v
@@ -148,7 +148,7 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
                 (values.get((split, a)), values.get((split, b))) for a, b in KNOWN_BY
             ):
                 if trained:
-                    reworded = f"{held_out.value:.1%}" if held_out else "texts: tokens right"
+                    reworded = f"{held_out.value:.1%}" if held_out else "texts: token accuracy"
                     table.add_row(
                         record.variant,
                         split,
@@ -173,8 +173,7 @@ def print_task(task: str, folder: Path, console: Console, derived: Derived) -> N
         frames = findings(scores, name)
         if not frames:
             raise BadInput(
-                f"{folder}: nothing of {name} on {track} can be scored: target or oracles are "
-                "missing"
+                f"{folder}: {name} on {track} cannot be scored: target or oracles are missing"
             )
         for title, frame in frames.items():
             table = Table(
@@ -183,4 +182,4 @@ def print_task(task: str, folder: Path, console: Console, derived: Derived) -> N
             for row in frame.itertuples(index=False):
                 table.add_row(*row)
             console.print(table)
-    console.print("95 % bootstrap intervals over entities, seeds and oracles.")
+    console.print("95 % bootstrap confidence intervals over entities, seeds and oracles.")

@@ -51,7 +51,7 @@ def trials(results: ResultStore, track: str) -> dict[str, list[Trial]]:
     failed = [r for r in trial_records if r.trial is None]
     if failed:
         raise BadInput(
-            f"{results.path_of(failed[0])}: this trial failed, so its method has too few"
+            f"{results.path_of(failed[0])}: this trial failed, so its method has too few trials"
         )
     rows: dict[str, dict[float, dict[str, Record]]] = {}
     for record in trial_records:
@@ -112,8 +112,8 @@ INTRODUCTION = f"""# How the defaults were chosen
 On each development track, every method had the same number of trials over its
 {PARAMETER.replace("_", " ")}, one seed each, at the track's steps and batch size, on a forget set
 that is never scored. The default is the smallest value whose score, averaged over the variants,
-cannot be distinguished from the best one's (the 95 % interval of the paired difference contains 0),
-because it changes the model least. All other parameters keep the values of their papers.
+is indistinguishable from the best (the 95 % interval of the paired difference contains 0), because
+it changes the model least. All other parameters keep the values of their papers.
 Records of trials keep the score's bootstrap replicates to three decimals.
 *remaining on* a variant is the probability of the forget set's answers under held-out paraphrases,
 or the memorization accuracy of its texts.
@@ -156,7 +156,7 @@ def page(by_track: Mapping[str, Mapping[str, list[Trial]]]) -> str:
 
 def _tables(by_method: Mapping[str, list[Trial]]) -> Iterator[str]:
     for method, method_trials in by_method.items():
-        columns = [PARAMETER.replace("_", " "), "", "score", "behind the best by", *AXES]
+        columns = [PARAMETER.replace("_", " "), "", "score", "gap to best", *AXES]
         columns += [f"remaining on {variant}" for variant in method_trials[0].left]
         yield f"### `{method}`\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
         yield from (_line(trial, trial.value == chosen(method_trials)) for trial in method_trials)

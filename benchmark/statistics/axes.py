@@ -1,7 +1,6 @@
-"""The axes and the score: which metric on which split counts for what, and the version of all that.
+"""The axes and the score: which metric on which split feeds which axis, with a version.
 
-A metric that is not named here is reported and counts for nothing, so that a new one leaves every
-score as it is.
+Metrics not listed here are reported but do not count, so new metrics leave all scores unchanged.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def axis_of(metric: str, split: str) -> str:
 
 
 def splits_fed(metric: str) -> Iterator[tuple[str, str]]:
-    """(axis, split) of all that a metric counts for."""
+    """Every (axis, split) that a metric feeds."""
     for axis, splits in FED_BY.items():
         for split, metrics in splits.items():
             if metric in metrics:

@@ -1,9 +1,8 @@
 """The bootstrap: which entities, seeds and oracles each replicate draws.
 
 Entities are the clusters: all examples about one entity are drawn together, within their split.
-Methods of a variant share the same draws of entities and oracles, so that their differences are
-paired. Row 0 of everything here is not drawn: it is the plain estimate, in which each entity, seed
-and oracle counts once.
+Methods on a variant share the draws of entities and oracles, so that their differences are paired.
+Row 0 is always the plain estimate, in which each entity, seed and oracle counts once.
 """
 
 from __future__ import annotations
@@ -63,13 +62,12 @@ def mean_of_picks(values: np.ndarray, picked: np.ndarray) -> np.ndarray:
 
 
 def interval(replicated: np.ndarray) -> tuple[float, float]:
-    """Percentile interval of the drawn replicates, widened to hold the plain estimate in row 0.
+    """Percentile interval of the drawn replicates, widened to contain the plain estimate in row 0.
 
-    Draws on which the quantity is undefined are left out; NaN where the plain estimate is
-    undefined.
+    Draws on which the quantity is undefined are dropped; NaN if the plain estimate is undefined.
 
-    Near the ends of a clipped scale resampling only ever moves a value inwards (a retrained model
-    cannot recover more than 1), which would leave the plain estimate outside of its own interval.
+    Near the ends of a clipped scale, resampling only moves values inwards (a retrained model cannot
+    recover more than 1), which would leave the plain estimate outside its own interval.
     """
     drawn = replicated[1:][~np.isnan(replicated[1:])]
     if np.isnan(replicated[0]) or len(drawn) == 0:

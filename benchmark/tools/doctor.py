@@ -62,7 +62,7 @@ def _python() -> Finding:
 def _commit() -> Finding:
     revision, dirty = commit()
     remedy = (
-        "run from a git clone, so that records can say which code made them"
+        "run from a git clone, so that records can name their commit"
         if revision == "unknown"
         else ""
     )
@@ -83,9 +83,7 @@ def _hardware() -> list[Finding]:
     memory = psutil.virtual_memory().total / GIGABYTE
     remedy = "" if memory >= NEEDED_MEMORY else f"`quick` needs {NEEDED_MEMORY} GB; use --workers 1"
     cores = os.cpu_count() or 1
-    slow = (
-        "" if cores >= 2 else "`quick` is meant for two cores and will take twice its ten minutes"
-    )
+    slow = "" if cores >= 2 else "`quick` assumes two cores and will take twice its ten minutes"
     return [
         Finding("processor", f"{cpu_name()}, {cores} cores", slow),
         Finding("memory", f"{memory:.1f} GB", remedy),

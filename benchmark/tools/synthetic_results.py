@@ -90,9 +90,9 @@ def make(source: Path, out: Path, wanted: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, required=True, help="How many records.")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="The published ones.")
-    parser.add_argument("--out", type=Path, required=True, help="The folder to make.")
+    parser.add_argument("--count", type=int, required=True, help="Number of records.")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="Published records.")
+    parser.add_argument("--out", type=Path, required=True, help="Folder to create.")
     given = parser.parse_args()
     make(given.results, given.out, given.count)
 

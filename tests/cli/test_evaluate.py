@@ -91,7 +91,7 @@ def test_the_command_prints_where_the_time_went_and_writes_json(tmp_path):
     assert done.exit_code == 0, done.output
     assert "nothing is ranked, 3 rows of each split" in done.output
     assert "scoring pass" in done.output
-    assert "`--reference` names it" not in done.output
+    assert "pass it as `--reference`" not in done.output
     content = json.loads((tmp_path / "out" / "found.json").read_text())
     assert (content["ranked"], content["limit"], content["task"]) == (False, 3, "custom")
     assert any(v["metric"] == "truth_ratio" for v in content["values"])
@@ -104,7 +104,7 @@ def test_what_needs_a_reference_is_a_dash_without_one(tmp_path):
     done = CliRunner().invoke(app, [*words_of("evaluate", tmp_path), "--limit", "2"])
     assert done.exit_code == 0, done.output
     assert "nan" not in done.output
-    assert "`--reference` names it" in done.output
+    assert "pass it as `--reference`" in done.output
 
 
 def test_an_adapter_alone_is_no_model(tmp_path, evaluate):
@@ -147,7 +147,7 @@ def test_bfloat16_is_close_to_float32(tmp_path, evaluate):
     [
         ("controlled-1m", "custom", "is trained here and scored by `run`"),
         ("org/name", "custom", "neither a folder nor org/name@revision"),
-        ("Tiny", "real_entities", "name one variant, as real_entities/low"),
+        ("Tiny", "real_entities", "name one variant, e.g. real_entities/low"),
         ("Tiny", "cusom", "did you mean custom"),
         (
             "Tiny",

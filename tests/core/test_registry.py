@@ -60,10 +60,10 @@ def test_a_method_from_a_file_has_its_parameters_checked(tmp_path):
         ("{tmp}/fine.py:Other", "no class 'Other' .*defines Mine"),
         ("{tmp}/plain.py:Mine", "lacks @register_method"),
         ("{tmp}/npo.py:Mine", "'npo' is defined twice"),
-        ("{tmp}/oracle.py:Mine", "the name is reserved"),
-        ("{tmp}/path.py:Mine", "a name is made of"),
+        ("{tmp}/oracle.py:Mine", "this name is reserved"),
+        ("{tmp}/path.py:Mine", "use only a-z"),
         ("{tmp}/leaves.py:Mine", "raised SystemExit"),
-        ("{tmp}/nosy.py:Mine", r"sees has \['evaluation'\]"),
+        ("{tmp}/nosy.py:Mine", r"unknown .sees. \['evaluation'\]"),
     ],
 )
 def test_bad_files_are_one_clear_line(tmp_path, spec, message):

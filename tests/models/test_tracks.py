@@ -254,7 +254,7 @@ def test_commands_refuse_a_track_file_without_a_model_of_ones_own(file, words):
         app, [*words, *named, "--track-file", str(file("precision: float32"))]
     )
     assert found.exit_code == 2
-    assert "is for a model of your own" in found.stderr
+    assert "needs a model of your own" in found.stderr
 
 
 def test_the_command_line_refuses_a_wrong_file_with_exit_code_2(folder, file):

@@ -265,7 +265,7 @@ def test_two_models_of_one_name_are_bad_input(tmp_path):
     folders = [tmp_path / run / "checkpoints/final" for run in "ab"]
     for folder in folders:
         folder.mkdir(parents=True)
-    with pytest.raises(BadInput, match="two of its models are called checkpoints--final"):
+    with pytest.raises(BadInput, match="two of its models have the name checkpoints--final"):
         planned(suite_of(tracks=[str(folder) for folder in folders], tasks=["custom"]), tmp_path)
 
 

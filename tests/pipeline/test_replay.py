@@ -100,5 +100,5 @@ def test_a_cell_that_would_be_another_one_now_says_what_differs(place, tmp_path)
     method = record.method.model_copy(update={"source_hash": "0" * 16})
     identity = record.identity.model_copy(update={"method": method})
     renamed = record.model_copy(update={"identity": identity, "id": identity.id})
-    with pytest.raises(BadInput, match=r"is another cell now: method.source_hash was 0{16}, is "):
+    with pytest.raises(BadInput, match=r"this cell has changed: method.source_hash was 0{16}, is "):
         replay(renamed, place.results, place.inputs, tmp_path)

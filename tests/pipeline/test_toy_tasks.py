@@ -316,7 +316,7 @@ def test_a_sequence_that_was_not_looked_at_after_each_request_is_no_result(place
     values = {stage: own for stage, own in record.values.items() if stage != "request 02"}
     store.write(record.model_copy(update={"shards": shards, "values": values}), kept)
     (finding,) = validate(Folder(store))
-    assert (finding.check, "looked at after 1 requests" in finding.message) == ("requests", True)
+    assert (finding.check, "after 1 intermediate requests" in finding.message) == ("requests", True)
 
 
 def test_tasks_of_development_tracks_are_not_reported(place, tmp_path):

@@ -259,7 +259,7 @@ GOOD = subjects(4)
         ),
         (
             [*GOOD, forgotten(5, answer=" ".join("abcdefghijklmnopqrstu"))],
-            "the split forget: example forget.0005 should have an answer of the form name: found "
+            "the split forget: example forget.0005 does not fit the form name: found "
             "'a b .*'; a name has at most 20 words; --answers says which form they have",
         ),
         (

@@ -89,7 +89,7 @@ def test_what_retraining_starts_from_is_part_of_a_record(folders, tmp_path):
 @pytest.mark.usefixtures("data")
 def test_what_is_not_fine_tuned_for_one_request_cannot_be_published(folders, tmp_path):
     suite = suite_of(folders, ["tofu_continual/forget01"], "tofu_continual/forget01")
-    assert "for one request" in planned(suite, tmp_path).missing[0]
+    assert "for a single request" in planned(suite, tmp_path).missing[0]
 
 
 @pytest.mark.usefixtures("data")
@@ -101,10 +101,10 @@ def test_a_folder_that_is_no_model_is_said(folders, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"published": "tofu"}, "published: tofu: name one variant, as tofu/forget01"),
+        ({"published": "tofu"}, "published: tofu: name one variant, e.g. tofu/forget01"),
         ({"published": "tofu/forget99"}, "forget99"),
-        ({"tracks": ["smollm2-135m", "pythia-1.4b"]}, "those of one pretrained track"),
-        ({"tracks": ["controlled-1m"]}, "those of one pretrained track"),
+        ({"tracks": ["smollm2-135m", "pythia-1.4b"]}, "need exactly one pretrained track"),
+        ({"tracks": ["controlled-1m"]}, "need exactly one pretrained track"),
     ],
 )
 def test_names_that_could_be_passed_over_are_bad_input(folders, tmp_path, changes, message):
@@ -115,5 +115,5 @@ def test_names_that_could_be_passed_over_are_bad_input(folders, tmp_path, change
 
 
 def test_fewer_oracles_than_the_suite_wants_are_refused(folders):
-    with pytest.raises(ValidationError, match="has 2 oracles, the suite wants 3"):
+    with pytest.raises(ValidationError, match="has 2 oracles, the suite needs 3"):
         suite_of(folders, oracles=3)
