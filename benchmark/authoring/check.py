@@ -11,12 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.core.author_errors import author_line
 from benchmark.core.examples import Pair
 from benchmark.core.inputs import Inputs
 from benchmark.core.method import create
@@ -25,6 +25,7 @@ from benchmark.core.request import Meter, Request
 from benchmark.inference.unlearned import as_unlearned, load_unlearned, weights_digest
 from benchmark.models import models_of
 from benchmark.models.placement import looking_at
+from benchmark.pipeline.author_errors import author_line
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.pipeline.unlearn import CellRun, checked, request_of, seed_everything
@@ -36,6 +37,7 @@ TRACK, TASK = "check-dev", "fictitious"
 MOVED = 0.01  # nats of mean log-likelihood, below which a method has changed next to nothing
 ENGINE, API = ("benchmark", "tasks", "leaderboard"), "benchmark.api"
 Change = Callable[[Request], None]
+Rule = Callable[[str, "Bench", "Outcome"], "Verdict | None"]
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,10 @@ def check(spec: str, inputs: Inputs) -> Iterator[Verdict]:
     steps = f"{first.meter.steps} of {first.meter.limit} steps, {first.meter.tokens} tokens"
     yield Verdict("runs", True, f"{steps}, {first.seconds:.1f} s")
     yield moves(bench, first)
-    for rule in (repeats, is_looked_at, is_saved, uses_forget, uses_retain, trains_adapters):
+    for name, rule in RULES.items():
         try:
-            verdict = rule(bench, first)
+            verdict = rule(name, bench, first)
         except (Exception, SystemExit) as error:
-            name = rule.__name__.replace("_", " ")
             verdict = Verdict(name, False, author_line(error, file))
         if verdict:
             yield verdict
@@ -169,14 +170,14 @@ def moves(bench: Bench, first: Outcome) -> Verdict:
     return Verdict("changes what the model knows", moved >= MOVED, detail + unchanged)
 
 
-def repeats(bench: Bench, first: Outcome) -> Verdict:
+def repeats(rule: str, bench: Bench, first: Outcome) -> Verdict:
     """Randomness comes from generators seeded by `request.seed`."""
     same = bench.unlearned().same_as(first)
     detail = "" if same else "two runs with one seed differ: seed every generator by request.seed"
-    return Verdict("repeats itself", same, detail)
+    return Verdict(rule, same, detail)
 
 
-def is_looked_at(bench: Bench, first: Outcome) -> Verdict:
+def is_looked_at(rule: str, bench: Bench, first: Outcome) -> Verdict:
     """Trajectories score the model between steps, which must change nothing."""
     looks = []
 
@@ -189,42 +190,34 @@ def is_looked_at(bench: Bench, first: Outcome) -> Verdict:
 
     same = bench.unlearned(watched).same_as(first)
     detail = f"{len(looks)} looks" if same else "the result differs when it is scored between steps"
-    return Verdict("can be followed along a trajectory", same, detail)
+    return Verdict(rule, same, detail)
 
 
-def is_saved(bench: Bench, first: Outcome) -> Verdict:
+def is_saved(rule: str, bench: Bench, first: Outcome) -> Verdict:
     """A cell resumes from what it has saved."""
     with tempfile.TemporaryDirectory() as name:
         as_unlearned(first.result).save(Path(name))
         loaded = load_unlearned(Path(name), bench.models.load_model)
         known = bench.known(loaded)
     same = all(np.array_equal(known[split], first.known[split]) for split in known)
-    return Verdict("can be saved and loaded", same, "" if same else "it answers otherwise then")
+    return Verdict(rule, same, "" if same else "it answers otherwise then")
 
 
-def uses_forget(bench: Bench, first: Outcome) -> Verdict | None:
-    return _uses("forget", bench, first)
-
-
-def uses_retain(bench: Bench, first: Outcome) -> Verdict | None:
-    return _uses("retain", bench, first)
-
-
-def _uses(name: str, bench: Bench, first: Outcome) -> Verdict | None:
+def uses(split: str, rule: str, bench: Bench, first: Outcome) -> Verdict | None:
     """What a method declares to see it uses: the result differs where that set is another one."""
-    if name not in bench.cls.sees:
+    if split not in bench.cls.sees:
         return None
 
     def replaced(request: Request) -> None:
-        pairs = getattr(request, name)
-        setattr(request, name, [Pair(f"{pair.prompt} ?", pair.prompt) for pair in pairs])
+        pairs = getattr(request, split)
+        setattr(request, split, [Pair(f"{pair.prompt} ?", pair.prompt) for pair in pairs])
 
     differs = not bench.unlearned(replaced).same_as(first)
-    detail = "" if differs else f'it declares "{name}" in sees; other pairs there change nothing'
-    return Verdict(f"uses the {name} set", differs, detail)
+    detail = "" if differs else f'it declares "{split}" in sees; other pairs there change nothing'
+    return Verdict(rule, differs, detail)
 
 
-def trains_adapters(bench: Bench, first: Outcome) -> Verdict | None:
+def trains_adapters(rule: str, bench: Bench, first: Outcome) -> Verdict | None:
     """Gradient methods can train low-rank adapters, which end in the weights."""
     if "lora" not in {field.name for field in fields(bench.cls)}:  # type: ignore[arg-type]
         return None
@@ -233,6 +226,16 @@ def trains_adapters(bench: Bench, first: Outcome) -> Verdict | None:
     merged = keys == as_unlearned(first.result).weights.state_dict().keys()
     moved = weights_digest(adapted.weights) != weights_digest(bench.target)
     if not merged:
-        return Verdict("trains adapters", False, "with lora: true adapters are left in the model")
+        return Verdict(rule, False, "with lora: true adapters are left in the model")
     passed = moved or adapted.division == "guardrail"
-    return Verdict("trains adapters", passed, "" if passed else "with lora: true nothing moves")
+    return Verdict(rule, passed, "" if passed else "with lora: true nothing moves")
+
+
+RULES: dict[str, Rule] = {
+    "repeats itself": repeats,
+    "can be followed along a trajectory": is_looked_at,
+    "can be saved and loaded": is_saved,
+    "uses the forget set": partial(uses, "forget"),
+    "uses the retain set": partial(uses, "retain"),
+    "trains adapters": trains_adapters,
+}

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from benchmark.core.author_errors import author_line
 from benchmark.core.registry import method_named
 from benchmark.models import models_of
+from benchmark.pipeline.author_errors import author_line
 from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.measure import measure_cell, measure_reference, write_references
 from benchmark.pipeline.plan import Cell, Job

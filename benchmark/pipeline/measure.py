@@ -162,15 +162,17 @@ def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample
 def _examine_attacked(
     result: Any, forget: Sequence[Example], run: CellRun, stages: StoredStages
 ) -> list[Sample]:
-    """Samples of what is to be forgotten after each attack."""
+    """Samples of the forget set after each attack."""
     samples: list[Sample] = []
-    for attack in run.variant.track.attacks:
+    for attack in run.variant.attacks:
         samples += stages.get(attack.name, partial(_attacked, attack, result, forget, run))
     return samples
 
 
 def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellRun) -> list[Sample]:
-    """An attacker of weights has those without guardrails; one who asks has what users have."""
+    """Samples after one attack. An attack on weights gets the weights without guardrails; one that
+    only asks gets the model that users get.
+    """
     variant, samples = run.variant, list[Sample]()
     asked = {"forget": attack.scored(forget), **_kept(attack, variant)}
 
@@ -188,7 +190,9 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
 
 
 def _kept(attack: Attack, variant: Variant) -> dict[str, list[Example]]:
-    """The retain examples that tell what an attack costs, evenly drawn; none for some attacks."""
+    """The retain examples, evenly spaced, on which an attack's cost in utility is scored; some
+    attacks score none.
+    """
     examples = variant.data.examples("retain") if attack.kept else []
     chosen = examples[:: max(1, len(examples) // max(1, attack.kept))][: attack.kept]
     return {"retain": chosen} if chosen else {}

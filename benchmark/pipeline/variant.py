@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+from benchmark.core.attack import Attack
 from benchmark.core.inputs import Inputs
 from benchmark.core.registry import task_named
 from benchmark.core.request import Budget
 from benchmark.core.task import Task
-from benchmark.core.task_data import Document, TaskData
+from benchmark.core.task_data import Document, TaskData, to_examples
 from benchmark.inference.settings import PREFIX_STRIDE, GenerationSettings
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.stages import HARNESS, MODEL_STAGE
@@ -116,8 +117,18 @@ class Variant:
         return {
             MODEL_STAGE: {},
             **({HARNESS: harness} if self.harness else {}),
-            **{attack.name: attack.recipe() for attack in self.track.attacks},
+            **{attack.name: attack.recipe() for attack in self.attacks},
         }
+
+    @cached_property
+    def attacks(self) -> tuple[Attack, ...]:
+        """The track's attacks that have something to score here and on every proxy reference: a
+        text has no question to rephrase, an answer of one word nothing left after a prefix.
+        """
+        asked = [self.data.examples("forget"), *map(to_examples, self.data.proxies)]
+        return tuple(
+            attack for attack in self.track.attacks if all(attack.scored(rows) for rows in asked)
+        )
 
     @property
     def generation(self) -> GenerationSettings:

@@ -32,7 +32,7 @@ def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]
 
 def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """Tables of values are as they are written: a number for each stratum that has one, in six
-    digits, and of a trial for all examples alone.
+    digits; of a trial, those of the forget set as a whole.
     """
     splits = [table for by_split in record.values.values() for table in by_split.values()]
     if {metric for table in splits for metric in table.values} != record.metrics.keys():

@@ -14,6 +14,7 @@ from benchmark.metrics.values import ALL, Value
 from benchmark.records.identity import Part
 
 DIGITS = 6  # significant, of recorded values
+TRIAL_SPLITS = ("forget", ALL)
 Tables = Mapping[str, Mapping[str, "ValueTable"]]  # by stage and split
 
 
@@ -83,12 +84,12 @@ def _table(values: list[Value | MetricValue]) -> ValueTable:
 
 
 def trial_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
-    """What a trial keeps: values of the final model, without strata."""
-    return {
-        stage: {split: _without_strata(table) for split, table in splits.items()}
-        for stage, splits in tables.items()
-        if stage == MODEL_STAGE
-    }
+    """What a trial keeps: values of the final model on the forget set and of the model as a whole,
+    without strata. Its axes say what became of the other splits.
+    """
+    splits = tables.get(MODEL_STAGE, {})
+    kept = {split: _without_strata(splits[split]) for split in TRIAL_SPLITS if split in splits}
+    return {MODEL_STAGE: kept}
 
 
 def _without_strata(table: ValueTable) -> ValueTable:

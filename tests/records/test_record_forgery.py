@@ -11,7 +11,7 @@ from forging import checks_at, findings, forge, path_of, rewrite, with_ids
 
 from benchmark.records.schema import References, TrialScore
 from benchmark.records.store import ResultStore, read_record
-from benchmark.records.values import trial_tables
+from benchmark.records.values import trial_tables, versions_of
 
 # Every field of an identity: another value, and the check that finds it in a method's record whose
 # ids and seal fit; None where nothing in the folder contradicts it.
@@ -285,7 +285,7 @@ def dev(tmp_path, make_record, make_identity, model_samples):
     record, _ = make_record("alpha", 0, model_samples(0.3, 0.85, 0), oracles, identity)
     score = TrialScore.of({"forgetting": 0.5}, np.array([0.5, 0.4, 0.6]))
     tables = trial_tables(record.values)
-    store.write(record.model_copy(update={"trial": score, "values": tables}), None)
+    store.write(record.model_copy(update={"trial": score, "values": tables, "metrics": versions_of(tables)}), None)
     return store
 
 

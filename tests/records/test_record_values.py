@@ -74,13 +74,14 @@ def test_six_significant_digits(number, expected):
     assert recorded(number) == expected
 
 
-def test_a_trial_keeps_all_examples_of_the_final_model():
+def test_a_trial_keeps_the_forget_set_of_the_final_model():
     own = [value(), value("a=1"), value("a=1", metric="exact_answer")]
     own += [
         dataclasses.replace(one, stage=stage) for one in own for stage in ("shaken", "budget 0.50")
     ]
+    own += [dataclasses.replace(value(), split="retain")]
     tables = trial_tables(tables_of(own))
-    assert set(tables) == {"model"}
+    assert set(tables) == {"model"} and set(tables["model"]) == {"forget"}
     assert tables["model"]["forget"].model_dump() == {
         "strata": ["all"],
         "n": [4],
