@@ -1,0 +1,31 @@
+"""Direct preference optimisation: refusals are preferred to the answers to forget."""
+
+from benchmark.api import GradientMethod, logsigmoid, register_method
+from methods._shared.refusals import refusals
+
+
+@register_method(
+    "dpo", reference="rafailov2023dpo", family="preference", sees={"forget", "retain", "target"}
+)
+class DPO(GradientMethod):
+    """-(2/beta) log sigmoid(beta [(log p(refusal) - log p(answer)) - the same under the target]),
+    summed over tokens, plus nll/T on retain (Rafailov et al. 2023, eq. 7; Maini et al. 2024,
+    preference optimisation). The factor is 2/beta, as in NPO, not the paper's 1.
+
+    Of a text, the first half is the prompt and the rest the answer.
+    """
+
+    learning_rate: float = 2e-4
+    beta: float = 0.1
+    retain_weight: float = 1.0
+
+    def loss(self, batch):
+        answers = self.asked(batch.forget)
+        refused = self.answered(batch.forget, refusals(len(batch.forget.pairs)))
+        margin = self._gain(refused) - self._gain(answers)
+        forget = -(2 / self.beta) * logsigmoid(self.beta * margin).mean()
+        return forget + self.retain_weight * self.nll(batch.retain, per_token=True).mean()
+
+    def _gain(self, sequences):
+        """log p(model) - log p(target) of each answer, (B,)."""
+        return self.reference_nll(sequences) - self.nll(sequences)

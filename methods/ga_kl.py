@@ -1,0 +1,21 @@
+"""Gradient ascent held back by the target's own answers."""
+
+from benchmark.api import GradientMethod, register_method
+from methods._shared.divergences import kl
+
+
+@register_method(
+    "ga_kl", reference="maini2024tofu", family="ascent", sees={"forget", "retain", "target"}
+)
+class GAKL(GradientMethod):
+    """-nll/T on forget plus KL(target || model) at the answer tokens of retain (Maini et al. 2024,
+    section 3.2, KL minimisation).
+    """
+
+    learning_rate: float = 1e-4
+    retain_weight: float = 1.0
+
+    def loss(self, batch):
+        forget = -self.nll(batch.forget, per_token=True).mean()
+        kept = kl(self.reference_logits(batch.retain), self.logits(batch.retain)).mean()
+        return forget + self.retain_weight * kept

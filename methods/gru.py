@@ -1,0 +1,34 @@
+"""Gradient rectified unlearning: what hurts the retain set is removed from the forget gradient."""
+
+from benchmark.api import GradientMethod, register_method
+
+
+@register_method("gru", reference="wang2025gru", family="projection", sees={"forget", "retain"})
+class GRU(GradientMethod):
+    """Gradient ascent, whose gradient g_f loses its part against m where <g_f, m> < 0: g_f -
+    <g_f, m>/|m|^2 m, m being the moving average of the retain gradients (Wang et al. 2025, eq. 8);
+    the retain gradient is followed beside it.
+    """
+
+    learning_rate: float = 2e-4
+    smoothing: float = 0.9  # the share of the newest gradient in the average
+    retain_weight: float = 1.0
+
+    def before(self, request):
+        self.average = None
+
+    def loss(self, batch):
+        forget = -self.nll(batch.forget, per_token=True).mean()
+        return forget, self.nll(batch.retain, per_token=True).mean()
+
+    def combine(self, forget_grads, retain_grads):
+        former = self.average or retain_grads
+        share = self.smoothing
+        self.average = [
+            share * g + (1 - share) * m for g, m in zip(retain_grads, former, strict=True)
+        ]
+        dot = sum((f * m).sum() for f, m in zip(forget_grads, self.average, strict=True))
+        norm = sum((m * m).sum() for m in self.average)
+        against = (dot / norm.clamp(min=1e-12)).clamp(max=0)
+        both = zip(forget_grads, self.average, retain_grads, strict=True)
+        return [f - against * m + self.retain_weight * r for f, m, r in both]
