@@ -18,6 +18,7 @@ from benchmark.data.world import Fact, World, documents_about
 from benchmark.data.world.examples import examples_about, first_prompts, retain_splits
 from benchmark.data.world.passages import passages
 from benchmark.errors import BadInput
+from benchmark.inference.predictors import predictor_of
 from benchmark.inference.unlearned import (
     ConstantAnswers,
     LogitsTransform,
@@ -26,6 +27,7 @@ from benchmark.inference.unlearned import (
 )
 from benchmark.tokens.losses import kl_from_uniform
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
+from benchmark.training.gradient_method import _as_question as as_question
 from benchmark.training.task_vector import negated
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "Unlearned",
     "UnlearnedModel",
     "World",
+    "as_question",
     "checked",
     "chunks",
     "coined_names",
@@ -62,6 +65,7 @@ __all__ = [
     "negated",
     "other_answers",
     "passages",
+    "predictor_of",
     "register_method",
     "register_task",
     "retain_splits",

@@ -166,7 +166,7 @@ def _watch(run: CellRun, seen: list[Sample]) -> Callable[[Any, int], None]:
 
     def watch(model: Any, steps: int) -> None:
         if steps in points:
-            with run.clock.stage("course"), looking_at(model):
+            with run.clock.stage("course"), looking_at(as_unlearned(model).weights):
                 seen.extend(run.look(run.predictor(model), TRAJECTORY_SPLITS, points[steps]))
 
     return watch

@@ -1,0 +1,53 @@
+"""Whom and what questions and texts are about, as far as capital letters tell."""
+
+import re
+from collections import Counter
+from itertools import groupby
+
+# What questions, and the forms they are put in, begin with.
+OPENERS = frozenset(
+    "a an and answer are as at be by can could describe did do does for from give had has have "
+    "how i if in is it list name of on one or please q question since tell that the there this to "
+    "under was were what when where which who whom whose why will with would write you your".split()
+)
+WORD = (
+    r"(?:(?:[^\W\d_]\.)+(?!\w)|[^\W\d_](?:[\w'’.-]*\w)?)"  # initials, or letters and what is amid
+)
+RUN = re.compile(rf"{WORD}(?: {WORD})*")
+
+
+def names_of(pairs):
+    """Names in the questions, or in texts, the most frequent first: runs of capitalised words
+    without the opening ones of a question.
+
+    A single word at the beginning of a sentence is none, and what is named once is left out where
+    something is named more often. Scripts without capitals have no names.
+    """
+    each = (dict.fromkeys(_names(pair.prompt or pair.answer)) for pair in pairs)
+    found = Counter(name for names in each for name in names)
+    often = [name for name, count in found.most_common() if count > 1]
+    return often or list(found)
+
+
+def _names(text):
+    for match in RUN.finditer(text):
+        before = text[: match.start()].rstrip()
+        begins = not before or before[-1] in ".?!:"
+        words = match.group().split(" ")
+        if words[0].casefold() in OPENERS:
+            words = words[1:]
+            begins = False
+        for capital, run in groupby(words, key=lambda word: word[0].isupper()):
+            name = list(run)
+            if capital and (len(name) > 1 or not begins):
+                yield re.sub(r"['’]s$", "", " ".join(name))
+            begins = False
+
+
+def naming(names):
+    """A test whether a text has one of the names in it, as whole words, in any case."""
+    if not names:
+        return lambda text: False
+    pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    found = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE)
+    return lambda text: bool(found.search(text))

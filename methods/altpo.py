@@ -1,0 +1,58 @@
+"""Preference optimisation towards alternative answers."""
+
+import random
+from dataclasses import replace
+from typing import Any, Literal
+
+from benchmark.api import GradientMethod, as_question, logsigmoid, register_method
+from methods._shared.alternatives import holds, other_answers_of
+
+INSTRUCTION = "Answer the following question with a wrong answer that sounds plausible."
+
+
+@register_method(
+    "altpo", reference="mekala2025altpo", family="preference", sees={"forget", "retain", "target"}
+)
+class AltPO(GradientMethod):
+    """-(2/b) log sigmoid(b [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]) on forget, y+ one of
+    several alternative answers drawn anew at each step, plus nll/T on retain (Mekala et al. 2025,
+    eq. 4; nll summed over tokens).
+
+    With `source` "model" the target is asked for wrong answers before the training, at
+    temperature 1, as in the paper; what holds the truth is dropped. A model that follows no
+    instructions says the truth, so the default takes answers of other forget and retain pairs to
+    questions that are worded alike, as it does where nothing was left. Of a text the first half is
+    the question. Untuned but for b and the retain weight, which are the paper's.
+    """
+
+    learning_rate: float = 3e-4
+    beta: float = 0.1
+    retain_weight: float = 1.0
+    samples: int = 5
+    source: Literal["others", "model"] = "others"
+
+    def before(self, request):
+        self.rng = random.Random(f"altpo-{request.seed}")
+        self.others = other_answers_of(request.forget, request.retain, self.samples, request.seed)
+        if self.source == "model":
+            self.others |= self._told(request.forget)
+
+    def loss(self, batch):
+        true = self.asked(batch.forget)
+        chosen = [self.rng.choice(self.others[pair]) for pair in batch.forget.pairs]
+        margin = self._rise(true) - self._rise(self.answered(batch.forget, chosen))
+        forget = -(2 / self.beta) * logsigmoid(self.beta * margin).mean()
+        return forget + self.retain_weight * self.nll(batch.retain, per_token=True).mean()
+
+    def _rise(self, sequences):
+        """nll - nll_ref of each answer, (B,)."""
+        return self.nll(sequences) - self.reference_nll(sequences)
+
+    def _told(self, pairs):
+        """What the target says when asked for wrong answers, where that is not the truth."""
+        asked = [replace(p, prompt=f"{INSTRUCTION} {p.prompt}") if p.prompt else p for p in pairs]
+        found: dict[Any, list[str]] = {}
+        for pair, drawn in zip(pairs, self.sample(asked, self.samples), strict=True):
+            wrong = [text for text in drawn if not holds(text, as_question(pair).answer)]
+            found |= {pair: wrong} if wrong else {}
+        return found

@@ -1,0 +1,133 @@
+"""Representation misdirection: states of what is to be forgotten are steered to a random
+direction.
+"""
+
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+
+from benchmark.api import GradientMethod, register_method
+from methods._shared.layers import blocks_of, down_projections, layer_at, train_only
+
+
+@register_method(
+    "rmu", reference="li2024wmdp", family="representation", sees={"forget", "retain", "target"}
+)
+class RMU(GradientMethod):
+    """mse(h(forget), c u) + a mse(h(retain), h_ref(retain)) at one layer, u a fixed random unit
+    vector (Li et al. 2024, section 4).
+
+    States h (N, H) are those that predict answer tokens. The length c is a multiple of the
+    target's own states, c = k mean |h_ref(forget)| over the first batch (Huu-Tien et al. 2025,
+    eq. 12, who take it token by token): a fixed one would fit models of one size. The layer is a
+    share of the depth, and of the `blocks` up to it the down-projections are trained, or all
+    weights. Untuned; the paper has layer 7 of 32, three blocks, c 6.5 to 20 and a 100 to 1200.
+    """
+
+    learning_rate: float = 3e-3
+    depth: float = 0.5
+    blocks: int = 3
+    trained: Literal["down_projections", "all"] = "down_projections"
+    strength: float = 10.0
+    retain_weight: float = 30.0
+
+    def before(self, request):
+        self.layer = layer_at(self.depth, self._model)
+        self.names = down_projections(self._model, self.layer, self.blocks)
+        self.generator = torch.Generator().manual_seed(request.seed)
+        self.goal: Any = None
+
+    def before_loss(self, model):
+        if self.trained == "down_projections":
+            train_only(model, self.names)  # adapters, if any, are in place by now
+
+    def loss(self, batch):
+        if self.goal is None:
+            self.goal = self._goal(batch)
+        return self._misled(batch) + self.retain_weight * self._moved(batch)
+
+    def after(self, model):
+        model.requires_grad_(True)
+
+    def _misled(self, batch):
+        (forget,) = self.hidden_states(batch.forget, [self.layer])
+        return (forget - self.goal).square().mean()
+
+    def _moved(self, batch):
+        (retain,) = self.hidden_states(batch.retain, [self.layer])
+        (kept,) = self.reference_hidden_states(batch.retain, [self.layer])
+        return (retain - kept).square().mean()
+
+    def _goal(self, batch):
+        """c u, (H,)."""
+        (states,) = self.reference_hidden_states(batch.forget, [self.layer])
+        u = torch.rand(states.shape[-1], generator=self.generator).to(states)
+        return self.strength * states.norm(dim=-1).mean() * u / u.norm()
+
+
+@register_method(
+    "rmu_lat",
+    reference="sheshadri2024lat",
+    family="representation",
+    sees={"forget", "retain", "target"},
+)
+class RMULAT(RMU):
+    """RMU against a latent adversary (Sheshadri et al. 2024, section 4.3): at each step d is added
+    to the states of an earlier layer, at every token, such that nll/T on forget is smallest under
+    |d| <= e, and c u has to be reached in spite of it.
+
+    Projected gradient descent: `inner_steps` of a length of e / 2 each, from zero. The radius e is
+    a share of the mean length of those states; the paper's is 2 at layer 7 of 32, in 16 steps,
+    which the budget does not count. Untuned.
+    """
+
+    attacked: float = 0.25
+    radius: float = 0.1
+    inner_steps: int = 4
+
+    def before(self, request):
+        super().before(request)
+        self.attacked_layer = min(layer_at(self.attacked, self._model), self.layer - 1)
+
+    def _misled(self, batch):
+        delta = self._adversary(batch.forget)
+        with self._added(delta):
+            return super()._misled(batch)
+
+    def _adversary(self, sequences):
+        """The d (B, L, H) that brings back most."""
+        met: list[torch.Tensor] = []
+        with torch.no_grad(), self._added(met):
+            self.nll(sequences)
+        (states,) = met
+        limit = self.radius * states.norm(dim=-1).mean()
+        delta = torch.zeros_like(states)
+        for _ in range(self.inner_steps):
+            delta.requires_grad_(True)
+            with self._added(delta):
+                loss = self.nll(sequences, per_token=True).mean()
+            (slope,) = torch.autograd.grad(loss, delta)
+            step = slope / slope.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+            delta = delta.detach() - limit / 2 * step
+            delta = delta * (limit / delta.norm(dim=-1, keepdim=True).clamp(min=1e-12)).clamp(max=1)
+        return delta
+
+    @contextmanager
+    def _added(self, delta):
+        """Within it, d is added to what the attacked layer leaves, or that is put into a list."""
+        model, layer = self._model, self.attacked_layer
+        module = blocks_of(model)[layer - 1] if layer else model.get_input_embeddings()
+
+        def change(_module, _given, left):
+            states, *rest = left if isinstance(left, tuple) else (left,)
+            if isinstance(delta, list):
+                delta.append(states)
+                return left
+            return (states + delta, *rest) if isinstance(left, tuple) else states + delta
+
+        hook = module.register_forward_hook(change)
+        try:
+            yield
+        finally:
+            hook.remove()

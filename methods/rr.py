@@ -1,0 +1,46 @@
+"""Circuit breakers: states of what is to be forgotten are turned away from what they were."""
+
+from benchmark.api import GradientMethod, register_method
+from methods._shared.layers import layer_at
+
+
+@register_method(
+    "rr", reference="zou2024circuit", family="representation", sees={"forget", "retain", "target"}
+)
+class RR(GradientMethod):
+    """Representation rerouting: a (1-s) relu(cos(h, h_ref)) on forget plus a s |h - h_ref|_2 on
+    retain, s = t / 2T at step t of T (Zou et al. 2024, algorithm 1).
+
+    Both are means over layers and answer positions, of states (N, H). The two layers are the
+    paper's, 10 and 20 of 32, as shares of the depth. It trains adapters, which here is `lora`.
+    Untuned; a = 10 is the paper's.
+    """
+
+    learning_rate: float = 3e-3
+    first: float = 0.33
+    second: float = 0.66
+    weight: float = 10.0
+
+    def before(self, request):
+        self.layers = sorted({layer_at(share, self._model) for share in (self.first, self.second)})
+        self.share, self.rise = 0.0, 0.5 / request.budget.steps
+
+    def loss(self, batch):
+        away = _mean(
+            (own * old).sum(-1).div(own.norm(dim=-1) * old.norm(dim=-1) + 1e-8).relu()
+            for own, old in self._both(batch.forget)
+        )
+        kept = _mean((own - old).norm(dim=-1) for own, old in self._both(batch.retain))
+        share, self.share = self.share, self.share + self.rise
+        return self.weight * ((1 - share) * away + share * kept)
+
+    def _both(self, sequences):
+        """(h, h_ref) of each layer."""
+        own = self.hidden_states(sequences, self.layers)
+        return zip(own, self.reference_hidden_states(sequences, self.layers), strict=True)
+
+
+def _mean(found):
+    """The mean over layers of means over positions."""
+    means = [values.mean() for values in found]
+    return sum(means) / len(means)
