@@ -26,6 +26,7 @@ TEXTS = [
     Pair("", "Ivo Tor works for Bren Union."),
     Pair("", "I do not."),
 ]
+KNOWING = {"masc": {"rho": 1e-4}}  # so that a random model knows more than it leaves alone
 REQUESTS = {"questions": (FORGET, RETAIN), "texts": (TEXTS[:2], [TEXTS[2], RETAIN[0]])}
 
 
@@ -125,7 +126,7 @@ def test_contract(name, of):
     results = []
     for _ in range(2):
         request = a_request(method.sees, of=of)
-        results.append(create(method, {}).unlearn(tiny_model(), request))
+        results.append(create(method, KNOWING.get(name, {})).unlearn(tiny_model(), request))
         assert request.meter.steps <= request.budget.steps
     states = [as_unlearned(result).weights.state_dict() for result in results]
     assert all(torch.isfinite(tensor).all() for tensor in states[0].values())
@@ -138,7 +139,7 @@ def test_competitors_change_what_is_said_and_count_their_tokens(name, of):
     """Of those that change the weights the weights are looked at; a guardrail leaves them."""
     method, request = method_named(name), a_request(method_named(name).sees, of=of)
     before = copy.deepcopy(tiny_model().state_dict())
-    result = as_unlearned(create(method, {}).unlearn(tiny_model(), request))
+    result = as_unlearned(create(method, KNOWING.get(name, {})).unlearn(tiny_model(), request))
     after = result.weights.state_dict()
     changed = any(not torch.equal(before[key], after[key]) for key in before)
     assert changed == (result.division == "weights")
@@ -168,7 +169,7 @@ def test_every_gradient_method_can_train_adapters_that_end_in_the_weights(name):
     """Also in the second half of `tau`, here on all there is; `undo` without its damage."""
     method, model = method_named(name), tiny_model()
     names = set(model.state_dict())
-    own = {"tau": {"threshold": -1.0}, "undo": {"alpha": 0.0}}.get(name, {})
+    own = (KNOWING | {"tau": {"threshold": -1.0}, "undo": {"alpha": 0.0}}).get(name, {})
     given = {"lora": True, "learning_rate": 1e-3} | own
     after = create(method, given).unlearn(model, a_request(method.sees, steps=4))
     assert set(after.state_dict()) == names
