@@ -24,6 +24,9 @@ from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LE
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 TRACK, PRETRAINED = "controlled-1m", "smollm2-135m"
 BUCKETS = ("low", "mid", "high")  # of `real_entities`
+RANKED = {
+    entry.name for entry in load_suite("cpu").methods if not methods()[entry.name].anchor
+}  # what is published of; the registry may have more
 NULLS = ("none", "refuse_all", "constant_text", "random_weights")
 
 
@@ -62,13 +65,14 @@ def test_the_suite_cpu_is_complete_and_without_errors(records):
         variant_name(*pair) for pair in expand_tasks(suite.tasks)
     }
     assert [r.id for r in records if r.status != "ok"] == []
-    assert {entry.name for entry in suite.methods} == set(methods())
+    anchors = {name for name, cls in methods().items() if cls.anchor}
+    assert anchors <= {entry.name for entry in suite.methods}
     for variant in {r.variant for r in records}:
         found = Counter(r.method.name for r in records if r.variant == variant)
         assert found == {e.name: e.seeds for e in suite.methods} | {"target": 1, "oracle": 3}, (
             variant
         )
-        assert all(found[name] == 3 for name, cls in methods().items() if not cls.anchor)
+        assert all(found[name] == 3 for name in RANKED)
 
 
 def test_published_records_come_from_committed_code():
@@ -82,7 +86,7 @@ def test_anchor_order_on_every_variant(board):
     for _, rows in board.variants.groupby(["task", "variant"]):
         scores = rows.set_index("method")["score"]
         others = [m for m in scores.index if m not in (*NULLS, "retrain")]
-        assert set(others) == {name for name, cls in methods().items() if not cls.anchor}
+        assert set(others) == RANKED
         assert scores["retrain"] > scores[others].max()
         assert scores[list(NULLS)].max() < 0.1
 
@@ -190,7 +194,7 @@ def test_maximising_entropy_keeps_most_utility_over_ten_requests(board):
         (board.requests["request"] == 10) & (board.requests["quantity"] == "utility")
     ]
     rows = rows.set_index("method")
-    others = [name for name, cls in methods().items() if not cls.anchor and name != "me_gd"]
+    others = sorted(RANKED - {"me_gd"})
     assert rows.loc["me_gd", "low"] > rows.loc[others, "high"].max()
     assert rows.loc["idk_ap", "high"] < rows.loc[["grad_diff", "npo"], "value"].min()
     assert rows.loc["grad_ascent", "high"] < 0.1
@@ -356,7 +360,7 @@ def test_taught_authors_are_known_by_heart_and_not_by_oracles(tofu):
 
 def test_models_trained_again_are_told_from_all_methods_on_tofu(tofu):
     scores, quality = tofu("variants")["score"], tofu("summaries", quantity="forget_quality")
-    compared = [name for name, cls in methods().items() if not cls.anchor]
+    compared = sorted(RANKED)
     assert scores["retrain"] > 0.95 > 0.5 > scores[compared].max()
     assert quality.loc["retrain", "low"] > 0.9
     assert quality.loc[compared, "high"].max() < 0.1

@@ -81,7 +81,8 @@ def test_a_trial_keeps_the_forget_set_of_the_final_model():
     ]
     own += [dataclasses.replace(value(), split="retain")]
     tables = trial_tables(tables_of(own))
-    assert set(tables) == {"model"} and set(tables["model"]) == {"forget"}
+    assert set(tables) == {"model"}
+    assert set(tables["model"]) == {"forget"}
     assert tables["model"]["forget"].model_dump() == {
         "strata": ["all"],
         "n": [4],
