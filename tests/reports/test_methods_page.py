@@ -1,0 +1,42 @@
+"""The page of the methods: what is tuned, and what a run costs."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.core.registry import methods
+from benchmark.records.store import ResultStore
+from benchmark.reports.methods_page import methods_page
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    lines = methods_page(ResultStore(ROOT / "results")).splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| [`")]
+    return {cell[0].split("`")[1]: cell[1:] for cell in cells}
+
+
+def test_every_method_has_a_row(rows):
+    assert rows.keys() == methods().keys()
+
+
+def test_only_methods_with_trials_are_called_tuned(rows):
+    assert rows["npo"][2] == "0.00015 (tuned)"
+    assert rows["rmu"][2].endswith("(untuned)")
+    assert rows["none"][2] == "-"
+
+
+def test_cost_is_that_of_published_runs(rows):
+    """Ascent on forget alone reads about half the tokens of forget and retain."""
+    tokens = {
+        name: int(cells[4].replace(",", "")) for name, cells in rows.items() if "-" not in cells[4]
+    }
+    assert rows["grad_diff"][3] == "60"
+    assert 0.4 < tokens["grad_ascent"] / tokens["grad_diff"] < 0.6
+
+
+def test_a_method_without_a_published_run_has_no_cost(tmp_path):
+    lines = methods_page(ResultStore(tmp_path)).splitlines()
+    assert next(line for line in lines if "[`npo`]" in line).endswith("| - | - | - |")
