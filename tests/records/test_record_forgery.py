@@ -285,7 +285,8 @@ def dev(tmp_path, make_record, make_identity, model_samples):
     record, _ = make_record("alpha", 0, model_samples(0.3, 0.85, 0), oracles, identity)
     score = TrialScore.of({"forgetting": 0.5}, np.array([0.5, 0.4, 0.6]))
     tables = trial_tables(record.values)
-    store.write(record.model_copy(update={"trial": score, "values": tables, "metrics": versions_of(tables)}), None)
+    changes = {"trial": score, "values": tables, "metrics": versions_of(tables)}
+    store.write(record.model_copy(update=changes), None)
     return store
 
 
