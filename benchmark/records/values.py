@@ -89,7 +89,7 @@ def trial_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
     """
     splits = tables.get(MODEL_STAGE, {})
     kept = {split: _without_strata(splits[split]) for split in TRIAL_SPLITS if split in splits}
-    return {MODEL_STAGE: kept}
+    return {MODEL_STAGE: kept} if kept else {}
 
 
 def _without_strata(table: ValueTable) -> ValueTable:

@@ -337,3 +337,12 @@ def test_each_reference_waits_for_its_own_models_and_their_records_for_all_of_th
         assert seeds == {job.cells[0].seed}
     assert written.needs == {job.id for job in measured}
     assert all(job.needs == {written.id} for job in plan.jobs if job.kind == "cell")
+
+
+def test_texts_are_attacked_only_by_what_needs_no_question(tmp_path):
+    def attacks(task, variant):
+        track = track_named("controlled-1m-dev")
+        return set(Variant(track, task, variant, 2, Inputs(tmp_path)).recipes) - {"model"}
+
+    asking = {"prefix", "in_context", "jailbreak", "insist"}
+    assert attacks("fictitious", "") - attacks("memorized", "") == asking

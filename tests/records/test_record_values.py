@@ -80,6 +80,7 @@ def test_a_trial_keeps_the_forget_set_of_the_final_model():
         dataclasses.replace(one, stage=stage) for one in own for stage in ("shaken", "budget 0.50")
     ]
     own += [dataclasses.replace(value(), split="retain")]
+    assert trial_tables({}) == {}, "a trial that failed"
     tables = trial_tables(tables_of(own))
     assert set(tables) == {"model"}
     assert set(tables["model"]) == {"forget"}
