@@ -55,9 +55,8 @@ def _row(cls: type[Method], tuned: frozenset[str], costs: list[Cost]) -> str:
     parameters = create(cls, {}).parameters
     rate = "-"
     if "learning_rate" in parameters:
-        rate = (
-            f"{shown(parameters['learning_rate'])} ({'tuned' if cls.name in tuned else 'untuned'})"
-        )
+        origin = "tuned" if cls.name in tuned else "untuned"
+        rate = f"{shown(parameters['learning_rate'])} ({origin})"
     spent = ["-"] * 3
     if costs:
         seconds = median(cost.seconds.get(UNLEARN, 0.0) for cost in costs)
