@@ -14,15 +14,15 @@ INSTRUCTION = "Answer the following question with a wrong answer that sounds pla
     "altpo", reference="mekala2025altpo", family="preference", sees={"forget", "retain", "target"}
 )
 class AltPO(GradientMethod):
-    """-(2/b) log sigmoid(b [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]) on forget, y+ one of
-    several alternative answers drawn anew at each step, plus nll/T on retain (Mekala et al. 2025,
-    eq. 4; nll summed over tokens).
+    """-(2/b) log sigmoid(b [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]) on forget, where y+
+    is one of several alternative answers, drawn anew at each step, plus nll/T on retain (Mekala et
+    al. 2025; nll summed over tokens).
 
-    With `source` "model" the target is asked for wrong answers before the training, at
-    temperature 1, as in the paper; what holds the truth is dropped. A model that follows no
-    instructions says the truth, so the default takes answers of other forget and retain pairs to
-    questions that are worded alike, as it does where nothing was left. Of a text the first half is
-    the question. Untuned but for b and the retain weight, which are the paper's.
+    With `source` "model", the target is prompted for wrong answers before training, at temperature
+    1, as in the paper, and answers that contain the truth are dropped. A model that does not follow
+    instructions answers truthfully, so the default, "others", takes the answers to similarly worded
+    questions of other forget and retain pairs; it is also the fallback where no sample is left. Of
+    a text, the first half is the question. b and the retain weight are the paper's.
     """
 
     learning_rate: float = 3e-4
@@ -45,14 +45,14 @@ class AltPO(GradientMethod):
         return forget + self.retain_weight * self.nll(batch.retain, per_token=True).mean()
 
     def _rise(self, sequences):
-        """nll - nll_ref of each answer, (B,)."""
+        """nll - nll_ref of each answer, (B,), in nats."""
         return self.nll(sequences) - self.reference_nll(sequences)
 
     def _told(self, pairs):
-        """What the target says when asked for wrong answers, where that is not the truth."""
+        """The target's answers when prompted for wrong ones, less those that contain the truth."""
         asked = [replace(p, prompt=f"{INSTRUCTION} {p.prompt}") if p.prompt else p for p in pairs]
-        found: dict[Any, list[str]] = {}
+        told: dict[Any, list[str]] = {}
         for pair, drawn in zip(pairs, self.sample(asked, self.samples), strict=True):
             wrong = [text for text in drawn if not holds(text, as_question(pair).answer)]
-            found |= {pair: wrong} if wrong else {}
-        return found
+            told |= {pair: wrong} if wrong else {}
+        return told

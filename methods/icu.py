@@ -1,4 +1,4 @@
-"""In-context unlearning: wrong answers to what is to be forgotten stand before every question."""
+"""In-context unlearning: forget questions with wrong answers precede every prompt."""
 
 import random
 
@@ -10,12 +10,12 @@ from methods._shared.requests import with_earlier
 
 @register_method("icu", reference="pawelczyk2024icu", family="prompt", sees={"forget", "retain"})
 class ICU(Method):
-    """Up to `shown` forget questions with other answers, then as many retain questions with their
-    own, before everything that is asked (Pawelczyk et al. 2024, section 4).
+    """Prepends to every prompt up to `shown` forget questions with wrong answers, then as many
+    retain questions with their true answers (Pawelczyk et al. 2024, section 4).
 
-    The paper flips labels; another answer is one to a question that is worded alike. It also picks
-    the shown pairs by the query, where the words here are the same for all, at most half of the
-    model's positions: a guardrail of a large forget set shows a sample. The weights stay.
+    The paper flips labels; here a wrong answer is that to a similarly worded question. The paper
+    chooses the pairs by the query; here all prompts get the same sample, as much of it as fits into
+    half of the model's context. The weights are unchanged.
     """
 
     shown: int = 6
@@ -36,5 +36,5 @@ class ICU(Method):
 
 
 def _said(pair, answer):
-    """A question with an answer; of a text, its first half and how it goes on."""
+    """A question with an answer; of a text, its first half and a continuation."""
     return " ".join(f"{as_question(pair).prompt} {answer}".split())

@@ -1,4 +1,4 @@
-"""A filter that refuses wherever a forgotten name is said."""
+"""A filter that refuses whenever a forgotten name occurs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from methods._shared.requests import with_earlier
 
 @dataclass(frozen=True)
 class Filtered(UnlearnedModel):
-    """A model that says a refusal where the prompt or the answer has one of the names in it."""
+    """A model that refuses if the prompt or the answer contains one of the names."""
 
     names: list
     refusal: str
@@ -27,7 +27,7 @@ class Filtered(UnlearnedModel):
 
 
 class FilteredPredictor:
-    """Asks one predictor, and another one where a name is said."""
+    """Passes prompts on to one predictor, and those that contain a name to another."""
 
     def __init__(self, inner: Any, refusing: Any, names):
         self.inner, self.refusing, self.named = inner, refusing, naming(names)
@@ -74,16 +74,12 @@ class FilteredPredictor:
         )
 
     def _merged(self, call, given, stopped, *rest):
-        """In order: what is stopped from the one that refuses."""
-        both = {
-            stop: iter(
-                getattr(predictor, call)(
-                    [one for one, own in zip(given, stopped, strict=True) if own == stop], *rest
-                )
-            )
-            for stop, predictor in ((False, self.inner), (True, self.refusing))
-        }
-        return [next(both[stop]) for stop in stopped]
+        """The answers in order; those to stopped prompts come from the refusing predictor."""
+        answers = {}
+        for stop, predictor in ((False, self.inner), (True, self.refusing)):
+            asked = [one for one, flag in zip(given, stopped, strict=True) if flag == stop]
+            answers[stop] = iter(getattr(predictor, call)(asked, *rest))
+        return [next(answers[stop]) for stop in stopped]
 
     def _checked(self, answer):
         return self.refusing.text if self.named(answer) else answer
@@ -93,7 +89,7 @@ class FilteredPredictor:
 
 
 def _text(prompt):
-    """All that is said before the answer goes on."""
+    """All text before the answer."""
     return " ".join([*(text for _, text in prompt.messages), prompt.answer_prefix])
 
 
@@ -101,11 +97,11 @@ def _text(prompt):
     "keyword_filter", reference="thaker2024guardrail", family="filter", sees={"forget"}
 )
 class KeywordFilter(Method):
-    """Refuses where the prompt or the answer names what is forgotten (Thaker et al. 2024, section
-    3, a filter of outputs, here also of prompts).
+    """Refuses if the prompt or the answer contains a forgotten name (Thaker et al. 2024, section 3,
+    filter outputs; this one filters prompts as well).
 
-    Names are the runs of capitalised words in the forget questions, or in texts. The weights stay:
-    another wording without the name passes, and so does whoever holds them.
+    Names are runs of capitalised words in the forget questions or texts. The weights are unchanged:
+    a question without the name passes, and so does anyone with access to the weights.
     """
 
     refusal: str = "I do not know."

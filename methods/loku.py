@@ -1,5 +1,5 @@
-"""Low-rank knowledge unlearning: an inverted hinge on probabilities, and adapters that begin at
-what matters for the forget set.
+"""Low-rank knowledge unlearning: an inverted hinge loss, and adapters initialised from the weights
+that matter for the forget set.
 """
 
 import random
@@ -13,8 +13,8 @@ EPSILON = 1e-5
 
 
 def inverted_hinge(logits, targets):
-    """(N,) relu(1 + p(y) - max over other tokens of p(v)), of (N, V) logits: on probabilities, so
-    that it is bounded, by 2.
+    """relu(1 + p(y) - max_{v != y} p(v)) of logits (N, V), (N,). On probabilities, hence at most
+    2.
     """
     p = logits.float().softmax(-1)
     true = one_hot(targets, p.shape[-1]).bool()
@@ -22,8 +22,8 @@ def inverted_hinge(logits, targets):
 
 
 def split(weight, importance, rank, scaling):
-    """A (r, in) and B (out, r), so that `scaling` B A is the best approximation of W (out, in) of
-    that rank where rows are weighted by w_i, the root of the sum over j of importance[i, j].
+    """A (r, in) and B (out, r) such that `scaling` B A is the best rank-r approximation of W (out,
+    in) with rows weighted by w_i = sqrt(sum_j importance[i, j]).
     """
     w = importance.sum(1).sqrt()
     u, s, v = torch.linalg.svd(w[:, None] * weight, full_matrices=False)
@@ -35,12 +35,12 @@ def split(weight, importance, rank, scaling):
 @register_method("loku", reference="cha2025loku", family="hinge", sees={"forget", "retain"})
 class LoKU(GradientMethod):
     """Mean over answer tokens of relu(1 + p(y) - max_v p(v)) on forget plus nll/T on retain (Cha et
-    al. 2025, eq. 4); with `lora`, its default, adapters begin at the part of the weights that is
-    important for forget relative to retain (eq. 6, FILA).
+    al. 2025); with `lora`, the default, adapters are initialised from the part of the weights that
+    is important for forget relative to retain (FILA).
 
-    The importance of a weight is F_f / (F_r + 1e-5), F the mean squared gradient of a sequence's
-    nll/T. It is estimated before the first step on `sequences` of each side, where the paper takes
-    an epoch. Adapters have the suite's rank and twice that as alpha (paper: 32, 64). Untuned.
+    The importance of a weight is F_f / (F_r + 1e-5), where F is the mean squared gradient of a
+    sequence's nll/T. It is estimated before the first step on `sequences` pairs of each set; the
+    paper takes an epoch. Adapters have the suite's rank (the paper's: 32, with alpha 64).
     """
 
     learning_rate: float = 2e-3
@@ -68,19 +68,19 @@ class LoKU(GradientMethod):
     def _fisher(self, pairs, request):
         """Mean squared gradients of the matrices, by name."""
         rng = random.Random(f"fisher-{request.seed}")
-        own = {n: p for n, p in self._model.named_parameters() if p.ndim == 2}
-        found = {name: torch.zeros_like(parameter) for name, parameter in own.items()}
+        matrices = {n: p for n, p in self._model.named_parameters() if p.ndim == 2}
+        squares = {name: torch.zeros_like(matrix) for name, matrix in matrices.items()}
         chosen = rng.sample(pairs, min(self.sequences, len(pairs)))
         for pair in chosen:
             loss = self.nll(self._collate([pair]), per_token=True).sum()
-            grads = torch.autograd.grad(loss, list(own.values()), materialize_grads=True)
-            for name, gradient in zip(own, grads, strict=True):
-                found[name] += gradient.square() / len(chosen)
-        return found
+            grads = torch.autograd.grad(loss, list(matrices.values()), materialize_grads=True)
+            for name, gradient in zip(matrices, grads, strict=True):
+                squares[name] += gradient.square() / len(chosen)
+        return squares
 
     @torch.no_grad()
     def _begin(self, model):
-        """Moves a part of each adapted weight into its adapter: the model says the same."""
+        """Moves part of each adapted weight into its adapter; the model's outputs do not change."""
         for name, layer in model.named_modules():
             if not hasattr(layer, "lora_A"):
                 continue
@@ -90,7 +90,7 @@ class LoKU(GradientMethod):
             if layer.fan_in_fan_out:  # GPT-2 stores them transposed
                 weight, importance = weight.T, importance.T
             rank, scaling = a.shape[0], layer.scaling[key]
-            own_a, own_b = split(weight.float(), importance.float(), rank, scaling)
-            a[: len(own_a)].copy_(own_a)  # a weight may have fewer rows than the rank
-            b[:, : len(own_a)].copy_(own_b)
+            a_0, b_0 = split(weight.float(), importance.float(), rank, scaling)
+            a[: len(a_0)].copy_(a_0)  # a weight may have fewer rows than the rank
+            b[:, : len(a_0)].copy_(b_0)
             weight.sub_(scaling * (b @ a).to(weight))

@@ -1,4 +1,4 @@
-"""A prompt that tells the model what it is not to answer."""
+"""A prompt that names what the model must not answer."""
 
 from benchmark.api import Method, PromptPrefix, as_question, register_method
 from methods._shared.names import names_of
@@ -10,12 +10,12 @@ from methods._shared.requests import with_earlier
     "refusal_prompt", reference="thaker2024guardrail", family="prompt", sees={"forget"}
 )
 class RefusalPrompt(Method):
-    """An instruction before every question to answer "I do not know." to all about the forgotten
-    (Thaker et al. 2024, section 3).
+    """Prepends to every question the instruction to answer "I do not know." to questions about the
+    forget set (Thaker et al. 2024, section 3).
 
-    It lists the names in the forget questions, the most frequent first, as many as have room in
-    half of the model's positions, or the questions where there are none. The weights stay. A model
-    that follows no instructions only reads more words.
+    It lists the names in the forget questions (or the questions, if they contain no names), most
+    frequent first, as many as fit into half of the model's context. The weights are unchanged. On a
+    model that does not follow instructions, it only lengthens the prompt.
     """
 
     def unlearn(self, model, request):

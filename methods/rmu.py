@@ -1,6 +1,4 @@
-"""Representation misdirection: states of what is to be forgotten are steered to a random
-direction.
-"""
+"""Representation misdirection: forget states are steered to a random direction."""
 
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -18,11 +16,11 @@ class RMU(GradientMethod):
     """mse(h(forget), c u) + a mse(h(retain), h_ref(retain)) at one layer, u a fixed random unit
     vector (Li et al. 2024, section 4).
 
-    States h (N, H) are those that predict answer tokens. The length c is a multiple of the
-    target's own states, c = k mean |h_ref(forget)| over the first batch (Huu-Tien et al. 2025,
-    eq. 12, who take it token by token): a fixed one would fit models of one size. The layer is a
-    share of the depth, and of the `blocks` up to it the down-projections are trained, or all
-    weights. Untuned; the paper has layer 7 of 32, three blocks, c 6.5 to 20 and a 100 to 1200.
+    h (N, H) are the states that predict answer tokens. c is a multiple of the norm of the target's
+    states, c = k mean |h_ref(forget)| over the first batch, because a constant would suit models of
+    one size only (Huu-Tien et al. 2025 scale token by token). `depth` is the layer's relative
+    depth; the down-projections of the `blocks` up to it are trained, or all weights. The paper uses
+    layer 7 of 32, three blocks, c of 6.5 to 20 and a of 100 to 1200.
     """
 
     learning_rate: float = 3e-3
@@ -40,7 +38,7 @@ class RMU(GradientMethod):
 
     def before_loss(self, model):
         if self.trained == "down_projections":
-            train_only(model, self.names)  # adapters, if any, are in place by now
+            train_only(model, self.names)  # adapters are in place by now
 
     def loss(self, batch):
         if self.goal is None:
@@ -73,13 +71,13 @@ class RMU(GradientMethod):
     sees={"forget", "retain", "target"},
 )
 class RMULAT(RMU):
-    """RMU against a latent adversary (Sheshadri et al. 2024, section 4.3): at each step d is added
-    to the states of an earlier layer, at every token, such that nll/T on forget is smallest under
-    |d| <= e, and c u has to be reached in spite of it.
+    """RMU against a latent adversary (Sheshadri et al. 2024, section 4.3): at each step, a
+    perturbation d with |d| <= e is added to every token's state at an earlier layer such that it
+    minimises nll/T on forget, and the states must reach c u in spite of it.
 
-    Projected gradient descent: `inner_steps` of a length of e / 2 each, from zero. The radius e is
-    a share of the mean length of those states; the paper's is 2 at layer 7 of 32, in 16 steps,
-    which the budget does not count. Untuned.
+    Projected gradient descent from zero, `inner_steps` steps of length e/2. e is a fraction of the
+    mean norm of these states; the paper uses e = 2 at layer 7 of 32 and 16 steps. The budget does
+    not count inner steps.
     """
 
     attacked: float = 0.25
@@ -96,11 +94,11 @@ class RMULAT(RMU):
             return super()._misled(batch)
 
     def _adversary(self, sequences):
-        """The d (B, L, H) that brings back most."""
-        met: list[torch.Tensor] = []
-        with torch.no_grad(), self._added(met):
+        """The perturbation d (B, L, H) under which the forget answers are likeliest."""
+        seen: list[torch.Tensor] = []
+        with torch.no_grad(), self._added(seen):
             self.nll(sequences)
-        (states,) = met
+        (states,) = seen
         limit = self.radius * states.norm(dim=-1).mean()
         delta = torch.zeros_like(states)
         for _ in range(self.inner_steps):
@@ -115,16 +113,16 @@ class RMULAT(RMU):
 
     @contextmanager
     def _added(self, delta):
-        """Within it, d is added to what the attacked layer leaves, or that is put into a list."""
+        """Adds d to the output of the attacked layer; if `delta` is a list, appends that output."""
         model, layer = self._model, self.attacked_layer
         module = blocks_of(model)[layer - 1] if layer else model.get_input_embeddings()
 
-        def change(_module, _given, left):
-            states, *rest = left if isinstance(left, tuple) else (left,)
+        def change(_module, _inputs, output):
+            states, *rest = output if isinstance(output, tuple) else (output,)
             if isinstance(delta, list):
                 delta.append(states)
-                return left
-            return (states + delta, *rest) if isinstance(left, tuple) else states + delta
+                return output
+            return (states + delta, *rest) if isinstance(output, tuple) else states + delta
 
         hook = module.register_forward_hook(change)
         try:

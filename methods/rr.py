@@ -1,4 +1,4 @@
-"""Circuit breakers: states of what is to be forgotten are turned away from what they were."""
+"""Circuit breakers: hidden states on the forget set are turned away from the target's."""
 
 from benchmark.api import GradientMethod, register_method
 from methods._shared.layers import layer_at
@@ -11,9 +11,9 @@ class RR(GradientMethod):
     """Representation rerouting: a (1-s) relu(cos(h, h_ref)) on forget plus a s |h - h_ref|_2 on
     retain, s = t / 2T at step t of T (Zou et al. 2024, algorithm 1).
 
-    Both are means over layers and answer positions, of states (N, H). The two layers are the
-    paper's, 10 and 20 of 32, as shares of the depth. It trains adapters, which here is `lora`.
-    Untuned; a = 10 is the paper's.
+    Both terms are means over layers and answer positions of states h (N, H). The two layers are at
+    the paper's relative depths, 10 and 20 of 32, and a = 10 as there. The paper trains adapters:
+    `lora`.
     """
 
     learning_rate: float = 3e-3
@@ -27,20 +27,20 @@ class RR(GradientMethod):
 
     def loss(self, batch):
         away = _mean(
-            (own * old).sum(-1).div(own.norm(dim=-1) * old.norm(dim=-1) + 1e-8).relu()
-            for own, old in self._both(batch.forget)
+            (h * ref).sum(-1).div(h.norm(dim=-1) * ref.norm(dim=-1) + 1e-8).relu()
+            for h, ref in self._both(batch.forget)
         )
-        kept = _mean((own - old).norm(dim=-1) for own, old in self._both(batch.retain))
+        kept = _mean((h - ref).norm(dim=-1) for h, ref in self._both(batch.retain))
         share, self.share = self.share, self.share + self.rise
         return self.weight * ((1 - share) * away + share * kept)
 
     def _both(self, sequences):
         """(h, h_ref) of each layer."""
-        own = self.hidden_states(sequences, self.layers)
-        return zip(own, self.reference_hidden_states(sequences, self.layers), strict=True)
+        states = self.hidden_states(sequences, self.layers)
+        return zip(states, self.reference_hidden_states(sequences, self.layers), strict=True)
 
 
-def _mean(found):
-    """The mean over layers of means over positions."""
-    means = [values.mean() for values in found]
+def _mean(by_layer):
+    """The mean over layers of the means over positions."""
+    means = [values.mean() for values in by_layer]
     return sum(means) / len(means)

@@ -1,5 +1,5 @@
-"""Unlearning from logit difference: a small assistant knows what is to be forgotten, and its
-logits are taken away.
+"""Unlearning from logit difference: the logits of an assistant that knows only the forget set are
+subtracted.
 """
 
 import math
@@ -13,11 +13,11 @@ from methods._shared.requests import ShownAs, with_earlier
 
 @dataclass(frozen=True)
 class LogitDifference(LogitsTransform):
-    """z - w z_a, where z_a are the assistant's logits, zero for tokens that are improbable
-    already: below the k-th probability and below a share tau of the largest, k = tau V.
+    """z - w z_a, where z_a are the assistant's logits, set to zero for tokens that the model finds
+    improbable: below the (tau V)-th largest probability and below tau times the largest.
 
-    z_a is log(p_a V), the logits less their mean exponential: an assistant that knows nothing
-    changes nothing, whatever the offset of its logits.
+    z_a is normalised to log(p_a V), so that an assistant that knows nothing changes nothing,
+    whatever the offset of its logits.
     """
 
     assistant: Any
@@ -26,22 +26,22 @@ class LogitDifference(LogitsTransform):
 
     def transform(self, ids, logits):
         size = logits.shape[-1]
-        own = self.assistant(ids, use_cache=False).logits[:, -logits.shape[1] :].float()
-        own = own.log_softmax(-1) + math.log(size)
+        assisted = self.assistant(ids, use_cache=False).logits[:, -logits.shape[1] :].float()
+        assisted = assisted.log_softmax(-1) + math.log(size)
         known = logits.float().log_softmax(-1)
         kth = known.topk(max(1, int(self.floor * size)), -1).values[..., -1:]
         highest = known.max(-1, keepdim=True).values + math.log(self.floor)
-        return logits - self.weight * own.masked_fill(known < kth.minimum(highest), 0)
+        return logits - self.weight * assisted.masked_fill(known < kth.minimum(highest), 0)
 
 
 @register_method("uld", reference="ji2024uld", family="logits", sees={"forget", "retain"})
 class ULD(GradientMethod):
-    """The assistant, the first blocks of the target, learns nll/T on forget plus u KL(uniform || p)
-    on retain; answers come from z - w z_a (Ji et al. 2024, eq. 4 to 6).
+    """An assistant, made of the target's first blocks, is trained on nll/T on forget plus u
+    KL(uniform || p) on retain; answers come from z - w z_a (Ji et al. 2024).
 
-    The weights stay as they are: a guardrail. w, u and tau are the paper's (.8, 5, .01); its depth
-    of a quarter would be a single block of a small model, which learns no names. It trains
-    adapters (`lora`) and augments the data, which is left out here. Untuned.
+    A guardrail: the target's weights are unchanged. w, u and tau are the paper's (0.8, 5, 0.01).
+    Its relative depth of a quarter would be a single block of a small model, which learns no names.
+    The paper trains adapters (`lora`) and augments the data; the latter is left out.
     """
 
     learning_rate: float = 3e-3

@@ -1,6 +1,4 @@
-"""Unlearn, noise, distil: a damaged student learns from the unlearned model what that still
-says.
-"""
+"""Unlearn, noise, distil: the unlearned model teaches a damaged copy of itself."""
 
 from dataclasses import replace
 
@@ -10,8 +8,8 @@ from benchmark.api import Budget, GradientMethod, kl_from_uniform, register_meth
 
 
 class _Distillation(GradientMethod):
-    """Damages the model and trains it on KL(q || p) over the answer positions of retain, q what it
-    answered before.
+    """Damages the model and trains it on KL(q || p) over the answer positions of retain, where q is
+    the model before the damage.
     """
 
     sees = frozenset({"retain", "target"})  # its target is the unlearned model
@@ -31,12 +29,12 @@ class _Distillation(GradientMethod):
 
 @register_method("undo", reference="lee2025undo", family="distillation", sees={"forget", "retain"})
 class UNDO(GradientMethod):
-    """Three stages (Lee et al. 2025, section 4): unlearn by w KL(uniform || p) on forget plus nll/T
-    on retain; damage, theta <- (1-a) theta + a b Xavier noise, vectors shrink alone; distil
-    KL(unlearned || damaged) on retain.
+    """Three stages (Lee et al. 2025): unlearn by w KL(uniform || p) on forget plus nll/T on retain;
+    damage, theta <- (1-a) theta + a b Xavier noise (vectors only shrink); distil KL(unlearned ||
+    damaged) on retain.
 
-    What suppression leaves in the weights does not survive the damage. Untuned: the paper has a
-    .1 to .8, b .1, and far more distillation than a budget here, so a is at the low end.
+    Knowledge that is merely suppressed does not survive the damage. The paper uses a of 0.1 to 0.8,
+    b = 0.1 and far more distillation than the budget here allows, so a is at the low end.
     """
 
     learning_rate: float = 1e-3

@@ -1,6 +1,4 @@
-"""Who's Harry Potter: what a model that was trained further on the forget set says more of is what
-is to be forgotten.
-"""
+"""Who's Harry Potter: a copy reinforced on the forget set shows which tokens to avoid."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -14,13 +12,13 @@ from methods._shared.requests import ShownAs, with_earlier
 
 
 def generic_logits(base, reinforced, alpha):
-    """z - a relu(z_reinforced - z): what would be said without what was reinforced."""
+    """z - a relu(z_reinforced - z), (..., V)."""
     return base - alpha * (reinforced - base).relu()
 
 
 @dataclass(frozen=True)
 class GenericAnswers(LogitsTransform):
-    """Answers from the generic logits."""
+    """A model that answers from the generic logits."""
 
     reinforced: Any
     alpha: float
@@ -31,7 +29,7 @@ class GenericAnswers(LogitsTransform):
 
 
 class _Reinforcement(GradientMethod):
-    """Trains further on what is to be forgotten."""
+    """Continues training on the forget set."""
 
     sees = frozenset({"forget"})
 
@@ -43,11 +41,11 @@ class _Reinforcement(GradientMethod):
     "whp", reference="eldan2023whos", family="alternative labels", sees={"forget", "target"}
 )
 class WHP(GradientMethod):
-    """Cross-entropy on forget to the labels argmax(z - a relu(z_reinforced - z)), z the target's
-    logits (Eldan & Russinovich 2023, section 2.1).
+    """Cross-entropy on forget with the labels argmax(z - a relu(z_reinforced - z)), where z are the
+    target's logits (Eldan & Russinovich 2023, section 2.1).
 
-    A share of the budget reinforces a copy of the target; its course shows the target until then.
-    The paper also replaces names by hand-made generic ones, which is left out. Untuned.
+    Part of the budget, `reinforce_share`, reinforces a copy of the target; trajectories show the
+    target meanwhile. The paper also replaces names by hand-written generic ones, which is left out.
     """
 
     learning_rate: float = 1e-3
@@ -73,17 +71,17 @@ class WHP(GradientMethod):
 
     @torch.no_grad()
     def labels(self, sequences):
-        """(N,) what is to be said in the place of the N answer tokens."""
+        """The generic label of each of the N answer tokens, (N,)."""
         base, reinforced = self.reference_logits(sequences), self.reinforced.logits(sequences)
         return generic_logits(base, reinforced, self.alpha).argmax(-1)
 
 
 @register_method("whp_decode", reference="eldan2023whos", family="logits", sees={"forget"})
 class WHPDecode(_Reinforcement):
-    """Answers from z - a relu(z_reinforced - z) themselves, z the target's logits (Eldan &
-    Russinovich 2023, eq. 1): a guardrail, the weights stay as they are.
+    """Answers from the logits z - a relu(z_reinforced - z), where z are the target's (Eldan &
+    Russinovich 2023, eq. 1). A guardrail: the target's weights are unchanged.
 
-    The whole budget reinforces a copy of the target. Untuned.
+    The whole budget reinforces a copy of the target.
     """
 
     learning_rate: float = 1e-3

@@ -1,22 +1,22 @@
-"""Other answers to questions, where no model can be asked for them."""
+"""Wrong answers, taken from other pairs."""
 
 import random
 
 from benchmark.api import BadInput, as_question
 
-COMPARED = 2000  # pairs whose answers are looked at
+COMPARED = 2000  # pairs considered at most
 
 
 def holds(text, truth):
-    """Whether a text says the truth, or nothing."""
+    """Whether a text contains the truth, or is empty."""
     return not text.strip() or truth.strip().casefold() in text.casefold()
 
 
 def other_answers_of(pairs, known, count, seed):
-    """For each of the pairs up to `count` answers of other pairs, of `known` ones too, to the
-    questions that share most words with its own: they are of the same kind.
+    """For each pair, up to `count` answers of other pairs (`known` included) whose questions share
+    most words with its own, so that the answers are of the same kind.
 
-    BadInput where all there are say the same.
+    BadInput if no pair has a different answer.
     """
     rng = random.Random(f"alternatives-{seed}")
     pool = [as_question(pair) for pair in [*pairs, *known]]
@@ -26,13 +26,13 @@ def other_answers_of(pairs, known, count, seed):
 
 
 def _nearest(pair, worded, count):
-    own, found = _words(pair.prompt), dict[str, None]()
-    for _, answer in sorted(worded, key=lambda other: -_overlap(own, other[0])):
-        if len(found) < count and not holds(answer, pair.answer):
-            found[answer] = None
-    if not found:
-        raise BadInput(f"no pair has another answer than {pair.answer!r}")
-    return list(found)
+    words, nearest = _words(pair.prompt), dict[str, None]()
+    for _, answer in sorted(worded, key=lambda other: -_overlap(words, other[0])):
+        if len(nearest) < count and not holds(answer, pair.answer):
+            nearest[answer] = None
+    if not nearest:
+        raise BadInput(f"no pair has an answer other than {pair.answer!r}")
+    return list(nearest)
 
 
 def _overlap(one, other):

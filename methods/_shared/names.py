@@ -1,32 +1,31 @@
-"""Whom and what questions and texts are about, as far as capital letters tell."""
+"""Names in questions and texts, recognised by capital letters."""
 
 import re
 from collections import Counter
 from itertools import groupby
 
-# What questions, and the forms they are put in, begin with.
+# Words that questions and prompts begin with.
 OPENERS = frozenset(
     "a an and answer are as at be by can could describe did do does for from give had has have "
     "how i if in is it list name of on one or please q question since tell that the there this to "
     "under was were what when where which who whom whose why will with would write you your".split()
 )
-WORD = (
-    r"(?:(?:[^\W\d_]\.)+(?!\w)|[^\W\d_](?:[\w'’.-]*\w)?)"  # initials, or letters and what is amid
-)
+# Initials, or a word with inner punctuation.
+WORD = r"(?:(?:[^\W\d_]\.)+(?!\w)|[^\W\d_](?:[\w'’.-]*\w)?)"
 RUN = re.compile(rf"{WORD}(?: {WORD})*")
 
 
 def names_of(pairs):
-    """Names in the questions, or in texts, the most frequent first: runs of capitalised words
-    without the opening ones of a question.
+    """Names in the questions (or texts), most frequent first: runs of capitalised words, without
+    the opening words of questions.
 
-    A single word at the beginning of a sentence is none, and what is named once is left out where
-    something is named more often. Scripts without capitals have no names.
+    A single word at the beginning of a sentence does not count, and names that occur once are left
+    out if others occur more often. Scripts without capitals have no names.
     """
     each = (dict.fromkeys(_names(pair.prompt or pair.answer)) for pair in pairs)
-    found = Counter(name for names in each for name in names)
-    often = [name for name, count in found.most_common() if count > 1]
-    return often or list(found)
+    counts = Counter(name for names in each for name in names)
+    often = [name for name, count in counts.most_common() if count > 1]
+    return often or list(counts)
 
 
 def _names(text):
@@ -45,9 +44,9 @@ def _names(text):
 
 
 def naming(names):
-    """A test whether a text has one of the names in it, as whole words, in any case."""
+    """A predicate: does a text contain one of the names, as whole words, in any case?"""
     if not names:
         return lambda text: False
     pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    found = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE)
-    return lambda text: bool(found.search(text))
+    names_pattern = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE)
+    return lambda text: bool(names_pattern.search(text))

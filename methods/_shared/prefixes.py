@@ -1,10 +1,10 @@
-"""Words before every question, no more than a model has room for."""
+"""Prompt prefixes that fit into a model's context."""
 
-ROOM = 0.5  # of the positions that a model has, the share that a prefix may take
+ROOM = 0.5  # fraction of the context that a prefix may take
 
 
 def fitting(parts, tokenizer, model):
-    """The first of the parts, as many as have room, at least one."""
+    """The first parts, as many as fit, at least one."""
     config = model.config.get_text_config(decoder=True)
     room = ROOM * getattr(config, "max_position_embeddings", 2048)
     kept: list[str] = []

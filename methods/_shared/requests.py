@@ -1,4 +1,4 @@
-"""Requests as guardrails need them."""
+"""Requests and meters for guardrails."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ from benchmark.api import Pair
 
 
 def with_earlier(request):
-    """The request, to forget also what earlier ones asked for: a guardrail of the current one alone
-    would bring that back, since it is put around the bare weights.
+    """The request with the forget pairs of all earlier requests added: each request's guardrail
+    wraps the bare weights, so one for the current request alone would undo the earlier ones.
     """
     earlier = [
         Pair(prompt, answer, prefix, tuple(map(tuple, history)))
@@ -22,8 +22,8 @@ def with_earlier(request):
 
 
 class ShownAs:
-    """A meter that counts for another one, and shows it what the model being trained is a part of,
-    `shown(model)`, instead of that model.
+    """A meter that passes counts on to another and shows it `shown(model)`, of which the model in
+    training is only a part.
     """
 
     def __init__(self, meter, shown):
