@@ -49,7 +49,7 @@ def test_alternatives_are_answers_to_questions_that_are_worded_alike():
     assert found == {asked[0]: ["Tor"], asked[1]: ["Bren Union"]}
     more = other_answers_of(asked, known, 9, 0)[asked[0]]
     assert set(more) == {"Tor", "Kel Works", "Bren Union"}, "never the truth, in whatever case"
-    with pytest.raises(BadInput, match="no pair has another answer"):
+    with pytest.raises(BadInput, match="no pair has an answer other"):
         other_answers_of(asked[:1], known[1:2], 1, 0)
 
 
