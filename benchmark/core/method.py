@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass as parameter_dataclass
 from benchmark.core.request import Request
 from benchmark.errors import BadInput
 
-INFORMATION = frozenset({"forget", "retain", "target", "training"})
+INFORMATION = frozenset({"forget", "retain", "target", "frequency", "training"})
 
 
 class Method:

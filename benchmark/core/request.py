@@ -55,9 +55,11 @@ class Request:
     In continual tasks a method sees only the current request. `state` (numbers, texts, tensors, and
     lists or dictionaries of them) carries over to the next request; a method may store earlier
     forget sets there to keep forgetting them. `sample(model, prompts, n)` samples n answers to each
-    prompt from a model, up to the task's length limit. `retrain` is available only to methods that
-    declare `sees={"training"}`; it returns a model trained like the target, without the forget sets
-    of this and earlier requests, from a seed that no oracle uses.
+    prompt from a model, up to the task's length limit. `frequency` is filled for methods that
+    declare `sees={"frequency"}`: the number of training texts that state each forget pair.
+    `retrain` is available only to methods that declare `sees={"training"}`; it returns a model
+    trained like the target, without the forget sets of this and earlier requests, from a seed that
+    no oracle uses.
     """
 
     forget: list[Pair]
@@ -69,6 +71,7 @@ class Request:
     retrain: Callable[[], Any] | None = None
     sample: Sampler | None = None
     state: dict[str, Any] = field(default_factory=dict)
+    frequency: dict[Pair, int] = field(default_factory=dict)
 
     def batches(self) -> Iterator[tuple[list[Pair], list[Pair]]]:
         """Endless (forget, retain) batches: forget items in shuffled epochs, retain items sampled

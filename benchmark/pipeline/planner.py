@@ -148,8 +148,8 @@ class Planner:
             if entry.tracks is not None and variant.track.name not in entry.tracks:
                 continue
             cls = method_named(entry.name)
-            if variant.data.proxies and "training" in cls.sees:
-                continue  # nothing can be trained again here
+            if variant.data.proxies and cls.sees & {"training", "frequency"}:
+                continue  # what such a model was trained on is unknown
             parameters = variant.track.parameters_of(cls.name, entry.parameters)
             method = method_info(cls, create(cls, parameters).parameters)
             for seed in seeds or range(entry.seeds):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from benchmark.core.examples import Example, Pair, to_examples
 from benchmark.core.method import create
 from benchmark.core.registry import method_named, task_named
 from benchmark.core.request import Meter, Request
+from benchmark.core.task_data import TaskData
 from benchmark.evaluation.outputs import examine
 from benchmark.inference.predictors import Predictor, sampler
 from benchmark.inference.unlearned import as_unlearned
@@ -152,7 +154,18 @@ def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter
         retrain=retrain if "training" in sees else None,
         sample=sampler(run.tokenizer, variant.generation.max_new_tokens, seed),
         state=dict(state),
+        frequency=_frequency(variant.data, number) if "frequency" in sees else {},
     )
+
+
+def _frequency(data: TaskData, number: int) -> dict[Pair, int]:
+    """How many training texts state each pair of a request; a text that training reads more than
+    once an epoch counts as often.
+    """
+    texts = Counter[str]()
+    for document in data.documents:
+        texts[document.example] += document.reads or 1
+    return {example.pair: texts[example.id] for example in data.asked(number)}
 
 
 def _as_pairs(examples: Iterable[Example]) -> list[Pair]:

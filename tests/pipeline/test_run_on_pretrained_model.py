@@ -26,6 +26,7 @@ TOWNS = ("Malport", "Kel", "Bren", "Tor", "Ivo", "Ada", "Union", "Mal", "Port", 
 METHODS = [
     {"name": "none"},
     {"name": "retrain"},
+    {"name": "adapop"},
     {"name": "refuse_all"},
     {"name": "grad_diff", "parameters": {"learning_rate": 1e-3}},
     {"name": "grad_diff", "parameters": {"learning_rate": 1e-3, "lora": True}},
@@ -90,9 +91,10 @@ def records(place):
     }
 
 
-def test_what_needs_retraining_is_not_planned(plan):
-    assert "retrain" not in {cell.method_name for cell in plan.cells}
-    assert len(plan.cells) == len(METHODS) - 1
+def test_what_needs_the_training_data_is_not_planned(plan):
+    """To train again, or to know how often a fact was stated."""
+    assert not {"retrain", "adapop"} & {cell.method_name for cell in plan.cells}
+    assert len(plan.cells) == len(METHODS) - 2
 
 
 def test_references_are_the_target_asked_about_what_never_existed(plan, place):
