@@ -101,33 +101,38 @@ def register_attack(
     return decorate
 
 
+@lru_cache(maxsize=3)
+def _discover(package: str) -> None:
+    """Imports all modules of a package, once."""
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        if module.name.startswith("_"):
+            continue  # what several share, which registers nothing
+        inner = f"{package}.{module.name}" + (".task" if module.ispkg else "")
+        importlib.import_module(inner)
+
+
 @lru_cache(maxsize=1)
-def _discover() -> None:
-    for package in ("methods", "tasks", "benchmark.attacks"):
-        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-            if module.name.startswith("_"):
-                continue  # what several share, which registers nothing
-            inner = f"{package}.{module.name}" + (".task" if module.ispkg else "")
-            importlib.import_module(inner)
+def _discover_methods() -> None:
+    _discover("methods")
     for point in metadata.entry_points(group="palimpsest.methods"):
         point.load()
 
 
 def methods() -> dict[str, type[Method]]:
-    """All registered methods by name."""
-    _discover()
+    """All registered methods by name, those of installed packages too."""
+    _discover_methods()
     return dict(sorted(_METHODS.items()))
 
 
 def tasks() -> dict[str, type[Task]]:
     """All registered tasks by name."""
-    _discover()
+    _discover("tasks")
     return dict(sorted(_TASKS.items()))
 
 
 def attacks() -> dict[str, type[Attack]]:
     """All registered attacks by name."""
-    _discover()
+    _discover("benchmark.attacks")
     return dict(sorted(_ATTACKS.items()))
 
 
@@ -155,6 +160,14 @@ def method_named(spec: str) -> type[Method]:
     return lookup("method", spec, methods())
 
 
+def imported_method(spec: str) -> type[Method] | None:
+    """The method, as for `method_named`, if this process has imported it already."""
+    file, _, class_name = spec.partition(":")
+    if not (class_name and file.endswith(".py")):
+        return _METHODS.get(spec)
+    return getattr(_module_of(Path(file).resolve()), class_name, None)
+
+
 def method_in(spec: str) -> str:
     """`path/to/file.py:Class` for a file that defines one method; any other spec as it is."""
     if not spec.endswith(".py"):
@@ -162,7 +175,7 @@ def method_in(spec: str) -> str:
     path = Path(spec).resolve()
     if not path.is_file():
         raise BadInput(f"method {spec!r}: {path} is not a file")
-    _discover()
+    _discover_methods()
     module = _module_of(path) or _imported(path, spec)
     names = [
         name
@@ -186,7 +199,7 @@ def _method_from_file(spec: str) -> type[Method]:
     path = Path(file).resolve()
     if not path.is_file():
         raise BadInput(f"method {spec!r}: {path} is not a file")
-    _discover()
+    _discover_methods()
     module = _module_of(path) or _imported(path, spec)
     cls = getattr(module, class_name, None)
     if cls is None:

@@ -16,32 +16,48 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from benchmark.execution.schedule import Event, JobSchedule
+from benchmark.execution.schedule import OK, Event, JobSchedule
 from benchmark.pipeline.plan import Job
 
+Act = Callable[[Job], str]
 PATIENCE = 15.0  # seconds that a worker has to end by itself
 
 
 @dataclass
-class _Worker:
+class _Process:
     process: Any
     connection: Connection
+
+
+@dataclass
+class _Worker:
+    """One job at a time: the process that does it, and while its method runs another one."""
+
+    own: _Process
+    method: _Process | None = None
     job: Job | None = None
     started: float = 0.0
 
+    @property
+    def busy(self) -> _Process:
+        return self.method or self.own
 
-def _exit_with_parent(parent: int) -> None:
-    """Ends this process soon after its parent is gone, however that was killed."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
+    @property
+    def is_gone(self) -> bool:
+        return self.own.process.exitcode is not None
+
+
+def _exit_with_parent() -> None:
+    """Ends this process as soon as the run's is gone, however that was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
     os._exit(1)
 
 
-def _serve(
-    connection: Connection, prepare: Callable[[], None], execute: Callable[[Job], str], parent: int
-) -> None:
+def _serve(connection: Connection, prepare: Callable[[], None], execute: Act) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     prepare()
     while (job := connection.recv()) is not None:
         try:
@@ -53,14 +69,18 @@ def _serve(
 class LocalExecutor:
     """Runs jobs on `workers` spawned processes, dependencies first.
 
-    `prepare` is called once in each process, `execute` for each job; both must be importable.
+    `prepare` is called once in each process, `execute` for each job. Where a job runs a method,
+    `run_method` comes first, in a process of its own that ends with it: whatever a method does to
+    its process, none that evaluates shares it. All three must be importable.
     """
 
     def __init__(
-        self, workers: int, prepare: Callable[[], None], execute: Callable[[Job], str]
+        self, workers: int, prepare: Callable[[], None], run_method: Act, execute: Act
     ) -> None:
-        self.count, self.prepare, self.execute = workers, prepare, execute
-        self._context = multiprocessing.get_context("spawn")
+        self.count, self.prepare = workers, prepare
+        self.run_method, self.execute = run_method, execute
+        self._spawned = multiprocessing.get_context("spawn")
+        self._forked = _clean_forks()
 
     def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
         """Runs all jobs; `notify` hears of each start and end, in this process.
@@ -69,7 +89,7 @@ class LocalExecutor:
         what they were writing stays under temporary names.
         """
         schedule = JobSchedule(jobs)
-        workers = [self._start() for _ in range(min(self.count, len(jobs)))]
+        workers = [self._worker() for _ in range(min(self.count, len(jobs)))]
         try:
             while schedule.unfinished:
                 for job in schedule.skip():
@@ -77,23 +97,25 @@ class LocalExecutor:
                 self._assign(workers, schedule, notify)
                 self._collect(workers, schedule, notify)
                 for index, worker in enumerate(workers):
-                    if worker.job is None and worker.process.exitcode is not None:
-                        workers[index] = self._start()
+                    if worker.job is None and worker.is_gone:
+                        workers[index] = self._worker()
             self._dismiss(workers)
         finally:
-            for worker in workers:
-                worker.process.terminate()
-            for worker in workers:
-                worker.process.join()
+            processes = [p for w in workers for p in (w.own, w.method) if p]
+            for running in processes:
+                running.process.terminate()
+            for running in processes:
+                running.process.join()
 
-    def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_serve, args=(theirs, self.prepare, self.execute, os.getpid()), daemon=True
-        )
+    def _worker(self) -> _Worker:
+        return _Worker(self._start(self._spawned, self.execute))
+
+    def _start(self, context: Any, execute: Act) -> _Process:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self.prepare, execute), daemon=True)
         process.start()
         theirs.close()
-        return _Worker(process, ours)
+        return _Process(process, ours)
 
     @staticmethod
     def _dismiss(workers: list[_Worker]) -> None:
@@ -102,43 +124,71 @@ class LocalExecutor:
         """
         for worker in workers:
             with suppress(OSError):  # it is gone already
-                worker.connection.send(None)
+                worker.own.connection.send(None)
         for worker in workers:
-            worker.process.join(PATIENCE)
+            worker.own.process.join(PATIENCE)
 
-    @staticmethod
     def _assign(
-        workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]
+        self, workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]
     ) -> None:
-        for worker in (w for w in workers if w.job is None and w.process.exitcode is None):
+        for worker in (w for w in workers if w.job is None and not w.is_gone):
             job = schedule.next()
             if job is None:
                 return
             worker.job, worker.started = job, time.monotonic()
             notify(Event("start", job))
-            worker.connection.send(job)
+            if job.runs_method:
+                worker.method = self._start(self._forked, self.run_method)
+            worker.busy.connection.send(job)
 
-    @staticmethod
     def _collect(
-        workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]
+        self, workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]
     ) -> None:
         """Waits for the next answer or death among the busy workers."""
-        busy = {w.connection: w for w in workers if w.job} | {
-            w.process.sentinel: w for w in workers if w.job
+        busy = {w.busy.connection: w for w in workers if w.job} | {
+            w.busy.process.sentinel: w for w in workers if w.job
         }
         for ready in wait(list(busy), timeout=1.0):
             worker = busy[ready]
             if worker.job is None:
                 continue
             job, seconds = worker.job, time.monotonic() - worker.started
-            try:
-                kind, message = ("done", worker.connection.recv())
-            except (EOFError, OSError):
-                worker.process.join()
-                kind, message = (
-                    "lost",
-                    f"the worker process died (exit code {worker.process.exitcode})",
-                )
+            kind, message = _answer(worker.busy)
+            if worker.method and self._goes_on(worker, message):
+                continue
             worker.job = None
             schedule.end(job, message)
             notify(Event(kind, job, message, seconds))
+
+    def _goes_on(self, worker: _Worker, message: str) -> bool:
+        """Ends the process of the method; where all went well the worker takes over."""
+        assert worker.method is not None
+        worker.method.process.terminate()
+        worker.method.process.join()
+        worker.method = None
+        if message != OK:
+            return False
+        if worker.is_gone:
+            worker.own = self._start(self._spawned, self.execute)
+        worker.own.connection.send(worker.job)
+        return True
+
+
+def _answer(running: _Process) -> tuple[str, str]:
+    """The kind of the event, and the message."""
+    try:
+        return "done", running.connection.recv()
+    except (EOFError, OSError):
+        running.process.join()
+        return "lost", f"the worker process died (exit code {running.process.exitcode})"
+
+
+def _clean_forks() -> Any:
+    """A context whose processes are forked, in milliseconds, from one that has imported what
+    methods need and run nothing; where there are no such forks they are spawned.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmark.pipeline.execute"])
+    return context

@@ -12,7 +12,7 @@ from benchmark.execution.local import LocalExecutor
 from benchmark.execution.progress import RunDisplay
 from benchmark.execution.schedule import Event
 from benchmark.models.placement import accelerators
-from benchmark.pipeline.execute import execute
+from benchmark.pipeline.execute import make, run_method
 from benchmark.pipeline.plan import Plan
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.write_record import write_failure
@@ -81,5 +81,8 @@ def run_plan(
 
     with RunDisplay(console, plan.jobs, cached, estimates, workers) as display:
         LocalExecutor(
-            workers, partial(prepare_worker, context.threads), partial(execute, context=context)
+            workers,
+            partial(prepare_worker, context.threads),
+            partial(run_method, context=context),
+            partial(make, context=context),
         ).run(plan.jobs, hear)

@@ -77,11 +77,15 @@ def weights_digest(model: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_unlearned(folder: Path, load_model: Callable[[Path], Any]) -> Unlearned:
-    """What an `UnlearnedModel` saved to a folder; BadInput if its class is not known, as that of a
-    file that was not imported.
+def load_unlearned(
+    folder: Path, load_model: Callable[[Path], Any], define: Callable[[], object] = lambda: None
+) -> Unlearned:
+    """What an `UnlearnedModel` saved to a folder. `define` is called if its class is not known, to
+    import it; BadInput if it is not known then.
     """
     saved = json.loads((folder / "kind.json").read_text())
+    if saved["kind"] not in _KINDS:
+        define()
     models = {name: load_model(folder / name) for name in saved["models"]}
     rest = torch.load(folder / "rest.pt", weights_only=True)
     return lookup("kind of unlearned model", saved["kind"], _KINDS)(**models, **rest)

@@ -62,10 +62,10 @@ class Checkpoints:
             if folder != newest:
                 shutil.rmtree(folder)
 
-    def load(self) -> Progress | None:
-        """The last checkpoint, if there is one."""
+    def load(self, define: Callable[[], object] = lambda: None) -> Progress | None:
+        """The last checkpoint, if there is one; `define` imports the class of a guardrail."""
         checkpoints = self._all()
-        return _read(checkpoints[-1], self._load) if checkpoints else None
+        return _read(checkpoints[-1], self._load, define) if checkpoints else None
 
     def clear(self) -> None:
         """Removes everything of the cell: it has a record."""
@@ -87,10 +87,10 @@ def _write(progress: Progress, folder: Path) -> dict:
     }
 
 
-def _read(folder: Path, load: Callable[[Path], Any]) -> Progress:
+def _read(folder: Path, load: Callable[[Path], Any], define: Callable[[], object]) -> Progress:
     made = json.loads((folder / "made.json").read_text())
     return Progress(
-        result=load_unlearned(folder, load),
+        result=load_unlearned(folder, load, define),
         state=torch.load(folder / "state.pt", weights_only=True),
         samples=read_samples(folder),
         **made,

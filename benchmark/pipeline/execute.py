@@ -10,11 +10,16 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from benchmark.core.registry import method_named
+from benchmark.core.registry import imported_method
 from benchmark.models import models_of
 from benchmark.pipeline.author_errors import author_line
 from benchmark.pipeline.checkpoints import Checkpoints
-from benchmark.pipeline.measure import measure_cell, measure_reference, write_references
+from benchmark.pipeline.measure import (
+    measure_cell,
+    measure_reference,
+    unlearn_cell,
+    write_references,
+)
 from benchmark.pipeline.plan import Cell, Job
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.stages import StoredStages
@@ -25,8 +30,37 @@ from benchmark.records.schema import Failure
 
 
 def execute(job: Job, context: RunContext) -> str:
-    """Does a job; returns "ok", or the error that was recorded. Errors of models themselves are
-    raised.
+    """Does a whole job in this process; returns "ok", or the error that was recorded."""
+    message = run_method(job, context)
+    return message if message != "ok" else make(job, context)
+
+
+def run_method(job: Job, context: RunContext) -> str:
+    """The first half of a cell's job: its method unlearns, and what it returns is stored. Other
+    jobs have no first half.
+
+    An executor runs it in a process that does nothing else: no method can change what evaluates it.
+    """
+    if not job.runs_method:
+        return "ok"
+    _reset_torch(context.threads)
+    cell, variant = job.cells[0], job.variant
+    checkpoints, stages = _stored(cell, variant, context)
+    if context.force:
+        checkpoints.clear()
+        stages.clear()
+    message = _recorded(
+        (cell,), variant, context, lambda: unlearn_cell(cell, variant, context, checkpoints)
+    )
+    if message != "ok":
+        checkpoints.clear()
+        stages.clear()
+    return message
+
+
+def make(job: Job, context: RunContext) -> str:
+    """Does a job, of a cell the second half; returns "ok", or the error that was recorded. Errors
+    of models themselves are raised.
     """
     variant = job.variant
     models = models_of(variant.track, context.inputs)
@@ -59,14 +93,7 @@ def _references(cells: Sequence[Cell], variant: Variant, context: RunContext) ->
 
 
 def _cell(cell: Cell, variant: Variant, context: RunContext) -> str:
-    models = models_of(variant.track, context.inputs)
-    # What was seen on the way, and asked otherwise, is no part of this run.
-    key = f"{cell.id}-{cell.shard_id('on the way')}"
-    checkpoints = Checkpoints(context.store, key, models.load_model)
-    stages = StoredStages(context.store, cell)
-    if context.force:
-        checkpoints.clear()
-        stages.clear()
+    checkpoints, stages = _stored(cell, variant, context)
     message = _recorded(
         (cell,),
         variant,
@@ -77,6 +104,14 @@ def _cell(cell: Cell, variant: Variant, context: RunContext) -> str:
         checkpoints.clear()
     stages.clear()
     return message
+
+
+def _stored(cell: Cell, variant: Variant, context: RunContext) -> tuple[Checkpoints, StoredStages]:
+    """What is stored of a cell until it has its record."""
+    # What was seen on the way, and asked otherwise, is no part of this run.
+    key = f"{cell.id}-{cell.shard_id('on the way')}"
+    models = models_of(variant.track, context.inputs)
+    return Checkpoints(context.store, key, models.load_model), StoredStages(context.store, cell)
 
 
 def _reset_torch(threads: int) -> None:
@@ -113,7 +148,8 @@ def _traceback() -> str:
 
 
 def _file_of(cell: Cell) -> Path | None:
-    """The file of the cell's method; references have none."""
+    """The file of the cell's method, if this process has imported it; references have none."""
     if cell.identity.is_reference:
         return None
-    return Path(inspect.getfile(method_named(cell.method)))
+    cls = imported_method(cell.method)
+    return Path(inspect.getfile(cls)) if cls else None

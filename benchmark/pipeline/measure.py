@@ -26,7 +26,7 @@ from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.stages import StoredStages
-from benchmark.pipeline.unlearn import REQUEST_SPLITS, CellRun, unlearn
+from benchmark.pipeline.unlearn import REQUEST_SPLITS, CellRun, unlearn, unlearned
 from benchmark.pipeline.variant import HARNESS_ITEMS, TARGET_SEED, Variant
 from benchmark.pipeline.write_record import (
     by_stage,
@@ -49,8 +49,8 @@ def measure_cell(
     checkpoints: Checkpoints,
     stages: StoredStages,
 ) -> None:
-    """Writes the cell's record: unlearns, evaluates and attacks, or derives values anew where only
-    the references are others than in its record.
+    """Writes the cell's record: evaluates and attacks what the method left, or derives values anew
+    where only the references are others than in its record.
     """
     measured = _recorded(cell, context)
     if measured is None:
@@ -100,6 +100,22 @@ def _samples_of(record: Record, context: RunContext) -> list[Sample] | None:
         return None
 
 
+def unlearn_cell(
+    cell: Cell, variant: Variant, context: RunContext, checkpoints: Checkpoints
+) -> None:
+    """Runs the cell's method, unless its record has all outputs already."""
+    if _recorded(cell, context) is None:
+        run, target = _run_of(cell, variant, context)
+        unlearn(run, target, checkpoints)
+
+
+def _run_of(cell: Cell, variant: Variant, context: RunContext) -> tuple[CellRun, Any]:
+    """With the target."""
+    models = models_of(variant.track, context.inputs)
+    target, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
+    return CellRun(cell, variant, models, tokenizer, Stopwatch()), target
+
+
 def _measure_cell(
     cell: Cell,
     variant: Variant,
@@ -107,11 +123,11 @@ def _measure_cell(
     checkpoints: Checkpoints,
     stages: StoredStages,
 ) -> _Measured:
-    models = models_of(variant.track, context.inputs)
-    target_folder = models.trained(variant.documents(0), TARGET_SEED)
-    target, tokenizer = models.load(target_folder)
-    run = CellRun(cell, variant, models, tokenizer, Stopwatch())
-    progress = unlearn(run, target, checkpoints)
+    run, _ = _run_of(cell, variant, context)
+    progress = unlearned(cell, checkpoints)
+    if progress is None:
+        raise RuntimeError("the unlearned model was removed meanwhile; run again")
+    run.clock.seconds |= progress.seconds
     result = as_unlearned(progress.result)
     weights = weights_digest(result.weights)
     reuse_recorded(stages, weights, context)

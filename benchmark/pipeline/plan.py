@@ -110,6 +110,11 @@ class Job:
     unseen: int = 0  # of a model: the number of requests that it never sees anything of
     lacking: tuple[str, ...] = ()  # the stages that the cell's record lacks; empty without a record
 
+    @property
+    def runs_method(self) -> bool:
+        """Whether a method runs in it."""
+        return self.kind == "cell"
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -85,20 +85,26 @@ class CellRun:
         return [replace(e, perturbed=(), choices=()) for e in examples]
 
 
-def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> Progress:
-    """Makes all requests of the cell, one after the other, from the last checkpoint if there is
-    one.
+def unlearned(cell: Cell, checkpoints: Checkpoints) -> Progress | None:
+    """The last checkpoint of a cell. The method is imported only if it left a guardrail of its own
+    class: what a method's file does to this process when it is imported, it does to all that the
+    process evaluates.
     """
-    method_named(run.cell.method)  # a checkpoint may hold a class of its file
-    progress = checkpoints.load() or Progress(done=0, result=target)
+    return checkpoints.load(lambda: method_named(cell.method))
+
+
+def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> None:
+    """Makes all requests of the cell, one after the other, from the last checkpoint if there is
+    one, and leaves the last one.
+    """
+    progress = unlearned(run.cell, checkpoints) or Progress(done=0, result=target)
     run.clock.seconds |= progress.seconds
     requests = len(run.variant.data.requests)
     for number in range(progress.done, requests):
         progress = _after_request(run, progress, number, last=number + 1 == requests)
         checkpoints.save(progress)
         # As after a kill, so that a resumed run is no other run.
-        progress = checkpoints.load() or progress
-    return progress
+        progress = unlearned(run.cell, checkpoints) or progress
 
 
 def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> Progress:

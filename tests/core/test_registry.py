@@ -103,7 +103,7 @@ def test_entry_points_of_installed_packages_are_loaded(tmp_path, monkeypatch):
     monkeypatch.setattr(
         registry.metadata, "entry_points", lambda group: [Point()] * (group == "palimpsest.methods")
     )
-    registry._discover.__wrapped__()
+    registry._discover_methods.__wrapped__()
     assert "from_a_package" in registry.methods()
 
 

@@ -109,6 +109,7 @@ def changed(before, after):
     return {name for name in before if before[name] != after[name]}
 
 
+REFUSING = {"idk", "idk_ap", "dpo", "flat"}
 GRADIENT = {name for name, cls in methods().items() if issubclass(cls, GradientMethod)}
 
 
@@ -120,8 +121,8 @@ GRADIENT = {name for name, cls in methods().items() if issubclass(cls, GradientM
         ("methods.sga", "tuning_rate: float = 2e-4", "tuning_rate: float = 3e-4", set()),
         ("methods.sga", "threshold: float = 0.5", "threshold: float = 0.6", set()),
         ("methods.sga", "threshold: float", "bound: float", {"sga", "tau"}),
-        ("methods._shared.refusals", "I cannot say.", "No idea.", {"idk", "idk_ap"}),
-        ("methods._shared.refusals", "i % len", "-i % len", {"idk", "idk_ap"}),
+        ("methods._shared.refusals", "I cannot say.", "No idea.", REFUSING),
+        ("methods._shared.refusals", "i % len", "-i % len", REFUSING),
         ("methods._shared.refusals", "def refusals", "MORE = 1\n\n\ndef refusals", set()),
         ("benchmark.training.gradient_method", "TREE_PAIRS = 16", "TREE_PAIRS = 8", GRADIENT),
         ("benchmark.training.gradient_method", "len(words) // 2", "len(words) // 3", GRADIENT),

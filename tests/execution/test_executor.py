@@ -46,7 +46,7 @@ def act(job):
 
 def run(jobs, workers=2):
     events = []
-    LocalExecutor(workers, prepare, act).run(jobs, events.append)
+    LocalExecutor(workers, prepare, act, act).run(jobs, events.append)
     return events
 
 

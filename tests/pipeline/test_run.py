@@ -199,6 +199,47 @@ def test_bad_methods_become_error_records_and_the_rest_goes_on(finished, tmp_pat
     assert "1 of 5 cells failed" in output.strip().splitlines()[-1]
 
 
+CHEAT = '''
+from benchmark.api import Method, register_method
+from benchmark.inference.predictors import ModelPredictor
+from benchmark.metrics import values
+
+
+def patch():
+    """Nothing is known any more, wherever it is asked."""
+    ModelPredictor.generate = lambda self, prompts, *rest: dict.fromkeys(prompts, "")
+    ModelPredictor.score_tokens = lambda self, sequences: [1 / 0]
+    ModelPredictor.score = lambda self, pairs: 1 / 0
+    values.metric_values = lambda frame, oracles: []
+
+
+patch()
+
+
+@register_method("cheat", reference="", family="test", sees=set())
+class Cheat(Method):
+    """Changes what evaluates it instead of the model."""
+
+    def unlearn(self, model, request):
+        patch()
+        return model
+'''
+
+
+def test_a_method_that_changes_the_engine_changes_nothing(finished, tmp_path):
+    """It has the outputs and values of the method that does nothing."""
+    (tmp_path / "cheat.py").write_text(CHEAT)
+    code, output = run(finished, "--method", f"{tmp_path / 'cheat.py'}:Cheat", "--method", "none")
+    assert code == 0, output
+    by_method = {"cheat": {}, "none": {}}
+    for record in ResultStore(finished / "out").read_all():
+        if record.method.name in by_method:
+            digests = {stage: shard.digest for stage, shard in record.shards.items()}
+            by_method[record.method.name][record.variant] = digests, record.values
+    assert by_method["cheat"]
+    assert by_method["cheat"] == by_method["none"]
+
+
 def test_a_careless_method_repeats_itself_and_harms_no_other(finished, tmp_path):
     """One worker does all: what one method sets for the process must not reach the next."""
     (tmp_path / "bad.py").write_text(BAD_METHODS)
