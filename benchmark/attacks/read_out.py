@@ -25,7 +25,7 @@ from benchmark.tokens.batches import collate
 from benchmark.training.activations import answer_states
 
 BATCH_SIZE = 32
-ITERATIONS = 200  # of L-BFGS
+ITERATIONS = 50  # of L-BFGS
 
 
 def likeliest(models: Iterable[Any], request: AttackRequest) -> Any:

@@ -20,6 +20,7 @@ from benchmark.inference.generation import Tokens
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import AnswerScores
 from benchmark.inference.unlearned import UnlearnedModel
+from benchmark.models.placement import seeded
 from benchmark.tokens.batches import Sequences, padded
 from benchmark.tokens.losses import answer_nll
 from benchmark.tokens.prompts import encode_pair, encode_text, shared_length
@@ -116,14 +117,16 @@ class SoftPrompt(Attack):
             if steps in self.points:
                 request.look(f"{steps:03d}", prompted)
 
-        train(
-            extended,
-            (_batch(rng.sample(pairs, size), extended, request) for _ in range(self.steps)),
-            lambda batch: answer_nll(extended, batch, per_token=True).mean(),
-            Schedule(self.steps, self.learning_rate, decay=False),
-            Meter(watch=watch),
-            tokens_of=lambda batch: batch.tokens,
-        )
+        batches = (_batch(rng.sample(pairs, size), extended, request) for _ in range(self.steps))
+        with seeded(request.seed):  # of dropout
+            train(
+                extended,
+                batches,
+                lambda batch: answer_nll(extended, batch, per_token=True).mean(),
+                Schedule(self.steps, self.learning_rate, decay=False),
+                Meter(watch=watch),
+                tokens_of=lambda batch: batch.tokens,
+            )
         return prompted
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
