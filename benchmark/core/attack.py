@@ -46,7 +46,7 @@ class Attack:
     kept: ClassVar[int] = 0  # retain examples that are scored after the attack, for its utility
 
     def apply(self, model: Any, request: AttackRequest) -> Any:
-        """The attacked model; `model` itself stays as it was."""
+        """The attacked model, or an `Unlearned` around one; `model` itself stays as it was."""
         if self.asks:
             return model
         raise NotImplementedError(f"{type(self).__name__} must define apply()")

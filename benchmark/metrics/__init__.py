@@ -4,6 +4,7 @@ from benchmark.metrics.base import METRICS, Metric
 from benchmark.metrics.sample import Sample
 
 # Importing a family registers its metrics.
-from benchmark.metrics import distribution, generation, membership, memorization, probability  # isort: skip  # noqa: F401
+from benchmark.metrics import distribution, generation, membership, memorization  # isort: skip  # noqa: F401
+from benchmark.metrics import patching, probability  # isort: skip  # noqa: F401
 
 __all__ = ["METRICS", "Metric", "Sample"]

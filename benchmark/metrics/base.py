@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import ATTACK, BUDGET, ON_THE_WAY, POINT, sort_of
+from benchmark.metrics.stages import ATTACK, BUDGET, ON_THE_WAY, POINT, recorded_stage, sort_of
 
 MEMBERSHIP_HOLDOUT = "holdout"
 QUESTION, TEXT = frozenset({"name", "sentence", "choice"}), frozenset({"text"})  # forms of answers
@@ -157,6 +157,7 @@ class Metric:
     on_the_way: frozenset[str] = (
         frozenset()
     )  # also scored at these sorts of stages: "budget", "request"
+    only: str = ""  # the attack that it is scored after, and nowhere else
 
     def applies(
         self, stage: str, split: str, form: str, features: frozenset[str] = frozenset()
@@ -165,6 +166,8 @@ class Metric:
         metrics also score the holdout.
         """
         sort = sort_of(stage)
+        if self.only and recorded_stage(stage, split) != self.only:
+            return False
         if (
             form not in self.forms
             or not self.needs <= features

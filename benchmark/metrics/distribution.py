@@ -28,6 +28,9 @@ SUMMARIES: dict[str, tuple[Literal["higher", "lower"], str, int]] = {
     "forget_quality": ("higher", "p-value", 2),
     "forget_quality_ks": ("lower", "KS statistic", 2),
     "model_utility": ("higher", "harmonic mean", 1),
+    "unlearning_depth": ("higher", "share", 1),
+    "unlearning_depth_least": ("higher", "share", 1),
+    "unlearning_depth_most": ("higher", "share", 1),
 }
 
 

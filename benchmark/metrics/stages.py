@@ -11,6 +11,7 @@ from __future__ import annotations
 MODEL_STAGE = "model"
 HARNESS = "harness"  # the split of another harness, which is a stage of its own in records
 BUDGET, REQUEST, ATTACK, POINT = "budget", "request", "attack", "point"
+PATCHING, UNPATCHED = "patching", "unpatched"  # an attack that has a metric of its own, its start
 ON_THE_WAY = frozenset({BUDGET, REQUEST})
 
 

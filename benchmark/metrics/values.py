@@ -15,8 +15,9 @@ import pandas as pd
 
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Draws, Metric
 from benchmark.metrics.distribution import MODEL_UTILITY, forget_quality, model_utility
+from benchmark.metrics.patching import DEPTHS, unlearning_depth
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import BUDGET, MODEL_STAGE, POINT, sort_of
+from benchmark.metrics.stages import BUDGET, MODEL_STAGE, PATCHING, POINT, sort_of
 
 ALL = "all"
 
@@ -194,7 +195,25 @@ def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Valu
         computed.append(
             Value(MODEL_STAGE, ALL, "model_utility", ALL, model_utility(plain), scored, failed)
         )
-    return computed
+    return computed + _depths(frame, oracles)
+
+
+def _depths(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
+    """The Unlearning Depth Score, averaged over oracles, with the least and the most of them; none
+    where it is defined for no example.
+    """
+    depths = unlearning_depth(frame, oracles)
+    defined = ~np.isnan(depths)
+    pairs = zip(depths, defined, strict=True)
+    by_oracle = [float(depth[known].mean()) for depth, known in pairs if known.any()]
+    if not by_oracle:
+        return []
+    scored = int(defined.any(0).sum())
+    failed = depths.shape[1] - scored
+    return [
+        Value(PATCHING, "forget", name, ALL, float(summarised(by_oracle)), scored, failed)
+        for name, summarised in DEPTHS.items()
+    ]
 
 
 def _truth_ratios(frame: pd.DataFrame) -> np.ndarray:

@@ -196,7 +196,7 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
         return examine(run.predictor(model), asked, stage, variant.generation)
 
     def look(point: str, model: Any) -> None:
-        with looking_at(model):
+        with looking_at(as_unlearned(model).weights):
             samples.extend(scored(point_stage(attack.name, point), model))
 
     held = result if attack.asks else as_unlearned(result).weights

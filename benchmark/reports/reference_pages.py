@@ -45,7 +45,10 @@ def metrics_page() -> str:
             "\n`forget_quality` is the p-value and `forget_quality_ks` the statistic of the",
             "Kolmogorov-Smirnov test between the truth ratios of model and oracle, averaged over",
             "oracles (Maini et al. 2024); `model_utility` is TOFU's harmonic mean of nine",
-            "components on retain, neighbors and general.\n",
+            "components on retain, neighbors and general. `unlearning_depth` is the Unlearning",
+            "Depth Score of the attack `patching`: the share of what the oracle's states lack,",
+            "layer by layer, that the model's states lack too; averaged over oracles, with the",
+            "least and the most of them.\n",
             "",
         ]
     )

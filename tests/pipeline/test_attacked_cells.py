@@ -18,13 +18,17 @@ from benchmark.records.validation import Folder, validate
 from benchmark.statistics.published import standings_of
 
 ATTACKS = ["quantize_int4", "relearn_disjoint", "relearn_benign", "interpolate", "in_context"]
+ATTACKS += ["probe", "patching", "soft_prompt"]
 POINTS = ["relearn_benign 005", "relearn_benign 010", "interpolate 0.10", "interpolate 0.50"]
+POINTS += ["probe 0.33", "probe 0.67", "probe 1.00", "soft_prompt 025", "soft_prompt 050"]
+PATCHED = ["patching unpatched", "patching 0.33", "patching 1.00"]
+POINTS += PATCHED
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def place(tiny, tmp_path_factory):
-    """A run of one method under five attacks."""
+    """A run of one method under attacks of every kind."""
     folder = tmp_path_factory.mktemp("attacked")
     context = RunContext(Inputs(folder / "home"), folder / "out")
     with pytest.MonkeyPatch.context() as patch:
@@ -88,3 +92,19 @@ def test_every_attack_counts_and_no_point_does(place, tmp_path):
     assert fed <= set(ATTACKS)
     prefixes = {metric.partition(".")[0] for metric in table["metric"]}
     assert {*ATTACKS, *POINTS[:2]} <= prefixes, "they are reported beside the score"
+
+
+def test_patching_starts_from_the_target_whatever_is_patched_in(place, record):
+    """The target's own states change nothing, and every model starts from the same target."""
+    records = list(place.results.read_all())
+    target = next(r for r in records if r.method.name == "target")
+
+    def logprobs(record):
+        stages = ["patching", *PATCHED]
+        return [record.values[s]["forget"].values["patched_logprob"][0] for s in stages]
+
+    assert logprobs(target) == pytest.approx([logprobs(target)[1]] * 4, abs=1e-5)
+    assert {logprobs(other)[1] for other in records} == {logprobs(target)[1]}
+    moved = [abs(one - other) for one, other in zip(*map(logprobs, (record, target)), strict=True)]
+    assert moved[1] == 0
+    assert min(moved[0], moved[2], moved[3]) > 1e-5

@@ -1,0 +1,145 @@
+"""Activation patching: how deep in a model the forgotten knowledge still stands.
+
+The target reads the states of the unlearned model at one layer, wherever a token of the answer is
+predicted. Where the target still knows the answer then, the layer still holds what it needs. How
+much that says is told by patching an oracle into the target alike: `metrics/patching.py` makes the
+Unlearning Depth Score of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from benchmark.attacks.blocks import Depth, blocks_of, layer_at
+from benchmark.core.attack import Attack, AttackRequest
+from benchmark.core.examples import Pair
+from benchmark.core.registry import register_attack
+from benchmark.errors import BadInput
+from benchmark.inference.generation import Tokens
+from benchmark.inference.guardrail_predictors import TransformedPredictor
+from benchmark.inference.predictors import ModelPredictor
+from benchmark.inference.scoring import AnswerScores
+from benchmark.inference.unlearned import UnlearnedModel
+from benchmark.metrics.stages import PATCHING, UNPATCHED
+from benchmark.tokens.prompts import encode_pair
+
+
+@contextmanager
+def _hooked(module: torch.nn.Module, hook: Callable) -> Iterator[None]:
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def states_at(layer: int, model: Any, ids: torch.Tensor) -> torch.Tensor:
+    """The residual stream (B, L, H) after the layer's block, without any final norm."""
+    kept: list[torch.Tensor] = []
+    with _hooked(blocks_of(model)[layer - 1], lambda block, given, left: kept.append(left)):
+        model.base_model(input_ids=ids, use_cache=False)
+    if not torch.is_tensor(kept[0]):
+        raise BadInput(f"blocks of {model.config.model_type} models leave more than hidden states")
+    return kept[0]
+
+
+@dataclass(frozen=True)
+class Patched(UnlearnedModel):
+    """A model that reads the states of another one, the source, at a layer."""
+
+    source: Any
+    layer: int
+
+    def predictor(self, tokenizer: Any, backend: str) -> PatchedPredictor:
+        return PatchedPredictor(self.model, tokenizer, patched=self.logits)
+
+    def logits(self, begin: int, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """The model's logits after the last K of the tokens `ids` (B, L), with the source's states
+        from position `begin` on; `logits` (B, K, V) are those without them.
+        """
+        states = states_at(self.layer, self.source, ids)[:, begin:]
+
+        def patch(block: torch.nn.Module, given: Any, left: torch.Tensor) -> torch.Tensor:
+            return torch.cat([left[:, :begin], states.to(left)], dim=1)
+
+        with _hooked(blocks_of(self.model)[self.layer - 1], patch):
+            patched = self.model(input_ids=ids, use_cache=False).logits
+        return patched[:, -logits.shape[1] :].float()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchedPredictor(ModelPredictor):
+    """Patches from where the first token of an answer is predicted, the last of its prompt; in
+    memory alone.
+    """
+
+    patched: Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
+
+    def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
+        distinct = list(dict.fromkeys(pairs))
+        encoded = [encode_pair(pair, self.tokenizer) for pair in distinct]
+        return dict(zip(distinct, self.score_tokens(encoded), strict=True))
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        return self._by_length(
+            [prompt for prompt, _ in sequences],
+            lambda predictor, rows: predictor.score_tokens([sequences[row] for row in rows]),
+        )
+
+    def _continue(
+        self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0
+    ) -> list[list[list[int]]]:
+        return self._by_length(
+            prompts,
+            lambda predictor, rows: predictor._continue(
+                [prompts[row] for row in rows], max_new_tokens, samples
+            ),
+        )
+
+    def _by_length(
+        self,
+        prompts: Sequence[Tokens],
+        ask: Callable[[TransformedPredictor, Sequence[int]], Sequence[Any]],
+    ) -> list[Any]:
+        """What is asked of the rows of prompts of one length together, in the order of the
+        prompts.
+        """
+        answers: dict[int, Any] = {}
+        for length in sorted(set(map(len, prompts))):
+            rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
+            transform = partial(self.patched, max(0, length - 1))
+            predictor = TransformedPredictor(
+                self.model, self.tokenizer, self.seed, transform=transform
+            )
+            answers |= dict(zip(rows, ask(predictor, rows), strict=True))
+        return [answers[row] for row in range(len(prompts))]
+
+
+@register_attack(PATCHING, version=1, source="UDS (Unlearning Depth Score), 2026")
+class Patching(Attack):
+    """Patches the model's states after `share` of the depth into the target, wherever a token of
+    the answer is predicted, and asks the target; also after the shares in `points`, and without a
+    patch. Depths compare only with an oracle patched alike.
+    """
+
+    share: Depth
+    points: tuple[Depth, ...] = ()
+
+    def apply(self, model, request: AttackRequest):
+        target = request.target().to(model.device)
+        if _shape(target) != _shape(model):
+            raise BadInput(f"patching: the model has {_shape(model)}, the target {_shape(target)}")
+        request.look(UNPATCHED, target)
+        for point in self.points:
+            request.look(f"{point:.2f}", Patched(target, model, layer_at(point, model)))
+        return Patched(target, model, layer_at(self.share, model))
+
+
+def _shape(model: Any) -> str:
+    return f"{len(blocks_of(model))} layers of {model.get_input_embeddings().weight.shape[1]} units"

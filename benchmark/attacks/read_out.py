@@ -1,0 +1,127 @@
+"""Attacks that read answers out of earlier layers: by the model's own head, or by a linear probe.
+
+What stands in the hidden states of a layer may not reach the output. Both attacks return a model
+that ends at a layer, so that it is asked and scored as any other.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from pydantic import PositiveInt
+
+from benchmark.attacks.blocks import Depth, blocks_of, layer_at, up_to
+from benchmark.core.attack import Attack, AttackRequest
+from benchmark.core.registry import register_attack
+from benchmark.inference.predictors import ModelPredictor
+from benchmark.metrics.probability import mean_of
+from benchmark.models.placement import looking_at
+from benchmark.tokens.batches import collate
+from benchmark.training.activations import answer_states
+
+BATCH_SIZE = 32
+ITERATIONS = 50  # of L-BFGS
+
+
+def likeliest(models: Iterable[Any], request: AttackRequest) -> Any:
+    """The model that gives the answers to forget the highest mean log-likelihood; the first of
+    equals.
+
+    One layer for the whole forget set: the best of all layers for each example would be a maximum
+    over noise, which is high without any knowledge too.
+    """
+    pairs = [example.pair for example in request.forget]
+
+    def likelihood(model: Any) -> float:
+        with looking_at(model):
+            scores = ModelPredictor(model, request.tokenizer).score(pairs)
+        return math.fsum(mean_of(scores[pair].logprobs) for pair in pairs) / len(pairs)
+
+    return max(models, key=likelihood)
+
+
+@register_attack(
+    "logit_lens",
+    version=1,
+    source="nostalgebraist 2020 (logit lens); Łucki et al. 2024 (An Adversarial Perspective)",
+)
+class LogitLens(Attack):
+    """Reads a layer by the model's own final norm and head: of all layers the one at which the
+    answers to forget are likeliest on average. Scored also at the shares of the depth in `points`.
+    """
+
+    kept = 24
+    points: tuple[Depth, ...] = ()
+
+    def apply(self, model, request: AttackRequest):
+        for point in self.points:
+            request.look(f"{point:.2f}", up_to(layer_at(point, model), model))
+        layers = range(len(blocks_of(model)), 0, -1)  # of equals the last
+        return likeliest((up_to(layer, model) for layer in layers), request)
+
+
+@register_attack(
+    "probe",
+    version=1,
+    source="Alain & Bengio 2017 (Understanding Intermediate Layers), as a read-out of answers",
+)
+class Probe(Attack):
+    """Reads a layer by a linear classifier of the answer's next token in place of the head, fitted
+    on the answers to `examples` retain pairs: of the layers at the shares of the depth in `points`,
+    which are all scored, the one at which the answers to forget are likeliest on average.
+    """
+
+    examples: PositiveInt
+    points: tuple[Depth, ...]
+
+    def apply(self, model, request: AttackRequest):
+        read_outs = []
+        for point in self.points:
+            read_outs.append(probed(up_to(layer_at(point, model), model), self.examples, request))
+            request.look(f"{point:.2f}", read_outs[-1])
+        return likeliest(reversed(read_outs), request)
+
+
+def probed(lens: Any, examples: int, request: AttackRequest) -> Any:
+    """The model with a head that was fitted to its last layer on so many retain pairs."""
+    rng = random.Random(f"probe-{request.seed}")
+    pairs = rng.sample(request.retain, min(examples, len(request.retain)))
+    layer, states, tokens = len(blocks_of(lens)), [], []
+    with looking_at(lens), torch.inference_mode():
+        for start in range(0, len(pairs), BATCH_SIZE):
+            batch = collate(pairs[start : start + BATCH_SIZE], request.tokenizer, lens)
+            states += answer_states(lens, batch, [layer])
+            tokens.append(batch.targets)
+    head = lens.get_output_embeddings().weight
+    fitted = linear_read_out(torch.cat(states), torch.cat(tokens), len(head))
+    lens.set_output_embeddings(fitted.to(head.device, head.dtype))
+    lens.config.tie_word_embeddings = False
+    return lens
+
+
+def linear_read_out(states: torch.Tensor, tokens: torch.Tensor, vocabulary: int) -> torch.nn.Linear:
+    """Multinomial logistic regression of the tokens (N,) on the states (N, H), as a head.
+
+    Tokens that were not seen are as likely together as the rarest that was, at a state of zero.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = LogisticRegression(max_iter=ITERATIONS).fit(
+            states.float().cpu().numpy(), tokens.cpu().numpy()
+        )
+    head = torch.nn.Linear(states.shape[1], vocabulary)
+    rarest = float(fitted.intercept_.min()) - math.log(max(1, vocabulary - len(fitted.classes_)))
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.fill_(rarest)
+        head.weight[fitted.classes_] = torch.from_numpy(fitted.coef_).float()
+        head.bias[fitted.classes_] = torch.from_numpy(fitted.intercept_).float()
+    return head.requires_grad_(False)

@@ -1,0 +1,71 @@
+"""The Unlearning Depth Score: how much of what an oracle lacks, layer by layer, a model lacks too.
+
+A stage of the attack `patching` is the target with the states of another model at one layer. D_l is
+by how much that lowers the mean log-probability of an answer. With the oracle as the other model it
+says what the layer holds of the knowledge, with the unlearned model what is lost of it (UDS 2026).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchmark.metrics.base import BOTH, Metric, register
+from benchmark.metrics.membership import mean_logprob
+from benchmark.metrics.stages import ON_THE_WAY, PATCHING, UNPATCHED, point_stage, recorded_stage
+
+HOLDS = 0.05  # nats: a layer whose patch costs no more holds nothing of the knowledge
+
+# Summaries of the score over oracles.
+DEPTHS: dict[str, Callable[[Sequence[float]], float]] = {
+    "unlearning_depth": np.mean,
+    "unlearning_depth_least": min,
+    "unlearning_depth_most": max,
+}
+
+patched_logprob = register(
+    Metric(
+        "patched_logprob",
+        1,
+        mean_logprob,
+        ("forget",),
+        "oracle",
+        "nats",
+        "UDS 2026 (activation patching)",
+        "mean log-probability of the answer tokens for the target, patched at a layer",
+        forms=BOTH,
+        attacked=True,
+        on_the_way=ON_THE_WAY,
+        only=PATCHING,
+    )
+)
+
+
+def unlearning_depth(model: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> np.ndarray:
+    """UDS of each forget example against each oracle, (oracles, examples), from example frames.
+
+    sum_l w_l clip(D_l / w_l, 0, 1) / sum_l w_l over the layers whose w_l, the D_l of the oracle,
+    exceeds HOLDS: 0 where the model still has all that the oracle lacks, 1 where it lacks as much.
+    NaN where no layer does, or where the oracle was asked something else. No columns if the frame
+    has no patched stages.
+    """
+    lost = _lost(model)
+    scores = []
+    for oracle in oracles:
+        held = _lost(oracle).reindex(index=lost.index, columns=lost.columns).to_numpy()
+        weights = np.where(held > HOLDS, held, 0)
+        shared = np.clip(lost.to_numpy(), 0, weights)
+        with np.errstate(invalid="ignore"):
+            scores.append(shared.sum(1) / weights.sum(1))
+    return np.array(scores).reshape(len(oracles), len(lost))
+
+
+def _lost(frame: pd.DataFrame) -> pd.DataFrame:
+    """D_l in nats: a row for each forget example, a column for each patched stage."""
+    stages = [recorded_stage(stage, "forget") == PATCHING for stage in frame["stage"]]
+    rows = frame[np.array(stages, dtype=bool) & (frame["split"] == "forget")]
+    table = rows.pivot(index="example", columns="stage", values=patched_logprob.id)
+    unpatched = table.pop(point_stage(PATCHING, UNPATCHED)) if len(table) else 0
+    return -table.sub(unpatched, axis=0)
