@@ -21,7 +21,7 @@ class AdaPop(GradientMethod):
     same weight.
     """
 
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-3
     scale: float = 2.0
     exponent: float = 0.796
     rate: float = 1.0

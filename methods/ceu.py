@@ -14,7 +14,7 @@ class CEU(GradientMethod):
     (Yang 2025, CE-U, eq. 5). No retain loss.
     """
 
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-4
 
     def loss(self, batch):
         logits = self.logits(batch.forget)

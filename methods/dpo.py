@@ -15,7 +15,7 @@ class DPO(GradientMethod):
     Of a text, the first half is the prompt and the rest the answer.
     """
 
-    learning_rate: float = 2e-4
+    learning_rate: float = 3e-3
     beta: float = 0.1
     retain_weight: float = 1.0
 

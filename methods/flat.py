@@ -15,7 +15,7 @@ class FLAT(GradientMethod):
     Public code averages over ignored positions too; here answer tokens alone count.
     """
 
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-4
 
     def loss(self, batch):
         answers = self._mean_probability(self.asked(batch.forget))

@@ -10,7 +10,7 @@ class GRU(GradientMethod):
     the retain gradient is followed beside it.
     """
 
-    learning_rate: float = 2e-4
+    learning_rate: float = 3e-4
     smoothing: float = 0.9  # the share of the newest gradient in the average
     retain_weight: float = 1.0
 

@@ -20,7 +20,7 @@ class JensUn(GradientMethod):
     Both terms are at most ln 2.
     """
 
-    learning_rate: float = 5e-4
+    learning_rate: float = 3e-3
     refusal: str = " No Idea"
     forget_weight: float = 1.0
     retain_weight: float = 1.0

@@ -43,7 +43,7 @@ class LoKU(GradientMethod):
     paper takes an epoch. Adapters have the suite's rank (the paper's: 32, with alpha 64).
     """
 
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     lora: bool = True
     retain_weight: float = 1.0
     sequences: int = 64

@@ -17,7 +17,7 @@ class MASC(GradientMethod):
     answers here are short, so that all of their tokens count.
     """
 
-    learning_rate: float = 2e-4
+    learning_rate: float = 3e-4
     weight: float = 1.0
     rho: float = 0.7
     eta: float = 0.25

@@ -12,7 +12,7 @@ class NPOKL(GradientMethod):
     model) at the answer tokens of retain instead of a retain loss (section 4.2 there).
     """
 
-    learning_rate: float = 1.5e-4
+    learning_rate: float = 3e-4
     beta: float = 0.1
     retain_weight: float = 1.0
 

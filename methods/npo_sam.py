@@ -13,7 +13,7 @@ class NPOSAM(GradientMethod):
     theta (global norm); the retain gradient at theta (Fan et al. 2025, eq. 4).
     """
 
-    learning_rate: float = 1.5e-4
+    learning_rate: float = 3e-4
     beta: float = 0.1
     rho: float = 1e-2
     retain_weight: float = 1.0

@@ -12,7 +12,7 @@ class PDU(GradientMethod):
     + step (retain - epsilon)) after each batch (Entesari et al. 2025, eq. 6 and algorithm 1).
     """
 
-    learning_rate: float = 3e-4
+    learning_rate: float = 3e-3
     epsilon: float = 0.3  # nats
     dual_step: float = 1.0
     forget_weight: float = 0.01

@@ -13,7 +13,7 @@ class SatImp(GradientMethod):
     Public code exchanges the two exponents; these are the paper's.
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     beta1: float = 5.0
     beta2: float = 1.0
     forget_weight: float = 1.0

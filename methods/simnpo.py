@@ -13,7 +13,7 @@ class SimNPO(GradientMethod):
     The margin is a mean over tokens, unlike NPO's: long answers are not forgotten first.
     """
 
-    learning_rate: float = 3e-4
+    learning_rate: float = 3e-3
     beta: float = 4.5
     delta: float = 0.0
     forget_weight: float = 0.125

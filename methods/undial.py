@@ -14,7 +14,7 @@ class UNDIAL(GradientMethod):
     nll/T on retain (Dong et al. 2025, eq. 3).
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     beta: float = 10.0
     forget_weight: float = 1.0
     retain_weight: float = 1.0

@@ -37,7 +37,7 @@ class UNDO(GradientMethod):
     b = 0.1 and far more distillation than the budget here allows, so a is at the low end.
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     forget_weight: float = 0.3
     unlearn_share: float = 0.5
     alpha: float = 0.1

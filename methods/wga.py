@@ -11,7 +11,7 @@ class WGA(GradientMethod):
     al. 2025, eq. 9). The weights carry no gradient.
     """
 
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-3
     beta: float = 1.0
     retain_weight: float = 1.0
 

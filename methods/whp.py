@@ -48,7 +48,7 @@ class WHP(GradientMethod):
     target meanwhile. The paper also replaces names by hand-written generic ones, which is left out.
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     reinforce_rate: float = 1e-3
     reinforce_share: float = 0.5
     alpha: float = 5.0
