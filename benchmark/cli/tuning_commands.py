@@ -35,7 +35,8 @@ def debug(
     title = f"{cell.method_name} on {track}, {cell.identity.variant}"
     moments: list[Any] = []
     failure = _followed(planned, title, moments)
-    stem = f"{cell.method_name}-{track}-{cell.identity.variant}".replace("/", "-")
+    # A model of the user's own is named by a path, which its track's name is not.
+    stem = f"{cell.method_name}-{cell.identity.track}-{cell.identity.variant}".replace("/", "-")
     for path in write_course(moments, title, out / stem):
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
     if failure:
