@@ -27,18 +27,21 @@ def print_trials(records: Sequence[Record], console: Console) -> float | None:
     trials = compared(scored, variants) if scored else []
     best = max(trials, key=lambda trial: trial.score) if trials else None
     choice = chosen(trials) if trials else None
-    title = f"trials of {records[0].method.name} on {records[0].track}: {', '.join(variants)}"
+    name, tried = records[0].method.name, PARAMETER.replace("_", " ")
+    title = f"trials of {name} over its {tried} on {records[0].track}: {', '.join(variants)}"
     table = Table(
-        *(PARAMETER.replace("_", " "), "score", "best minus this", *AXES, ""),
+        *("value", "score", "gap to best", *AXES, ""),
         title=title,
         title_justify="left",
         box=SIMPLE_HEAD,
     )
     rows = {trial.value: _cells(trial, trial is best, trial.value == choice) for trial in trials}
-    rows |= {value: ["failed", *[""] * (len(AXES) + 1), why] for value, why in failures.items()}
+    rows |= {value: ["failed"] for value in failures}
     for value, cells in sorted(rows.items()):
         table.add_row(f"{value:g}", *cells)
     console.print(table)
+    for value, why in sorted(failures.items()):
+        console.print(f"{value:g} failed: {why}", markup=False, soft_wrap=True)
     if best and best.value in (min(rows), max(rows)):
         end = "smallest" if best.value == min(rows) else "largest"
         console.print(f"The best value is the {end} one tried: at the edge of the grid.")
@@ -54,12 +57,7 @@ def _failure(record: Record) -> str:
 
 def _cells(trial: Trial, is_best: bool, is_chosen: bool) -> list[str]:
     low, high = trial.behind
-    behind = "" if is_best else f"{low:.3f} to {high:.3f}"
-    notes = ["best"] * is_best + ["chosen"] * is_chosen
+    behind = "(best)" if is_best else f"{low:.3f} to {high:.3f}"
+    score = f"{trial.score:.3f} [{trial.low:.2f}, {trial.high:.2f}]"
     axes = [f"{trial.axes[axis]:.3f}" for axis in AXES]
-    return [
-        f"{trial.score:.3f} [{trial.low:.3f}, {trial.high:.3f}]",
-        behind,
-        *axes,
-        ", ".join(notes),
-    ]
+    return [score, behind, *axes, "chosen" if is_chosen else ""]
