@@ -9,6 +9,7 @@ from benchmark.cli import (
     replay_commands,
     result_commands,
     run_commands,
+    tuning_commands,
 )
 from benchmark.cli.terminal import app
 
@@ -21,6 +22,7 @@ __all__ = [
     "replay_commands",
     "result_commands",
     "run_commands",
+    "tuning_commands",
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.groups import DataSources
-from benchmark.cli.options import RESULTS, ResultsOption
+from benchmark.cli.options import RESULTS, MethodArgument, ResultsOption
 from benchmark.cli.selection import inputs_of
 from benchmark.cli.terminal import app, console, plainly
 
@@ -29,7 +29,7 @@ def new_method(
 @app.command()
 @plainly
 def check(
-    method: Annotated[str, typer.Argument(help="path/to/file.py, file.py:Class, or a name.")],
+    method: MethodArgument,
 ) -> None:
     """Checks a method on a tiny model, a verdict a line; exit code 1 if a rule is broken."""
     from benchmark.authoring.check import check as verdicts

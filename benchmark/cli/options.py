@@ -10,6 +10,7 @@ import typer
 Answers = Literal["name", "sentence"]
 Backend = Literal["hf", "vllm"]
 Precision = Literal["float32", "bfloat16"]
+MethodArgument = Annotated[str, typer.Argument(help="path/to/file.py, file.py:Class, or a name.")]
 SuiteOption = Annotated[
     str | None,
     typer.Option(

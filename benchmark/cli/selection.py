@@ -14,14 +14,9 @@ from benchmark.errors import BadInput
 
 
 def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: bool = False):
-    """The plan of a selection; with `ask`, the knowledge probe runs first on models that lack its
-    results.
-    """
-    from benchmark.inference.vllm_engine import require_backend
-    from benchmark.pipeline.planner import Planner
+    """The plan of a selection, as `plan_of_suite` makes it."""
     from benchmark.pipeline.selection import restrict
     from benchmark.pipeline.suite import load_suite
-    from benchmark.records.store import ResultStore
 
     own_questions = inputs.forget is not None
     suite, seeds = restrict(
@@ -35,9 +30,27 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
         raise BadInput(
             f"--forget, --retain: suite {suite.name} has no task custom, the only one to use them"
         )
-    require_own_model(inputs, suite.tracks)
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
+    return plan_of_suite(suite, inputs, out, seeds=seeds, force=force, ask=ask)
+
+
+def plan_of_suite(
+    suite,
+    inputs: Inputs,
+    out: Path,
+    seeds: list[int] | None = None,
+    force: bool = False,
+    ask: bool = True,
+):
+    """The plan of a suite; with `ask`, the knowledge probe runs first on models that lack its
+    results. BadInput if nothing of it can run.
+    """
+    from benchmark.inference.vllm_engine import require_backend
+    from benchmark.pipeline.planner import Planner
+    from benchmark.records.store import ResultStore
+
+    require_own_model(inputs, suite.tracks)
     if ask:
         require_backend(suite.backend)
     planner = Planner(inputs, ResultStore(out))

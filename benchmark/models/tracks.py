@@ -94,13 +94,25 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class Trials:
+    """The tuning budget of a method: these learning rates on a development track, each on one task
+    variant of every family.
+    """
+
+    rates: tuple[PositiveFloat, ...]
+    families: dict[str, str] = field(hash=False)
+    oracles: PositiveInt
+    attacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class _Track:
     """What is the same for all models of a track; those named `...-dev` are never scored.
 
     `stage` is how target and oracles are trained from the base, `budget` what a method may spend.
     `attacks` are run in their order. `tuned` are parameters of methods, which take the place of the
-    methods' own defaults wherever nobody gives others. `profile` says how models are asked and
-    computed.
+    methods' own defaults wherever nobody gives others, `trials` how they are tuned. `profile` says
+    how models are asked and computed.
     """
 
     name: str
@@ -110,6 +122,7 @@ class _Track:
     attacks: Attacks
     tuned: Parameters = field(hash=False)
     profile: ComputeProfile
+    trials: Trials | None = None
     source: ClassVar[str]
 
     def parameters_of(self, method: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -114,13 +114,7 @@ def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> P
         limit=run.variant.budget.steps, watch=_watch(run, seen) if records_trajectory else None
     )
     request = request_of(run, number, before.state, meter)
-    seed_everything(request.seed)
-    method = create(
-        method_named(run.cell.method), run.cell.parameters
-    )  # anew: what it keeps is in `state`
-    model = as_unlearned(before.result).weights
-    with run.clock.stage(UNLEARN), computing_for(run.variant.track, model):
-        result = checked(method.unlearn(model, request))
+    result = result_of(run, request, as_unlearned(before.result).weights)
     if not last:
         with run.clock.stage("requests"):
             seen += run.look(run.predictor(result), REQUEST_SPLITS, request_stage(number + 1))
@@ -134,6 +128,16 @@ def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> P
         tokens=before.tokens + meter.tokens,
         seconds=dict(run.clock.seconds),
     )
+
+
+def result_of(run: CellRun, request: Request, model: Any) -> Any:
+    """What the cell's method makes of a model; UselessModel if that cannot be evaluated."""
+    seed_everything(request.seed)
+    method = create(
+        method_named(run.cell.method), run.cell.parameters
+    )  # anew: what it keeps is in `state`
+    with run.clock.stage(UNLEARN), computing_for(run.variant.track, model):
+        return checked(method.unlearn(model, request))
 
 
 def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter) -> Request:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmark.authoring.tuning import PARAMETER
 from benchmark.errors import BadInput
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.values import ALL
@@ -18,7 +19,6 @@ from benchmark.statistics.bootstrap import interval
 from benchmark.statistics.trajectories import KNOWLEDGE
 
 CONTROLLED_DEV, SMOLLM2_DEV = "controlled-1m-dev", "smollm2-135m-dev"
-PARAMETER = "learning_rate"
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,20 @@ def trials(results: ResultStore, track: str) -> dict[str, list[Trial]]:
         raise BadInput(
             f"{results.path_of(failed[0])}: this trial failed, so its method has too few trials"
         )
-    rows: dict[str, dict[float, dict[str, Record]]] = {}
+    by_method: dict[str, list[Record]] = {}
     for record in trial_records:
-        by_variant = rows.setdefault(record.method.name, {}).setdefault(_value(record), {})
-        by_variant[record.variant] = record
+        by_method.setdefault(record.method.name, []).append(record)
     variants = sorted({record.variant for record in trial_records})
-    return {name: _trials(name, by_value, variants) for name, by_value in sorted(rows.items())}
+    return {name: compared(rows, variants) for name, rows in sorted(by_method.items())}
 
 
-def _trials(
-    method: str, rows: Mapping[float, Mapping[str, Record]], variants: Sequence[str]
-) -> list[Trial]:
+def compared(records: Sequence[Record], variants: Sequence[str]) -> list[Trial]:
+    """The trials of one method from its records, by value; BadInput if one has no record of a
+    variant.
+    """
+    method, rows = records[0].method.name, dict[float, dict[str, Record]]()
+    for record in records:
+        rows.setdefault(value_of(record), {})[record.variant] = record
     for value, by_variant in rows.items():
         if missing := [name for name in variants if name not in by_variant]:
             raise BadInput(f"{method} ({PARAMETER}={value}) has no trial on {missing[0]}")
@@ -96,7 +99,8 @@ def _left(record: Record) -> float:
     return float("nan") if value is None else value
 
 
-def _value(record: Record) -> float:
+def value_of(record: Record) -> float:
+    """What it tried."""
     return float(record.method.parameters[PARAMETER])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +17,10 @@ Batch = TypeVar("Batch")
 Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 # Of two losses the gradients of the trained parameters, and what they are made to.
 Combine = Callable[[list[torch.Tensor], list[torch.Tensor]], list[torch.Tensor]]
+# Hears of each step: its losses, (total,) or (forget, retain), and the norm of its gradient before
+# clipping.
+Observer = Callable[[tuple[float, ...], float], None]
+_observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
 LARGE = (
     10_000_000  # trained weights from which on updating them takes as long as computing with them
 )
@@ -38,6 +44,18 @@ class Schedule:
 def added(one: list[torch.Tensor], other: list[torch.Tensor]) -> list[torch.Tensor]:
     """The gradients of the sum of two losses."""
     return [a + b for a, b in zip(one, other, strict=True)]
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Within it, `observer` hears of each training step after the weights have moved and before the
+    meter counts it, however deep in a method the training runs.
+    """
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
 
 
 def train(
@@ -74,12 +92,20 @@ def train(
         _require_finite(losses, f"step {step + 1} of {schedule.steps}")
         optimizer.zero_grad()
         _differentiate(losses, parameters, combine)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
+        _tell(losses, norm)
         meter.step(model, tokens_of(batch))
     model.eval()
     if lora:
         merge(model)
+
+
+def _tell(losses: Losses, norm: torch.Tensor) -> None:
+    """Tells the observer, if there is one; without one no number is read from the device."""
+    if observer := _observer.get():
+        terms = losses if isinstance(losses, tuple) else (losses,)
+        observer(tuple(term.item() for term in terms), norm.item())
 
 
 def _require_finite(losses: Losses, when: str) -> None:

@@ -6,7 +6,7 @@ from toy_models import tiny_model
 
 from benchmark.core.request import BudgetExceeded, Meter
 from benchmark.models.placement import computing_in, looking_at
-from benchmark.training.loop import Schedule, train
+from benchmark.training.loop import Schedule, observed, train
 
 
 def fit(loss, steps=3, batches=None, **schedule):
@@ -143,3 +143,32 @@ def test_a_look_within_a_training_in_bfloat16_is_as_exact_as_one_after_it():
                 assert not model.training
                 assert torch.equal(model(ids).logits, after)
     assert model.training
+
+
+def test_an_observer_hears_of_losses_and_of_the_norm_before_clipping_and_changes_nothing():
+    def pair(model):
+        return (model(torch.tensor([3.0, 0.0])).sum(), -model(torch.tensor([0.0, 4.0])).sum())
+
+    def trained():
+        torch.manual_seed(0)
+        return fit(pair, steps=2)[0].state_dict()
+
+    heard = []
+    with observed(lambda losses, norm: heard.append((losses, norm))):
+        seen = trained()
+    unseen = trained()  # the observer is gone: nothing more is heard
+    assert all(torch.equal(seen[name], unseen[name]) for name in seen)
+    assert len(heard) == 2
+    # Weights (3, -4) and bias 1 - 1 of the gradients of both losses.
+    assert [norm for _, norm in heard] == pytest.approx([5.0, 5.0])
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+    (w, v), b = model.weight[0].tolist(), model.bias.item()
+    assert heard[0][0] == pytest.approx((3 * w + b, -(4 * v + b)))
+
+
+def test_an_observer_of_one_loss_hears_of_one_number():
+    heard = []
+    with observed(lambda losses, norm: heard.append((losses, norm))):
+        fit(lambda m: m.weight.sum() * 0 + 7, steps=1)
+    assert heard == [((7.0,), 0.0)]
