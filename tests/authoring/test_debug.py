@@ -89,7 +89,9 @@ def test_the_weights_are_those_of_a_run_without_it(method, task, home, tmp_path)
     _, result, moments = followed(method, task, home)
     run, target = run_for(method, task, home)
     before = weights_digest(target)
-    progress = unlearn(run, target, Checkpoints(ArtifactStore(tmp_path), "cell"))
+    checkpoints = Checkpoints(ArtifactStore(tmp_path), "cell")
+    unlearn(run, target, checkpoints)
+    progress = checkpoints.load()
     digests = [weights_digest(as_unlearned(one).weights) for one in (result, progress.result)]
     assert digests[0] == digests[1] != before
     assert progress.steps == sum(moment.at == STEP for moment in moments)
