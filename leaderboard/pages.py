@@ -10,6 +10,7 @@ from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
 from benchmark.statistics.axes import splits_fed
 from leaderboard.board import Board, Track
+from leaderboard.citation import bibtex, citation
 from leaderboard.plots import Colours, Figure, scatter
 from leaderboard.render import Page, Renderer, compact_json, method_page, slug, view_file
 from leaderboard.tables import Row, left_out, overall_rows, variant_rows
@@ -117,5 +118,12 @@ def _method_pages(shown: Shown, tasks: Sequence[TaskShown], renderer: Renderer) 
         }
         path = method_page(shown.track.name, row.name)
         yield renderer.page(
-            path, "method.html", track=shown.track, row=row, by_variant=by_variant, by_task=in_tasks
+            path,
+            "method.html",
+            track=shown.track,
+            row=row,
+            by_variant=by_variant,
+            by_task=in_tasks,
+            cited=citation(shown.track, row),
+            bibtex=bibtex(shown.track, row),
         )

@@ -16,15 +16,11 @@ from benchmark.core.registry import method_in
 from benchmark.core.request import Meter
 from benchmark.errors import BadInput
 from benchmark.inference.unlearned import as_unlearned
-from benchmark.models import models_of
 from benchmark.models.placement import looking_at
-from benchmark.pipeline.plan import Job
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.pipeline.unlearn import CellRun, request_of, result_of
-from benchmark.pipeline.variant import TARGET_SEED
 from benchmark.records.identity import variant_name
-from benchmark.runtime.stopwatch import Stopwatch
 from benchmark.training.loop import observed
 
 LOOKS = 20  # along the budget of a request
@@ -47,14 +43,6 @@ def single_cell(method: str, track: str, task: str) -> Suite:
         oracles=2,
         attacks=[],
     )
-
-
-def run_of(job: Job) -> tuple[CellRun, Any]:
-    """The run of a cell's job and the target, which is trained if it is not in the store."""
-    models = models_of(job.variant.track, job.variant.inputs)
-    folder = models.trained(job.variant.documents(0), TARGET_SEED)
-    target, tokenizer = models.load(folder)
-    return CellRun(job.cells[0], job.variant, models, tokenizer, Stopwatch()), target
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,19 @@ def site(
     console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)
 
 
+@app.command()
+@plainly
+def cite(
+    method: Annotated[str, typer.Argument(help="A row, as the ranking names it.")],
+    track: Annotated[str, typer.Option("--track", help="Only this track.")] = "",
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Prints the citation of a row on each track, as text and as BibTeX."""
+    pages = importlib.import_module("leaderboard.citation")
+    for text, bibtex in pages.citations(results, method, track, _derived()):
+        console.print(f"{text}\n\n{bibtex}\n", markup=False, highlight=False, soft_wrap=True)
+
+
 def _derived():
     from benchmark.records.derived import Derived
 

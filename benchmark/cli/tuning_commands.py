@@ -59,15 +59,17 @@ def _followed(planned, title: str, moments: list[Any]) -> str:
     """Fills `moments` while they are shown; returns the method's error, or nothing."""
     from rich.live import Live
 
-    from benchmark.authoring.debug import follow, run_of
+    from benchmark.authoring.debug import follow
     from benchmark.core.registry import method_named
     from benchmark.execution.run_plan import prepare_worker, worker_threads
     from benchmark.pipeline.author_errors import author_line
+    from benchmark.pipeline.unlearn import run_of
     from benchmark.reports.training_course import LATEST, course_table
 
     prepare_worker(worker_threads(planned))
     with console.status("preparing the target"):
-        run, target = run_of(planned.jobs[-1])
+        job = planned.jobs[-1]
+        run, target = run_of(job.cells[0], job.variant)
     failure = ""
     with Live(console=console, refresh_per_second=4, transient=True) as live:
 

@@ -26,7 +26,7 @@ from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.stages import StoredStages
-from benchmark.pipeline.unlearn import REQUEST_SPLITS, CellRun, unlearn, unlearned
+from benchmark.pipeline.unlearn import REQUEST_SPLITS, CellRun, run_of, unlearn, unlearned
 from benchmark.pipeline.variant import HARNESS_ITEMS, TARGET_SEED, Variant
 from benchmark.pipeline.write_record import (
     by_stage,
@@ -105,15 +105,8 @@ def unlearn_cell(
 ) -> None:
     """Runs the cell's method, unless its record has all outputs already."""
     if _recorded(cell, context) is None:
-        run, target = _run_of(cell, variant, context)
+        run, target = run_of(cell, variant)
         unlearn(run, target, checkpoints)
-
-
-def _run_of(cell: Cell, variant: Variant, context: RunContext) -> tuple[CellRun, Any]:
-    """With the target."""
-    models = models_of(variant.track, context.inputs)
-    target, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
-    return CellRun(cell, variant, models, tokenizer, Stopwatch()), target
 
 
 def _measure_cell(
@@ -123,7 +116,7 @@ def _measure_cell(
     checkpoints: Checkpoints,
     stages: StoredStages,
 ) -> _Measured:
-    run, _ = _run_of(cell, variant, context)
+    run, _ = run_of(cell, variant)
     progress = unlearned(cell, checkpoints)
     if progress is None:
         raise RuntimeError("the unlearned model was removed meanwhile; run again")

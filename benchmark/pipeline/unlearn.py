@@ -22,7 +22,7 @@ from benchmark.inference.predictors import Predictor, sampler
 from benchmark.inference.unlearned import as_unlearned
 from benchmark.metrics import Sample
 from benchmark.metrics.stages import REQUEST, budget_stage, request_stage, sort_of
-from benchmark.models import Models
+from benchmark.models import Models, models_of
 from benchmark.models.artifacts import made_of
 from benchmark.models.placement import computing_for, looking_at
 from benchmark.pipeline.checkpoints import Checkpoints, Progress
@@ -83,6 +83,13 @@ class CellRun:
         if sort_of(stage) == REQUEST:
             return examples
         return [replace(e, perturbed=(), choices=()) for e in examples]
+
+
+def run_of(cell: Cell, variant: Variant) -> tuple[CellRun, Any]:
+    """The run of a cell and the target, which is trained if it is not in the store."""
+    models = models_of(variant.track, variant.inputs)
+    target, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
+    return CellRun(cell, variant, models, tokenizer, Stopwatch()), target
 
 
 def unlearned(cell: Cell, checkpoints: Checkpoints) -> Progress | None:

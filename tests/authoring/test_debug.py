@@ -7,7 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmark.authoring.debug import RESULT, STEP, TARGET, follow, run_of, single_cell
+from benchmark.authoring.debug import RESULT, STEP, TARGET, follow, single_cell
 from benchmark.cli import app
 from benchmark.core import registry
 from benchmark.core.inputs import Inputs
@@ -71,7 +71,8 @@ def mine(tmp_path):
 def run_for(method, task, home):
     suite = single_cell(method, TRACK, task)
     plan = Planner(Inputs(home), ResultStore(home / "nowhere")).plan(suite, force=True)
-    return run_of(plan.jobs[-1])
+    job = plan.jobs[-1]
+    return run_of(job.cells[0], job.variant)
 
 
 def followed(method, task, home):

@@ -1,5 +1,6 @@
 """The built site as files: what stands where, and what a build may not touch."""
 
+import html
 import json
 import re
 import subprocess
@@ -11,8 +12,10 @@ import pytest
 from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
 
 from benchmark.errors import BadInput
+from benchmark.records.derived import Derived
 from leaderboard.board import load_board
 from leaderboard.build import MARKER, build_site
+from leaderboard.citation import citations
 from leaderboard.plots import colours_of
 from leaderboard.render import compact_json, number, slug
 from leaderboard.strata_plots import stratum_plots
@@ -216,6 +219,23 @@ def test_citation_names_track_version_and_records(site):
     assert {record_id(v, "twin", 0) for v in ("low", "high")} <= set(
         re.findall(r"[0-9a-f]{16}", citation)
     )
+
+
+def test_the_command_cites_a_row_as_its_page_does(filled, site):
+    (text, entry), *others = citations(filled.store.root, "twin", TRACK, Derived())
+    assert not others
+    page = (site / "methods" / TRACK / "twin.html").read_text()
+    cited = re.findall(r"<textarea.*?>(.*?)</textarea>", page, flags=re.DOTALL)
+    assert [html.unescape(block) for block in cited] == [text, entry]
+    assert entry.startswith("@misc{palimpsest-twin-")
+    assert entry.count("{") == entry.count("}") == 6
+
+
+def test_citing_what_is_not_there_is_bad_input(filled):
+    with pytest.raises(BadInput, match="no row 'twins'"):
+        citations(filled.store.root, "twins", "", Derived())
+    with pytest.raises(BadInput, match="no row 'twin' on the track elsewhere"):
+        citations(filled.store.root, "twin", "elsewhere", Derived())
 
 
 def test_scores_by_a_proxy_are_marked_where_they_are_read_and_cited(folder):

@@ -1,0 +1,69 @@
+"""How a row is cited: a line of text, and the same as BibTeX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark import __version__
+from benchmark.errors import BadInput
+from benchmark.records.derived import Derived
+from benchmark.statistics import SCORE_VERSION
+from leaderboard.board import Track, load_board
+from leaderboard.render import number
+from leaderboard.tables import Row, overall_rows
+
+
+def citation(track: Track, row: Row) -> str:
+    """Track, versions, score with its interval, rank, variants and the ids of all records."""
+    proxied = [variant for variant in row.variants if variant in track.proxies]
+    proxies = f" (proxy reference: {', '.join(proxied)})" if proxied else ""
+    return (
+        f"Palimpsest {__version__}, score version {SCORE_VERSION}, track {track.name}: {row.name}, "
+        f"{_score(row)}, {_rank(row)}, {row.succeeded} of {row.expected} runs on "
+        f"{', '.join(row.variants)}{proxies}. Records: {', '.join(r.id for r in row.runs)}."
+    )
+
+
+def bibtex(track: Track, row: Row) -> str:
+    """The citation as the note of an entry; its year is that of the newest record."""
+    created = max(record.provenance.created for record in row.runs)
+    key = "-".join(["palimpsest", row.name, track.name, created[:4]]).replace(" ", "-")
+    return (
+        f"@misc{{{key},\n"
+        "  author = {{The Palimpsest authors}},\n"
+        "  title = {Palimpsest: benchmark suite and leaderboard for unlearning in large language "
+        "models},\n"
+        f"  year = {{{created[:4]}}},\n"
+        f"  note = {{{citation(track, row).replace('_', chr(92) + '_')}}}\n"
+        "}"
+    )
+
+
+def citations(results: Path, name: str, track: str, derived: Derived) -> list[tuple[str, str]]:
+    """(text, BibTeX) of the row on every track of a results folder, or on one of them; BadInput if
+    there is none.
+    """
+    board = load_board(results, derived)
+    rows = [
+        (on, row)
+        for on in board.tracks
+        for row in overall_rows(on)
+        if row.name == name and track in ("", on.name)
+    ]
+    if not rows:
+        where = f" on the track {track}" if track else ""
+        raise BadInput(f"{results}: no row {name!r}{where}")
+    return [(citation(on, row), bibtex(on, row)) for on, row in rows]
+
+
+def _score(row: Row) -> str:
+    score = row.quantity("score")
+    if not score.known:
+        return "no score"
+    return f"score {number(score.value)} [{number(score.low)}, {number(score.high)}]"
+
+
+def _rank(row: Row) -> str:
+    if row.rank:
+        return f"rank {row.rank}{' (tied)' if row.tied else ''}"
+    return "anchor" if row.anchor else "unranked"
