@@ -18,7 +18,7 @@ from benchmark.inference.unlearned import as_unlearned, weights_digest
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.pipeline.checkpoints import Checkpoints
 from benchmark.pipeline.planner import Planner
-from benchmark.pipeline.unlearn import request_of, unlearn
+from benchmark.pipeline.unlearn import request_of, run_of, unlearn
 from benchmark.records.store import ResultStore
 from benchmark.reports.training_course import course_frame
 from benchmark.tokens.batches import collate
