@@ -20,6 +20,7 @@ from benchmark.execution.schedule import OK, Event, JobSchedule
 from benchmark.pipeline.plan import Job
 
 Act = Callable[[Job], str]
+GRACE = 0.5  # seconds that an orphaned worker goes on
 PATIENCE = 15.0  # seconds that a worker has to end by itself
 
 
@@ -48,10 +49,11 @@ class _Worker:
 
 
 def _exit_with_parent() -> None:
-    """Ends this process as soon as the run's is gone, however that was killed."""
+    """Ends this process soon after the run's is gone, however that was killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])
+    time.sleep(GRACE)  # a file that is being written has its name by then
     os._exit(1)
 
 
