@@ -81,7 +81,7 @@ class WHPDecode(_Reinforcement):
     """Answers from the logits z - a relu(z_reinforced - z), where z are the target's (Eldan &
     Russinovich 2023, eq. 1). A guardrail: the target's weights are unchanged.
 
-    The whole budget reinforces a copy of the target.
+    The whole budget reinforces a copy of the target. Other learning rates were not tried.
     """
 
     learning_rate: float = 1e-3
