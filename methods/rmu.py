@@ -80,7 +80,6 @@ class RMULAT(RMU):
     not count inner steps.
     """
 
-    learning_rate: float = 1e-2
     attacked: float = 0.25
     radius: float = 0.1
     inner_steps: int = 4
