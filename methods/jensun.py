@@ -39,7 +39,7 @@ class JensUn(GradientMethod):
 
     def _refused(self, sequences, said):
         """Log-probabilities (N, V) of the refusal's tokens, which begin anew with each answer."""
-        rows = sequences.rows
+        rows = sequences.rows.contiguous()
         starts = torch.searchsorted(rows, rows)  # the rows of an answer stand together, in order
         places = torch.arange(len(rows), device=rows.device) - starts
         wanted = self.tokens.to(rows.device)[places % len(self.tokens)]

@@ -168,6 +168,11 @@ def imported_method(spec: str) -> type[Method] | None:
     return getattr(_module_of(Path(file).resolve()), class_name, None)
 
 
+def has_imported_methods() -> bool:
+    """Whether code of any method ran in this process."""
+    return bool(_METHODS)
+
+
 def method_in(spec: str) -> str:
     """`path/to/file.py:Class` for a file that defines one method; any other spec as it is."""
     if not spec.endswith(".py"):

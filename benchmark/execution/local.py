@@ -20,14 +20,18 @@ from benchmark.execution.schedule import OK, Event, JobSchedule
 from benchmark.pipeline.plan import Job
 
 Act = Callable[[Job], str]
+PRELOADED = ["benchmark.pipeline.execute", "transformers.models.auto.modeling_auto"]
 GRACE = 0.5  # seconds that an orphaned worker goes on
 PATIENCE = 15.0  # seconds that a worker has to end by itself
 
 
 @dataclass
 class _Process:
+    """`spent` is one that takes no further job: it has said so, and ends."""
+
     process: Any
     connection: Connection
+    spent: bool = False
 
 
 @dataclass
@@ -45,7 +49,7 @@ class _Worker:
 
     @property
     def is_gone(self) -> bool:
-        return self.own.process.exitcode is not None
+        return self.own.spent or self.own.process.exitcode is not None
 
 
 def _exit_with_parent() -> None:
@@ -57,15 +61,23 @@ def _exit_with_parent() -> None:
     os._exit(1)
 
 
-def _serve(connection: Connection, prepare: Callable[[], None], execute: Act) -> None:
+def _serve(
+    connection: Connection,
+    prepare: Callable[[], None],
+    execute: Act,
+    is_spent: Callable[[], bool],
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     prepare()
-    while (job := connection.recv()) is not None:
+    spent = False
+    while not spent and (job := connection.recv()) is not None:
         try:
-            connection.send(execute(job))
+            message = execute(job)
         except Exception as error:  # reported to the run, which knows which jobs depend on this one
-            connection.send(traceback.format_exception_only(error)[-1].strip())
+            message = traceback.format_exception_only(error)[-1].strip()
+        spent = is_spent()
+        connection.send((message, spent))
 
 
 class LocalExecutor:
@@ -73,13 +85,19 @@ class LocalExecutor:
 
     `prepare` is called once in each process, `execute` for each job. Where a job runs a method,
     `run_method` comes first, in a process of its own that ends with it: whatever a method does to
-    its process, none that evaluates shares it. All three must be importable.
+    its process, none that evaluates shares it. A process that `is_spent` after a job ends too, and
+    a new one does the next. All four must be importable.
     """
 
     def __init__(
-        self, workers: int, prepare: Callable[[], None], run_method: Act, execute: Act
+        self,
+        workers: int,
+        prepare: Callable[[], None],
+        run_method: Act,
+        execute: Act,
+        is_spent: Callable[[], bool],
     ) -> None:
-        self.count, self.prepare = workers, prepare
+        self.count, self.prepare, self.is_spent = workers, prepare, is_spent
         self.run_method, self.execute = run_method, execute
         self._spawned = multiprocessing.get_context("spawn")
         self._forked = _clean_forks()
@@ -100,6 +118,7 @@ class LocalExecutor:
                 self._collect(workers, schedule, notify)
                 for index, worker in enumerate(workers):
                     if worker.job is None and worker.is_gone:
+                        worker.own.process.join(PATIENCE)  # it gives back what it holds
                         workers[index] = self._worker()
             self._dismiss(workers)
         finally:
@@ -114,7 +133,7 @@ class LocalExecutor:
 
     def _start(self, context: Any, execute: Act) -> _Process:
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self.prepare, execute), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, self.prepare, execute, self.is_spent), daemon=True)
         process.start()
         theirs.close()
         return _Process(process, ours)
@@ -179,18 +198,20 @@ class LocalExecutor:
 def _answer(running: _Process) -> tuple[str, str]:
     """The kind of the event, and the message."""
     try:
-        return "done", running.connection.recv()
+        message, running.spent = running.connection.recv()
     except (EOFError, OSError):
         running.process.join()
         return "lost", f"the worker process died (exit code {running.process.exitcode})"
+    return "done", message
 
 
 def _clean_forks() -> Any:
     """A context whose processes are forked, in milliseconds, from one that has imported what
-    methods need and run nothing; where there are no such forks they are spawned.
+    methods need (importing transformers' models takes seconds) and run nothing; where there are no
+    such forks they are spawned.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmark.pipeline.execute"])
+    context.set_forkserver_preload(PRELOADED)
     return context

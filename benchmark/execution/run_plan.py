@@ -7,6 +7,7 @@ from functools import partial
 
 from rich.console import Console
 
+from benchmark.core.registry import has_imported_methods
 from benchmark.execution.estimates import Estimates, clock
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.progress import RunDisplay
@@ -85,4 +86,5 @@ def run_plan(
             partial(prepare_worker, context.threads),
             partial(run_method, context=context),
             partial(make, context=context),
+            has_imported_methods,
         ).run(plan.jobs, hear)

@@ -30,6 +30,13 @@ def prepare():
     """Nothing to prepare."""
 
 
+STAINS = []
+
+
+def is_stained():
+    return bool(STAINS)
+
+
 def act(job):
     """Does what the job's name says, in a worker."""
     if "die" in job.id:
@@ -38,6 +45,9 @@ def act(job):
         util.Finalize(
             None, Path(job.id.removeprefix("hold ")).write_text, ["given back"], exitpriority=0
         )
+    if "stain" in job.id:
+        assert not is_stained(), "another job stained this process"
+        STAINS.append(job.id)
     if "raise" in job.id:
         raise ValueError("first line\nlast line")
     time.sleep(0.05)
@@ -46,7 +56,7 @@ def act(job):
 
 def run(jobs, workers=2):
     events = []
-    LocalExecutor(workers, prepare, act, act).run(jobs, events.append)
+    LocalExecutor(workers, prepare, act, act, is_stained).run(jobs, events.append)
     return events
 
 
@@ -70,6 +80,12 @@ def test_a_dead_worker_costs_its_job_and_no_other():
     found = ends(run([job("die"), *(job(f"j{i}") for i in range(5))]))
     assert found["die"] == ("lost", "the worker process died (exit code -9)")
     assert all(found[f"j{i}"] == ("done", "ok") for i in range(5))
+
+
+def test_a_process_that_is_spent_does_no_further_job():
+    """Its answer counts, and another process does what is left."""
+    found = ends(run([job(f"stain {i}") for i in range(3)], workers=1))
+    assert found == {f"stain {i}": ("done", "ok") for i in range(3)}
 
 
 def test_workers_give_back_what_they_hold_when_all_is_done(tmp_path):

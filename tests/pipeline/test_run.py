@@ -240,6 +240,43 @@ def test_a_method_that_changes_the_engine_changes_nothing(finished, tmp_path):
     assert by_method["cheat"] == by_method["none"]
 
 
+GUARD = """
+from dataclasses import dataclass
+
+from benchmark.api import Method, UnlearnedModel, register_method
+from benchmark.inference.predictors import ModelPredictor
+
+
+@dataclass(frozen=True)
+class Guard(UnlearnedModel):
+    def predictor(self, tokenizer, backend):
+        ModelPredictor.generate = lambda self, prompts, *rest: dict.fromkeys(prompts, "")
+        raise RuntimeError("the guard was here")
+
+
+@register_method("guarded", reference="", family="test", sees=set())
+class Guarded(Method):
+    def unlearn(self, model, request):
+        return Guard(model)
+"""
+
+
+def test_a_guardrail_whose_code_changes_the_engine_changes_no_other_cell(finished, tmp_path):
+    """One worker does both cells, the guardrail's first."""
+    (tmp_path / "guard.py").write_text(GUARD)
+    guard, alone = ("--method", f"{tmp_path / 'guard.py'}:Guarded"), ("--method", "none")
+    once = ("--seed", "11", "--workers", "1", "--force")
+    found = []
+    for methods in (alone, guard + alone):
+        code, output = run(finished, *methods, *once)
+        assert code == (methods != alone), output
+        records = [r for r in ResultStore(finished / "out").read_all() if r.seed == 11]
+        found.append({r.method.name: (r.status, r.values) for r in records})
+    assert found[1].pop("guarded")[0] == "error"
+    assert found[0]["none"][1]
+    assert found[0] == found[1]
+
+
 def test_a_careless_method_repeats_itself_and_harms_no_other(finished, tmp_path):
     """One worker does all: what one method sets for the process must not reach the next."""
     (tmp_path / "bad.py").write_text(BAD_METHODS)
