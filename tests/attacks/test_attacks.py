@@ -13,7 +13,7 @@ from benchmark.attacks.perturb import pruned
 from benchmark.attacks.quantize import NF4, round_to_nearest, round_to_nf4
 from benchmark.attacks.relearn import halves
 from benchmark.core.attack import Attack, AttackRequest
-from benchmark.core.examples import Example, Pair, probed
+from benchmark.core.examples import Example, Pair, Question, probed
 from benchmark.core.registry import attack_of, attacks, register_attack
 from benchmark.core.request import Budget
 from benchmark.errors import BadInput
@@ -346,3 +346,19 @@ def test_sampling_draws_and_no_other_attack_does():
     assert attack_of({"name": "jailbreak"}).generation(settings) == settings
     with pytest.raises(BadInput, match="samples"):
         attack_of({"name": "sampling", "samples": 0})
+
+
+def test_probes_of_a_task_are_asked_in_a_conversation_of_their_own():
+    question = Question("Who was born in Tor?", "Ada Kel", "That was", ("A. Kel",), ("Ivo Bren",))
+    example = Example(
+        "a", "p1", "Where was Ada Kel born?", "Tor", ("Of where is she?",), ("Mal",), ("Torr",),
+        {"frequency": "4"}, answer_prefix="In", history=(("user", "Hello"),),
+        choices=("Mal", "Tor"), right=1, probes={"reverse": question},
+    )  # fmt: skip
+    (probe,) = attack_of({"name": "reverse"}).scored([example, *FORGET])
+    assert probed(probe.id) == "a"
+    assert probe.pair == Pair("Who was born in Tor?", "Ada Kel", "That was")
+    assert (probe.aliases, probe.wrong) == (("A. Kel",), ("Ivo Bren",))
+    assert (probe.entity, probe.strata) == (example.entity, example.strata)
+    assert probe.reasked == (probe.pair.asked,)
+    assert attack_of({"name": "indirect"}).scored([example, *FORGET]) == []
