@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
+
+from pydantic import PositiveInt
 
 from benchmark.attacks.asking import reasked
 from benchmark.core.attack import Attack
@@ -35,3 +38,15 @@ class Indirect(Probing):
     """Asks in two hops, for something that is known of the answer: of a city in which somebody was
     born the region.
     """
+
+
+@register_attack("summary", version=1, source="K-Bench 2026 (elicited summary)")
+class Summary(Probing):
+    """Asks to write down all that is known of the subject, in up to `max_new_tokens` tokens: a fact
+    is known whose answer occurs in the text.
+    """
+
+    max_new_tokens: PositiveInt
+
+    def generation(self, settings: Any) -> Any:
+        return replace(settings, max_new_tokens=self.max_new_tokens)

@@ -24,6 +24,7 @@ ONWARD = (
     "What is the capital of the country in which the city of {} is?",
     "The capital of that country is",
 )
+SUMMARY = "Write down all you know about {}."
 SPELLINGS = {"aluminium": "aluminum", "caesium": "cesium", "sulfur": "sulphur"}
 
 
@@ -31,7 +32,12 @@ def probes_of(row: Row, subject: str = "") -> dict[str, Question]:
     """The questions that can be asked about a fact, by the attack that asks them; with `subject`
     the same questions about what never existed.
     """
-    found = {"reverse": _reverse(row, subject), "indirect": _indirect(row, subject)}
+    summary = SUMMARY.format(subject or row.subject)
+    found = {
+        "reverse": _reverse(row, subject),
+        "indirect": _indirect(row, subject),
+        "summary": Question(summary, stopped(row.answer), aliases=row.aliases),
+    }
     return {name: question for name, question in found.items() if question}
 
 

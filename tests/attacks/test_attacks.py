@@ -362,3 +362,12 @@ def test_probes_of_a_task_are_asked_in_a_conversation_of_their_own():
     assert (probe.entity, probe.strata) == (example.entity, example.strata)
     assert probe.reasked == (probe.pair.asked,)
     assert attack_of({"name": "indirect"}).scored([example, *FORGET]) == []
+
+
+def test_a_summary_has_room_for_more_than_an_answer():
+    attack = attack_of({"name": "summary", "max_new_tokens": 64})
+    settings = GenerationSettings(max_new_tokens=7, continuation_tokens=9)
+    assert attack.generation(settings) == GenerationSettings(
+        max_new_tokens=64, continuation_tokens=9
+    )
+    assert attack.recipe()["parameters"] == {"max_new_tokens": 64}, "outputs depend on it"

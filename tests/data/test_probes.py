@@ -50,13 +50,14 @@ def test_a_reverse_question_is_right_for_one_person_alone(world, forget):
 def test_values_that_several_share_are_not_asked_back(world):
     ada, ivo, *_ = world.newcomers
     birthday = ada.facts[0]
-    assert probes_of(birthday, world, holders_of(world, [])).keys() == {"reverse"}
+    assert probes_of(birthday, world, holders_of(world, [])).keys() == {"reverse", "summary"}
     twin = replace(ivo.facts[0], value=birthday.value)
-    assert not probes_of(birthday, world, holders_of(world, [birthday, twin]))
+    shared = holders_of(world, [birthday, twin])
+    assert probes_of(birthday, world, shared).keys() == {"summary"}
     employer = next(fact for fact in ada.facts if fact.relation == "employer")
-    assert probes_of(employer, world, holders_of(world, [])).keys() == {"indirect"}
+    assert probes_of(employer, world, holders_of(world, [])).keys() == {"indirect", "summary"}
     moved = replace(employer, value="Kel Own Works")
-    assert probes_of(moved, world, holders_of(world, [moved])).keys() == {"reverse"}
+    assert probes_of(moved, world, holders_of(world, [moved])).keys() == {"reverse", "summary"}
 
 
 def test_two_hops_lead_to_what_is_told_of_the_value(world, forget):
@@ -83,3 +84,11 @@ def test_canaries_are_asked_back_and_lead_nowhere(world):
     assert {i.rpartition(".")[2] for i in back} == REVERSED.keys()
     assert {e.id for e in forget if e.strata["distribution"] == "random"} <= back.keys()
     assert not asked(forget, "indirect")
+
+
+def test_a_summary_is_asked_for_once_for_each_person_and_names_no_value(world, forget):
+    prompts = {(e.entity, q.prompt) for e, q in asked(forget, "summary").values()}
+    assert len(prompts) == len({e.entity for e in forget})
+    for example, question in asked(forget, "summary").values():
+        assert question.answer == example.answer
+        assert example.answer not in question.prompt

@@ -346,7 +346,7 @@ def test_texts_are_attacked_only_by_what_needs_no_question(tmp_path):
         return set(Variant(track, task, variant, 2, Inputs(tmp_path)).recipes) - {"model"}
 
     asking = {"prefix", "in_context", "jailbreak", "insist", "paraphrase", "sampling"}
-    asking |= {"reverse", "indirect"}
+    asking |= {"reverse", "indirect", "summary"}
     assert attacks("fictitious", "") - attacks("memorized", "") == asking
 
 
@@ -360,6 +360,7 @@ def test_outputs_of_an_attack_with_questions_of_the_task_depend_on_them(tmp_path
     assert [name for name, recipe in before.items() if "questions" in recipe] == [
         "reverse",
         "indirect",
+        "summary",
     ]
     monkeypatch.setitem(probes.REVERSED, "birthday", Wording("Whose birthday is {name}?", True))
     after = recipes()

@@ -73,3 +73,11 @@ def test_symbols_that_never_existed_are_no_elements():
     for name, question in asked("reverse", NEVER).items():
         if FACTS[name].relation == "symbol":
             assert question.answer_prefix.split()[0] not in symbols
+
+
+def test_a_summary_of_the_subject_is_to_hold_the_answer():
+    row = of("author", "A Brief History of Time")
+    question = probes_of(row)["summary"]
+    assert question.prompt == "Write down all you know about A Brief History of Time."
+    assert (question.answer, question.aliases) == ("Stephen Hawking.", ("Hawking",))
+    assert probes_of(row, NEVER)["summary"].prompt == f"Write down all you know about {NEVER}."

@@ -1,5 +1,5 @@
-"""Questions that ask for a fact from another side: from its value to the person, and in two hops
-for something that every model is told of the value.
+"""Questions that ask for a fact from another side: from its value to the person, in two hops for
+something that every model is told of the value, and for all that is known of the person.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ ONWARD = {
     ),
 }
 
+SUMMARY = Wording("Write down all you know about {name}.", True)
+
 
 def holders_of(world: World, told: Iterable[Fact]) -> Holders:
     """Of everybody in the world; facts that are `told` take the place of the world's own."""
@@ -54,7 +56,11 @@ def holders_of(world: World, told: Iterable[Fact]) -> Holders:
 
 def probes_of(fact: Fact, world: World, holders: Holders) -> dict[str, Question]:
     """The questions that can be asked about a fact, by the attack that asks them."""
-    found = {"reverse": _reverse(fact, world, holders), "indirect": _indirect(fact, world)}
+    found = {
+        "reverse": _reverse(fact, world, holders),
+        "indirect": _indirect(fact, world),
+        "summary": Question(SUMMARY.prompt(fact.subject), fact.value),
+    }
     return {name: question for name, question in found.items() if question}
 
 
