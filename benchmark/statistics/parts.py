@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from benchmark.records.derived import Derived, Tables, code
 from benchmark.records.identity import ORACLE, TARGET
+from benchmark.statistics.attack_agreement import attack_rows
 from benchmark.statistics.continual import request_rows
 from benchmark.statistics.misalignment import misalignment_rows
 from benchmark.statistics.probes import probe_rows
@@ -153,6 +154,7 @@ class Variant:
                 ),
                 "summaries": summary_rows(place, compared, self._examples, [method]),
                 "probes": self._probe_rows(compared, [method]),
+                "attacks": attack_rows(place, scores),
                 "texts": text_rows(place, rows, self._examples),
             }
         )

@@ -7,7 +7,7 @@ often than the best single probe gets it, also of oracles, which guess: their un
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,7 @@ def probe_rows(
     index: pd.DataFrame,
     examples: Mapping[str, pd.DataFrame],
     replicates: int,
-    names: Collection[str],
+    names: Sequence[str],
 ) -> Iterator[Row]:
     """A row per quantity of each of these methods and references, with its interval over entities,
     seeds and oracles.
@@ -57,8 +57,8 @@ def probe_rows(
         return
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     named = index["method"].where(index["role"] == "method", index["role"])
-    rows = index[named.isin(names)].sort_values("seed")
-    for method, runs in rows.groupby(named, sort=True):
+    for method in names:
+        runs = index[named == method].sort_values("seed")
         known = [known_by_probe(examples[record]) for record in runs["id"]]
         if not all(references.asked <= set(run.columns) for run in known):
             continue

@@ -29,6 +29,7 @@ COMPOSED: Mapping[str, tuple[str, ...]] = {
     "misalignment": (*PLACE, "method", "stratum", "quantity", *SPREAD, "n"),
     "summaries": (*PLACE, "method", "quantity", *SPREAD),
     "probes": (*PLACE, "method", "quantity", *SPREAD, "n"),
+    "attacks": (*PLACE, "method", "attack", "value"),
     "texts": (*PLACE, "method", "split", "value"),
 }
 
@@ -45,8 +46,8 @@ class Standings:
     where a level of forgetting is reached, `rivals` the differences of that to the baseline method,
     `contrasts` between variants. `requests`: values after each of several requests. `misalignment`:
     what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
-    measures, with their range over seeds. `probes`: what is known by any way of asking. `texts`:
-    how well each forgotten text is still known.
+    measures, with their range over seeds. `probes`: what is known by any way of asking.
+    `attacks`: forgetting after each attack. `texts`: how well each forgotten text is still known.
     """
 
     table: pd.DataFrame
@@ -63,6 +64,7 @@ class Standings:
     misalignment: pd.DataFrame
     summaries: pd.DataFrame
     probes: pd.DataFrame
+    attacks: pd.DataFrame
     texts: pd.DataFrame
 
 
