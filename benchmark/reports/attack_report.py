@@ -38,23 +38,21 @@ def print_attacks(folder: Path, console: Console, derived: Derived) -> None:
 def _matrix(track: str, found: pd.DataFrame) -> Table:
     """Each attack has a number, so that many of them fit on a screen."""
     attacks = list(dict.fromkeys([*found["one"], *found["other"]]))
-    known = {(row.one, row.other): row.tau for row in found.itertuples()}
-    title = f"{track}: agreement of attacks"
+    known = dict(zip(zip(found["one"], found["other"], strict=True), found["tau"], strict=True))
+    known |= {(other, one): tau for (one, other), tau in known.items()}
     numbers = map(str, range(1, len(attacks) + 1))
+    title = f"{track}: agreement of attacks"
     table = Table("", "attack", *numbers, title=title, title_justify="left", box=SIMPLE_HEAD)
     for number, attack in enumerate(attacks, 1):
-        taus = [known.get((attack, other), known.get((other, attack))) for other in attacks]
-        table.add_row(str(number), attack, *("" if t is None else _shown(t) for t in taus))
+        taus = [known.get((attack, other), float("nan")) for other in attacks]
+        table.add_row(str(number), attack, *("–" if pd.isna(t) else f"{t:.2f}" for t in taus))
     return table
 
 
 def _pairs(found: pd.DataFrame) -> Table:
     table = Table("attack", "and", "tau-b", "points", "rows", box=SIMPLE_HEAD)
-    for row in found.itertuples():
-        tau = spoken(row.tau, row.low, row.high, digits=2)
-        table.add_row(row.one, row.other, tau, str(row.points), str(row.methods))
+    for row in found.to_dict("records"):
+        tau = spoken(row["tau"], row["low"], row["high"], digits=2)
+        counts = str(row["points"]), str(row["methods"])
+        table.add_row(row["one"], row["other"], tau, *counts)
     return table
-
-
-def _shown(tau: float) -> str:
-    return "–" if pd.isna(tau) else f"{tau:.2f}"

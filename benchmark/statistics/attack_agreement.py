@@ -53,9 +53,9 @@ def _compared(points: pd.DataFrame, replicates: int) -> Row:
     n = len(methods)
     drawn = np.random.default_rng(SEED).multinomial(n, np.full(n, 1 / n), size=replicates)
     weights = np.vstack([np.ones((1, n)), drawn])[:, cluster]
-    values = tau_b(*points.to_numpy(dtype=float).T, weights)
-    low, high = interval(values)
     one, other = points.columns
+    values = tau_b(points[one].to_numpy(), points[other].to_numpy(), weights)
+    low, high = interval(values)
     found = {"one": one, "other": other, "tau": float(values[0]), "low": low, "high": high}
     return found | {"points": len(points), "methods": n}
 

@@ -55,7 +55,7 @@ def probe_rows(
     references = _references(index, examples, replicates)
     if references is None:
         return
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    where: Row = dict(zip(("track", "task", "variant"), place, strict=True))
     named = index["method"].where(index["role"] == "method", index["role"])
     for method in names:
         runs = index[named == method].sort_values("seed")
