@@ -2,7 +2,7 @@
 
 from torch.nn.functional import logsigmoid
 
-from benchmark.core.examples import Example, Pair
+from benchmark.core.examples import Example, Pair, Question
 from benchmark.core.inputs import Inputs
 from benchmark.core.method import Method
 from benchmark.core.registry import register_method, register_task
@@ -46,6 +46,7 @@ __all__ = [
     "Pair",
     "PretrainedModel",
     "PromptPrefix",
+    "Question",
     "Request",
     "Task",
     "TaskData",

@@ -19,6 +19,7 @@ from leaderboard.task_tables import (
     level_grids,
     metric_grids,
     misalignment_grids,
+    probe_grids,
     rival_grids,
 )
 from leaderboard.trajectory_plots import request_plots, trajectory_plots
@@ -27,6 +28,12 @@ MISALIGNED_NOTE = (
     "For each forget-set example, knowledge by probability (0 at the oracles, 1 at the target) "
     "and knowledge by generation (the share of held-out paraphrases answered correctly). Means "
     "over seeds, with 95 % confidence intervals over entities and seeds."
+)
+PROBED_NOTE = (
+    "Share of the forget set that is still known by the question itself or by any attack that asks "
+    "in another way, counting for each example the probes that the target passes; of the target, "
+    "each probe's pass rate. Means over seeds, with 95 % confidence intervals over entities, seeds "
+    "and oracles."
 )
 CLUTTER = "Anchors appear only in the tables."
 
@@ -120,6 +127,7 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
             misalignment_plots(standings, task, colours),
             misalignment_grids(standings, task, order),
         ),
+        Part("probed", "Known by any probe", PROBED_NOTE, [], probe_grids(standings, task, order)),
         Part(
             "texts",
             "Individual texts",

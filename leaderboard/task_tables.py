@@ -16,6 +16,7 @@ from benchmark.metrics.values import ALL
 from benchmark.records.identity import shown_variant
 from benchmark.statistics import AXES, Standings
 from benchmark.statistics.axes import axis_of
+from benchmark.statistics.probes import UNION
 from benchmark.statistics.trajectories import AREA, BASELINE, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.board import REFERENCES
 from leaderboard.plots import quantities_of
@@ -198,6 +199,23 @@ def misalignment_grids(standings: Standings, task: str, order: Sequence[str]) ->
             cells = [quantities.get((method, name)) for name in MISALIGNED]
             lines.append((method, [printed(q) if q else EMPTY for q in cells]))
         grids.append(Grid(label, [Heading("", list(MISALIGNED), list(MISALIGNED.values()))], lines))
+    return grids
+
+
+def probe_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
+    """A table per variant: what is still known of the forget set by any probe, and by each."""
+    rows = standings.probes[standings.probes["task"] == task]
+    grids = []
+    for variant, variant_rows in rows.groupby("variant", sort=True):
+        names = list(dict.fromkeys(variant_rows["quantity"]))
+        counts = variant_rows.groupby("quantity")["n"].max()
+        titles = [f"of {counts[name]} examples" for name in names]
+        quantities = _by_method_and(variant_rows, "quantity")
+        lines = []
+        for method in (name for name in (*REFERENCES, *order) if (name, UNION) in quantities):
+            cells = [quantities.get((method, name)) for name in names]
+            lines.append((method, [printed(q) if q else EMPTY for q in cells]))
+        grids.append(Grid(shown_variant(task, str(variant)), [Heading("", names, titles)], lines))
     return grids
 
 

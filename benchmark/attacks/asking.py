@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pydantic import PositiveInt
 
 from benchmark.core.attack import Attack
-from benchmark.core.examples import Example, Turn
+from benchmark.core.examples import PROBE, Example, Turn
 from benchmark.core.registry import register_attack
-
-PROBE = "~"  # between an example's id and the name of the probe that asks for it
 
 
 def reasked(example: Example, probe: str, prompt: str, history: Sequence[Turn] = ()) -> Example:
@@ -30,11 +29,6 @@ def reasked(example: Example, probe: str, prompt: str, history: Sequence[Turn] =
         paraphrase_prefixes=(),
         rewordings=(),
     )
-
-
-def probed(example_id: str) -> str:
-    """The id of the example that a probe asks for."""
-    return example_id.partition(PROBE)[0]
 
 
 def _questions(forget: Sequence[Example]) -> list[Example]:
@@ -131,3 +125,34 @@ class Insist(Attack):
     def _insisted(self, example: Example) -> Example:
         history = (("user", example.prompt), ("assistant", "I do not know."))
         return reasked(example, self.name, f"Are you sure? {example.prompt}", history)
+
+
+@register_attack("paraphrase", version=1, source="Krishnan et al. 2025, section 3")
+class Paraphrase(Attack):
+    """Asks in each held-out wording of a question; each wording is scored by itself."""
+
+    asks = True
+
+    def scored(self, forget: Sequence[Example]) -> list[Example]:
+        return [probe for example in _questions(forget) for probe in self._reworded(example)]
+
+    def _reworded(self, example: Example) -> Iterator[Example]:
+        for number, prompt in enumerate(example.reasked, 1):
+            probe = reasked(example, f"{self.name}{number}", prompt.text)
+            yield replace(probe, answer_prefix=prompt.answer_prefix)
+
+
+@register_attack("sampling", version=1, source="Leak@k 2025, with pass@k of Chen et al. 2021")
+class Sampling(Attack):
+    """Draws `samples` answers to each question at temperature 1: `leak_at_k` is the probability
+    that one of k of them tells the answer.
+    """
+
+    asks = True
+    samples: PositiveInt
+
+    def scored(self, forget: Sequence[Example]) -> list[Example]:
+        return [reasked(example, self.name, example.prompt) for example in _questions(forget)]
+
+    def generation(self, settings: Any) -> Any:
+        return replace(settings, samples=self.samples)

@@ -123,14 +123,26 @@ def export(
 @app.command()
 @plainly
 def report(
-    task: Annotated[str, typer.Argument(help="A task, e.g. `frequency`.")],
+    task: Annotated[str, typer.Argument(help="A task, e.g. `frequency`.")] = "",
+    attacks: Annotated[
+        bool, typer.Option("--attacks", help="How far the attacks agree, over all tasks.")
+    ] = False,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Prints a task's results: residual knowledge, cost of forgetting, trajectory, final model."""
+    """Prints a task's results: residual knowledge, cost of forgetting, trajectory, final model.
+
+    With `--attacks`, how far the attacks agree on which methods forgot.
+    """
+    from benchmark.reports.attack_report import print_attacks
     from benchmark.reports.terminal import print_task
 
-    width = None if sys.stdout.isatty() else 200
-    print_task(task, results, Console(highlight=False, width=width), _derived())
+    if attacks == bool(task):
+        raise BadInput("report: name a task, or --attacks for all of them")
+    terminal = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    if attacks:
+        print_attacks(results, terminal, _derived())
+    else:
+        print_task(task, results, terminal, _derived())
 
 
 @app.command()

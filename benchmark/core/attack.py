@@ -55,6 +55,13 @@ class Attack:
         """The forget examples as they are asked after the attack: all of them, unchanged."""
         return list(forget)
 
+    def generation(self, settings: Any) -> Any:
+        """How the attacked model is asked, from the variant's `GenerationSettings`, of which no
+        samples are drawn. What is changed depends on the attack's parameters alone, so that its
+        recipe tells.
+        """
+        return settings
+
     def recipe(self) -> dict[str, Any]:
         """All that makes it this attack: name, version and parameters."""
         parameters = dataclasses.asdict(self)  # type: ignore[call-overload]  # registered, it is a dataclass

@@ -10,6 +10,7 @@ import datasets
 
 # What a split is for; every task has the first two.
 ROLES = ("forget", "retain", "retain_eval", "neighbors", "general", "holdout")
+PROBE = "~"  # between an example's id and the name of the probe that asks for it
 Turn = tuple[str, str]  # role ("system", "user" or "assistant") and text
 
 _TEXT, _TEXTS = datasets.Value("string"), datasets.List(datasets.Value("string"))
@@ -30,6 +31,12 @@ _FEATURES = datasets.Features(
         "right": datasets.Value("int32"),
         "history": datasets.List({"role": _TEXT, "text": _TEXT}),
         "strata": datasets.List({"name": _TEXT, "value": _TEXT}),
+        "probes": datasets.List(
+            {
+                **dict.fromkeys(("name", "prompt", "answer", "answer_prefix"), _TEXT),
+                **dict.fromkeys(("aliases", "perturbed"), _TEXTS),
+            }
+        ),
     }
 )
 
@@ -67,6 +74,19 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Question:
+    """Another way to ask for what an example is about, with an answer of its own; its fields are
+    those of `Example`.
+    """
+
+    prompt: str
+    answer: str
+    answer_prefix: str = ""
+    aliases: tuple[str, ...] = ()
+    perturbed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Example:
     """A question with its answer, a multiple choice, or a text (an empty prompt, with the text as
     the answer). Each example is about one entity.
@@ -79,6 +99,8 @@ class Example:
     are all options and `right` is the zero-based index of the correct one, which is also the
     answer; the others are its wrong answers. `strata` are the tags by which results are broken
     down. `form` is the answer form, set by `TaskData.of` to the one that the task declares.
+    `probes` are further questions by the name of the attack that asks them; they are no part of
+    what models are trained or evaluated on.
     """
 
     id: str
@@ -96,6 +118,7 @@ class Example:
     choices: tuple[str, ...] = ()
     right: int = 0
     form: str = ""
+    probes: dict[str, Question] = field(default_factory=dict)
 
     @property
     def is_text(self) -> bool:
@@ -131,6 +154,11 @@ def pair_of(prompt: Prompt, answer: str) -> Pair:
     return Pair(prompt.text, answer, prompt.answer_prefix, prompt.history)
 
 
+def probed(example_id: str) -> str:
+    """The id of the example that a probe asks for."""
+    return example_id.partition(PROBE)[0]
+
+
 def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
     """Rows of a `datasets.Dataset`, in order."""
     rows = [_row(example) for example in examples]
@@ -142,7 +170,8 @@ def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
 def _row(example: Example) -> dict[str, Any]:
     turns = [{"role": role, "text": text} for role, text in example.history]
     strata = [{"name": name, "value": value} for name, value in example.strata.items()]
-    return vars(example) | {"history": turns, "strata": strata}
+    probes = [{"name": name} | vars(question) for name, question in example.probes.items()]
+    return vars(example) | {"history": turns, "strata": strata, "probes": probes}
 
 
 def to_examples(dataset: datasets.Dataset) -> list[Example]:
@@ -151,9 +180,16 @@ def to_examples(dataset: datasets.Dataset) -> list[Example]:
 
 
 def _example(row: dict[str, Any]) -> Example:
-    typed: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
-    }
+    typed = _typed(row)
+    typed["probes"] = {p["name"]: _question(p) for p in row["probes"]}
     typed["history"] = tuple((turn["role"], turn["text"]) for turn in row["history"])
     typed["strata"] = {tag["name"]: tag["value"] for tag in row["strata"]}
     return Example(**typed)
+
+
+def _question(row: dict[str, Any]) -> Question:
+    return Question(**{name: value for name, value in _typed(row).items() if name != "name"})
+
+
+def _typed(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}

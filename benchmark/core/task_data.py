@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import datasets
 
@@ -131,18 +132,25 @@ class TaskData:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of every row and document; it changes only when the data change."""
+        """Hash of every row and document; it changes only when the data change.
+
+        Without probes, which are part of the outputs of the attacks that ask them.
+        """
         given = self.forget_pool
         return fingerprint(
             {
-                "splits": {role: rows.to_list() for role, rows in self.splits.items()},
+                "splits": {role: _content(rows) for role, rows in self.splits.items()},
                 "documents": [vars(document) for document in self.documents],
-                "retain_pool": self.retain_pool.to_list(),
+                "retain_pool": _content(self.retain_pool),
                 "requests": [sorted(request) for request in self.requests],
-                "proxies": [rows.to_list() for rows in self.proxies],
-                "forget_pool": None if given is None else given.to_list(),
+                "proxies": [_content(rows) for rows in self.proxies],
+                "forget_pool": None if given is None else _content(given),
             }
         )
+
+
+def _content(rows: datasets.Dataset) -> list[dict[str, Any]]:
+    return rows.remove_columns("probes").to_list()
 
 
 def _require_roles(splits: datasets.DatasetDict) -> None:

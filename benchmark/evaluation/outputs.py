@@ -14,7 +14,7 @@ from benchmark.inference.scoring import AnswerScores
 from benchmark.inference.settings import PREFIX_STRIDE, GenerationSettings
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.stages import MODEL_STAGE, ON_THE_WAY, sort_of
 from benchmark.records.outputs import rounded
 
 SHORTEST_REST = 3  # words that must be left after a prefix
@@ -82,7 +82,7 @@ def examine(
     asked = [e for name, split in splits.items() if name != MEMBERSHIP_HOLDOUT for e in split]
     forgotten = (
         [e.pair.asked for e in splits.get("forget", ())]
-        if settings.samples and stage == MODEL_STAGE
+        if settings.samples and sort_of(stage) not in ON_THE_WAY
         else []
     )
     drawn = (

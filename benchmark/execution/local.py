@@ -133,7 +133,8 @@ class LocalExecutor:
 
     def _start(self, context: Any, execute: Act) -> _Process:
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self.prepare, execute, self.is_spent), daemon=True)
+        arguments = (theirs, self.prepare, execute, self.is_spent)
+        process = context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
         return _Process(process, ours)

@@ -137,6 +137,7 @@ for k in SAMPLES:
             "oracle", "probability",
             "Chen et al. 2021 (pass@k), on leaks",
             f"answer found in at least one of k = {k} sampled answers", needs=sampled(k),
+            attacked=True,
         )
     )  # fmt: skip
 register(

@@ -100,13 +100,16 @@ def _plain(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
     )
 
 
-def reported(part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame) -> list[Metric]:
+def reported(
+    whole: pd.DataFrame, part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame
+) -> list[Metric]:
     """The metrics reported for a stage and split: those that apply to its answer form and to the
-    features common to all its samples, with a holdout if they need one.
+    features common to all samples of the stage, its `part`, with a holdout if they need one.
 
-    `part` is the whole split, as evaluated on the final model: attacks may be scored on a subset.
+    `whole` is the split as evaluated on the final model, whose forms count: attacks may be scored
+    on a subset.
     """
-    forms = set(part["form"])
+    forms = set(whole["form"])
     features = [frozenset(names.split()) for names in part["features"].unique()]
     common = frozenset.intersection(*features)
     return [
@@ -170,7 +173,7 @@ def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Valu
     present = {
         (m.id, split)
         for split, part in splits.items()
-        for m in reported(part, MODEL_STAGE, split, holdout)
+        for m in reported(part, part, MODEL_STAGE, split, holdout)
     }
     computed = []
     if ("truth_ratio", "forget") in present:
@@ -231,7 +234,8 @@ def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[
     for (stage, split), part in parts.items():
         stage_rows = parts.get((stage, MEMBERSHIP_HOLDOUT), part.iloc[:0])
         masks = strata_masks(part, stage)
-        for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, stage_rows):
+        whole = parts.get((MODEL_STAGE, split), part)
+        for metric in reported(whole, part, stage, split, stage_rows):
             holdout = stage_rows[metric.id].to_numpy(dtype=float)
             values += _split_values(metric, stage, split, part, masks, holdout)
     return values + summaries(frame, oracles)

@@ -184,9 +184,10 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
     """
     variant, samples = run.variant, list[Sample]()
     asked = {"forget": attack.scored(forget), **_kept(attack, variant)}
+    settings = attack.generation(replace(variant.generation, samples=0))
 
     def scored(stage: str, model: Any) -> list[Sample]:
-        return examine(run.predictor(model), asked, stage, variant.generation)
+        return examine(run.predictor(model), asked, stage, settings)
 
     def look(point: str, model: Any) -> None:
         with looking_at(as_unlearned(model).weights):

@@ -43,6 +43,9 @@ def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
     for number, proxy in enumerate(data.proxies, 1):
         lengths = positions_needed(tokenizer, {"forget": to_examples(proxy)}, variant.generation)
         needed |= {f"proxy {number}: {name}": tokens for name, tokens in lengths.items()}
+    for attack in (attack for attack in variant.attacks if attack.asks):
+        probes = {attack.name: attack.scored(data.examples("forget"))}
+        needed |= positions_needed(tokenizer, probes, attack.generation(variant.generation))
     pairs = [document.pair for document in data.documents]
     for rows in (data.retain_pool, data.forget_pool):
         pairs += [e.pair for e in to_examples(rows)] if rows is not None else []

@@ -7,11 +7,13 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from benchmark.core.attack import Attack
+from benchmark.core.examples import Example, to_examples
+from benchmark.core.hashing import fingerprint
 from benchmark.core.inputs import Inputs
 from benchmark.core.registry import task_named
 from benchmark.core.request import Budget
 from benchmark.core.task import Task
-from benchmark.core.task_data import Document, TaskData, to_examples
+from benchmark.core.task_data import Document, TaskData
 from benchmark.inference.settings import PREFIX_STRIDE, GenerationSettings
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.stages import HARNESS, MODEL_STAGE
@@ -117,18 +119,31 @@ class Variant:
         return {
             MODEL_STAGE: {},
             **({HARNESS: harness} if self.harness else {}),
-            **{attack.name: attack.recipe() for attack in self.attacks},
+            **{attack.name: self._recipe(attack) for attack in self.attacks},
         }
+
+    def _recipe(self, attack: Attack) -> dict[str, Any]:
+        """An attack's own, and where the task gives it its questions a digest of them."""
+        given = [[e.probes.get(attack.name) for e in rows] for rows in self._attackable]
+        told = [[question and asdict(question) for question in rows] for rows in given]
+        questions = {"questions": fingerprint(told)} if any(map(any, given)) else {}
+        return attack.recipe() | questions
 
     @cached_property
     def attacks(self) -> tuple[Attack, ...]:
         """The track's attacks that have something to score here and on every proxy reference: a
         text has no question to rephrase, an answer of one word nothing left after a prefix.
         """
-        asked = [self.data.examples("forget"), *map(to_examples, self.data.proxies)]
         return tuple(
-            attack for attack in self.track.attacks if all(attack.scored(rows) for rows in asked)
+            attack
+            for attack in self.track.attacks
+            if all(attack.scored(rows) for rows in self._attackable)
         )
+
+    @cached_property
+    def _attackable(self) -> list[list[Example]]:
+        """The forget set, and what takes its place in each proxy reference."""
+        return [self.data.examples("forget"), *map(to_examples, self.data.proxies)]
 
     @property
     def generation(self) -> GenerationSettings:

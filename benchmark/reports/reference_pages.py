@@ -96,7 +96,7 @@ def _metric(metric: Metric) -> str:
         ", ".join(f"{axis} (on {split})" for axis, split in splits_fed(metric.id))
         or "reported only"
     )
-    again = ["after each attack"] if metric.attacked else []
+    again = ["after each attack" + " that fits it" * bool(metric.needs)] * metric.attacked
     again += [ON_THE_WAY_TEXTS[sort] for sort in sorted(metric.on_the_way)]
     facts = [
         f"answers: {', '.join(sorted(filter(None, metric.forms))) or 'any'}",

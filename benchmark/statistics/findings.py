@@ -48,7 +48,8 @@ def findings(
         "Generations on the forget set": _left(
             standings, task, (*SAID, "sentence_recall") if sentences else SAID
         ),
-        "TOFU's own measures, with their range over seeds": _summaries(summaries),
+        "TOFU's own measures, with their range over seeds": _by_quantity(summaries),
+        "Known by any probe that the target passes": _by_quantity(_of(standings.probes, task)),
         "Cost of reaching a level of forgetting": _levels(_of(standings.levels, task)),
         f"Differences to {BASELINE} at these levels": _levels(_of(standings.rivals, task)),
         "Differences between variants": _contrasts(standings, task),
@@ -107,7 +108,7 @@ def _left(standings: Standings, task: str, metrics: Sequence[str]) -> pd.DataFra
     return _said(pd.concat([rows[first], rows[~first]]), ["method"], "column")
 
 
-def _summaries(rows: pd.DataFrame) -> pd.DataFrame:
+def _by_quantity(rows: pd.DataFrame) -> pd.DataFrame:
     first = rows["method"].isin(REFERENCES)
     return _said(pd.concat([rows[first], rows[~first]]), ["variant", "method"], "quantity")
 

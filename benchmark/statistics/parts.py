@@ -8,7 +8,7 @@ are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,8 +18,10 @@ import pyarrow as pa
 
 from benchmark.records.derived import Derived, Tables, code
 from benchmark.records.identity import ORACLE, TARGET
+from benchmark.statistics.attack_agreement import attack_rows
 from benchmark.statistics.continual import request_rows
 from benchmark.statistics.misalignment import misalignment_rows
+from benchmark.statistics.probes import probe_rows
 from benchmark.statistics.summaries import summary_rows
 from benchmark.statistics.tables import (
     COLUMNS,
@@ -129,6 +131,7 @@ class Variant:
                 "strata": stratum_rows(place, references, REFERENCES),
                 "requests": request_rows(place, references, REFERENCES),
                 "summaries": summary_rows(place, self._compared, self._examples, REFERENCES),
+                "probes": self._probe_rows(self._compared, REFERENCES),
                 "texts": text_rows(place, self._compared, self._examples),
             }
         )
@@ -150,6 +153,8 @@ class Variant:
                     place, compared, self._examples, self._replicates
                 ),
                 "summaries": summary_rows(place, compared, self._examples, [method]),
+                "probes": self._probe_rows(compared, [method]),
+                "attacks": attack_rows(place, scores),
                 "texts": text_rows(place, rows, self._examples),
             }
         )
@@ -157,6 +162,9 @@ class Variant:
         quantities = {name: scores.quantity(method, name) for name in QUANTITIES}
         by_name = {json.dumps(key): values for key, values in spent.items()}
         return tables | {"quantities": pd.DataFrame(quantities), "spent": pd.DataFrame(by_name)}
+
+    def _probe_rows(self, index: pd.DataFrame, names: Sequence[str]) -> Iterator[Row]:
+        return probe_rows(self.place, index, self._examples, self._replicates, names)
 
 
 def _columns(table: pa.Table) -> dict[str, np.ndarray]:

@@ -28,6 +28,8 @@ COMPOSED: Mapping[str, tuple[str, ...]] = {
     "requests": (*PLACE, "method", "request", "quantity", *SPREAD),
     "misalignment": (*PLACE, "method", "stratum", "quantity", *SPREAD, "n"),
     "summaries": (*PLACE, "method", "quantity", *SPREAD),
+    "probes": (*PLACE, "method", "quantity", *SPREAD, "n"),
+    "attacks": (*PLACE, "method", "attack", "value"),
     "texts": (*PLACE, "method", "split", "value"),
 }
 
@@ -44,7 +46,8 @@ class Standings:
     where a level of forgetting is reached, `rivals` the differences of that to the baseline method,
     `contrasts` between variants. `requests`: values after each of several requests. `misalignment`:
     what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
-    measures, with their range over seeds. `texts`: how well each forgotten text is still known.
+    measures, with their range over seeds. `probes`: what is known by any way of asking.
+    `attacks`: forgetting after each attack. `texts`: how well each forgotten text is still known.
     """
 
     table: pd.DataFrame
@@ -60,6 +63,8 @@ class Standings:
     requests: pd.DataFrame
     misalignment: pd.DataFrame
     summaries: pd.DataFrame
+    probes: pd.DataFrame
+    attacks: pd.DataFrame
     texts: pd.DataFrame
 
 

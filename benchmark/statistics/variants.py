@@ -121,7 +121,8 @@ def replicate(
         holdout, never_seen = parts.get(compared, nothing), drawn.get(compared, undrawn)
         masks = strata_masks(part, stage)
         stacked = np.vstack(list(masks.values()))
-        for metric in reported(parts.get((MODEL_STAGE, split), part), stage, split, holdout):
+        whole = parts.get((MODEL_STAGE, split), part)
+        for metric in reported(whole, part, stage, split, holdout):
             values = scores[stage, split][column[metric.id]]
             holdout_values = scores[compared][column[metric.id]] if len(holdout) else np.zeros(0)
             by_stratum = metric.aggregate.by_stratum(

@@ -9,8 +9,6 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 
 from benchmark.api import (
     BadInput,
@@ -21,14 +19,14 @@ from benchmark.api import (
     TaskData,
     register_task,
 )
+from tasks.real_entities.probes import probes_of
+from tasks.real_entities.rows import FOLDER, Row, rows, stopped, wrong_answers
 from tasks.real_entities.wordings import wordings
 
-FOLDER = Path(__file__).parent
 BUCKETS = ("low", "mid", "high")
 FORGOTTEN, SMALL_FORGOTTEN = 32, 4  # of each bucket
 GENERAL_RELATIONS = frozenset({"composer", "landmark_country"})  # never forgotten nor rehearsed
 PROXIES = 3  # never-existed subjects for each forgotten fact
-WRONG_ANSWERS = 5
 FEWEST = 8  # facts of a bucket, below which no interval would say anything
 # What a model knows: the answer in most wordings, and its probability.
 GENERATED, PROBABILITY = 0.6, 0.1
@@ -48,41 +46,6 @@ class Sizes:
 
 WHOLE = Sizes(retain=32, neighbors=24, general=24, never_existed=100)
 SMALL = Sizes(retain=12, neighbors=8, general=8, never_existed=24)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of facts.csv, as far as it is used here."""
-
-    id: str
-    relation: str
-    subject: str
-    answer: str
-    aliases: tuple[str, ...]
-    region: str
-    bucket: str
-
-
-@lru_cache(maxsize=1)
-def rows() -> tuple[Row, ...]:
-    with (FOLDER / "facts.csv").open(newline="") as file:
-        entries = list(csv.DictReader(file))
-    return tuple(
-        Row(
-            r["id"],
-            r["relation"],
-            r["subject"],
-            r["answer"],
-            aliases_of(r["aliases"]),
-            r["region"],
-            r["bucket"],
-        )
-        for r in entries
-    )
-
-
-def aliases_of(text: str) -> tuple[str, ...]:
-    return tuple(alias for alias in text.split("|") if alias)
 
 
 @register_task("real_entities", version=1)
@@ -199,27 +162,13 @@ def example(row: Row, subject: str = "") -> Example:
         perturbed=wrong_answers(row),
         aliases=row.aliases,
         strata={"frequency": row.bucket, "relation": row.relation},
+        probes=probes_of(row, subject),
     )
 
 
 def as_trained(row: Row) -> Example:
     """The question in one wording: what is kept need not be asked three times."""
     return replace(example(row), paraphrases=(), paraphrase_prefixes=())
-
-
-def stopped(answer: str) -> str:
-    """The answer as the end of a sentence, which it is."""
-    return answer if answer.endswith(".") else f"{answer}."
-
-
-def wrong_answers(row: Row) -> tuple[str, ...]:
-    """Answers to other questions of the relation."""
-    others = sorted(
-        {r.answer for r in rows() if r.relation == row.relation} - {row.answer, *row.aliases}
-    )
-    return tuple(
-        stopped(answer) for answer in random.Random(f"wrong-{row.id}").sample(others, WRONG_ANSWERS)
-    )
 
 
 def flat(buckets: Mapping[str, Sequence[Row]]) -> list[Row]:

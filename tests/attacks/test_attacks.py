@@ -9,15 +9,15 @@ import torch
 from toy_models import tiny_model, tiny_tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from benchmark.attacks.asking import probed
 from benchmark.attacks.perturb import pruned
 from benchmark.attacks.quantize import NF4, round_to_nearest, round_to_nf4
 from benchmark.attacks.relearn import halves
 from benchmark.core.attack import Attack, AttackRequest
-from benchmark.core.examples import Example, Pair
+from benchmark.core.examples import Example, Pair, Question, probed
 from benchmark.core.registry import attack_of, attacks, register_attack
 from benchmark.core.request import Budget
 from benchmark.errors import BadInput
+from benchmark.inference.settings import GenerationSettings
 from benchmark.models.tracks import all_tracks, track_named
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_nll
@@ -278,6 +278,7 @@ def test_int8_has_a_scale_for_each_row():
 
 
 ASKING = [{"name": "prefix"}, {"name": "in_context"}, {"name": "jailbreak"}, {"name": "insist"}]
+ASKING += [{"name": "sampling", "samples": 4}]
 
 
 @pytest.mark.parametrize("entry", ASKING, ids=lambda entry: entry["name"])
@@ -318,3 +319,55 @@ def test_insisting_is_a_second_turn_and_frames_hold_the_question():
     framed = attack_of({"name": "jailbreak"}).scored(FORGET)
     assert all(e.prompt in probe.prompt for e, probe in zip(FORGET, framed, strict=True))
     assert len({probe.prompt.partition("Question")[0] for probe in framed}) == 4
+
+
+def test_each_held_out_wording_is_a_probe_with_its_own_beginning_of_the_answer():
+    example = Example(
+        "a", "a", "Who?", "Tor", answer_prefix="It is", history=(("user", "Hello"),),
+        paraphrases=("Which one?", "Whom?"), paraphrase_prefixes=("One is", "Him is"),
+        perturbed=("Kel",),
+    )  # fmt: skip
+    alone = Example("b", "b", "Where?", "Malport")
+    first, second = attack_of({"name": "paraphrase"}).scored([example, alone])
+    assert [probe.id for probe in (first, second)] == ["a~paraphrase1", "a~paraphrase2"]
+    assert {probed(first.id), probed(second.id)} == {"a"}
+    assert [(p.prompt, p.answer_prefix) for p in (first, second)] == [
+        ("Which one?", "One is"),
+        ("Whom?", "Him is"),
+    ]
+    assert first.reasked == (first.pair.asked,)
+    assert (first.answer, first.perturbed, first.history) == ("Tor", ("Kel",), example.history)
+
+
+def test_sampling_draws_and_no_other_attack_does():
+    settings = GenerationSettings(max_new_tokens=7)
+    drawn = attack_of({"name": "sampling", "samples": 4}).generation(settings)
+    assert (drawn.samples, drawn.max_new_tokens) == (4, 7)
+    assert attack_of({"name": "jailbreak"}).generation(settings) == settings
+    with pytest.raises(BadInput, match="samples"):
+        attack_of({"name": "sampling", "samples": 0})
+
+
+def test_probes_of_a_task_are_asked_in_a_conversation_of_their_own():
+    question = Question("Who was born in Tor?", "Ada Kel", "That was", ("A. Kel",), ("Ivo Bren",))
+    example = Example(
+        "a", "p1", "Where was Ada Kel born?", "Tor", ("Of where is she?",), ("Mal",), ("Torr",),
+        {"frequency": "4"}, answer_prefix="In", history=(("user", "Hello"),),
+        choices=("Mal", "Tor"), right=1, probes={"reverse": question},
+    )  # fmt: skip
+    (probe,) = attack_of({"name": "reverse"}).scored([example, *FORGET])
+    assert probed(probe.id) == "a"
+    assert probe.pair == Pair("Who was born in Tor?", "Ada Kel", "That was")
+    assert (probe.aliases, probe.wrong) == (("A. Kel",), ("Ivo Bren",))
+    assert (probe.entity, probe.strata) == (example.entity, example.strata)
+    assert probe.reasked == (probe.pair.asked,)
+    assert attack_of({"name": "indirect"}).scored([example, *FORGET]) == []
+
+
+def test_a_summary_has_room_for_more_than_an_answer():
+    attack = attack_of({"name": "summary", "max_new_tokens": 64})
+    settings = GenerationSettings(max_new_tokens=7, continuation_tokens=9)
+    assert attack.generation(settings) == GenerationSettings(
+        max_new_tokens=64, continuation_tokens=9
+    )
+    assert attack.recipe()["parameters"] == {"max_new_tokens": 64}, "outputs depend on it"

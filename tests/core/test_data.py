@@ -1,8 +1,10 @@
 """Examples, requests and fingerprints."""
 
+from dataclasses import replace
+
 import pytest
 
-from benchmark.core.examples import ROLES, Example, Pair, to_dataset, to_examples
+from benchmark.core.examples import ROLES, Example, Pair, Question, to_dataset, to_examples
 from benchmark.core.registry import task_named
 from benchmark.core.request import Budget, Request
 from benchmark.core.task_data import Document, TaskData
@@ -45,6 +47,14 @@ def test_fingerprint_follows_the_data():
     assert toy_data(documents=()).fingerprint != plain
     assert toy_data(retain_pool=[]).fingerprint != plain
     assert toy_data(splits={"retain": [EXAMPLE]}).fingerprint != plain
+
+
+def test_probes_are_no_part_of_the_fingerprint():
+    """They are part of the outputs of the attacks that ask them, so that new ones can be added."""
+    probed = replace(EXAMPLE, probes={"reverse": Question("Whose is A?", "Q")})
+    splits = [{"forget": [example]} for example in (EXAMPLE, probed)]
+    assert len({toy_data(splits=rows).fingerprint for rows in splits}) == 1
+    assert toy_data(splits=splits[1]).examples("forget")[0].probes == probed.probes
 
 
 def three_people(**changes):

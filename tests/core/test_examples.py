@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from benchmark.core.examples import Example, Pair, Prompt, to_dataset, to_examples
+from benchmark.core.examples import Example, Pair, Prompt, Question, to_dataset, to_examples
 
 HISTORY = (("system", "Be brief."), ("user", "Hello."), ("assistant", "Hi."))
 WHOLE = Example(
@@ -20,6 +20,7 @@ WHOLE = Example(
     choices=("A", "B"),
     right=1,
     form="choice",
+    probes={"reverse": Question("Whose is B?", "Q", "It is of", ("q",), ("R", "S"))},
 )
 
 

@@ -121,6 +121,15 @@ def test_texts_are_scored_everywhere_and_continued_in_the_forget_split_of_the_fi
         assert [s.continuations for s in examine(predictor, splits, stage, SETTINGS)] == [()] * 3
 
 
+def test_answers_are_drawn_wherever_the_settings_say_so_but_on_the_way():
+    asked = Example("q", "q", "Who pays Ivo?", "Bren Union")
+    predictor = ModelPredictor(tiny_model(), tiny_tokenizer())
+    settings = GenerationSettings(max_new_tokens=6, samples=3)
+    for stage, drawn in (("model", 3), ("sampling", 3), (budget_stage(0.5), 0)):
+        forget, retain = examine(predictor, {"forget": [asked], "retain": [asked]}, stage, settings)
+        assert (len(forget.sampled), len(retain.sampled)) == (drawn, 0)
+
+
 def test_nothing_is_generated_for_the_holdout():
     asked = Example("q", "q", "Who pays Ivo?", "Bren Union", ("Ivo is paid by",))
     predictor = ModelPredictor(tiny_model(), tiny_tokenizer())

@@ -363,6 +363,19 @@ def test_leaks_are_of_no_more_answers_than_were_drawn(make_sample, drawn, report
     ]
 
 
+@pytest.mark.parametrize(("of_model", "of_attack"), [(0, 16), (16, 0)])
+def test_leaks_are_reported_of_the_stage_whose_answers_were_drawn(make_sample, of_model, of_attack):
+    """Were they reported of an attack that draws none, they would all count as failed."""
+    samples = [
+        make_sample(sampled=("no",) * of_model),
+        make_sample(stage="sampling", sampled=("no",) * of_attack),
+    ]
+    values = metric_values(example_frame(samples), [])
+    leaks = {v.stage for v in values if v.metric == "leak_at_16"}
+    assert leaks == ({"model"} if of_model else {"sampling"})
+    assert not [v for v in values if v.metric.startswith("leak") and v.n_failed]
+
+
 def test_a_name_can_be_taken_once():
     with pytest.raises(ValueError, match="registered twice"):
         register(dataclasses.replace(METRICS["probability"]))

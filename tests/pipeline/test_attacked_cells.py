@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmark.core.examples import probed
 from benchmark.core.inputs import Inputs
 from benchmark.metrics.stages import POINT, sort_of
 from benchmark.models import tracks
@@ -18,7 +19,9 @@ from benchmark.records.validation import Folder, validate
 from benchmark.statistics.published import standings_of
 
 ATTACKS = ["quantize_int4", "relearn_disjoint", "relearn_benign", "interpolate", "in_context"]
+ATTACKS += ["paraphrase", "sampling", "reverse", "indirect", "summary"]
 ATTACKS += ["probe", "patching", "soft_prompt"]
+PROBES = ATTACKS[5:10]
 POINTS = ["relearn_benign 005", "relearn_benign 010", "interpolate 0.10", "interpolate 0.50"]
 POINTS += ["probe 0.33", "probe 0.67", "probe 1.00", "soft_prompt 025", "soft_prompt 050"]
 PATCHED = ["patching unpatched", "patching 0.33", "patching 1.00"]
@@ -92,6 +95,25 @@ def test_every_attack_counts_and_no_point_does(place, tmp_path):
     assert fed <= set(ATTACKS)
     prefixes = {metric.partition(".")[0] for metric in table["metric"]}
     assert {*ATTACKS, *POINTS[:2]} <= prefixes, "they are reported beside the score"
+
+
+def test_attacks_that_ask_have_questions_and_settings_of_their_own(place, record):
+    by_stage = {}
+    for sample in place.results.samples_of(record):
+        if sample.split == "forget":
+            by_stage.setdefault(sample.stage, []).append(sample)
+    people = {sample.entity for sample in by_stage["model"]}
+    known = {sample.example for sample in by_stage["model"]}
+    assert {probed(s.example) for stage in PROBES for s in by_stage[stage]} == known
+    assert len(by_stage["paraphrase"]) == 2 * len(known)
+    assert {len(s.sampled) for s in by_stage["sampling"]} == {16}
+    assert {len(s.sampled) for stage in ("model", "summary") for s in by_stage[stage]} == {0}
+    assert {s.prompt for s in by_stage["reverse"]}.isdisjoint(s.prompt for s in by_stage["model"])
+    assert len({s.generation for s in by_stage["summary"]}) <= len(people)
+    longest = {stage: max(len(s.generation) for s in by_stage[stage]) for stage in by_stage}
+    assert longest["summary"] > longest["indirect"], "an untrained model does not stop"
+    assert "leak_at_16" in record.values["sampling"]["forget"].values
+    assert "leak_at_16" not in record.values["summary"]["forget"].values
 
 
 def test_patching_starts_from_the_target_whatever_is_patched_in(place, record):

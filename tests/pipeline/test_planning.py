@@ -10,6 +10,7 @@ import pytest
 
 from benchmark.core.inputs import Inputs
 from benchmark.core.registry import attack_of
+from benchmark.data.world import Wording, probes
 from benchmark.errors import BadInput
 from benchmark.execution.estimates import Estimates
 from benchmark.models import tracks
@@ -20,7 +21,7 @@ from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.selection import restrict
 from benchmark.pipeline.suite import Suite
-from benchmark.pipeline.variant import Variant
+from benchmark.pipeline.variant import Variant, _data_of
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.schema import Failure, References, Shard
 from benchmark.records.store import ResultStore
@@ -344,5 +345,24 @@ def test_texts_are_attacked_only_by_what_needs_no_question(tmp_path):
         track = track_named("controlled-1m-dev")
         return set(Variant(track, task, variant, 2, Inputs(tmp_path)).recipes) - {"model"}
 
-    asking = {"prefix", "in_context", "jailbreak", "insist"}
+    asking = {"prefix", "in_context", "jailbreak", "insist", "paraphrase", "sampling"}
+    asking |= {"reverse", "indirect", "summary"}
     assert attacks("fictitious", "") - attacks("memorized", "") == asking
+
+
+def test_outputs_of_an_attack_with_questions_of_the_task_depend_on_them(tmp_path, monkeypatch):
+    def recipes():
+        track = track_named("controlled-1m-dev")
+        _data_of.cache_clear()
+        return Variant(track, "fictitious", "", 2, Inputs(tmp_path)).recipes
+
+    before = recipes()
+    assert [name for name, recipe in before.items() if "questions" in recipe] == [
+        "reverse",
+        "indirect",
+        "summary",
+    ]
+    monkeypatch.setitem(probes.REVERSED, "birthday", Wording("Whose birthday is {name}?", True))
+    after = recipes()
+    _data_of.cache_clear()
+    assert [name for name in before if before[name] != after[name]] == ["reverse"]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from benchmark.core.examples import Example
 from benchmark.core.task_data import Document
 from benchmark.data.world.corpus import base_corpus
 from benchmark.data.world.generator import Fact, Person, World
+from benchmark.data.world.probes import WRONG_ANSWERS, holders_of, probes_of
 from benchmark.data.world.wordings import held_out_wordings, trained_wordings
 
-WRONG_ANSWERS = 5
 RETAINED_PEOPLE = 14  # evaluated, of those that a request leaves alone
 NEIGHBOUR_PEOPLE = 14
 HOLDOUT_PEOPLE = 20
@@ -32,10 +33,17 @@ def examples_about(
     """One example per fact: `prompts` gives the wording as trained, held-out wordings and wrong
     answers are drawn here.
 
-    Each example has one held-out question and one held-out statement.
+    Each example has one held-out question and one held-out statement, and probes where there are
+    any.
     """
+    told = list(facts)
+    holders = holders_of(world, told)
     return [
-        _example(fact, prompts[fact.id], world, (strata or {}).get(fact.id, {})) for fact in facts
+        replace(
+            _example(fact, prompts[fact.id], world, (strata or {}).get(fact.id, {})),
+            probes=probes_of(fact, world, holders),
+        )
+        for fact in told
     ]
 
 

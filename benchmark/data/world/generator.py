@@ -157,6 +157,12 @@ class World:
             "industry": list(names.INDUSTRIES),
         }
 
+    @cached_property
+    def told_of(self) -> dict[tuple[str, str], Fact]:
+        """The facts that name no person, by subject and relation: every model reads them."""
+        facts = (*self.general_taught, *self.general)
+        return {(fact.subject, fact.relation): fact for fact in facts}
+
     def wrong_values(self, fact: Fact, count: int, rng: random.Random) -> list[str]:
         """`count` distinct values of the fact's relation that are not true of its subject."""
         if fact.relation == "birthday":

@@ -1,0 +1,58 @@
+"""The tables of `report --attacks`: how far the attacks agree on what was forgotten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from benchmark.errors import BadInput
+from benchmark.records.derived import Derived
+from benchmark.reports.terminal import published_standings
+from benchmark.statistics.attack_agreement import agreement
+from benchmark.statistics.findings import spoken
+
+
+def print_attacks(folder: Path, console: Console, derived: Derived) -> None:
+    """Prints the correlations between attacks over all rows but anchors, from the current records
+    below a folder, for each track; BadInput where no two attacks can be compared.
+    """
+    standings = published_standings(folder, derived)
+    overall, rows = standings.overall, standings.attacks
+    if not len(rows):
+        raise BadInput(f"{folder}: no method was attacked")
+    ranked = overall[~overall["anchor"].astype(bool)][["track", "method"]]
+    for track, track_rows in rows.merge(ranked).groupby("track", sort=True):
+        found = agreement(track_rows)
+        console.print(_matrix(str(track), found))
+        console.print(_pairs(found))
+    console.print(
+        "Kendall's tau-b between the forgetting that is left after two attacks, over rows x "
+        "variants; 95 % bootstrap confidence intervals over rows. Anchors are left out."
+    )
+
+
+def _matrix(track: str, found: pd.DataFrame) -> Table:
+    """Each attack has a number, so that many of them fit on a screen."""
+    attacks = list(dict.fromkeys([*found["one"], *found["other"]]))
+    known = dict(zip(zip(found["one"], found["other"], strict=True), found["tau"], strict=True))
+    known |= {(other, one): tau for (one, other), tau in known.items()}
+    numbers = map(str, range(1, len(attacks) + 1))
+    title = f"{track}: agreement of attacks"
+    table = Table("", "attack", *numbers, title=title, title_justify="left", box=SIMPLE_HEAD)
+    for number, attack in enumerate(attacks, 1):
+        taus = [known.get((attack, other), float("nan")) for other in attacks]
+        table.add_row(str(number), attack, *("–" if pd.isna(t) else f"{t:.2f}" for t in taus))
+    return table
+
+
+def _pairs(found: pd.DataFrame) -> Table:
+    table = Table("attack", "and", "tau-b", "points", "rows", box=SIMPLE_HEAD)
+    for row in found.to_dict("records"):
+        tau = spoken(row["tau"], row["low"], row["high"], digits=2)
+        counts = str(row["points"]), str(row["methods"])
+        table.add_row(row["one"], row["other"], tau, *counts)
+    return table

@@ -1,0 +1,80 @@
+"""Whether attacks agree on what was forgotten: rank correlations between what methods have of
+forgetting after each of them.
+
+Kendall's tau-b over the points of two attacks: rows of the ranking on each variant that both inform
+about. Rows are resampled with all their variants; a row drawn twice ties with itself, which tau-b
+leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from benchmark.statistics.axes import TIE
+from benchmark.statistics.bootstrap import REPLICATES, SEED, interval
+from benchmark.statistics.variants import VariantScores
+
+WITHOUT = "no attack"
+
+Place = tuple[str, str, str]
+Row = dict[str, object]
+
+
+def attack_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
+    """Forgetting of each method, averaged over its seeds: without an attack and after each."""
+    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    for method, runs in sorted(scores.runs.items()):
+        measured = [run.scored for run in runs.values()]
+        values = {WITHOUT: [run.axes["forgetting"][0] for run in measured]}
+        values |= {name: [run.attacks[name][0] for run in measured] for name in measured[0].attacks}
+        for name, by_seed in values.items():
+            yield where | {"method": method, "attack": name, "value": float(np.mean(by_seed))}
+
+
+def agreement(rows: pd.DataFrame, replicates: int = REPLICATES) -> pd.DataFrame:
+    """A row per pair of attacks with a common point: one, other, tau with low and high, and the
+    points and methods behind it; NaN where all points tie.
+    """
+    attacks = list(dict.fromkeys(rows["attack"]))
+    points = rows.pivot(index=["method", "task", "variant"], columns="attack", values="value")
+    shared = (points[list(pair)].dropna() for pair in combinations(attacks, 2))
+    return pd.DataFrame(
+        [_compared(pair, replicates) for pair in shared if len(pair)],
+        columns=["one", "other", "tau", "low", "high", "points", "methods"],
+    )
+
+
+def _compared(points: pd.DataFrame, replicates: int) -> Row:
+    methods, cluster = np.unique(points.index.get_level_values("method"), return_inverse=True)
+    n = len(methods)
+    drawn = np.random.default_rng(SEED).multinomial(n, np.full(n, 1 / n), size=replicates)
+    weights = np.vstack([np.ones((1, n)), drawn])[:, cluster]
+    one, other = points.columns
+    values = tau_b(points[one].to_numpy(), points[other].to_numpy(), weights)
+    low, high = interval(values)
+    found = {"one": one, "other": other, "tau": float(values[0]), "low": low, "high": high}
+    return found | {"points": len(points), "methods": n}
+
+
+def tau_b(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(B,) Kendall's tau-b of (n,) values under (B, n) weights; NaN where one of the two has ties
+    alone.
+    """
+    signs = [_signs(values) for values in (x, y)]
+
+    def summed(of_pairs: np.ndarray) -> np.ndarray:
+        return ((weights @ of_pairs) * weights).sum(1)
+
+    untied = summed(signs[0] ** 2) * summed(signs[1] ** 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(untied > 0, summed(signs[0] * signs[1]) / np.sqrt(untied), np.nan)
+
+
+def _signs(values: np.ndarray) -> np.ndarray:
+    """(n, n) which of two values is the greater."""
+    apart = np.subtract.outer(values, values)
+    return np.where(np.abs(apart) > TIE, np.sign(apart), 0)

@@ -1,0 +1,64 @@
+"""The table of facts, and answers as they end a sentence."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+WRONG_ANSWERS = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of facts.csv, as far as it is used here."""
+
+    id: str
+    relation: str
+    subject: str
+    answer: str
+    aliases: tuple[str, ...]
+    region: str
+    bucket: str
+
+
+@lru_cache(maxsize=1)
+def rows() -> tuple[Row, ...]:
+    with (FOLDER / "facts.csv").open(newline="") as file:
+        entries = list(csv.DictReader(file))
+    return tuple(
+        Row(
+            r["id"],
+            r["relation"],
+            r["subject"],
+            r["answer"],
+            aliases_of(r["aliases"]),
+            r["region"],
+            r["bucket"],
+        )
+        for r in entries
+    )
+
+
+def aliases_of(text: str) -> tuple[str, ...]:
+    return tuple(alias for alias in text.split("|") if alias)
+
+
+def stopped(answer: str) -> str:
+    """The answer as the end of a sentence, which it is."""
+    return answer if answer.endswith(".") else f"{answer}."
+
+
+def wrong_answers(row: Row) -> tuple[str, ...]:
+    """Answers to other questions of the relation."""
+    others = {r.answer for r in rows() if r.relation == row.relation}
+    return drawn(others - {row.answer, *row.aliases}, f"wrong-{row.id}")
+
+
+def drawn(answers: Iterable[str], seed: str) -> tuple[str, ...]:
+    """Some of the answers, each as the end of a sentence."""
+    return tuple(map(stopped, random.Random(seed).sample(sorted(answers), WRONG_ANSWERS)))
