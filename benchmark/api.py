@@ -26,6 +26,7 @@ from benchmark.inference.unlearned import (
     UnlearnedModel,
 )
 from benchmark.tokens.losses import kl_from_uniform
+from benchmark.training.activations import blocks_of
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
 from benchmark.training.gradient_method import _as_question as as_question
 from benchmark.training.task_vector import negated
@@ -54,6 +55,7 @@ __all__ = [
     "UnlearnedModel",
     "World",
     "as_question",
+    "blocks_of",
     "checked",
     "chunks",
     "coined_names",

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import torch
 
-from benchmark.api import GradientMethod, register_method
-from methods._shared.layers import blocks_of, down_projections, layer_at, train_only
+from benchmark.api import GradientMethod, blocks_of, register_method
+from methods._shared.layers import down_projections, layer_at, train_only
 
 
 @register_method(

@@ -1,6 +1,4 @@
-"""The blocks of a causal language model, in any architecture, and the model without the last of
-them.
-"""
+"""Layers by relative depth, and a model without its last blocks."""
 
 from __future__ import annotations
 
@@ -8,21 +6,11 @@ import copy
 from itertools import chain
 from typing import Annotated, Any
 
-import torch
 from pydantic import Field
 
-from benchmark.errors import BadInput
+from benchmark.training.activations import blocks_of
 
 Depth = Annotated[float, Field(gt=0, le=1)]  # a layer, as its share of the depth
-
-
-def blocks_of(model: Any) -> torch.nn.ModuleList:
-    """The blocks in order; BadInput where the architecture has no list of them."""
-    depth = model.config.get_text_config(decoder=True).num_hidden_layers
-    for module in model.base_model.modules():
-        if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
-            return module
-    raise BadInput(f"{model.config.model_type} models have no list of {depth} blocks")
 
 
 def layer_at(depth: float, model: Any) -> int:

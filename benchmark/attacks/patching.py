@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from benchmark.attacks.blocks import Depth, blocks_of, layer_at
+from benchmark.attacks.blocks import Depth, layer_at
 from benchmark.core.attack import Attack, AttackRequest
 from benchmark.core.examples import Pair
 from benchmark.core.registry import register_attack
@@ -28,6 +28,7 @@ from benchmark.inference.scoring import AnswerScores
 from benchmark.inference.unlearned import UnlearnedModel
 from benchmark.metrics.stages import PATCHING, UNPATCHED
 from benchmark.tokens.prompts import encode_pair
+from benchmark.training.activations import blocks_of
 
 
 @contextmanager

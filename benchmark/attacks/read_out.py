@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from pydantic import PositiveInt
 
-from benchmark.attacks.blocks import Depth, blocks_of, layer_at, up_to
+from benchmark.attacks.blocks import Depth, layer_at, up_to
 from benchmark.core.attack import Attack, AttackRequest
 from benchmark.core.registry import register_attack
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.metrics.probability import mean_of
 from benchmark.models.placement import looking_at
 from benchmark.tokens.batches import collate
-from benchmark.training.activations import answer_states
+from benchmark.training.activations import answer_states, blocks_of
 
 BATCH_SIZE = 32
 ITERATIONS = 50  # of L-BFGS

@@ -1,13 +1,23 @@
-"""Hidden states of a model at the positions of answers."""
+"""The blocks of a causal language model, in any architecture, and the states that they leave."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from benchmark.errors import BadInput
 from benchmark.tokens.batches import Batch
+
+
+def blocks_of(model: Any) -> torch.nn.ModuleList:
+    """The model's blocks, in order; BadInput if its architecture has no list of them."""
+    depth = model.config.get_text_config(decoder=True).num_hidden_layers
+    for module in model.base_model.modules():
+        if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
+            return module
+    raise BadInput(f"{model.config.model_type} models have no list of {depth} blocks")
 
 
 def answer_states(model, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:

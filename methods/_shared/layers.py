@@ -7,16 +7,7 @@ import copy
 
 import torch
 
-from benchmark.api import BadInput
-
-
-def blocks_of(model):
-    """The model's blocks, in order; BadInput if it has no list of them."""
-    depth = model.config.get_text_config(decoder=True).num_hidden_layers
-    for module in model.base_model.modules():
-        if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
-            return module
-    raise BadInput(f"{model.config.model_type} models have no list of {depth} blocks")
+from benchmark.api import BadInput, blocks_of
 
 
 def layer_at(share, model):
