@@ -133,9 +133,7 @@ class LocalExecutor:
 
     def _start(self, context: Any, execute: Act) -> _Process:
         ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_serve, args=(theirs, self.prepare, execute, self.is_spent), daemon=True
-        )
+        process = context.Process(target=_serve, args=(theirs, self.prepare, execute, self.is_spent), daemon=True)
         process.start()
         theirs.close()
         return _Process(process, ours)
