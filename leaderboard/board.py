@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.errors import BadInput
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, row_names, split_current
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, ORACLE, TARGET
+from benchmark.records.marks import Marks, read_marks
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings
@@ -20,7 +21,7 @@ REFERENCES = (TARGET, ORACLE)
 @dataclass(frozen=True)
 class Track:
     """One track's records without their values, successful and failed, with the row name of each
-    by id.
+    by id; `marks` are those of the whole folder.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Track:
     row_names: dict[str, str]
     standings: Standings
     expected: dict[str, int]
+    marks: Marks = field(default_factory=Marks)
 
     @property
     def tasks(self) -> list[str]:
@@ -91,11 +93,14 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
     names = sorted({r.track for r in current})
     derived = derived or Derived()
     by_track = {name: [r for r in current if r.track == name] for name in names}
-    tracks = [_track(store, name, records, derived) for name, records in by_track.items()]
+    marks = read_marks(store.root)
+    tracks = [_track(store, name, records, derived, marks) for name, records in by_track.items()]
     return Board(store, derived, tracks, development, superseded)
 
 
-def _track(store: ResultStore, name: str, records: list[Record], derived: Derived) -> Track:
+def _track(
+    store: ResultStore, name: str, records: list[Record], derived: Derived, marks: Marks
+) -> Track:
     expected = expected_seeds(records)
     scored = standings_of(store, records, expected, derived)
-    return Track(name, records, row_names(records), scored, expected)
+    return Track(name, records, row_names(records), scored, expected, marks)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.metrics.values import ALL
 from benchmark.records.identity import MethodInfo, shown_variant
+from benchmark.records.marks import Dispute
 from benchmark.records.schema import MetricValue, Record
 from benchmark.statistics import AXES, metric_name
 from benchmark.statistics.axes import LEAST_GAP
 from leaderboard.board import REFERENCES, Track
+from leaderboard.marks import RowDispute, RowMark, row_disputes, row_marks
 
 QUANTITIES = ("score", *AXES)
 
@@ -46,7 +48,7 @@ class Row:
     nothing is scored.
 
     `of` is how many variants the table has, `expected` how many runs the row needs on those that it
-    was run on.
+    was run on; `marks` and `disputes` are those of its runs.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Row:
     tied: bool = False
     worst_attack: str = ""
     of: int = 1
+    marks: Sequence[RowMark] = ()
+    disputes: Sequence[RowDispute] = ()
 
     @property
     def variants(self) -> list[str]:
@@ -96,6 +100,14 @@ class Row:
     def quantity(self, name: str) -> Quantity:
         return self.quantities.get(name, UNKNOWN)
 
+    @property
+    def lowered(self) -> Dispute | None:
+        """The dispute of exactly these runs that leaves the lowest score, if it is below their own;
+        the rank is that of their own score, for the other rows were not attacked like that.
+        """
+        scores = [row.dispute for row in self.disputes if row.whole]
+        return next((d for d in scores if d.score < self.quantity("score").value), None)
+
 
 def overall_rows(track: Track) -> list[Row]:
     """The ranked table of a track; rows whose runs all failed stand at the end, without numbers."""
@@ -128,9 +140,8 @@ def _ranked_rows(
         complete = name in scored and bool(scored[name]["complete"])
         expected = track.expected[name] * len({run.variant for run in runs})
         quantities = _quantities(scored.get(name))
-        rows.append(
-            Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied, of=variants)
-        )
+        row = Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied)
+        rows.append(replace(row, of=variants, **_said_of(runs, track)))
     return sorted(rows, key=_by_score)
 
 
@@ -146,10 +157,16 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
         expected = track.expected[name]
         complete = sum(run.status == "ok" for run in runs) >= expected
         quantities = _quantities(scored.get(name))
-        rows.append(
-            Row(name, runs[0].method, quantities, runs, expected, complete, worst_attack=attack)
-        )
+        row = Row(name, runs[0].method, quantities, runs, expected, complete)
+        rows.append(replace(row, worst_attack=attack, **_said_of(runs, track)))
     return sorted(rows, key=_by_score)
+
+
+def _said_of(runs: Sequence[Record], track: Track) -> dict[str, Any]:
+    return {
+        "marks": row_marks(runs, track.marks),
+        "disputes": row_disputes(runs, track.marks),
+    }
 
 
 def _runs_by_row(records: Iterable[Record], track: Track) -> dict[str, list[Record]]:

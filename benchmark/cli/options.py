@@ -35,6 +35,10 @@ SeedsOption = Annotated[
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of the records.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of the records.")]
+SignOption = Annotated[
+    str | None,
+    typer.Option("--sign", help="Mark what holds as checked by this NAME, in `marks/`."),
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option(

@@ -10,8 +10,9 @@ import typer
 from rich.table import Table
 
 from benchmark.cli.groups import DataSources, grouped
-from benchmark.cli.options import RESULTS, ResultsOption
+from benchmark.cli.options import RESULTS, ResultsOption, SignOption
 from benchmark.cli.selection import inputs_of
+from benchmark.cli.signing import signed
 from benchmark.cli.terminal import app, console, errors, plainly
 from benchmark.errors import BadInput
 
@@ -23,23 +24,28 @@ def replay(
     ids: Annotated[list[str], typer.Argument(help="Ids of records.")],
     data: DataSources,
     results: ResultsOption = RESULTS,
+    sign: SignOption = None,
 ) -> None:
     """Reruns published cells from their identities and compares outputs and values.
 
     Exit code 1 if a value differs by more than the tolerance: the outputs were forged or the engine
-    changed. Rounding differs between processors, so outputs may differ.
+    changed. Rounding differs between processors, so outputs may differ. --sign marks the records
+    whose outputs are the same to the last digit.
     """
     from benchmark.execution.run_plan import prepare_worker
     from benchmark.pipeline.replay import TOLERANCE
     from benchmark.pipeline.replay import replay as make_again
+    from benchmark.records.marks import checked_name
     from benchmark.records.store import ResultStore, read_record
 
+    if sign is not None:
+        checked_name(sign)
     store = ResultStore(results)
     paths = {path.stem: path for path in store.paths()}
     if unknown := [i for i in ids if i not in paths]:
         raise BadInput(f"{results}: no record {unknown[0]}")
     table = Table("record", "cell", "stages reproduced", "values", "largest difference", "holds")
-    held = True
+    held, same = True, []
     for record in (read_record(paths[i]) for i in ids):
         if record.status != "ok":
             raise BadInput(f"{record.id}: this cell failed, so there is nothing to compare")
@@ -47,6 +53,7 @@ def replay(
         with tempfile.TemporaryDirectory() as folder, console.status(f"replaying {record.id}"):
             replayed = make_again(record, store, inputs_of(data), Path(folder))
         held &= replayed.holds
+        same += [record] if replayed.identical else []
         table.add_row(
             record.id,
             f"{record.method.name} · {record.variant} · seed {record.seed}",
@@ -56,6 +63,8 @@ def replay(
             "yes" if replayed.holds else "no",
         )
     console.print(table)
+    if sign is not None:
+        signed(results, "rerun", sign, same)
     if not held:
         errors.print(f"palimpsest: values differ by more than {TOLERANCE}")
         raise typer.Exit(1)

@@ -14,8 +14,9 @@ import typer
 from rich.console import Console
 
 from benchmark.cli.groups import Selection
-from benchmark.cli.options import RESULTS, SITE, ResultsOption
+from benchmark.cli.options import RESULTS, SITE, ResultsOption, SignOption
 from benchmark.cli.selection import inputs_of, planned_of
+from benchmark.cli.signing import signed
 from benchmark.cli.terminal import app, console, errors, plainly
 from benchmark.errors import BadInput
 
@@ -30,30 +31,26 @@ def validate(
     recompute: Annotated[
         bool, typer.Option(help="Recompute every value, or check only records and hashes.")
     ] = True,
+    sign: SignOption = None,
 ) -> None:
-    """Checks ids, seals, hashes and references, and recomputes every value from its outputs.
+    """Checks ids, seals, hashes, references and marks, and recomputes every value from its outputs.
 
     Forged but consistent outputs pass; only `replay` regenerates outputs.
 
     Exit code 2 if there are findings.
     """
-    from rich.progress import Progress
-
+    from benchmark.records.frames import has_outputs
+    from benchmark.records.marks import checked_name
     from benchmark.records.store import ResultStore
     from benchmark.records.validation import Folder
-    from benchmark.records.validation import validate as validate_folder
     from benchmark.records.weight import weigh
 
+    if sign is not None and checked_name(sign) and not recompute:
+        raise BadInput("--sign: what was not recomputed is not marked; leave --no-recompute out")
     folder = Folder(ResultStore(results))
     if not folder.records and not folder.unreadable:
         raise BadInput(f"{results}: no records")
-    with Progress(console=errors, transient=True) as progress:
-        bar = progress.add_task("checking", total=len(folder.records))
-
-        def checked(done: int) -> None:
-            progress.update(bar, completed=done)
-
-        findings = validate_folder(folder, checked, recompute)
+    findings = _validated(folder, recompute)
     for finding in findings:
         errors.print(str(finding), markup=False, soft_wrap=True)
     if suite:  # only the cells of a suite need the engine; records validate without it
@@ -70,6 +67,23 @@ def validate(
         if weight.count:
             mean, total = weight.mean_kilobytes, weight.size / 1e6
             console.print(f"{weight.count} {name}: {mean:.1f} KB each, {total:.1f} MB")
+    if sign is not None:
+        signed(results, "recomputed", sign, [r for r in folder.records.values() if has_outputs(r)])
+
+
+def _validated(folder, recompute: bool):
+    """The findings of validation, with a progress bar."""
+    from rich.progress import Progress
+
+    from benchmark.records.validation import validate
+
+    with Progress(console=errors, transient=True) as progress:
+        bar = progress.add_task("checking", total=len(folder.records))
+
+        def checked(done: int) -> None:
+            progress.update(bar, completed=done)
+
+        return validate(folder, checked, recompute)
 
 
 @app.command()

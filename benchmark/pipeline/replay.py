@@ -52,6 +52,11 @@ class Replayed:
         """Whether every value is within the tolerance."""
         return all(apart <= TOLERANCE for apart in self.differences.values())
 
+    @property
+    def identical(self) -> bool:
+        """Whether the outputs of every stage are the same, and with them all values."""
+        return self.holds and len(self.same_stages) == len(self.record.shards)
+
 
 def _by_name(values: Iterator[MetricValue]) -> dict[str, float]:
     return {f"{v.stage}/{v.split}/{v.metric}/{v.stratum}": v.value for v in values}

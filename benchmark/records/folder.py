@@ -12,9 +12,10 @@ from benchmark.errors import BadInput
 from benchmark.metrics.sample import Sample
 from benchmark.records.frames import read_frame
 from benchmark.records.schema import Record
-from benchmark.records.store import ResultStore, read_record, read_samples
+from benchmark.records.store import DISPUTES, MARKS, ResultStore, read_record, read_samples
 
 TIMINGS = "perf"  # of the results folder: measurements of speed, which are no records of cells
+BESIDE = (TIMINGS, MARKS, DISPUTES)
 SAMPLES_KEPT = 8  # in memory: those of a record and of its references
 
 
@@ -39,8 +40,8 @@ class Folder:
         self.results = results
         self.records: dict[Path, Record] = {}
         self.unreadable: list[Finding] = []
-        timings = set((results.root / TIMINGS).glob("*.json"))
-        misplaced = set(results.root.rglob("*.json")) - set(results.paths()) - timings
+        beside = {f for name in BESIDE for f in (results.root / name).glob("*.json")}
+        misplaced = set(results.root.rglob("*.json")) - set(results.paths()) - beside
         for path in sorted(misplaced):
             self.unreadable.append(
                 Finding(path, "place", "records lie at <track>/<task>/<variant>/<method>/<id>.json")

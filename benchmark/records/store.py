@@ -19,6 +19,7 @@ from benchmark.records.outputs import Inputs, outputs_to_bytes, samples_of, sha2
 from benchmark.records.schema import SCHEMA_VERSION, OutputsInfo, Record
 
 OUTPUTS_SUFFIX = ".outputs.parquet"
+MARKS, DISPUTES = "marks", "disputes"  # folders beside the tracks: what is said of records
 SHA256_DIGITS = 64
 INPUTS_DIGITS = 16  # of their digest, in the name of their file
 

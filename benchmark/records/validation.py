@@ -15,6 +15,7 @@ from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE, ON_THE_WAY, REQUEST, sort_of
 from benchmark.records.folder import Finding, Folder
 from benchmark.records.identity import ORACLE, TARGET
+from benchmark.records.marks import mark_findings
 from benchmark.records.outputs import stage_digests
 from benchmark.records.schema import Record
 from benchmark.records.store import OUTPUTS_SUFFIX, inputs_path, outputs_content
@@ -265,7 +266,7 @@ def validate(
 
     Without `recompute` outputs are compared with their recorded hashes alone, which is quick.
     """
-    findings = [*folder.unreadable, *orphans(folder)]
+    findings = [*folder.unreadable, *orphans(folder), *mark_findings(folder)]
     checks = (*QUICK, *(THOROUGH if recompute else ()))
     for number, (path, record) in enumerate(folder.records.items(), 1):
         findings += [

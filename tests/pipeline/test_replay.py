@@ -3,15 +3,18 @@ from it is found.
 """
 
 import pytest
+from typer.testing import CliRunner
 
+from benchmark.cli import app
 from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.planner import Planner
-from benchmark.pipeline.replay import replay
+from benchmark.pipeline.replay import Replayed, replay
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.suite import Suite
 from benchmark.records.identity import ORACLE
+from benchmark.records.marks import read_marks
 from benchmark.records.outputs import stage_digests
 from benchmark.records.store import ResultStore, read_record
 from benchmark.records.validation import Folder, validate
@@ -48,6 +51,7 @@ def test_an_honest_record_is_reproduced_to_the_last_digit(place, name, tmp_path)
     assert found.differences
     assert set(found.differences.values()) == {0.0}
     assert found.holds
+    assert found.identical
 
 
 def test_values_of_a_trial_that_were_forged_with_its_seal_are_found(place, tmp_path):
@@ -102,3 +106,20 @@ def test_a_cell_that_would_be_another_one_now_says_what_differs(place, tmp_path)
     renamed = record.model_copy(update={"identity": identity, "id": identity.id})
     with pytest.raises(BadInput, match=r"this cell has changed: method.source_hash was 0{16}, is "):
         replay(renamed, place.results, place.inputs, tmp_path)
+
+
+def test_other_outputs_within_the_tolerance_hold_and_are_not_identical(place):
+    record = record_of(place, "oracle")
+    shards = record.shards | {"model": record.shards["model"].model_copy(update={"digest": "0"})}
+    again = Replayed(record, record.model_copy(update={"shards": shards}))
+    assert again.holds
+    assert not again.identical
+
+
+def test_the_command_signs_what_it_has_made_again(place):
+    record = record_of(place, "grad_diff")
+    words = ["replay", record.id, "--results", str(place.out), "--sign", "Ada"]
+    done = CliRunner().invoke(app, words, env={"PALIMPSEST_HOME": str(place.inputs.home)})
+    assert done.exit_code == 0, done.stderr
+    (mark,) = read_marks(place.out).marks
+    assert (mark.mark, mark.by, mark.records) == ("rerun", "Ada", {record.id: record.digest})
