@@ -173,6 +173,20 @@ def site(
 
 @app.command()
 @plainly
+def rank(
+    methods: Annotated[
+        list[str] | None, typer.Argument(help="Rows, as the ranking names them.")
+    ] = None,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Prints the ranking as Markdown: named rows with anchors and neighbors, or all rows."""
+    neighbors = importlib.import_module("leaderboard.neighbors")
+    text = neighbors.ranking(results, methods or (), _derived())
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+@plainly
 def cite(
     method: Annotated[str, typer.Argument(help="A row, as the ranking names it.")],
     track: Annotated[str, typer.Option("--track", help="Only this track.")] = "",
