@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmark import __version__
 from benchmark.errors import BadInput
 from benchmark.records.derived import Derived
+from benchmark.records.schema import GUARDRAIL
 from benchmark.statistics import SCORE_VERSION
 from leaderboard.board import Track, load_board
 from leaderboard.render import number
@@ -65,5 +66,6 @@ def _score(row: Row) -> str:
 
 def _rank(row: Row) -> str:
     if row.rank:
-        return f"rank {row.rank}{' (tied)' if row.tied else ''}"
+        among = " among guardrails" if row.division == GUARDRAIL else ""
+        return f"rank {row.rank}{' (tied)' if row.tied else ''}{among}"
     return "anchor" if row.anchor else "unranked"

@@ -11,7 +11,9 @@ import pandas as pd
 
 from benchmark.records.derived import Derived
 from benchmark.records.identity import ORACLE, TARGET, shown_variant
+from benchmark.records.schema import GUARDRAIL
 from benchmark.statistics import AXES, findings
+from benchmark.statistics.divisions import divided
 from leaderboard.board import Board, Track, load_board
 from leaderboard.cards import TASKS
 
@@ -67,8 +69,17 @@ def _spread(value: float, low: float, high: float) -> str:
 
 
 def _ranking(track: Track) -> Iterator[str]:
+    """A table for each division that has a method."""
+    rows = track.standings.overall.to_dict("records")
+    for division, own in divided(rows, lambda row: row["anchor"], lambda row: row["division"]):
+        if division == GUARDRAIL:
+            yield "\nGuardrails, which leave what the weights know, are ranked apart:\n"
+        yield from _ranked_table(own)
+
+
+def _ranked_table(rows: Sequence[dict]) -> Iterator[str]:
     yield f"| rank | method | score | {' | '.join(AXES)} | runs |\n|{'---|' * (len(AXES) + 4)}"
-    for row in track.standings.overall.to_dict("records"):
+    for row in rows:
         rank = _rank(row)
         score = _spread(row["score"], row["score_low"], row["score_high"])
         axes = " | ".join(f"{row[axis]:.3f}" for axis in AXES)

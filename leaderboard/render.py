@@ -20,7 +20,7 @@ from benchmark import __version__
 from benchmark.records.schema import Record
 from benchmark.statistics import AXES, SCORE_VERSION
 from leaderboard.plots import Colours
-from leaderboard.tables import QUANTITIES
+from leaderboard.tables import QUANTITIES, by_division
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -104,6 +104,7 @@ class Renderer:
             "method_page": method_page,
             "task_page": task_page,
             "view_file": view_file,
+            "by_division": by_division,
         } | shared
 
     def page(self, path: str, template: str, **context: Any) -> Page:

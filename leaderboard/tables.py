@@ -13,9 +13,10 @@ from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.metrics.values import ALL
 from benchmark.records.identity import MethodInfo, shown_variant
 from benchmark.records.marks import Dispute
-from benchmark.records.schema import MetricValue, Record
+from benchmark.records.schema import GUARDRAIL, WEIGHTS, MetricValue, Record
 from benchmark.statistics import AXES, metric_name
 from benchmark.statistics.axes import LEAST_GAP
+from benchmark.statistics.divisions import divided
 from leaderboard.board import REFERENCES, Track
 from leaderboard.marks import RowDispute, RowMark, row_disputes, row_marks
 
@@ -74,6 +75,12 @@ class Row:
         return self.method.anchor
 
     @property
+    def division(self) -> str:
+        """A row with any run that is a guardrail is one."""
+        guarded = any(run.provenance.division == GUARDRAIL for run in self.runs)
+        return GUARDRAIL if guarded else WEIGHTS
+
+    @property
     def succeeded(self) -> int:
         return sum(record.status == "ok" for record in self.runs)
 
@@ -114,6 +121,11 @@ def overall_rows(track: Track) -> list[Row]:
     return _ranked_rows(track, track.records, track.standings.overall.to_dict("records"))
 
 
+def by_division(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """The tables that these rows are shown in."""
+    return divided(rows, lambda row: row.anchor, lambda row: row.division)
+
+
 def task_rows(track: Track, task: str) -> list[Row]:
     """The ranked table of one task, where methods that a suite runs on this task only have a
     rank too.
@@ -131,12 +143,12 @@ def _ranked_rows(
         for name, row in scored.items()
         if row["rank"] and row["rank"] == row["rank"]
     }
-    shared = Counter(ranks.values())
+    shared = Counter((scored[name]["division"], rank) for name, rank in ranks.items())
     variants = len({record.variant for record in records})
     rows = []
     for name, runs in _runs_by_row(records, track).items():
         rank = ranks.get(name)
-        tied = rank is not None and shared[rank] > 1
+        tied = rank is not None and shared[scored[name]["division"], rank] > 1
         complete = name in scored and bool(scored[name]["complete"])
         expected = track.expected[name] * len({run.variant for run in runs})
         quantities = _quantities(scored.get(name))

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.metrics.values import example_frame
 from benchmark.records.derived import Derived
 from benchmark.records.identity import TARGET
-from benchmark.records.schema import Record
+from benchmark.records.schema import WEIGHTS, Record
 from benchmark.records.store import ResultStore, outputs_content, parsed
 
 FRAMES_HELD = 16  # in memory: those of a few records and of their target and oracles
@@ -103,7 +103,7 @@ def digest_of(record: Record) -> str:
 
 def index_frame(records: Sequence[Record]) -> pd.DataFrame:
     """A row per record that can be scored: id, role, track, task, variant, method (row name),
-    seed, anchor, budget_steps, digest (of its outputs).
+    seed, anchor, division, budget_steps, digest (of its outputs).
     """
     names = row_names(records)
     rows = [
@@ -116,14 +116,15 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
             "method": names[r.id],
             "seed": r.seed,
             "anchor": r.method.anchor,
+            "division": r.provenance.division or WEIGHTS,
             "budget_steps": r.budget.steps,
             "digest": digest_of(r),
         }
         for r in records
         if has_outputs(r)
     ]
-    columns = ["id", "role", "track", "task", "variant", "method", "seed", "anchor", "budget_steps"]
-    return pd.DataFrame(rows, columns=[*columns, "digest"])
+    columns = ["id", "role", "track", "task", "variant", "method", "seed", "anchor", "division"]
+    return pd.DataFrame(rows, columns=[*columns, "budget_steps", "digest"])
 
 
 class ExampleFrames(Mapping[str, pd.DataFrame]):

@@ -52,6 +52,7 @@ class OutputsInfo(Part):
     inputs: str
 
 
+WEIGHTS, GUARDRAIL = "weights", "guardrail"  # divisions: what a method changed
 UNLEARN = "unlearn"  # what cost says of unlearning, beside the stages of outputs
 
 
@@ -67,7 +68,7 @@ class Provenance(Part):
     """Hardware and software of the run; nothing here is part of the identity.
 
     `made` describes how a reference's model was trained, `weights` is the digest of the evaluated
-    weights ("" if unknown), `division` what a method changed: weights, or a guardrail.
+    weights ("" if unknown), `division` what a method changed (WEIGHTS or GUARDRAIL).
     """
 
     created: str

@@ -20,9 +20,10 @@ from benchmark.pipeline.plan import Plan
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, row_names, split_current
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TARGET
-from benchmark.records.schema import Record
+from benchmark.records.schema import GUARDRAIL, Record
 from benchmark.records.store import ResultStore, read_record
 from benchmark.statistics import AXES, Standings, findings
+from benchmark.statistics.divisions import divided
 from benchmark.statistics.published import standings_of
 
 TRAINED_BAR, HELD_OUT_BAR = 0.95, 0.90
@@ -63,7 +64,12 @@ def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -
     if table.empty:
         return
     for track, rows in table.groupby("track"):
-        console.print(_ranked_table(str(track), rows))
+        by_division = divided(
+            rows.to_dict("records"), lambda row: row["anchor"], lambda row: row["division"]
+        )
+        for division, own in by_division:
+            title = f"{track}, guardrails: ranked apart" if division == GUARDRAIL else str(track)
+            console.print(_ranked_table(title, own))
         proxies = sorted(
             {r.variant for r in records if r.track == track and r.references and r.references.proxy}
         )
@@ -96,11 +102,11 @@ def _trial_table(trials: Sequence[Record]) -> Table:
     return table
 
 
-def _ranked_table(track: str, rows: pd.DataFrame) -> Table:
+def _ranked_table(title: str, rows: Sequence[dict]) -> Table:
     table = Table(
-        "rank", "method", "score", *AXES, "runs", title=track, title_justify="left", box=SIMPLE_HEAD
+        "rank", "method", "score", *AXES, "runs", title=title, title_justify="left", box=SIMPLE_HEAD
     )
-    for row in rows.to_dict("records"):
+    for row in rows:
         cells = [_interval_text(row, quantity) for quantity in ("score", *AXES)]
         table.add_row(
             _rank_text(row),

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmark.records.derived import Derived, Tables
+from benchmark.records.schema import GUARDRAIL, WEIGHTS
 from benchmark.statistics.bootstrap import REPLICATES, interval
 from benchmark.statistics.parts import Part, variants_of
 from benchmark.statistics.tables import COLUMNS, Place, Row, spread
@@ -39,8 +40,9 @@ class Standings:
     """`table`: one row per value (COLUMNS). `variants`: a row per method and variant with
     intervals.
 
-    `overall`: a row per method, averaged over variants, with rank and completeness; `tasks` the
-    same for each task alone, where a method that a suite runs on one task only is ranked too.
+    `overall`: a row per method, averaged over variants, with completeness, division and its rank
+    there; `tasks` the same for each task alone, where a method that a suite runs on one task only
+    is ranked too.
     `uninformative`: what was left out by rule. `strata`: values by stratum with intervals over
     seeds and entities. `trajectories`: values at shares of the budget, `levels` what they come to
     where a level of forgetting is reached, `rivals` the differences of that to the baseline method,
@@ -110,13 +112,16 @@ def _mean(method: str, name: str, present: Sequence[Scored]) -> np.ndarray:
 
 
 def _rows(
-    scored: Mapping[Place, Scored], expected: Mapping[str, int], anchors: set[str]
+    scored: Mapping[Place, Scored],
+    expected: Mapping[str, int],
+    anchors: set[str],
+    guardrails: set[str],
 ) -> list[Row]:
     """A row per method of these variants; only complete rows of methods that are no anchors are
-    ranked.
+    ranked, each among those of its division.
     """
     rows: dict[str, Row] = {}
-    competitors: dict[str, np.ndarray] = {}
+    competitors: dict[str, dict[str, np.ndarray]] = {WEIGHTS: {}, GUARDRAIL: {}}
     for method in sorted({method for variant in scored.values() for method in variant.parts}):
         row, replicated = _overall_row(method, scored)
         runs = [
@@ -124,29 +129,34 @@ def _rows(
             for variant in scored.values()
         ]
         complete = min(runs) >= max(1, expected.get(method, 0))
-        rows[method] = {"method": method, "anchor": method in anchors, "complete": complete} | row
+        division = GUARDRAIL if method in guardrails else WEIGHTS
+        about: Row = {"method": method, "anchor": method in anchors, "division": division}
+        rows[method] = about | {"complete": complete} | row
         if complete and method not in anchors and not np.isnan(replicated[0]):
-            competitors[method] = replicated
-    return [
-        row | {"rank": _rank(m, competitors) if m in competitors else None}
-        for m, row in rows.items()
-    ]
+            competitors[division][method] = replicated
+    ranks = {name: _rank(name, own) for own in competitors.values() for name in own}
+    return [row | {"rank": ranks.get(name)} for name, row in rows.items()]
 
 
 def _ranked(
     scored: Mapping[Place, Scored],
     expected: Mapping[str, int],
-    anchors: set[str],
+    index: pd.DataFrame,
     by: tuple[str, ...],
 ) -> pd.DataFrame:
-    """Ranked rows of each track, or of each track and task."""
+    """Ranked rows of each track, or of each track and task; a method with any run that is a
+    guardrail on a track is one there.
+    """
+    anchors = set(index.loc[index["anchor"].astype(bool), "method"])
+    guarded = index[index["division"] == GUARDRAIL]
     rows: list[Row] = []
     for group in sorted({place[: len(by)] for place in scored}):
         variants = {
             place: variant for place, variant in scored.items() if place[: len(by)] == group
         }
         where = dict(zip(by, group, strict=True))
-        rows += [where | row for row in _rows(variants, expected, anchors)]
+        guardrails = set(guarded.loc[guarded["track"] == group[0], "method"])
+        rows += [where | row for row in _rows(variants, expected, anchors, guardrails)]
     table = pd.DataFrame(rows)
     if table.empty:
         return table
@@ -184,7 +194,8 @@ def standings(
     id.
 
     `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed,
-    anchor, budget_steps, and with `derived`, where parts are kept, the digest of the outputs.
+    anchor, division, budget_steps, and with `derived`, where parts are kept, the digest of the
+    outputs.
     `expected`: how many seeds a method needs on each variant to be ranked. Variants without target
     or oracles are left out.
     """
@@ -196,7 +207,6 @@ def standings(
         informs = frozenset(references.pop("informs")["quantity"].to_pylist())
         scored[variant.place] = Scored(parts, informs)
         tables += [references, *(part.tables for part in parts.values())]
-    anchors = set(index.loc[index["anchor"].astype(bool), "method"])
     spent = {
         place: {method: part.spent for method, part in scored_variant.parts.items()}
         for place, scored_variant in scored.items()
@@ -207,8 +217,8 @@ def standings(
     rivals = [row for place, by_method in spent.items() for row in rival_rows(place, by_method)]
     return Standings(
         **composed,
-        overall=_ranked(scored, expected or {}, anchors, ("track",)),
-        tasks=_ranked(scored, expected or {}, anchors, ("track", "task")),
+        overall=_ranked(scored, expected or {}, index, ("track",)),
+        tasks=_ranked(scored, expected or {}, index, ("track", "task")),
         rivals=pd.DataFrame(rivals, columns=compared),
         contrasts=pd.DataFrame(contrast_rows(spent), columns=(*PLACE, "minus", *compared[3:])),
     )

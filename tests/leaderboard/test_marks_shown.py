@@ -7,6 +7,7 @@ import pytest
 from toy_board import TRACK, record_id
 
 from benchmark.errors import BadInput
+from benchmark.records.derived import Derived
 from benchmark.records.marks import sign
 from leaderboard.board import load_board
 from leaderboard.build import build_site
@@ -15,12 +16,34 @@ from leaderboard.tables import overall_rows, task_rows, variant_rows
 LINK = "https://example.org/attack"
 
 
+@pytest.fixture(scope="module")
+def derived(tmp_path_factory):
+    """Scores are computed once: no mark changes them."""
+    return Derived.below(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def rows_of(derived):
+    def rows_of(folder):
+        track = load_board(folder.store.root, derived).tracks[0]
+        return {row.name: row for row in overall_rows(track)}, track
+
+    return rows_of
+
+
+@pytest.fixture
+def built(derived):
+    return lambda folder: (
+        build_site(folder.store.root, folder.store.root.parent / "site", derived).parent
+    )
+
+
 def runs_of(folder, name):
     return [r for r in folder.store.read_all() if r.method.name == name and r.track == TRACK]
 
 
 def dispute(folder, records, score, file="eve", **changes):
-    named = {record.id: record.digest for record in records}
+    named = records if isinstance(records, dict) else {r.id: r.digest for r in records}
     fields = {
         **{"by": "Eve", "at": "2026-01-31", "link": LINK, "attack": "relearn_all"},
         **{"score": score, "records": named, "attacked": dict.fromkeys(named, "0" * 16)},
@@ -30,22 +53,13 @@ def dispute(folder, records, score, file="eve", **changes):
     path.write_text(json.dumps(fields | changes))
 
 
-def rows_of(folder):
-    track = load_board(folder.store.root).tracks[0]
-    return {row.name: row for row in overall_rows(track)}, track
-
-
-def built(folder):
-    return build_site(folder.store.root, folder.store.root.parent / "site").parent
-
-
 def line_of(page, name):
     rows = re.findall(r"<tr.*?</tr>", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     row = next(r for r in rows if f">{name}</a>" in r)
     return " ".join(re.sub(r"<[^>]*>", " ", row).split())
 
 
-def test_marks_of_all_runs_and_of_some(folder):
+def test_marks_of_all_runs_and_of_some(folder, rows_of, built):
     runs = runs_of(folder, "gentle")
     sign(folder.store, "submitted", "Ada", runs, LINK)
     sign(folder.store, "recomputed", "CI", runs)
@@ -62,7 +76,7 @@ def test_marks_of_all_runs_and_of_some(folder):
     assert f'submitted</strong>: 2 of 2 runs, by Ada, {row.marks[0].at} <a href="{LINK}"' in page
 
 
-def test_a_mark_with_another_digest_is_not_shown(folder):
+def test_a_mark_with_another_digest_is_not_shown(folder, rows_of):
     run = runs_of(folder, "gentle")[0]
     sign(folder.store, "recomputed", "Ada", [run.model_copy(update={"seal": "", "values": {}})])
     assert rows_of(folder)[0]["gentle"].marks == []
@@ -75,24 +89,24 @@ def test_a_malformed_mark_is_bad_input(folder):
         load_board(folder.store.root)
 
 
-def test_a_dispute_lowers_the_shown_number_and_keeps_the_score_and_the_rank(folder):
+def test_a_dispute_lowers_the_shown_number_and_keeps_the_score_and_the_rank(folder, rows_of, built):
     before = rows_of(folder)[0]["gentle"]
-    dispute(folder, runs_of(folder, "gentle"), 0.123)
+    dispute(folder, runs_of(folder, "gentle"), 0.012)
     row, own = rows_of(folder)[0]["gentle"], before.quantity("score")
     assert (row.quantity("score"), row.rank, row.tied) == (own, before.rank, before.tied)
-    assert row.lowered.score == 0.123
+    assert row.lowered.score == 0.012
     site = built(folder)
     shown = line_of(site / "index.html", "gentle")
     interval = f"{own.low:.3f}–{own.high:.3f}"
-    assert f"0.123 disputed under relearn_all; own score {own.value:.3f} {interval} " in shown, (
+    assert f"0.012 disputed under relearn_all; own score {own.value:.3f} {interval} " in shown, (
         shown
     )
     page = (site / "methods" / TRACK / "gentle.html").read_text()
-    assert "2 of 2 runs score 0.123 under relearn_all: Eve, 2026-01-31" in page
-    assert f'<a href="{LINK}"' in (site / "index.html").read_text()
+    assert "2 of 2 runs score 0.012 under relearn_all: Eve, 2026-01-31" in page
+    assert f'href="{LINK}"' in (site / "index.html").read_text()
 
 
-def test_the_lowest_of_several_disputes_counts(folder):
+def test_the_lowest_of_several_disputes_counts(folder, rows_of):
     runs = runs_of(folder, "gentle")
     for number, score in enumerate((0.3, 0.1, 0.2)):
         dispute(folder, runs, score, file=f"eve{number}")
@@ -101,14 +115,16 @@ def test_the_lowest_of_several_disputes_counts(folder):
     assert [own.dispute.score for own in row.disputes] == [0.1, 0.2, 0.3]
 
 
-def test_a_higher_number_lowers_nothing(folder):
+def test_a_higher_number_lowers_nothing(folder, rows_of):
     dispute(folder, runs_of(folder, "gentle"), 0.999)
     row = rows_of(folder)[0]["gentle"]
     assert row.lowered is None
     assert len(row.disputes) == 1
 
 
-def test_a_dispute_of_one_run_is_named_on_the_row_and_lowers_that_variant_alone(folder):
+def test_a_dispute_of_one_run_is_named_on_the_row_and_lowers_that_variant_alone(
+    folder, rows_of, built
+):
     low = [run for run in runs_of(folder, "gentle") if run.id == record_id("low", "gentle", 0)]
     dispute(folder, low, 0.05)
     rows, track = rows_of(folder)
@@ -120,20 +136,19 @@ def test_a_dispute_of_one_run_is_named_on_the_row_and_lowers_that_variant_alone(
     assert not other.disputes
 
 
-def test_a_dispute_of_the_row_lowers_the_task_that_has_the_same_runs(folder):
+def test_a_dispute_of_the_row_lowers_the_task_that_has_the_same_runs(folder, rows_of):
     dispute(folder, runs_of(folder, "gentle"), 0.05)
     (row,) = [r for r in task_rows(rows_of(folder)[1], "frequency") if r.name == "gentle"]
     assert row.lowered.score == 0.05
 
 
-def test_a_dispute_of_a_former_record_is_not_one_of_its_successor(folder):
+def test_a_dispute_of_a_former_record_is_not_one_of_its_successor(folder, rows_of):
     runs = runs_of(folder, "gentle")
-    former = {run.id: "1" * 16 for run in runs}
-    dispute(folder, runs, 0.05, records=former)
+    dispute(folder, {run.id: "1" * 16 for run in runs}, 0.05)
     assert not rows_of(folder)[0]["gentle"].disputes
 
 
-def test_what_a_dispute_says_is_text_and_never_markup(folder):
+def test_what_a_dispute_says_is_text_and_never_markup(folder, built):
     dispute(folder, runs_of(folder, "gentle"), 0.1, attack="<script>alert(1)</script>")
     site = built(folder)
     for page in (site / "index.html", site / "methods" / TRACK / "gentle.html"):

@@ -69,6 +69,7 @@ def test_index_has_a_row_per_success(records):
         "method",
         "seed",
         "anchor",
+        "division",
         "budget_steps",
         "digest",
     ]
@@ -86,6 +87,7 @@ def test_index_of_nothing_has_its_columns():
         "method",
         "seed",
         "anchor",
+        "division",
         "budget_steps",
         "digest",
     ]

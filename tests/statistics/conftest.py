@@ -63,7 +63,7 @@ def _model(forget, retain=0.9, attacked=0.05, seed=0, noise=0.04, count=24, stra
     )
 
 
-def _board(methods, variant="low", track="toy", anchors=(), strata=_halves):
+def _board(methods, variant="low", track="toy", anchors=(), strata=_halves, guardrails=()):
     """(index, frames) of a variant with a target, two oracles and {method: [a frame per seed]}."""
     runs = [("target", 0, _model(0.9, seed=100, strata=strata))]
     runs += [("oracle", s, _model(0.2, seed=100 + s, strata=strata)) for s in (1, 2)]
@@ -81,6 +81,7 @@ def _board(methods, variant="low", track="toy", anchors=(), strata=_halves):
             "seed": seed,
             "budget_steps": 60,
             "anchor": method in ("target", "oracle", *anchors),
+            "division": "guardrail" if method in guardrails else "weights",
         }
         for method, seed, _ in runs
     ]

@@ -7,6 +7,7 @@ import pytest
 from benchmark.errors import BadInput
 from benchmark.records.frames import index_frame
 from benchmark.statistics import AXES, recovery, standings
+from benchmark.statistics.divisions import divided
 
 COLUMNS = [
     *("track", "task", "variant", "method", "seed", "axis", "metric", "stratum"),
@@ -360,3 +361,41 @@ def test_two_records_of_one_method_and_seed_do_not_replace_each_other_by_chance(
             return type(error)
 
     assert outcome(pd.concat([index, again])) == outcome(pd.concat([again, index]))
+
+
+def test_guardrails_are_ranked_apart_and_change_no_rank_or_score(make_board, model_frame):
+    honest = {"good": [model_frame(0.3, 0.85, seed=1)], "bad": [model_frame(0.8, 0.5, seed=2)]}
+    filters = {"filter": [model_frame(0.25, 0.9, seed=3)], "sieve": [model_frame(0.8, 0.5, seed=4)]}
+    alone = score(*make_board(honest))
+    both = score(*make_board(honest | filters, guardrails=tuple(filters)))
+    assert ranks(both) == {"good": 1, "bad": 2, "filter": 1, "sieve": 2}
+    assert set(of(both.overall, division="guardrail")["method"]) == set(filters)
+    kept = both.overall[both.overall["method"].isin(honest)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, alone.overall, check_dtype=False)
+    assert ranks(score(*make_board(honest | filters))) != ranks(both), "a filter would win"
+
+
+def test_a_method_with_one_run_behind_a_guardrail_is_a_guardrail(make_board, model_frame):
+    frames = [model_frame(0.3, 0.85, seed=s) for s in (1, 2)]
+    index, examples = make_board({"mixed": frames, "good": frames})
+    one = (index["method"] == "mixed") & (index["seed"] == 1)
+    index.loc[one, "division"] = "guardrail"
+    divisions = score(index, examples).overall.set_index("method")["division"]
+    assert divisions.to_dict() == {"mixed": "guardrail", "good": "weights"}
+
+
+def test_anchors_stand_in_every_table_and_make_none():
+    rows = [("none", True, "weights"), ("wall", True, "guardrail"), ("npo", False, "weights")]
+
+    def tables(rows):
+        found = divided(rows, lambda row: row[1], lambda row: row[2])
+        return {division: [name for name, *_ in own] for division, own in found}
+
+    assert tables(rows) == {"weights": ["none", "wall", "npo"]}
+    filtered = [*rows, ("filter", False, "guardrail")]
+    assert tables(filtered) == {
+        "weights": ["none", "wall", "npo"],
+        "guardrail": ["none", "wall", "filter"],
+    }
+    assert tables(filtered[:2]) == {"weights": ["none", "wall"]}
+    assert tables(filtered[3:]) == {"guardrail": ["filter"]}
