@@ -10,23 +10,27 @@ from benchmark.errors import BadInput
 from benchmark.records.derived import Derived
 from leaderboard.board import load_board
 from leaderboard.render import number
-from leaderboard.tables import QUANTITIES, Quantity, Row, overall_rows
+from leaderboard.tables import QUANTITIES, Quantity, Row, by_division, overall_rows
 
 NEAREST = 2  # rows above and below
 
 
 def ranking(results: Path, names: Collection[str], derived: Derived) -> str:
-    """The ranking of each track that has one of these rows: they themselves, anchors, and the rows
-    next to them; whole without names. BadInput if there is no such row.
+    """The ranking of each track and division that has one of these rows: they themselves, anchors,
+    and the rows next to them; whole without names. BadInput if there is no such row.
     """
-    by_track = {track.name: overall_rows(track) for track in load_board(results, derived).tracks}
-    known = {row.name: row.name for rows in by_track.values() for row in rows}
+    tables = [
+        (f"{track.name}, {division}", rows)
+        for track in load_board(results, derived).tracks
+        for division, rows in by_division(overall_rows(track))
+    ]
+    known = {row.name: row.name for _, rows in tables for row in rows}
     if not known:
         raise BadInput(f"{results}: no rows")
     wanted = {lookup("row", name, known) for name in names}
     parts = [
-        _table(track, near(rows, wanted), wanted)
-        for track, rows in by_track.items()
+        _table(title, near(rows, wanted), wanted)
+        for title, rows in tables
         if not wanted or wanted & {row.name for row in rows}
     ]
     return "\n\n".join(parts)
@@ -46,9 +50,9 @@ def near(rows: Sequence[Row], wanted: Collection[str]) -> list[Row]:
     return [row for row in rows if not wanted or row.anchor or row.name in around | set(wanted)]
 
 
-def _table(track: str, rows: Sequence[Row], wanted: Collection[str]) -> str:
+def _table(title: str, rows: Sequence[Row], wanted: Collection[str]) -> str:
     header = ["rank", "method", *QUANTITIES, "runs"]
-    lines = [f"### {track}", "", _line(header), _line(["---"] * len(header))]
+    lines = [f"### {title}", "", _line(header), _line(["---"] * len(header))]
     return "\n".join([*lines, *(_line(_cells(row, wanted)) for row in rows)])
 
 

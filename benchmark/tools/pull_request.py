@@ -46,7 +46,8 @@ def added(base: str, folder: Path) -> dict[str, list[Record]]:
 
     store, names = ResultStore(folder / RESULTS), set(files(base, ADDED, folder))
     current, _ = split_current(list(heads(store)))
-    named, rows = row_names(current), dict[str, list[Record]]()
+    named = row_names(current)
+    rows: dict[str, list[Record]] = {}
     for record in current:
         is_result = record.status == "ok" and not record.identity.is_reference
         if is_result and str(store.path_of(record).relative_to(folder)) in names:

@@ -1,7 +1,6 @@
 """The check of pull requests, on a repository of its own, and the workflow that calls it."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 import yaml
 
 from benchmark.cli import app
-from benchmark.records.store import ResultStore
 from benchmark.tools.pull_request import CHANGED, added, cells, files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,12 +86,11 @@ def test_bad_input_is_one_line_and_exit_code_2(repository):
 
 
 @pytest.fixture
-def submission(tmp_path, results):
-    """A branch on which the two runs of `beta` are added to the folder that main has."""
-    shutil.copytree(results, tmp_path / "repository/results")
-    store = ResultStore(tmp_path / "results")
-    new = [record for record in store.read_all() if record.method.name == "beta"]
-    moved = {p: p.read_bytes() for r in new for p in store.path_of(r).parent.glob(f"{r.id}*")}
+def submission(results, tmp_path):
+    """A branch on which the two runs of `beta` are added to the records that main has."""
+    new = [record for record in results.read_all() if record.method.name == "beta"]
+    paths = [path for r in new for path in results.path_of(r).parent.glob(f"{r.id}*")]
+    moved = {path: path.read_bytes() for path in paths}
     for path in moved:
         path.unlink()
     git(tmp_path, "init", "-q", "-b", "main")
