@@ -21,14 +21,17 @@ def print_attacks(folder: Path, console: Console, derived: Derived) -> None:
     below a folder, for each track; BadInput where no two attacks can be compared.
     """
     standings = published_standings(folder, derived)
-    overall, rows = standings.overall, standings.attacks
-    if not len(rows):
-        raise BadInput(f"{folder}: no method was attacked")
+    overall = standings.overall
+    if overall.empty:
+        raise BadInput(f"{folder}: no method can be scored")
     ranked = overall[~overall["anchor"].astype(bool)][["track", "method"]]
-    for track, track_rows in rows.merge(ranked).groupby("track", sort=True):
-        found = agreement(track_rows)
-        console.print(_matrix(str(track), found))
-        console.print(_pairs(found))
+    tracks = standings.attacks.merge(ranked).groupby("track", sort=True)
+    found = {str(track): agreement(rows) for track, rows in tracks}
+    if not any(map(len, found.values())):
+        raise BadInput(f"{folder}: after no attack target and oracles differ enough to compare it")
+    for track, pairs in found.items():
+        console.print(_matrix(track, pairs))
+        console.print(_pairs(pairs))
     console.print(
         "Kendall's tau-b between the forgetting that is left after two attacks, over rows x "
         "variants; 95 % bootstrap confidence intervals over rows. Anchors are left out."

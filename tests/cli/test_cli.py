@@ -35,6 +35,9 @@ def elsewhere(tmp_path, monkeypatch):
         (["export", "--out", "table.xls"], "table.xls: the name must end in .csv or .parquet"),
         (["export", "--out", "table.csv", "--results", "nowhere"], "nowhere: no records"),
         (["site", "--results", "nowhere"], "nowhere"),
+        (["report"], "name a task, or --attacks"),
+        (["report", "fictitious", "--attacks"], "name a task, or --attacks"),
+        (["report", "--attacks", "--results", "nowhere"], "nowhere: no records"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message):

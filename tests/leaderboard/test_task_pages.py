@@ -19,6 +19,7 @@ from leaderboard.task_tables import (
     metric_grids,
     misalignment_grids,
     printed,
+    probe_grids,
     rival_grids,
 )
 from leaderboard.trajectory_plots import trajectory_plots
@@ -251,6 +252,28 @@ def test_a_stratum_that_is_the_whole_has_no_table_of_its_own():
         "towns/often, kind=a",
         "towns/often, kind=b",
     ]
+
+
+def test_what_any_probe_tells_has_references_first_and_says_of_how_many_examples():
+    shares = {"target": 1.0, "oracle": 0.25, "mine": 0.5}
+    rows = [
+        {"task": "towns", "variant": "often", "method": method, "quantity": quantity, "n": n}
+        | {"value": value, "low": value, "high": value}
+        for method, value in shares.items()
+        for quantity, n in (("any probe", 4), ("reverse", 2))
+        if (method, quantity) != ("oracle", "reverse")
+    ]
+    standings = SimpleNamespace(probes=pd.DataFrame(rows))
+    (grid,) = probe_grids(standings, "towns", ["mine", "yours"])
+    assert [name for name, _ in grid.rows] == ["target", "oracle", "mine"]
+    assert [[cell.value for cell in cells] for _, cells in grid.rows] == [
+        ["1.000", "1.000"],
+        ["0.250", "–"],
+        ["0.500", "0.500"],
+    ]
+    (heading,) = grid.headings
+    assert heading.titles == ["of 4 examples", "of 2 examples"]
+    assert probe_grids(standings, "villages", ["mine"]) == []
 
 
 def test_nothing_to_draw_gives_no_plots(board):

@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from benchmark.core.examples import probed
 from benchmark.core.inputs import Inputs
+from benchmark.errors import BadInput
+from benchmark.evaluation.outputs import examine
 from benchmark.metrics.stages import POINT, sort_of
 from benchmark.models import tracks
+from benchmark.pipeline import measure
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.run_context import RunContext
@@ -16,6 +20,8 @@ from benchmark.pipeline.suite import Suite
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads
 from benchmark.records.validation import Folder, validate
+from benchmark.reports.attack_report import print_attacks
+from benchmark.reports.terminal import print_task
 from benchmark.statistics.published import standings_of
 
 ATTACKS = ["quantize_int4", "relearn_disjoint", "relearn_benign", "interpolate", "in_context"]
@@ -29,6 +35,14 @@ POINTS += PATCHED
 pytestmark = pytest.mark.slow
 
 
+asked_with = {}  # settings by stage
+
+
+def noting(predictor, splits, stage, settings):
+    asked_with[stage] = settings
+    return examine(predictor, splits, stage, settings)
+
+
 @pytest.fixture(scope="module")
 def place(tiny, tmp_path_factory):
     """A run of one method under attacks of every kind."""
@@ -37,6 +51,7 @@ def place(tiny, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         declared = replace(tiny, attacks=tracks.track_named("tiny-dev").attacks)
         patch.setattr(tracks, "_tracks", lambda: {"tiny": declared})
+        patch.setattr(measure, "examine", noting)
         suite = Suite(
             name="attacked",
             description="one cell",
@@ -109,11 +124,21 @@ def test_attacks_that_ask_have_questions_and_settings_of_their_own(place, record
     assert {len(s.sampled) for s in by_stage["sampling"]} == {16}
     assert {len(s.sampled) for stage in ("model", "summary") for s in by_stage[stage]} == {0}
     assert {s.prompt for s in by_stage["reverse"]}.isdisjoint(s.prompt for s in by_stage["model"])
-    assert len({s.generation for s in by_stage["summary"]}) <= len(people)
-    longest = {stage: max(len(s.generation) for s in by_stage[stage]) for stage in by_stage}
-    assert longest["summary"] > longest["indirect"], "an untrained model does not stop"
+    assert len({s.prompt for s in by_stage["summary"]}) == len(people)
+    room = {stage: asked_with[stage].max_new_tokens for stage in ("model", "indirect", "summary")}
+    assert room == {"model": 10, "indirect": 10, "summary": 64}
     assert "leak_at_16" in record.values["sampling"]["forget"].values
     assert "leak_at_16" not in record.values["summary"]["forget"].values
+
+
+def test_reports_say_what_any_probe_tells(place, tmp_path):
+    """Nothing about attacks: after none of them an untrained target is told from its oracles."""
+    console, derived = Console(width=300, record=True), Derived.below(tmp_path)
+    print_task("frequency", place.results.root, console, derived)
+    table = console.export_text().partition("Known by any probe")[2]
+    assert all(probe in table for probe in ("direct", "in_context", *PROBES))
+    with pytest.raises(BadInput, match="after no attack"):
+        print_attacks(place.results.root, console, derived)
 
 
 def test_patching_starts_from_the_target_whatever_is_patched_in(place, record):
