@@ -9,6 +9,7 @@ from benchmark.cli import (
     replay_commands,
     result_commands,
     run_commands,
+    submit_commands,
     tuning_commands,
 )
 from benchmark.cli.terminal import app
@@ -22,6 +23,7 @@ __all__ = [
     "replay_commands",
     "result_commands",
     "run_commands",
+    "submit_commands",
     "tuning_commands",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +25,27 @@ def content_of(path: Path) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise BadInput(
-            f"{path}: {where}not valid YAML: {getattr(error, 'problem', None) or error}"
-        ) from None
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise BadInput(f"{path}: {where}not valid YAML: {reason}") from None
 
 
 def refusal(path: Path, error: ValidationError) -> BadInput:
-    """The first thing that a file's content was refused for: file, field, what would be right,
+    """The first thing that a file's content was refused for."""
+    return BadInput(refusals(path, error)[0])
+
+
+def refusals(path: Path, error: ValidationError) -> list[str]:
+    """All that a file's content was refused for, a line each: file, field, what would be right,
     what was found.
     """
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "file"
-    if first["type"] == "missing":
-        return BadInput(f"{path}: {where}: is missing")
-    if first["type"] in UNKNOWN:
-        return BadInput(f"{path}: {where}: there is no such field")
-    reason = first["msg"].removeprefix("Value error, ")
-    return BadInput(f"{path}: {where}: {reason}, found {str(first.get('input'))[:60]!r}")
+    return [f"{path}: {_reason(details)}" for details in error.errors()]
+
+
+def _reason(details: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in details["loc"]) or "file"
+    if details["type"] == "missing":
+        return f"{where}: is missing"
+    if details["type"] in UNKNOWN:
+        return f"{where}: there is no such field"
+    reason = details["msg"].removeprefix("Value error, ")
+    return f"{where}: {reason}, found {str(details.get('input'))[:60]!r}"

@@ -7,7 +7,6 @@ that no longer does what it did.
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,9 @@ from benchmark.pipeline.plan import Cell, Plan
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.suite import MethodEntry, Suite
-from benchmark.records.identity import ORACLE, TARGET, Identity, variant_name
+from benchmark.records.identity import Identity, variant_name
 from benchmark.records.schema import Record
-from benchmark.records.store import OUTPUTS_SUFFIX, ResultStore, inputs_path, read_record
+from benchmark.records.store import ResultStore, copy_record, read_record
 from benchmark.records.values import MetricValue
 
 TOLERANCE = 0.05  # of a value: other processors round otherwise, and training carries that along
@@ -109,15 +108,8 @@ def _suite_of(record: Record) -> Suite:
 
 
 def _copy_references(record: Record, results: ResultStore, out: ResultStore) -> None:
-    named = record.references
-    assert named is not None
-    for role, record_id in [(TARGET, named.target), *((ORACLE, i) for i in named.oracles)]:
-        path = results.reference_path(record.identity, role, record_id)
-        files = (path, path.with_suffix(OUTPUTS_SUFFIX), inputs_path(path, read_record(path)))
-        for file in files:
-            copied = out.root / file.relative_to(results.root)
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copied)
+    for path in results.reference_paths(record):
+        copy_record(path, results, out)
 
 
 def _require_same(record: Record, plan: Plan) -> None:

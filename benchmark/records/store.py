@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.errors import BadInput
 from benchmark.metrics.sample import Sample
-from benchmark.records.identity import Identity
+from benchmark.records.identity import ORACLE, TARGET, Identity
 from benchmark.records.outputs import Inputs, outputs_to_bytes, samples_of, sha256
 from benchmark.records.schema import SCHEMA_VERSION, OutputsInfo, Record
 
@@ -64,6 +65,13 @@ class ResultStore:
     def reference_path(self, identity: Identity, role: str, record_id: str) -> Path:
         """Where the record of a target or an oracle lives that a cell is compared with."""
         return self.folder(identity) / role / f"{record_id}.json"
+
+    def reference_paths(self, record: Record) -> list[Path]:
+        """Those of the target and the oracles that a record is compared with."""
+        named = record.references
+        assert named is not None
+        roles = [(TARGET, named.target), *((ORACLE, i) for i in named.oracles)]
+        return [self.reference_path(record.identity, *of_role) for of_role in roles]
 
     def write(self, record: Record, samples: Sequence[Sample] | None) -> Path:
         """Seals and writes a record with its outputs, if it keeps any."""
@@ -115,6 +123,17 @@ def inputs_path(path: Path, record: Record) -> Path:
     """The file of inputs of the record at `path`."""
     assert record.outputs is not None
     return _inputs_file(path, record.outputs.inputs)
+
+
+def copy_record(path: Path, results: ResultStore, out: ResultStore) -> None:
+    """Copies the record at `path` with its files of outputs and inputs, if it has any."""
+    files = [path]
+    if (record := read_record(path)).outputs:
+        files += [path.with_suffix(OUTPUTS_SUFFIX), inputs_path(path, record)]
+    for file in files:
+        copied = out.root / file.relative_to(results.root)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copied)
 
 
 class _Naming(BaseModel):

@@ -1,0 +1,148 @@
+"""The pack of a submitted row: what its pull request adds, checked before anything is written."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.authoring.card import Card
+from benchmark.errors import BadInput
+from benchmark.pipeline.plan import Cell, Plan
+from benchmark.records.marks import checked_name, sign
+from benchmark.records.schema import GUARDRAIL, WEIGHTS, Record
+from benchmark.records.store import ResultStore, copy_record, read_record
+from benchmark.records.validation import Folder, validate
+
+COMMIT_DIGITS = 40
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A method's row: its file, the records of all its cells, and the trials of its tuning."""
+
+    method: str
+    file: Path
+    records: list[Record]
+    trials: list[Record]
+
+    @property
+    def division(self) -> str:
+        guarded = any(record.provenance.division == GUARDRAIL for record in self.records)
+        return GUARDRAIL if guarded else WEIGHTS
+
+    @property
+    def tracks(self) -> list[str]:
+        return sorted({record.track for record in self.records})
+
+
+def submission_of(plan: Plan, file: Path, results: ResultStore) -> Submission:
+    """What the plan of one method's cells has for submission; BadInput if a cell is missing or
+    failed, or if the records do not come from committed code.
+    """
+    if plan.missing:
+        raise BadInput(f"not all cells can be checked here: {plan.missing[0]}")
+    if trial := next((cell for cell in plan.cells if cell.identity.is_trial), None):
+        raise BadInput(
+            f"{trial.identity.track} is a development track, which is never scored; submit records "
+            "of another"
+        )
+    cells = (*plan.references, *plan.cells)
+    lacking = [cell for cell in cells if cell.id not in plan.cached]
+    if lacking:
+        raise BadInput(
+            f"{results.root}: {len(lacking)} of {len(cells)} cells of the row are missing or "
+            f"failed, first {lacking[0].label}: {_lack(lacking[0], results)}"
+        )
+    records = [read_record(cell.path(results)) for cell in plan.cells]
+    name = records[0].method.name
+    _require_committed(records)
+    _require_one_file(file)
+    tried = (read_record(path) for path in results.paths() if path.parent.name == name)
+    trials = [record for record in tried if record.is_trial and record.status == "ok"]
+    return Submission(name, file, records, trials)
+
+
+def _lack(cell: Cell, results: ResultStore) -> str:
+    path = cell.path(results)
+    if not path.is_file():
+        return "it has no record"
+    record = read_record(path)
+    if record.error:
+        return f"it failed: {' '.join(record.error.message.split())}"
+    lacks = cell.lacks(record)
+    return f"its record lacks {lacks[0]}" if lacks else "its record has other references"
+
+
+def _require_committed(records: list[Record]) -> None:
+    """Published records store the commit that made them."""
+    loose = [
+        record
+        for record in records
+        if record.provenance.dirty or len(record.provenance.commit) != COMMIT_DIGITS
+    ]
+    if loose:
+        raise BadInput(
+            f"{len(loose)} of {len(records)} records do not come from committed code of a clone, "
+            f"first {loose[0].id}; commit, then run again with --force"
+        )
+
+
+def _require_one_file(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise BadInput(
+                f"{file}: line {node.lineno} imports a file beside it; a submitted method is one "
+                "file"
+            )
+
+
+def pack(
+    submission: Submission, card: Card, card_file: Path, results: ResultStore, out: Path
+) -> None:
+    """Writes the tree that a pull request adds, or nothing; BadInput if `out` holds anything, or
+    if what would be packed does not validate.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput(f"{out}: exists and is not empty; choose another folder")
+    if card.division != submission.division:
+        raise BadInput(
+            f"{card_file}: division: is {card.division}, the records are of the division "
+            f"{submission.division}"
+        )
+    place = out.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as workplace:
+        fresh = Path(workplace) / "pack"
+        packed = ResultStore(fresh / "results")
+        for path in sorted(_paths(submission, results)):
+            copy_record(path, results, packed)
+        _require_valid(packed, results)
+        sign(packed, "submitted", checked_name(card.names), submission.records, card.code)
+        _copy(submission.file, fresh / "methods" / f"{submission.method}.py")
+        _copy(card_file, fresh / "submissions" / submission.method / "card.yaml")
+        fresh.rename(place)
+
+
+def _copy(file: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True)
+    shutil.copyfile(file, target)
+
+
+def _paths(submission: Submission, results: ResultStore) -> set[Path]:
+    """Those of the records, of what they are compared with, and of what that is compared with."""
+    paths: set[Path] = set()
+    for record in (*submission.records, *submission.trials):
+        compared = results.reference_paths(record)
+        paths |= {results.path_of(record), *compared}
+        paths |= {p for path in compared for p in results.reference_paths(read_record(path))}
+    return paths
+
+
+def _require_valid(packed: ResultStore, results: ResultStore) -> None:
+    findings = validate(Folder(packed))
+    if findings:
+        first = str(findings[0]).replace(str(packed.root), str(results.root))
+        raise BadInput(f"{len(findings)} findings, first {first}")
