@@ -174,15 +174,13 @@ def site(
 @app.command()
 @plainly
 def rank(
-    methods: Annotated[
-        list[str] | None, typer.Argument(help="Rows, as the ranking names them.")
-    ] = None,
+    rows: Annotated[list[str], typer.Argument(help="Rows, as the ranking names them, or ids.")],
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Prints the ranking as Markdown: named rows with anchors and neighbors, or all rows."""
-    neighbors = importlib.import_module("leaderboard.neighbors")
-    text = neighbors.ranking(results, methods or (), _derived())
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Prints rows beside the anchors and their neighbours, as Markdown."""
+    from benchmark.reports.neighbours import compared_rows
+
+    typer.echo(compared_rows(results, rows, _derived()))
 
 
 @app.command()

@@ -4,7 +4,7 @@ request that adds it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,27 +21,27 @@ AROUND = 2  # neighbours on each side
 Rows = list[dict]
 
 
-def compared_rows(folder: Path, ids: Sequence[str], derived: Derived) -> str:
-    """The rows of these records, each with its anchors and neighbours on its track or, where it has
-    no rank there, on each of its tasks; BadInput if none of them is current.
+def compared_rows(folder: Path, wanted: Collection[str], derived: Derived) -> str:
+    """The rows with these names, or with records of these ids, each with its anchors and neighbours
+    on its track or, where it has no rank there, on each of its tasks; BadInput if there is none.
     """
     results = ResultStore(folder)
-    wanted = set(ids)
-    current, _ = split_current(list(heads(results)))
-    tracks = sorted({r.track for r in current if r.id in wanted and not r.is_trial})
-    if not tracks:
-        raise BadInput(f"{folder}: none of the records is current")
+    current, _ = split_current([record for record in heads(results) if not record.is_trial])
     parts = []
-    for track in tracks:
-        records = [r for r in current if r.track == track]
+    for track in sorted({record.track for record in current}):
+        records = [r for r in current if r.track == track and not r.identity.is_reference]
         names = row_names(records)
-        rows = sorted({names[r.id] for r in records if r.id in wanted})
-        scored = standings_of(results, records, expected_seeds(records), derived)
+        chosen = sorted({names[r.id] for r in records if {r.id, names[r.id]} & set(wanted)})
+        if not chosen:
+            continue
+        whole = [r for r in current if r.track == track]
+        scored = standings_of(results, whole, expected_seeds(whole), derived)
         overall, tasks = (t.to_dict("records") for t in (scored.overall, scored.tasks))
-        for name in rows:
-            own = [r for r in records if names[r.id] == name]
+        for name in chosen:
             parts += [f"### `{name}` on `{track}`\n", *_tables(overall, tasks, name)]
-            parts.append(_runs(own))
+            parts.append(_runs([r for r in records if names[r.id] == name]))
+    if not parts:
+        raise BadInput(f"{folder}: no row or current record of {', '.join(sorted(wanted))}")
     return "\n".join([*parts, NOTE])
 
 
