@@ -1,0 +1,67 @@
+"""docs/ATTACKS.md: what every registered attack does, with its parameters and cost."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from itertools import chain
+from statistics import median
+
+from benchmark.core.attack import Attack
+from benchmark.core.registry import attacks
+from benchmark.models.tracks import track_named
+from benchmark.records.schema import Cost
+from benchmark.records.store import ResultStore
+from benchmark.reports.methods_page import NOTE, TRACK, VARIANT, published_costs, shown
+
+ATTACKED_TRACKS = ("controlled-1m", "smollm2-135m")
+INTRODUCTION = f"""An attack tries to recover forgotten knowledge from a model. It runs on the
+target, on the oracles and on every method alike. An attack on *weights* starts from the weights
+without any guardrail; one that *asks* leaves the model as it is, with its guardrails. A suite names
+the attacks that it runs, of those that its tracks declare (`benchmark/tracks`); the parameters are
+part of the id of the outputs. `points` are scored on the way to the end of an attack and enter no
+score. Cost is the median over the published runs on `{VARIANT}` of `{TRACK}`, in seconds of one
+thread with the scoring afterwards; a dash means that no run is published.
+"""
+
+
+def attacks_page(results: ResultStore) -> str:
+    """The attacks in one table, then each with its source and its parameters on each track."""
+    costs = list(chain(*published_costs(results).values()))
+    overview = [
+        "| attack | on | version | seconds |",
+        "|---|---|---|---|",
+        *(_row(cls, costs) for cls in attacks().values()),
+    ]
+    parts = ["# Attacks\n\n" + NOTE, INTRODUCTION, *overview, ""]
+    return "\n".join([*parts, *(_attack(cls) for cls in attacks().values())])
+
+
+def _row(cls: type[Attack], costs: Sequence[Cost]) -> str:
+    seconds = [cost.seconds[cls.name] for cost in costs if cls.name in cost.seconds]
+    cost = f"{median(seconds):.1f}" if seconds else "-"
+    return f"| [`{cls.name}`](#{cls.name}) | {_on(cls)} | {cls.version} | {cost} |"
+
+
+def _on(cls: type[Attack]) -> str:
+    return "questions" if cls.asks else "weights"
+
+
+def _attack(cls: type[Attack]) -> str:
+    parameters = {
+        track.name: ", ".join(
+            f"`{name}` = {shown(value)}"
+            for attack in track.attacks
+            if attack.name == cls.name
+            for name, value in attack.recipe()["parameters"].items()
+        )
+        for track in map(track_named, ATTACKED_TRACKS)
+    }
+    facts = [
+        f"on: {_on(cls)}; version {cls.version}",
+        *(f"parameters on `{track}`: {text}" for track, text in parameters.items() if text),
+        *([f"utility afterwards on {cls.kept} retain examples"] if cls.kept else []),
+        f"source: {cls.source}",
+    ]
+    lines = "\n".join(f"- {fact}" for fact in facts)
+    return f"## `{cls.name}`\n\n{inspect.cleandoc(cls.__doc__ or '')}\n\n{lines}\n"
