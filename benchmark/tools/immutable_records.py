@@ -13,18 +13,23 @@ RESULTS = "results"
 
 
 def changed_files(base: str, folder: Path) -> list[str]:
-    """Files below results/ that `base` has and HEAD changed, moved or removed since they parted;
-    CalledProcessError if there is no such revision.
+    """Files below results/ that `base` has and HEAD changed, moved or removed since they parted."""
+    return diffed(base, folder, "MDT", RESULTS)
+
+
+def diffed(base: str, folder: Path, kinds: str, *below: str) -> list[str]:
+    """The files, all or those below a path, with changes of these kinds (letters of git's
+    `--diff-filter`) since `base` and HEAD parted; CalledProcessError if there is no such revision.
     """
-    words = ["git", "diff", "--name-status", "--no-renames", "--diff-filter=MDT"]
+    words = ["git", "diff", "--name-only", "-z", "--no-renames", f"--diff-filter={kinds}"]
     done = subprocess.run(
-        [*words, f"{base}...HEAD", "--", RESULTS],
+        [*words, f"{base}...HEAD", "--", *below],
         cwd=folder,
         capture_output=True,
         text=True,
         check=True,
     )
-    return [line.split("\t")[1] for line in done.stdout.splitlines()]
+    return [name for name in done.stdout.split("\0") if name]
 
 
 def main() -> int:

@@ -1,16 +1,9 @@
-"""The check of pull requests, on a repository of its own, and the workflow that calls it."""
-
-import re
-import subprocess
-import sys
-from pathlib import Path
+"""The check of pull requests, on a repository of its own."""
 
 import pytest
-import yaml
+from git_repository import call, commit, git, write
 
 from benchmark.tools.immutable_records import changed_files
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -23,26 +16,8 @@ def repository(tmp_path):
     return tmp_path
 
 
-def git(folder, *words):
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-    subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
-
-
-def write(folder, name, text):
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def commit(folder):
-    git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", "change")
-
-
 def check(folder, *words):
-    command = [sys.executable, "-m", "benchmark.tools.immutable_records", *words]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return call(folder, "immutable_records", *words)
 
 
 def test_new_records_and_other_files_may_be_added(repository):
@@ -82,14 +57,3 @@ def test_bad_input_is_one_line_and_exit_code_2(repository):
         done = check(repository, *words)
         assert done.returncode == 2
         assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_workflows_run_only_what_is_there():
-    for path in (ROOT / ".github/workflows").glob("*.yaml"):
-        jobs = yaml.safe_load(path.read_text())["jobs"]
-        commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
-        assert commands
-        for command in commands:
-            module = re.match(r"python -m (\S+)", command)
-            file = f"{module[1].replace('.', '/')}.py" if module else command.split()[0]
-            assert (ROOT / file).is_file(), command
