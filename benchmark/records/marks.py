@@ -79,8 +79,8 @@ Said = TypeVar("Said", Mark, Dispute)
 def read_marks(root: Path) -> Marks:
     """Those below a results folder; BadInput names the first file that is malformed."""
     return Marks(
-        [_read(path, Mark) for path in _files(root, MARKS)],
-        [_read(path, Dispute) for path in _files(root, DISPUTES)],
+        [read_mark(path, Mark) for path in _files(root, MARKS)],
+        [read_mark(path, Dispute) for path in _files(root, DISPUTES)],
     )
 
 
@@ -88,7 +88,8 @@ def _files(root: Path, folder: str) -> list[Path]:
     return sorted((root / folder).glob("*.json"))
 
 
-def _read(path: Path, kind: type[Said]) -> Said:
+def read_mark(path: Path, kind: type[Said]) -> Said:
+    """A mark or a dispute; BadInput if it is malformed."""
     try:
         return kind.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -136,7 +137,7 @@ def mark_findings(folder: Folder) -> Iterator[Finding]:
 
 def _findings(path: Path, check: str, kind: type[Said], folder: Folder) -> Iterator[Finding]:
     try:
-        said = _read(path, kind)
+        said = read_mark(path, kind)
     except BadInput as error:
         yield Finding(path, check, str(error).removeprefix(f"{path}: "))
         return

@@ -1,11 +1,11 @@
-"""What the method does, in a sentence."""
+"""An unlearning method in a package of its own."""
 
 from benchmark.api import GradientMethod, register_method
 
 
 @register_method("template_method", reference="", family="gradient", sees={"forget", "retain"})
 class TemplateMethod(GradientMethod):
-    """Gradient ascent on the forget set and descent on the retain set (authors, year, equation)."""
+    """Gradient ascent on the forget set and descent on the retain set (source, equation)."""
 
     learning_rate: float = 2e-4
     retain_weight: float = 1.0
