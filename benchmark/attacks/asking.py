@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import PositiveInt
 
 from benchmark.core.attack import Attack
-from benchmark.core.examples import PROBE, Example, Turn
+from benchmark.core.examples import Example, Turn
+from benchmark.core.probe_ids import PROBE
 from benchmark.core.registry import register_attack
 
 

@@ -10,7 +10,6 @@ import datasets
 
 # What a split is for; every task has the first two.
 ROLES = ("forget", "retain", "retain_eval", "neighbors", "general", "holdout")
-PROBE = "~"  # between an example's id and the name of the probe that asks for it
 Turn = tuple[str, str]  # role ("system", "user" or "assistant") and text
 
 _TEXT, _TEXTS = datasets.Value("string"), datasets.List(datasets.Value("string"))
@@ -152,11 +151,6 @@ class Example:
 def pair_of(prompt: Prompt, answer: str) -> Pair:
     """An answer to a prompt."""
     return Pair(prompt.text, answer, prompt.answer_prefix, prompt.history)
-
-
-def probed(example_id: str) -> str:
-    """The id of the example that a probe asks for."""
-    return example_id.partition(PROBE)[0]
 
 
 def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:

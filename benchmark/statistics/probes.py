@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.core.examples import PROBE, probed
+from benchmark.core.probe_ids import PROBE, probed
 from benchmark.metrics.sample import SAMPLES
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.records.identity import ORACLE, TARGET

@@ -13,7 +13,8 @@ from benchmark.attacks.perturb import pruned
 from benchmark.attacks.quantize import NF4, round_to_nearest, round_to_nf4
 from benchmark.attacks.relearn import halves
 from benchmark.core.attack import Attack, AttackRequest
-from benchmark.core.examples import Example, Pair, Question, probed
+from benchmark.core.examples import Example, Pair, Question
+from benchmark.core.probe_ids import probed
 from benchmark.core.registry import attack_of, attacks, register_attack
 from benchmark.core.request import Budget
 from benchmark.errors import BadInput

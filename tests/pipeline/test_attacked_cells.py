@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmark.core.examples import probed
 from benchmark.core.inputs import Inputs
+from benchmark.core.probe_ids import probed
 from benchmark.errors import BadInput
 from benchmark.evaluation.outputs import examine
 from benchmark.metrics.stages import POINT, sort_of
