@@ -61,7 +61,10 @@ def _score(row: Row) -> str:
     score = row.quantity("score")
     if not score.known:
         return "no score"
-    return f"score {number(score.value)} [{number(score.low)}, {number(score.high)}]"
+    own = f"score {number(score.value)} [{number(score.low)}, {number(score.high)}]"
+    if dispute := row.lowered:
+        own += f" (disputed: {number(dispute.score)} under {dispute.attack}, {dispute.link})"
+    return own
 
 
 def _rank(row: Row) -> str:

@@ -104,6 +104,8 @@ def test_a_dispute_lowers_the_shown_number_and_keeps_the_score_and_the_rank(fold
     page = (site / "methods" / TRACK / "gentle.html").read_text()
     assert "2 of 2 runs score 0.012 under relearn_all: Eve, 2026-01-31" in page
     assert f'href="{LINK}"' in (site / "index.html").read_text()
+    cited = f"[{own.low:.3f}, {own.high:.3f}] (disputed: 0.012 under relearn_all, {LINK}), rank 1"
+    assert cited in page
 
 
 def test_the_lowest_of_several_disputes_counts(folder, rows_of):
