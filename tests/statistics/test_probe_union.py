@@ -154,7 +154,7 @@ def test_standings_and_findings_show_it():
     index = pd.DataFrame(
         where
         | {"id": name, "role": role, "method": role if role != "method" else name}
-        | {"seed": seed, "budget_steps": 4, "anchor": role != "method"}
+        | {"seed": seed, "budget_steps": 4, "anchor": role != "method", "division": "weights"}
         for name, role, seed in [
             ("target", "target", 0),
             ("oracle1", "oracle", 1),
