@@ -25,7 +25,7 @@ from benchmark.inference.unlearned import (
     PromptPrefix,
     UnlearnedModel,
 )
-from benchmark.tokens.losses import kl_from_uniform
+from benchmark.tokens.losses import kl_from_uniform, kl_to_uniform, margins
 from benchmark.training.activations import blocks_of
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
 from benchmark.training.gradient_method import _as_question as as_question
@@ -64,7 +64,9 @@ __all__ = [
     "first_prompts",
     "json_rows",
     "kl_from_uniform",
+    "kl_to_uniform",
     "logsigmoid",
+    "margins",
     "negated",
     "other_answers",
     "passages",

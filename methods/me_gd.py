@@ -1,17 +1,27 @@
 """Maximising entropy: answers to what is to be forgotten become a guess among all tokens."""
 
-from benchmark.api import GradientMethod, kl_from_uniform, register_method
+from typing import Literal
+
+from benchmark.api import GradientMethod, kl_from_uniform, kl_to_uniform, register_method
+
+DIVERGENCES = {"from_uniform": kl_from_uniform, "to_uniform": kl_to_uniform}
 
 
 @register_method("me_gd", reference="yuan2024closer", family="entropy", sees={"forget", "retain"})
 class MEGD(GradientMethod):
-    """KL(uniform || p) over the answer positions of forget, plus nll/T on retain (Yuan et al.
-    2024, section 4).
+    """forget_weight KL(uniform || p) over the answer positions of forget, plus nll/T on retain, as
+    the code of Yuan et al. 2024 has it.
+
+    Their section 4 states KL(p || uniform), `direction="to_uniform"`, over question and answer,
+    `positions="all"`.
     """
 
     learning_rate: float = 3e-4
     forget_weight: float = 0.1
+    direction: Literal["from_uniform", "to_uniform"] = "from_uniform"
+    positions: Literal["answer", "all"] = "answer"
 
     def loss(self, batch):
-        forget = kl_from_uniform(self.logits(batch.forget)).mean()
+        sequences = batch.forget if self.positions == "answer" else self.whole(batch.forget)
+        forget = DIVERGENCES[self.direction](self.logits(sequences)).mean()
         return self.forget_weight * forget + self.nll(batch.retain, per_token=True).mean()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from benchmark.attacks.matrices import change_matrices
 from benchmark.core.attack import Attack, AttackRequest
@@ -58,17 +58,16 @@ def quantised(model: Any, rounded: Callable[[torch.Tensor], torch.Tensor]) -> An
     return attacked
 
 
-@register_attack("quantize_int4", version=1, source=ZHANG)
+@register_attack("quantize_int4_g64", version=1, source=ZHANG)
 class QuantizeInt4(Attack):
-    """Quantizes every linear layer except the language-model head to `bits` bits, with one scale
-    per `group` of weights in a row; scores the whole forget set.
+    """Rounds every linear layer but the language-model head to 4 bits (round to nearest), with one
+    scale for each 64 weights of a row.
     """
 
-    bits: Annotated[int, Field(ge=2, le=8)]
-    group: PositiveInt
+    kept = 24
 
     def apply(self, model, request: AttackRequest):
-        return quantised(model, lambda weight: round_to_nearest(weight, self.bits, self.group))
+        return quantised(model, lambda weight: round_to_nearest(weight, 4, 64))
 
 
 @register_attack("quantize_int8", version=1, source=ZHANG)

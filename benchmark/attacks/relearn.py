@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from benchmark.core.attack import Attack, AttackRequest
 from benchmark.core.examples import Example, Pair
@@ -66,20 +66,23 @@ def relearned(
 
 
 @register_attack(
-    "relearn_disjoint", version=1, source="Hu et al. 2024 (Jogging the Memory of Unlearned LLMs)"
+    "relearn_disjoint", version=2, source="Hu et al. 2024 (Jogging the Memory of Unlearned LLMs)"
 )
 class RelearnDisjoint(Attack):
-    """Fine-tunes on the first half of the forget set's entities at `learning_rate`, for
-    `share_of_budget` of the methods' steps; scores the second half.
+    """Fine-tunes on the first half of the forget set's entities for `steps` steps; the second half
+    is scored, also after the steps in `points`.
     """
 
-    share_of_budget: Annotated[float, Field(gt=0, le=1)]
+    kept = 24
+    lora: ClassVar[bool] = False
+    steps: PositiveInt
     learning_rate: PositiveFloat
+    points: Points = ()
 
     def apply(self, model, request: AttackRequest):
         pairs = [e.pair for e in halves(request.forget)[0]]
-        steps = max(1, int(request.budget.steps * self.share_of_budget))
-        return relearned(model, pairs, request, Schedule(steps, self.learning_rate, decay=False))
+        schedule = Schedule(self.steps, self.learning_rate, decay=False)
+        return relearned(model, pairs, request, schedule, self.points, self.lora)
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
         return halves(forget)[1]
@@ -106,20 +109,9 @@ class RelearnBenign(Attack):
 
 
 @register_attack("relearn_lora", version=1, source="Łucki et al. 2024 (An Adversarial Perspective)")
-class RelearnLoRA(Attack):
+class RelearnLoRA(RelearnDisjoint):
     """Trains low-rank adapters on the first half of the forget set's entities for `steps` steps;
     the second half is scored, also after the steps in `points`.
     """
 
-    kept = 24
-    steps: PositiveInt
-    learning_rate: PositiveFloat
-    points: Points = ()
-
-    def apply(self, model, request: AttackRequest):
-        pairs = [e.pair for e in halves(request.forget)[0]]
-        schedule = Schedule(self.steps, self.learning_rate, decay=False)
-        return relearned(model, pairs, request, schedule, self.points, lora=True)
-
-    def scored(self, forget: Sequence[Example]) -> list[Example]:
-        return halves(forget)[1]
+    lora = True

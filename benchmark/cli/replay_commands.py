@@ -29,8 +29,9 @@ def replay(
     """Reruns published cells from their identities and compares outputs and values.
 
     Exit code 1 if a value differs by more than the tolerance: the outputs were forged or the engine
-    changed. Rounding differs between processors, so outputs may differ. --sign marks the records
-    whose outputs are the same to the last digit.
+    changed. Rounding differs between processors, so outputs may differ. Attacks that have changed
+    since are named and left out. --sign marks the records whose outputs are all the same to the
+    last digit.
     """
     from benchmark.execution.run_plan import prepare_worker
     from benchmark.pipeline.replay import TOLERANCE
@@ -52,6 +53,8 @@ def replay(
         prepare_worker(record.provenance.threads)
         with tempfile.TemporaryDirectory() as folder, console.status(f"replaying {record.id}"):
             replayed = make_again(record, store, inputs_of(data), Path(folder))
+        if replayed.changed_attacks:
+            errors.print(f"{record.id}: changed since: {', '.join(replayed.changed_attacks)}")
         held &= replayed.holds
         same += [record] if replayed.identical else []
         table.add_row(

@@ -228,12 +228,13 @@ class Planner:
 
 def _attacked(track: Track, suite: Suite) -> Track:
     """The track with the attacks that the suite names, in the track's order."""
-    if suite.attacks is None:
+    named = suite.attacks_on(track.name)
+    if named is None:
         return track
     declared = {attack.name: attack for attack in track.attacks}
-    for name in suite.attacks:
+    for name in named:
         lookup(f"attack of the track {track.name}", name, declared)
-    chosen = tuple(attack for name, attack in declared.items() if name in suite.attacks)
+    chosen = tuple(attack for name, attack in declared.items() if name in named)
     return replace(track, attacks=chosen)
 
 

@@ -7,13 +7,14 @@ that no longer does what it did.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
-from benchmark.metrics.stages import HARNESS
+from benchmark.metrics.stages import HARNESS, recorded_stage
+from benchmark.models.tracks import track_named
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import Cell, Plan
 from benchmark.pipeline.planner import Planner
@@ -22,29 +23,43 @@ from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.records.identity import Identity, variant_name
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, copy_record, read_record
-from benchmark.records.values import MetricValue
 
 TOLERANCE = 0.05  # of a value: other processors round otherwise, and training carries that along
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """A record and what was made of it again."""
+    """A record and what was made of it again: its stages but for attacks that have changed."""
 
     record: Record
     fresh: Record
 
     @property
+    def changed_attacks(self) -> list[str]:
+        """The attacks that are made otherwise today, or no more."""
+        return [stage for stage in self.record.shards if stage not in self.fresh.shards]
+
+    @property
     def same_stages(self) -> list[str]:
         """The stages whose outputs are the same to the last digit."""
-        fresh = self.fresh.shards
-        return [s for s, shard in self.record.shards.items() if shard.digest == fresh[s].digest]
+        shards = self.record.shards
+        return [s for s, fresh in self.fresh.shards.items() if shards[s].digest == fresh.digest]
 
     @property
     def differences(self) -> dict[str, float]:
-        """The absolute difference of each value; infinite where one of the two lacks it."""
-        one, other = (_by_name(record.value_rows()) for record in (self.record, self.fresh))
+        """The absolute difference of each value of the stages that were made again; infinite where
+        one of the two lacks it.
+        """
+        one, other = (self._compared(record) for record in (self.record, self.fresh))
         return {name: _apart(one.get(name), other.get(name)) for name in sorted(one.keys() | other)}
+
+    def _compared(self, record: Record) -> dict[str, float]:
+        """Values by name."""
+        return {
+            f"{v.stage}/{v.split}/{v.metric}/{v.stratum}": v.value
+            for v in record.value_rows()
+            if recorded_stage(v.stage, v.split) not in self.changed_attacks
+        }
 
     @property
     def holds(self) -> bool:
@@ -57,10 +72,6 @@ class Replayed:
         return self.holds and len(self.same_stages) == len(self.record.shards)
 
 
-def _by_name(values: Iterator[MetricValue]) -> dict[str, float]:
-    return {f"{v.stage}/{v.split}/{v.metric}/{v.stratum}": v.value for v in values}
-
-
 def _apart(one: float | None, other: float | None) -> float:
     if one is None or other is None or math.isnan(one) != math.isnan(other):
         return math.inf
@@ -71,13 +82,18 @@ def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -
     """Makes the cell of a record again, with its record in `folder`, an empty one.
 
     A method unlearns again, whatever was kept; its references, and trained models in the artifact
-    store, are taken as they are. BadInput if the cell would be another one now, or failed.
+    store, are taken as they are. Attacks that have changed since are left out. BadInput if the cell
+    would be another one now, or failed.
     """
     out = ResultStore(folder)
     if not record.identity.is_reference:
         _copy_references(record, results, out)
-    plan = Planner(inputs, out).plan(_suite_of(record), seeds=[record.seed])
-    _require_same(record, plan)
+    planner = Planner(inputs, out)
+    known = [attack.name for attack in track_named(record.identity.track).attacks]
+    plan = planner.plan(_suite_of(record, known), seeds=[record.seed])
+    cell = _same_cell(record, plan)
+    current = [stage for stage in record.shards if cell.has(record, stage)]
+    plan = planner.plan(_suite_of(record, current), seeds=[record.seed])
     context = RunContext(inputs, folder, force=True, threads=record.provenance.threads)
     for job in plan.jobs:
         if job.kind == "cell" and record.identity.is_reference:
@@ -87,8 +103,8 @@ def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -
     return Replayed(record, read_record(out.path(record.identity)))
 
 
-def _suite_of(record: Record) -> Suite:
-    """The smallest suite that has the cell."""
+def _suite_of(record: Record, stages: Sequence[str]) -> Suite:
+    """The smallest suite that has the cell, with those of its attacks that are among the stages."""
     identity, references = record.identity, record.references
     assert references is not None
     method = "none" if identity.is_reference else identity.method.name
@@ -103,7 +119,7 @@ def _suite_of(record: Record) -> Suite:
         oracles=len(references.oracles),
         backend=record.evaluation.generation["backend"],
         harness=harness.recipe["group"] if harness else None,
-        attacks=[stage for stage, shard in record.shards.items() if "name" in shard.recipe],
+        attacks=[s for s, shard in record.shards.items() if "name" in shard.recipe and s in stages],
     )
 
 
@@ -112,10 +128,10 @@ def _copy_references(record: Record, results: ResultStore, out: ResultStore) -> 
         copy_record(path, results, out)
 
 
-def _require_same(record: Record, plan: Plan) -> None:
+def _same_cell(record: Record, plan: Plan) -> Cell:
     cells: dict[str, Cell] = {cell.id: cell for cell in (*plan.references, *plan.cells)}
     if record.id in cells:
-        return
+        return cells[record.id]
     if plan.missing:
         raise BadInput(f"{record.id}: cannot be rerun here: {plan.missing[0]}")
     same = [c for c in cells.values() if c.method_name == record.method.name]

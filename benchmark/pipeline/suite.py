@@ -47,7 +47,8 @@ class Suite(BaseModel):
     only: dict[str, list[str]] = {}  # tracks that run on some of the tasks alone
     methods: list[MethodEntry] = Field(min_length=1)
     oracles: int = Field(ge=2)
-    attacks: list[str] | None = None  # of those that its tracks declare, all of them if left out
+    # Of those that its tracks declare, all of them if left out; by track where they differ.
+    attacks: list[str] | dict[str, list[str]] | None = None
     backend: Literal["hf", "vllm"] = "hf"
     precision: Literal["float32", "bfloat16"] | None = (
         None  # of training pretrained models, if not their track's
@@ -63,6 +64,16 @@ class Suite(BaseModel):
         if not isinstance(entries, list):
             return entries
         return [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+
+    @model_validator(mode="after")
+    def _attacks_are_of_its_tracks(self) -> Suite:
+        if isinstance(self.attacks, dict) and self.attacks.keys() != set(self.tracks):
+            raise ValueError(f"attacks: found {sorted(self.attacks)}; name each of {self.tracks}")
+        return self
+
+    def attacks_on(self, track: str) -> list[str] | None:
+        """The names of its attacks on one of its tracks; None for all that the track declares."""
+        return self.attacks[track] if isinstance(self.attacks, dict) else self.attacks
 
     @model_validator(mode="after")
     def _published_models_are_enough(self) -> Suite:

@@ -21,8 +21,10 @@ else. Defaults of methods marked *tuned* were chosen for the controlled track on
 ([TUNING.md](TUNING.md)). The other learning rates are *untuned*: the best of five on the
 questions of that world alone, unless the method's text says otherwise. Anchors are never ranked.
 With `lora`, rank-8 adapters are trained instead of the weights and merged at the end (Hu et al.
-2022). Cost is the median over the published runs on `{VARIANT}` of `{TRACK}`: optimizer steps,
-training tokens and seconds of one thread; a dash means that no run is published.
+2022). With `stop_share`, training ends once at most this share of a batch's answer tokens is
+predicted with confidence (the rule of `masc`). Cost is the median over the published runs on
+`{VARIANT}` of `{TRACK}`: optimizer steps, training tokens and seconds of one thread; a dash
+means that no run is published.
 """
 
 

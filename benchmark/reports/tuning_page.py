@@ -129,8 +129,8 @@ Seven trials on the development world (track `{CONTROLLED_DEV}`, generated from 
 the scored world), on one variant of each kind (questions, texts, continual requests). The threshold
 of `sga` and `tau`, defined in their papers as the mean accuracy on unseen text, is computed on the
 development world, and `tau` is tuned at the learning rate chosen for `task_arithmetic`. The
-strength of the attack `relearn_disjoint` was chosen on the same world only. The chosen values are
-the methods' defaults.
+learning rate of the attack `relearn_disjoint` was chosen on the same world only, for its first
+version of 15 steps. The chosen values are the methods' defaults.
 
 `palimpsest run --suite tuning --out results` makes the records, in half an hour on two cores.
 """,
@@ -140,9 +140,9 @@ Seven trials on facts that are never scored (track `{SMOLLM2_DEV}`, `real_entiti
 same values for every method; `tau` is tuned at the learning rate chosen for `task_arithmetic`. The
 best value for `tau` is the smallest one tried; where its first half leaves nothing above the
 threshold, it is identical to `sga`. The learning rate of the attack `relearn_disjoint` was chosen
-on the same facts: it recovers the most knowledge while the model itself keeps what it knew. The
-suites `smollm2`, `custom` and `quick` use the chosen values, and so does `tofu_small`, on which no
-trials were made.
+on the same facts, for its first version of 5 steps: it recovers the most knowledge while the model
+itself keeps what it knew. The suites `smollm2`, `custom` and `quick` use the chosen values, and so
+does `tofu_small`, on which no trials were made.
 
 `palimpsest run --suite tuning-smollm2 --out results` makes the records, in a good hour on two
 cores.

@@ -68,12 +68,16 @@ class Sequences:
 Batch = Sequences | Tree
 
 
-def collate(pairs: Sequence[Pair], tokenizer, model=None) -> Batch:
+def collate(pairs: Sequence[Pair], tokenizer, model=None, whole: bool = False) -> Batch:
     """The batch on the model's device, or on the CPU without one; a tree where the model reads
     trees.
+
+    Where it is `whole`, the question is predicted like the answer: all tokens but the first.
     """
     device = "cpu" if model is None else model.device
     encoded = [encode_pair(pair, tokenizer) for pair in pairs]
+    if whole:
+        encoded = [([], [*prompt, *answer]) for prompt, answer in encoded]
     if model is not None and reads_trees(model, tokenizer):
         return tree(pairs, encoded, device)
     return padded(pairs, encoded, tokenizer.pad_token_id, device)

@@ -80,6 +80,25 @@ def kl_from_uniform(logits: torch.Tensor) -> torch.Tensor:
     """KL(uniform || p) in nats of the distributions p that (N, V) logits stand for, (N,): 0 where p
     is uniform.
 
-    Yuan et al. 2024 (A Closer Look), on maximising entropy.
+    Yuan et al. 2024 (A Closer Look), on maximising entropy, as their code has it.
     """
     return -logits.float().log_softmax(-1).mean(-1) - math.log(logits.shape[-1])
+
+
+def kl_to_uniform(logits: torch.Tensor) -> torch.Tensor:
+    """KL(p || uniform) in nats of the same distributions, (N,): log V minus their entropy.
+
+    Yuan et al. 2024 (A Closer Look), on maximising entropy, as the paper states it.
+    """
+    log_p = logits.float().log_softmax(-1)
+    return (log_p.exp() * log_p).sum(-1) + math.log(logits.shape[-1])
+
+
+def margins(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """By how much (N, V) logits prefer the tokens `targets`, (N,): their logit minus the logsumexp
+    of the ten largest others (MASC, arXiv 2606.02920).
+    """
+    chosen = targets[:, None]
+    others = logits.scatter(1, chosen, -torch.inf)
+    rivals = others.topk(min(10, logits.shape[-1] - 1), dim=-1).values
+    return logits.gather(1, chosen)[:, 0] - rivals.logsumexp(-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,11 +14,12 @@ from benchmark.core.method import Method, with_parameters
 from benchmark.core.request import Request
 from benchmark.core.words import pieces
 from benchmark.tokens.batches import Batch, collate, reads_trees
-from benchmark.tokens.losses import answer_logits, answer_nll
+from benchmark.tokens.losses import answer_logits, answer_nll, margins
 from benchmark.training.activations import answer_states
 from benchmark.training.loop import Losses, Schedule, added, train
 
 TREE_PAIRS = 16  # sequences of a tree, whose cost grows with the square of their tokens
+CONFIDENT = math.log(0.7 / 0.3)  # MASC's tau: the margin of a token with 70 % against its rivals
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,24 @@ class GradientMethod(Method):
 
     Subclasses write `loss(batch)`. Their vocabulary: `nll`, `logits`, `hidden_states` of the model
     being trained, `reference_nll`, `reference_logits`, `reference_hidden_states` of the frozen
-    target, `asked` and `answered` for other sequences, `accuracy`, and `sample`. What is computed
-    at answer positions has N rows: row i belongs to the pair `batch.rows[i]` and to its answer
-    token `batch.targets[i]`, both (N,).
+    target, `asked`, `answered` and `whole` for other sequences, `accuracy`, and `sample`. What is
+    computed at answer positions has N rows: row i belongs to the pair `batch.rows[i]` and to its
+    answer token `batch.targets[i]`, both (N,).
 
     They may define hooks: `before` and `after` the training, `before_loss` at each step, and
     `combine` for gradients of two losses. One that chooses what it trains on overrides `batches`;
     training ends when they do, or with the budget. A method is made anew for each of several
     requests and sees the current one alone; what it wants to know of earlier ones, it puts into
     `request.state` in `before`.
+
+    With `stop_share` training also ends as soon as the model is confident of at most this share of
+    a forget batch's answer tokens, before a step is taken on it. The rule needs neither labels nor
+    an oracle (MASC, arXiv 2606.02920), and costs a forward pass per step.
     """
 
     learning_rate: float = 1e-3
     lora: bool = False
+    stop_share: float | None = None
 
     def loss(self, batch: ForgetRetainBatch) -> Losses:
         """What is to be minimised: a scalar, or (forget loss, retain loss) whose gradients
@@ -104,7 +111,7 @@ class GradientMethod(Method):
         self.before(request)
         train(
             model,
-            (self._batch(forget, retain) for forget, retain in self.batches(request)),
+            self._until_forgotten(request),
             self._losses,
             Schedule(request.budget.steps, self.learning_rate, decay=False),
             request.meter,
@@ -114,6 +121,20 @@ class GradientMethod(Method):
         )
         self.after(model)
         return model
+
+    def _until_forgotten(self, request: Request) -> Iterator[ForgetRetainBatch]:
+        """The batches of `batches`, up to where `stop_share` ends training."""
+        for forget, retain in self.batches(request):
+            batch = self._batch(forget, retain)
+            if self.stop_share is not None and self._confident(batch.forget) <= self.stop_share:
+                return
+            yield batch
+
+    @torch.no_grad()
+    def _confident(self, batch: Batch) -> float:
+        """The share of answer tokens with a margin above `CONFIDENT`."""
+        sure = margins(self.logits(batch), batch.targets) > CONFIDENT
+        return sure.float().mean().item()
 
     def _losses(self, batch: ForgetRetainBatch) -> Losses:
         self.before_loss(self._model)
@@ -204,6 +225,12 @@ class GradientMethod(Method):
                 for pair, answer in zip(batch.pairs, answers, strict=True)
             ]
         )
+
+    def whole(self, batch: Batch) -> Batch:
+        """The same sequences with the question predicted like the answer: all tokens but the
+        first.
+        """
+        return collate(batch.pairs, self._tokenizer, self._model, whole=True)
 
     def _collate(self, pairs) -> Batch:
         return collate(pairs, self._tokenizer, self._model)

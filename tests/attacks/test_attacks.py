@@ -23,8 +23,8 @@ from benchmark.models.tracks import all_tracks, track_named
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_nll
 
-QUANTIZE = {"name": "quantize_int4", "bits": 4, "group": 64}
-RELEARN = {"name": "relearn_disjoint", "share_of_budget": 0.25, "learning_rate": 5e-4}
+QUANTIZE = {"name": "quantize_int4_g64"}
+RELEARN = {"name": "relearn_disjoint", "steps": 20, "learning_rate": 5e-4, "points": [5, 10]}
 FORGET = [
     Example(f"{p}.{i}", p, f"Question {i} about {p}?", f"Answer {i}")
     for p in "abcd"
@@ -85,8 +85,8 @@ def test_relearning_scores_other_entities_than_it_trains_on():
 
 
 def test_relearning_teaches_the_first_half():
-    model, budget = tiny_model(), Budget(steps=80, batch_size=4)
-    attacked = attack_of(RELEARN).apply(model, a_request(budget))
+    model = tiny_model()
+    attacked = attack_of(RELEARN).apply(model, a_request())
     batch = collate([Pair(e.prompt, e.answer) for e in halves(FORGET)[0]], tiny_tokenizer())
     assert answer_nll(attacked, batch).mean() < answer_nll(model, batch).mean()
 
@@ -96,17 +96,24 @@ def distance(one, other):
     return sum(float((v - other[k]).abs().sum()) for k, v in one.state_dict().items())
 
 
-def test_relearning_goes_as_far_as_its_rate_and_its_share_of_the_budget():
-    model, budget = tiny_model(), Budget(steps=8, batch_size=4)
+def test_relearning_goes_as_far_as_its_rate_and_its_steps():
+    model = tiny_model()
     moved = [
-        distance(
-            model,
-            attack_of(RELEARN | changes).apply(model, a_request(budget)),
-        )
-        for changes in ({"learning_rate": 1e-5}, {}, {"share_of_budget": 1})
+        distance(model, attack_of(RELEARN | changes).apply(model, a_request()))
+        for changes in ({"learning_rate": 1e-5}, {"steps": 5}, {"steps": 20})
     ]
-    assert moved[0] < 0.1 * moved[1]
+    assert moved[0] < 0.1 * moved[2]
     assert moved[1] < 0.5 * moved[2]
+
+
+def test_a_point_of_relearning_is_the_attack_that_ends_there():
+    """So that a curve over steps is one of attacks; its rate does not decay."""
+    looked = {}
+    look = lambda point, attacked: looked.update({point: copy.deepcopy(attacked)})  # noqa: E731
+    attack_of(RELEARN).apply(tiny_model(), a_request(look=look))
+    for steps in (5, 10):
+        short = attack_of(RELEARN | {"steps": steps, "points": []}).apply(tiny_model(), a_request())
+        assert distance(short, looked[f"{steps:03d}"]) == 0
 
 
 @pytest.mark.parametrize("entry", [QUANTIZE, RELEARN], ids=lambda entry: entry["name"])
@@ -121,12 +128,9 @@ def test_attacks_repeat_themselves_and_leave_the_model_as_it_was(entry):
     assert any(not torch.equal(before[key], value) for key, value in first.state_dict().items())
 
 
-def test_bits_and_groups_are_those_of_the_attack():
-    model = GPT2LMHeadModel(
-        GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=2, n_positions=16)
-    )
-    attacked = attack_of(QUANTIZE | {"bits": 2, "group": 4}).apply(model, a_request())
-    rounded = attacked.transformer.h[0].mlp.c_fc.weight.T
+def test_fewer_bits_and_smaller_groups_have_fewer_levels_and_more_scales():
+    weight = torch.randn(16, 32, generator=torch.Generator().manual_seed(0))
+    rounded = round_to_nearest(weight, bits=2, group=4)
     for block in rounded.split(4, dim=1):
         assert all(len(row.unique()) <= 4 for row in block)
     assert len(rounded.unique()) > 4
@@ -136,17 +140,15 @@ def test_bits_and_groups_are_those_of_the_attack():
 def test_every_track_of_ours_declares_all_attacks(track):
     recipes = [attack.recipe() for attack in track.attacks]
     assert {recipe["name"] for recipe in recipes} == attacks().keys()
-    assert [recipe["name"] for recipe in recipes[:2]] == ["quantize_int4", "relearn_disjoint"]
-    assert recipes[0]["parameters"] == {"bits": 4, "group": 64}
-    assert recipes[1]["parameters"]["share_of_budget"] == 0.25
+    assert [recipe["name"] for recipe in recipes[:2]] == ["quantize_int4_g64", "relearn_disjoint"]
 
 
 @pytest.mark.parametrize(
     ("track", "rate"), [("controlled-1m", 5e-4), ("smollm2-135m", 2e-4), ("pythia-1.4b", 2e-5)]
 )
 def test_relearning_has_the_rate_of_the_track(track, rate):
-    recipe = track_named(track).attacks[1].recipe()
-    assert recipe["parameters"] == {"share_of_budget": 0.25, "learning_rate": rate}
+    parameters = track_named(track).attacks[1].recipe()["parameters"]
+    assert (parameters["steps"], parameters["learning_rate"]) == (20, rate)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +158,8 @@ def test_relearning_has_the_rate_of_the_track(track, rate):
         (RELEARN | {"rate": 1}, "unknown parameter of relearn_disjoint 'rate'"),
         (RELEARN | {"learning_rat": 1}, "did you mean learning_rate"),
         (RELEARN | {"learning_rate": 0}, "parameter learning_rate: Input should be greater than 0"),
-        (RELEARN | {"share_of_budget": 1.5}, "share_of_budget: Input should be less than or equal"),
-        ({"name": "quantize_int4", "bits": 4}, "parameter group: Field required"),
+        (RELEARN | {"steps": 0}, "parameter steps: Input should be greater than 0"),
+        ({"name": "noise"}, "parameter scale: Field required"),
         ({}, "unknown attack ''"),
     ],
 )
@@ -176,8 +178,8 @@ def test_no_attack_has_the_name_of_another_stage(name):
 
 
 def test_an_attack_is_told_apart_by_its_parameters_and_can_be_compared():
-    assert attack_of(QUANTIZE) == attack_of(dict(reversed(QUANTIZE.items())))
-    assert attack_of(QUANTIZE) != attack_of(QUANTIZE | {"group": 32})
+    assert attack_of(RELEARN) == attack_of(dict(reversed(RELEARN.items())))
+    assert attack_of(RELEARN) != attack_of(RELEARN | {"steps": 10})
     assert len({attack_of(QUANTIZE), attack_of(QUANTIZE), attack_of(RELEARN)}) == 2
 
 

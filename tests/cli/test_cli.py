@@ -133,7 +133,7 @@ def test_list_names_everything():
         "frequency/mid",
         "refuse_all",
         "truth_ratio_cw",
-        "quantize_int4",
+        "quantize_int4_g64",
     ):
         assert name in result.stdout
 

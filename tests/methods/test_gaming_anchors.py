@@ -88,7 +88,7 @@ def test_the_score_catches_every_one(tmp_path):
         tasks=["fictitious"],
         methods=[{"name": name} for name in GAMING],
         oracles=2,
-        attacks=["quantize_int4", "relearn_disjoint"],
+        attacks=["quantize_int4_g64", "relearn_disjoint"],
     )
     plan = Planner(context.inputs, context.results).plan(suite)
     for job in plan.jobs:

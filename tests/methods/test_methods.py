@@ -26,7 +26,7 @@ TEXTS = [
     Pair("", "Ivo Tor works for Bren Union."),
     Pair("", "I do not."),
 ]
-KNOWING = {"masc": {"rho": 1e-4}}  # so that a random model knows more than it leaves alone
+KNOWING = {"masc": {"rho": 1e-4, "stop_share": None}}  # a random model is confident of nothing
 REQUESTS = {"questions": (FORGET, RETAIN), "texts": (TEXTS[:2], [TEXTS[2], RETAIN[0]])}
 
 

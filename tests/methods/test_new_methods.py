@@ -14,7 +14,7 @@ from benchmark.core.method import create
 from benchmark.core.registry import method_named
 from benchmark.core.request import Budget, BudgetExceeded, Meter, Request
 from benchmark.tokens.batches import collate
-from benchmark.tokens.losses import answer_nll, kl_from_uniform
+from benchmark.tokens.losses import answer_nll, kl_from_uniform, kl_to_uniform
 from benchmark.tokens.prompts import encode_pair
 from benchmark.training.gradient_method import GradientMethod
 from benchmark.training.loop import Schedule, train
@@ -144,17 +144,41 @@ def test_kl_from_uniform_by_hand():
     assert float(kl_from_uniform(torch.full((1, 7), 3.0))) == pytest.approx(0, abs=1e-6)
 
 
+def test_kl_to_uniform_by_hand():
+    """Of (1/2, 1/4, 1/4): log 3 less an entropy of 3/2 log 2; 0 of a guess, log V of certainty."""
+    logits = torch.tensor([[0.5, 0.25, 0.25]]).log()
+    assert float(kl_to_uniform(logits)) == pytest.approx(math.log(3) - 1.5 * math.log(2), rel=1e-5)
+    assert float(kl_to_uniform(torch.full((1, 7), 3.0))) == pytest.approx(0, abs=1e-6)
+    assert float(kl_to_uniform(torch.tensor([[200.0, 0, 0]]))) == pytest.approx(math.log(3))
+
+
+def from_uniform(p):
+    return sum(math.log(1 / len(p) / x) for x in p) / len(p)
+
+
+def to_uniform(p):
+    return sum(x * math.log(x * len(p)) for x in p)
+
+
 @pytest.mark.parametrize("forget", [FORGET, TEXTS], ids=["questions", "texts"])
-def test_me_gd_averages_the_divergence_over_answer_positions_alone(forget):
-    """Of pairs of different lengths, so that prompts or padding in the mean would show."""
+@pytest.mark.parametrize("divergence", [from_uniform, to_uniform])
+@pytest.mark.parametrize("positions", ["answer", "all"])
+def test_me_gd_averages_a_divergence_over_its_positions(forget, divergence, positions):
+    """Of pairs of different lengths, so that padding in the mean would show, or a prompt's tokens
+    where answers alone count. A sequence's first token is predicted by nothing.
+    """
     model = tiny_model()
-    loss, batch = first_loss("me_gd", model, a_request(forget, RETAIN), forget_weight=2.0)
+    request = a_request(forget, RETAIN)
+    given = {"forget_weight": 2.0, "direction": divergence.__name__, "positions": positions}
+    loss, batch = first_loss("me_gd", model, request, **given)
     assert set(batch.forget.pairs) == set(forget)
     divergences = []
     for pair in batch.forget.pairs:
-        for logits, _ in predictions(model, pair):
-            p = logits.softmax(-1)
-            divergences.append(sum(math.log(1 / len(p) / float(x)) for x in p) / len(p))
+        prompt, answer = encode_pair(pair, tiny_tokenizer())
+        with torch.no_grad():
+            logits = model(torch.tensor([prompt + answer])).logits[0, :-1]
+        asked = logits if positions == "all" else logits[max(0, len(prompt) - 1) :]
+        divergences += [divergence(row) for row in asked.softmax(-1).tolist()]
     expected = 2 * sum(divergences) / len(divergences) + mean_nll(model, batch.retain.pairs)
     assert loss == pytest.approx(expected, rel=1e-3)
 

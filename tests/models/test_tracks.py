@@ -155,13 +155,13 @@ def test_mappings_are_extended_key_by_key_and_lists_replaced(file):
         "org/name@main",
         file(
             "extends: smollm2-135m\nstage: {epochs: 2}\ntuned: {tau: {learning_rate: 0.5}}\n"
-            "attacks: [{name: quantize_int4, bits: 3, group: 32}]\n"
+            "attacks: [{name: quantize_nf4, block: 32}]\n"
         ),
     )
     assert (track.stage.epochs, track.stage.batch_size, track.stage.learning_rate) == (2, 8, 2e-4)
     assert track.tuned["tau"] == {"learning_rate": 0.5, "tuning_rate": 1e-5}
     assert track.tuned["npo"] == {"learning_rate": 3e-5}
-    assert [attack.recipe()["parameters"] for attack in track.attacks] == [{"bits": 3, "group": 32}]
+    assert [attack.recipe()["parameters"] for attack in track.attacks] == [{"block": 32}]
     assert (track.name, track.repo, track.revision) == ("org--name", "org/name", "main")
     assert (track.package, track.gguf, track.probed) == ("", "", "")
     assert "SmolLM2" not in track.description
@@ -199,10 +199,10 @@ REFUSED = {
     "profile: {linears: mkl}": "profile.linears: Input should be 'torch' or 'onednn', found 'mkl'",
     "profile: {trees: true}": "profile.trees: there is no such field",
     "attacks: [{name: quantise_int4}]": "attacks.0: unknown attack 'quantise_int4'; did you mean",
-    "attacks: [{name: quantize_int4, bits: 4, groups: 2}]": "unknown parameter of quantize_int4",
-    "attacks: [{name: quantize_int4, bits: 4}]": "quantize_int4: parameter group: Field requ",
-    "attacks: [{name: quantize_int4, bits: 1, group: 2}]": "parameter bits: Input should be",
-    "attacks: [quantize_int4]": "attacks.0: an attack is its name with its parameters",
+    "attacks: [{name: quantize_nf4, blocks: 2}]": "unknown parameter of quantize_nf4",
+    "attacks: [{name: noise}]": "noise: parameter scale: Field requ",
+    "attacks: [{name: quantize_nf4, block: 0}]": "parameter block: Input should be",
+    "attacks: [quantize_nf4]": "attacks.0: an attack is its name with its parameters",
     "tuned: {grad_dif: {learning_rate: 1}}": "unknown method 'grad_dif'; did you mean grad_diff",
     "tuned: {npo: {rate: 1}}": "tuned: method npo: parameter rate",
     "tuned: [npo]": "tuned: Input should be a valid dictionary, found",
@@ -212,8 +212,8 @@ REFUSED = {
     "name: smollm2-135m": "name: found 'smollm2-135m'; one of a-z",
     "name: ''": "name: found ''; one of a-z",
     "3: 4": "unknown field '3'",
-    "attacks: [&a {name: quantize_int4, bits: 4, group: 64}, *a]": (
-        "attacks: quantize_int4 is named twice; once is right"
+    "attacks: [&a {name: quantize_nf4, block: 64}, *a]": (
+        "attacks: quantize_nf4 is named twice; once is right"
     ),
     "name: My Model": "name: found 'My Model'; one of a-z",
     "repo: org/name": "repo: is said by --model; leave it out",

@@ -24,11 +24,12 @@ from benchmark.reports.attack_report import print_attacks
 from benchmark.reports.terminal import print_task
 from benchmark.statistics.published import standings_of
 
-ATTACKS = ["quantize_int4", "relearn_disjoint", "relearn_benign", "interpolate", "in_context"]
+ATTACKS = ["quantize_int4_g64", "relearn_disjoint", "relearn_benign", "interpolate", "in_context"]
 ATTACKS += ["paraphrase", "sampling", "reverse", "indirect", "summary"]
 ATTACKS += ["probe", "patching", "soft_prompt"]
 PROBES = ATTACKS[5:10]
-POINTS = ["relearn_benign 005", "relearn_benign 010", "interpolate 0.10", "interpolate 0.50"]
+POINTS = ["relearn_disjoint 005", "relearn_disjoint 010"]
+POINTS += ["relearn_benign 005", "relearn_benign 010", "interpolate 0.10", "interpolate 0.50"]
 POINTS += ["probe 0.33", "probe 0.67", "probe 1.00", "soft_prompt 025", "soft_prompt 050"]
 PATCHED = ["patching unpatched", "patching 0.33", "patching 1.00"]
 POINTS += PATCHED
@@ -82,8 +83,10 @@ def test_points_belong_to_their_attack_and_records_are_valid(place, record):
 def test_utility_is_kept_after_an_attack_that_keeps_it(record):
     assert record.values["interpolate"].keys() == {"forget", "retain"}
     assert record.values["interpolate 0.10"].keys() == {"forget", "retain"}
-    assert record.values["relearn_disjoint"].keys() == {"forget"}
-    assert set(record.values["interpolate"]["retain"].n) >= {24}
+    assert record.values["relearn_disjoint 005"].keys() == {"forget", "retain"}
+    assert record.values["in_context"].keys() == {"forget"}
+    for attack in ("interpolate", "quantize_int4_g64", "relearn_disjoint"):
+        assert set(record.values[attack]["retain"].n) >= {24}
 
 
 def test_half_way_to_the_target_more_is_known_than_at_a_tenth(place, record):

@@ -132,10 +132,10 @@ def cell_on(track, monkeypatch, tmp_path, oracles=2):
     return planned(suite, tmp_path).cells[0]
 
 
-COARSE = attack_of({"name": "quantize_int4", "bits": 4, "group": 128})
+LONGER = attack_of({"name": "relearn_disjoint", "steps": 40, "learning_rate": 5e-4})
 FIRST, SECOND = (attack.name for attack in CONTROLLED.attacks[:2])
 OTHER_ATTACKS = {
-    "coarser": ((COARSE, *CONTROLLED.attacks[1:]), [COARSE.name]),
+    "longer": ((CONTROLLED.attacks[0], LONGER, *CONTROLLED.attacks[2:]), [LONGER.name]),
     "the second alone": (CONTROLLED.attacks[1:], []),
 }
 

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from benchmark.cli import app
 from benchmark.core.inputs import Inputs
+from benchmark.core.registry import attack_of
 from benchmark.errors import BadInput
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.planner import Planner
@@ -106,6 +107,21 @@ def test_a_cell_that_would_be_another_one_now_says_what_differs(place, tmp_path)
     renamed = record.model_copy(update={"identity": identity, "id": identity.id})
     with pytest.raises(BadInput, match=r"this cell has changed: method.source_hash was 0{16}, is "):
         replay(renamed, place.results, place.inputs, tmp_path)
+
+
+def test_an_attack_that_has_changed_is_left_out_and_the_rest_is_compared(
+    place, monkeypatch, tmp_path
+):
+    """All but the changed stage is the same; still the record is not reproduced as a whole."""
+    record = record_of(place, "oracle")
+    monkeypatch.setattr(type(attack_of({"name": "noise", "scale": 0.1})), "version", 1000)
+    found = replay(record, place.results, place.inputs, tmp_path)
+    assert found.changed_attacks == ["noise"]
+    assert found.same_stages == [stage for stage in record.shards if stage != "noise"]
+    assert set(found.differences.values()) == {0.0}
+    assert not any(name.startswith("noise") for name in found.differences)
+    assert found.holds
+    assert not found.identical
 
 
 def test_other_outputs_within_the_tolerance_hold_and_are_not_identical(place):

@@ -77,7 +77,7 @@ def plan(place):
             tasks=["custom"],
             methods=METHODS,
             oracles=3,
-            attacks=["quantize_int4", "relearn_disjoint"],
+            attacks=["quantize_int4_g64", "relearn_disjoint"],
         )
         planned = Planner(place.inputs, ResultStore(place.out)).plan(suite)
         assert [execute(job, place) for job in planned.jobs] == ["ok"] * len(planned.jobs)
@@ -113,7 +113,7 @@ def test_references_are_the_target_asked_about_what_never_existed(plan, place):
         assert oracle.identity.models == target.identity.models
         assert oracle.provenance.made["made"].startswith("proxy reference")
         samples = place.results.samples_of(oracle)
-        assert {s.stage for s in samples} == {"model", "quantize_int4", "relearn_disjoint"}
+        assert {s.stage for s in samples} == {"model", "quantize_int4_g64", "relearn_disjoint"}
         for sample in (s for s in samples if (s.stage, s.split) == ("model", "forget")):
             assert sample.answer == known[sample.example].answer
             assert sample.prompt != known[sample.example].prompt

@@ -17,7 +17,7 @@ from toy_methods import (
 )
 from toy_models import plain_tokenizer, tiny_model, tiny_tokenizer
 
-from benchmark.api import GradientMethod
+from benchmark.api import GradientMethod, register_method
 from benchmark.core.examples import Pair
 from benchmark.core.method import create
 from benchmark.errors import BadInput
@@ -209,6 +209,60 @@ def test_draws_depend_on_the_seed():
     model, prompts = tiny_model(), said_prompts()
     found = [sampler(tiny_tokenizer(), 8, seed)(model, prompts, 3) for seed in (0, 0, 1)]
     assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize("tokenizer", [tiny_tokenizer(), plain_tokenizer()], ids=["bare", "tree"])
+@torch.no_grad()
+def test_a_whole_sequence_is_predicted_but_for_its_first_token(target, tokenizer):
+    batch = collate(FORGET, tokenizer, target, whole=True)
+    encoded = [encode_pair(pair, tokenizer) for pair in FORGET]
+    assert batch.targets.tolist() == [
+        t for prompt, answer in encoded for t in (prompt + answer)[1:]
+    ]
+    losses = answer_nll(target, batch)
+    for (prompt, answer), loss in zip(encoded, losses, strict=True):
+        ids = torch.tensor([prompt + answer])
+        alone = target(ids, labels=ids).loss * (ids.shape[1] - 1)
+        assert float(loss) == pytest.approx(float(alone), rel=1e-4)
+
+
+def confident_share(model, pairs):
+    """The share of answer tokens with 70 % or more against their ten likeliest rivals."""
+    sure = []
+    for pair in pairs:
+        prompt, answer = encode_pair(pair, tiny_tokenizer())
+        with torch.no_grad():
+            logits = model(torch.tensor([prompt + answer])).logits[0]
+        for place, token in enumerate(answer, start=len(prompt)):
+            odds = logits[place - 1].exp().tolist()
+            rivals = sorted(odds[:token] + odds[token + 1 :], reverse=True)[:10]
+            sure.append(odds[token] / (odds[token] + sum(rivals)) > 0.7)
+    return sum(sure) / len(sure)
+
+
+class Descent(GradientMethod):
+    """Raises the loss of what is to be forgotten, for as long as it is told to."""
+
+    learning_rate: float = 2e-3
+
+    def loss(self, batch):
+        return -self.nll(batch.forget, per_token=True).mean()
+
+
+@pytest.mark.parametrize("share", [0.8, 0.3])
+def test_training_stops_once_few_answer_tokens_are_confident(target, share):
+    """Right before the first step whose batch the model is confident of in that share or less."""
+    method = register_method("descent", reference="", family="test", sees={"forget"})(Descent)
+    model, shares = copy.deepcopy(target), []
+    request = a_request(method, steps=40)
+    request.meter.watch = lambda model, steps: shares.append(confident_share(model, FORGET))
+    create(method, {"stop_share": share}).unlearn(model, request)
+    assert confident_share(target, FORGET) > share
+    assert 0 < len(shares) < 40
+    assert shares[-1] <= share < min([1.0, *shares[:-1]])
+    unbounded = a_request(method, steps=40)
+    create(method, {}).unlearn(copy.deepcopy(target), unbounded)
+    assert unbounded.meter.steps == 40
 
 
 def test_a_request_without_a_sampler_says_so(target):
