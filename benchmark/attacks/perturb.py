@@ -38,7 +38,8 @@ def pruned(weight: torch.Tensor, share: float) -> torch.Tensor:
 )
 class Interpolate(Attack):
     """Moves the weights by `share` of the way back to the target, which an attacker may have kept;
-    scored also at the shares in `points`.
+    scored also at the shares in `points`, from which `report` tells where half of what was
+    forgotten is back.
     """
 
     kept = 24

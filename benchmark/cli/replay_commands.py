@@ -28,15 +28,16 @@ def replay(
 ) -> None:
     """Reruns published cells from their identities and compares outputs and values.
 
-    Exit code 1 if a value differs by more than the tolerance: the outputs were forged or the engine
-    changed. Rounding differs between processors, so outputs may differ. Attacks that have changed
-    since are named and left out. --sign marks the records whose outputs are all the same to the
-    last digit.
+    Exit code 1 if a value differs by more than the tolerance: the outputs were forged, the engine
+    changed, or the record was made on a processor that rounds differently, which is said first.
+    Attacks that have changed since are named and left out. --sign marks the records whose outputs
+    are all the same to the last digit.
     """
     from benchmark.execution.run_plan import prepare_worker
     from benchmark.pipeline.replay import TOLERANCE
     from benchmark.pipeline.replay import replay as make_again
     from benchmark.records.marks import checked_name
+    from benchmark.records.provenance import processor
     from benchmark.records.store import ResultStore, read_record
 
     if sign is not None:
@@ -50,6 +51,8 @@ def replay(
     for record in (read_record(paths[i]) for i in ids):
         if record.status != "ok":
             raise BadInput(f"{record.id}: this cell failed, so there is nothing to compare")
+        if record.provenance.cpu != processor():
+            errors.print(f"{record.id}: made on {record.provenance.cpu}, this is {processor()}")
         prepare_worker(record.provenance.threads)
         with tempfile.TemporaryDirectory() as folder, console.status(f"replaying {record.id}"):
             replayed = make_again(record, store, inputs_of(data), Path(folder))

@@ -55,6 +55,7 @@ def findings(
         "Differences between variants": _contrasts(standings, task),
         "Continual unlearning": _requests(standings, task),
         "Probability against generation": _misalignment(_of(standings.misalignment, task)),
+        **_curves(_of(standings.curves, task)),
     }
     return {title: _narrowed(table, methods) for title, table in tables.items() if not table.empty}
 
@@ -122,6 +123,18 @@ def _contrasts(standings: Standings, task: str) -> pd.DataFrame:
     rows = rows[rows["quantity"].isin((STEPS, LOST, AREA))]
     rows = rows.assign(difference=rows["variant"] + " - " + rows["minus"])
     return _said(rows, ["difference", "level", "method"], "quantity")
+
+
+def _curves(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Knowledge of the forget set along each attack, a column per point; of interpolation also
+    where half of what was forgotten is back.
+    """
+    attacks = rows["attack"].unique() if len(rows) else ()
+    by_attack = {attack: rows[rows["attack"] == attack] for attack in attacks}
+    return {
+        f"Knowledge along the attack {attack}": _said(own, ["variant", "method"], "point")
+        for attack, own in by_attack.items()
+    }
 
 
 def _misalignment(rows: pd.DataFrame) -> pd.DataFrame:

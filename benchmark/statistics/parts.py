@@ -19,6 +19,7 @@ import pyarrow as pa
 from benchmark.records.derived import Derived, Tables, code
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.attack_agreement import attack_rows
+from benchmark.statistics.attack_curves import curve_rows
 from benchmark.statistics.continual import request_rows
 from benchmark.statistics.misalignment import misalignment_rows
 from benchmark.statistics.probes import probe_rows
@@ -132,6 +133,7 @@ class Variant:
                 "requests": request_rows(place, references, REFERENCES),
                 "summaries": summary_rows(place, self._compared, self._examples, REFERENCES),
                 "probes": self._probe_rows(self._compared, REFERENCES),
+                "curves": curve_rows(place, references, REFERENCES),
                 "texts": text_rows(place, self._compared, self._examples),
             }
         )
@@ -155,6 +157,7 @@ class Variant:
                 "summaries": summary_rows(place, compared, self._examples, [method]),
                 "probes": self._probe_rows(compared, [method]),
                 "attacks": attack_rows(place, scores),
+                "curves": curve_rows(place, scores, [method]),
                 "texts": text_rows(place, rows, self._examples),
             }
         )

@@ -31,6 +31,7 @@ COMPOSED: Mapping[str, tuple[str, ...]] = {
     "summaries": (*PLACE, "method", "quantity", *SPREAD),
     "probes": (*PLACE, "method", "quantity", *SPREAD, "n"),
     "attacks": (*PLACE, "method", "attack", "value"),
+    "curves": (*PLACE, "method", "attack", "point", *SPREAD),
     "texts": (*PLACE, "method", "split", "value"),
 }
 
@@ -49,7 +50,8 @@ class Standings:
     `contrasts` between variants. `requests`: values after each of several requests. `misalignment`:
     what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
     measures, with their range over seeds. `probes`: what is known by any way of asking.
-    `attacks`: forgetting after each attack. `texts`: how well each forgotten text is still known.
+    `attacks`: forgetting after each attack, `curves` knowledge along those that have points.
+    `texts`: how well each forgotten text is still known.
     """
 
     table: pd.DataFrame
@@ -67,6 +69,7 @@ class Standings:
     summaries: pd.DataFrame
     probes: pd.DataFrame
     attacks: pd.DataFrame
+    curves: pd.DataFrame
     texts: pd.DataFrame
 
 

@@ -91,9 +91,9 @@ def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndar
     return forgetting | {UTILITY: floored_harmonic_mean(retained, len(next(iter(values.values()))))}
 
 
-def first_below(curve: np.ndarray, shares: np.ndarray, level: float) -> np.ndarray:
+def first_below(curve: np.ndarray, shares: np.ndarray, level: float | np.ndarray) -> np.ndarray:
     """Where each column of a (points, B) curve first comes down to the level, in shares of the
-    budget; inf if never.
+    budget; inf if never. The level is one, or one for each column.
     """
     below = curve <= level
     first = below.argmax(0)

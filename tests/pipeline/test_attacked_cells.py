@@ -29,7 +29,8 @@ ATTACKS += ["paraphrase", "sampling", "reverse", "indirect", "summary"]
 ATTACKS += ["probe", "patching", "soft_prompt"]
 PROBES = ATTACKS[5:10]
 POINTS = ["relearn_disjoint 005", "relearn_disjoint 010"]
-POINTS += ["relearn_benign 005", "relearn_benign 010", "interpolate 0.10", "interpolate 0.50"]
+POINTS += ["relearn_benign 005", "relearn_benign 010"]
+POINTS += ["interpolate 0.10", "interpolate 0.40", "interpolate 0.70"]
 POINTS += ["probe 0.33", "probe 0.67", "probe 1.00", "soft_prompt 025", "soft_prompt 050"]
 PATCHED = ["patching unpatched", "patching 0.33", "patching 1.00"]
 POINTS += PATCHED
@@ -99,7 +100,7 @@ def test_half_way_to_the_target_more_is_known_than_at_a_tenth(place, record):
         return np.array([logprobs.sum() for s in asked for logprobs in s.paraphrase_logprobs])
 
     known = logprobs(target, "model")
-    stages = ("model", "interpolate 0.10", "interpolate 0.50")
+    stages = ("model", "interpolate 0.10", "interpolate 0.40", "interpolate 0.70")
     distances = [np.abs(logprobs(record, stage) - known).mean() for stage in stages]
     assert distances == sorted(distances, reverse=True)
 
@@ -138,8 +139,11 @@ def test_reports_say_what_any_probe_tells(place, tmp_path):
     """Nothing about attacks: after none of them an untrained target is told from its oracles."""
     console, derived = Console(width=300, record=True), Derived.below(tmp_path)
     print_task("frequency", place.results.root, console, derived)
-    table = console.export_text().partition("Known by any probe")[2]
+    text = console.export_text()
+    table = text.partition("Known by any probe")[2]
     assert all(probe in table for probe in ("direct", "in_context", *PROBES))
+    curve = text.partition("Knowledge along the attack relearn_disjoint")[2]
+    assert all(point in curve for point in ("005", "010", "end", "grad_diff", "oracle"))
     with pytest.raises(BadInput, match="after no attack"):
         print_attacks(place.results.root, console, derived)
 

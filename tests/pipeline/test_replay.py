@@ -132,10 +132,23 @@ def test_other_outputs_within_the_tolerance_hold_and_are_not_identical(place):
     assert not again.identical
 
 
+def command(place, *words):
+    words = ["replay", *words, "--results", str(place.out)]
+    return CliRunner().invoke(app, words, env={"PALIMPSEST_HOME": str(place.inputs.home)})
+
+
+def test_a_record_of_another_processor_is_named(place, monkeypatch):
+    monkeypatch.setattr("benchmark.records.provenance.processor", lambda: "another processor")
+    record = record_of(place, "oracle")
+    done = command(place, record.id)
+    message = f"{record.id}: made on {record.provenance.cpu}, this is another processor"
+    assert message in " ".join(done.stderr.split())
+
+
 def test_the_command_signs_what_it_has_made_again(place):
     record = record_of(place, "grad_diff")
-    words = ["replay", record.id, "--results", str(place.out), "--sign", "Ada"]
-    done = CliRunner().invoke(app, words, env={"PALIMPSEST_HOME": str(place.inputs.home)})
+    done = command(place, record.id, "--sign", "Ada")
     assert done.exit_code == 0, done.stderr
+    assert "made on" not in done.stderr
     (mark,) = read_marks(place.out).marks
     assert (mark.mark, mark.by, mark.records) == ("rerun", "Ada", {record.id: record.digest})
