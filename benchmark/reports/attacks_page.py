@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from itertools import chain
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from benchmark.core.attack import Attack
 from benchmark.core.registry import attacks
 from benchmark.models.tracks import track_named
-from benchmark.records.schema import Cost
 from benchmark.records.store import ResultStore
-from benchmark.reports.methods_page import NOTE, TRACK, VARIANT, published_costs, shown
+from benchmark.reports.methods_page import NOTE, TRACK, VARIANT, published_runs, shown
 
 ATTACKED_TRACKS = ("controlled-1m", "smollm2-135m")
 INTRODUCTION = f"""An attack tries to recover forgotten knowledge from a model. It runs on the
@@ -27,18 +26,28 @@ thread with the scoring afterwards; a dash means that no run is published.
 
 def attacks_page(results: ResultStore) -> str:
     """The attacks in one table, then each with its source and its parameters on each track."""
-    costs = list(chain(*published_costs(results).values()))
+    seconds = _seconds(results)
     overview = [
         "| attack | on | version | seconds |",
         "|---|---|---|---|",
-        *(_row(cls, costs) for cls in attacks().values()),
+        *(_row(cls, seconds[cls.name, cls.version]) for cls in attacks().values()),
     ]
     parts = ["# Attacks\n\n" + NOTE, INTRODUCTION, *overview, ""]
     return "\n".join([*parts, *(_attack(cls) for cls in attacks().values())])
 
 
-def _row(cls: type[Attack], costs: Sequence[Cost]) -> str:
-    seconds = [cost.seconds[cls.name] for cost in costs if cls.name in cost.seconds]
+def _seconds(results: ResultStore) -> Mapping[tuple[str, int], list[float]]:
+    """What each version of an attack took in the published runs."""
+    seconds = defaultdict(list)
+    for record in published_runs(results):
+        for stage, shard in record.shards.items():
+            if "version" in shard.recipe:
+                spent = record.provenance.cost.seconds[stage]
+                seconds[stage, shard.recipe["version"]].append(spent)
+    return seconds
+
+
+def _row(cls: type[Attack], seconds: Sequence[float]) -> str:
     cost = f"{median(seconds):.1f}" if seconds else "-"
     return f"| [`{cls.name}`](#{cls.name}) | {_on(cls)} | {cls.version} | {cost} |"
 
