@@ -33,6 +33,7 @@ def place(tmp_path_factory):
         tasks=["frequency/low"],
         methods=["grad_diff"],
         oracles=2,
+        attacks=["relearn_disjoint", "noise", "prefix"],
     )
     for job in Planner(context.inputs, context.results).plan(suite).jobs:
         assert execute(job, context) == "ok"
