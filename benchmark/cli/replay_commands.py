@@ -33,6 +33,8 @@ def replay(
     Attacks that have changed since are named and left out. --sign marks the records whose outputs
     are all the same to the last digit.
     """
+    from torch.backends.cpu import get_cpu_capability
+
     from benchmark.execution.run_plan import prepare_worker
     from benchmark.pipeline.replay import TOLERANCE
     from benchmark.pipeline.replay import replay as make_again
@@ -47,12 +49,12 @@ def replay(
     if unknown := [i for i in ids if i not in paths]:
         raise BadInput(f"{results}: no record {unknown[0]}")
     table = Table("record", "cell", "stages reproduced", "values", "largest difference", "holds")
-    held, same = True, []
+    here, held, same = processor(get_cpu_capability()), True, []
     for record in (read_record(paths[i]) for i in ids):
         if record.status != "ok":
             raise BadInput(f"{record.id}: this cell failed, so there is nothing to compare")
-        if record.provenance.cpu != processor():
-            errors.print(f"{record.id}: made on {record.provenance.cpu}, this is {processor()}")
+        if record.provenance.cpu != here:
+            errors.print(f"{record.id}: made on {record.provenance.cpu}, this is {here}")
         prepare_worker(record.provenance.threads)
         with tempfile.TemporaryDirectory() as folder, console.status(f"replaying {record.id}"):
             replayed = make_again(record, store, inputs_of(data), Path(folder))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch.backends.cpu import get_cpu_capability
 
 from benchmark.core.examples import Example, Pair, Prompt
 from benchmark.core.inputs import Inputs
@@ -194,7 +195,7 @@ def evaluate(
         data_fingerprint=data.fingerprint,
         values=values,
         reference_values=beside,
-        provenance=collect(cost, torch.get_num_threads(), gpu_name()),
+        provenance=collect(cost, torch.get_num_threads(), gpu_name(), get_cpu_capability()),
         precision=precision,
         generation=asdict(settings),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
+from torch.backends.cpu import get_cpu_capability
 
 from benchmark.core.method import Method
 from benchmark.core.source_hash import source_hash
@@ -62,7 +63,7 @@ def write_success(
 
 def provenance_of(cost: Cost, **origin: Any) -> Provenance:
     """That of outputs that this process has just made; `origin` says of which model."""
-    return collect(cost, torch.get_num_threads(), gpu_name(), **origin)
+    return collect(cost, torch.get_num_threads(), gpu_name(), get_cpu_capability(), **origin)
 
 
 def write_failure(
@@ -75,7 +76,7 @@ def write_failure(
     finished = [cell for cell in cells if not context.force and _succeeded(cell, context)]
     for cell in (cell for cell in cells if cell not in finished):
         nothing = Cost(steps=0, tokens=0, seconds={})
-        provenance = collect(nothing, 1, gpu_name())
+        provenance = collect(nothing, 1, gpu_name(), get_cpu_capability())
         record = _record(cell, proxy, status="error", provenance=provenance, error=failure)
         context.results.write(record, None)
 

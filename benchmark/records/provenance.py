@@ -66,16 +66,14 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def processor() -> str:
-    """The processor, its cores and the widest instructions that torch uses on it: with others,
+def processor(instructions: str) -> str:
+    """The processor with its cores and the widest instructions that torch uses on it: with others,
     training rounds otherwise and ends at other weights.
     """
-    import torch  # where records are read alone, it is not needed
-
-    return f"{cpu_name()} ({os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()})"
+    return f"{cpu_name()} ({os.cpu_count()} cores, {instructions})"
 
 
-def collect(cost: Cost, threads: int, gpu: str, **more: Any) -> Provenance:
+def collect(cost: Cost, threads: int, gpu: str, instructions: str, **more: Any) -> Provenance:
     """Provenance of something that ends now, in this process."""
     revision, dirty = commit()
     return Provenance(
@@ -85,7 +83,7 @@ def collect(cost: Cost, threads: int, gpu: str, **more: Any) -> Provenance:
         packages={name: package_version(name) for name in PACKAGES} | engine_versions(),
         python=platform.python_version(),
         platform=platform.platform(),
-        cpu=processor(),
+        cpu=processor(instructions),
         gpu=gpu,
         threads=threads,
         cost=cost,

@@ -139,7 +139,7 @@ def command(place, *words):
 
 
 def test_a_record_of_another_processor_is_named(place, monkeypatch):
-    monkeypatch.setattr("benchmark.records.provenance.processor", lambda: "another processor")
+    monkeypatch.setattr("benchmark.records.provenance.processor", lambda _: "another processor")
     record = record_of(place, "oracle")
     done = command(place, record.id)
     message = f"{record.id}: made on {record.provenance.cpu}, this is another processor"

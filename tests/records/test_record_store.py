@@ -389,7 +389,7 @@ def test_outputs_are_written_before_their_record(results, path, monkeypatch, tmp
 
 def test_provenance_says_what_it_does_not_know(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = provenance.collect(Cost(steps=1, tokens=2, seconds={}), 1, "none", weights="w1")
+    found = provenance.collect(Cost(steps=1, tokens=2, seconds={}), 1, "none", "AVX2", weights="w1")
     assert provenance.package_version("no-such-package-here") == "not installed"
     assert found.packages["numpy"]
     assert found.created.endswith("+00:00")
