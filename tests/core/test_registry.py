@@ -44,9 +44,11 @@ def test_a_misspelt_name_is_answered_with_the_nearest():
 
 def test_a_method_from_a_file_has_its_parameters_checked(tmp_path):
     cls = registry.method_named(write(tmp_path, "outside_a"))
-    expected = {"learning_rate": 1e-3, "lora": False, "power": 3.0}
+    expected = {"learning_rate": 1e-3, "lora": False, "stop_share": None, "power": 3.0}
     assert create(cls, {"power": 3}).parameters == expected
-    with pytest.raises(BadInput, match=r"parameter pwer: .*parameters: learning_rate, lora, power"):
+    with pytest.raises(
+        BadInput, match=r"parameter pwer: .*parameters: learning_rate, lora, stop_share, power"
+    ):
         create(cls, {"pwer": 3})
     with pytest.raises(BadInput, match=r"parameter power: .*number"):
         create(cls, {"power": "much"})
