@@ -43,7 +43,8 @@ class Replayed:
     def same_stages(self) -> list[str]:
         """The stages whose outputs are the same to the last digit."""
         shards = self.record.shards
-        return [s for s, fresh in self.fresh.shards.items() if shards[s].digest == fresh.digest]
+        fresh = self.fresh.shards
+        return [s for s in shards if s in fresh and shards[s].digest == fresh[s].digest]
 
     @property
     def differences(self) -> dict[str, float]:
