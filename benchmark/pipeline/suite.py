@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,8 +73,13 @@ class Suite(BaseModel):
         return self
 
     def attacks_on(self, track: str) -> list[str] | None:
-        """The names of its attacks on one of its tracks; None for all that the track declares."""
-        return self.attacks[track] if isinstance(self.attacks, dict) else self.attacks
+        """The names of its attacks on a track; None for all that the track declares. A track that
+        the command line put in place of the suite's has all that the suite names.
+        """
+        if not isinstance(self.attacks, dict):
+            return self.attacks
+        named = dict.fromkeys(chain.from_iterable(self.attacks.values()))
+        return self.attacks.get(track, list(named))
 
     @model_validator(mode="after")
     def _published_models_are_enough(self) -> Suite:

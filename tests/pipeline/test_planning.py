@@ -104,6 +104,15 @@ def test_a_task_that_the_suite_lacks_takes_the_methods_entries_for_others(tmp_pa
     assert {rate for _, _, rate in placed(planned(suite, tmp_path), "npo")} == {1e-5, 2e-5}
 
 
+def test_attacks_by_track_are_every_tracks_and_a_new_track_has_them_all():
+    by_track = {"controlled-1m": ["prefix", "relearn_disjoint"], "tiny-dev": ["prefix", "reverse"]}
+    suite = suite_of(attacks=by_track)
+    assert suite.attacks_on("tiny-dev") == ["prefix", "reverse"]
+    assert suite.attacks_on("my-model") == ["prefix", "relearn_disjoint", "reverse"]
+    with pytest.raises(ValueError, match="name each of"):
+        suite_of(attacks={"tiny-dev": ["prefix"]})
+
+
 @pytest.fixture
 def finished(make_record, model_samples):
     """A function that gives the record that a cell has when it is finished."""

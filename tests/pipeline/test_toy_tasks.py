@@ -207,7 +207,7 @@ def test_the_site_has_a_page_for_every_task(place, tmp_path):
 
 def test_a_plain_task_has_samples_of_the_end_alone(place):
     for record in records_of(place, "toy_plain").values():
-        assert stages(place, record) == {"model": 1, "attack": 2}
+        assert stages(place, record) == {"model": 1, "attack": 2, "point": 2}
 
 
 def test_forget_and_retain_are_enough_and_leave_the_privacy_axis_out(place):
@@ -247,8 +247,9 @@ def test_degrees_are_thirds_of_the_forget_set_the_same_for_all(place):
 
 def test_requests_are_looked_at_after_each_and_oracles_never_saw_them(place):
     records = records_of(place, "toy_requests")
-    assert stages(place, records["grad_diff"]) == {"request": 2, "model": 1, "attack": 2}
-    assert stages(place, records["oracle"]) == {"request": 2, "model": 1, "attack": 2}
+    all_stages = {"request": 2, "model": 1, "attack": 2, "point": 2}
+    assert stages(place, records["grad_diff"]) == all_stages
+    assert stages(place, records["oracle"]) == all_stages
     assert stages(place, records["target"])["request"] == 0
     assert records["grad_diff"].provenance.cost.steps == 3 * records["grad_diff"].budget.steps
     seen = [s for s in place.results.samples_of(records["npo"]) if s.stage == "request 01"]
