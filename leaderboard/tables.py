@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from benchmark.metrics import METRICS
+from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
-from benchmark.metrics.values import ALL
 from benchmark.records.identity import MethodInfo, shown_variant
 from benchmark.records.marks import Dispute
 from benchmark.records.schema import GUARDRAIL, WEIGHTS, MetricValue, Record

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.base import TEXT
-from benchmark.metrics.values import ALL
+from benchmark.metrics.frames import ALL
 from benchmark.records.identity import shown_variant
 from benchmark.statistics import AXES, Standings
 from benchmark.statistics.axes import axis_of

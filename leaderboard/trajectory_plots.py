@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from benchmark.metrics import METRICS
-from benchmark.metrics.values import ALL
+from benchmark.metrics.frames import ALL
 from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.statistics import Standings
 from benchmark.statistics.trajectories import KNOWLEDGE, UTILITY

@@ -12,7 +12,8 @@ import pytest
 from filelock import FileLock
 
 from benchmark.metrics import Sample
-from benchmark.metrics.values import example_frame, metric_values
+from benchmark.metrics.frames import example_frame
+from benchmark.metrics.values import metric_values
 from benchmark.records.identity import (
     ORACLE,
     BudgetInfo,

@@ -16,9 +16,9 @@ class AttackRequest:
     """What an attacker has beside the unlearned model.
 
     `forget` are the examples of the forget set, `retain` pairs that no request covers, `budget` is
-    the track's for one unlearning request. `target` loads the model before unlearning.
-    `look(point, model)` scores a model on the way to the end of the attack, as a point of its
-    curve.
+    the track's for one unlearning request. `target` loads the model before unlearning, `oracle` an
+    oracle, which is another one where an oracle is attacked. `look(point, model)` scores a model on
+    the way to the end of the attack, as a point of its curve.
     """
 
     forget: Sequence[Example]
@@ -27,6 +27,7 @@ class AttackRequest:
     budget: Budget
     seed: int
     target: Callable[[], Any]
+    oracle: Callable[[], Any]
     look: Callable[[str, Any], None] = lambda point, model: None
 
 
@@ -62,7 +63,28 @@ class Attack:
         """
         return settings
 
+    def is_available(self) -> bool:
+        """Whether all that it needs beside the engine is at hand; its stage is left out if not."""
+        return True
+
     def recipe(self) -> dict[str, Any]:
         """All that makes it this attack: name, version and parameters."""
         parameters = dataclasses.asdict(self)  # type: ignore[call-overload]  # registered, it is a dataclass
         return {"name": self.name, "version": self.version, "parameters": parameters}
+
+
+class Measurement(Attack):
+    """Base of what changes nothing, but measures a number for each example: the metric of
+    its name reads it, and no other metric is scored at its stage, nor any axis fed by it.
+    """
+
+    contrasts: ClassVar[bool] = False  # examples of the membership holdout are measured too
+    needs_oracle: ClassVar[bool] = False  # of weights of its own, which proxies of one lack
+
+    def measured(
+        self, model: Any, request: AttackRequest, examples: Sequence[Example]
+    ) -> list[float]:
+        """The number of each example for the weights of a model, without any guardrail, or if it
+        `asks` for the predictor that users ask.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define measured()")

@@ -5,7 +5,9 @@ needs, in two passes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from benchmark.core.examples import Example, Pair, Prompt, pair_of
 from benchmark.core.words import pieces
@@ -111,6 +113,23 @@ def _sample(
     reworded = [scores[pair] for pair in _reworded(example)]
     wrong = [scores[pair] for pair in _wrong(example)]
     begun = {n: text for n, text in prefixes(example).items() if text in said.continuations}
+    return replace(
+        measured_sample(stage, split, example, None),
+        logprobs=rounded(scored.logprobs),
+        correct=scored.correct,
+        generation=said.answers.get(prompt, ""),
+        standardized=rounded(scored.standardized),
+        paraphrase_logprobs=tuple(rounded(s.logprobs) for s in reworded),
+        paraphrase_generations=tuple(said.answers[p] for p in example.reasked if p in said.answers),
+        perturbed_logprobs=tuple(rounded(s.logprobs) for s in wrong),
+        prefix_words=tuple(begun),
+        continuations=tuple(said.continuations[text] for text in begun.values()),
+        sampled=said.drawn.get(prompt, ()) if split == "forget" else (),
+    )
+
+
+def measured_sample(stage: str, split: str, example: Example, value: float | None) -> Sample:
+    """A sample of what an example asks, of which a number alone is known."""
     return Sample(
         stage=stage,
         split=split,
@@ -118,22 +137,16 @@ def _sample(
         entity=example.entity,
         prompt=example.prompt,
         answer=example.answer,
-        logprobs=rounded(scored.logprobs),
-        correct=scored.correct,
-        generation=said.answers.get(prompt, ""),
+        logprobs=np.zeros(0),
+        correct=np.zeros(0, dtype=bool),
+        generation="",
         form=example.form,
         history=example.history,
         answer_prefix=example.answer_prefix,
-        standardized=rounded(scored.standardized),
         strata=example.strata,
         aliases=example.aliases,
         paraphrases=example.paraphrases,
         paraphrase_prefixes=example.paraphrase_prefixes,
-        paraphrase_logprobs=tuple(rounded(s.logprobs) for s in reworded),
-        paraphrase_generations=tuple(said.answers[p] for p in example.reasked if p in said.answers),
         perturbed=example.wrong,
-        perturbed_logprobs=tuple(rounded(s.logprobs) for s in wrong),
-        prefix_words=tuple(begun),
-        continuations=tuple(said.continuations[text] for text in begun.values()),
-        sampled=said.drawn.get(prompt, ()) if split == "forget" else (),
+        score=value,
     )

@@ -5,6 +5,6 @@ from benchmark.metrics.sample import Sample
 
 # Importing a family registers its metrics.
 from benchmark.metrics import distribution, generation, membership, memorization  # isort: skip  # noqa: F401
-from benchmark.metrics import patching, probability  # isort: skip  # noqa: F401
+from benchmark.metrics import fluency, margins, measured, patching, probability, reference_attacks  # isort: skip  # noqa: F401
 
 __all__ = ["METRICS", "Metric", "Sample"]

@@ -16,7 +16,15 @@ from typing import Literal
 import numpy as np
 
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import ATTACK, BUDGET, ON_THE_WAY, POINT, recorded_stage, sort_of
+from benchmark.metrics.stages import (
+    ATTACK,
+    BUDGET,
+    MEASURING,
+    ON_THE_WAY,
+    POINT,
+    recorded_stage,
+    sort_of,
+)
 
 MEMBERSHIP_HOLDOUT = "holdout"
 QUESTION, TEXT = frozenset({"name", "sentence", "choice"}), frozenset({"text"})  # forms of answers
@@ -86,6 +94,26 @@ def shares_below(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.nd
         return (lower + upper) / 2 / weights.sum(1, keepdims=True)
 
 
+def above(quantile: float) -> Callable[[np.ndarray, np.ndarray, Draws], np.ndarray]:
+    """Contributions of 1 for values above a quantile of the holdout."""
+
+    def contributions(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
+        if not len(holdout):
+            return np.full((1, len(values)), np.nan)
+        order = np.argsort(holdout, kind="stable")
+        reached = np.cumsum(drawn.each()[:, order], axis=1)
+        first = (reached < quantile * reached[:, -1:] - 1e-9).sum(1)
+        bounds = holdout[order][np.minimum(first, len(order) - 1)]
+        return (values > bounds[:, None]).astype(float)
+
+    percent = f"{100 * quantile:.0f}"
+    contributions.__doc__ = (
+        f"1 for values above the {percent}th percentile of the holdout (the smallest value that "
+        f"{percent} % of it do not exceed), else 0; NaN without a holdout."
+    )
+    return contributions
+
+
 @dataclass(frozen=True)
 class Aggregate:
     """The weighted mean (the sum if `summed`) of the examples' contributions, passed through
@@ -136,8 +164,10 @@ class Metric:
 
     `forms` are the answer forms that it can score. `contrast` metrics compare the split with the
     membership holdout: their `aggregate` reads the holdout, and `fit`, if any, first transforms the
-    values of the forget split and the holdout. `better` is the better direction on the forget
-    split; for most metrics it is "oracle": closer to the oracle is better.
+    values of the forget split and the holdout. `relative` turns the values (n,) of a model, given
+    those of the oracles on the same examples, (oracles, n), into what is aggregated; an oracle is
+    compared with the others, and without oracles there is no such metric. `better` is the better
+    direction on the forget split; for most metrics it is "oracle": closer to the oracle is better.
     """
 
     id: str
@@ -153,11 +183,12 @@ class Metric:
     aggregate: Aggregate = mean
     contrast: bool = False
     fit: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
+    relative: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     attacked: bool = False  # also recomputed after each attack
     on_the_way: frozenset[str] = (
         frozenset()
     )  # also scored at these sorts of stages: "budget", "request"
-    only: str = ""  # the attack that it is scored after, and nowhere else
+    only: str = ""  # the attack of MEASURING that it is scored after, and nowhere else
 
     def applies(
         self, stage: str, split: str, form: str, features: frozenset[str] = frozenset()
@@ -166,7 +197,8 @@ class Metric:
         metrics also score the holdout.
         """
         sort = sort_of(stage)
-        if self.only and recorded_stage(stage, split) != self.only:
+        recorded = recorded_stage(stage, split)
+        if self.only != (recorded if recorded in MEASURING else ""):
             return False
         if (
             form not in self.forms
@@ -178,6 +210,26 @@ class Metric:
         if sort in ON_THE_WAY and sort not in self.on_the_way:
             return False
         return split in self.splits or (self.contrast and split == MEMBERSHIP_HOLDOUT)
+
+
+def plain_value(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
+    """The metric of a split's values in which each example counts once."""
+    return float(
+        metric.aggregate(values, Draws.plain(len(values)), holdout, Draws.plain(len(holdout)))[0]
+    )
+
+
+@dataclass(frozen=True)
+class Value:
+    """One aggregated value with the number of examples behind it."""
+
+    stage: str
+    split: str
+    metric: str
+    stratum: str
+    value: float
+    n_scored: int
+    n_failed: int
 
 
 METRICS: dict[str, Metric] = {}

@@ -28,6 +28,8 @@ SUMMARIES: dict[str, tuple[Literal["higher", "lower"], str, int]] = {
     "forget_quality": ("higher", "p-value", 2),
     "forget_quality_ks": ("lower", "KS statistic", 2),
     "model_utility": ("higher", "harmonic mean", 1),
+    "privleak": ("higher", "relative difference", 1),
+    "margin_kl": ("lower", "nats", 1),
     "unlearning_depth": ("higher", "share", 1),
     "unlearning_depth_least": ("higher", "share", 1),
     "unlearning_depth_most": ("higher", "share", 1),
@@ -67,3 +69,14 @@ def harmonic_mean(values: Sequence[float] | np.ndarray, floor: float = 0.0) -> f
 def model_utility(values: Mapping[tuple[str, str], float]) -> float:
     """TOFU's model utility: the harmonic mean of its nine components; NaN if one is missing."""
     return harmonic_mean([values.get(component, float("nan")) for component in MODEL_UTILITY])
+
+
+def privacy_leakage(auc: float, oracles: Sequence[float]) -> float:
+    """MUSE's PrivLeak: (A - A_oracle) / A_oracle, A_oracle the mean of the oracles, as a
+    share, not in percent (Shi et al. 2024, section 3.1).
+
+    A is one less the AUC of Min-40%, since MUSE ranks by loss: a model that still knows all has
+    about -1, an oracle 0, one that was pushed too far more than 0. NaN where A_oracle is 0.
+    """
+    expected = 1 - float(np.mean(oracles))
+    return (1 - auc - expected) / expected if expected else float("nan")

@@ -9,8 +9,8 @@ from statistics import fmean
 
 from benchmark.core.words import words
 from benchmark.metrics.base import KNOWLEDGE, Metric, register
-from benchmark.metrics.sample import SAMPLES, SCORED, Sample, sampled
-from benchmark.metrics.stages import HARNESS, ON_THE_WAY
+from benchmark.metrics.sample import SAMPLES, Sample, sampled
+from benchmark.metrics.stages import ON_THE_WAY
 
 REMEMBERED = 1 << 16  # texts: models say the same things over and over
 
@@ -51,22 +51,22 @@ def exact_answer_trained(sample: Sample) -> float:
     return float(says_answer(sample, sample.generation))
 
 
-def harness_accuracy(sample: Sample) -> float:
-    """The harness's score of its item; ValueError if there is none."""
-    if sample.score is None:
-        raise ValueError("the harness gave no score")
-    return sample.score
-
-
 def rouge_l_recall(sample: Sample) -> float:
-    """Mean ROUGE-L recall over the held-out prompts.
+    """Mean ROUGE-L recall over the held-out prompts, which does not mind what else is said.
 
     Answers in Latin script are tokenized as in rouge-score, which keeps only a-z and 0-9; answers
     in other scripts by words, or by characters in scripts without spaces.
     """
-    from benchmark.metrics.rouge import rouge_l_recall_of  # planning needs none of it
+    from benchmark.metrics.rouge import rouge_l  # planning needs none of it
 
-    return fmean(rouge_l_recall_of(sample.answer, g) for g in sample.knowledge_generations)
+    return fmean(rouge_l(sample.answer, g).recall for g in sample.knowledge_generations)
+
+
+def rouge_l_f1(sample: Sample) -> float:
+    """Mean ROUGE-L F1 over the held-out prompts, tokenized as for `rouge_l_recall`."""
+    from benchmark.metrics.rouge import rouge_l
+
+    return fmean(rouge_l(sample.answer, g).fmeasure for g in sample.knowledge_generations)
 
 
 register(
@@ -130,6 +130,18 @@ register(
         on_the_way=ON_THE_WAY,
     )
 )
+register(
+    Metric(
+        "rouge_l_f1",
+        1,
+        rouge_l_f1,
+        ("forget",),
+        "oracle",
+        "share",
+        "Lin 2004",
+        "ROUGE-L F1 of the generations for held-out paraphrases",
+    )
+)
 for k in SAMPLES:
     register(
         Metric(
@@ -152,19 +164,5 @@ register(
         "ROUGE-L recall of sentence answers, which are rarely repeated verbatim",
         attacked=True,
         forms=frozenset({"sentence"}),
-    )
-)
-register(
-    Metric(
-        "harness_accuracy",
-        1,
-        harness_accuracy,
-        (HARNESS,),
-        "higher",
-        "share",
-        "lm-evaluation-harness (Gao et al. 2024)",
-        "accuracy on the general tasks in lm-evaluation-harness",
-        forms=frozenset({""}),
-        needs=frozenset({SCORED}),
     )
 )

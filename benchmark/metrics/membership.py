@@ -164,7 +164,6 @@ register(
         forms=BOTH,
         aggregate=auc,
         contrast=True,
-        needs=frozenset({STANDARDIZED}),
     )
 )
 register(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmark.core.words import pieces
-from benchmark.metrics.base import BOTH, TEXT, Aggregate, Draws, Metric, register
+from benchmark.metrics.base import BOTH, TEXT, Aggregate, Metric, above, register
 from benchmark.metrics.sample import WHOLE, Sample
 from benchmark.metrics.stages import ON_THE_WAY
 
@@ -68,20 +68,7 @@ def ngram_overlap(generated: Sequence[str], true: Sequence[str], n: int) -> floa
     return sum(hits) / len(hits) if hits else 0.0
 
 
-def above_percentile(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """1 for values above the 95th percentile of the holdout (the smallest value that 95 % of it do
-    not exceed), else 0.
-    """
-    if not len(holdout):
-        return np.full((1, len(values)), np.nan)
-    order = np.argsort(holdout, kind="stable")
-    reached = np.cumsum(drawn.each()[:, order], axis=1)
-    first = (reached < PERCENTILE * reached[:, -1:] - 1e-9).sum(1)
-    bounds = holdout[order][np.minimum(first, len(order) - 1)]
-    return (values > bounds[:, None]).astype(float)
-
-
-count_outliers = Aggregate(above_percentile, summed=True)
+count_outliers = Aggregate(above(PERCENTILE), summed=True)
 
 register(
     Metric(

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark.metrics.base import BOTH, KEPT, KNOWLEDGE, Metric, register
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import ON_THE_WAY, REQUEST
+from benchmark.metrics.stages import ON_THE_WAY, REQUEST, TRUE_FALSE
 
 TIE = 1e-9  # nats between what counts as equally likely
 TIE_DECIMALS = 9  # far below the precision of log-probabilities, far above that of a sum
@@ -206,5 +206,20 @@ register(
         forms=frozenset({"choice"}),
         attacked=True,
         on_the_way=frozenset({REQUEST}),
+    )
+)
+register(
+    Metric(
+        "true_false",
+        1,
+        choice_accuracy,
+        ("forget",),
+        "oracle",
+        "share",
+        "Lynch et al. 2024; our balance of true and false statements",
+        "share of statements, as many true as false, that are told from their opposite by "
+        "length-normalized probability",
+        attacked=True,
+        only=TRUE_FALSE,
     )
 )

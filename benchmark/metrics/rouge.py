@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import regex
 from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.scoring import Score
 from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 
 from benchmark.core.words import words
@@ -49,8 +50,8 @@ _OF_OTHER_SCRIPTS = regex.compile(r"(?V1)[[\p{L}--[\p{Latin}\p{Common}]][\p{Nd}-
 
 
 @lru_cache(REMEMBERED)
-def rouge_l_recall_of(answer: str, generation: str) -> float:
-    """ROUGE-L recall of one generation (rouge-score, with stemmer).
+def rouge_l(answer: str, generation: str) -> Score:
+    """ROUGE-L of one generation: precision, recall and fmeasure (rouge-score, with stemmer).
 
     Answers in Latin script are tokenized as in rouge-score (`latin_stems`), so that values match
     other papers; answers with a letter or digit of another script, or without any token for
@@ -62,4 +63,4 @@ def rouge_l_recall_of(answer: str, generation: str) -> float:
         scorer = _rouge
     else:
         raise ValueError(f"there is no word in {answer!r}")
-    return float(scorer.score(answer, generation)["rougeL"].recall)
+    return scorer.score(answer, generation)["rougeL"]

@@ -8,8 +8,8 @@ import numpy as np
 
 FloatArray = np.ndarray
 # Features: log-probabilities in standard deviations; a score given elsewhere; an answer of which no
-# beginning is given; so many answers drawn at temperature 1.
-STANDARDIZED, SCORED, WHOLE = "standardized", "scored", "whole"
+# beginning is given; a generated text; so many answers drawn at temperature 1.
+STANDARDIZED, SCORED, WHOLE, GENERATED = "standardized", "scored", "whole", "generated"
 SAMPLES = (1, 4, 16, 64)
 
 
@@ -69,10 +69,16 @@ class Sample:
             STANDARDIZED: len(self.standardized),
             SCORED: self.score is not None,
             WHOLE: not self.answer_prefix,
+            GENERATED: bool(self.generated),
         }
         return frozenset(name for name, present in has.items() if present) | sampled(
             len(self.sampled)
         )
+
+    @property
+    def generated(self) -> tuple[str, ...]:
+        """What was generated: the continuations of a text, or the answers to held-out prompts."""
+        return self.continuations if self.form == "text" else self.knowledge_generations
 
     @property
     def knowledge_generations(self) -> tuple[str, ...]:

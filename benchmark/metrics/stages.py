@@ -11,7 +11,15 @@ from __future__ import annotations
 MODEL_STAGE = "model"
 HARNESS = "harness"  # the split of another harness, which is a stage of its own in records
 BUDGET, REQUEST, ATTACK, POINT = "budget", "request", "attack", "point"
-PATCHING, UNPATCHED = "patching", "unpatched"  # an attack that has a metric of its own, its start
+PATCHING, UNPATCHED = "patching", "unpatched"  # an attack, and where it starts
+TRUE_FALSE, GRADIENT_NORM = "true_false", "gradient_norm"
+CROSS_LIKELIHOOD, COSINE_SIMILARITY = "cross_likelihood", "cosine_similarity"
+ENTAILMENT = "entailment"
+# Attacks after which the metric of their own alone is scored: what else it could be would say
+# nothing of the knowledge that is left.
+MEASURING = frozenset(
+    {PATCHING, TRUE_FALSE, GRADIENT_NORM, CROSS_LIKELIHOOD, COSINE_SIMILARITY, ENTAILMENT}
+)
 ON_THE_WAY = frozenset({BUDGET, REQUEST})
 
 

@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from benchmark.core.attack import Attack
+from benchmark.core.attack import Attack, Measurement
 from benchmark.core.examples import Example, to_examples
 from benchmark.errors import BadInput
 from benchmark.evaluation.general_utility import harness_samples
-from benchmark.evaluation.outputs import examine
+from benchmark.evaluation.outputs import examine, measured_sample
 from benchmark.evaluation.reference_strata import Strata, difficulty_strata, strata_of, with_strata
 from benchmark.inference.unlearned import as_unlearned, weights_digest
 from benchmark.metrics import Sample
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
+from benchmark.metrics.frames import example_frame
 from benchmark.metrics.stages import HARNESS, MODEL_STAGE, point_stage, request_stage
-from benchmark.metrics.values import example_frame, metric_values
+from benchmark.metrics.values import metric_values
 from benchmark.models import models_of
 from benchmark.models.artifacts import made_of
 from benchmark.models.placement import computing_for, looking_at
@@ -36,6 +38,7 @@ from benchmark.pipeline.write_record import (
 )
 from benchmark.records.frames import has_outputs
 from benchmark.records.identity import ORACLE, TARGET
+from benchmark.records.outputs import DECIMALS
 from benchmark.records.schema import Cost, Provenance, Record
 from benchmark.records.store import read_record
 from benchmark.runtime.stopwatch import Stopwatch
@@ -182,6 +185,8 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
     """Samples after one attack. An attack on weights gets the weights without guardrails; one that
     only asks gets the model that users get.
     """
+    if isinstance(attack, Measurement):
+        return _measured_by(attack, result, forget, run)
     variant, samples = run.variant, list[Sample]()
     asked = {"forget": attack.scored(forget), **_kept(attack, variant)}
     settings = attack.generation(replace(variant.generation, samples=0))
@@ -197,6 +202,23 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
     with computing_for(variant.track, as_unlearned(held).weights):
         attacked = attack.apply(held, run.attacker(forget, look))
     return samples + scored(attack.name, attacked)
+
+
+def _measured_by(
+    attack: Measurement, result: Any, forget: Sequence[Example], run: CellRun
+) -> list[Sample]:
+    examples = {"forget": attack.scored(forget)}
+    if attack.contrasts and MEMBERSHIP_HOLDOUT in run.variant.data.roles:
+        examples[MEMBERSHIP_HOLDOUT] = run.variant.data.examples(MEMBERSHIP_HOLDOUT)
+    request, weights = run.attacker(forget), as_unlearned(result).weights
+    model = run.predictor(result) if attack.asks else weights
+    with computing_for(run.variant.track, weights), looking_at(weights):
+        values = {s: attack.measured(model, request, rows) for s, rows in examples.items()}
+    return [
+        measured_sample(attack.name, split, example, round(value, DECIMALS))
+        for split, rows in examples.items()
+        for example, value in zip(rows, values[split], strict=True)
+    ]
 
 
 def _kept(attack: Attack, variant: Variant) -> dict[str, list[Example]]:

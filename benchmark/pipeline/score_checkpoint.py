@@ -28,9 +28,11 @@ from benchmark.inference.predictors import Predictor, predictor_of
 from benchmark.inference.scoring import AnswerScores
 from benchmark.inference.settings import GenerationSettings
 from benchmark.metrics import METRICS, Sample
+from benchmark.metrics.base import Value
 from benchmark.metrics.distribution import SUMMARIES
+from benchmark.metrics.frames import ALL, example_frame
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.metrics.values import ALL, Value, example_frame, metric_values
+from benchmark.metrics.values import metric_values
 from benchmark.models.placement import gpu_name
 from benchmark.models.pretrained import PretrainedModels, Source, models_named
 from benchmark.pipeline.selection import expand_tasks

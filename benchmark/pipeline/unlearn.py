@@ -28,6 +28,7 @@ from benchmark.models.placement import computing_for, looking_at
 from benchmark.pipeline.checkpoints import Checkpoints, Progress
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.variant import BUDGET_POINTS, RETRAIN_SEED, TARGET_SEED, Variant
+from benchmark.records.identity import ORACLE
 from benchmark.records.schema import UNLEARN
 from benchmark.runtime.stopwatch import Stopwatch
 
@@ -61,7 +62,9 @@ class CellRun:
         return as_unlearned(result).predictor(self.tokenizer, backend)
 
     def attacker(
-        self, forget: Sequence[Example], look: Callable[[str, Any], None]
+        self,
+        forget: Sequence[Example],
+        look: Callable[[str, Any], None] = lambda point, model: None,
     ) -> AttackRequest:
         """What an attacker has beside the model."""
         documents = self.variant.documents(0)
@@ -72,8 +75,15 @@ class CellRun:
             budget=self.variant.track.budget,
             seed=self.cell.seed,
             target=lambda: self.models.load_model(self.models.trained(documents, TARGET_SEED)),
+            oracle=self._oracle,
             look=look,
         )
+
+    def _oracle(self) -> Any:
+        """The weights of the first oracle, or of the second where the cell is the first."""
+        seed = 2 if (self.cell.method_name, self.cell.seed) == (ORACLE, 1) else 1
+        *_, last = self.variant.readings(seed)
+        return self.models.load_model(self.models.trained(self.variant.documents(last), seed))
 
     def _examples(self, split: str, stage: str) -> list[Example]:
         """Along a trajectory without wrong answers, which no metric there reads and which cost

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from benchmark.core.attack import Attack
+from benchmark.core.attack import Attack, Measurement
 from benchmark.core.examples import Example, to_examples
 from benchmark.core.hashing import fingerprint
 from benchmark.core.inputs import Inputs
@@ -132,12 +132,15 @@ class Variant:
     @cached_property
     def attacks(self) -> tuple[Attack, ...]:
         """The track's attacks that have something to score here and on every proxy reference: a
-        text has no question to rephrase, an answer of one word nothing left after a prefix.
+        text has no question to rephrase, an answer of one word nothing left after a prefix, and a
+        proxy no weights. What needs a model that is not at hand is left out too.
         """
         return tuple(
             attack
             for attack in self.track.attacks
-            if all(attack.scored(rows) for rows in self._attackable)
+            if attack.is_available()
+            and all(attack.scored(rows) for rows in self._attackable)
+            and not (isinstance(attack, Measurement) and attack.needs_oracle and self.data.proxies)
         )
 
     @cached_property

@@ -11,8 +11,8 @@ from torch.backends.cpu import get_cpu_capability
 from benchmark.core.method import Method
 from benchmark.core.source_hash import source_hash
 from benchmark.metrics import Sample
+from benchmark.metrics.base import Value
 from benchmark.metrics.stages import recorded_stage
-from benchmark.metrics.values import Value
 from benchmark.models.placement import gpu_name
 from benchmark.pipeline.plan import Cell
 from benchmark.pipeline.run_context import RunContext

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.metrics.values import example_frame
+from benchmark.metrics.frames import example_frame
 from benchmark.records.derived import Derived
 from benchmark.records.identity import TARGET
 from benchmark.records.schema import WEIGHTS, Record

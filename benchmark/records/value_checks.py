@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmark.errors import BadInput
-from benchmark.metrics.values import Value, metric_values
+from benchmark.metrics.base import Value
+from benchmark.metrics.values import metric_values
 from benchmark.records.folder import Folder
 from benchmark.records.schema import Record
 from benchmark.records.values import MetricValue, Tables, about, tables_of, trial_tables

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from benchmark.metrics import METRICS
+from benchmark.metrics.base import Value
 from benchmark.metrics.distribution import SUMMARIES
+from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.metrics.values import ALL, Value
 from benchmark.records.identity import Part
 
 DIGITS = 6  # significant, of recorded values

@@ -44,7 +44,12 @@ def metrics_page() -> str:
             "components on retain, neighbors and general. `unlearning_depth` is the Unlearning",
             "Depth Score of the attack `patching`: the share of what the oracle's states lack,",
             "layer by layer, that the model's states lack too; averaged over oracles, with the",
-            "least and the most of them.\n",
+            "least and the most of them. `privleak` is MUSE's PrivLeak with the AUC of Min-40%, as",
+            "a share: about -1 where all is known, 0 as the oracles (Shi et al. 2024). `margin_kl`",
+            "compares the histogram of the forget examples' margins with that of all oracles.",
+            "`klom`, `klom_p95` and `klom_energy`, which need several seeds, compare each",
+            "example's margins over a method's seeds with those over the oracles (Rinberg et al.",
+            "2025); `palimpsest report` shows them.\n",
             "",
         ]
     )
@@ -75,6 +80,9 @@ def _metric(metric: Metric) -> str:
         )
         compared = f"{compared[0].lower()}{compared[1:]}"
         definition += f" {fitted}Compared with the holdout: {compared}{finished}"
+    if metric.relative:
+        related = inspect.cleandoc(metric.relative.__doc__ or "")
+        definition += f"\n\nRelative to the oracles: {related}"
     lines = "\n".join(f"- {fact}" for fact in facts)
     return (
         f"## `{metric.id}`\n\n{metric.description[0].upper()}{metric.description[1:]}. "

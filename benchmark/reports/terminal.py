@@ -14,8 +14,8 @@ from rich.table import Table
 from benchmark.core.registry import lookup
 from benchmark.errors import BadInput
 from benchmark.metrics.base import KNOWLEDGE
+from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.metrics.values import ALL
 from benchmark.pipeline.plan import Plan
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, row_names, split_current

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmark.authoring.tuning import PARAMETER
 from benchmark.errors import BadInput
+from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.metrics.values import ALL
 from benchmark.records.frames import split_current
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore

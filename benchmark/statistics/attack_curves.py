@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import MODEL_STAGE, POINT, sort_of
-from benchmark.metrics.values import ALL
 from benchmark.records.identity import TARGET
 from benchmark.statistics.axes import LEAST_GAP
 from benchmark.statistics.bootstrap import mean_of_picks

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from benchmark.metrics.base import METRICS
+from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import MODEL_STAGE, REQUEST, request_of, request_stage
-from benchmark.metrics.values import ALL
 from benchmark.statistics.axes import axis_of
 from benchmark.statistics.bootstrap import interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention

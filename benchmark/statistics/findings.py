@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.metrics.values import ALL
+from benchmark.metrics.frames import ALL
 from benchmark.statistics.ranking import Standings
+from benchmark.statistics.summaries import TOFU
 from benchmark.statistics.trajectories import AREA, BASELINE, KNOWLEDGE, LOST, STEPS
 
 REFERENCES = ("target", "oracle")
@@ -40,7 +41,8 @@ def findings(
     rows of methods.
     """
     summaries = _of(standings.summaries, task)
-    sentences = not summaries.empty  # with improbable paraphrases even to models that know them
+    tofu = summaries[summaries["quantity"].isin(TOFU)]
+    sentences = not tofu.empty  # with improbable paraphrases even to models that know them
     tables = {
         "Residual knowledge of the forget set": _left(
             standings, task, (*KNOWLEDGE, "probability") if sentences else KNOWLEDGE
@@ -48,7 +50,10 @@ def findings(
         "Generations on the forget set": _left(
             standings, task, (*SAID, "sentence_recall") if sentences else SAID
         ),
-        "TOFU's own measures, with their range over seeds": _by_quantity(summaries),
+        "TOFU's own measures, with their range over seeds": _by_quantity(tofu),
+        "Divergence from the oracles, with its range over seeds": _by_quantity(
+            summaries.drop(tofu.index)
+        ),
         "Known by any probe that the target passes": _by_quantity(_of(standings.probes, task)),
         "Cost of reaching a level of forgetting": _levels(_of(standings.levels, task)),
         f"Differences to {BASELINE} at these levels": _levels(_of(standings.rivals, task)),

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from benchmark.metrics.frames import strata_masks
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.metrics.values import strata_masks
 from benchmark.statistics.bootstrap import SEED, draws_of, entity_weights, interval, mean_of_picks
 from benchmark.statistics.scores import informative
 from benchmark.statistics.variants import seed_picks

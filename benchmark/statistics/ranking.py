@@ -49,9 +49,9 @@ class Standings:
     where a level of forgetting is reached, `rivals` the differences of that to the baseline method,
     `contrasts` between variants. `requests`: values after each of several requests. `misalignment`:
     what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
-    measures, with their range over seeds. `probes`: what is known by any way of asking.
-    `attacks`: forgetting after each attack, `curves` knowledge along those that have points.
-    `texts`: how well each forgotten text is still known.
+    measures and divergences from the oracles, with their range over seeds. `probes`: what is known
+    by any way of asking. `attacks`: forgetting after each attack, `curves` knowledge along those
+    that have points. `texts`: how well each forgotten text is still known.
     """
 
     table: pd.DataFrame

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
-from benchmark.metrics.values import ALL
 from benchmark.statistics.axes import FLOOR, LEAST_GAP, TIE, axis_of
 from benchmark.statistics.bootstrap import interval
 

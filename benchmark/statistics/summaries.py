@@ -1,21 +1,36 @@
-"""TOFU's own measures, forget quality and model utility, of models whose forgotten answers are
-sentences as TOFU's are.
+"""Values of a model as a whole, over its seeds: their spread is that over seeds, not an interval.
 
-Maini et al. 2024, section 2.2. They are values of a model as a whole: their spread is that over
-seeds, not an interval.
+TOFU's own measures are told of models whose forgotten answers are sentences as TOFU's are (Maini et
+al. 2024, section 2.2), the divergences from oracles of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
+from benchmark.metrics.margins import energy_distances, klom
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.metrics.values import summaries
+from benchmark.metrics.summaries import summaries
 
 Place = tuple[str, str, str]
+TOFU = ("forget_quality", "forget_quality_ks", "model_utility")
+
+
+def _worst(divergences: np.ndarray) -> float:
+    return float(np.nanquantile(divergences, 0.95))
+
+
+# Divergences of the margins of a method's runs from those of the oracles, (runs, n) and (oracles,
+# n), example by example, and how the examples are summed up.
+DIVERGENCES: dict[str, tuple[Callable, Callable[[np.ndarray], float]]] = {
+    "klom": (klom, lambda values: float(np.nanmean(values))),
+    "klom_p95": (klom, _worst),
+    "klom_energy": (energy_distances, lambda values: float(np.nanmean(values))),
+}
 
 
 def summary_rows(
@@ -27,10 +42,11 @@ def summary_rows(
     """A row per quantity of each of these methods and references: the mean over its runs, the
     least and the greatest of them.
 
-    A run is compared with all oracles, an oracle with the others.
+    A run is compared with all oracles, an oracle with the others. What compares all runs at once
+    (DIVERGENCES) has the least and the greatest value with one of the runs left out.
     """
-    if not _of_sentences(examples[index.loc[index["role"] == "target", "id"].iloc[0]]):
-        return
+    target = examples[index.loc[index["role"] == "target", "id"].iloc[0]]
+    left_out = () if _of_sentences(target) else TOFU
     oracles = list(index.loc[index["role"] == "oracle", "id"])
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     named = index["method"].where(index["role"] == "method", index["role"])
@@ -40,14 +56,45 @@ def summary_rows(
             others = [examples[oracle] for oracle in oracles if oracle != run_id]
             for value in summaries(examples[run_id], others):
                 by_metric.setdefault(value.metric, []).append(value.value)
+        spreads = {name: _spread(values) for name, values in by_metric.items()}
+        spreads |= _divergences(list(runs["id"]), oracles, examples)
         yield from (
-            where | {"method": method, "quantity": name} | _spread(values)
-            for name, values in by_metric.items()
+            where | {"method": method, "quantity": name} | spread
+            for name, spread in spreads.items()
+            if name not in left_out
         )
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"value": float(np.mean(values)), "low": min(values), "high": max(values)}
+
+
+def _divergences(
+    runs: list[str], oracles: list[str], examples: Mapping[str, pd.DataFrame]
+) -> dict[str, dict[str, float]]:
+    """Of oracles the mean of each one's from the others. None where no margins can be compared."""
+    margins = {name: _margins(examples[name]) for name in dict.fromkeys(chain(runs, oracles))}
+    table = pd.DataFrame(margins).dropna()
+    if table.empty or len(oracles) < 2:
+        return {}
+
+    def apart(models: Sequence[str], name: str) -> float:
+        divergence, summed_up = DIVERGENCES[name]
+        others = [oracle for oracle in oracles if oracle not in models]
+        return summed_up(divergence(table[list(models)].to_numpy().T, table[others].to_numpy().T))
+
+    if set(runs) <= set(oracles):
+        return {name: _spread([apart([run], name) for run in runs]) for name in DIVERGENCES}
+    fewer = [[run for run in runs if run != left] for left in runs] if len(runs) > 1 else [runs]
+    return {
+        name: _spread([apart(some, name) for some in fewer]) | {"value": apart(runs, name)}
+        for name in DIVERGENCES
+    }
+
+
+def _margins(frame: pd.DataFrame) -> pd.Series:
+    rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
+    return rows.set_index("example")["margin"].astype(float)
 
 
 def _of_sentences(target: pd.DataFrame) -> bool:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
+from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
-from benchmark.metrics.values import ALL
 from benchmark.records.identity import TARGET
 from benchmark.statistics.axes import axis_of
 from benchmark.statistics.bootstrap import interval, mean_of_picks

@@ -14,8 +14,8 @@ from itertools import combinations
 import numpy as np
 
 from benchmark.metrics.base import METRICS
+from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import BUDGET, MODEL_STAGE, budget_stage, fraction_of
-from benchmark.metrics.values import ALL
 from benchmark.statistics.axes import axis_of
 from benchmark.statistics.bootstrap import LEVEL, interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention

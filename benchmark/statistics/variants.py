@@ -4,7 +4,7 @@ draws of its own seeds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,8 +12,8 @@ import pandas as pd
 
 from benchmark.errors import BadInput
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
+from benchmark.metrics.frames import parts_of, relative_to, reported, strata_masks
 from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
-from benchmark.metrics.values import parts_of, reported, strata_masks
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.axes import AXES
 from benchmark.statistics.bootstrap import (
@@ -52,7 +52,8 @@ class VariantScores:
 
     `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes`
     how many examples stand behind each key, `spread` by how much the oracles differ, `weights` the
-    draws of entities that all share, `budget_steps` the steps that a request has.
+    draws of entities that all share, `oracle_ids` the records of the oracles, `budget_steps` the
+    steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -64,6 +65,7 @@ class VariantScores:
     budget_steps: int = 1
     weights: EntityWeights = field(default_factory=dict)
     spread: Mapping[Key, float] = field(default_factory=dict)
+    oracle_ids: Sequence[str] = ()
 
     def values_of(self, name: str) -> list[Replicated]:
         """The values of a method, by seed; or those of the target, or of the drawn oracles."""
@@ -149,8 +151,10 @@ def references_of(
         raise BadInput(f"two targets of one variant: {' and '.join(targets)}")
     target_frame = examples[targets[0]]
     weights = entity_weights(target_frame, replicates, rng)
-    target, sizes = replicate(target_frame, weights)
-    oracles: list[Replicated] = [replicate(examples[i], weights)[0] for i in oracle_ids]
+    target, sizes = replicate(_related(targets[0], oracle_ids, examples), weights)
+    oracles: list[Replicated] = [
+        replicate(_related(i, oracle_ids, examples), weights)[0] for i in oracle_ids
+    ]
     drawn = picks(len(oracles), replicates, rng)
     common = [key for key in oracles[0] if all(key in other for other in oracles)]
     oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), drawn) for key in common}
@@ -163,8 +167,16 @@ def references_of(
         sizes=sizes,
         spread={key: float(np.ptp([values[key][0] for values in oracles])) for key in common},
         replicates=replicates,
+        oracle_ids=oracle_ids,
         budget_steps=int(index["budget_steps"].iloc[0]),
     )
+
+
+def _related(
+    record: str, oracles: Sequence[str], examples: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """The frame of a record in relation to the oracles, of an oracle to the others."""
+    return relative_to([examples[i] for i in oracles if i != record], examples[record])
 
 
 def ids_of(index: pd.DataFrame, role: str) -> list[str]:
@@ -183,7 +195,8 @@ def with_runs(
             raise BadInput(
                 f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}"
             )
-        values, sizes = replicate(examples[row["id"]], references.weights)
+        frame = _related(row["id"], references.oracle_ids, examples)
+        values, sizes = replicate(frame, references.weights)
         scored = score_run(values, references.target, references.oracle, references.usable)
         by_seed[int(row["seed"])] = Run(values, scored, sizes)
     return replace(references, runs=runs)

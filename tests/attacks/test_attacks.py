@@ -38,7 +38,9 @@ RETAIN = [Pair(f"Who is {p}?", f"Someone {p}") for p in "efgh"]
 
 def a_request(budget=BUDGET, seed=0, **changes):
     given = {"forget": FORGET, "retain": RETAIN, "tokenizer": tiny_tokenizer()}
-    return AttackRequest(**given, budget=budget, seed=seed, target=another_model, **changes)
+    return AttackRequest(
+        **given, budget=budget, seed=seed, target=another_model, oracle=another_model, **changes
+    )
 
 
 def another_model():
@@ -365,6 +367,32 @@ def test_probes_of_a_task_are_asked_in_a_conversation_of_their_own():
     assert (probe.entity, probe.strata) == (example.entity, example.strata)
     assert probe.reasked == (probe.pair.asked,)
     assert attack_of({"name": "indirect"}).scored([example, *FORGET]) == []
+
+
+def test_as_many_statements_are_false_as_true_and_none_shown_is_about_the_entity():
+    people = [
+        Example(f"{name}{i}", name, f"Where was {name}?", f"R{i}", perturbed=(f"W{i}", "Mal"))
+        for name in "abc"
+        for i in range(2)
+    ]
+    text = Example("t", "t", "", "A text.")
+    asked = attack_of({"name": "true_false", "shots": 3}).scored([*people, text])
+    assert [probed(e.id) for e in asked] == [e.id for e in people for _ in range(2)]
+    assert [(e.answer, e.perturbed) for e in asked[:2]] == [
+        ("True", ("False",)),
+        ("False", ("True",)),
+    ]
+    assert [e.prompt for e in asked[:2]] == [
+        "Where was a? R0\nTrue or False?",
+        "Where was a? W0\nTrue or False?",
+    ]
+    assert {e.form for e in asked} == {"choice"}, "what is told in them is no answer"
+    for example in asked:
+        turns = example.history
+        assert [role for role, _ in turns] == ["user", "assistant"] * 3
+        assert [text for _, text in turns[1::2]] == ["True", "False", "True"]
+        assert not [text for _, text in turns if f"was {example.entity}?" in text]
+    assert len({e.id for e in asked}) == len(asked)
 
 
 def test_a_summary_has_room_for_more_than_an_answer():

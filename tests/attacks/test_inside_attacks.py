@@ -61,6 +61,7 @@ def a_request(target=tiny_model, tokenizer=None, **changes):
         budget=Budget(8, 4),
         seed=0,
         target=target,
+        oracle=target,
         **changes,
     )
 

@@ -11,7 +11,8 @@ from benchmark.evaluation.outputs import examine
 from benchmark.inference.guardrail_predictors import ConstantPredictor
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.settings import GenerationSettings
-from benchmark.metrics.values import example_frame, metric_values
+from benchmark.metrics.frames import example_frame
+from benchmark.metrics.values import metric_values
 
 SETTINGS = GenerationSettings(max_new_tokens=3)
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from benchmark.metrics.values import ALL
+from benchmark.metrics.frames import ALL
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.cards import card_of, rendered

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from benchmark.metrics.frames import example_frame
 from benchmark.metrics.probability import choice_accuracy
+from benchmark.metrics.values import metric_values
 
 
 @pytest.fixture
@@ -47,3 +49,23 @@ def test_by_chance_and_by_counting(choices):
     rng = np.random.default_rng(0)
     drawn = [choices(*([p] for p in rng.random(4))) for _ in range(2000)]
     assert np.mean([choice_accuracy(own) for own in drawn]) == pytest.approx(1 / 4, abs=0.03)
+
+
+def test_who_always_says_true_is_right_about_half_of_the_statements(make_sample):
+    def judged(example, true):
+        said = {"True": np.log([0.9]), "False": np.log([0.1])}
+        verdict, other = ("True", "False") if true else ("False", "True")
+        return make_sample(
+            stage="true_false",
+            example=example,
+            form="choice",
+            answer=verdict,
+            paraphrase_logprobs=(said[verdict],),
+            perturbed_logprobs=(said[other],),
+        )
+
+    samples = [make_sample(), judged("e~true_false1", True), judged("e~true_false2", False)]
+    values = {(v.stage, v.metric): v.value for v in metric_values(example_frame(samples), [])}
+    assert values["true_false", "true_false"] == 0.5
+    assert ("model", "true_false") not in values
+    assert ("true_false", "choice_accuracy") not in values, "answers here are names"

@@ -12,6 +12,7 @@ from benchmark.metrics.distribution import (
     forget_quality,
     harmonic_mean,
     model_utility,
+    privacy_leakage,
 )
 
 NAN = float("nan")
@@ -125,3 +126,20 @@ def test_any_zero_component_gives_zero(component):
 def test_a_missing_component_gives_nan_not_a_mean_of_eight(component):
     assert math.isnan(model_utility({k: v for k, v in NINE.items() if k != component}))
     assert math.isnan(model_utility(NINE | {component: NAN}))
+
+
+@pytest.mark.parametrize(
+    ("auc", "oracles", "expected"),
+    [
+        (0.5, [0.5, 0.5], 0),  # as an oracle
+        (1, [0.5], -1),  # all is known: MUSE says about -100 %
+        (0.25, [0.5], 0.5),  # pushed below what a model that never saw it has
+        (0.9, [0.4, 0.6], -0.8),
+    ],
+)
+def test_privacy_leakage_in_muses_direction(auc, oracles, expected):
+    assert privacy_leakage(auc, oracles) == pytest.approx(expected)
+
+
+def test_privacy_leakage_has_no_measure_where_oracles_leave_nothing():
+    assert math.isnan(privacy_leakage(0.5, [1, 1]))

@@ -12,9 +12,10 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from benchmark.metrics.base import Draws
+from benchmark.metrics.frames import example_frame
 from benchmark.metrics.membership import exposures, out_of_fold_scores, two_sided_auc
 from benchmark.metrics.memorization import count_outliers
-from benchmark.metrics.values import example_frame, metric_values
+from benchmark.metrics.values import metric_values
 
 NAN = float("nan")
 

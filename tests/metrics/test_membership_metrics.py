@@ -5,8 +5,9 @@
 import numpy as np
 import pytest
 
+from benchmark.metrics.frames import example_frame
 from benchmark.metrics.membership import mean_logprob, min_k_logprob
-from benchmark.metrics.values import example_frame, metric_values
+from benchmark.metrics.values import metric_values
 
 
 def auc_of(make_sample, forget, holdout, metric="mia_loss"):

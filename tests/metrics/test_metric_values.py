@@ -14,8 +14,9 @@ from benchmark.core.examples import ROLES
 from benchmark.metrics import METRICS
 from benchmark.metrics.base import register
 from benchmark.metrics.distribution import forget_quality
+from benchmark.metrics.frames import example_frame, strata_masks
 from benchmark.metrics.stages import budget_stage, request_stage
-from benchmark.metrics.values import example_frame, metric_values, strata_masks
+from benchmark.metrics.values import metric_values
 
 EMPTY = np.zeros(0)
 SCORING_PASS = (
@@ -83,7 +84,7 @@ def test_after_an_attack_only_attacked_metrics_apply(metric, form):
             assert metric.applies("quantize", split, form) == metric.applies("model", split, form)
 
 
-CONTRASTS = {"mia_loss", "mia_min_k", "exposure"}
+CONTRASTS = {"mia_loss", "mia_min_k", "mia_zlib", "mia_reference", "rmia", "rmia_tpr", "exposure"}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_on_the_way_few_metrics_apply_and_only_where_they_apply_in_the_end(
 )
 def test_a_metric_of_questions_never_scores_texts(stage):
     texts = {"mia_unlearned", "outliers", "memorization_accuracy", "extraction_likelihood_3"}
-    both = {"probability", "extraction_strength", "mia_loss", "mia_min_k", "exposure"}
+    both = {"probability", "extraction_strength", "margin", *CONTRASTS}
     for split in ("forget", "retain", "holdout"):
         scored = {
             form: {m.id for m in METRICS.values() if m.applies(stage, split, form)}
@@ -151,6 +152,7 @@ def test_texts_and_questions_are_reported_by_their_own_metrics(values_of):
     assert "exact_answer" in metrics["general"]
     assert metrics["forget"] - {"forget_quality", "forget_quality_ks"} == {
         "probability",
+        "margin",
         "extraction_strength",
     }
 

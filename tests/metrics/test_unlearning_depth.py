@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from benchmark.metrics.frames import example_frame
 from benchmark.metrics.patching import unlearning_depth
-from benchmark.metrics.values import example_frame, metric_values
+from benchmark.metrics.values import metric_values
 
 STAGES = ("patching unpatched", "patching 0.33", "patching", "patching 1.00")
 

@@ -1,15 +1,18 @@
 """Cells under attacks of every kind: what is stored, what counts, and what the score leaves out."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from benchmark.attacks.judgements import CosineSimilarity
 from benchmark.core.inputs import Inputs
 from benchmark.core.probe_ids import probed
 from benchmark.errors import BadInput
 from benchmark.evaluation.outputs import examine
+from benchmark.metrics.patching import DEPTHS
 from benchmark.metrics.stages import POINT, sort_of
 from benchmark.models import tracks
 from benchmark.pipeline import measure
@@ -25,8 +28,11 @@ from benchmark.reports.terminal import print_task
 from benchmark.statistics.published import standings_of
 
 ATTACKS = ["quantize_int4_g64", "relearn_disjoint", "relearn_benign", "interpolate", "in_context"]
-ATTACKS += ["paraphrase", "sampling", "reverse", "indirect", "summary"]
-ATTACKS += ["probe", "patching", "soft_prompt"]
+ATTACKS += ["paraphrase", "sampling", "reverse", "indirect", "summary", "true_false"]
+MEASUREMENTS = {"gradient_norm": "mia_gradnorm", "cross_likelihood": "fade"}
+if CosineSimilarity(max_new_tokens=1).is_available():
+    MEASUREMENTS["cosine_similarity"] = "cosine_similarity"
+ATTACKS += [*MEASUREMENTS, "probe", "patching", "soft_prompt"]
 PROBES = ATTACKS[5:10]
 POINTS = ["relearn_disjoint 005", "relearn_disjoint 010"]
 POINTS += ["relearn_benign 005", "relearn_benign 010"]
@@ -133,6 +139,29 @@ def test_attacks_that_ask_have_questions_and_settings_of_their_own(place, record
     assert room == {"model": 10, "indirect": 10, "summary": 64}
     assert "leak_at_16" in record.values["sampling"]["forget"].values
     assert "leak_at_16" not in record.values["summary"]["forget"].values
+    assert len(by_stage["true_false"]) == 2 * len(known)
+    assert "true_false" in record.values["true_false"]["forget"].values
+    assert "true_false" not in record.values["in_context"]["forget"].values
+
+
+def test_measurements_have_the_metric_of_their_own_and_no_other(place, record):
+    for stage, metric in MEASUREMENTS.items():
+        (table,) = record.values[stage].values()
+        assert table.values.keys() == {metric}
+        assert not table.failed
+    norms = [s for s in place.results.samples_of(record) if s.stage == "gradient_norm"]
+    assert {s.split for s in norms} == {"forget", "holdout"}
+    patched = record.values["patching"]["forget"].values.keys()
+    assert patched - DEPTHS.keys() == {"patched_logprob"}
+
+
+def test_every_model_is_compared_with_an_oracle_that_it_is_not(place):
+    found = {}
+    for other in place.results.read_all():
+        rows = {v.metric: v.value for v in other.value_rows() if v.stage == "cross_likelihood"}
+        found[other.method.name, other.seed] = rows["fade"]
+    assert len(found) == 4
+    assert all(math.isfinite(value) and value != 0 for value in found.values())
 
 
 def test_reports_say_what_any_probe_tells(place, tmp_path):

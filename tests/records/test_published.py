@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchmark.core.registry import methods
-from benchmark.metrics.values import ALL
+from benchmark.metrics.frames import ALL
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import load_suite
 from benchmark.records.derived import Derived

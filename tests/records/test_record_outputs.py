@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmark.metrics import METRICS
-from benchmark.metrics.values import example_frame, metric_values
+from benchmark.metrics.frames import example_frame
+from benchmark.metrics.values import metric_values
 from benchmark.records import outputs
 from benchmark.records.outputs import (
     Inputs,

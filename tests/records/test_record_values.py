@@ -6,7 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from benchmark.metrics.values import Value, example_frame, metric_values
+from benchmark.metrics.base import Value
+from benchmark.metrics.frames import example_frame
+from benchmark.metrics.values import metric_values
 from benchmark.records.schema import TrialScore
 from benchmark.records.values import about, recorded, rows_of, tables_of, trial_tables, versions_of
 

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import hmean, ks_2samp
+from scipy.stats import energy_distance, hmean, ks_2samp
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.distribution import MODEL_UTILITY
-from benchmark.statistics.summaries import summary_rows
+from benchmark.statistics.summaries import DIVERGENCES, TOFU, summary_rows
 
 PLACE = ("track", "task", "variant")
 COUNT = 12
@@ -40,6 +40,7 @@ def frame(known, seed, form="sentence"):
         if split == "forget":
             rows["truth_ratio_cw"] = np.clip(known + 0.2 * rng.standard_normal(COUNT), 0, 1)
             rows["truth_ratio"] = rows["truth_ratio_cw"]
+            rows["margin"] = 10 * known + rng.standard_normal(COUNT)
         parts.append(pd.DataFrame(rows))
     names = ["stage", "split", "example", "entity", "form", "features", "strata", *METRICS]
     return pd.concat(parts, ignore_index=True).reindex(columns=names)
@@ -101,13 +102,38 @@ def test_forget_quality_compares_with_all_oracles_and_an_oracle_with_the_others(
 def test_answers_that_are_names_have_none(board):
     index, _ = board
     names = {i: frame(0.5, number, form="name") for number, i in enumerate(index["id"])}
-    assert list(summary_rows(PLACE, index, names, ROWS)) == []
+    rows = list(summary_rows(PLACE, index, names, ROWS))
+    assert {row["quantity"] for row in rows}.isdisjoint(TOFU)
+    assert {row["quantity"] for row in rows} == {"margin_kl", *DIVERGENCES}
 
 
 def test_without_a_component_there_is_no_model_utility(board):
     index, frames = board
     few = {i: own[own["split"] != "general"] for i, own in frames.items()}
-    assert {row["quantity"] for row in summary_rows(PLACE, index, few, ROWS)} == {
-        "forget_quality",
-        "forget_quality_ks",
+    rows = list(summary_rows(PLACE, index, few, ROWS))
+    assert {row["quantity"] for row in rows} & set(TOFU) == {"forget_quality", "forget_quality_ks"}
+
+
+def test_divergences_compare_all_runs_at_once_with_all_oracles(board):
+    """An oracle is compared with the others; the spread is that with one of the runs left out."""
+    rows = told(board)
+    margins = {
+        name: own.loc[own["split"] == "forget", "margin"].to_numpy(dtype=float)
+        for name, own in board[1].items()
     }
+
+    def apart(models, oracles):
+        return np.mean(
+            [
+                energy_distance([margins[m][i] for m in models], [margins[o][i] for o in oracles])
+                for i in range(COUNT)
+            ]
+        )
+
+    own = rows.loc[("npo", "klom_energy")]
+    assert own["value"] == pytest.approx(apart(["m0", "m1"], ["o1", "o2"]))
+    alone = [apart([m], ["o1", "o2"]) for m in ("m0", "m1")]
+    assert (own["low"], own["high"]) == pytest.approx((min(alone), max(alone)))
+    among = rows.loc[("oracle", "klom_energy"), "value"]
+    assert among == pytest.approx((apart(["o1"], ["o2"]) + apart(["o2"], ["o1"])) / 2)
+    assert rows.loc[("target", "klom_energy"), "value"] > own["value"] > among

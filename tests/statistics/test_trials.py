@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from benchmark.metrics.values import example_frame
+from benchmark.metrics.frames import example_frame
 from benchmark.statistics.axes import AXES
 from benchmark.statistics.bootstrap import REPLICATES
 from benchmark.statistics.trials import trial_score

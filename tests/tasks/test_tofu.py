@@ -12,8 +12,9 @@ from benchmark.errors import BadInput
 from benchmark.evaluation.outputs import examine
 from benchmark.inference.scoring import AnswerScores
 from benchmark.inference.settings import GenerationSettings
+from benchmark.metrics.frames import example_frame
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.metrics.values import example_frame, metric_values
+from benchmark.metrics.values import metric_values
 from tasks.tofu.authors import REVISION
 from tasks.tofu.task import Tofu, TofuContinual, TofuSmall
 

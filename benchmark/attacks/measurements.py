@@ -1,0 +1,89 @@
+"""What is measured of a model's weights, beside what it says and how likely its answers are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import PositiveInt
+
+from benchmark.core.attack import AttackRequest, Measurement
+from benchmark.core.examples import Example
+from benchmark.core.registry import register_attack
+from benchmark.inference.generation import Tokens, generate
+from benchmark.inference.scoring import score_tokens
+from benchmark.metrics.stages import CROSS_LIKELIHOOD, GRADIENT_NORM
+from benchmark.tokens.batches import collate
+from benchmark.tokens.losses import answer_nll
+from benchmark.tokens.prompts import encode_prompt, stop_ids
+
+
+@register_attack(GRADIENT_NORM, version=1, source="Wang et al. 2024 (Pandora's White-Box)")
+class GradientNorm(Measurement):
+    """The Euclidean norm of the gradient of an answer's mean loss in all weights, for forget
+    examples and the holdout: small where training has been.
+    """
+
+    contrasts = True
+
+    def measured(self, model, request: AttackRequest, examples: Sequence[Example]) -> list[float]:
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        norms = []
+        with torch.enable_grad():
+            for example in examples:
+                batch = collate([example.pair], request.tokenizer, model)
+                loss = answer_nll(model, batch, per_token=True).mean()
+                gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+                squares = [float(g.float().square().sum()) for g in gradients if g is not None]
+                norms.append(math.sqrt(math.fsum(squares)))
+        return norms
+
+
+@register_attack(CROSS_LIKELIHOOD, version=1, source="FADE (arXiv 2510.12981); our reading")
+class CrossLikelihood(Measurement):
+    """The divergence of a model from an oracle in what they say: `samples` answers to each
+    question are drawn from both, and both judge how likely they are.
+
+    log p_model - log p_oracle of the model's answers, plus the reverse of the oracle's, in nats of
+    whole answers: an unbiased estimate of the symmetric Kullback-Leibler divergence.
+    """
+
+    needs_oracle = True
+    samples: PositiveInt
+    max_new_tokens: PositiveInt
+
+    def scored(self, forget: Sequence[Example]) -> list[Example]:
+        return [example for example in forget if not example.is_text]
+
+    def measured(self, model, request: AttackRequest, examples: Sequence[Example]) -> list[float]:
+        oracle = request.oracle().to(model.device)
+        prompts = [encode_prompt(example.pair.asked, request.tokenizer) for example in examples]
+        divergences = [0.0] * len(prompts)
+        for one, other in ((model, oracle), (oracle, model)):
+            for row, excess in enumerate(self._excess(one, other, prompts, request)):
+                divergences[row] += excess
+        return divergences
+
+    def _excess(
+        self, one: Any, other: Any, prompts: Sequence[Tokens], request: AttackRequest
+    ) -> list[float]:
+        """By how much each prompt's answers drawn from `one` are likelier there than in `other`,
+        in nats.
+        """
+        drawn = generate(
+            one, request.tokenizer, prompts, self.max_new_tokens, self.samples, request.seed
+        )
+        end = stop_ids(request.tokenizer, one)[:1]  # no part of what was drawn, but of how likely
+        said = [
+            (list(prompt), answer + end * (len(answer) < self.max_new_tokens))
+            for prompt, answers in zip(prompts, drawn, strict=True)
+            for answer in answers
+        ]
+        likely, elsewhere = (
+            np.array([scores.logprobs.sum(dtype=np.float64) for scores in judged])
+            for judged in (score_tokens(model, request.tokenizer, said) for model in (one, other))
+        )
+        return (likely - elsewhere).reshape(len(prompts), self.samples).mean(1).tolist()
