@@ -32,7 +32,7 @@ def reasked(example: Example, probe: str, prompt: str, history: Sequence[Turn] =
     )
 
 
-def _questions(forget: Sequence[Example]) -> list[Example]:
+def questions_of(forget: Sequence[Example]) -> list[Example]:
     """Texts have no prompt that could be changed."""
     return [example for example in forget if not example.is_text]
 
@@ -47,7 +47,7 @@ class Prefix(Attack):
     words: PositiveInt = 1
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        begun = (self._begun(example) for example in _questions(forget))
+        begun = (self._begun(example) for example in questions_of(forget))
         return [example for example in begun if example.answer]
 
     def _begun(self, example: Example) -> Example:
@@ -74,7 +74,7 @@ class InContext(Attack):
     turns: PositiveInt = 2
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        questions = _questions(forget)
+        questions = questions_of(forget)
         by_entity = defaultdict(list)
         for example in questions:
             by_entity[example.entity].append(example)
@@ -110,7 +110,7 @@ class Jailbreak(Attack):
     def scored(self, forget: Sequence[Example]) -> list[Example]:
         return [
             reasked(example, self.name, FRAMES[i % len(FRAMES)].format(prompt=example.prompt))
-            for i, example in enumerate(_questions(forget))
+            for i, example in enumerate(questions_of(forget))
         ]
 
 
@@ -121,7 +121,7 @@ class Insist(Attack):
     asks = True
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        return [self._insisted(example) for example in _questions(forget)]
+        return [self._insisted(example) for example in questions_of(forget)]
 
     def _insisted(self, example: Example) -> Example:
         history = (("user", example.prompt), ("assistant", "I do not know."))
@@ -135,7 +135,7 @@ class Paraphrase(Attack):
     asks = True
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        return [probe for example in _questions(forget) for probe in self._reworded(example)]
+        return [probe for example in questions_of(forget) for probe in self._reworded(example)]
 
     def _reworded(self, example: Example) -> Iterator[Example]:
         for number, prompt in enumerate(example.reasked, 1):
@@ -153,7 +153,7 @@ class Sampling(Attack):
     samples: PositiveInt
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        return [reasked(example, self.name, example.prompt) for example in _questions(forget)]
+        return [reasked(example, self.name, example.prompt) for example in questions_of(forget)]
 
     def generation(self, settings: Any) -> Any:
         return replace(settings, samples=self.samples)

@@ -6,7 +6,6 @@ is not measured: never 0.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from pydantic import PositiveInt
 
+from benchmark.attacks.asking import questions_of
 from benchmark.core.attack import AttackRequest, Measurement
 from benchmark.core.examples import Example
 from benchmark.core.registry import register_attack
@@ -36,9 +36,11 @@ class Judgement(Measurement):
     max_new_tokens: PositiveInt
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        return [example for example in forget if not example.is_text]
+        return questions_of(forget)
 
-    def measured(self, model: Any, request: AttackRequest, examples: Sequence[Example]):
+    def measured(
+        self, model: Any, request: AttackRequest, examples: Sequence[Example]
+    ) -> list[float]:
         asked = [example.reasked or (example.pair.asked,) for example in examples]
         said = model.generate([p for prompts in asked for p in prompts], self.max_new_tokens)
         read = [
@@ -49,9 +51,9 @@ class Judgement(Measurement):
         judged = iter(self.judged(read))
         return [fmean(next(judged) for _ in prompts) for prompts in asked]
 
-    @abstractmethod
     def judged(self, read: Sequence[tuple[str, str]]) -> list[float]:
         """A judgement of each (generation, right answer)."""
+        raise NotImplementedError(f"{type(self).__name__} must define judged()")
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 
+from benchmark.attacks.asking import questions_of
 from benchmark.core.attack import AttackRequest, Measurement
 from benchmark.core.examples import Example
 from benchmark.core.registry import register_attack
@@ -56,7 +57,7 @@ class CrossLikelihood(Measurement):
     max_new_tokens: PositiveInt
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        return [example for example in forget if not example.is_text]
+        return questions_of(forget)
 
     def measured(self, model, request: AttackRequest, examples: Sequence[Example]) -> list[float]:
         oracle = request.oracle().to(model.device)

@@ -7,21 +7,23 @@ from dataclasses import replace
 
 from pydantic import PositiveInt
 
-from benchmark.attacks.asking import reasked
+from benchmark.attacks.asking import questions_of, reasked
 from benchmark.core.attack import Attack
 from benchmark.core.examples import Example, Turn
 from benchmark.core.registry import register_attack
+from benchmark.metrics.stages import TRUE_FALSE
 
 VERDICTS = {True: "True", False: "False"}
 
 
-def statement(example: Example, answer: str) -> str:
-    """A question with an answer to it, to be judged."""
-    answer = " ".join(filter(None, (example.answer_prefix, answer)))
-    return f"{example.prompt} {answer}\nTrue or False?"
+def statement(example: Example, true: bool) -> str:
+    """A question with its right answer or a wrong one, to be judged."""
+    answer = example.answer if true else example.wrong[0]
+    told = " ".join(filter(None, (example.answer_prefix, answer)))
+    return f"{example.prompt} {told}\nTrue or False?"
 
 
-@register_attack("true_false", version=1, source="Lynch et al. 2024; Hendrycks et al. 2021 (MMLU)")
+@register_attack(TRUE_FALSE, version=1, source="Lynch et al. 2024; Hendrycks et al. 2021 (MMLU)")
 class TrueFalse(Attack):
     """Asks whether an answer is true: once with the right and once with a wrong one, after `shots`
     statements about other entities, of which every second is false. Who always says True gets half
@@ -32,7 +34,7 @@ class TrueFalse(Attack):
     shots: PositiveInt = 4
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        judged = [example for example in forget if not example.is_text and example.wrong]
+        judged = [example for example in questions_of(forget) if example.wrong]
         return [
             asked
             for number, example in enumerate(judged)
@@ -41,21 +43,14 @@ class TrueFalse(Attack):
 
     def _statements(self, example: Example, others: Sequence[Example]) -> Iterator[Example]:
         shown = [other for other in others if other.entity != example.entity][: self.shots]
-        history = [
-            turn
-            for number, other in enumerate(shown)
-            for turn in self._turns(other, true=number % 2 == 0)
-        ]
-        for true, verdict in VERDICTS.items():
-            answer = example.answer if true else example.wrong[0]
-            asked = reasked(
-                replace(example, history=()),
-                f"{self.name}{1 if true else 2}",
-                statement(example, answer),
-                history,
-            )
+        history: list[Turn] = []
+        for number, other in enumerate(shown):
+            true = number % 2 == 0
+            history += [("user", statement(other, true)), ("assistant", VERDICTS[true])]
+        for number, (true, verdict) in enumerate(VERDICTS.items(), 1):
+            probe = f"{self.name}{number}"
             yield replace(
-                asked,
+                reasked(replace(example, history=()), probe, statement(example, true), history),
                 answer=verdict,
                 answer_prefix="",
                 perturbed=(VERDICTS[not true],),
@@ -63,8 +58,3 @@ class TrueFalse(Attack):
                 choices=(),
                 form="choice",
             )
-
-    @staticmethod
-    def _turns(example: Example, true: bool) -> list[Turn]:
-        answer = example.answer if true else example.wrong[0]
-        return [("user", statement(example, answer)), ("assistant", VERDICTS[true])]

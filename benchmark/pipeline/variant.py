@@ -183,7 +183,10 @@ class Variant:
         spent = f"{self.budget.steps} steps of {self.budget.batch_size}" + " for each" * (
             requests > 1
         )
-        silent = "" if MEMBERSHIP_HOLDOUT in sizes else "; without a holdout, privacy is not scored"
+        missing = [a.name for a in self.track.attacks if not a.is_available()]
+        silent = f"; not at hand: {', '.join(missing)}" if missing else ""
+        if MEMBERSHIP_HOLDOUT not in sizes:
+            silent += "; without a holdout, privacy is not scored"
         return (
             f"{self.track.name} · {self.name}: {asked} ({data.forms['forget']}), {others}; "
             f"{spent}{silent}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.attacks.judgements import CosineSimilarity
 from benchmark.core.inputs import Inputs
 from benchmark.core.registry import attack_of
 from benchmark.data.world import Wording, probes
@@ -313,6 +314,17 @@ def test_plans_say_what_each_variant_asks_for(tmp_path):
     (line,) = plan.sizes
     assert line.startswith("tiny-dev · frequency/low: ")
     assert "4 steps of 8" in line
+
+
+def test_a_plan_says_which_judge_is_not_at_hand_and_leaves_its_stage_out(tmp_path, monkeypatch):
+    for at_hand in (True, False):
+        monkeypatch.setattr(CosineSimilarity, "is_available", lambda self, is_so=at_hand: is_so)
+        suite = suite_of(
+            tasks=["frequency/low"], tracks=["tiny-dev"], attacks=["cosine_similarity"]
+        )
+        plan = planned(suite, tmp_path)
+        assert ("not at hand: cosine_similarity" in plan.sizes[0]) is not at_hand
+        assert all(("cosine_similarity" in cell.recipes) is at_hand for cell in plan.cells)
 
 
 def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path):
