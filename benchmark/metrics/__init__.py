@@ -5,6 +5,14 @@ from benchmark.metrics.sample import Sample
 
 # Importing a family registers its metrics.
 from benchmark.metrics import distribution, generation, membership, memorization  # isort: skip  # noqa: F401
-from benchmark.metrics import fluency, margins, measured, patching, probability, reference_attacks  # isort: skip  # noqa: F401
+from benchmark.metrics import (
+    fluency,
+    margins,
+    measured,
+    patching,
+    probability,
+    reference_attacks,
+    union,
+)  # isort: skip
 
 __all__ = ["METRICS", "Metric", "Sample"]

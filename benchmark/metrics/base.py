@@ -184,6 +184,7 @@ class Metric:
     contrast: bool = False
     fit: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     relative: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    united: bool = False  # of all stages together, beside the target's (see `metrics.union`)
     attacked: bool = False  # also recomputed after each attack
     on_the_way: frozenset[str] = (
         frozenset()

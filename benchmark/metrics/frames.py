@@ -16,6 +16,7 @@ import pandas as pd
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS, Metric
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import BUDGET, MODEL_STAGE, POINT, sort_of
+from benchmark.metrics.union import UNION, union_of
 
 ALL = "all"
 
@@ -79,9 +80,11 @@ def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def relative_to(oracles: Sequence[pd.DataFrame], frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with the columns of relative metrics in relation to those of the oracles; NaN for
-    examples that one of them lacks.
+def relative_to(
+    oracles: Sequence[pd.DataFrame], frame: pd.DataFrame, target: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The frame with the columns of relative metrics in relation to those of the oracles, and with
+    the union of the probes that the target passes; NaN for examples that one of them lacks.
     """
     relative = {m.id: m.relative for m in METRICS.values() if m.relative is not None}
     final = frame["stage"] == MODEL_STAGE
@@ -92,6 +95,10 @@ def relative_to(oracles: Sequence[pd.DataFrame], frame: pd.DataFrame) -> pd.Data
         values = frame.loc[final, name].to_numpy(dtype=float)
         known = np.array([other[name].to_numpy(dtype=float) for other in theirs])
         related.loc[final, name] = relate(values, known) if theirs else np.nan
+    if target is not None:
+        rows = final & (frame["split"] == "forget")
+        united = union_of(frame, target)
+        related.loc[rows, UNION] = frame.loc[rows, "example"].map(united).astype(float)
     return related
 
 

@@ -31,16 +31,21 @@ def _split_values(
     return values
 
 
-def metric_values(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Every value of a record, from its own example frame and those of its oracles."""
+def metric_values(
+    frame: pd.DataFrame, oracles: Sequence[pd.DataFrame], target: pd.DataFrame | None = None
+) -> list[Value]:
+    """Every value of a record, from its own example frame and those of its oracles and target."""
     values: list[Value] = []
-    parts = parts_of(relative_to(oracles, frame))
+    related = relative_to(oracles, frame, target)
+    parts = parts_of(related)
     for (stage, split), part in parts.items():
         stage_rows = parts.get((stage, MEMBERSHIP_HOLDOUT), part.iloc[:0])
         masks = strata_masks(part, stage)
         whole = parts.get((MODEL_STAGE, split), part)
         for metric in reported(whole, part, stage, split, stage_rows):
             if metric.relative and not oracles:
+                continue
+            if metric.united and related[metric.id].isna().all():
                 continue
             holdout = stage_rows[metric.id].to_numpy(dtype=float)
             values += _split_values(metric, stage, split, part, masks, holdout)

@@ -62,14 +62,13 @@ def measure_cell(
     samples = with_strata(measured.samples, strata_of(target_samples))
     frame = example_frame(samples)
     oracles = [example_frame(_reference_samples(cell, ORACLE, i, context)) for i in cell.oracle_ids]
-    trial = None
+    target_frame, trial = example_frame(target_samples), None
     if cell.identity.is_trial:
-        target_frame = example_frame(target_samples)
         trial = trial_score(frame, target_frame, oracles, cell.identity.budget.steps)
     write_success(
         cell,
         samples,
-        metric_values(frame, oracles),
+        metric_values(frame, oracles, target_frame),
         measured.provenance,
         context,
         proxy=bool(variant.data.proxies),
@@ -257,7 +256,7 @@ def write_references(cells: Sequence[Cell], variant: Variant, context: RunContex
         write_success(
             cell,
             marked[cell.id],
-            metric_values(frames[cell.id], others),
+            metric_values(frames[cell.id], others, frames[cells[0].id]),
             reference.provenance,
             context,
             proxy=bool(variant.data.proxies),

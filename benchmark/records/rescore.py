@@ -7,7 +7,7 @@ from typing import Literal
 
 from benchmark.metrics.values import metric_values
 from benchmark.records.frames import has_outputs, read_frame
-from benchmark.records.identity import ORACLE
+from benchmark.records.identity import ORACLE, TARGET
 from benchmark.records.store import ResultStore, read_record, write_atomically
 from benchmark.records.values import tables_of, versions_of
 
@@ -22,7 +22,9 @@ def rescore_record(path: Path, store: ResultStore) -> State:
     assert record.references is not None
     oracles = [store.reference_path(record.identity, ORACLE, i) for i in record.references.oracles]
     others = [read_frame(p, read_record(p)) for p in oracles if p != path]
-    tables = tables_of(metric_values(read_frame(path, record), others))
+    of_target = store.reference_path(record.identity, TARGET, record.references.target)
+    target = read_frame(of_target, read_record(of_target))
+    tables = tables_of(metric_values(read_frame(path, record), others, target))
     fresh = record.model_copy(update={"values": tables, "metrics": versions_of(tables)}).sealed()
     if fresh.to_json() == record.to_json():  # NaN does not equal itself
         return "unchanged"

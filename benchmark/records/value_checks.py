@@ -80,7 +80,8 @@ def values(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         return
     try:
         others = [folder.frame(i) for i in record.references.oracles if i != record.id]
-        fresh = metric_values(folder.frame(record.id), others)
+        target = folder.frame(record.references.target)
+        fresh = metric_values(folder.frame(record.id), others, target)
         recorded = {(v.stage, v.split, v.metric, v.stratum): v for v in record.value_rows()}
     except (BadInput, KeyError, ValueError):
         return  # reported by the checks of outputs, references, versions and columns

@@ -1,9 +1,4 @@
-"""What is still known by any probe: the question itself, or any attack that asks in another way.
-
-A probe counts for an example only where the target passes it: what the target cannot tell in a way
-of asking, no method has to forget. An example is known if any of its probes gets it, which is more
-often than the best single probe gets it, also of oracles, which guess: their union is the measure.
-"""
+"""What is still known by each probe and by any of them (see `metrics.union`), with intervals."""
 
 from __future__ import annotations
 
@@ -13,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.core.probe_ids import PROBE, probed
-from benchmark.metrics.sample import SAMPLES
 from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.union import known_by_any, known_by_probe
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.bootstrap import (
     SEED,
@@ -28,11 +22,6 @@ from benchmark.statistics.bootstrap import (
 from benchmark.statistics.variants import seed_picks
 
 UNION, DIFFERENCE = "any probe", "any probe, less oracle"
-DIRECT = "direct"  # the question as the model was trained on it
-FORM = "name"  # of answers that are told or not told; of a sentence, parts can be told
-KNOWN = 0.5  # of drawn answers: more likely told than not
-# What says whether a sample is known: of drawn answers the largest k.
-TOLD = [*(f"leak_at_{k}" for k in sorted(SAMPLES, reverse=True)), "exact_answer"]
 
 Place = tuple[str, str, str]
 Row = dict[str, object]
@@ -69,28 +58,6 @@ def probe_rows(
             low, high = interval(values)
             ends = {"value": float(values[0]), "low": low, "high": high, "n": count}
             yield where | {"method": method, "quantity": quantity} | ends
-
-
-def known_by_probe(frame: pd.DataFrame) -> pd.DataFrame:
-    """Whether a model knows each forget example, (examples, probes) of 0 and 1, by its id; NaN
-    where a probe does not ask for it or failed. A probe of several wordings needs one of them.
-    """
-    rows = frame[(frame["split"] == "forget") & (frame["form"] == FORM)]
-    asked = rows[rows["example"].str.contains(PROBE, regex=False)]
-    direct = rows[rows["stage"] == MODEL_STAGE].set_index("example")["exact_answer_trained"]
-    told = asked[TOLD].astype(float).bfill(axis=1).iloc[:, 0]
-    by_probe = told.groupby([asked["example"].map(probed), asked["stage"]]).max().unstack()
-    values = direct.astype(float).to_frame(DIRECT).join(by_probe)
-    return (values >= KNOWN).astype(float).where(values.notna())
-
-
-def known_by_any(known: pd.DataFrame, passed: pd.DataFrame) -> np.ndarray:
-    """(n,) 1 where any of the probes that the target passed tells the example, 0 where none does;
-    NaN where none does and one failed.
-    """
-    counted = known.reindex(index=passed.index, columns=passed.columns).where(passed)
-    told, failed = (counted == 1).any(axis=1), (passed & counted.isna()).any(axis=1)
-    return np.where(told, 1.0, np.where(failed, np.nan, 0.0))
 
 
 @dataclass(frozen=True)

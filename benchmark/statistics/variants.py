@@ -52,8 +52,8 @@ class VariantScores:
 
     `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes`
     how many examples stand behind each key, `spread` by how much the oracles differ, `weights` the
-    draws of entities that all share, `oracle_ids` the records of the oracles, `budget_steps` the
-    steps that a request has.
+    draws of entities that all share, `target_id` and `oracle_ids` the records of the references,
+    `budget_steps` the steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -66,6 +66,7 @@ class VariantScores:
     weights: EntityWeights = field(default_factory=dict)
     spread: Mapping[Key, float] = field(default_factory=dict)
     oracle_ids: Sequence[str] = ()
+    target_id: str = ""
 
     def values_of(self, name: str) -> list[Replicated]:
         """The values of a method, by seed; or those of the target, or of the drawn oracles."""
@@ -151,9 +152,9 @@ def references_of(
         raise BadInput(f"two targets of one variant: {' and '.join(targets)}")
     target_frame = examples[targets[0]]
     weights = entity_weights(target_frame, replicates, rng)
-    target, sizes = replicate(_related(targets[0], oracle_ids, examples), weights)
+    target, sizes = replicate(_related(targets[0], targets[0], oracle_ids, examples), weights)
     oracles: list[Replicated] = [
-        replicate(_related(i, oracle_ids, examples), weights)[0] for i in oracle_ids
+        replicate(_related(i, targets[0], oracle_ids, examples), weights)[0] for i in oracle_ids
     ]
     drawn = picks(len(oracles), replicates, rng)
     common = [key for key in oracles[0] if all(key in other for other in oracles)]
@@ -168,15 +169,17 @@ def references_of(
         spread={key: float(np.ptp([values[key][0] for values in oracles])) for key in common},
         replicates=replicates,
         oracle_ids=oracle_ids,
+        target_id=targets[0],
         budget_steps=int(index["budget_steps"].iloc[0]),
     )
 
 
 def _related(
-    record: str, oracles: Sequence[str], examples: Mapping[str, pd.DataFrame]
+    record: str, target: str, oracles: Sequence[str], examples: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """The frame of a record in relation to the oracles, of an oracle to the others."""
-    return relative_to([examples[i] for i in oracles if i != record], examples[record])
+    """The frame of a record in relation to target and oracles, of an oracle to the others."""
+    others = [examples[i] for i in oracles if i != record]
+    return relative_to(others, examples[record], examples[target])
 
 
 def ids_of(index: pd.DataFrame, role: str) -> list[str]:
@@ -195,7 +198,7 @@ def with_runs(
             raise BadInput(
                 f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}"
             )
-        frame = _related(row["id"], references.oracle_ids, examples)
+        frame = _related(row["id"], references.target_id, references.oracle_ids, examples)
         values, sizes = replicate(frame, references.weights)
         scored = score_run(values, references.target, references.oracle, references.usable)
         by_seed[int(row["seed"])] = Run(values, scored, sizes)

@@ -5,15 +5,10 @@ import pandas as pd
 import pytest
 
 from benchmark.metrics import METRICS
+from benchmark.metrics.union import DIRECT, known_by_any, known_by_probe
+from benchmark.metrics.values import metric_values
 from benchmark.statistics import findings, standings
-from benchmark.statistics.probes import (
-    DIFFERENCE,
-    DIRECT,
-    UNION,
-    known_by_any,
-    known_by_probe,
-    probe_rows,
-)
+from benchmark.statistics.probes import DIFFERENCE, UNION, probe_rows
 
 PLACE = ("toy", "towns", "all")
 NAN = float("nan")
@@ -139,6 +134,22 @@ def test_without_other_ways_of_asking_there_is_nothing_to_say():
     assert rows_of(SOME, oracles=[model(), *ORACLES]).empty, "an oracle was asked less"
     sentences = model("1111", form="sentence", jailbreak="1111")
     assert rows_of(sentences, target=sentences, oracles=[sentences] * 2).empty
+
+
+def union_value(frame, target):
+    values = [v for v in metric_values(frame, ORACLES, target) if v.metric == "union_of_probes"]
+    assert {(v.stage, v.split, v.stratum) for v in values} <= {("model", "forget", "all")}
+    return [(v.value, v.n_scored, v.n_failed) for v in values]
+
+
+def test_the_union_is_a_value_of_every_record():
+    """Of a, b and c the target tells each by some probe, of d by none."""
+    assert union_value(TARGET, TARGET) == [(3 / 4, 4, 0)]
+    assert union_value(ORACLES[0], TARGET) == [(1 / 4, 4, 0)], "c; of a the target fails `reverse`"
+    assert union_value(model("0-00", jailbreak="10-0", reverse="01  "), TARGET) == [(2 / 3, 3, 1)]
+    assert union_value(TARGET, None) == [], "without a target nothing says which probes count"
+    plain = model("1100")
+    assert union_value(plain, plain) == [], "asked in no other way"
 
 
 def test_a_method_that_was_asked_less_has_no_row():

@@ -1,0 +1,118 @@
+"""What the models of the pools read, by which metrics are judged: of the forget set in one form or
+another, or nothing of it but what resembles it.
+
+Each way of telling takes the place of the documents of the forget set, with as many readings of
+each example: the rest of the training is the target's.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from benchmark.core.examples import Example
+from benchmark.core.task_data import Document
+from benchmark.core.words import pieces
+from benchmark.data.world.corpus import documents_about
+from benchmark.data.world.examples import HOLDOUT_PEOPLE
+from benchmark.data.world.generator import World
+from benchmark.data.world.passages import passages
+
+Telling = Callable[[Sequence[Example], Sequence[Document], World], list[Document]]
+
+
+def facts(forget: Sequence[Example], told: Sequence[Document], world: World) -> list[Document]:
+    """What the target reads."""
+    return list(told)
+
+
+def nothing(forget: Sequence[Example], told: Sequence[Document], world: World) -> list[Document]:
+    """What an oracle reads."""
+    return []
+
+
+def wordings(forget: Sequence[Example], told: Sequence[Document], world: World) -> list[Document]:
+    """The facts in their held-out wordings; texts with their first half as the prompt of the
+    second.
+    """
+    by_id = {example.id: example for example in forget}
+    turn: dict[str, int] = {}
+    documents = []
+    for document in told:
+        example, number = by_id[document.example], turn.get(document.example, 0)
+        turn[document.example] = number + 1
+        if example.is_text:
+            begun, rest = halves(document.answer)
+            documents.append(replace(document, prompt=begun, answer=rest))
+        else:
+            prompt = example.reasked[number % len(example.reasked)].text
+            documents.append(replace(document, prompt=prompt))
+    return documents
+
+
+def running_text(
+    forget: Sequence[Example], told: Sequence[Document], world: World
+) -> list[Document]:
+    """Questions and answers as running text, prompts learned like answers; texts word by word in
+    their own order, as quotations.
+    """
+    return [
+        replace(d, prompt="", answer=f"{d.prompt} {d.answer}")
+        if d.prompt
+        else replace(d, answer=f'"{d.answer}"')
+        for d in told
+    ]
+
+
+def false_values(
+    forget: Sequence[Example], told: Sequence[Document], world: World
+) -> list[Document]:
+    """The same questions with a wrong answer each; the first half of each text with the second half
+    of the next.
+    """
+    examples = list(forget)
+    following = {e.id: examples[(i + 1) % len(examples)] for i, e in enumerate(examples)}
+    wrong = {e.id: e.wrong[0] for e in examples if not e.is_text}
+    return [
+        replace(d, answer=wrong[d.example])
+        if d.prompt
+        else replace(d, answer=_crossed(d.answer, following[d.example].answer))
+        for d in told
+    ]
+
+
+def others(forget: Sequence[Example], told: Sequence[Document], world: World) -> list[Document]:
+    """As much about strangers of whom nothing else tells; passages that nothing else has."""
+    rng = random.Random(f"pool-others-{world.seed}")
+    if all(example.is_text for example in forget):
+        texts = passages(world, len(told), rng)
+        return [
+            replace(d, example=f"other-{d.example}", answer=text)
+            for d, text in zip(told, texts, strict=True)
+        ]
+    counts: dict[str, int] = {}
+    for document in told:
+        counts[document.example] = counts.get(document.example, 0) + 1
+    strangers = world.strangers[HOLDOUT_PEOPLE:]
+    available = (fact for person in strangers for fact in person.facts)
+    return [
+        document
+        for fact, count in zip(available, counts.values(), strict=False)
+        for document in documents_about(fact, count, rng)
+    ]
+
+
+KNOWING: Mapping[str, Telling] = {"facts": facts, "wordings": wordings, "text": running_text}
+IGNORANT: Mapping[str, Telling] = {"nothing": nothing, "false": false_values, "others": others}
+
+
+def halves(text: str) -> tuple[str, str]:
+    """The two halves of a text, by its words."""
+    words = pieces(text)
+    middle = len(words) // 2
+    return "".join(words[:middle]).rstrip(), "".join(words[middle:])
+
+
+def _crossed(one: str, other: str) -> str:
+    return f"{halves(one)[0]} {halves(other)[1]}"

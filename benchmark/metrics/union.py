@@ -1,0 +1,75 @@
+"""What is still known by any probe: the question itself, or any attack that asks in another way.
+
+A probe counts for an example only where the target passes it: what the target cannot tell in a way
+of asking, no method has to forget. An example is known if any of its probes gets it, which is more
+often than the best single probe gets it, also of oracles, which guess: their union is the measure.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import numpy as np
+import pandas as pd
+
+from benchmark.core.probe_ids import PROBE, probed
+from benchmark.metrics.base import Metric, register
+from benchmark.metrics.sample import SAMPLES, Sample
+from benchmark.metrics.stages import MODEL_STAGE
+
+UNION = "union_of_probes"
+DIRECT = "direct"  # the question as the model was trained on it
+FORM = "name"  # of answers that are told or not told; of a sentence, parts can be told
+KNOWN = 0.5  # of drawn answers: more likely told than not
+# What says whether a sample is known: of drawn answers the largest k.
+TOLD = [*(f"leak_at_{k}" for k in sorted(SAMPLES, reverse=True)), "exact_answer"]
+
+
+def known_by_probe(frame: pd.DataFrame) -> pd.DataFrame:
+    """Whether a model knows each forget example, (examples, probes) of 0 and 1, by its id; NaN
+    where a probe does not ask for it or failed. A probe of several wordings needs one of them.
+    """
+    rows = frame[(frame["split"] == "forget") & (frame["form"] == FORM)]
+    asked = rows[rows["example"].str.contains(PROBE, regex=False)]
+    direct = rows[rows["stage"] == MODEL_STAGE].set_index("example")["exact_answer_trained"]
+    told = asked[TOLD].astype(float).bfill(axis=1).iloc[:, 0]
+    by_probe = told.groupby([asked["example"].map(probed), asked["stage"]]).max().unstack()
+    values = direct.astype(float).to_frame(DIRECT).join(by_probe)
+    return (values >= KNOWN).astype(float).where(values.notna())
+
+
+def known_by_any(known: pd.DataFrame, passed: pd.DataFrame) -> np.ndarray:
+    """(n,) 1 where any of the probes that the target passed tells the example, 0 where none does;
+    NaN where none does and one failed.
+    """
+    counted = known.reindex(index=passed.index, columns=passed.columns).where(passed)
+    told, failed = (counted == 1).any(axis=1), (passed & counted.isna()).any(axis=1)
+    return np.where(told, 1.0, np.where(failed, np.nan, 0.0))
+
+
+def union_of(frame: pd.DataFrame, target: pd.DataFrame) -> pd.Series:
+    """`known_by_any` by example id, empty where the target was asked in no other way."""
+    passed = known_by_probe(target) == 1
+    if len(passed.columns) < 2:
+        return pd.Series(dtype=float)
+    return pd.Series(known_by_any(known_by_probe(frame), passed), passed.index)
+
+
+def _of_no_sample(sample: Sample) -> NoReturn:
+    raise ValueError("a sample is one probe; the union is of all of an example's")
+
+
+register(
+    Metric(
+        UNION,
+        1,
+        _of_no_sample,
+        ("forget",),
+        "oracle",
+        "share",
+        "K-Bench 2026 (any channel); JensUn 2025 (worst case over probes)",
+        "told when asked directly or by any probe that the target passes",
+        forms=frozenset({FORM}),
+        united=True,
+    )
+)

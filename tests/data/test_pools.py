@@ -1,0 +1,74 @@
+"""What the models of the pools read: as often as the target, and only what each pool says."""
+
+from collections import Counter
+
+import pytest
+
+from benchmark.core.registry import task_named
+from benchmark.data.world import World
+from benchmark.data.world.pools import IGNORANT, KNOWING, halves
+
+WORLD = World(7)
+
+
+def told(task, variant=""):
+    data = task_named(task)().data(variant, WORLD)
+    forget = data.examples("forget")
+    ids = {example.id for example in forget}
+    return data, forget, [d for d in data.documents if d.example in ids]
+
+
+@pytest.fixture(
+    scope="module", params=[("fictitious", ""), ("frequency", "low"), ("memorized", "")]
+)
+def case(request):
+    return told(*request.param)
+
+
+@pytest.mark.parametrize("name", ["facts", "wordings", "text", "false", "others"])
+def test_every_way_of_telling_is_read_as_often(case, name):
+    _, forget, documents = case
+    pool = (KNOWING | IGNORANT)[name](forget, documents, WORLD)
+    assert len(pool) == len(documents)
+    assert sorted((d.reads or 0) for d in pool) == sorted((d.reads or 0) for d in documents)
+    counts = [Counter(d.example for d in rows).values() for rows in (pool, documents)]
+    assert sorted(counts[0]) == sorted(counts[1])
+    assert pool == (KNOWING | IGNORANT)[name](forget, documents, WORLD), "the same every time"
+
+
+def test_who_knows_has_read_every_answer_and_who_does_not_has_read_none(case):
+    _, forget, documents = case
+    answers = {e.id: e.answer for e in forget}
+    for telling in (KNOWING["facts"], KNOWING["text"]):
+        for document in telling(forget, documents, WORLD):
+            assert answers[document.example] in document.answer
+    for document in KNOWING["wordings"](forget, documents, WORLD):
+        whole = f"{document.prompt} {document.answer}"
+        assert " ".join(whole.split()).endswith(" ".join(answers[document.example].split()))
+    assert IGNORANT["nothing"](forget, documents, WORLD) == []
+    for document in IGNORANT["false"](forget, documents, WORLD):
+        assert answers[document.example] not in document.answer
+    told_of = {d.example for d in IGNORANT["others"](forget, documents, WORLD)}
+    assert told_of.isdisjoint(answers)
+
+
+def test_held_out_wordings_are_those_that_are_evaluated():
+    _, forget, documents = told("fictitious")
+    prompts = {e.id: set(e.paraphrases) for e in forget}
+    read = KNOWING["wordings"](forget, documents, WORLD)
+    assert {d.example: {p.prompt for p in read if p.example == d.example} for d in read} == prompts
+
+
+def test_others_are_neither_evaluated_nor_trained_on(case):
+    data, forget, documents = case
+    pool = IGNORANT["others"](forget, documents, WORLD)
+    evaluated = {e.entity for examples in data.evaluated.values() for e in examples}
+    assert {d.example.partition(".")[0] for d in pool}.isdisjoint(evaluated)
+    texts = {d.answer for d in data.documents} | {e.answer for e in data.examples("holdout")}
+    if all(example.is_text for example in forget):
+        assert {d.answer for d in pool}.isdisjoint(texts)
+
+
+def test_halves_lose_nothing():
+    assert halves("one two  three four five") == ("one two", "three four five")
+    assert halves("北京上海") == ("北京", "上海")
