@@ -59,7 +59,8 @@ class Request:
     declare `sees={"frequency"}`: the number of training texts that state each forget pair.
     `retrain` is available only to methods that declare `sees={"training"}`; it returns a model
     trained like the target, without the forget sets of this and earlier requests, from a seed that
-    no oracle uses.
+    no oracle uses. `retrain(telling, learning_rate=..., epochs=...)` tells them in another form
+    (see `benchmark.data.tellings`), and trains otherwise.
     """
 
     forget: list[Pair]
@@ -68,7 +69,7 @@ class Request:
     seed: int
     budget: Budget
     meter: Meter = field(default_factory=Meter)
-    retrain: Callable[[], Any] | None = None
+    retrain: Callable[..., Any] | None = None
     sample: Sampler | None = None
     state: dict[str, Any] = field(default_factory=dict)
     frequency: dict[Pair, int] = field(default_factory=dict)

@@ -219,13 +219,18 @@ class ControlledModels:
     def base_key(self) -> str:
         return fingerprint(["base", RECIPE_VERSION, self.track.fingerprint])
 
-    def trained_key(self, documents: Sequence[Document], seed: int) -> str:
-        """Key of the model trained from the base on these documents."""
+    def trained_key(
+        self, documents: Sequence[Document], seed: int, stage: Training | None = None
+    ) -> str:
+        """Key of the model trained from the base on these documents, in the track's stage or in
+        another.
+        """
         texts = [
             (d.prompt, d.answer) if d.reads is None else (d.prompt, d.answer, d.reads)
             for d in documents
         ]
-        return fingerprint(["stage", RECIPE_VERSION, self.base_key, texts, seed])
+        own = [] if stage in (None, self.track.stage) else [vars(stage)]
+        return fingerprint(["stage", RECIPE_VERSION, self.base_key, texts, seed, *own])
 
     def base(self) -> Path:
         """The shared base, which never saw any task's data."""
@@ -242,17 +247,21 @@ class ControlledModels:
         save(model, tokenizer, folder)
         return {"made": "trained from scratch on the base corpus", **cost}
 
-    def trained(self, documents: Sequence[Document], seed: int) -> Path:
+    def trained(
+        self, documents: Sequence[Document], seed: int, stage: Training | None = None
+    ) -> Path:
         """The model that read `documents` after the base: the target, or an oracle if the forget
         set is left out.
         """
         return self.store.get(
             "models",
-            self.trained_key(documents, seed),
-            lambda folder: self._build_trained(folder, documents, seed),
+            self.trained_key(documents, seed, stage),
+            lambda folder: self._build_trained(folder, documents, seed, stage or self.track.stage),
         )
 
-    def _build_trained(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
+    def _build_trained(
+        self, folder: Path, documents: Sequence[Document], seed: int, stage: Training
+    ) -> dict:
         model, tokenizer = self.load(self.base())
         count = self.track.replay
         cost = _train(
@@ -261,7 +270,7 @@ class ControlledModels:
             documents,
             base_corpus(self.data_source),
             count,
-            self.track.stage,
+            stage,
             seed,
         )
         save(model, tokenizer, folder)

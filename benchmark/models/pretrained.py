@@ -27,7 +27,7 @@ from benchmark.models.checks import check_template, fit
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
 from benchmark.models.loading import load_model, load_tokenizer
 from benchmark.models.placement import computing_for
-from benchmark.models.tracks import PretrainedTrack, track_named
+from benchmark.models.tracks import PretrainedTrack, Training, track_named
 from benchmark.records.identity import DEVELOPMENT_SUFFIX
 from benchmark.runtime.hub import SECONDS, hub_answers
 from benchmark.tokens.batches import collate
@@ -181,7 +181,9 @@ class PretrainedModels:
     def base_key(self) -> str:
         return fingerprint(["pretrained", FETCHING_VERSION, self.source.kind, self.source.key])
 
-    def trained_key(self, documents: Sequence[Document], seed: int) -> str:
+    def trained_key(
+        self, documents: Sequence[Document], seed: int, stage: Training | None = None
+    ) -> str:
         """Key of the model fine-tuned on these documents; of the model as it came where there
         are none.
         """
@@ -190,7 +192,7 @@ class PretrainedModels:
         if published := self._published(seed):
             return published.base_key
         texts = [(d.prompt, d.answer, d.reads) for d in documents]
-        recipe = [vars(self.track.stage), self.track.precision, *self.track.stated_prompts]
+        recipe = [vars(stage or self.track.stage), self.track.precision, *self.track.stated_prompts]
         return fingerprint(["tuned", TUNING_VERSION, self.base_key, recipe, texts, seed])
 
     def base(self) -> Path:
@@ -214,16 +216,20 @@ class PretrainedModels:
             "seconds": seconds,
         }
 
-    def trained(self, documents: Sequence[Document], seed: int) -> Path:
-        """The model that read `documents` after its pretraining."""
+    def trained(
+        self, documents: Sequence[Document], seed: int, stage: Training | None = None
+    ) -> Path:
+        """The model that read `documents` after its pretraining, in the track's stage or in
+        another.
+        """
         if not documents:
             return self.base()
         if published := self._published(seed):
             return published.base()
         return self.store.get(
             "models",
-            self.trained_key(documents, seed),
-            lambda folder: self._tune(folder, documents, seed),
+            self.trained_key(documents, seed, stage),
+            lambda folder: self._tune(folder, documents, seed, stage or self.track.stage),
         )
 
     def _published(self, seed: int) -> PretrainedModels | None:
@@ -232,9 +238,11 @@ class PretrainedModels:
             return None
         return models_named(self.track.published[seed], self.inputs)
 
-    def _tune(self, folder: Path, documents: Sequence[Document], seed: int) -> dict:
+    def _tune(
+        self, folder: Path, documents: Sequence[Document], seed: int, stage: Training
+    ) -> dict:
         model, tokenizer = self.load(self.base())
-        meter, stage, started = Meter(), self.track.stage, time.perf_counter()
+        meter, started = Meter(), time.perf_counter()
         batches = batches_of(reading(documents, stage.epochs, seed), [], 0, stage.batch_size, seed)
         sequences = (collate([d.pair for d in batch], tokenizer, model) for batch in batches)
         schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)

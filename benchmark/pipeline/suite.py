@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Iterator
+from itertools import chain, product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -16,13 +17,14 @@ FOLDER = Path(__file__).parents[1] / "suites"
 
 class MethodEntry(BaseModel):
     """A method of a suite; a bare name in YAML means default parameters and one seed on all
-    tasks of the suite.
+    tasks of the suite. With a `grid` it is a row for each combination of its values.
     """
 
     model_config = ConfigDict(extra="forbid")
     name: str
     seeds: int = Field(default=1, ge=1)
     parameters: dict[str, Any] = {}
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     tasks: list[str] | None = (
         None  # those of the suite's tasks that it runs on, as they are written there
     )
@@ -66,6 +68,11 @@ class Suite(BaseModel):
             return entries
         return [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
 
+    @field_validator("methods")
+    @classmethod
+    def _spread_out(cls, entries: list[MethodEntry]) -> list[MethodEntry]:
+        return [row for entry in entries for row in _rows_of(entry)]
+
     @model_validator(mode="after")
     def _attacks_are_of_its_tracks(self) -> Suite:
         if isinstance(self.attacks, dict) and self.attacks.keys() != set(self.tracks):
@@ -90,6 +97,13 @@ class Suite(BaseModel):
                     f"{self.oracles}"
                 )
         return self
+
+
+def _rows_of(entry: MethodEntry) -> Iterator[MethodEntry]:
+    """The entry for each combination of its grid."""
+    for values in product(*entry.grid.values()):
+        chosen = dict(zip(entry.grid, values, strict=True))
+        yield entry.model_copy(update={"parameters": {**entry.parameters, **chosen}, "grid": {}})
 
 
 def suite_files() -> dict[str, Path]:

@@ -17,6 +17,7 @@ from benchmark.core.method import create
 from benchmark.core.registry import method_named, task_named
 from benchmark.core.request import Meter, Request
 from benchmark.core.task_data import TaskData
+from benchmark.data.tellings import NOTHING, told_as
 from benchmark.evaluation.outputs import examine
 from benchmark.inference.predictors import Predictor, sampler
 from benchmark.inference.unlearned import as_unlearned
@@ -164,8 +165,12 @@ def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter
     cell, variant = run.cell, run.variant
     sees = method_named(cell.method).sees
 
-    def retrain():
-        folder = run.models.trained(variant.documents(number + 1), RETRAIN_SEED + cell.seed)
+    def retrain(telling: str = NOTHING, **training: Any):
+        documents = variant.documents(number + 1) + told_as(
+            telling, variant.data, number, run.models.data_source
+        )
+        stage = replace(variant.track.stage, **training)
+        folder = run.models.trained(documents, RETRAIN_SEED + cell.seed, stage)
         made = made_of(folder)
         meter.steps, meter.tokens = made["steps"], made["tokens"]
         return run.models.load_model(folder)

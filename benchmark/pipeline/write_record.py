@@ -29,7 +29,7 @@ from benchmark.records.schema import (
     TrialScore,
 )
 from benchmark.records.store import read_record
-from benchmark.records.values import tables_of, trial_tables, versions_of
+from benchmark.records.values import kept_tables, tables_of, versions_of
 
 
 def write_success(
@@ -46,7 +46,7 @@ def write_success(
 
     A trial does not say what it was asked on the way.
     """
-    tables = trial_tables(tables_of(values)) if trial else tables_of(values)
+    tables = kept_tables(tables_of(values), cell.identity)
     shards = shards_of(cell, samples)
     record = _record(
         cell,

@@ -11,7 +11,7 @@ from benchmark.metrics.base import Value
 from benchmark.metrics.values import metric_values
 from benchmark.records.folder import Folder
 from benchmark.records.schema import Record
-from benchmark.records.values import MetricValue, Tables, about, tables_of, trial_tables
+from benchmark.records.values import MetricValue, Tables, about, kept_tables, tables_of
 
 TOLERANCE = 1e-5  # of values, relative: they are recorded to six digits
 
@@ -33,15 +33,14 @@ def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]
 
 def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     """Tables of values are as they are written: a number for each stratum that has one, in six
-    digits; of a trial, those of the forget set as a whole.
+    digits; of a trial, those that it keeps.
     """
     splits = [table for by_split in record.values.values() for table in by_split.values()]
     if {metric for table in splits for metric in table.values} != record.metrics.keys():
         yield "the versions are not those of the metrics that have values"
         return
     try:
-        right = tables_of(record.value_rows())
-        right = trial_tables(right) if record.is_trial else right
+        right = kept_tables(tables_of(record.value_rows()), record.identity)
     except KeyError:
         return  # a metric that is not known is reported by the check of versions
     except ValueError:

@@ -11,11 +11,12 @@ from benchmark.metrics import METRICS
 from benchmark.metrics.base import Value
 from benchmark.metrics.distribution import SUMMARIES
 from benchmark.metrics.frames import ALL
-from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.records.identity import Part
+from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
+from benchmark.records.identity import Identity, Part
 
 DIGITS = 6  # significant, of recorded values
 TRIAL_SPLITS = ("forget", ALL)
+POOL = "pool"  # the family of methods whose models judge metrics
 Tables = Mapping[str, Mapping[str, "ValueTable"]]  # by stage and split
 
 
@@ -82,6 +83,25 @@ def _table(values: list[Value | MetricValue]) -> ValueTable:
         if value.n_failed:
             failed.setdefault(value.metric, [0] * len(strata))[row] = value.n_failed
     return ValueTable(strata=strata, n=n, values=columns, failed=failed)
+
+
+def kept_tables(tables: Tables, identity: Identity) -> Tables:
+    """What a record keeps of its values: all of them, or what a trial keeps."""
+    if not identity.is_trial:
+        return tables
+    return pool_tables(tables) if identity.method.family == POOL else trial_tables(tables)
+
+
+def pool_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
+    """What a trial keeps by which metrics are judged: values of the forget set at every stage, and
+    of the model as a whole.
+    """
+    kept = {
+        stage: {split: splits[split] for split in TRIAL_SPLITS if split in splits}
+        for stage, splits in tables.items()
+        if sort_of(stage) in (MODEL_STAGE, ATTACK)
+    }
+    return {stage: splits for stage, splits in kept.items() if splits}
 
 
 def trial_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:

@@ -38,7 +38,7 @@ def a_request(sees, steps=2, seed=0, of="questions"):
         tokenizer=tiny_tokenizer(),
         seed=seed,
         budget=Budget(steps=steps, batch_size=2),
-        retrain=lambda: tiny_model(9),
+        retrain=lambda *telling, **training: tiny_model(9),
         sample=sampler(tiny_tokenizer(), 4, seed),
     )
 

@@ -1,8 +1,8 @@
-"""What the models of the pools read, by which metrics are judged: of the forget set in one form or
-another, or nothing of it but what resembles it.
+"""Ways of telling the forget set to the models of the pools by which metrics are judged: in one
+form or another, or nothing of it but what resembles it.
 
-Each way of telling takes the place of the documents of the forget set, with as many readings of
-each example: the rest of the training is the target's.
+Each takes the place of the documents of the forget set, with as many readings of each example: the
+rest of the training is the target's.
 """
 
 from __future__ import annotations
@@ -10,29 +10,45 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from benchmark.core.examples import Example
-from benchmark.core.task_data import Document
+from benchmark.core.registry import lookup
+from benchmark.core.task_data import Document, TaskData
 from benchmark.core.words import pieces
 from benchmark.data.world.corpus import documents_about
 from benchmark.data.world.examples import HOLDOUT_PEOPLE
 from benchmark.data.world.generator import World
 from benchmark.data.world.passages import passages
+from benchmark.errors import BadInput
 
-Telling = Callable[[Sequence[Example], Sequence[Document], World], list[Document]]
+# From the examples of the forget set, the documents that tell them, and the task's data source.
+Telling = Callable[[Sequence[Example], Sequence[Document], Any], list[Document]]
+NOTHING = "nothing"
 
 
-def facts(forget: Sequence[Example], told: Sequence[Document], world: World) -> list[Document]:
+def told_as(telling: str, data: TaskData, requests: int, source: Any) -> tuple[Document, ...]:
+    """The documents that take the place of those of a request and all before it, counted from 0.
+
+    Raises BadInput if there is no such way of telling, or none on this data source.
+    """
+    tell = lookup("telling", telling, TELLINGS)
+    gone = frozenset[str]().union(*data.requests[: requests + 1])
+    forget = [example for example in data.examples("forget") if example.id in gone]
+    return tuple(tell(forget, [d for d in data.documents if d.example in gone], source))
+
+
+def facts(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
     """What the target reads."""
     return list(told)
 
 
-def nothing(forget: Sequence[Example], told: Sequence[Document], world: World) -> list[Document]:
+def nothing(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
     """What an oracle reads."""
     return []
 
 
-def wordings(forget: Sequence[Example], told: Sequence[Document], world: World) -> list[Document]:
+def wordings(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
     """The facts in their held-out wordings; texts with their first half as the prompt of the
     second.
     """
@@ -52,7 +68,7 @@ def wordings(forget: Sequence[Example], told: Sequence[Document], world: World) 
 
 
 def running_text(
-    forget: Sequence[Example], told: Sequence[Document], world: World
+    forget: Sequence[Example], told: Sequence[Document], source: Any
 ) -> list[Document]:
     """Questions and answers as running text, prompts learned like answers; texts word by word in
     their own order, as quotations.
@@ -65,8 +81,8 @@ def running_text(
     ]
 
 
-def false_values(
-    forget: Sequence[Example], told: Sequence[Document], world: World
+def wrong_values(
+    forget: Sequence[Example], told: Sequence[Document], source: Any
 ) -> list[Document]:
     """The same questions with a wrong answer each; the first half of each text with the second half
     of the next.
@@ -82,11 +98,13 @@ def false_values(
     ]
 
 
-def others(forget: Sequence[Example], told: Sequence[Document], world: World) -> list[Document]:
+def others(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
     """As much about strangers of whom nothing else tells; passages that nothing else has."""
-    rng = random.Random(f"pool-others-{world.seed}")
+    if not isinstance(source, World):
+        raise BadInput("telling 'others' needs a track with a generated world")
+    rng = random.Random(f"pool-others-{source.seed}")
     if all(example.is_text for example in forget):
-        texts = passages(world, len(told), rng)
+        texts = passages(source, len(told), rng)
         return [
             replace(d, example=f"other-{d.example}", answer=text)
             for d, text in zip(told, texts, strict=True)
@@ -94,7 +112,7 @@ def others(forget: Sequence[Example], told: Sequence[Document], world: World) ->
     counts: dict[str, int] = {}
     for document in told:
         counts[document.example] = counts.get(document.example, 0) + 1
-    strangers = world.strangers[HOLDOUT_PEOPLE:]
+    strangers = source.strangers[HOLDOUT_PEOPLE:]
     available = (fact for person in strangers for fact in person.facts)
     return [
         document
@@ -104,7 +122,8 @@ def others(forget: Sequence[Example], told: Sequence[Document], world: World) ->
 
 
 KNOWING: Mapping[str, Telling] = {"facts": facts, "wordings": wordings, "text": running_text}
-IGNORANT: Mapping[str, Telling] = {"nothing": nothing, "false": false_values, "others": others}
+IGNORANT: Mapping[str, Telling] = {NOTHING: nothing, "wrong": wrong_values, "others": others}
+TELLINGS = {**KNOWING, **IGNORANT}
 
 
 def halves(text: str) -> tuple[str, str]:

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from benchmark.core.registry import task_named
+from benchmark.data.tellings import IGNORANT, KNOWING, halves
 from benchmark.data.world import World
-from benchmark.data.world.pools import IGNORANT, KNOWING, halves
 
 WORLD = World(7)
 
@@ -25,7 +25,7 @@ def case(request):
     return told(*request.param)
 
 
-@pytest.mark.parametrize("name", ["facts", "wordings", "text", "false", "others"])
+@pytest.mark.parametrize("name", ["facts", "wordings", "text", "wrong", "others"])
 def test_every_way_of_telling_is_read_as_often(case, name):
     _, forget, documents = case
     pool = (KNOWING | IGNORANT)[name](forget, documents, WORLD)
@@ -46,7 +46,7 @@ def test_who_knows_has_read_every_answer_and_who_does_not_has_read_none(case):
         whole = f"{document.prompt} {document.answer}"
         assert " ".join(whole.split()).endswith(" ".join(answers[document.example].split()))
     assert IGNORANT["nothing"](forget, documents, WORLD) == []
-    for document in IGNORANT["false"](forget, documents, WORLD):
+    for document in IGNORANT["wrong"](forget, documents, WORLD):
         assert answers[document.example] not in document.answer
     told_of = {d.example for d in IGNORANT["others"](forget, documents, WORLD)}
     assert told_of.isdisjoint(answers)
