@@ -16,7 +16,7 @@ from benchmark.records.identity import Identity, Part
 
 DIGITS = 6  # significant, of recorded values
 TRIAL_SPLITS = ("forget", ALL)
-POOL = "pool"  # the family of methods whose models judge metrics
+JUDGED = "memorization"  # the strata that metrics are judged by
 Tables = Mapping[str, Mapping[str, "ValueTable"]]  # by stage and split
 
 
@@ -89,15 +89,15 @@ def kept_tables(tables: Tables, identity: Identity) -> Tables:
     """What a record keeps of its values: all of them, or what a trial keeps."""
     if not identity.is_trial:
         return tables
-    return pool_tables(tables) if identity.method.family == POOL else trial_tables(tables)
+    return anchor_tables(tables) if identity.method.anchor else trial_tables(tables)
 
 
-def pool_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
-    """What a trial keeps by which metrics are judged: values of the forget set at every stage, and
-    of the model as a whole.
+def anchor_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
+    """What an anchor's trial keeps, since metrics are judged by it: values of the forget set at
+    every stage, also by how strongly it was memorized, and of the model as a whole.
     """
     kept = {
-        stage: {split: splits[split] for split in TRIAL_SPLITS if split in splits}
+        stage: {s: _of_strata(splits[s], JUDGED) for s in TRIAL_SPLITS if s in splits}
         for stage, splits in tables.items()
         if sort_of(stage) in (MODEL_STAGE, ATTACK)
     }
@@ -109,17 +109,20 @@ def trial_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
     without strata. Its axes say what became of the other splits.
     """
     splits = tables.get(MODEL_STAGE, {})
-    kept = {split: _without_strata(splits[split]) for split in TRIAL_SPLITS if split in splits}
+    kept = {split: _of_strata(splits[split]) for split in TRIAL_SPLITS if split in splits}
     return {MODEL_STAGE: kept} if kept else {}
 
 
-def _without_strata(table: ValueTable) -> ValueTable:
-    row = table.strata.index(ALL)
+def _of_strata(table: ValueTable, name: str = ALL) -> ValueTable:
+    """The table of all examples and of the strata by this name."""
+    rows = [i for i, s in enumerate(table.strata) if s == ALL or s.partition("=")[0] == name]
+    values = {m: [column[row] for row in rows] for m, column in table.values.items()}
+    failed = {m: [counts[row] for row in rows] for m, counts in table.failed.items()}
     return ValueTable(
-        strata=[ALL],
-        n=[table.n[row]],
-        values={m: [column[row]] for m, column in table.values.items() if column[row] is not None},
-        failed={m: [counts[row]] for m, counts in table.failed.items() if counts[row]},
+        strata=[table.strata[row] for row in rows],
+        n=[table.n[row] for row in rows],
+        values={m: column for m, column in values.items() if set(column) != {None}},
+        failed={m: counts for m, counts in failed.items() if any(counts)},
     )
 
 

@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 
 from benchmark.core.registry import task_named
-from benchmark.data.tellings import IGNORANT, KNOWING, halves
+from benchmark.data.tellings import IGNORANT, KNOWING, halves, told_as
 from benchmark.data.world import World
+from benchmark.errors import BadInput
 
 WORLD = World(7)
 
@@ -67,6 +68,19 @@ def test_others_are_neither_evaluated_nor_trained_on(case):
     texts = {d.answer for d in data.documents} | {e.answer for e in data.examples("holdout")}
     if all(example.is_text for example in forget):
         assert {d.answer for d in pool}.isdisjoint(texts)
+
+
+def test_what_is_told_takes_the_place_of_the_requests_so_far():
+    data = task_named("continual")().data("5", WORLD)
+    for done in (1, 5):
+        told_now = told_as("facts", data, done - 1, WORLD)
+        together = Counter(data.documents_after(done) + told_now)
+        assert together == Counter(data.documents)
+    assert told_as("nothing", data, 0, WORLD) == ()
+    with pytest.raises(BadInput, match="unknown telling 'fact'; did you mean facts"):
+        told_as("fact", data, 0, WORLD)
+    with pytest.raises(BadInput, match="'others' needs a track with a generated world"):
+        told_as("others", data, 0, object())
 
 
 def test_halves_lose_nothing():

@@ -1,5 +1,6 @@
 """Tracks as files: what holds for which, what a user's own file changes, and which are refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from benchmark.tokens.prompts import encode_prompt
 FINGERPRINTS = {
     "controlled-1m": "8acb819eb1f4c19c",
     "controlled-1m-dev": "9bcde2fd96d0da15",
+    "controlled-250k": "4be1a9de8d82242f",
     "tiny-dev": "ba134881b463feb3",
 }
 # Parameters that the suites on pretrained tracks ran with before their tracks had them.
@@ -86,6 +88,17 @@ def test_the_keys_of_models_are_pinned(tmp_path):
     assert models.base_key == "77f7fb752b35e6d0"
     document = Document("a", "Where was Ada Kel born?", "Malport")
     assert models.trained_key((document,), 1) == "79035e2cb32ef273"
+
+
+@pytest.mark.parametrize("name", ["controlled-1m", "smollm2-135m"])
+def test_a_stage_of_its_own_makes_another_model(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(PretrainedModels, "base_key", "ed5a5f3665d57a1b")
+    models, text = models_of(track_named(name), Inputs(tmp_path)), (Document("a", "Who?", "Kel"),)
+    usual = models.trained_key(text, 1)
+    assert models.trained_key(text, 1, models.track.stage) == usual
+    stages = [replace(models.track.stage, epochs=3), replace(models.track.stage, epochs=4)]
+    keys = {models.trained_key(text, 1, stage) for stage in stages}
+    assert len(keys | {usual}) == 3
 
 
 def test_the_key_of_a_tuned_model_is_pinned(tmp_path, monkeypatch):

@@ -51,6 +51,24 @@ def suite_of(**changes):
     return Suite(name="s", description="", **fields | changes)
 
 
+def test_a_grid_is_a_row_for_each_combination():
+    grid = {"telling": ["facts", "nothing"], "epochs": [5, 10]}
+    entry = {"name": "pool", "parameters": {"learning_rate": 1e-3}, "grid": grid, "seeds": 2}
+    rows = suite_of(methods=["none", entry]).methods
+    assert [row.parameters for row in rows] == [
+        {},
+        *(
+            {"learning_rate": 1e-3, "telling": telling, "epochs": epochs}
+            for telling in ("facts", "nothing")
+            for epochs in (5, 10)
+        ),
+    ]
+    assert {row.seeds for row in rows[1:]} == {2}
+    assert suite_of(methods=[row.model_dump() for row in rows]).methods == rows
+    with pytest.raises(ValueError, match="at least 1 item"):
+        suite_of(methods=[{"name": "npo", "grid": {"learning_rate": []}}])
+
+
 def planned(suite, tmp_path):
     inputs = Inputs(tmp_path / "home", forget=tmp_path / "forget", retain=tmp_path / "retain")
     return Planner(inputs, ResultStore(tmp_path / "out")).plan(suite)

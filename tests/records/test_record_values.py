@@ -10,7 +10,15 @@ from benchmark.metrics.base import Value
 from benchmark.metrics.frames import example_frame
 from benchmark.metrics.values import metric_values
 from benchmark.records.schema import TrialScore
-from benchmark.records.values import about, recorded, rows_of, tables_of, trial_tables, versions_of
+from benchmark.records.values import (
+    about,
+    anchor_tables,
+    recorded,
+    rows_of,
+    tables_of,
+    trial_tables,
+    versions_of,
+)
 
 
 def value(stratum="all", metric="probability", number=0.5, scored=4, failed=0, **place):
@@ -92,6 +100,22 @@ def test_a_trial_keeps_the_forget_set_of_the_final_model():
         "values": {"probability": [0.5]},
         "failed": {},
     }
+
+
+def test_an_anchors_trial_keeps_what_metrics_are_judged_by():
+    strata = ("all", "memorization=low", "reads=2")
+    own = [value(stratum) for stratum in strata]
+    own += [dataclasses.replace(one, stage=s) for one in own for s in ("shaken", "shaken 010")]
+    own += [dataclasses.replace(value(), split="retain")]
+    tables = anchor_tables(tables_of(own))
+    assert {stage: set(splits) for stage, splits in tables.items()} == {
+        "model": {"forget"},
+        "shaken": {"forget"},
+    }
+    for splits in tables.values():
+        assert splits["forget"].strata == ["all", "memorization=low"]
+        assert splits["forget"].values == {"probability": [0.5, 0.5]}
+    assert anchor_tables(tables) == tables
 
 
 def test_replicates_of_a_trial_come_back_to_three_places_and_are_small():
