@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmark.core.attack import Attack, Measurement
@@ -229,21 +230,40 @@ def _kept(attack: Attack, variant: Variant) -> dict[str, list[Example]]:
     return {"retain": chosen} if chosen else {}
 
 
-def measure_reference(cell: Cell, variant: Variant, context: RunContext) -> _Measured:
+class _Loader:
+    """Loads models, the last one once: proxy references are the target asked again."""
+
+    def __init__(self, variant: Variant, context: RunContext) -> None:
+        self.models = models_of(variant.track, context.inputs)
+        self._held: dict[Path, tuple[Any, Any, str]] = {}
+
+    def load(self, folder: Path) -> tuple[Any, Any, str]:
+        """(model, tokenizer, digest of the weights)."""
+        if folder not in self._held:
+            self._held.clear()
+            model, tokenizer = self.models.load(folder)
+            self._held[folder] = model, tokenizer, weights_digest(model)
+        return self._held[folder]
+
+
+def measure_reference(
+    cell: Cell, variant: Variant, context: RunContext, loader: _Loader | None = None
+) -> _Measured:
     """Evaluates and attacks a target or an oracle; what is stored or recorded already is read."""
     if measured := _recorded(cell, context):
         return measured
-    stages = StoredStages(context.store, cell)
+    stages, loader = StoredStages(context.store, cell), loader or _Loader(variant, context)
     if variant.data.proxies and cell.seed != TARGET_SEED:
-        return _measure_proxy(cell, variant, context, stages)
-    return _measure_model(cell, variant, context, stages)
+        return _measure_proxy(cell, variant, context, stages, loader)
+    return _measure_model(cell, variant, context, stages, loader)
 
 
 def write_references(cells: Sequence[Cell], variant: Variant, context: RunContext) -> None:
     """The records of the target and of every oracle; an oracle is compared with the other
     oracles only.
     """
-    references = [measure_reference(cell, variant, context) for cell in cells]
+    loader = _Loader(variant, context)
+    references = [measure_reference(cell, variant, context, loader) for cell in cells]
     strata: Strata = {}
     if variant.definition.difficulty:
         target, *oracles = [reference.samples for reference in references]
@@ -264,16 +284,15 @@ def write_references(cells: Sequence[Cell], variant: Variant, context: RunContex
 
 
 def _measure_model(
-    cell: Cell, variant: Variant, context: RunContext, stages: StoredStages
+    cell: Cell, variant: Variant, context: RunContext, stages: StoredStages, loader: _Loader
 ) -> _Measured:
     """Samples of the target, or of an oracle: its last model in full, and on the way those for
     earlier requests.
     """
-    models = models_of(variant.track, context.inputs)
+    models = loader.models
     *earlier, last = variant.readings(cell.seed)
     folder = models.trained(variant.documents(last), cell.seed)
-    model, tokenizer = models.load(folder)
-    weights = weights_digest(model)
+    model, tokenizer, weights = loader.load(folder)
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())
     reuse_recorded(stages, weights, context)
 
@@ -289,7 +308,7 @@ def _measure_model(
 
 
 def _measure_proxy(
-    cell: Cell, variant: Variant, context: RunContext, stages: StoredStages
+    cell: Cell, variant: Variant, context: RunContext, stages: StoredStages, loader: _Loader
 ) -> _Measured:
     """The target again, asked about subjects that never existed instead: what not knowing looks
     like.
@@ -298,11 +317,11 @@ def _measure_proxy(
     """
     target_identity = variant.identity(reference_info(TARGET), TARGET_SEED)
     target_cell = replace(cell, identity=target_identity)
-    target = measure_reference(target_cell, variant, context)
+    target = measure_reference(target_cell, variant, context, loader)
     weights = target.provenance.weights
-    models = models_of(variant.track, context.inputs)
-    model, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
-    run = CellRun(cell, variant, models, tokenizer, Stopwatch())
+    folder = loader.models.trained(variant.documents(0), TARGET_SEED)
+    model, tokenizer, _ = loader.load(folder)
+    run = CellRun(cell, variant, loader.models, tokenizer, Stopwatch())
     reuse_recorded(stages, weights, context)
     examples = to_examples(variant.data.proxies[cell.seed - 1])
 

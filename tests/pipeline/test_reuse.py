@@ -154,9 +154,9 @@ def test_one_more_oracle_is_all_that_is_measured(place, done, monkeypatch):
     """On a machine that has the records alone, no other model is trained for it."""
     before, compared, values_of = record_of(place), [], measure.metric_values
 
-    def counted(frame, oracles):
+    def counted(frame, oracles, target):
         compared.append(len(oracles))
-        return values_of(frame, oracles)
+        return values_of(frame, oracles, target)
 
     monkeypatch.setattr(measure, "metric_values", counted)
     shutil.rmtree(place.inputs.home)
