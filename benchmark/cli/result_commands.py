@@ -161,6 +161,15 @@ def report(
 
 @app.command()
 @plainly
+def meta(results: ResultsOption = RESULTS) -> None:
+    """Prints how far each metric can be trusted, from the pools of the suite `meta`."""
+    from benchmark.reports.meta_report import print_meta
+
+    print_meta(results, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
+
+
+@app.command()
+@plainly
 def site(
     results: ResultsOption = RESULTS,
     out: Annotated[Path, typer.Option("--out", help="Output folder of the pages.")] = SITE,

@@ -1,5 +1,7 @@
 """Stages of a cell: what was measured before a run was cut off is not measured again."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from benchmark.core.inputs import Inputs
@@ -130,3 +132,15 @@ def test_a_cell_that_was_killed_under_attack_repeats_only_that_attack(
     assert outputs_of(place, cell) == outputs_of(again, cell)
     for kind in (KIND, "partial"):
         assert [p for p in (place.inputs.home / kind).iterdir() if cell.id in p.name] == []
+
+
+def test_the_model_of_a_target_is_loaded_once_for_its_proxy_references(monkeypatch):
+    loaded = []
+    models = SimpleNamespace(load=lambda folder: (loaded.append(folder), "tokenizer"))
+    monkeypatch.setattr(measure, "models_of", lambda track, inputs: models)
+    monkeypatch.setattr(measure, "weights_digest", lambda model: f"digest {len(loaded)}")
+    loader = measure._Loader(SimpleNamespace(track=None), SimpleNamespace(inputs=None))
+    assert [loader.load("target")[2] for _ in range(3)] == ["digest 1"] * 3
+    loader.load("other")
+    assert loader.load("target")[2] == "digest 3", "only the last one is held"
+    assert loaded == ["target", "other", "target"]

@@ -1,0 +1,273 @@
+"""Meta-evaluation: what the pools, the published rows and the gaming anchors say of every metric.
+
+A metric is one number of a model: its value on the forget set, or on a stratum of it. After an
+attack that asks in another way it is a metric of its own, named `attack: metric`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmark.data.tellings import KNOWING, NOTHING, TELLINGS
+from benchmark.metrics.frames import ALL
+from benchmark.metrics.stages import ATTACK, MEASURING, MODEL_STAGE, sort_of
+from benchmark.records.identity import TARGET
+from benchmark.records.schema import Record
+from benchmark.statistics.axes import FED_BY
+from benchmark.statistics.faithfulness import (
+    LOWER_IF_KNOWN,
+    Attacked,
+    Faithfulness,
+    audited,
+    faithfulness,
+    harmonic,
+    oriented,
+    robustness,
+)
+from benchmark.statistics.scores import floored_harmonic_mean, retention
+
+POOL = "pool"  # the method whose models make the pools
+LEAST_UTILITY = 0.8  # of the target's: rows below it say nothing of a metric's robustness
+ATTACKS = {"relearning": "relearn_disjoint", "quantization": "quantize_int4"}
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Models that are judged together: those of some variants, on a stratum of their forget set."""
+
+    name: str
+    variants: tuple[str, ...]
+    stratum: str = ALL
+
+
+GROUPS = (
+    Group("questions", ("frequency/low", "frequency/high")),
+    Group("low frequency", ("frequency/low",)),
+    Group("high frequency", ("frequency/high",)),
+    Group("texts", ("memorized",)),
+    Group("low memorization", ("memorized",), "memorization=low"),
+    Group("high memorization", ("memorized",), "memorization=high"),
+    Group("SmolLM2", ("tofu_small",)),
+)
+
+
+def values_of(records: Iterable[Record]) -> pd.DataFrame:
+    """A row for each value of the forget set: id, track, variant, method, role, telling, epochs,
+    learning_rate, attack (or `model`), metric (with the attack in its name where that asks),
+    stratum and value, oriented so that larger means more known.
+    """
+    rows = [row for record in records for row in _values(record)]
+    columns = ["id", "track", "variant", "method", "seed", "telling", "epochs", "learning_rate"]
+    return pd.DataFrame(rows, columns=[*columns, "stage", "metric", "stratum", "value"])
+
+
+def _values(record: Record) -> Iterator[Row]:
+    identity = record.identity
+    about: Row = {"id": record.id, "track": record.track, "variant": record.variant}
+    about |= {"method": record.method.name, "seed": record.seed}
+    about |= {
+        name: identity.method.parameters.get(name)
+        for name in ("telling", "epochs", "learning_rate")
+        if record.method.name == POOL
+    }
+    for value in record.value_rows():
+        if value.split == "forget" and sort_of(value.stage) in (MODEL_STAGE, ATTACK):
+            known = float(oriented(value.metric, [value.value])[0])
+            named = {"stage": value.stage, "metric": value.metric, "stratum": value.stratum}
+            yield about | named | {"value": known}
+
+
+def labelled(values: pd.DataFrame) -> pd.DataFrame:
+    """The values with the attack in the name of the metric, unless the metric says it itself."""
+    plain = values["stage"].isin([MODEL_STAGE, *MEASURING])
+    names = values["metric"].where(plain, values["stage"] + ": " + values["metric"])
+    return values.assign(metric=names)
+
+
+def pools_of(values: pd.DataFrame) -> pd.DataFrame:
+    """Those of the pools, with whether each model knows the forget set."""
+    pools = labelled(values[values["method"] == POOL])
+    return pools.assign(knows=pools["telling"].isin(list(KNOWING)))
+
+
+def faithfulness_rows(pools: pd.DataFrame) -> pd.DataFrame:
+    """A row per group and metric that every one of its models has: auc with low and high,
+    threshold, accuracy and how many models each pool has.
+    """
+    rows: list[Row] = []
+    for group in GROUPS:
+        for metric, part in _of_group(pools, group).groupby("metric", sort=True):
+            found = _faithfulness(part)
+            if found is not None:
+                counts = part["knows"].value_counts()
+                sizes = {"knowing": int(counts.get(True, 0)), "ignorant": int(counts.get(False, 0))}
+                rows.append({"group": group.name, "metric": metric, **vars(found), **sizes})
+    columns = ["group", "metric", "auc", "low", "high", "threshold", "accuracy"]
+    return pd.DataFrame(rows, columns=[*columns, "knowing", "ignorant"])
+
+
+def _of_group(values: pd.DataFrame, group: Group) -> pd.DataFrame:
+    chosen = values["variant"].isin(group.variants) & (values["stratum"] == group.stratum)
+    return values[chosen]
+
+
+def _faithfulness(part: pd.DataFrame) -> Faithfulness | None:
+    """None where a pool is empty or a value is missing."""
+    knows = part["knows"].to_numpy(dtype=bool)
+    values = part["value"].to_numpy(dtype=float)
+    if knows.all() or not knows.any() or np.isnan(values).any():
+        return None
+    return faithfulness(values[knows], values[~knows])
+
+
+def control_rows(pools: pd.DataFrame) -> pd.DataFrame:
+    """Negative controls, where the AUC should be 1/2: half of the models that were told the same
+    against the other half, and of two tellings that leave a model ignorant one against the other.
+
+    A row per group, control and metric. The halves alternate along learning rates and lengths.
+    """
+    rows: list[Row] = []
+    for group in GROUPS:
+        for metric, part in _of_group(pools, group).groupby("metric", sort=True):
+            for control, known in _controls(part).items():
+                found = _faithfulness(part.loc[known.index].assign(knows=known))
+                if found is not None:
+                    auc = {"auc": found.auc, "low": found.low, "high": found.high}
+                    rows.append({"group": group.name, "control": control, "metric": metric, **auc})
+    return pd.DataFrame(rows, columns=["group", "control", "metric", "auc", "low", "high"])
+
+
+def _controls(part: pd.DataFrame) -> dict[str, pd.Series]:
+    """Which models stand for those that know."""
+    ordered = part.sort_values(["variant", "learning_rate", "epochs"])
+    place = ordered.groupby(["variant", "telling"]).cumcount()
+    # Of two lengths at each rate: the short one of one rate, the long one of the next.
+    first = pd.Series((place % 4).isin([0, 3]).to_numpy(), ordered.index)
+    by_telling = {name: ordered["telling"] == name for name in TELLINGS}
+    found = {
+        "oracle against oracle": first[by_telling[NOTHING]],
+        "target against target": first[by_telling["facts"]],
+    }
+    ignorant = by_telling[NOTHING] | by_telling["others"]
+    found["strangers against nothing"] = ~by_telling[NOTHING][ignorant]
+    return {name: known for name, known in found.items() if known.any() and not known.all()}
+
+
+def robustness_rows(values: pd.DataFrame, useful: set[str], bars: pd.DataFrame) -> pd.DataFrame:
+    """A row per form of answers and metric that is measured after both attacks: one_sided and
+    symmetric, and the rows behind them.
+
+    Of the rows of the ranking those count that are `useful` and that the metric takes for ignorant
+    by its threshold in `bars` (of `faithfulness_rows`), as in both papers.
+    """
+    columns = ["group", "metric", "one_sided", "symmetric", "rows"]
+    plain = values[values["stratum"] == ALL]
+    rows: list[Row] = []
+    for bar in bars[bars["group"].isin(["questions", "texts"])].to_dict("records"):
+        of_metric = plain[plain["metric"] == bar["metric"]]
+        texts = of_metric["variant"] == "memorized"
+        table = _by_stage(of_metric[texts if bar["group"] == "texts" else ~texts])
+        attacked = _attacked(table, useful, bar["threshold"])
+        if attacked:
+            # The one-sided formulas divide values of at least 0, which an inverted metric has not.
+            inverted = bar["metric"] in LOWER_IF_KNOWN
+            published = {
+                "one_sided": np.nan if inverted else robustness(attacked, symmetric=False),
+                "symmetric": robustness(attacked, symmetric=True),
+            }
+            count = min(len(one.before) for one in attacked.values())
+            named = {"group": bar["group"], "metric": bar["metric"]}
+            rows.append({**named, **published, "rows": count})
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _by_stage(values: pd.DataFrame) -> pd.DataFrame:
+    """A row per record, a column per stage; attacks by their kind, whatever their block is."""
+    kinds = {attack: kind for kind, attack in ATTACKS.items()}
+    stage = values["stage"].str.replace(r"_g\d+$", "", regex=True).replace(kinds)
+    named = values.assign(stage=stage)
+    kept = named[named["stage"].isin([MODEL_STAGE, *ATTACKS])]
+    index = ["id", "track", "variant", "method"]
+    return kept.pivot_table(index=index, columns="stage", values="value").reset_index()
+
+
+def _attacked(table: pd.DataFrame, useful: set[str], threshold: float) -> dict[str, Attacked]:
+    """By attack, empty where one of them or the oracles are missing."""
+    if not {MODEL_STAGE, *ATTACKS} <= set(table.columns):
+        return {}
+    complete = table.dropna(subset=[MODEL_STAGE, *ATTACKS])
+    oracles = complete[complete["method"] == "oracle"]
+    means = oracles.groupby(["track", "variant"])[[MODEL_STAGE, *ATTACKS]].mean()
+    rows = complete[complete["id"].isin(useful) & (complete[MODEL_STAGE] <= threshold)]
+    rows = rows.join(means, on=["track", "variant"], rsuffix=" of oracle", how="inner")
+    if rows.empty:
+        return {}
+    before, theirs = rows[MODEL_STAGE], rows[f"{MODEL_STAGE} of oracle"]
+    return {
+        kind: Attacked(
+            before.to_numpy(),
+            rows[kind].to_numpy(),
+            theirs.to_numpy(),
+            rows[f"{kind} of oracle"].to_numpy(),
+        )
+        for kind in ATTACKS
+    }
+
+
+def utility_of(record: Record, target: Record) -> float:
+    """Harmonic mean of what the record keeps of the target's values that feed utility."""
+    theirs = _kept_values(target)
+    kept = [
+        retention(np.array([value]), np.array([theirs[place]]))
+        for place, value in _kept_values(record).items()
+        if place in theirs
+    ]
+    return float(floored_harmonic_mean([k for k in kept if not np.isnan(k[0])], 1)[0])
+
+
+def _kept_values(record: Record) -> dict[tuple[str, str], float]:
+    return {
+        (value.split, value.metric): value.value
+        for value in record.value_rows()
+        if value.stratum == ALL
+        and value.stage == MODEL_STAGE
+        and value.metric in FED_BY["utility"].get(value.split, ())
+    }
+
+
+def useful_rows(records: Mapping[str, Record]) -> set[str]:
+    """The ids of the methods' records that keep LEAST_UTILITY of their target's utility."""
+    found = set()
+    for name, record in records.items():
+        target = record.references and records.get(record.references.target)
+        if not record.identity.is_reference and target and target.method.name == TARGET:
+            found |= {name} if utility_of(record, target) >= LEAST_UTILITY else set()
+    return found
+
+
+def audit_rows(values: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
+    """A row per form of answers and metric: the share of the board's cells whose oracle a user who
+    sets the metric's threshold would pass, and the share of the gaming anchors that are caught.
+    """
+    plain = labelled(values[values["stratum"] == ALL])
+    rows: list[Row] = []
+    for bar in bars[bars["group"].isin(["questions", "texts"])].to_dict("records"):
+        of_metric = plain[plain["metric"] == bar["metric"]]
+        texts = of_metric["variant"] == "memorized"
+        part = of_metric[texts if bar["group"] == "texts" else ~texts]
+        oracles = part.loc[part["method"] == "oracle", "value"].dropna()
+        if len(oracles):
+            share = audited(bar["threshold"], oracles.to_numpy())
+            named = {"group": bar["group"], "metric": bar["metric"]}
+            rows.append({**named, "passed": share, "oracles": len(oracles)})
+    return pd.DataFrame(rows, columns=["group", "metric", "passed", "oracles"])
+
+
+def overall(auc: float, robust: float) -> float:
+    """UDS's overall figure: the harmonic mean of faithfulness and robustness."""
+    return harmonic([auc, robust])

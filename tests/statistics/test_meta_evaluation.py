@@ -1,0 +1,127 @@
+"""Meta-evaluation on values whose figures can be told beforehand."""
+
+from itertools import product
+
+import pandas as pd
+import pytest
+
+from benchmark.data.tellings import KNOWING, TELLINGS
+from benchmark.statistics.meta_evaluation import (
+    audit_rows,
+    control_rows,
+    faithfulness_rows,
+    labelled,
+    pools_of,
+    robustness_rows,
+)
+
+RATES, LENGTHS = (1e-3, 2e-3, 3e-3, 4e-3), (5, 10)
+
+
+def pool_values(value_of, variant="memorized", stage="model", metric="probability", stratum="all"):
+    """A row per model of the pools, with `value_of(telling, learning_rate, epochs)`."""
+    return pd.DataFrame(
+        {
+            **{"id": f"{telling}-{rate}-{epochs}", "track": "toy", "variant": variant},
+            **{"method": "pool", "seed": 0, "telling": telling, "epochs": epochs},
+            **{"learning_rate": rate, "stage": stage, "metric": metric, "stratum": stratum},
+            "value": value_of(telling, rate, epochs),
+        }
+        for telling, rate, epochs in product(TELLINGS, RATES, LENGTHS)
+    )
+
+
+def knows(telling, rate, epochs):
+    return float(telling in KNOWING)
+
+
+def test_a_metric_that_tells_who_knows_is_faithful_in_every_group_that_has_it():
+    values = pd.concat(
+        [
+            pool_values(knows),
+            pool_values(lambda *model: 1 - knows(*model), variant="frequency/low"),
+            pool_values(knows, stratum="memorization=low"),
+        ]
+    )
+    rows = faithfulness_rows(pools_of(values)).set_index("group")
+    assert rows["auc"].to_dict() == {
+        "questions": 0,
+        "low frequency": 0,
+        "texts": 1,
+        "low memorization": 1,
+    }
+    assert (rows["knowing"] == 24).all()
+    assert (rows["ignorant"] == 24).all()
+    assert rows.loc["texts", "threshold"] == 0.5
+
+
+def test_an_attack_that_asks_makes_a_metric_of_its_own():
+    stages = ["model", "prefix", "gradient_norm"]
+    values = pd.concat([pool_values(knows, stage=stage) for stage in stages])
+    assert list(dict.fromkeys(labelled(values)["metric"])) == ["probability", "prefix: probability"]
+
+
+def test_a_metric_that_one_model_lacks_is_not_judged():
+    values = pool_values(knows)
+    values.loc[0, "value"] = float("nan")
+    assert faithfulness_rows(pools_of(values)).empty
+
+
+def test_negative_controls_compare_equals():
+    """A metric that follows learning rate and length alone cannot tell halves apart that have both
+    alike; one that follows whom a model has read of tells strangers from nothing.
+    """
+    by_length = control_rows(pools_of(pool_values(lambda telling, rate, epochs: epochs)))
+    assert set(by_length["control"]) == {
+        "oracle against oracle",
+        "target against target",
+        "strangers against nothing",
+    }
+    assert (by_length["auc"] == 0.5).all()
+    read = control_rows(pools_of(pool_values(lambda telling, *_: float(telling == "others"))))
+    found = read.set_index("control")["auc"]
+    assert found["strangers against nothing"] == 1
+    assert found["oracle against oracle"] == 0.5
+
+
+def board(rows):
+    """Values of (method, id, model, after relearning, after quantization)."""
+    stages = ["model", "relearn_disjoint", "quantize_int4_g64"]
+    return pd.DataFrame(
+        {"id": name, "track": "toy", "variant": "fictitious", "method": method, "stage": stage}
+        | {"metric": "probability", "stratum": "all", "value": value}
+        for method, name, *values in rows
+        for stage, value in zip(stages, values, strict=True)
+    )
+
+
+BARS = pd.DataFrame([{"group": "questions", "metric": "probability", "threshold": 0.5}])
+
+
+def test_robustness_by_hand():
+    """The useful row that passes gains .4 by relearning where the oracle gains .1, and goes from .2
+    to .4 by quantization.
+    """
+    values = board(
+        [
+            ("oracle", "o", 0.1, 0.2, 0.1),
+            ("good", "g", 0.2, 0.6, 0.4),
+            ("broken", "b", 0.0, 0.9, 0.9),
+            ("none", "n", 0.9, 0.9, 0.9),
+        ]
+    )
+    [row] = robustness_rows(values, {"g", "n"}, BARS).to_dict("records")
+    assert row["rows"] == 1
+    relearned, quantized = 0.1 / 0.4, 0.2 / 0.4
+    assert row["one_sided"] == pytest.approx(2 / (1 / relearned + 1 / quantized))
+    relearned, quantized = 1 - 0.3 / 0.5, 1 - 0.2 / 0.6
+    assert row["symmetric"] == pytest.approx(2 / (1 / relearned + 1 / quantized), abs=1e-4)
+    assert robustness_rows(values, {"n"}, BARS).empty, "it does not pass"
+    alone = values[values["stage"] != "relearn_disjoint"]
+    assert robustness_rows(alone, {"g"}, BARS).empty
+
+
+def test_the_share_of_oracles_that_pass_their_own_audit():
+    values = board([("oracle", "o", 0.1, 0, 0), ("oracle", "p", 0.6, 0, 0), ("good", "g", 0, 0, 0)])
+    [row] = audit_rows(values, BARS).to_dict("records")
+    assert (row["passed"], row["oracles"]) == (0.5, 2)
