@@ -135,9 +135,9 @@ def test_what_is_given_comes_before_what_is_tuned():
     assert track_named("controlled-1m").parameters_of("npo", {}) == {}
 
 
-def test_on_controlled_tracks_methods_have_their_own_defaults():
-    """They were chosen on its development world."""
-    assert not any(track.tuned for track in all_tracks() if track.source == "world")
+@pytest.mark.parametrize("name", ["controlled-1m", "controlled-1m-dev", "controlled-1m-pools-dev"])
+def test_on_the_track_that_they_were_tuned_on_methods_have_their_own_defaults(name):
+    assert not track_named(name).tuned
 
 
 @pytest.mark.parametrize("name", suite_files())
