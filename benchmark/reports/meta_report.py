@@ -14,6 +14,7 @@ from benchmark.records.frames import split_current
 from benchmark.records.store import ResultStore
 from benchmark.statistics.findings import spoken
 from benchmark.statistics.meta_evaluation import (
+    BOARD,
     audit_rows,
     control_rows,
     faithfulness_rows,
@@ -34,14 +35,23 @@ def print_meta(folder: Path, console: Console) -> None:
     if pools.empty:
         raise BadInput(f"{folder}: no pools; `palimpsest run --suite meta` trains them")
     bars = faithfulness_rows(pools)
-    board = values[values["track"].isin({r.track for r in records if not r.is_trial})]
+    board = values[values["track"] == BOARD]
     console.print(_aucs("Faithfulness: AUC between models that know and that do not", bars))
     for control, rows in control_rows(pools).groupby("control", sort=False):
         console.print(_aucs(f"Negative control: {control}", rows))
     useful = useful_rows({record.id: record for record in records})
     console.print(_shares("Robustness", robustness_rows(board, useful, bars), "rows"))
     console.print(_shares("Oracles that pass", audit_rows(board, bars), "oracles"))
-    console.print("AUC with 95 % bootstrap confidence intervals over models.")
+    console.print(
+        "AUC with 95 % bootstrap confidence intervals over models that know and that do not: "
+        f"{_counted(bars)}. Robustness and audits are those of the records of {BOARD}."
+    )
+
+
+def _counted(bars: pd.DataFrame) -> str:
+    """How many models of each kind stand behind each group."""
+    sizes = bars.groupby("group", sort=False)[["knowing", "ignorant"]].max()
+    return "; ".join(f"{group} {row.knowing} + {row.ignorant}" for group, row in sizes.iterrows())
 
 
 def _aucs(title: str, rows: pd.DataFrame) -> Table:

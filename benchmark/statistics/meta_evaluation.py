@@ -24,13 +24,13 @@ from benchmark.statistics.faithfulness import (
     Faithfulness,
     audited,
     faithfulness,
-    harmonic,
     oriented,
     robustness,
 )
 from benchmark.statistics.scores import floored_harmonic_mean, retention
 
 POOL = "pool"  # the method whose models make the pools
+BOARD = "controlled-1m"  # the scored track of their architecture: thresholds hold for no other
 LEAST_UTILITY = 0.8  # of the target's: rows below it say nothing of a metric's robustness
 ATTACKS = {"relearning": "relearn_disjoint", "quantization": "quantize_int4"}
 Row = dict[str, object]
@@ -57,9 +57,8 @@ GROUPS = (
 
 
 def values_of(records: Iterable[Record]) -> pd.DataFrame:
-    """A row for each value of the forget set: id, track, variant, method, role, telling, epochs,
-    learning_rate, attack (or `model`), metric (with the attack in its name where that asks),
-    stratum and value, oriented so that larger means more known.
+    """A row for each value of the forget set of a final or attacked model, oriented so that larger
+    means more known; telling, epochs and learning_rate are those of a pool's model.
     """
     rows = [row for record in records for row in _values(record)]
     columns = ["id", "track", "variant", "method", "seed", "telling", "epochs", "learning_rate"]
@@ -67,11 +66,10 @@ def values_of(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _values(record: Record) -> Iterator[Row]:
-    identity = record.identity
     about: Row = {"id": record.id, "track": record.track, "variant": record.variant}
     about |= {"method": record.method.name, "seed": record.seed}
     about |= {
-        name: identity.method.parameters.get(name)
+        name: record.method.parameters.get(name)
         for name in ("telling", "epochs", "learning_rate")
         if record.method.name == POOL
     }
@@ -101,9 +99,10 @@ def faithfulness_rows(pools: pd.DataFrame) -> pd.DataFrame:
     """
     rows: list[Row] = []
     for group in GROUPS:
-        for metric, part in _of_group(pools, group).groupby("metric", sort=True):
+        models = _of_group(pools, group)
+        for metric, part in models.groupby("metric", sort=True):
             found = _faithfulness(part)
-            if found is not None:
+            if found is not None and len(part) == models["id"].nunique():
                 counts = part["knows"].value_counts()
                 sizes = {"knowing": int(counts.get(True, 0)), "ignorant": int(counts.get(False, 0))}
                 rows.append({"group": group.name, "metric": metric, **vars(found), **sizes})
@@ -251,8 +250,8 @@ def useful_rows(records: Mapping[str, Record]) -> set[str]:
 
 
 def audit_rows(values: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
-    """A row per form of answers and metric: the share of the board's cells whose oracle a user who
-    sets the metric's threshold would pass, and the share of the gaming anchors that are caught.
+    """A row per form of answers and metric: the share of the board's oracles that a user who sets
+    the metric's threshold would pass.
     """
     plain = labelled(values[values["stratum"] == ALL])
     rows: list[Row] = []
@@ -266,8 +265,3 @@ def audit_rows(values: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
             named = {"group": bar["group"], "metric": bar["metric"]}
             rows.append({**named, "passed": share, "oracles": len(oracles)})
     return pd.DataFrame(rows, columns=["group", "metric", "passed", "oracles"])
-
-
-def overall(auc: float, robust: float) -> float:
-    """UDS's overall figure: the harmonic mean of faithfulness and robustness."""
-    return harmonic([auc, robust])

@@ -65,6 +65,9 @@ def test_a_metric_that_one_model_lacks_is_not_judged():
     values = pool_values(knows)
     values.loc[0, "value"] = float("nan")
     assert faithfulness_rows(pools_of(values)).empty
+    other = pool_values(knows, metric="unlearning_depth").iloc[1:]
+    rows = faithfulness_rows(pools_of(pd.concat([pool_values(knows), other])))
+    assert rows["metric"].tolist() == ["probability"]
 
 
 def test_negative_controls_compare_equals():
