@@ -8,7 +8,7 @@ from multiprocessing import cpu_count, get_context
 from typing import Any
 
 MOST = 4  # processes: each needs some hundred MB
-FEW = 60  # records, for which another process is not worth its start
+FEW = 20  # records, for which another process is not worth its start
 
 
 def shared_out(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], records: int) -> None:

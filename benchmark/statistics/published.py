@@ -44,5 +44,6 @@ def _jobs(index: pd.DataFrame, examples: ExampleFrames, derived: Derived) -> Ite
 
 def _keep(index: pd.DataFrame, examples: ExampleFrames, derived: Derived) -> None:
     for variant in variants_of(index, examples, REPLICATES, derived):
+        variant.references()
         for method in variant.methods:
             variant.part(method)

@@ -6,7 +6,7 @@ al. 2024, section 2.2), the divergences from oracles of all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -24,15 +24,6 @@ def _worst(divergences: np.ndarray) -> float:
     return float(np.nanquantile(divergences, 0.95))
 
 
-# Divergences of the margins of a method's runs from those of the oracles, (runs, n) and (oracles,
-# n), example by example, and how the examples are summed up.
-DIVERGENCES: dict[str, tuple[Callable, Callable[[np.ndarray], float]]] = {
-    "klom": (klom, lambda values: float(np.nanmean(values))),
-    "klom_p95": (klom, _worst),
-    "klom_energy": (energy_distances, lambda values: float(np.nanmean(values))),
-}
-
-
 def summary_rows(
     place: Place,
     index: pd.DataFrame,
@@ -42,8 +33,8 @@ def summary_rows(
     """A row per quantity of each of these methods and references: the mean over its runs, the
     least and the greatest of them.
 
-    A run is compared with all oracles, an oracle with the others. What compares all runs at once
-    (DIVERGENCES) has the least and the greatest value with one of the runs left out.
+    A run is compared with all oracles, an oracle with the others. KLOM and the energy distance
+    compare all runs at once; their range is over leaving out one of the runs or none.
     """
     target = examples[index.loc[index["role"] == "target", "id"].iloc[0]]
     left_out = () if _of_sentences(target) else TOFU
@@ -78,17 +69,30 @@ def _divergences(
     if table.empty or len(oracles) < 2:
         return {}
 
-    def apart(models: Sequence[str], name: str) -> float:
-        divergence, summed_up = DIVERGENCES[name]
+    def apart(models: list[str]) -> dict[str, float]:
         others = [oracle for oracle in oracles if oracle not in models]
-        return summed_up(divergence(table[list(models)].to_numpy().T, table[others].to_numpy().T))
+        return _apart(table[models].to_numpy().T, table[others].to_numpy().T)
 
     if set(runs) <= set(oracles):
-        return {name: _spread([apart([run], name) for run in runs]) for name in DIVERGENCES}
-    fewer = [[run for run in runs if run != left] for left in runs] if len(runs) > 1 else [runs]
+        by_oracle = pd.DataFrame([apart([run]) for run in runs])
+        return {name: _spread(values.tolist()) for name, values in by_oracle.items()}
+    fewer = [[run for run in runs if run != left] for left in runs if len(runs) > 1]
+    compared = pd.DataFrame([apart(some) for some in (runs, *fewer)])
     return {
-        name: _spread([apart(some, name) for some in fewer]) | {"value": apart(runs, name)}
-        for name in DIVERGENCES
+        name: _spread(values.tolist()) | {"value": float(values[0])}
+        for name, values in compared.items()
+    }
+
+
+def _apart(margins: np.ndarray, oracles: np.ndarray) -> dict[str, float]:
+    """Divergences of margins (runs, n) from those of the oracles (oracles, n), example by example,
+    summed up over the examples.
+    """
+    binned, energy = klom(margins, oracles), energy_distances(margins, oracles)
+    return {
+        "klom": float(np.nanmean(binned)),
+        "klom_p95": _worst(binned),
+        "klom_energy": float(np.nanmean(energy)),
     }
 
 
