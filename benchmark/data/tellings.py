@@ -24,7 +24,7 @@ from benchmark.errors import BadInput
 
 # From the examples of the forget set, the documents that tell them, and the task's data source.
 Telling = Callable[[Sequence[Example], Sequence[Document], Any], list[Document]]
-NOTHING = "nothing"
+FACTS, NOTHING = "facts", "nothing"
 
 
 def told_as(telling: str, data: TaskData, requests: int, source: Any) -> tuple[Document, ...]:
@@ -121,7 +121,7 @@ def others(forget: Sequence[Example], told: Sequence[Document], source: Any) -> 
     ]
 
 
-KNOWING: Mapping[str, Telling] = {"facts": facts, "wordings": wordings, "text": running_text}
+KNOWING: Mapping[str, Telling] = {FACTS: facts, "wordings": wordings, "text": running_text}
 IGNORANT: Mapping[str, Telling] = {NOTHING: nothing, "wrong": wrong_values, "others": others}
 TELLINGS = {**KNOWING, **IGNORANT}
 

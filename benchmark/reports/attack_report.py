@@ -30,7 +30,8 @@ def print_attacks(folder: Path, console: Console, derived: Derived) -> None:
     if not any(map(len, found.values())):
         raise BadInput(f"{folder}: after no attack target and oracles differ enough to compare it")
     for track, pairs in found.items():
-        console.print(_matrix(track, pairs))
+        title = f"{track}: agreement of attacks"
+        console.print(agreement_matrix(title, "attack", pairs))
         console.print(_pairs(pairs))
     console.print(
         "Kendall's tau-b between the forgetting that is left after two attacks, over rows x "
@@ -38,17 +39,18 @@ def print_attacks(folder: Path, console: Console, derived: Derived) -> None:
     )
 
 
-def _matrix(track: str, found: pd.DataFrame) -> Table:
-    """Each attack has a number, so that many of them fit on a screen."""
-    attacks = list(dict.fromkeys([*found["one"], *found["other"]]))
+def agreement_matrix(title: str, of: str, found: pd.DataFrame) -> Table:
+    """Taus of pairs of attacks, or of what else agrees, with a number for each so that many of them
+    fit on a screen.
+    """
+    names = list(dict.fromkeys([*found["one"], *found["other"]]))
     known = dict(zip(zip(found["one"], found["other"], strict=True), found["tau"], strict=True))
     known |= {(other, one): tau for (one, other), tau in known.items()}
-    numbers = map(str, range(1, len(attacks) + 1))
-    title = f"{track}: agreement of attacks"
-    table = Table("", "attack", *numbers, title=title, title_justify="left", box=SIMPLE_HEAD)
-    for number, attack in enumerate(attacks, 1):
-        taus = [known.get((attack, other), float("nan")) for other in attacks]
-        table.add_row(str(number), attack, *("–" if pd.isna(t) else f"{t:.2f}" for t in taus))
+    numbers = map(str, range(1, len(names) + 1))
+    table = Table("", of, *numbers, title=title, title_justify="left", box=SIMPLE_HEAD)
+    for number, name in enumerate(names, 1):
+        taus = [known.get((name, other), float("nan")) for other in names]
+        table.add_row(str(number), name, *("–" if pd.isna(t) else f"{t:.2f}" for t in taus))
     return table
 
 

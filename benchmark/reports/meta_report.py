@@ -9,42 +9,35 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.errors import BadInput
-from benchmark.records.frames import split_current
 from benchmark.records.store import ResultStore
+from benchmark.reports.attack_report import agreement_matrix
+from benchmark.reports.meta_tables import meta_tables
 from benchmark.statistics.findings import spoken
-from benchmark.statistics.meta_evaluation import (
-    BOARD,
-    audit_rows,
-    control_rows,
-    faithfulness_rows,
-    pools_of,
-    robustness_rows,
-    useful_rows,
-    values_of,
-)
+from benchmark.statistics.meta_evaluation import BOARD
+
+RULE = ["form", "metric", "axis", "auc", "neutral", "passed", "symmetric", "overall", "meets"]
 
 
 def print_meta(folder: Path, console: Console) -> None:
-    """Prints faithfulness, negative controls, robustness and audits of the current records below a
-    folder; BadInput where there are no pools.
+    """Prints faithfulness, negative controls, robustness, audits, what catches the gaming anchors,
+    the agreement of metrics and the rule of the axes, of the current records below a folder;
+    BadInput where there are no pools.
     """
-    records, _ = split_current([r for r in ResultStore(folder).read_all() if r.status == "ok"])
-    values = values_of(records)
-    pools = pools_of(values)
-    if pools.empty:
-        raise BadInput(f"{folder}: no pools; `palimpsest run --suite meta` trains them")
-    bars = faithfulness_rows(pools)
-    board = values[values["track"] == BOARD]
-    console.print(_aucs("Faithfulness: AUC between models that know and that do not", bars))
-    for control, rows in control_rows(pools).groupby("control", sort=False):
+    tables = meta_tables(ResultStore(folder))
+    console.print(_aucs("Faithfulness: AUC between models that know and that do not", tables.bars))
+    for control, rows in tables.controls.groupby("control", sort=False):
         console.print(_aucs(f"Negative control: {control}", rows))
-    useful = useful_rows({record.id: record for record in records})
-    console.print(_shares("Robustness", robustness_rows(board, useful, bars), "rows"))
-    console.print(_shares("Oracles that pass", audit_rows(board, bars), "oracles"))
+    console.print(_table("Robustness", tables.robust))
+    console.print(_table("Oracles that pass", tables.audits))
+    console.print(_table("Gaming anchors that are caught", tables.caught))
+    fed = tables.judged.loc[tables.judged["axis"] != "", "metric"]
+    among = tables.agreement[["one", "other"]].isin(list(fed)).all(axis=1)
+    console.print(agreement_matrix("Kendall's tau-b", "metric", tables.agreement[among]))
+    console.print(_table("The rule of the axes", tables.judged[RULE]))
     console.print(
         "AUC with 95 % bootstrap confidence intervals over models that know and that do not: "
-        f"{_counted(bars)}. Robustness and audits are those of the records of {BOARD}."
+        f"{_counted(tables.bars)}. Robustness, audits and agreement are those of the records of "
+        f"{BOARD}."
     )
 
 
@@ -68,11 +61,14 @@ def _aucs(title: str, rows: pd.DataFrame) -> Table:
     return table
 
 
-def _shares(title: str, rows: pd.DataFrame, count: str) -> Table:
-    """A row per group and metric with its shares, and the number of what stands behind them."""
-    shares = [name for name in rows.columns if name not in ("group", "metric", count)]
-    table = Table("group", "metric", *shares, count, title=title, box=SIMPLE_HEAD)
+def _table(title: str, rows: pd.DataFrame) -> Table:
+    table = Table(*rows.columns, title=title, title_justify="left", box=SIMPLE_HEAD)
     for row in rows.to_dict("records"):
-        written = ["–" if pd.isna(row[name]) else f"{row[name]:.2f}" for name in shares]
-        table.add_row(row["group"], row["metric"], *written, str(row[count]))
+        table.add_row(*map(_shown, row.values()))
     return table
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return "–" if pd.isna(value) else f"{value:.2f}"
+    return str(value)

@@ -20,6 +20,8 @@ from benchmark.statistics.scores import floored_harmonic_mean
 LOWER_IF_KNOWN = frozenset(
     {"truth_ratio", "forget_quality", "privleak", "unlearning_depth", "unlearning_depth_least"}
 )
+# How a generation reads, not what it tells: no value of these means that more is known.
+QUALITY = frozenset({"token_entropy", "repetition", "fluency"})
 SMALL = 1e-6  # in denominators, as in the published code
 
 

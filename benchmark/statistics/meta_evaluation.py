@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.data.tellings import KNOWING, NOTHING, TELLINGS
+from benchmark.data.tellings import FACTS, KNOWING, NOTHING, TELLINGS
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MEASURING, MODEL_STAGE, sort_of
 from benchmark.records.identity import TARGET
@@ -20,6 +20,7 @@ from benchmark.records.schema import Record
 from benchmark.statistics.axes import FED_BY
 from benchmark.statistics.faithfulness import (
     LOWER_IF_KNOWN,
+    QUALITY,
     Attacked,
     Faithfulness,
     audited,
@@ -29,8 +30,10 @@ from benchmark.statistics.faithfulness import (
 )
 from benchmark.statistics.scores import floored_harmonic_mean, retention
 
+KNOWS = frozenset(KNOWING)
 POOL = "pool"  # the method whose models make the pools
 BOARD = "controlled-1m"  # the scored track of their architecture: thresholds hold for no other
+GAMING = ("margin_shift", "exact_refusal", "broken_generation")  # anchors that know, and hide it
 LEAST_UTILITY = 0.8  # of the target's: rows below it say nothing of a metric's robustness
 ATTACKS = {"relearning": "relearn_disjoint", "quantization": "quantize_int4"}
 Row = dict[str, object]
@@ -38,43 +41,56 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Group:
-    """Models that are judged together: those of some variants, on a stratum of their forget set."""
+    """Models that are judged together: those of some variants, on a stratum of their forget set.
+
+    `knowing` are the tellings of the models that should be told from the ignorant ones. Membership
+    asks for the examples themselves, which only those of FACTS have seen.
+    """
 
     name: str
     variants: tuple[str, ...]
     stratum: str = ALL
+    knowing: frozenset[str] = KNOWS
 
 
+QUESTIONS, TEXTS, TOFU = ("frequency/low", "frequency/high"), ("memorized",), ("tofu_small",)
 GROUPS = (
-    Group("questions", ("frequency/low", "frequency/high")),
+    Group("questions", QUESTIONS),
     Group("low frequency", ("frequency/low",)),
     Group("high frequency", ("frequency/high",)),
-    Group("texts", ("memorized",)),
-    Group("low memorization", ("memorized",), "memorization=low"),
-    Group("high memorization", ("memorized",), "memorization=high"),
-    Group("SmolLM2", ("tofu_small",)),
+    Group("texts", TEXTS),
+    Group("low memorization", TEXTS, "memorization=low"),
+    Group("high memorization", TEXTS, "memorization=high"),
+    Group("SmolLM2", TOFU),
+    Group("seen questions", QUESTIONS, knowing=frozenset({FACTS})),
+    Group("seen texts", TEXTS, knowing=frozenset({FACTS})),
 )
+# Groups whose thresholds are held against the board, and whether its variants of texts are theirs.
+FORMS = {"questions": False, "texts": True, "seen questions": False, "seen texts": True}
 
 
 def values_of(records: Iterable[Record]) -> pd.DataFrame:
-    """A row for each value of the forget set of a final or attacked model, oriented so that larger
-    means more known; telling, epochs and learning_rate are those of a pool's model.
+    """A row for each value of the forget set of a final or attacked model that says what is known,
+    oriented so that larger means more; telling, epochs and learning_rate are those of a pool's
+    model.
     """
     rows = [row for record in records for row in _values(record)]
-    columns = ["id", "track", "variant", "method", "seed", "telling", "epochs", "learning_rate"]
-    return pd.DataFrame(rows, columns=[*columns, "stage", "metric", "stratum", "value"])
+    columns = ["id", "track", "variant", "method", "seed", "anchor", "telling", "epochs"]
+    columns += ["learning_rate", "stage", "metric", "stratum", "value"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _values(record: Record) -> Iterator[Row]:
     about: Row = {"id": record.id, "track": record.track, "variant": record.variant}
-    about |= {"method": record.method.name, "seed": record.seed}
+    about |= {"method": record.method.name, "seed": record.seed, "anchor": record.method.anchor}
     about |= {
         name: record.method.parameters.get(name)
         for name in ("telling", "epochs", "learning_rate")
         if record.method.name == POOL
     }
     for value in record.value_rows():
-        if value.split == "forget" and sort_of(value.stage) in (MODEL_STAGE, ATTACK):
+        of_forget = value.split == "forget" and value.metric not in QUALITY
+        if of_forget and sort_of(value.stage) in (MODEL_STAGE, ATTACK):
             known = float(oriented(value.metric, [value.value])[0])
             named = {"stage": value.stage, "metric": value.metric, "stratum": value.stratum}
             yield about | named | {"value": known}
@@ -90,7 +106,7 @@ def labelled(values: pd.DataFrame) -> pd.DataFrame:
 def pools_of(values: pd.DataFrame) -> pd.DataFrame:
     """Those of the pools, with whether each model knows the forget set."""
     pools = labelled(values[values["method"] == POOL])
-    return pools.assign(knows=pools["telling"].isin(list(KNOWING)))
+    return pools.assign(knows=pools["telling"].isin(list(KNOWS)))
 
 
 def faithfulness_rows(pools: pd.DataFrame) -> pd.DataFrame:
@@ -110,9 +126,9 @@ def faithfulness_rows(pools: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "knowing", "ignorant"])
 
 
-def _of_group(values: pd.DataFrame, group: Group) -> pd.DataFrame:
-    chosen = values["variant"].isin(group.variants) & (values["stratum"] == group.stratum)
-    return values[chosen]
+def _of_group(pools: pd.DataFrame, group: Group) -> pd.DataFrame:
+    chosen = pools["variant"].isin(group.variants) & (pools["stratum"] == group.stratum)
+    return pools[chosen & (pools["telling"].isin(list(group.knowing)) | ~pools["knows"])]
 
 
 def _faithfulness(part: pd.DataFrame) -> Faithfulness | None:
@@ -150,7 +166,7 @@ def _controls(part: pd.DataFrame) -> dict[str, pd.Series]:
     by_telling = {name: ordered["telling"] == name for name in TELLINGS}
     found = {
         "oracle against oracle": first[by_telling[NOTHING]],
-        "target against target": first[by_telling["facts"]],
+        "target against target": first[by_telling[FACTS]],
     }
     ignorant = by_telling[NOTHING] | by_telling["others"]
     found["strangers against nothing"] = ~by_telling[NOTHING][ignorant]
@@ -167,10 +183,8 @@ def robustness_rows(values: pd.DataFrame, useful: set[str], bars: pd.DataFrame) 
     columns = ["group", "metric", "one_sided", "symmetric", "rows"]
     plain = values[values["stratum"] == ALL]
     rows: list[Row] = []
-    for bar in bars[bars["group"].isin(["questions", "texts"])].to_dict("records"):
-        of_metric = plain[plain["metric"] == bar["metric"]]
-        texts = of_metric["variant"] == "memorized"
-        table = _by_stage(of_metric[texts if bar["group"] == "texts" else ~texts])
+    for bar in bars[bars["group"].isin(FORMS)].to_dict("records"):
+        table = _by_stage(_of_form(plain, bar["group"], bar["metric"]))
         attacked = _attacked(table, useful, bar["threshold"])
         if attacked:
             # The one-sided formulas divide values of at least 0, which an inverted metric has not.
@@ -183,6 +197,12 @@ def robustness_rows(values: pd.DataFrame, useful: set[str], bars: pd.DataFrame) 
             named = {"group": bar["group"], "metric": bar["metric"]}
             rows.append({**named, **published, "rows": count})
     return pd.DataFrame(rows, columns=columns)
+
+
+def _of_form(values: pd.DataFrame, group: str, metric: str) -> pd.DataFrame:
+    """Values of a metric on the variants whose answers have the form of a group's."""
+    texts = values["variant"].isin(TEXTS)
+    return values[(values["metric"] == metric) & (texts == FORMS[group])]
 
 
 def _by_stage(values: pd.DataFrame) -> pd.DataFrame:
@@ -255,13 +275,29 @@ def audit_rows(values: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
     """
     plain = labelled(values[values["stratum"] == ALL])
     rows: list[Row] = []
-    for bar in bars[bars["group"].isin(["questions", "texts"])].to_dict("records"):
-        of_metric = plain[plain["metric"] == bar["metric"]]
-        texts = of_metric["variant"] == "memorized"
-        part = of_metric[texts if bar["group"] == "texts" else ~texts]
+    for bar in bars[bars["group"].isin(FORMS)].to_dict("records"):
+        part = _of_form(plain, bar["group"], bar["metric"])
         oracles = part.loc[part["method"] == "oracle", "value"].dropna()
         if len(oracles):
             share = audited(bar["threshold"], oracles.to_numpy())
             named = {"group": bar["group"], "metric": bar["metric"]}
             rows.append({**named, "passed": share, "oracles": len(oracles)})
     return pd.DataFrame(rows, columns=["group", "metric", "passed", "oracles"])
+
+
+def caught_rows(values: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
+    """A row per group of bars, metric and gaming anchor that was run beside the pools: the share of
+    the group's variants on which the metric's threshold takes the anchor for a model that knows.
+    """
+    named = labelled(values[values["method"].isin(GAMING)])
+    rows: list[Row] = []
+    groups = {group.name: group for group in GROUPS}
+    for bar in bars.to_dict("records"):
+        group = groups[bar["group"]]
+        chosen = named["variant"].isin(group.variants) & (named["stratum"] == group.stratum)
+        of_metric = named[chosen & (named["metric"] == bar["metric"])]
+        for anchor, found in of_metric.groupby("method")["value"]:
+            caught = float((found > bar["threshold"]).mean())
+            place = {"group": bar["group"], "metric": bar["metric"], "anchor": anchor}
+            rows.append({**place, "caught": caught, "variants": len(found)})
+    return pd.DataFrame(rows, columns=["group", "metric", "anchor", "caught", "variants"])

@@ -75,11 +75,11 @@ def _divergences(
 
     if set(runs) <= set(oracles):
         by_oracle = pd.DataFrame([apart([run]) for run in runs])
-        return {name: _spread(values.tolist()) for name, values in by_oracle.items()}
+        return {str(name): _spread(values.tolist()) for name, values in by_oracle.items()}
     fewer = [[run for run in runs if run != left] for left in runs if len(runs) > 1]
     compared = pd.DataFrame([apart(some) for some in (runs, *fewer)])
     return {
-        name: _spread(values.tolist()) | {"value": float(values[0])}
+        str(name): _spread(values.tolist()) | {"value": float(values[0])}
         for name, values in compared.items()
     }
 

@@ -8,6 +8,7 @@ import pytest
 from benchmark.data.tellings import KNOWING, TELLINGS
 from benchmark.statistics.meta_evaluation import (
     audit_rows,
+    caught_rows,
     control_rows,
     faithfulness_rows,
     labelled,
@@ -49,9 +50,11 @@ def test_a_metric_that_tells_who_knows_is_faithful_in_every_group_that_has_it():
         "low frequency": 0,
         "texts": 1,
         "low memorization": 1,
+        "seen questions": 0,
+        "seen texts": 1,
     }
-    assert (rows["knowing"] == 24).all()
     assert (rows["ignorant"] == 24).all()
+    assert (rows["knowing"] == 24 - 16 * rows.index.str.startswith("seen")).all()
     assert rows.loc["texts", "threshold"] == 0.5
 
 
@@ -67,7 +70,7 @@ def test_a_metric_that_one_model_lacks_is_not_judged():
     assert faithfulness_rows(pools_of(values)).empty
     other = pool_values(knows, metric="unlearning_depth").iloc[1:]
     rows = faithfulness_rows(pools_of(pd.concat([pool_values(knows), other])))
-    assert rows["metric"].tolist() == ["probability"]
+    assert set(rows["metric"]) == {"probability"}
 
 
 def test_negative_controls_compare_equals():
@@ -82,7 +85,7 @@ def test_negative_controls_compare_equals():
     }
     assert (by_length["auc"] == 0.5).all()
     read = control_rows(pools_of(pool_values(lambda telling, *_: float(telling == "others"))))
-    found = read.set_index("control")["auc"]
+    found = read[read["group"] == "texts"].set_index("control")["auc"]
     assert found["strangers against nothing"] == 1
     assert found["oracle against oracle"] == 0.5
 
@@ -128,3 +131,23 @@ def test_the_share_of_oracles_that_pass_their_own_audit():
     values = board([("oracle", "o", 0.1, 0, 0), ("oracle", "p", 0.6, 0, 0), ("good", "g", 0, 0, 0)])
     [row] = audit_rows(values, BARS).to_dict("records")
     assert (row["passed"], row["oracles"]) == (0.5, 2)
+
+
+def test_an_anchor_is_caught_where_the_threshold_takes_it_for_one_that_knows():
+    def gamed(method, variant, value, stage="model"):
+        rows = board([(method, method, value, 0, 0)])
+        return rows[rows["stage"] == "model"].assign(variant=variant, stage=stage)
+
+    values = pd.concat(
+        [
+            gamed("exact_refusal", "frequency/low", 0.9),
+            gamed("exact_refusal", "frequency/high", 0.4),
+            gamed("exact_refusal", "memorized", 0.9),
+            gamed("broken_generation", "frequency/low", 0.5),
+            gamed("refuse_all", "frequency/low", 0.9),
+            gamed("exact_refusal", "frequency/low", 0.1, "prefix"),
+        ]
+    )
+    rows = caught_rows(values, BARS).set_index("anchor")
+    assert rows["caught"].to_dict() == {"exact_refusal": 0.5, "broken_generation": 0}
+    assert rows["variants"].to_dict() == {"exact_refusal": 2, "broken_generation": 1}

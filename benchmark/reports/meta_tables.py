@@ -1,0 +1,88 @@
+"""What records say of the metrics: the tables behind `palimpsest meta` and docs/META.md."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+
+import pandas as pd
+
+from benchmark.errors import BadInput
+from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.records.frames import split_current
+from benchmark.records.schema import Record
+from benchmark.records.store import ResultStore
+from benchmark.statistics import meta_evaluation as meta
+from benchmark.statistics.axis_rule import judged_rows
+from benchmark.statistics.metric_agreement import metric_agreement
+
+
+@dataclass(frozen=True)
+class MetaTables:
+    """The tables of `meta_evaluation`, `axis_rule` and `metric_agreement`, each made once."""
+
+    records: Sequence[Record]
+
+    @cached_property
+    def values(self) -> pd.DataFrame:
+        return meta.values_of(self.records)
+
+    @cached_property
+    def pools(self) -> pd.DataFrame:
+        return meta.pools_of(self.values)
+
+    @cached_property
+    def board(self) -> pd.DataFrame:
+        return self.values[self.values["track"] == meta.BOARD]
+
+    @cached_property
+    def bars(self) -> pd.DataFrame:
+        return meta.faithfulness_rows(self.pools)
+
+    @cached_property
+    def controls(self) -> pd.DataFrame:
+        return meta.control_rows(self.pools)
+
+    @cached_property
+    def robust(self) -> pd.DataFrame:
+        useful = meta.useful_rows({record.id: record for record in self.records})
+        return meta.robustness_rows(self.board, useful, self.bars)
+
+    @cached_property
+    def audits(self) -> pd.DataFrame:
+        return meta.audit_rows(self.board, self.bars)
+
+    @cached_property
+    def caught(self) -> pd.DataFrame:
+        return meta.caught_rows(self.values, self.bars)
+
+    @cached_property
+    def judged(self) -> pd.DataFrame:
+        return judged_rows(self.bars, self.controls, self.audits, self.robust)
+
+    @cached_property
+    def agreement(self) -> pd.DataFrame:
+        """Between what is measured of the final model, over the rows of the board."""
+        return metric_agreement(self.board[self.board["stage"] == MODEL_STAGE])
+
+    @cached_property
+    def seconds(self) -> Mapping[tuple[str, str], float]:
+        """Mean seconds of a stage, by variant and stage, over the models of the pools."""
+        spent = defaultdict(list)
+        for record in self.records:
+            if record.method.name == meta.POOL:
+                for stage, seconds in record.provenance.cost.seconds.items():
+                    spent[record.variant, stage].append(seconds)
+        return {place: fmean(seconds) for place, seconds in spent.items()}
+
+
+def meta_tables(results: ResultStore) -> MetaTables:
+    """Those of the current records of a store; BadInput where there are no pools."""
+    records, _ = split_current([r for r in results.read_all() if r.status == "ok"])
+    tables = MetaTables(records)
+    if tables.pools.empty:
+        raise BadInput(f"{results.root}: no pools; `palimpsest run --suite meta` trains them")
+    return tables

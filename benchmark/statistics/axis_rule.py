@@ -1,0 +1,88 @@
+"""The rule by which metrics of the forget set enter an axis of the score.
+
+A metric feeds forgetting or privacy only if, for each form of answers that the pools judge it on,
+
+1. it is faithful: its AUC between models that know and that do not is at least LEAST_AUC;
+2. it is neutral: the interval of its AUC between oracles and other oracles contains 1/2;
+3. it is fair: a user who sets its best threshold passes at least LEAST_PASSED of the oracles.
+
+Membership, which is told by comparing with a holdout, is held against models that have seen the
+examples themselves. Robustness is reported and is no part of the rule: where an attack brings
+knowledge back, a faithful metric has to rise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from benchmark.metrics import METRICS
+from benchmark.statistics.axes import FED_BY, axis_of
+from benchmark.statistics.faithfulness import harmonic
+
+LEAST_AUC, LEAST_PASSED = 0.9, 0.9
+NEUTRAL = "oracle against oracle"
+# By form of answers: the groups of models that judge metrics, and those that judge membership.
+JUDGES = {
+    "names": ("questions", "seen questions"),
+    "sentences": ("SmolLM2", "SmolLM2"),
+    "texts": ("texts", "seen texts"),
+}
+PRIVLEAK = "privleak"  # of the model as a whole, by an AUC of membership
+FED = ("forgetting", "privacy")  # the axes that the rule is for
+
+
+def judged_rows(
+    bars: pd.DataFrame, controls: pd.DataFrame, audits: pd.DataFrame, robust: pd.DataFrame
+) -> pd.DataFrame:
+    """The bars that judge a metric of each form of answers, the most faithful first, with form,
+    axis, neutral, passed, one_sided, symmetric, overall (harmonic mean of AUC and symmetric
+    robustness), and whether the metric `meets` the rule.
+
+    The tables are those of `meta_evaluation`. What was not measured is NaN, and bars no metric.
+    """
+    place = ["group", "metric"]
+    same = controls[controls["control"] == NEUTRAL]
+    same = same.assign(neutral=(same["low"] <= 0.5) & (same["high"] >= 0.5))
+    table = bars.assign(form=[_form(*pair) for pair in zip(*map(bars.get, place), strict=True)])
+    table = table[table["form"] != ""]
+    for measured, columns in (
+        (same, ["neutral"]),
+        (audits, ["passed"]),
+        (robust, ["one_sided", "symmetric"]),
+    ):
+        table = table.merge(measured[[*place, *columns]], how="left", on=place)
+    alone = set(table["metric"])
+    table["axis"] = [axis_of(_known_as(metric, alone), "forget") for metric in table["metric"]]
+    table["overall"] = [
+        harmonic(pair) if not np.isnan(pair[1]) else np.nan
+        for pair in zip(table["auc"], table["symmetric"], strict=True)
+    ]
+    fair = table["passed"].isna() | (table["passed"] >= LEAST_PASSED)
+    neutral = table["neutral"].isna() | (table["neutral"] == True)  # noqa: E712, NaN among them
+    table["meets"] = (table["auc"] >= LEAST_AUC) & neutral & fair
+    return table.sort_values(["form", "auc"], ascending=[True, False], kind="stable")
+
+
+def _form(group: str, metric: str) -> str:
+    """The form of answers for which a group judges a metric, empty if for none."""
+    membership = metric == PRIVLEAK or (metric in METRICS and METRICS[metric].contrast)
+    return next((form for form, judges in JUDGES.items() if judges[membership] == group), "")
+
+
+def _known_as(metric: str, alone: set[str]) -> str:
+    """The metric that an attack measures where it is measured by attacks alone, as leak@k is."""
+    plain = metric.rpartition(": ")[2]
+    return metric if plain in alone else plain
+
+
+def below_the_bar(judged: pd.DataFrame) -> list[str]:
+    """Metrics that feed an axis against the rule, by form: "metric of names"."""
+    failed = judged[judged["axis"].isin(FED) & ~judged["meets"]]
+    return [f"{row.metric} of {row.form}" for row in failed.itertuples()]
+
+
+def unjudged(judged: pd.DataFrame) -> list[str]:
+    """Metrics that feed an axis of the rule and that no pool has: these enter by definition."""
+    fed = {metric for axis in FED for metric in FED_BY[axis]["forget"]}
+    return sorted(fed - set(judged["metric"].str.rpartition(": ")[2]))
