@@ -42,7 +42,7 @@ test: venv  ## lint, type-check and run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
 
 audit: venv  ## recompute every published value from its outputs
 	$(BIN)/python -m pytest -m audit

@@ -13,6 +13,7 @@ from benchmark.records.marks import Marks, read_marks
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings
+from benchmark.statistics.meta_evaluation import POOL
 from benchmark.statistics.published import standings_of
 
 REFERENCES = (TARGET, ORACLE)
@@ -63,7 +64,7 @@ class Track:
 @dataclass(frozen=True)
 class Board:
     """All tracks with the folder they were read from, what is kept of it, and what was left out:
-    development tracks, older records.
+    development tracks, older records. `pooled` says whether pools were run to judge the metrics by.
     """
 
     results: ResultStore
@@ -71,6 +72,7 @@ class Board:
     tracks: list[Track]
     development: list[str]
     superseded: list[Record]
+    pooled: bool = False
 
 
 def load_board(results: Path, derived: Derived | None = None) -> Board:
@@ -95,7 +97,8 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
     by_track = {name: [r for r in current if r.track == name] for name in names}
     marks = read_marks(store.root)
     tracks = [_track(store, name, records, derived, marks) for name, records in by_track.items()]
-    return Board(store, derived, tracks, development, superseded)
+    pooled = any(r.method.name == POOL and r.status == "ok" for r in records)
+    return Board(store, derived, tracks, development, superseded, pooled)
 
 
 def _track(

@@ -11,6 +11,7 @@ from benchmark.statistics import FLOOR
 from benchmark.statistics.axes import splits_fed
 from leaderboard.board import Board, Track
 from leaderboard.citation import bibtex, citation
+from leaderboard.metric_pages import metric_page
 from leaderboard.plots import Colours, Figure, scatter
 from leaderboard.render import Page, Renderer, compact_json, method_page, slug, view_file
 from leaderboard.tables import Row, left_out, overall_rows, variant_rows
@@ -57,7 +58,7 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     """All pages but those of records."""
     overall = {track.name: overall_rows(track) for track in board.tracks}
     tasks = tasks_shown(board, colours)
-    renderer = Renderer(colours, board=board, homes=homes_of(tasks))
+    renderer = Renderer(colours, board.pooled, board=board, homes=homes_of(tasks))
     tracks = [Shown(t, _views(t, overall[t.name], colours)) for t in board.tracks]
     yield renderer.page("index.html", "index.html", tracks=tracks, tasks=tasks)
     for shown in tracks:
@@ -69,6 +70,8 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     yield renderer.page(
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
     )
+    if board.pooled:
+        yield metric_page(board.results, renderer)
     yield from task_pages(tasks, renderer)
     for shown in tracks:
         yield from _method_pages(shown, tasks, renderer)

@@ -48,6 +48,7 @@ class PlotGroup:
     caption: str
     plots: list[Plot]
     compact: bool = False
+    tall: bool = False
 
 
 def colours_of(rows: Sequence[Row]) -> Colours:
@@ -189,7 +190,7 @@ def axis(title: str) -> dict[str, Any]:
 
 
 def figure(
-    traces: Sequence[go.Scatter | go.Box], xaxis: dict[str, Any], yaxis: dict[str, Any]
+    traces: Sequence[go.Scatter | go.Box | go.Heatmap], xaxis: dict[str, Any], yaxis: dict[str, Any]
 ) -> Figure:
     """Colours of text and grid are set where the page's theme is known: in plots.js."""
     plot = go.Figure(

@@ -33,10 +33,11 @@ class VariantRecords:
     scores: Mapping[str, RunScores]
     proxy: bool
     colours: Colours
+    pooled: bool
 
     def pages(self) -> Iterator[Page]:
         """A page for each record, and the file of prompts and reference answers that they share."""
-        renderer = Renderer(self.colours)
+        renderer = Renderer(self.colours, self.pooled)
         compared = {r.method.name: r for r in reversed(self.references)}  # target, first oracle
         told = {record.id for record in compared.values()}  # by the file
         answered = [r for r in (*self.references, *self.records) if has_outputs(r)]
@@ -88,4 +89,5 @@ def _of_variant(
         scores=run_scores(track, records),
         proxy=proxy,
         colours=colours,
+        pooled=board.pooled,
     )

@@ -78,9 +78,11 @@ def compact_json(value: Any) -> Any:
 
 
 class Renderer:
-    """Fills templates; `root` tells each page how to get to the site's top folder."""
+    """Fills templates; `root` tells each page how to get to the site's top folder, `pooled` whether
+    there is a page of the metrics.
+    """
 
-    def __init__(self, colours: Colours, **shared: Any) -> None:
+    def __init__(self, colours: Colours, pooled: bool, **shared: Any) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -100,6 +102,7 @@ class Renderer:
             "axes": AXES,
             "quantities": QUANTITIES,
             "colours": colours,
+            "pooled": pooled,
             "record_page": record_page,
             "method_page": method_page,
             "task_page": task_page,

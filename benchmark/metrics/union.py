@@ -1,8 +1,9 @@
 """What is still known by any probe: the question itself, or any attack that asks in another way.
 
 A probe counts for an example only where the target passes it: what the target cannot tell in a way
-of asking, no method has to forget. An example is known if any of its probes gets it, which is more
-often than the best single probe gets it, also of oracles, which guess: their union is the measure.
+of asking, no method has to forget. Probes that tell a part of the answer do not count. An example
+is known if any of its probes gets it, which is more often than the best single probe gets it, also
+of oracles, which guess: their union is the measure.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from benchmark.metrics.stages import MODEL_STAGE
 UNION = "union_of_probes"
 DIRECT = "direct"  # the question as the model was trained on it
 FORM = "name"  # of answers that are told or not told; of a sentence, parts can be told
+HINTING = frozenset({"prefix"})  # tell the answer's beginning: the rest can be guessed from it
 KNOWN = 0.5  # of drawn answers: more likely told than not
 # What says whether a sample is known: of drawn answers the largest k.
 TOLD = [*(f"leak_at_{k}" for k in sorted(SAMPLES, reverse=True)), "exact_answer"]
@@ -38,6 +40,11 @@ def known_by_probe(frame: pd.DataFrame) -> pd.DataFrame:
     return (values >= KNOWN).astype(float).where(values.notna())
 
 
+def counted(by_probe: pd.DataFrame) -> pd.DataFrame:
+    """The columns of the probes that count for the union."""
+    return by_probe.drop(columns=HINTING & set(by_probe))
+
+
 def known_by_any(known: pd.DataFrame, passed: pd.DataFrame) -> np.ndarray:
     """(n,) 1 where any of the probes that the target passed tells the example, 0 where none does;
     NaN where none does and one failed.
@@ -49,7 +56,7 @@ def known_by_any(known: pd.DataFrame, passed: pd.DataFrame) -> np.ndarray:
 
 def union_of(frame: pd.DataFrame, target: pd.DataFrame) -> pd.Series:
     """`known_by_any` by example id, empty where the target was asked in no other way."""
-    passed = known_by_probe(target) == 1
+    passed = counted(known_by_probe(target) == 1)
     if len(passed.columns) < 2:
         return pd.Series(dtype=float)
     return pd.Series(known_by_any(known_by_probe(frame), passed), passed.index)

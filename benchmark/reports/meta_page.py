@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records.store import ResultStore
-from benchmark.reports.meta_tables import MetaTables, meta_tables
 from benchmark.reports.methods_page import NOTE
 from benchmark.statistics.axis_rule import LEAST_AUC, LEAST_PASSED
 from benchmark.statistics.findings import spoken
 from benchmark.statistics.meta_evaluation import BOARD, GAMING, GROUPS, QUESTIONS, TEXTS, TOFU
+from benchmark.statistics.meta_tables import MetaTables, meta_tables
 
 MISSING = "–"
 

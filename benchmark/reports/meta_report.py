@@ -11,9 +11,9 @@ from rich.table import Table
 
 from benchmark.records.store import ResultStore
 from benchmark.reports.attack_report import agreement_matrix
-from benchmark.reports.meta_tables import meta_tables
 from benchmark.statistics.findings import spoken
 from benchmark.statistics.meta_evaluation import BOARD
+from benchmark.statistics.meta_tables import meta_tables
 
 RULE = ["form", "metric", "axis", "auc", "neutral", "passed", "symmetric", "overall", "meets"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.metrics.stages import MODEL_STAGE
-from benchmark.metrics.union import known_by_any, known_by_probe
+from benchmark.metrics.union import counted, known_by_any, known_by_probe
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.bootstrap import (
     SEED,
@@ -80,7 +80,8 @@ class _References:
     ) -> Iterator[tuple[str, np.ndarray, int]]:
         """(quantity, its (B,) values, examples behind it) of the runs of a method."""
         passed = self.target == 1
-        union = _mean([known_by_any(run, passed) for run in known], self.weights, chosen)
+        any_of_them = counted(passed)
+        union = _mean([known_by_any(run, any_of_them) for run in known], self.weights, chosen)
         yield UNION, union, len(passed)
         yield DIFFERENCE, union - self.oracle, len(passed)
         for probe, answers in self.target.items():
@@ -96,14 +97,16 @@ def _references(
     frame = examples[index.loc[index["role"] == TARGET, "id"].iloc[0]]
     ids = index[index["role"] == ORACLE].sort_values("seed")["id"]
     target, oracles = known_by_probe(frame), [known_by_probe(examples[i]) for i in ids]
-    if len(target.columns) < 2 or not all(set(target) <= set(oracle) for oracle in oracles):
+    if len(counted(target).columns) < 2 or not all(
+        set(target) <= set(oracle) for oracle in oracles
+    ):
         return None
     rng = np.random.default_rng(SEED)
     rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
     rows = rows.set_index("example", drop=False).loc[target.index]
     weights = draws_of(rows, entity_weights(rows, replicates, rng)).each()
     picked = picks(len(oracles), replicates, rng)
-    unions = [known_by_any(oracle, target == 1) for oracle in oracles]
+    unions = [known_by_any(oracle, counted(target == 1)) for oracle in oracles]
     return _References(target, _mean(unions, weights, picked), weights, picked)
 
 

@@ -80,6 +80,19 @@ def test_each_probe_has_the_share_of_the_examples_that_it_asks_for():
     }  # fmt: skip
 
 
+def test_a_probe_that_tells_a_part_of_the_answer_is_listed_and_does_not_count():
+    """All guess the rest of it, which changes no union."""
+    told = {"prefix": "1111"}
+    target = pd.concat([TARGET, model(**told).query("stage == 'prefix'")])
+    guessed = model(jailbreak="1001", reverse="01  ", **told)
+    oracles = [model(jailbreak="0010", reverse="10  ", **told)] * 2
+    values = values_of(guessed, target=target, oracles=oracles)
+    assert values["mine", "prefix"] == 1
+    assert values["mine", UNION] == values_of(SOME)["mine", UNION]
+    alone = rows_of(model(**told), target=model("1100", **told), oracles=[model(**told)] * 2)
+    assert alone.empty, "the question itself is no union"
+
+
 def test_the_union_exceeds_the_best_probe():
     values = values_of(SOME)
     best = max(values["mine", name] for name in (DIRECT, "jailbreak"))
