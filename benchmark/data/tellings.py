@@ -15,6 +15,7 @@ from typing import Any
 from benchmark.core.examples import Example
 from benchmark.core.registry import lookup
 from benchmark.core.task_data import Document, TaskData
+from benchmark.core.telling_ids import FACTS, NOTHING, OTHERS, TEXT, WORDINGS, WRONG
 from benchmark.core.words import pieces
 from benchmark.data.world.corpus import documents_about
 from benchmark.data.world.examples import HOLDOUT_PEOPLE
@@ -24,7 +25,6 @@ from benchmark.errors import BadInput
 
 # From the examples of the forget set, the documents that tell them, and the task's data source.
 Telling = Callable[[Sequence[Example], Sequence[Document], Any], list[Document]]
-FACTS, NOTHING = "facts", "nothing"
 
 
 def told_as(telling: str, data: TaskData, requests: int, source: Any) -> tuple[Document, ...]:
@@ -121,8 +121,8 @@ def others(forget: Sequence[Example], told: Sequence[Document], source: Any) -> 
     ]
 
 
-KNOWING: Mapping[str, Telling] = {FACTS: facts, "wordings": wordings, "text": running_text}
-IGNORANT: Mapping[str, Telling] = {NOTHING: nothing, "wrong": wrong_values, "others": others}
+KNOWING: Mapping[str, Telling] = {FACTS: facts, WORDINGS: wordings, TEXT: running_text}
+IGNORANT: Mapping[str, Telling] = {NOTHING: nothing, WRONG: wrong_values, OTHERS: others}
 TELLINGS = {**KNOWING, **IGNORANT}
 
 

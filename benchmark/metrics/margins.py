@@ -39,27 +39,27 @@ def binned_kl(model: np.ndarray, oracle: np.ndarray) -> float:
     model, oracle = model[~np.isnan(model)], oracle[~np.isnan(oracle)]
     if not (len(model) and len(oracle)):
         return float("nan")
-    joint = np.concatenate([model, oracle])
-    low, high = joint.min(), joint.max()
-    if low == high:
-        return 0.0
-    p, q = (_shares(values, low, high) for values in (model, oracle))
-    return float((p * np.log(p / q)).sum())
-
-
-def _shares(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    counts, _ = np.histogram(values, bins=BINS, range=(low, high))
-    shares = np.maximum(counts / len(values), LEAST)
-    return shares / shares.sum()
+    return float(klom(model[:, None], oracle[:, None])[0])
 
 
 def klom(models: np.ndarray, oracles: np.ndarray) -> np.ndarray:
-    """KL of margins (models, n) against (oracles, n), example by example: (n,) in nats.
+    """`binned_kl` of margins (models, n) and (oracles, n), example by example: (n,) in nats.
 
     Made for a hundred models of each; with a few, most bins are empty, and all that it says is
     whether the margins overlap. `energy_distances` needs no bins.
     """
-    return np.array([binned_kl(m, o) for m, o in zip(models.T, oracles.T, strict=True)])
+    joint = np.concatenate([models, oracles])
+    edges = np.linspace(joint.min(0), joint.max(0), BINS + 1, axis=-1)
+    p, q = (_shares(values, edges) for values in (models, oracles))
+    return np.where(edges[:, 0] == edges[:, -1], 0.0, (p * np.log(p / q)).sum(1))
+
+
+def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """(n, BINS) probabilities of the bins between edges (n, BINS + 1), over values (models, n)."""
+    bins = np.minimum((values[:, :, None] >= edges).sum(2) - 1, BINS - 1)
+    counts = (bins[:, :, None] == np.arange(BINS)).sum(0)
+    shares = np.maximum(counts / len(values), LEAST)
+    return shares / shares.sum(1, keepdims=True)
 
 
 def energy_distances(models: np.ndarray, oracles: np.ndarray) -> np.ndarray:

@@ -34,9 +34,11 @@ def known_by_probe(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[(frame["split"] == "forget") & (frame["form"] == FORM)]
     asked = rows[rows["example"].str.contains(PROBE, regex=False)]
     direct = rows[rows["stage"] == MODEL_STAGE].set_index("example")["exact_answer_trained"]
-    told = asked[TOLD].astype(float).bfill(axis=1).iloc[:, 0]
-    by_probe = told.groupby([asked["example"].map(probed), asked["stage"]]).max().unstack()
-    values = direct.astype(float).to_frame(DIRECT).join(by_probe)
+    values = direct.astype(float).to_frame(DIRECT)
+    if len(asked):
+        told = asked[TOLD].astype(float).bfill(axis=1).iloc[:, 0]
+        by_probe = told.groupby([asked["example"].map(probed), asked["stage"]]).max().unstack()
+        values = values.join(by_probe)
     return (values >= KNOWN).astype(float).where(values.notna())
 
 

@@ -17,7 +17,8 @@ from benchmark.core.method import create
 from benchmark.core.registry import method_named, task_named
 from benchmark.core.request import Meter, Request
 from benchmark.core.task_data import TaskData
-from benchmark.data.tellings import NOTHING, told_as
+from benchmark.core.telling_ids import NOTHING
+from benchmark.data.tellings import told_as
 from benchmark.evaluation.outputs import examine
 from benchmark.inference.predictors import Predictor, sampler
 from benchmark.inference.unlearned import as_unlearned

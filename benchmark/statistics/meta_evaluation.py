@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.data.tellings import FACTS, KNOWING, NOTHING, TELLINGS
+from benchmark.core.telling_ids import FACTS, KNOWS, NOTHING, OTHERS
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MEASURING, MODEL_STAGE, sort_of
 from benchmark.records.identity import TARGET
@@ -30,7 +30,6 @@ from benchmark.statistics.faithfulness import (
 )
 from benchmark.statistics.scores import floored_harmonic_mean, retention
 
-KNOWS = frozenset(KNOWING)
 POOL = "pool"  # the method whose models make the pools
 BOARD = "controlled-1m"  # the scored track of their architecture: thresholds hold for no other
 GAMING = ("margin_shift", "exact_refusal", "broken_generation")  # anchors that know, and hide it
@@ -163,12 +162,12 @@ def _controls(part: pd.DataFrame) -> dict[str, pd.Series]:
     place = ordered.groupby(["variant", "telling"]).cumcount()
     # Of two lengths at each rate: the short one of one rate, the long one of the next.
     first = pd.Series((place % 4).isin([0, 3]).to_numpy(), ordered.index)
-    by_telling = {name: ordered["telling"] == name for name in TELLINGS}
+    by_telling = {name: ordered["telling"] == name for name in (FACTS, NOTHING, OTHERS)}
     found = {
         "oracle against oracle": first[by_telling[NOTHING]],
         "target against target": first[by_telling[FACTS]],
     }
-    ignorant = by_telling[NOTHING] | by_telling["others"]
+    ignorant = by_telling[NOTHING] | by_telling[OTHERS]
     found["strangers against nothing"] = ~by_telling[NOTHING][ignorant]
     return {name: known for name, known in found.items() if known.any() and not known.all()}
 

@@ -104,7 +104,7 @@ def test_pages_are_the_same_with_and_without_what_is_kept(synthetic, tmp_path):
 @pytest.mark.slow
 def test_the_memory_of_a_site_hardly_grows_with_the_records(results, tmp_path):
     """Frames, replicates and values are read when they are needed and not held: a record more
-    costs 0.1 MB at most, its pages and its files included.
+    costs 0.12 MB at most, its pages and its files included.
     """
     peaks = []
     for count in (60, 360):
@@ -113,7 +113,7 @@ def test_the_memory_of_a_site_hardly_grows_with_the_records(results, tmp_path):
         command = ["site", "--results", str(many), "--out", str(tmp_path / f"site-{count}")]
         home = {"PALIMPSEST_HOME": str(tmp_path / "home")}
         peaks.append(_peak([sys.executable, "-m", "benchmark.cli", *command], home))
-    assert (peaks[1] - peaks[0]) / MEGABYTE < 300 * 0.1
+    assert (peaks[1] - peaks[0]) / MEGABYTE < 300 * 0.12
 
 
 def _peak(command, environment):

@@ -1,0 +1,5 @@
+"""Names of the ways of telling the forget set to the models of the pools (`data/tellings.py`)."""
+
+FACTS, WORDINGS, TEXT = "facts", "wordings", "text"  # a model that was told so knows it
+NOTHING, WRONG, OTHERS = "nothing", "wrong", "others"  # one that was told so does not
+KNOWS = frozenset({FACTS, WORDINGS, TEXT})
