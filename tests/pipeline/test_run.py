@@ -291,14 +291,16 @@ def test_a_careless_method_repeats_itself_and_harms_no_other(finished, tmp_path)
         "--method",
         "npo",
     )
-    found = []
+    found, store = [], ResultStore(finished / "out")
     for _ in range(2):
-        code, output = run(finished, *methods, "--seed", "8", "--workers", "1", "--force")
+        code, output = run(finished, *methods, "--seed", "8", "--workers", "1")
         assert code == 1, output
-        records = [r for r in ResultStore(finished / "out").read_all() if r.seed == 8]
+        records = [r for r in store.read_all() if r.seed == 8]
         found.append(
             {r.method.name: (r.status, [v.value for v in r.value_rows()]) for r in records}
         )
+        for record in records:
+            store.path_of(record).unlink()
     assert found[0] == found[1]
     assert {name: status for name, (status, _) in found[0].items()} == {
         "leaves": "error",
