@@ -135,7 +135,7 @@ def test_what_is_given_comes_before_what_is_tuned():
     assert track_named("controlled-1m").parameters_of("npo", {}) == {}
 
 
-@pytest.mark.parametrize("name", ["controlled-1m", "controlled-1m-dev", "controlled-1m-pools-dev"])
+@pytest.mark.parametrize("name", ["controlled-1m", "controlled-1m-dev"])
 def test_on_the_track_that_they_were_tuned_on_methods_have_their_own_defaults(name):
     assert not track_named(name).tuned
 

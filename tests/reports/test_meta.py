@@ -17,7 +17,7 @@ from benchmark.statistics.meta_tables import MetaTables, meta_tables
 from leaderboard import metric_pages
 from leaderboard.render import Renderer
 
-WORLD = "controlled-1m-pools-dev"
+WORLD = "controlled-250k-pools-dev"
 SIZES = tuple(product((1e-3, 2e-3), (5, 10)))
 VARIANTS = {
     "frequency/low": ("exact_answer", "mia_loss", "truth_ratio"),
