@@ -44,8 +44,8 @@ test: venv  ## lint, type-check and run the tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40
 
-audit: venv  ## recompute every published value from its outputs
-	$(BIN)/python -m pytest -m audit
+audit: venv  ## recompute every published value and figure, and run the tests that take minutes each
+	$(BIN)/python -m pytest -m audit -n 2 --dist loadfile
 
 # The first record of each of these methods: cheap, and of classes of their own.
 REPLAYED = $(foreach m,none refuse_all retrain,$(basename $(notdir $(firstword $(wildcard results/controlled-1m/frequency/low/$(m)/*.json)))))

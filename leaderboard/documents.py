@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pandas as pd
 from benchmark.records.derived import Derived
 from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.records.schema import GUARDRAIL
+from benchmark.records.store import ResultStore, read_record
 from benchmark.statistics import AXES, findings
 from benchmark.statistics.divisions import divided
 from leaderboard.board import Board, Track, load_board
@@ -46,7 +48,7 @@ def readme_figures(board: Board) -> str:
 
 def result_figures(board: Board) -> str:
     """The ranking of each track, and the residual knowledge of each variant, as Markdown."""
-    parts = []
+    parts = [f"Made from {made_from(ResultStore(ROOT / 'results'))}.\n"]
     for track in board.tracks:
         parts += [
             f"## `{track.name}`\n",
@@ -62,6 +64,14 @@ def result_figures(board: Board) -> str:
             heading = f"{title}, before and after unlearning {source}:\n"
             parts += [heading, *rows, ""] if rows else []
     return "\n".join(parts)
+
+
+def made_from(store: ResultStore) -> str:
+    """How many records there are, and 16 hex digits that stand for all of them: figures made from
+    others are out of date.
+    """
+    seals = sorted(read_record(path).seal for path in store.paths())
+    return f"{len(seals)} records (`{hashlib.sha256(''.join(seals).encode()).hexdigest()[:16]}`)"
 
 
 def _spread(value: float, low: float, high: float) -> str:

@@ -34,13 +34,13 @@ SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbors": 2, "general": 2, "holdout"
 KNOWLEDGE = {"target": (0.9, 0.9), "oracle": (0.2, 0.9), "alpha": (0.3, 0.85), "beta": (0.7, 0.6)}
 
 
-# The files that take longest come first, so that two processes end together, and the two that need
-# the standings of what is published stand apart: the second would wait for the first.
+# The files that take longest come first, so that two processes end together.
 LONG = (
-    "test_documents",
     "test_run",
+    "test_toy_tasks",
     "test_vllm_engine",
     "test_run_on_pretrained_model",
+    "test_attacked_cells",
     "test_published",
 )
 

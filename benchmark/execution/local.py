@@ -81,7 +81,7 @@ def _serve(
 
 
 class LocalExecutor:
-    """Runs jobs on `workers` spawned processes, dependencies first.
+    """Runs jobs on `workers` processes, dependencies first.
 
     `prepare` is called once in each process, `execute` for each job. Where a job runs a method,
     `run_method` comes first, in a process of its own that ends with it: whatever a method does to
@@ -99,8 +99,7 @@ class LocalExecutor:
     ) -> None:
         self.count, self.prepare, self.is_spent = workers, prepare, is_spent
         self.run_method, self.execute = run_method, execute
-        self._spawned = multiprocessing.get_context("spawn")
-        self._forked = _clean_forks()
+        self._context = _clean_forks()
 
     def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
         """Runs all jobs; `notify` hears of each start and end, in this process.
@@ -129,12 +128,12 @@ class LocalExecutor:
                 running.process.join()
 
     def _worker(self) -> _Worker:
-        return _Worker(self._start(self._spawned, self.execute))
+        return _Worker(self._start(self.execute))
 
-    def _start(self, context: Any, execute: Act) -> _Process:
-        ours, theirs = context.Pipe()
+    def _start(self, execute: Act) -> _Process:
+        ours, theirs = self._context.Pipe()
         arguments = (theirs, self.prepare, execute, self.is_spent)
-        process = context.Process(target=_serve, args=arguments, daemon=True)
+        process = self._context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
         return _Process(process, ours)
@@ -160,7 +159,7 @@ class LocalExecutor:
             worker.job, worker.started = job, time.monotonic()
             notify(Event("start", job))
             if job.runs_method:
-                worker.method = self._start(self._forked, self.run_method)
+                worker.method = self._start(self.run_method)
             worker.busy.connection.send(job)
 
     def _collect(
@@ -191,7 +190,7 @@ class LocalExecutor:
         if message != OK:
             return False
         if worker.is_gone:
-            worker.own = self._start(self._spawned, self.execute)
+            worker.own = self._start(self.execute)
         worker.own.connection.send(worker.job)
         return True
 
@@ -208,7 +207,7 @@ def _answer(running: _Process) -> tuple[str, str]:
 
 def _clean_forks() -> Any:
     """A context whose processes are forked, in milliseconds, from one that has imported what
-    methods need (importing transformers' models takes seconds) and run nothing; where there are no
+    jobs need (importing transformers' models takes seconds) and run nothing; where there are no
     such forks they are spawned.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():

@@ -101,7 +101,7 @@ def test_pages_are_the_same_with_and_without_what_is_kept(synthetic, tmp_path):
         assert contents(kept) == contents(plain)
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_the_memory_of_a_site_hardly_grows_with_the_records(results, tmp_path):
     """Frames, replicates and values are read when they are needed and not held: a record more
     costs 0.12 MB at most, its pages and its files included.

@@ -42,7 +42,11 @@ def run(place, oracles=2):
     return [job.kind for job in plan.jobs]
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["without models", "with kept models"])
+WITHOUT = pytest.param(False, id="without models")
+WITH = pytest.param(True, id="with kept models", marks=pytest.mark.audit)  # the same once more
+
+
+@pytest.fixture(scope="module", params=[WITHOUT, WITH])
 def finished(request, tiny, tmp_path_factory):
     """A finished run."""
     folder = tmp_path_factory.mktemp("finished")

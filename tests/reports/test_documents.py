@@ -23,7 +23,7 @@ from benchmark.reports.tuning_page import (
     page,
     trials,
 )
-from leaderboard.documents import documents
+from leaderboard.documents import documents, made_from
 
 RANKED = {entry.name for entry in load_suite("cpu").methods if not methods()[entry.name].anchor}
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +73,12 @@ def test_the_page_of_trials_is_up_to_date(tried):
     assert (ROOT / "docs/TUNING.md").read_text() == page(tried)
 
 
+def test_figures_were_made_from_the_records_that_are_committed():
+    made = made_from(ResultStore(ROOT / "results"))
+    assert f"Made from {made}.\n" in (ROOT / "docs/RESULTS.md").read_text()
+
+
+@pytest.mark.audit
 def test_the_figures_of_readme_and_cards_are_those_of_the_records(published):
     for path, text in documents(published).items():
         assert path.read_text() == text, path
