@@ -89,31 +89,25 @@ def kept_tables(tables: Tables, identity: Identity) -> Tables:
     """What a record keeps of its values: all of them, or what a trial keeps."""
     if not identity.is_trial:
         return tables
-    return anchor_tables(tables) if identity.method.anchor else trial_tables(tables)
+    return trial_tables(tables, JUDGED if identity.method.anchor else ALL)
 
 
-def anchor_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
-    """What an anchor's trial keeps, since metrics are judged by it: values of the forget set at
-    every stage, also by how strongly it was memorized, and of the model as a whole.
+def trial_tables(tables: Tables, strata: str = ALL) -> dict[str, dict[str, ValueTable]]:
+    """What a trial keeps: values of the final model and of every attack's, on the forget set and of
+    the model as a whole. Its axes say what became of the other splits.
+
+    An anchor's trial also keeps the strata by how strongly examples were memorized, since metrics
+    are judged by it.
     """
     kept = {
-        stage: {s: _of_strata(splits[s], JUDGED) for s in TRIAL_SPLITS if s in splits}
+        stage: {s: _of_strata(splits[s], strata) for s in TRIAL_SPLITS if s in splits}
         for stage, splits in tables.items()
         if sort_of(stage) in (MODEL_STAGE, ATTACK)
     }
     return {stage: splits for stage, splits in kept.items() if splits}
 
 
-def trial_tables(tables: Tables) -> dict[str, dict[str, ValueTable]]:
-    """What a trial keeps: values of the final model on the forget set and of the model as a whole,
-    without strata. Its axes say what became of the other splits.
-    """
-    splits = tables.get(MODEL_STAGE, {})
-    kept = {split: _of_strata(splits[split]) for split in TRIAL_SPLITS if split in splits}
-    return {MODEL_STAGE: kept} if kept else {}
-
-
-def _of_strata(table: ValueTable, name: str = ALL) -> ValueTable:
+def _of_strata(table: ValueTable, name: str) -> ValueTable:
     """The table of all examples and of the strata by this name."""
     rows = [i for i, s in enumerate(table.strata) if s == ALL or s.partition("=")[0] == name]
     values = {m: [column[row] for row in rows] for m, column in table.values.items()}

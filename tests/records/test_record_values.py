@@ -12,7 +12,6 @@ from benchmark.metrics.values import metric_values
 from benchmark.records.schema import TrialScore
 from benchmark.records.values import (
     about,
-    anchor_tables,
     recorded,
     rows_of,
     tables_of,
@@ -84,38 +83,35 @@ def test_six_significant_digits(number, expected):
     assert recorded(number) == expected
 
 
-def test_a_trial_keeps_the_forget_set_of_the_final_model():
+def test_a_trial_keeps_the_forget_set_of_the_final_and_of_attacked_models():
     own = [value(), value("a=1"), value("a=1", metric="exact_answer")]
     own += [
-        dataclasses.replace(one, stage=stage) for one in own for stage in ("shaken", "budget 0.50")
+        dataclasses.replace(one, stage=stage)
+        for one in own
+        for stage in ("shaken", "shaken 010", "budget 0.50")
     ]
     own += [dataclasses.replace(value(), split="retain")]
     assert trial_tables({}) == {}, "a trial that failed"
     tables = trial_tables(tables_of(own))
-    assert set(tables) == {"model"}
-    assert set(tables["model"]) == {"forget"}
-    assert tables["model"]["forget"].model_dump() == {
-        "strata": ["all"],
-        "n": [4],
-        "values": {"probability": [0.5]},
-        "failed": {},
-    }
-
-
-def test_an_anchors_trial_keeps_what_metrics_are_judged_by():
-    strata = ("all", "memorization=low", "reads=2")
-    own = [value(stratum) for stratum in strata]
-    own += [dataclasses.replace(one, stage=s) for one in own for s in ("shaken", "shaken 010")]
-    own += [dataclasses.replace(value(), split="retain")]
-    tables = anchor_tables(tables_of(own))
     assert {stage: set(splits) for stage, splits in tables.items()} == {
         "model": {"forget"},
         "shaken": {"forget"},
     }
     for splits in tables.values():
-        assert splits["forget"].strata == ["all", "memorization=low"]
-        assert splits["forget"].values == {"probability": [0.5, 0.5]}
-    assert anchor_tables(tables) == tables
+        assert splits["forget"].model_dump() == {
+            "strata": ["all"],
+            "n": [4],
+            "values": {"probability": [0.5]},
+            "failed": {},
+        }
+
+
+def test_an_anchors_trial_keeps_what_metrics_are_judged_by():
+    own = [value(stratum) for stratum in ("all", "memorization=low", "reads=2")]
+    tables = trial_tables(tables_of(own), "memorization")
+    assert tables["model"]["forget"].strata == ["all", "memorization=low"]
+    assert tables["model"]["forget"].values == {"probability": [0.5, 0.5]}
+    assert trial_tables(tables, "memorization") == tables
 
 
 def test_replicates_of_a_trial_come_back_to_three_places_and_are_small():
