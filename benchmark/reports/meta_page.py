@@ -11,7 +11,15 @@ from benchmark.records.store import ResultStore
 from benchmark.reports.methods_page import NOTE
 from benchmark.statistics.axis_rule import LEAST_AUC, LEAST_PASSED
 from benchmark.statistics.findings import spoken
-from benchmark.statistics.meta_evaluation import BOARD, GAMING, GROUPS, QUESTIONS, TEXTS, TOFU
+from benchmark.statistics.meta_evaluation import (
+    BOARD,
+    GAMING,
+    GROUPS,
+    LEAST_UTILITY,
+    QUESTIONS,
+    TEXTS,
+    TOFU,
+)
 from benchmark.statistics.meta_tables import MetaTables, meta_tables
 
 MISSING = "–"
@@ -27,12 +35,12 @@ from records in `results/` and are printed by `palimpsest meta --results results
 - *AUC* (faithfulness): how well a metric of the forget set alone tells models that know from models
   that do not. Membership is held against models that have seen the examples themselves.
 - *neutral*: whether the interval of the AUC between two halves of the oracles contains 1/2.
-- *passed*: the share of `{BOARD}`'s oracles that pass at the threshold which tells the pools apart
-  best.
-- *robustness*: the symmetric formula of UDS (2026) over relearning and int4 quantization, of the
-  board's methods that keep 0.8 of the target's utility and pass the threshold; in brackets the
-  one-sided formula of OpenUnlearning (2025). *overall* is the harmonic mean of AUC and symmetric
-  robustness.
+- *passed*: the share of the pools' oracles (told nothing in place of the forget set) that pass the
+  threshold which tells all other models apart best.
+- *robustness*: the symmetric formula of UDS (2026) over relearning and int4 quantization, of
+  those methods run beside the pools that keep a utility of {LEAST_UTILITY} and pass the threshold;
+  in brackets the one-sided formula of OpenUnlearning (2025). *overall* is the harmonic mean of AUC
+  and symmetric robustness.
 - *seconds*: of one evaluation that gives the metric, on two cores; metrics of the plain evaluation
   share it.
 

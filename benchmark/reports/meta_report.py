@@ -36,8 +36,7 @@ def print_meta(folder: Path, console: Console) -> None:
     console.print(_table("The rule of the axes", tables.judged[RULE]))
     console.print(
         "AUC with 95 % bootstrap confidence intervals over models that know and that do not: "
-        f"{_counted(tables.bars)}. Robustness, audits and agreement are those of the records of "
-        f"{BOARD}."
+        f"{_counted(tables.bars)}. The agreement is that of the records of {BOARD}."
     )
 
 

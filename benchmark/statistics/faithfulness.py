@@ -8,7 +8,7 @@ within their pool.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,8 +139,3 @@ def robustness(attacked: Mapping[str, Attacked], symmetric: bool) -> float:
 def harmonic(values: Iterable[float]) -> float:
     """Harmonic mean of numbers, small ones raised to the floor of scores; NaN without any."""
     return float(floored_harmonic_mean([np.array([v]) for v in values], 1)[0])
-
-
-def audited(threshold: float, oracles: Sequence[float] | np.ndarray) -> float:
-    """The share of oriented values of oracles that a user who sets this threshold would pass."""
-    return float(np.mean(np.asarray(oracles) <= threshold))

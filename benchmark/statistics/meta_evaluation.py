@@ -6,7 +6,7 @@ attack that asks in another way it is a metric of its own, named `attack: metric
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,23 +15,20 @@ import pandas as pd
 from benchmark.core.telling_ids import FACTS, KNOWS, NOTHING, OTHERS
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MEASURING, MODEL_STAGE, sort_of
-from benchmark.records.identity import TARGET
 from benchmark.records.schema import Record
-from benchmark.statistics.axes import FED_BY
 from benchmark.statistics.faithfulness import (
     LOWER_IF_KNOWN,
     QUALITY,
     Attacked,
     Faithfulness,
-    audited,
+    best_threshold,
     faithfulness,
     oriented,
     robustness,
 )
-from benchmark.statistics.scores import floored_harmonic_mean, retention
 
 POOL = "pool"  # the method whose models make the pools
-BOARD = "controlled-1m"  # the scored track of their architecture: thresholds hold for no other
+BOARD = "controlled-1m"  # the scored track on whose rows the agreement of metrics is told
 GAMING = ("margin_shift", "exact_refusal", "broken_generation")  # anchors that know, and hide it
 LEAST_UTILITY = 0.8  # of the target's: rows below it say nothing of a metric's robustness
 ATTACKS = {"relearning": "relearn_disjoint", "quantization": "quantize_int4"}
@@ -64,8 +61,6 @@ GROUPS = (
     Group("seen questions", QUESTIONS, knowing=frozenset({FACTS})),
     Group("seen texts", TEXTS, knowing=frozenset({FACTS})),
 )
-# Groups whose thresholds are held against the board, and whether its variants of texts are theirs.
-FORMS = {"questions": False, "texts": True, "seen questions": False, "seen texts": True}
 
 
 def values_of(records: Iterable[Record]) -> pd.DataFrame:
@@ -126,8 +121,12 @@ def faithfulness_rows(pools: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_group(pools: pd.DataFrame, group: Group) -> pd.DataFrame:
-    chosen = pools["variant"].isin(group.variants) & (pools["stratum"] == group.stratum)
-    return pools[chosen & (pools["telling"].isin(list(group.knowing)) | ~pools["knows"])]
+    models = _in_group(pools, group)
+    return models[models["telling"].isin(list(group.knowing)) | ~models["knows"]]
+
+
+def _in_group(values: pd.DataFrame, group: Group) -> pd.DataFrame:
+    return values[values["variant"].isin(group.variants) & (values["stratum"] == group.stratum)]
 
 
 def _faithfulness(part: pd.DataFrame) -> Faithfulness | None:
@@ -173,17 +172,18 @@ def _controls(part: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def robustness_rows(values: pd.DataFrame, useful: set[str], bars: pd.DataFrame) -> pd.DataFrame:
-    """A row per form of answers and metric that is measured after both attacks: one_sided and
-    symmetric, and the rows behind them.
+    """A row per bar whose metric is measured after both attacks: one_sided and symmetric, and how
+    many models are behind them.
 
-    Of the rows of the ranking those count that are `useful` and that the metric takes for ignorant
-    by its threshold in `bars` (of `faithfulness_rows`), as in both papers.
+    Of the methods' models on the group's variants those count that are `useful` and that the metric
+    takes for ignorant by its threshold in `bars` (of `faithfulness_rows`), as in both papers.
     """
     columns = ["group", "metric", "one_sided", "symmetric", "rows"]
-    plain = values[values["stratum"] == ALL]
+    groups = {group.name: group for group in GROUPS}
     rows: list[Row] = []
-    for bar in bars[bars["group"].isin(FORMS)].to_dict("records"):
-        table = _by_stage(_of_form(plain, bar["group"], bar["metric"]))
+    for bar in bars.to_dict("records"):
+        part = _in_group(values, groups[bar["group"]])
+        table = _by_stage(part[part["metric"] == bar["metric"]])
         attacked = _attacked(table, useful, bar["threshold"])
         if attacked:
             # The one-sided formulas divide values of at least 0, which an inverted metric has not.
@@ -196,12 +196,6 @@ def robustness_rows(values: pd.DataFrame, useful: set[str], bars: pd.DataFrame) 
             named = {"group": bar["group"], "metric": bar["metric"]}
             rows.append({**named, **published, "rows": count})
     return pd.DataFrame(rows, columns=columns)
-
-
-def _of_form(values: pd.DataFrame, group: str, metric: str) -> pd.DataFrame:
-    """Values of a metric on the variants whose answers have the form of a group's."""
-    texts = values["variant"].isin(TEXTS)
-    return values[(values["metric"] == metric) & (texts == FORMS[group])]
 
 
 def _by_stage(values: pd.DataFrame) -> pd.DataFrame:
@@ -237,51 +231,39 @@ def _attacked(table: pd.DataFrame, useful: set[str], threshold: float) -> dict[s
     }
 
 
-def utility_of(record: Record, target: Record) -> float:
-    """Harmonic mean of what the record keeps of the target's values that feed utility."""
-    theirs = _kept_values(target)
-    kept = [
-        retention(np.array([value]), np.array([theirs[place]]))
-        for place, value in _kept_values(record).items()
-        if place in theirs
-    ]
-    return float(floored_harmonic_mean([k for k in kept if not np.isnan(k[0])], 1)[0])
-
-
-def _kept_values(record: Record) -> dict[tuple[str, str], float]:
+def useful_rows(records: Iterable[Record]) -> set[str]:
+    """The ids of the methods' trials whose utility is at least LEAST_UTILITY."""
     return {
-        (value.split, value.metric): value.value
-        for value in record.value_rows()
-        if value.stratum == ALL
-        and value.stage == MODEL_STAGE
-        and value.metric in FED_BY["utility"].get(value.split, ())
+        record.id
+        for record in records
+        if record.trial
+        and not record.method.anchor
+        and record.trial.axes.get("utility", 0) >= LEAST_UTILITY
     }
 
 
-def useful_rows(records: Mapping[str, Record]) -> set[str]:
-    """The ids of the methods' records that keep LEAST_UTILITY of their target's utility."""
-    found = set()
-    for name, record in records.items():
-        target = record.references and records.get(record.references.target)
-        if not record.identity.is_reference and target and target.method.name == TARGET:
-            found |= {name} if utility_of(record, target) >= LEAST_UTILITY else set()
-    return found
-
-
-def audit_rows(values: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
-    """A row per form of answers and metric: the share of the board's oracles that a user who sets
-    the metric's threshold would pass.
+def audit_rows(pools: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
+    """A row per bar: the share of the group's oracles that a user would pass who sets the threshold
+    by all other models of the pools.
     """
-    plain = labelled(values[values["stratum"] == ALL])
+    groups = {group.name: group for group in GROUPS}
     rows: list[Row] = []
-    for bar in bars[bars["group"].isin(FORMS)].to_dict("records"):
-        part = _of_form(plain, bar["group"], bar["metric"])
-        oracles = part.loc[part["method"] == "oracle", "value"].dropna()
+    for bar in bars.to_dict("records"):
+        models = _of_group(pools, groups[bar["group"]])
+        part = models[models["metric"] == bar["metric"]]
+        values, knows = part["value"].to_numpy(dtype=float), part["knows"].to_numpy(dtype=bool)
+        oracles = np.flatnonzero(part["telling"] == NOTHING)
         if len(oracles):
-            share = audited(bar["threshold"], oracles.to_numpy())
+            passed = np.mean([_passes(oracle, values, knows) for oracle in oracles])
             named = {"group": bar["group"], "metric": bar["metric"]}
-            rows.append({**named, "passed": share, "oracles": len(oracles)})
+            rows.append({**named, "passed": float(passed), "oracles": len(oracles)})
     return pd.DataFrame(rows, columns=["group", "metric", "passed", "oracles"])
+
+
+def _passes(model: int, values: np.ndarray, knows: np.ndarray) -> bool:
+    others = np.arange(len(values)) != model
+    threshold, _ = best_threshold(values[others & knows], values[others & ~knows])
+    return bool(values[model] <= threshold)
 
 
 def caught_rows(values: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
@@ -292,9 +274,8 @@ def caught_rows(values: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
     rows: list[Row] = []
     groups = {group.name: group for group in GROUPS}
     for bar in bars.to_dict("records"):
-        group = groups[bar["group"]]
-        chosen = named["variant"].isin(group.variants) & (named["stratum"] == group.stratum)
-        of_metric = named[chosen & (named["metric"] == bar["metric"])]
+        part = _in_group(named, groups[bar["group"]])
+        of_metric = part[part["metric"] == bar["metric"]]
         for anchor, found in of_metric.groupby("method")["value"]:
             caught = float((found > bar["threshold"]).mean())
             place = {"group": bar["group"], "metric": bar["metric"], "anchor": anchor}

@@ -35,6 +35,13 @@ class MetaTables:
         return meta.pools_of(self.values)
 
     @cached_property
+    def beside(self) -> pd.DataFrame:
+        """The values of all models on the tracks of the pools, whose thresholds hold for no other
+        architecture.
+        """
+        return self.values[self.values["track"].isin(set(self.pools["track"]))]
+
+    @cached_property
     def board(self) -> pd.DataFrame:
         return self.values[self.values["track"] == meta.BOARD]
 
@@ -48,16 +55,15 @@ class MetaTables:
 
     @cached_property
     def robust(self) -> pd.DataFrame:
-        useful = meta.useful_rows({record.id: record for record in self.records})
-        return meta.robustness_rows(self.board, useful, self.bars)
+        return meta.robustness_rows(self.beside, meta.useful_rows(self.records), self.bars)
 
     @cached_property
     def audits(self) -> pd.DataFrame:
-        return meta.audit_rows(self.board, self.bars)
+        return meta.audit_rows(self.pools, self.bars)
 
     @cached_property
     def caught(self) -> pd.DataFrame:
-        return meta.caught_rows(self.values, self.bars)
+        return meta.caught_rows(self.beside, self.bars)
 
     @cached_property
     def judged(self) -> pd.DataFrame:

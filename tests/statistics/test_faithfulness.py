@@ -9,7 +9,6 @@ from sklearn.metrics import roc_auc_score
 
 from benchmark.statistics.faithfulness import (
     Attacked,
-    audited,
     best_threshold,
     faithfulness,
     oriented,
@@ -85,7 +84,3 @@ def test_robustness_is_the_harmonic_mean_over_attacks():
     both = {"relearning": relearned, "quantization": quantized}
     assert robustness(both, symmetric=False) == pytest.approx(hmean([0.5, 0.25]))
     assert robustness(both, symmetric=True) == pytest.approx(hmean([2 / 3, 0.4]), abs=1e-4)
-
-
-def test_an_oracle_passes_where_it_is_not_above_the_threshold():
-    assert audited(0.3, [0.1, 0.3, 0.5, 0.2]) == 0.75

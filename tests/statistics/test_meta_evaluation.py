@@ -94,7 +94,7 @@ def board(rows):
     """Values of (method, id, model, after relearning, after quantization)."""
     stages = ["model", "relearn_disjoint", "quantize_int4_g64"]
     return pd.DataFrame(
-        {"id": name, "track": "toy", "variant": "fictitious", "method": method, "stage": stage}
+        {"id": name, "track": "toy", "variant": "frequency/low", "method": method, "stage": stage}
         | {"metric": "probability", "stratum": "all", "value": value}
         for method, name, *values in rows
         for stage, value in zip(stages, values, strict=True)
@@ -127,10 +127,24 @@ def test_robustness_by_hand():
     assert robustness_rows(alone, {"g"}, BARS).empty
 
 
-def test_the_share_of_oracles_that_pass_their_own_audit():
-    values = board([("oracle", "o", 0.1, 0, 0), ("oracle", "p", 0.6, 0, 0), ("good", "g", 0, 0, 0)])
-    [row] = audit_rows(values, BARS).to_dict("records")
-    assert (row["passed"], row["oracles"]) == (0.5, 2)
+def test_an_oracle_is_audited_by_the_threshold_of_all_other_models():
+    """One of eight oracles has a value among those that know: it would have moved the threshold of
+    an audit of its own.
+    """
+
+    def value_of(telling, rate, epochs):
+        odd = telling == "nothing" and (rate, epochs) == (RATES[0], LENGTHS[0])
+        return 0.5 if odd else knows(telling, rate, epochs)
+
+    pools = pools_of(pool_values(value_of))
+    rows = audit_rows(pools, faithfulness_rows(pools)).set_index("group")
+    assert rows.loc["texts", "oracles"] == 8
+    assert rows.loc["texts", "passed"] == 1, (
+        "halfway between the pools is no more than the threshold"
+    )
+    worse = pools_of(pool_values(lambda *m: 0.6 if value_of(*m) == 0.5 else value_of(*m)))
+    rows = audit_rows(worse, faithfulness_rows(worse)).set_index("group")
+    assert rows.loc["texts", "passed"] == 7 / 8
 
 
 def test_an_anchor_is_caught_where_the_threshold_takes_it_for_one_that_knows():
