@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import datasets
@@ -100,7 +101,17 @@ class TaskData:
         return cls(split_rows, tuple(documents), pool, tuple(requests), stand_ins, given)
 
     def examples(self, split: str) -> list[Example]:
-        return to_examples(self.splits[split])
+        return list(self._typed[split])
+
+    @cached_property
+    def _typed(self) -> dict[str, list[Example]]:
+        """Typed once: a cell asks for its examples at every stage."""
+        return {role: to_examples(rows) for role, rows in self.splits.items()}
+
+    @cached_property
+    def rehearsed(self) -> list[Pair]:
+        """What methods and attackers may rehearse."""
+        return [example.pair for example in to_examples(self.retain_pool)]
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmark.core.attack import AttackRequest
-from benchmark.core.examples import Example, Pair, to_examples
+from benchmark.core.examples import Example, Pair
 from benchmark.core.method import create
 from benchmark.core.registry import method_named, task_named
 from benchmark.core.request import Meter, Request
@@ -72,7 +72,7 @@ class CellRun:
         documents = self.variant.documents(0)
         return AttackRequest(
             forget=forget,
-            retain=_as_pairs(to_examples(self.variant.data.retain_pool)),
+            retain=list(self.variant.data.rehearsed),
             tokenizer=self.tokenizer,
             budget=self.variant.track.budget,
             seed=self.cell.seed,
@@ -179,7 +179,7 @@ def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter
     seed = cell.seed + SEEDS_APART * number
     return Request(
         forget=_as_pairs(variant.data.asked(number)) if "forget" in sees else [],
-        retain=_as_pairs(to_examples(variant.data.retain_pool)) if "retain" in sees else [],
+        retain=list(variant.data.rehearsed) if "retain" in sees else [],
         tokenizer=run.tokenizer,
         seed=seed,
         budget=variant.budget,
