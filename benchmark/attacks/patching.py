@@ -21,7 +21,6 @@ from benchmark.core.attack import Attack, AttackRequest
 from benchmark.core.examples import Pair
 from benchmark.core.registry import register_attack
 from benchmark.errors import BadInput
-from benchmark.inference.generation import Tokens
 from benchmark.inference.guardrail_predictors import TransformedPredictor
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import AnswerScores
@@ -83,52 +82,31 @@ class PatchedPredictor(ModelPredictor):
     patched: Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
-        distinct = list(dict.fromkeys(pairs))
-        encoded = [encode_pair(pair, self.tokenizer) for pair in distinct]
-        return dict(zip(distinct, self.score_tokens(encoded), strict=True))
-
-    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
-        return self._by_length(
-            [prompt for prompt, _ in sequences],
-            lambda predictor, rows: predictor.score_tokens([sequences[row] for row in rows]),
-        )
-
-    def _continue(
-        self, prompts: Sequence[Tokens], max_new_tokens: int, samples: int = 0
-    ) -> list[list[list[int]]]:
-        return self._by_length(
-            prompts,
-            lambda predictor, rows: predictor._continue(
-                [prompts[row] for row in rows], max_new_tokens, samples
-            ),
-        )
-
-    def _by_length(
-        self,
-        prompts: Sequence[Tokens],
-        ask: Callable[[TransformedPredictor, Sequence[int]], Sequence[Any]],
-    ) -> list[Any]:
-        """What is asked of the rows of prompts of one length together, in the order of the
-        prompts.
-        """
-        answers: dict[int, Any] = {}
-        for length in sorted(set(map(len, prompts))):
-            rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
+        """Those of pairs whose prompts have one length together."""
+        encoded = {pair: encode_pair(pair, self.tokenizer) for pair in pairs}
+        scores: dict[Pair, AnswerScores] = {}
+        for length in sorted({len(prompt) for prompt, _ in encoded.values()}):
+            alike = {p: tokens for p, tokens in encoded.items() if len(tokens[0]) == length}
             transform = partial(self.patched, max(0, length - 1))
             predictor = TransformedPredictor(
                 self.model, self.tokenizer, self.seed, transform=transform
             )
-            answers |= dict(zip(rows, ask(predictor, rows), strict=True))
-        return [answers[row] for row in range(len(prompts))]
+            found = predictor.score_tokens(list(alike.values()))
+            scores |= dict(zip(alike, found, strict=True))
+        return scores
+
+    def _continue(self, *asked: Any) -> list[list[list[int]]]:
+        raise NotImplementedError("a patched model is scored, and generates nothing")
 
 
-@register_attack(PATCHING, version=1, source="UDS (Unlearning Depth Score), 2026")
+@register_attack(PATCHING, version=2, source="UDS (Unlearning Depth Score), 2026")
 class Patching(Attack):
     """Patches the model's states after `share` of the depth into the target, wherever a token of
     the answer is predicted, and asks the target; also after the shares in `points`, and without a
     patch. Depths compare only with an oracle patched alike.
     """
 
+    scores_alone = True
     share: Depth
     points: tuple[Depth, ...] = ()
 

@@ -102,6 +102,27 @@ def examine(
     return [_sample(stage, split, e, scores, said) for split, rows in splits.items() for e in rows]
 
 
+def scored_alone(
+    predictor: Predictor, splits: Mapping[str, Sequence[Example]], stage: str
+) -> list[Sample]:
+    """Samples of all splits with the answers as trained, and nothing else."""
+    scores = predictor.score([example.pair for rows in splits.values() for example in rows])
+    return [
+        _scored_sample(stage, split, example, scores[example.pair])
+        for split, rows in splits.items()
+        for example in rows
+    ]
+
+
+def _scored_sample(stage: str, split: str, example: Example, scored: AnswerScores) -> Sample:
+    return replace(
+        measured_sample(stage, split, example, None),
+        logprobs=rounded(scored.logprobs),
+        correct=scored.correct,
+        standardized=rounded(scored.standardized),
+    )
+
+
 def _sample(
     stage: str,
     split: str,
@@ -109,16 +130,13 @@ def _sample(
     scores: Mapping[Pair, AnswerScores],
     said: Said,
 ) -> Sample:
-    scored, prompt = scores[example.pair], example.pair.asked
+    prompt = example.pair.asked
     reworded = [scores[pair] for pair in _reworded(example)]
     wrong = [scores[pair] for pair in _wrong(example)]
     begun = {n: text for n, text in prefixes(example).items() if text in said.continuations}
     return replace(
-        measured_sample(stage, split, example, None),
-        logprobs=rounded(scored.logprobs),
-        correct=scored.correct,
+        _scored_sample(stage, split, example, scores[example.pair]),
         generation=said.answers.get(prompt, ""),
-        standardized=rounded(scored.standardized),
         paraphrase_logprobs=tuple(rounded(s.logprobs) for s in reworded),
         paraphrase_generations=tuple(said.answers[p] for p in example.reasked if p in said.answers),
         perturbed_logprobs=tuple(rounded(s.logprobs) for s in wrong),

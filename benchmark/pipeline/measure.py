@@ -14,7 +14,7 @@ from benchmark.core.attack import Attack, Measurement
 from benchmark.core.examples import Example, to_examples
 from benchmark.errors import BadInput
 from benchmark.evaluation.general_utility import harness_samples
-from benchmark.evaluation.outputs import examine, measured_sample
+from benchmark.evaluation.outputs import examine, measured_sample, scored_alone
 from benchmark.evaluation.reference_strata import Strata, difficulty_strata, strata_of, with_strata
 from benchmark.inference.unlearned import as_unlearned, weights_digest
 from benchmark.metrics import Sample
@@ -192,6 +192,8 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
     settings = attack.generation(replace(variant.generation, samples=0))
 
     def scored(stage: str, model: Any) -> list[Sample]:
+        if attack.scores_alone:
+            return scored_alone(run.predictor(model), asked, stage)
         return examine(run.predictor(model), asked, stage, settings)
 
     def look(point: str, model: Any) -> None:

@@ -18,6 +18,7 @@ from benchmark.core.examples import Example, Pair
 from benchmark.core.registry import attack_of
 from benchmark.core.request import Budget
 from benchmark.errors import BadInput
+from benchmark.evaluation.outputs import scored_alone
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.unlearned import as_unlearned
 from benchmark.tokens.prompts import encode_pair
@@ -71,12 +72,6 @@ def scores(result, tokenizer=None):
     tokenizer = tokenizer or tiny_tokenizer()
     scored = as_unlearned(result).predictor(tokenizer, "hf").score(PAIRS)
     return [torch.tensor(scored[pair].logprobs) for pair in PAIRS]
-
-
-def greedy(result, tokenizer=None):
-    tokenizer = tokenizer or tiny_tokenizer()
-    prompts = [pair.asked for pair in PAIRS[:3]]
-    return as_unlearned(result).predictor(tokenizer, "hf").generate(prompts, 5)
 
 
 def assert_alike(one, other):
@@ -222,7 +217,6 @@ def test_patching_a_model_into_itself_changes_nothing(make, tokenizer):
     for layer in range(1, len(blocks_of(model)) + 1):
         patched = Patched(make(), model, layer)
         assert_alike(scores(patched, tokenizer()), scores(model, tokenizer()))
-        assert greedy(patched, tokenizer()) == greedy(model, tokenizer())
 
 
 def test_patching_replaces_the_states_where_answers_are_predicted_and_nowhere_else():
@@ -250,14 +244,16 @@ def test_patching_replaces_the_states_where_answers_are_predicted_and_nowhere_el
         torch.testing.assert_close(scored, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_what_is_generated_is_likeliest_under_what_is_scored():
-    """Both patch from the last token of the prompt on, one at a time or all at once."""
-    predictor = Patched(gpt2(1), gpt2(), 2).predictor(tiny_tokenizer(), "hf")
-    prompts = [encode_pair(pair, tiny_tokenizer())[0] for pair in PAIRS[:4]] + [[9, 30]]
-    answers = predictor.generate_tokens(prompts, 4)
-    assert all(answers)
-    for scored in predictor.score_tokens(list(zip(prompts, answers, strict=True))):
-        assert scored.correct.all()
+def test_a_patched_model_is_scored_and_generates_nothing():
+    attack = attack_of(PATCHING)
+    predictor = Patched(tiny_model(1), tiny_model(), 1).predictor(tiny_tokenizer(), "hf")
+    assert attack.scores_alone
+    [sample, *_] = scored_alone(predictor, {"forget": FORGET}, "patching")
+    assert len(sample.logprobs) == len(sample.correct) > 0
+    assert (sample.generation, sample.paraphrase_logprobs) == ("", ())
+    assert sample.prompt == FORGET[0].prompt
+    with pytest.raises(NotImplementedError, match="generates nothing"):
+        predictor.generate([FORGET[0].pair.asked], 4)
 
 
 def test_patching_needs_a_target_of_the_same_shape():
