@@ -76,18 +76,20 @@ def _default(job: Job) -> float:
     if job.kind == "base" or (job.kind == "model" and variant.has_published_models):
         return FETCHING_SECONDS
     if job.kind == "model":
-        return _training(variant)
+        return _training(variant, variant.track.stage.epochs)
     each = SECONDS_PER_EXAMPLE + SECONDS_PER_NEW_TOKEN * variant.definition.max_new_tokens
     asked = each * sum(map(len, variant.data.splits.values()))
     if job.kind == "reference":
         return asked if job.cells[0].method == TARGET else asked * REFERENCE_SHARE
-    retrained = "training" in method_named(job.cells[0].method).sees
-    return asked + (_training(variant) if retrained else SECONDS_PER_STEP * variant.budget.steps)
+    cell = job.cells[0]
+    if "training" not in method_named(cell.method).sees:
+        return asked + SECONDS_PER_STEP * variant.budget.steps
+    epochs = cell.identity.method.parameters.get("epochs", variant.track.stage.epochs)
+    return asked + _training(variant, float(epochs))
 
 
-def _training(variant: Variant) -> float:
+def _training(variant: Variant, epochs: float) -> float:
     """Seconds to fine-tune a model on the variant's documents."""
-    epochs = variant.track.stage.epochs
     return SECONDS_PER_READ * sum(
         epochs if d.reads is None else d.reads for d in variant.documents(0)
     )
