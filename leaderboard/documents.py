@@ -14,7 +14,7 @@ from benchmark.records.derived import Derived
 from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.records.schema import GUARDRAIL
 from benchmark.records.store import ResultStore, read_record
-from benchmark.statistics import AXES, findings
+from benchmark.statistics import AXES, SCORE_VERSION, findings
 from benchmark.statistics.divisions import divided
 from leaderboard.board import Board, Track, load_board
 from leaderboard.cards import TASKS
@@ -67,11 +67,12 @@ def result_figures(board: Board) -> str:
 
 
 def made_from(store: ResultStore) -> str:
-    """How many records there are, and 16 hex digits that stand for all of them: figures made from
-    others are out of date.
+    """How many records there are, 16 hex digits that stand for all of them, and the version of the
+    score: figures made from others are out of date.
     """
     seals = sorted(read_record(path).seal for path in store.paths())
-    return f"{len(seals)} records (`{hashlib.sha256(''.join(seals).encode()).hexdigest()[:16]}`)"
+    digest = hashlib.sha256("".join(seals).encode()).hexdigest()[:16]
+    return f"{len(seals)} records (`{digest}`), score version {SCORE_VERSION}"
 
 
 def _spread(value: float, low: float, high: float) -> str:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmark.metrics.patching import DEPTHS
 from benchmark.statistics.bootstrap import REPLICATES, SEED, interval
 from benchmark.statistics.scores import floored_harmonic_mean
 
 # Metrics that are lower where more is known; of all others higher is taken for known.
-LOWER_IF_KNOWN = frozenset(
-    {"truth_ratio", "forget_quality", "privleak", "unlearning_depth", "unlearning_depth_least"}
-)
+LOWER_IF_KNOWN = frozenset({"truth_ratio", "forget_quality", "privleak", *DEPTHS})
 # How a generation reads, not what it tells: no value of these means that more is known.
 QUALITY = frozenset({"token_entropy", "repetition", "fluency"})
 SMALL = 1e-6  # in denominators, as in the published code
