@@ -24,30 +24,32 @@ from benchmark.statistics.meta_tables import MetaTables, meta_tables
 
 MISSING = "–"
 
-INTRODUCTION = f"""Which numbers can be trusted? Pools of models are trained of which it is known
-whether they know the forget set (suite `meta`; the tellings are those of the method
-[`pool`](METHODS.md#pool)): from the shared base, with the forget set told as the target reads it,
-in held-out wordings or as running text, or with nothing in its place, wrong answers, or as many
-facts about other people; each with several learning rates and two lengths. All figures below come
-from records in `results/` and are printed by `palimpsest meta --results results`; intervals are
-95 % bootstrap intervals over models.
+INTRODUCTION = f"""Which metrics can be trusted? The suite `meta` trains pools of models whose
+knowledge of the forget set is known by construction (method [`pool`](METHODS.md#pool)). Starting
+from the shared base, the models that know read the forget set as the target does, in held-out
+wordings, or as running text; the models that do not read nothing in its place, wrong answers, or as
+many facts about other people. Each is trained at several learning rates and for two lengths.
+`palimpsest meta --results results` prints all figures from the records in `results/`; brackets are
+95 % bootstrap confidence intervals over models.
 
-- *AUC* (faithfulness): how well a metric of the forget set alone tells models that know from models
-  that do not. Membership is held against models that have seen the examples themselves.
-- *neutral*: whether the interval of the AUC between two halves of the oracles contains 1/2.
-- *passed*: the share of the pools' oracles (told nothing in place of the forget set) that pass the
-  threshold which tells all other models apart best.
-- *robustness*: the symmetric formula of UDS (2026) over relearning and int4 quantization, of
-  those methods run beside the pools that keep a utility of {LEAST_UTILITY} and pass the threshold;
+- *AUC* (faithfulness): how well a metric of the forget set alone separates models that know from
+  models that do not. Membership metrics are judged on models that have seen the examples
+  themselves.
+- *neutral*: whether the confidence interval of the AUC between two halves of the oracles contains
+  1/2.
+- *passed*: the share of the pools' oracles (which read nothing in place of the forget set) that are
+  below the threshold that best separates all other models.
+- *robustness*: the symmetric formula of UDS (2026) over relearning and int4 quantization, for the
+  methods that were run beside the pools, keep a utility of {LEAST_UTILITY} and pass the threshold;
   in brackets the one-sided formula of OpenUnlearning (2025). *overall* is the harmonic mean of AUC
   and symmetric robustness.
-- *seconds*: of one evaluation that gives the metric, on two cores; metrics of the plain evaluation
+- *seconds*: of one evaluation that yields the metric, on two cores; metrics of the plain evaluation
   share it.
 
-**The rule.** A metric of the forget set feeds forgetting or privacy only if, for every form of
-answers that the pools have, its AUC is at least {LEAST_AUC}, it is neutral, and at least
-{LEAST_PASSED} of the oracles pass. Robustness is reported and bars nothing: where an attack brings
-knowledge back, a faithful metric has to rise.
+**The rule.** A metric of the forget set feeds forgetting or privacy only if, for every answer form
+that the pools cover, its AUC is at least {LEAST_AUC}, it is neutral, and at least {LEAST_PASSED} of
+the oracles pass. Robustness is reported and excludes nothing: if an attack brings knowledge back, a
+faithful metric must rise.
 """
 # Faithfulness, robustness and overall of UDS (2026), table 2, where the definition is the same;
 # on TOFU with Llama-3.2-1B.
@@ -83,15 +85,15 @@ def meta_page(results: ResultStore) -> str:
         "UDS (2026), table 2: TOFU with Llama-3.2-1B, 30 + 30 models, no intervals.\n",
         *_beside_published(judged),
         "## Probes\n",
-        "AUC of what the answers to a probe say, over the models that are asked questions.\n",
+        "AUC of metrics of the answers to each probe, over the models that answer questions.\n",
         *_probes(tables.bars),
         "## Strata\n",
         *_by_group(tables.bars, fed, [g.name for g in GROUPS if not g.name.startswith("seen")]),
         "## Negative controls\n",
-        "An AUC of 1/2 is right.\n",
+        "The AUC should be 1/2.\n",
         *_controls(tables.controls, fed),
         "## Gaming anchors\n",
-        "Share of variants on which a metric takes an anchor for a model that knows, as it does.\n",
+        "Share of variants on which the metric flags the anchor, which hides what it knows.\n",
         *_anchors(tables.caught, fed),
         "## Agreement\n",
         "Kendall's tau-b between the recoveries by two metrics, over methods x variants of "
@@ -108,7 +110,7 @@ def _form(tables: MetaTables, form: str, title: str) -> Iterator[str]:
     if rows.empty:
         return
     know, lack = rows["knowing"].max(), rows["ignorant"].max()
-    yield f"## {title}\n\n{know} models that know and {lack} that do not.\n"
+    yield f"## {title}\n\n{know} models that know, {lack} that do not.\n"
     yield from _table(
         ["metric", "axis", "AUC", "neutral", "passed", "robustness", "overall", "seconds", "meets"],
         (
