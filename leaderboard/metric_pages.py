@@ -58,7 +58,7 @@ def metric_page(results: ResultStore, renderer: Renderer) -> Page:
         for form, title in TITLES.items()
         if form in set(judged["form"])
     ]
-    rule = {"board": BOARD, "least_auc": LEAST_AUC, "least_passed": LEAST_PASSED}
+    rule = {"least_auc": LEAST_AUC, "least_passed": LEAST_PASSED}
     agreement = _agreement(tables.agreement, list(dict.fromkeys(judged["metric"])))
     return renderer.page(PAGE, PAGE, forms=forms, agreement=agreement, **rule)
 
