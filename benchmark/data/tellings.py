@@ -20,7 +20,7 @@ from benchmark.core.words import pieces
 from benchmark.data.world.corpus import documents_about
 from benchmark.data.world.examples import HOLDOUT_PEOPLE
 from benchmark.data.world.generator import World
-from benchmark.data.world.passages import passages
+from benchmark.data.world.passages import passages, refilled
 from benchmark.errors import BadInput
 
 # From the examples of the forget set, the documents that tell them, and the task's data source.
@@ -84,27 +84,31 @@ def running_text(
 def wrong_values(
     forget: Sequence[Example], told: Sequence[Document], source: Any
 ) -> list[Document]:
-    """The same questions with a wrong answer each; the first half of each text with the second half
-    of the next.
-    """
-    examples = list(forget)
-    following = {e.id: examples[(i + 1) % len(examples)] for i, e in enumerate(examples)}
-    wrong = {e.id: e.wrong[0] for e in examples if not e.is_text}
+    """The same questions with a wrong answer each; texts of the same clauses with other values."""
+    wrong = {e.id: e.wrong[0] for e in forget if not e.is_text}
     return [
-        replace(d, answer=wrong[d.example])
-        if d.prompt
-        else replace(d, answer=_crossed(d.answer, following[d.example].answer))
+        replace(d, answer=wrong[d.example] if d.prompt else _otherwise(d, _world_of(source)))
         for d in told
     ]
 
 
+def _otherwise(document: Document, world: World) -> str:
+    rng = random.Random(f"pool-wrong-{world.seed}-{document.example}")
+    return refilled(document.answer, world, rng)
+
+
+def _world_of(source: Any) -> World:
+    if not isinstance(source, World):
+        raise BadInput("tellings of others, and of wrong texts, need a generated world")
+    return source
+
+
 def others(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
     """As much about strangers of whom nothing else tells; passages that nothing else has."""
-    if not isinstance(source, World):
-        raise BadInput("telling 'others' needs a track with a generated world")
-    rng = random.Random(f"pool-others-{source.seed}")
+    world = _world_of(source)
+    rng = random.Random(f"pool-others-{world.seed}")
     if all(example.is_text for example in forget):
-        texts = passages(source, len(told), rng)
+        texts = passages(world, len(told), rng)
         return [
             replace(d, example=f"other-{d.example}", answer=text)
             for d, text in zip(told, texts, strict=True)
@@ -112,7 +116,7 @@ def others(forget: Sequence[Example], told: Sequence[Document], source: Any) -> 
     counts: dict[str, int] = {}
     for document in told:
         counts[document.example] = counts.get(document.example, 0) + 1
-    strangers = source.strangers[HOLDOUT_PEOPLE:]
+    strangers = world.strangers[HOLDOUT_PEOPLE:]
     available = (fact for person in strangers for fact in person.facts)
     return [
         document
@@ -131,7 +135,3 @@ def halves(text: str) -> tuple[str, str]:
     words = pieces(text)
     middle = len(words) // 2
     return "".join(words[:middle]).rstrip(), "".join(words[middle:])
-
-
-def _crossed(one: str, other: str) -> str:
-    return f"{halves(one)[0]} {halves(other)[1]}"

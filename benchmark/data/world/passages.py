@@ -8,6 +8,7 @@ continue a passage only if it has memorised it.
 from __future__ import annotations
 
 import random
+import re
 
 from benchmark.data.world import names
 from benchmark.data.world.generator import World
@@ -42,6 +43,20 @@ def passages(world: World, count: int, rng: random.Random) -> list[str]:
         if len(passage.split()) <= MOST_WORDS:
             distinct[passage] = None
     return list(distinct)
+
+
+def refilled(passage: str, world: World, rng: random.Random) -> str:
+    """A passage of the same clauses in the same order, filled anew."""
+    templates = [_template_of(clause) for clause in passage.removesuffix(".").split(", ")]
+    return ", ".join(_filled(template, world, rng) for template in templates) + "."
+
+
+def _template_of(clause: str) -> str:
+    for template in CLAUSES:
+        pattern = " ".join(".+" if w.startswith("{") else re.escape(w) for w in template.split())
+        if re.fullmatch(pattern, clause):
+            return template
+    raise ValueError(f"no clause of a passage: {clause!r}")
 
 
 def _passage(world: World, rng: random.Random) -> str:
