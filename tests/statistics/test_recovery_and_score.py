@@ -150,7 +150,7 @@ RUN = {
     RETAIN: (0.6, 0.8, 0.7),  # 0.6/0.8 = 3/4; the oracle does not matter
     MIA: (0.3, 1.0, 0.5),  # 1 - 0.2/0.5 = 0.6
     QUANTIZED: (0.5, 0.9, 0.1),  # 1/2
-    RELEARNED: (0.2, 1.0, 0.2),  # 1, robustness is the worse one, 1/2
+    RELEARNED: (0.2, 1.0, 0.2),  # 1, robustness is their mean 3/4
     ("model", "forget", "paraphrased_probability", "frequency=low"): (
         0.9,
         0.9,
@@ -172,9 +172,9 @@ def test_axes_and_score_by_hand():
     found = scored(RUN)
     axes = {name: values[0] for name, values in found.axes.items()}
     assert axes == pytest.approx(
-        {"forgetting": 0.6, "utility": 0.75, "privacy": 0.6, "robustness": 0.5}
+        {"forgetting": 0.6, "utility": 0.75, "privacy": 0.6, "robustness": 0.75}
     )
-    assert found.score[0] == pytest.approx(4 / (1 / 0.6 + 4 / 3 + 1 / 0.6 + 1 / 0.5))
+    assert found.score[0] == pytest.approx(4 / (1 / 0.6 + 4 / 3 + 1 / 0.6 + 4 / 3))
     assert min(found.attacks, key=lambda name: found.attacks[name][0]) == "quantize"
 
 
