@@ -94,6 +94,13 @@ def shares_below(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.nd
         return (lower + upper) / 2 / weights.sum(1, keepdims=True)
 
 
+def beyond_holdout(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
+    """By how much each value exceeds the mean of the holdout; NaN without a holdout."""
+    weights = drawn.each()
+    with np.errstate(invalid="ignore"):
+        return values - (weights @ holdout / weights.sum(1))[:, None]
+
+
 def above(quantile: float) -> Callable[[np.ndarray, np.ndarray, Draws], np.ndarray]:
     """Contributions of 1 for values above a quantile of the holdout."""
 

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmark.core.words import pieces
-from benchmark.metrics.base import BOTH, TEXT, Aggregate, Metric, above, register
+from benchmark.metrics.base import (
+    BOTH,
+    TEXT,
+    Aggregate,
+    Metric,
+    above,
+    beyond_holdout,
+    register,
+)
 from benchmark.metrics.sample import WHOLE, Sample
 from benchmark.metrics.stages import ON_THE_WAY
 
@@ -69,6 +77,7 @@ def ngram_overlap(generated: Sequence[str], true: Sequence[str], n: int) -> floa
 
 
 count_outliers = Aggregate(above(PERCENTILE), summed=True)
+gap = Aggregate(beyond_holdout)
 
 register(
     Metric(
@@ -109,6 +118,23 @@ register(
         "Tirumala et al. 2022; Jang et al. 2023",
         "share of a text's tokens, from the second on, predicted by greedy decoding",
         forms=TEXT,
+        attacked=True,
+        on_the_way=ON_THE_WAY,
+    )
+)
+register(
+    Metric(
+        "memorization_gap",
+        1,
+        exact_memorization,
+        ("forget",),
+        "oracle",
+        "share",
+        "Tirumala et al. 2022, as the generalization gap of Yeom et al. 2018",
+        "share of a text's tokens predicted by greedy decoding, beyond that of never-seen texts",
+        forms=TEXT,
+        aggregate=gap,
+        contrast=True,
         attacked=True,
         on_the_way=ON_THE_WAY,
     )

@@ -189,6 +189,8 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
         return _measured_by(attack, result, forget, run)
     variant, samples = run.variant, list[Sample]()
     asked = {"forget": attack.scored(forget), **_kept(attack, variant)}
+    if unseen := variant.unseen(attack):
+        asked[MEMBERSHIP_HOLDOUT] = unseen
     settings = attack.generation(replace(variant.generation, samples=0))
 
     def scored(stage: str, model: Any) -> list[Sample]:

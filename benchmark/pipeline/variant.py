@@ -15,7 +15,7 @@ from benchmark.core.request import Budget
 from benchmark.core.task import Task
 from benchmark.core.task_data import Document, TaskData
 from benchmark.inference.settings import PREFIX_STRIDE, GenerationSettings
-from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
+from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, TEXT
 from benchmark.metrics.stages import HARNESS, MODEL_STAGE
 from benchmark.models import models_of
 from benchmark.models.pretrained import TUNING_VERSION
@@ -127,7 +127,17 @@ class Variant:
         given = [[e.probes.get(attack.name) for e in rows] for rows in self._attackable]
         told = [[question and asdict(question) for question in rows] for rows in given]
         questions = {"questions": fingerprint(told)} if any(map(any, given)) else {}
-        return attack.recipe() | questions
+        compared = {"compared_with": MEMBERSHIP_HOLDOUT} if self.unseen(attack) else {}
+        return attack.recipe() | questions | compared
+
+    def unseen(self, attack: Attack) -> list[Example]:
+        """The never-seen texts that are scored after an attack too: who has read more of a kind of
+        text predicts more of those that are to be forgotten.
+        """
+        data, alone = self.data, attack.asks or attack.scores_alone
+        if alone or isinstance(attack, Measurement) or MEMBERSHIP_HOLDOUT not in data.roles:
+            return []
+        return data.examples(MEMBERSHIP_HOLDOUT) if data.forms["forget"] in TEXT else []
 
     @cached_property
     def attacks(self) -> tuple[Attack, ...]:

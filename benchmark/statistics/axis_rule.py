@@ -29,6 +29,7 @@ JUDGES = {
     "texts": ("texts", "seen texts"),
 }
 PRIVLEAK = "privleak"  # of the model as a whole, by an AUC of membership
+GAP = "memorization_gap"  # is told by comparing with a holdout, and asks what is known all the same
 FED = ("forgetting", "privacy")  # the axes that the rule is for
 
 
@@ -66,7 +67,8 @@ def judged_rows(
 
 def _form(group: str, metric: str) -> str:
     """The form of answers for which a group judges a metric, empty if for none."""
-    membership = metric == PRIVLEAK or (metric in METRICS and METRICS[metric].contrast)
+    contrast = metric in METRICS and METRICS[metric].contrast
+    membership = metric == PRIVLEAK or (contrast and metric != GAP)
     return next((form for form, judges in JUDGES.items() if judges[membership] == group), "")
 
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmark.metrics.base import Draws
 from benchmark.metrics.frames import example_frame
 from benchmark.metrics.membership import exposures, out_of_fold_scores, two_sided_auc
-from benchmark.metrics.memorization import count_outliers
+from benchmark.metrics.memorization import count_outliers, gap
 from benchmark.metrics.values import metric_values
 
 NAN = float("nan")
@@ -41,6 +41,10 @@ def outliers_by_counting(values, holdout):
         if 100 * sum(1 for r in holdout if r <= bound) >= 95 * len(holdout)
     ]
     return sum(1 for x in values if x > reached[0])
+
+
+def gap_by_counting(values, holdout):
+    return sum(values) / len(values) - sum(holdout) / len(holdout)
 
 
 def plain(aggregate, values, holdout):
@@ -74,7 +78,11 @@ def test_exposure_by_hand(value, holdout, expected):
 
 @pytest.mark.parametrize(
     ("aggregate", "by_counting"),
-    [(exposures, exposure_by_counting), (count_outliers, outliers_by_counting)],
+    [
+        (exposures, exposure_by_counting),
+        (count_outliers, outliers_by_counting),
+        (gap, gap_by_counting),
+    ],
 )
 def test_contrasts_agree_with_counting_and_weights_with_repetition(drawn, aggregate, by_counting):
     values, holdout, weights, holdout_weights = drawn
@@ -97,14 +105,14 @@ def test_contrasts_do_not_depend_on_order_and_see_ranks_only(drawn, aggregate):
     assert plain(aggregate, np.exp(values), np.exp(holdout)) == pytest.approx(found)
 
 
-@pytest.mark.parametrize("aggregate", [exposures, count_outliers])
+@pytest.mark.parametrize("aggregate", [exposures, count_outliers, gap])
 def test_contrasts_leave_failures_out_on_both_sides(drawn, aggregate):
     values, holdout, _, _ = drawn
     failed = plain(aggregate, [NAN, *values, NAN], [*holdout, NAN])
     assert failed == pytest.approx(plain(aggregate, values, holdout))
 
 
-@pytest.mark.parametrize("aggregate", [exposures, count_outliers])
+@pytest.mark.parametrize("aggregate", [exposures, count_outliers, gap])
 @pytest.mark.parametrize(("values", "holdout"), [([NAN, NAN], [1.0, 2.0]), ([1.0], [NAN, NAN])])
 def test_contrasts_without_one_side_are_nan_not_a_good_score(aggregate, values, holdout):
     assert math.isnan(plain(aggregate, values, holdout))
@@ -312,6 +320,19 @@ def test_memorization_accuracy_is_the_share_of_right_tokens_of_texts(texts, make
         make_sample(**(vars(s) | {"correct": c})) for s, c in zip(halves, right, strict=True)
     ]
     assert value_of(samples, "memorization_accuracy").value == pytest.approx((0.25 + 1) / 2)
+
+
+def test_the_memorization_gap_is_what_never_seen_texts_do_not_explain(texts, make_sample):
+    """.75 of the forget set's tokens and .25 of the holdout's; half of it is style, as it were."""
+
+    def right(samples, count):
+        return [make_sample(**(vars(s) | {"correct": np.arange(8) < count})) for s in samples]
+
+    forget = right(texts("forget", [-1.0, -1.0]), 6)
+    holdout = right(texts("holdout", [-1.0] * 4), 2)
+    assert value_of([*forget, *holdout], "memorization_gap").value == pytest.approx(0.5)
+    alike = [*right(texts("forget", [-1.0]), 6), *right(texts("holdout", [-1.0] * 4), 6)]
+    assert value_of(alike, "memorization_gap").value == pytest.approx(0)
 
 
 def test_outliers_read_the_memorization_accuracy(texts, make_sample):

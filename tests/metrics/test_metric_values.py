@@ -89,7 +89,7 @@ CONTRASTS = {"mia_loss", "mia_min_k", "mia_zlib", "mia_reference", "rmia", "rmia
 
 @pytest.mark.parametrize(
     ("form", "contrasts"),
-    [("name", CONTRASTS), ("text", CONTRASTS | {"mia_unlearned", "outliers"})],
+    [("name", CONTRASTS), ("text", CONTRASTS | {"mia_unlearned", "outliers", "memorization_gap"})],
 )
 def test_only_contrasts_apply_to_the_holdout(form, contrasts):
     assert {m.id for m in METRICS.values() if m.applies("model", "holdout", form)} == contrasts
@@ -98,7 +98,7 @@ def test_only_contrasts_apply_to_the_holdout(form, contrasts):
 AT_REQUESTS = {
     *("probability", "paraphrased_probability", "choice_probability", "truth_ratio_utility"),
     *("exact_answer", "rouge_l_recall", "exposure", "mia_unlearned", "memorization_accuracy"),
-    *("outliers", "choice_accuracy"),
+    *("outliers", "memorization_gap", "choice_accuracy"),
 }
 NEED_WRONG_ANSWERS = {
     "choice_accuracy",
@@ -125,7 +125,8 @@ def test_on_the_way_few_metrics_apply_and_only_where_they_apply_in_the_end(
     "stage", ["model", "relearn_disjoint", budget_stage(0.5), request_stage(1)]
 )
 def test_a_metric_of_questions_never_scores_texts(stage):
-    texts = {"mia_unlearned", "outliers", "memorization_accuracy", "extraction_likelihood_3"}
+    texts = {"mia_unlearned", "outliers", "memorization_accuracy", "memorization_gap"}
+    texts |= {"extraction_likelihood_3"}
     both = {"probability", "extraction_strength", "margin", *CONTRASTS}
     for split in ("forget", "retain", "holdout"):
         scored = {

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmark.metrics.base import Draws, auc, mean
 from benchmark.metrics.membership import exposures, two_sided_auc
-from benchmark.metrics.memorization import count_outliers
+from benchmark.metrics.memorization import count_outliers, gap
 
 NAN = float("nan")
 
@@ -144,7 +144,7 @@ def test_auc_without_one_side_is_nan_not_half(positive, negative):
     assert np.isnan(plain_auc(positive, negative))
 
 
-@pytest.mark.parametrize("aggregate", [mean, auc, two_sided_auc, exposures, count_outliers])
+@pytest.mark.parametrize("aggregate", [mean, auc, two_sided_auc, exposures, count_outliers, gap])
 def test_strata_taken_together_are_those_taken_one_by_one(drawn, aggregate):
     values, holdout, weights, holdout_weights = drawn
     values[3] = holdout[2] = NAN
@@ -156,7 +156,7 @@ def test_strata_taken_together_are_those_taken_one_by_one(drawn, aggregate):
     assert np.isnan(together[2:]).all()
 
 
-@pytest.mark.parametrize("aggregate", [mean, auc, two_sided_auc, exposures, count_outliers])
+@pytest.mark.parametrize("aggregate", [mean, auc, two_sided_auc, exposures, count_outliers, gap])
 def test_examples_of_a_cluster_weigh_what_it_weighs(drawn, aggregate):
     """Whether their weight is told once or example by example."""
     values, holdout, weights, holdout_weights = drawn

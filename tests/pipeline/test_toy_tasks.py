@@ -27,7 +27,7 @@ from benchmark.core.examples import to_examples
 from benchmark.core.inputs import Inputs
 from benchmark.data.world.examples import retain_splits
 from benchmark.errors import BadInput
-from benchmark.metrics.stages import sort_of
+from benchmark.metrics.stages import ATTACK, sort_of
 from benchmark.models.controlled import ControlledModels
 from benchmark.models.tracks import track_named
 from benchmark.pipeline.checkpoints import Checkpoints
@@ -267,6 +267,19 @@ def test_texts_have_values_of_texts_and_of_questions_where_they_belong(place):
     assert ("forget", "paraphrased_probability") not in values
     assert ("general", "exact_answer") in values
     assert all(v.n_failed == 0 for v in values.values())
+
+
+def test_after_attacks_forgotten_texts_are_compared_with_never_seen_ones(place):
+    """Questions are not, and neither is asked more of them for it."""
+    for kind, compared in (("toy_texts", True), ("toy_plain", False)):
+        record = records_of(place, kind)["grad_diff"]
+        attacked = {s for s in record.values if sort_of(s) == ATTACK}
+        assert len(attacked) == 2
+        for stage in attacked:
+            assert ("memorization_gap" in record.values[stage]["forget"].values) == compared
+            assert ("compared_with" in record.shards[stage].recipe) == compared
+            samples = place.results.samples_of(record)
+            assert any(s.stage == stage and s.split == "holdout" for s in samples) == compared
 
 
 class Interrupted(Exception):
