@@ -21,6 +21,7 @@ from benchmark.core.attack import Attack, AttackRequest
 from benchmark.core.examples import Pair
 from benchmark.core.registry import register_attack
 from benchmark.errors import BadInput
+from benchmark.inference.generation import Tokens
 from benchmark.inference.guardrail_predictors import TransformedPredictor
 from benchmark.inference.predictors import ModelPredictor
 from benchmark.inference.scoring import AnswerScores
@@ -82,18 +83,22 @@ class PatchedPredictor(ModelPredictor):
     patched: Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
-        """Those of pairs whose prompts have one length together."""
-        encoded = {pair: encode_pair(pair, self.tokenizer) for pair in pairs}
-        scores: dict[Pair, AnswerScores] = {}
-        for length in sorted({len(prompt) for prompt, _ in encoded.values()}):
-            alike = {p: tokens for p, tokens in encoded.items() if len(tokens[0]) == length}
+        distinct = list(dict.fromkeys(pairs))
+        encoded = [encode_pair(pair, self.tokenizer) for pair in distinct]
+        return dict(zip(distinct, self.score_tokens(encoded), strict=True))
+
+    def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
+        """Sequences whose prompts have one length together."""
+        scores: dict[int, AnswerScores] = {}
+        for length in sorted({len(prompt) for prompt, _ in sequences}):
+            rows = [row for row, (prompt, _) in enumerate(sequences) if len(prompt) == length]
             transform = partial(self.patched, max(0, length - 1))
             predictor = TransformedPredictor(
                 self.model, self.tokenizer, self.seed, transform=transform
             )
-            found = predictor.score_tokens(list(alike.values()))
-            scores |= dict(zip(alike, found, strict=True))
-        return scores
+            found = predictor.score_tokens([sequences[row] for row in rows])
+            scores |= dict(zip(rows, found, strict=True))
+        return [scores[row] for row in range(len(sequences))]
 
     def _continue(self, *asked: Any) -> list[list[list[int]]]:
         raise NotImplementedError("a patched model is scored, and generates nothing")
@@ -102,8 +107,8 @@ class PatchedPredictor(ModelPredictor):
 @register_attack(PATCHING, version=2, source="UDS (Unlearning Depth Score), 2026")
 class Patching(Attack):
     """Patches the model's states after `share` of the depth into the target, wherever a token of
-    the answer is predicted, and asks the target; also after the shares in `points`, and without a
-    patch. Depths compare only with an oracle patched alike.
+    the answer is predicted, and scores the answers; also after the shares in `points`, and without
+    a patch. Depths compare only with an oracle patched alike.
     """
 
     scores_alone = True

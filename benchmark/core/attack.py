@@ -45,7 +45,7 @@ class Attack:
     source: ClassVar[str]
     asks: ClassVar[bool] = False
     kept: ClassVar[int] = 0  # retain examples that are scored after the attack, for its utility
-    scores_alone: ClassVar[bool] = False  # of the answers as trained, and nothing is generated
+    scores_alone: ClassVar[bool] = False  # only answers as trained are scored, none generated
 
     def apply(self, model: Any, request: AttackRequest) -> Any:
         """The attacked model, or an `Unlearned` around one; `model` itself stays as it was."""

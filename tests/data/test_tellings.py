@@ -98,6 +98,8 @@ def test_what_is_told_takes_the_place_of_the_requests_so_far():
         told_as("fact", data, 0, WORLD)
     with pytest.raises(BadInput, match="need a generated world"):
         told_as("others", data, 0, object())
+    with pytest.raises(BadInput, match="need a generated world"):
+        told_as("wrong", task_named("memorized")().data("", WORLD), 0, object())
 
 
 def test_halves_lose_nothing():

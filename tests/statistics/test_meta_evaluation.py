@@ -1,6 +1,7 @@
 """Meta-evaluation on values whose figures can be told beforehand."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from benchmark.statistics.meta_evaluation import (
     labelled,
     pools_of,
     robustness_rows,
+    useful_rows,
 )
 
 RATES, LENGTHS = (1e-3, 2e-3, 3e-3, 4e-3), (5, 10)
@@ -99,6 +101,17 @@ def board(rows):
         for method, name, *values in rows
         for stage, value in zip(stages, values, strict=True)
     )
+
+
+def test_useful_rows_are_methods_trials_that_keep_their_utility():
+    def trial(name, anchor=False, **axes):
+        about = {"id": name, "method": SimpleNamespace(anchor=anchor)}
+        return SimpleNamespace(**about, trial=SimpleNamespace(axes=axes))
+
+    published = SimpleNamespace(id="p", method=SimpleNamespace(anchor=False), trial=None)
+    records = [trial("kept", utility=0.8), trial("broken", utility=0.79), trial("unknown")]
+    records += [trial("anchor", anchor=True, utility=1.0), trial("nan", utility=float("nan"))]
+    assert useful_rows([*records, published]) == {"kept"}
 
 
 BARS = pd.DataFrame([{"group": "questions", "metric": "probability", "threshold": 0.5}])
