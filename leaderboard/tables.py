@@ -61,6 +61,7 @@ class Row:
     rank: int | None = None
     tied: bool = False
     worst_attack: str = ""
+    mean_over_attacks: float = math.nan
     of: int = 1
     marks: Sequence[RowMark] = ()
     disputes: Sequence[RowDispute] = ()
@@ -165,13 +166,16 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
     for name, runs in _runs_by_row(
         [r for r in track.records if r.variant == variant], track
     ).items():
-        attack = scored[name]["worst_attack"] if name in scored else ""
         expected = track.expected[name]
         complete = sum(run.status == "ok" for run in runs) >= expected
         quantities = _quantities(scored.get(name))
         row = Row(name, runs[0].method, quantities, runs, expected, complete)
-        rows.append(replace(row, worst_attack=attack, **_said_of(runs, track)))
+        rows.append(replace(row, **_attacked(scored.get(name)), **_said_of(runs, track)))
     return sorted(rows, key=_by_score)
+
+
+def _attacked(row: Mapping[Any, Any] | None) -> dict[str, Any]:
+    return {} if row is None else {name: row[name] for name in ("worst_attack", "mean_over_attacks")}
 
 
 def _said_of(runs: Sequence[Record], track: Track) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from benchmark.metrics.stages import BUDGET, REQUEST
 from benchmark.records.store import ResultStore
 from benchmark.reports import tuning_page as tuning
 from benchmark.reports.attacks_page import attacks_page
+from benchmark.reports.meta_page import meta_page
 from benchmark.reports.methods_page import NOTE, methods_page
 from benchmark.statistics.axes import splits_fed
 
@@ -96,6 +97,7 @@ def main() -> None:
     (DOCS / "METHODS.md").write_text(methods_page(results))
     (DOCS / "METRICS.md").write_text(metrics_page())
     (DOCS / "ATTACKS.md").write_text(attacks_page(results))
+    (DOCS / "META.md").write_text(meta_page(results))
     trials = {track: tuning.trials(results, track) for track in tuning.SECTIONS}
     (DOCS / "TUNING.md").write_text(tuning.page(trials))
 

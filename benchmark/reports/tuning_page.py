@@ -118,7 +118,8 @@ On each development track, every method had the same number of trials over its
 that is never scored. The default is the smallest value whose score, averaged over the variants,
 is indistinguishable from the best (the 95 % interval of the paired difference contains 0), because
 it changes the model least. All other parameters keep the values of their papers.
-Records of trials keep the score's bootstrap replicates to three decimals.
+Records of trials keep the score's bootstrap replicates to three decimals; these were scored by
+[score version 1](SCORES.md#versions).
 *remaining on* a variant is the probability of the forget set's answers under held-out paraphrases,
 or the memorization accuracy of its texts.
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-SCORE_VERSION = 1  # raise it when a score would be another one: of this table, or of its formulas
+SCORE_VERSION = 2  # raise it when a score would be another one: of this table, or of its formulas
 AXES = ("forgetting", "utility", "privacy", "robustness")  # the last is forgetting under attack
 FLOOR = 0.01  # inside harmonic means smaller values count as this
 TIE = 1e-9
@@ -22,9 +22,8 @@ _RETAINED = (
 FED_BY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "forgetting": {
         "forget": (
-            *("exact_answer", "leak_at_16", "sentence_recall", "paraphrased_probability"),
-            *("truth_ratio", "choice_accuracy", "extraction_strength", "memorization_accuracy"),
-            "extraction_likelihood_3",
+            *("exact_answer", "leak_at_16", "union_of_probes", "sentence_recall"),
+            *("paraphrased_probability", "truth_ratio", "choice_accuracy", "memorization_gap"),
         )
     },
     "utility": {
@@ -34,7 +33,7 @@ FED_BY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "general": _OTHERS,
         "harness": ("harness_accuracy",),
     },
-    "privacy": {"forget": ("mia_loss", "mia_min_k", "mia_unlearned", "exposure")},
+    "privacy": {"forget": ("mia_loss", "mia_min_k", "rmia", "mia_unlearned", "exposure")},
 }
 
 

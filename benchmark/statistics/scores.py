@@ -104,7 +104,7 @@ def score_run(
         {k[0] for k in keys if sort_of(k[0]) == ATTACK and axis_keys([k], "forgetting", k[0])}
     )
     attacks = {stage: mean_of("forgetting", stage) for stage in attacked}
-    axes["robustness"] = np.mean(list(attacks.values()), axis=0) if attacks else missing
+    axes["robustness"] = np.min(list(attacks.values()), axis=0) if attacks else missing
     informative_axes = [
         a for a in axes if (attacks if a == "robustness" else axis_keys(keys, a, MODEL_STAGE))
     ]

@@ -5,6 +5,7 @@ was left out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
@@ -93,12 +94,17 @@ def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 
 def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """A row per method: axes and score averaged over seeds, with intervals and the worst attack."""
+    """A row per method: axes and score averaged over seeds, with intervals; the attack after which
+    least forgetting is left, empty without attacks, and the mean over attacks.
+    """
     for method, runs in sorted(scores.runs.items()):
         row = _where(place) | {"method": method, "seeds": len(runs)}
         for name in QUANTITIES:
             row |= spread(name, scores.quantity(method, name))
-        yield row | {"worst_attack": scores.worst_attack(method)}
+        left = scores.left_after(method)
+        worst = min(left, key=lambda name: left[name]) if left else ""
+        mean = fmean(left.values()) if left else float("nan")
+        yield row | {"worst_attack": worst, "mean_over_attacks": mean}
 
 
 def stratum_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> Iterator[Row]:

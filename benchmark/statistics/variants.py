@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
@@ -90,13 +91,10 @@ class VariantScores:
             return any(axis_keys([key], "forgetting", key[0]) for key in attacked)
         return name == "score" or bool(axis_keys(list(self.usable), name, MODEL_STAGE))
 
-    def worst_attack(self, method: str) -> str:
-        """The attack after which least forgetting is left, averaged over seeds; empty without
-        attacks.
-        """
+    def left_after(self, method: str) -> dict[str, float]:
+        """The forgetting that is left after each attack, averaged over seeds."""
         runs = [run.scored.attacks for run in self.runs[method].values()]
-        means = {name: np.mean([attacks[name][0] for attacks in runs]) for name in runs[0]}
-        return min(means, key=lambda name: means[name]) if means else ""
+        return {name: fmean(float(attacks[name][0]) for attacks in runs) for name in runs[0]}
 
 
 def seed_picks(seeds: int, replicates: int) -> np.ndarray:

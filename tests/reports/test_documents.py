@@ -13,6 +13,7 @@ from benchmark.models.tracks import track_named
 from benchmark.pipeline.suite import load_suite
 from benchmark.records.store import ResultStore
 from benchmark.reports.attacks_page import attacks_page
+from benchmark.reports.meta_page import meta_page
 from benchmark.reports.methods_page import methods_page
 from benchmark.reports.reference_pages import metrics_page
 from benchmark.reports.tuning_page import (
@@ -23,6 +24,8 @@ from benchmark.reports.tuning_page import (
     page,
     trials,
 )
+from benchmark.statistics.axis_rule import below_the_bar
+from benchmark.statistics.meta_tables import meta_tables
 from leaderboard.documents import documents, made_from
 
 RANKED = {entry.name for entry in load_suite("cpu").methods if not methods()[entry.name].anchor}
@@ -34,6 +37,14 @@ def test_generated_pages_are_up_to_date():
     assert (ROOT / "docs/METHODS.md").read_text() == methods_page(ResultStore(ROOT / "results"))
     assert (ROOT / "docs/METRICS.md").read_text() == metrics_page()
     assert (ROOT / "docs/ATTACKS.md").read_text() == attacks_page(ResultStore(ROOT / "results"))
+    assert (ROOT / "docs/META.md").read_text() == meta_page(ResultStore(ROOT / "results"))
+
+
+def test_no_metric_below_the_bar_feeds_an_axis():
+    """By the rule of `statistics/axis_rule.py`, on the pools in results/."""
+    judged = meta_tables(ResultStore(ROOT / "results")).judged
+    assert below_the_bar(judged) == []
+    assert set(judged["form"]) == {"names", "sentences", "texts"}
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.metrics import METRICS
 
-FORGETTING = ("paraphrased_probability", "truth_ratio", "extraction_strength", "exact_answer")
+FORGETTING = ("paraphrased_probability", "truth_ratio", "exact_answer")
 UTILITY = ("probability", "rouge_l_recall", "truth_ratio_utility")
 
 

@@ -18,8 +18,8 @@ def test_what_counts_is_reported_on_that_split(name):
     assert {split for _, split in fed} <= set(metric.splits)
     assert all(axis_of(name, split) == axis for axis, split in fed)
     if ("forgetting", "forget") in fed:
-        # Continuations, drawn answers and the union of probes are of the final model alone.
-        alone = name == "extraction_likelihood_3" or metric.needs & sampled(64) or metric.united
+        # Drawn answers and the union of probes are of the final model alone.
+        alone = metric.needs & sampled(64) or metric.united
         assert metric.attacked or alone, "forgetting is recomputed after attacks"
 
 

@@ -77,11 +77,11 @@ def test_membership_is_held_against_models_that_saw_the_examples():
 
 def test_a_metric_has_to_meet_the_rule_on_every_form_of_answers():
     found = judged(
-        tables("extraction_strength"),
-        tables("extraction_strength", "texts", auc=0.8),
+        tables("exact_answer"),
+        tables("exact_answer", "texts", auc=0.8),
         tables("probability", "texts", auc=0.2),
     )
-    assert below_the_bar(found) == ["extraction_strength of texts"], "probability feeds no axis"
+    assert below_the_bar(found) == ["exact_answer of texts"], "probability feeds no axis"
 
 
 def test_strata_judge_no_metric():

@@ -142,7 +142,7 @@ QUANTIZED = ("quantize", "forget", "paraphrased_probability", "all")
 RELEARNED = ("relearn", "forget", "paraphrased_probability", "all")
 RUN = {
     PARAPHRASED: (0.3, 0.9, 0.1),  # 3/4
-    ("model", "forget", "extraction_strength", "all"): (
+    ("model", "forget", "exact_answer", "all"): (
         0.4,
         0.8,
         0.0,
@@ -150,7 +150,7 @@ RUN = {
     RETAIN: (0.6, 0.8, 0.7),  # 0.6/0.8 = 3/4; the oracle does not matter
     MIA: (0.3, 1.0, 0.5),  # 1 - 0.2/0.5 = 0.6
     QUANTIZED: (0.5, 0.9, 0.1),  # 1/2
-    RELEARNED: (0.2, 1.0, 0.2),  # 1, robustness is their mean 3/4
+    RELEARNED: (0.2, 1.0, 0.2),  # 1; robustness is the worse one, 1/2
     ("model", "forget", "paraphrased_probability", "frequency=low"): (
         0.9,
         0.9,
@@ -172,9 +172,9 @@ def test_axes_and_score_by_hand():
     found = scored(RUN)
     axes = {name: values[0] for name, values in found.axes.items()}
     assert axes == pytest.approx(
-        {"forgetting": 0.6, "utility": 0.75, "privacy": 0.6, "robustness": 0.75}
+        {"forgetting": 0.6, "utility": 0.75, "privacy": 0.6, "robustness": 0.5}
     )
-    assert found.score[0] == pytest.approx(4 / (1 / 0.6 + 4 / 3 + 1 / 0.6 + 4 / 3))
+    assert found.score[0] == pytest.approx(4 / (1 / 0.6 + 4 / 3 + 1 / 0.6 + 2))
     assert min(found.attacks, key=lambda name: found.attacks[name][0]) == "quantize"
 
 
@@ -246,7 +246,7 @@ def test_usable_keys_follow_the_rule():
     def replicated(values):
         return {key: np.full(3, value) for key, value in values.items()}
 
-    flat = ("model", "forget", "extraction_strength", "all")
+    flat = ("model", "forget", "exact_answer", "all")
     nothing = ("model", "general", "rouge_l_recall", "all")
     target = {PARAPHRASED: 0.9, flat: 0.2, RETAIN: 0.8, nothing: 0.0, MIA: NAN}
     one = {PARAPHRASED: 0.1, flat: 0.1, RETAIN: 0.8, nothing: 0.0, MIA: 0.5}

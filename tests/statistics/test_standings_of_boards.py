@@ -140,7 +140,6 @@ def test_differences_are_paired(make_board, model_frame):
     forgetting = [
         "paraphrased_probability",
         "truth_ratio",
-        "extraction_strength",
         "exact_answer",
         "mia_loss",
     ]
@@ -207,24 +206,24 @@ def test_uninformative_metrics_are_left_out_and_listed(board, found):
     target_id = index.loc[index["role"] == "target", "id"].item()
     oracle_id = index.loc[index["role"] == "oracle", "id"].iloc[0]
     changed = {i: f.copy() for i, f in frames.items()}
-    changed[target_id]["extraction_strength"] = changed[oracle_id]["extraction_strength"]
+    changed[target_id]["exact_answer"] = changed[oracle_id]["exact_answer"]
     again = score(index, changed)
-    assert of(found.uninformative, metric="extraction_strength").empty
-    listed = of(again.uninformative, metric="extraction_strength")
+    assert of(found.uninformative, metric="exact_answer").empty
+    listed = of(again.uninformative, metric="exact_answer")
     assert listed[["track", "task", "variant", "axis"]].to_numpy().tolist() == [
         ["toy", "towns", "low", "forgetting"]
     ]
     assert listed["target"].item() == pytest.approx(
-        changed[target_id].query("stage == 'model'")["extraction_strength"].mean()
+        changed[target_id].query("stage == 'model'")["exact_answer"].mean()
     )
-    left_out = of(again.table, metric="extraction_strength", stratum="all")
+    left_out = of(again.table, metric="exact_answer", stratum="all")
     assert left_out["recovery"].isna().all()
     assert left_out["value"].notna().all()
     recoveries = of(again.table, axis="forgetting", stratum="all", method="good", seed=0).set_index(
         "metric"
     )["recovery"]
     used = recoveries.drop("forgetting").dropna()
-    assert "extraction_strength" not in used
+    assert "exact_answer" not in used
     axis = of(again.table, metric="forgetting", method="good", seed=0)["value"].item()
     assert axis == pytest.approx(len(used) / (1 / used).sum())
 
