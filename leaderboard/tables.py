@@ -175,7 +175,8 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
 
 
 def _attacked(row: Mapping[Any, Any] | None) -> dict[str, Any]:
-    return {} if row is None else {name: row[name] for name in ("worst_attack", "mean_over_attacks")}
+    names = ("worst_attack", "mean_over_attacks")
+    return {} if row is None else {name: row[name] for name in names}
 
 
 def _said_of(runs: Sequence[Record], track: Track) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_doing_nothing_forgets_nothing_and_keeps_everything(board):
     assert (rows["utility"] == 1).all()
     own = board.table[(board.table["method"] == "none") & (board.table["axis"] == "forgetting")]
     parts = own[(own["metric"] != "forgetting") & (own["stratum"] == "all")]
-    assert len(parts) == 7 * 4 + 3  # variants of questions, and the one of texts
+    assert len(parts) == 7 * 3 + 1  # variants of questions, and the one of texts
     assert (parts["recovery"] == 0).all()
 
 
