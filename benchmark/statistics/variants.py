@@ -125,6 +125,8 @@ def replicate(
         whole = parts.get((MODEL_STAGE, split), part)
         for metric in reported(whole, part, stage, split, holdout):
             values = scores[stage, split][column[metric.id]]
+            if metric.united and np.isnan(values).all():
+                continue  # nobody was asked in other ways
             holdout_values = scores[compared][column[metric.id]] if len(holdout) else np.zeros(0)
             by_stratum = metric.aggregate.by_stratum(
                 values, drawn[stage, split], stacked, holdout_values, never_seen

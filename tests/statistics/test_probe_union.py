@@ -9,6 +9,8 @@ from benchmark.metrics.union import DIRECT, known_by_any, known_by_probe
 from benchmark.metrics.values import metric_values
 from benchmark.statistics import findings, standings
 from benchmark.statistics.probes import DIFFERENCE, UNION, probe_rows
+from benchmark.statistics.scores import score_run
+from benchmark.statistics.variants import score_variant
 
 PLACE = ("toy", "towns", "all")
 NAN = float("nan")
@@ -163,6 +165,29 @@ def test_the_union_is_a_value_of_every_record():
     assert union_value(TARGET, None) == [], "without a target nothing says which probes count"
     plain = model("1100")
     assert union_value(plain, plain) == [], "asked in no other way"
+
+
+def scored(mine, target, oracles):
+    frames = {"target": target, "mine": mine, **dict(zip(("o1", "o2"), oracles, strict=True))}
+    roles = {"target": "target", "mine": "method", "o1": "oracle", "o2": "oracle"}
+    rows = [
+        {"id": name, "role": role, "method": role, "seed": int(name == "o2"), "budget_steps": 1}
+        for name, role in roles.items()
+    ]
+    return score_variant(pd.DataFrame(rows), frames, 50)
+
+
+def test_the_union_is_part_of_forgetting_where_anybody_was_asked_in_other_ways():
+    """The method tells a and b, the target a, b and c, the oracles c and nothing."""
+    key = ("model", "forget", "union_of_probes", "all")
+    found = scored(SOME, TARGET, ORACLES)
+    assert found.target[key][0] == 3 / 4
+    assert found.oracle[key][0] == 1 / 8
+    run = score_run(found.runs["method"][0].values, found.target, found.oracle, {key})
+    assert run.parts[key][0] == pytest.approx(1 - (2 / 4 - 1 / 8) / (3 / 4 - 1 / 8))
+    assert run.axes["forgetting"][0] == run.parts[key][0]
+    plain = scored(model("1100"), model("1111"), [model(), model()])
+    assert key not in plain.target.keys() | plain.runs["method"][0].values.keys()
 
 
 def test_a_method_that_was_asked_less_has_no_row():
