@@ -110,11 +110,11 @@ def test_a_dispute_lowers_the_shown_number_and_keeps_the_score_and_the_rank(fold
 
 def test_the_lowest_of_several_disputes_counts(folder, rows_of):
     runs = runs_of(folder, "gentle")
-    for number, score in enumerate((0.3, 0.1, 0.2)):
+    for number, score in enumerate((0.03, 0.01, 0.02)):
         dispute(folder, runs, score, file=f"eve{number}")
     row = rows_of(folder)[0]["gentle"]
-    assert row.lowered.score == 0.1
-    assert [own.dispute.score for own in row.disputes] == [0.1, 0.2, 0.3]
+    assert row.lowered.score == 0.01
+    assert [own.dispute.score for own in row.disputes] == [0.01, 0.02, 0.03]
 
 
 def test_a_higher_number_lowers_nothing(folder, rows_of):
