@@ -57,11 +57,13 @@ def known_by_any(known: pd.DataFrame, passed: pd.DataFrame) -> np.ndarray:
 
 
 def union_of(frame: pd.DataFrame, target: pd.DataFrame) -> pd.Series:
-    """`known_by_any` by example id, empty where the target was asked in no other way."""
-    passed = counted(known_by_probe(target) == 1)
-    if len(passed.columns) < 2:
+    """`known_by_any` by example id, empty where the target was asked in no other way, or by a probe
+    that the model was not asked by.
+    """
+    passed, known = counted(known_by_probe(target) == 1), known_by_probe(frame)
+    if len(passed.columns) < 2 or not set(passed.columns) <= set(known.columns):
         return pd.Series(dtype=float)
-    return pd.Series(known_by_any(known_by_probe(frame), passed), passed.index)
+    return pd.Series(known_by_any(known, passed), passed.index)
 
 
 def _of_no_sample(sample: Sample) -> NoReturn:

@@ -50,7 +50,7 @@ def judged_rows(
     for measured, columns in (
         (same, ["neutral"]),
         (audits, ["passed"]),
-        (robust, ["one_sided", "symmetric"]),
+        (robust, ["one_sided", "symmetric", "rows"]),
     ):
         table = table.merge(measured[[*place, *columns]], how="left", on=place)
     alone = set(table["metric"])

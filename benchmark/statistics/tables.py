@@ -4,6 +4,7 @@ was left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 
@@ -95,15 +96,16 @@ def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     """A row per method: axes and score averaged over seeds, with intervals; the attack after which
-    least forgetting is left, empty without attacks, and the mean over attacks.
+    least forgetting is left on average over seeds, empty if not all attacks have a value, and the
+    mean over attacks.
     """
     for method, runs in sorted(scores.runs.items()):
         row = _where(place) | {"method": method, "seeds": len(runs)}
         for name in QUANTITIES:
             row |= spread(name, scores.quantity(method, name))
         left = scores.left_after(method)
-        worst = min(left, key=lambda name: left[name]) if left else ""
         mean = fmean(left.values()) if left else float("nan")
+        worst = "" if math.isnan(mean) else min(left, key=lambda name: left[name])
         yield row | {"worst_attack": worst, "mean_over_attacks": mean}
 
 

@@ -16,13 +16,13 @@ def tables(metric, group="questions", auc=1.0, control=(0.3, 0.7), passed=1.0, s
     ends = {"low": control[0], "high": control[1]} if control else {"low": 0, "high": 1}
     name = "oracle against oracle" if control else "target against target"
     audit = [{**place, "passed": passed, "oracles": 3}] if passed is not None else []
-    robust = [{**place, "one_sided": 0.5, "symmetric": symmetric}] if symmetric else []
-    columns = [*place, "one_sided", "symmetric", "passed", "oracles"]
+    robust = [{**place, "one_sided": 0.5, "symmetric": symmetric, "rows": 3}] if symmetric else []
+    columns = [*place, "one_sided", "symmetric", "rows", "passed", "oracles"]
     return (
         pd.DataFrame([bars]),
         pd.DataFrame([{**place, "control": name, "auc": 0.5, **ends}]),
         pd.DataFrame(audit, columns=[*place, "passed", "oracles"]),
-        pd.DataFrame(robust, columns=columns[:4]),
+        pd.DataFrame(robust, columns=columns[:5]),
     )
 
 

@@ -165,6 +165,7 @@ def test_the_union_is_a_value_of_every_record():
     assert union_value(TARGET, None) == [], "without a target nothing says which probes count"
     plain = model("1100")
     assert union_value(plain, plain) == [], "asked in no other way"
+    assert union_value(model(jailbreak="0000"), TARGET) == [], "never asked by `reverse`"
 
 
 def scored(mine, target, oracles):
