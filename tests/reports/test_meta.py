@@ -81,7 +81,8 @@ def test_the_page_names_what_meets_the_rule_and_what_catches_the_anchors(tables,
     judged = text.split("## Questions")[1].split("## ")[0]
     meets = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes|no) \|$", judged, re.MULTILINE))
     assert meets == {"exact_answer": "yes", "mia_loss": "yes", "truth_ratio": "no"}
-    assert "12 models that know, 12 that do not" in text
+    assert "| `exact_answer` | forgetting | 12 + 12 |" in judged
+    assert "| `mia_loss` | privacy | 4 + 12 |" in judged, "those that saw the examples"
     assert "| `prefix` | 1.00 [1.00, 1.00] |" in text, "a probe has a row of its own"
     [caught] = re.findall(r"\| `exact_answer` \|([^\n]*)\n", text.split("## Gaming anchors")[1])[:1]
     assert "0.00" in caught
