@@ -141,20 +141,27 @@ def report(
     attacks: Annotated[
         bool, typer.Option("--attacks", help="How far the attacks agree, over all tasks.")
     ] = False,
+    claims: Annotated[
+        bool, typer.Option("--claims", help="Whether the papers' claims hold, over all tasks.")
+    ] = False,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Prints a task's results: residual knowledge, cost of forgetting, trajectory, final model.
 
-    With `--attacks`, how far the attacks agree on which methods forgot.
+    With `--attacks`, how far the attacks agree on which methods forgot; with `--claims`, whether
+    the papers' claims hold.
     """
     from benchmark.reports.attack_report import print_attacks
+    from benchmark.reports.claims_report import print_claims
     from benchmark.reports.terminal import print_task
 
-    if attacks == bool(task):
-        raise BadInput("report: name a task, or --attacks for all of them")
+    if [bool(task), attacks, claims].count(True) != 1:
+        raise BadInput("report: name a task, or give one of --attacks and --claims")
     terminal = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     if attacks:
         print_attacks(results, terminal, _derived())
+    elif claims:
+        print_claims(results, terminal, _derived())
     else:
         print_task(task, results, terminal, _derived())
 

@@ -1,0 +1,106 @@
+"""Claims put to the records: estimates by hand, verdicts at their edges, no estimate at all."""
+
+import math
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from benchmark.reports.claims_report import claims_markdown
+from benchmark.statistics.claims import (
+    BALUTA,
+    CLAIMS,
+    CONTROLLED,
+    FAILS,
+    HOLDS,
+    KRISHNAN,
+    OPEN,
+    Claim,
+    SetUp,
+    claim_rows,
+    difference,
+    verdict,
+)
+
+NAN = math.nan
+
+
+def test_mover_by_hand():
+    """Of 0.7 [0.6, 0.9] and 0.2 [0.1, 0.5]."""
+    found = difference((0.7, 0.6, 0.9), (0.2, 0.1, 0.5))
+    below, above = math.hypot(0.1, 0.3), math.hypot(0.2, 0.1)
+    assert found == pytest.approx((0.5, 0.5 - below, 0.5 + above))
+    turned = difference((0.2, 0.1, 0.5), (0.7, 0.6, 0.9))
+    assert turned == pytest.approx((-found[0], -found[2], -found[1]))
+
+
+@pytest.mark.parametrize(
+    ("spread", "sign", "expected"),
+    [
+        ((0.2, 0.1, 0.3), 1, HOLDS),
+        ((0.2, 0.1, 0.3), -1, FAILS),
+        ((-0.2, -0.3, -0.1), -1, HOLDS),
+        ((-0.2, -0.3, -0.1), 1, FAILS),
+        ((-0.2, -0.3, -0.1), 0, HOLDS),
+        ((0.2, 0.0, 0.3), 1, OPEN),
+        ((0.2, -0.1, 0.3), 0, OPEN),
+        ((NAN, NAN, NAN), 1, OPEN),
+        ((math.inf, NAN, NAN), 1, OPEN),
+        ((5.0, 2.0, math.inf), 1, HOLDS),
+    ],
+)
+def test_a_claim_holds_only_where_the_interval_lies_on_its_side(spread, sign, expected):
+    assert verdict(spread, sign) == expected
+
+
+def strata(**left):
+    """Probability left on `frequency` by method, as (low, high) of the two variants."""
+    rows = [
+        {"track": CONTROLLED, "task": "frequency", "variant": variant, "method": method}
+        | {"metric": "paraphrased_probability", "stratum": "all"}
+        | {"value": value, "low": value - 0.05, "high": value + 0.05}
+        for method, values in left.items()
+        for variant, value in zip(("low", "high"), values, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def standings():
+    """Standings with what is left of frequent and rare facts, and nothing else."""
+    overall = pd.DataFrame({"method": ["npo", "sga", "idk", "none"], "anchor": [0, 0, 0, 1]})
+    left = strata(npo=(0.1, 0.4), sga=(0.4, 0.1), idk=(0.2, 0.22), none=(0.8, 0.9), oracle=(0, 0))
+    empty = pd.DataFrame()
+    return SimpleNamespace(
+        overall=overall, strata=left, misalignment=empty, contrasts=empty, tasks=empty, rivals=empty
+    )
+
+
+def test_each_method_that_competes_has_a_verdict(standings):
+    first = claim_rows(standings, CLAIMS[:1])
+    assert dict(zip(first["of"], first["verdict"], strict=True)) == {
+        "npo": HOLDS,
+        "sga": FAILS,
+        "idk": OPEN,
+    }
+    [npo] = first[first["of"] == "npo"].to_dict("records")
+    assert (npo["paper"], npo["track"]) == (KRISHNAN, CONTROLLED)
+    half = math.hypot(0.05, 0.05)
+    assert (npo["value"], npo["low"], npo["high"]) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
+
+
+def test_a_claim_without_estimates_is_told_as_such(standings):
+    [row] = claim_rows(standings, [Claim("A paper", "A claim.")]).to_dict("records")
+    assert (row["verdict"], row["test"]) == (OPEN, "")
+    text = claims_markdown(claim_rows(standings, CLAIMS))
+    assert text.count("No published record tests it.") == len(CLAIMS) - 1
+    assert "| 1 | 1 | 1 | 0.020 (-0.300 to 0.300) |" in text
+
+
+def test_a_difference_that_no_draw_reaches_is_neither_averaged_nor_lost(standings):
+    def never(_, __):
+        yield "npo", (math.inf, NAN, NAN)
+
+    rows = claim_rows(standings, [Claim(BALUTA, "Steps.", (SetUp(CONTROLLED, "steps", 1, never),))])
+    assert rows["verdict"].tolist() == [OPEN]
+    assert "| steps | `controlled-1m` | 0 | 0 | 1 | inf" in claims_markdown(rows)
