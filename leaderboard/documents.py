@@ -1,5 +1,5 @@
-"""Generates the figures of README.md, docs/RESULTS.md and the tasks' cards from the records
-(`make docs`).
+"""Generates the figures of README.md, docs/RESULTS.md, docs/CLAIMS.md and the tasks' cards from the
+records (`make docs`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from benchmark.records.derived import Derived
 from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.records.schema import GUARDRAIL
 from benchmark.records.store import ResultStore, read_record
+from benchmark.reports.claims_report import claims_markdown
 from benchmark.statistics import AXES, SCORE_VERSION, findings
+from benchmark.statistics.claims import claim_rows
 from benchmark.statistics.divisions import divided
 from leaderboard.board import Board, Track, load_board
 from leaderboard.cards import TASKS
@@ -164,6 +166,11 @@ def card_figures(board: Board, task: str) -> str:
     return "\n".join(parts)
 
 
+def claim_figures(board: Board) -> str:
+    """Whether the papers' claims hold, as Markdown."""
+    return claims_markdown(claim_rows([track.standings for track in board.tracks]))
+
+
 def _markdown(table: pd.DataFrame) -> Iterator[str]:
     """The rows of a table in Markdown, without constant columns (but with that of the methods)."""
     columns = table[
@@ -192,6 +199,7 @@ def documents(board: Board) -> dict[Path, str]:
         ROOT / "README.md": readme_figures(board),
         ROOT / "docs/RESULTS.md": result_figures(board),
     }
+    figures[ROOT / "docs/CLAIMS.md"] = claim_figures(board)
     figures |= {TASKS / task / "card.md": card_figures(board, task) for task in COMPARED}
     return {
         path: with_figures(path.read_text(encoding="utf-8"), text) for path, text in figures.items()

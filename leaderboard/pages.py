@@ -11,6 +11,7 @@ from benchmark.statistics import FLOOR
 from benchmark.statistics.axes import splits_fed
 from leaderboard.board import Board, Track
 from leaderboard.citation import bibtex, citation
+from leaderboard.claim_pages import claim_page
 from leaderboard.metric_pages import metric_page
 from leaderboard.plots import Colours, Figure, scatter
 from leaderboard.render import Page, Renderer, compact_json, method_page, slug, view_file
@@ -70,6 +71,7 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     yield renderer.page(
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
     )
+    yield claim_page(board, renderer)
     if board.pooled:
         yield metric_page(board.results, renderer)
     yield from task_pages(tasks, renderer)

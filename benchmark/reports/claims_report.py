@@ -12,7 +12,7 @@ from rich.table import Table
 
 from benchmark.records.derived import Derived
 from benchmark.reports.terminal import published_standings
-from benchmark.statistics.claims import CLAIMS, FAILS, HOLDS, OPEN, claim_rows
+from benchmark.statistics.claims import FAILS, HOLDS, OPEN, claim_rows
 from benchmark.statistics.findings import spoken
 
 VERDICTS = (HOLDS, FAILS, OPEN)
@@ -21,7 +21,7 @@ UNTESTED = "No published record tests it.\n"
 
 def print_claims(folder: Path, console: Console, derived: Derived) -> None:
     """Prints every estimate behind every claim, from the current records below a folder."""
-    rows = claim_rows(published_standings(folder, derived), CLAIMS)
+    rows = claim_rows([published_standings(folder, derived)])
     for (paper, claim), own in rows.groupby(["paper", "claim"], sort=False):
         table = Table(
             *("track", "test", "of", "estimate", "verdict"),

@@ -9,7 +9,7 @@ were independent, which is conservative where they share draws.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -68,13 +68,15 @@ def verdict(spread: Spread, sign: int) -> str:
     return HOLDS if sign == 0 or (value > 0) == (sign > 0) else FAILS
 
 
-def claim_rows(standings: Standings, claims: Iterable[Claim]) -> pd.DataFrame:
-    """A row for each estimate of each set-up (COLUMNS); a claim without any has one, without a
-    value.
+def claim_rows(
+    standings: Sequence[Standings], claims: Iterable[Claim] | None = None
+) -> pd.DataFrame:
+    """A row for each estimate of each set-up (COLUMNS) on the tracks of all these standings; a
+    claim without any has one, without a value. All claims if none are given.
     """
     rows: list[Row] = []
-    for claim in claims:
-        found = list(_rows(standings, claim))
+    for claim in CLAIMS if claims is None else claims:
+        found = [row for own in standings for row in _rows(own, claim)]
         nothing = {"track": "", "test": "", "of": "", "verdict": OPEN}
         rows += found or [{"paper": claim.paper, "claim": claim.text, **nothing}]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -77,7 +77,7 @@ def standings():
 
 
 def test_each_method_that_competes_has_a_verdict(standings):
-    first = claim_rows(standings, CLAIMS[:1])
+    first = claim_rows([standings], CLAIMS[:1])
     assert dict(zip(first["of"], first["verdict"], strict=True)) == {
         "npo": HOLDS,
         "sga": FAILS,
@@ -90,9 +90,9 @@ def test_each_method_that_competes_has_a_verdict(standings):
 
 
 def test_a_claim_without_estimates_is_told_as_such(standings):
-    [row] = claim_rows(standings, [Claim("A paper", "A claim.")]).to_dict("records")
+    [row] = claim_rows([standings], [Claim("A paper", "A claim.")]).to_dict("records")
     assert (row["verdict"], row["test"]) == (OPEN, "")
-    text = claims_markdown(claim_rows(standings, CLAIMS))
+    text = claims_markdown(claim_rows([standings], CLAIMS))
     assert text.count("No published record tests it.") == len(CLAIMS) - 1
     assert "| 1 | 1 | 1 | 0.020 (-0.300 to 0.300) |" in text
 
@@ -101,6 +101,8 @@ def test_a_difference_that_no_draw_reaches_is_neither_averaged_nor_lost(standing
     def never(_, __):
         yield "npo", (math.inf, NAN, NAN)
 
-    rows = claim_rows(standings, [Claim(BALUTA, "Steps.", (SetUp(CONTROLLED, "steps", 1, never),))])
+    rows = claim_rows(
+        [standings], [Claim(BALUTA, "Steps.", (SetUp(CONTROLLED, "steps", 1, never),))]
+    )
     assert rows["verdict"].tolist() == [OPEN]
     assert "| steps | `controlled-1m` | 0 | 0 | 1 | inf" in claims_markdown(rows)

@@ -1,0 +1,96 @@
+"""The page of the papers' claims: a plot and a table of estimates for each test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from benchmark.statistics.claims import FAILS, HOLDS, OPEN, claim_rows
+from benchmark.statistics.findings import spoken
+from leaderboard.board import Board
+from leaderboard.plots import (
+    GREY,
+    PALETTE,
+    Figure,
+    Plot,
+    PlotGroup,
+    axis,
+    error_bar,
+    figure,
+    quantities_of,
+)
+from leaderboard.render import Page, Renderer
+
+PAGE = "claims.html"
+COLOURS = {HOLDS: PALETTE[2], FAILS: PALETTE[1], OPEN: GREY}
+
+
+@dataclass(frozen=True)
+class Test:
+    """One set-up of a claim: how many estimates there are of each verdict, each of them as text,
+    and a plot.
+    """
+
+    title: str
+    track: str
+    counts: dict[str, int]
+    rows: list[tuple[str, str, str]]
+    plot: PlotGroup
+
+
+@dataclass(frozen=True)
+class Told:
+    """A claim with its tests; none if no record tests it."""
+
+    paper: str
+    text: str
+    tests: list[Test]
+
+
+def claim_page(board: Board, renderer: Renderer) -> Page:
+    """The page, from the standings of all tracks."""
+    rows = claim_rows([track.standings for track in board.tracks])
+    told = [
+        Told(paper, claim, list(_tests(own[own["test"] != ""])))
+        for (paper, claim), own in rows.groupby(["paper", "claim"], sort=False)
+    ]
+    return renderer.page(PAGE, PAGE, claims=told, verdicts=tuple(COLOURS))
+
+
+def _tests(rows: pd.DataFrame) -> Iterator[Test]:
+    for (track, test), own in rows.groupby(["track", "test"], sort=False):
+        counts, shown = own["verdict"].value_counts(), own.sort_values("value", kind="stable")
+        texts = [
+            (row["of"], spoken(row["value"], row["low"], row["high"]), row["verdict"])
+            for row in shown.to_dict("records")
+        ]
+        caption = f"{test[0].upper()}{test[1:]}; 95 % bootstrap intervals."
+        plot = PlotGroup("Estimates", caption, [Plot(_estimates(shown))], tall=len(shown) > 8)
+        numbers = {verdict: int(counts.get(verdict, 0)) for verdict in COLOURS}
+        yield Test(test, track, numbers, texts, plot)
+
+
+def _estimates(rows: pd.DataFrame) -> Figure:
+    """A point per method, coloured by verdict; those that are never reached have none."""
+    finite = rows.replace({math.inf: math.nan, -math.inf: math.nan}).dropna(subset=["value"])
+    traces = []
+    for told, colour in COLOURS.items():
+        own = finite[finite["verdict"] == told]
+        quantities = quantities_of(own)
+        traces.append(
+            go.Scatter(
+                x=[quantity.value for quantity in quantities],
+                y=own["of"].tolist(),
+                name=told,
+                mode="markers",
+                marker={"color": colour, "size": 9},
+                error_x=error_bar(quantities, colour),
+                hovertemplate="%{y}: %{x:.3f}",
+            )
+        )
+    order = {"categoryorder": "array", "categoryarray": finite["of"].tolist(), "dtick": 1}
+    return figure(traces, axis("difference"), axis("") | order | {"tickfont": {"size": 10}})
