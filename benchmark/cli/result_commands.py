@@ -156,7 +156,7 @@ def report(
     from benchmark.reports.terminal import print_task
 
     if [bool(task), attacks, claims].count(True) != 1:
-        raise BadInput("report: name a task, or give one of --attacks and --claims")
+        raise BadInput("report: name a task, or --attacks, or --claims")
     terminal = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     if attacks:
         print_attacks(results, terminal, _derived())

@@ -1,0 +1,1 @@
+"""Forgetting more or fewer of the same people."""
