@@ -14,12 +14,12 @@ from benchmark.records.derived import Derived
 from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.records.schema import GUARDRAIL
 from benchmark.records.store import ResultStore, read_record
-from benchmark.reports.claims_report import claims_markdown
 from benchmark.statistics import AXES, SCORE_VERSION, findings
 from benchmark.statistics.claims import claim_rows
 from benchmark.statistics.divisions import divided
 from leaderboard.board import Board, Track, load_board
 from leaderboard.cards import TASKS
+from leaderboard.claim_tables import claims_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- figures: written by `make docs` -->\n", "<!-- end of figures -->"

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from benchmark.reports.claims_report import claims_markdown
 from benchmark.statistics.claims import (
     BALUTA,
     CLAIMS,
@@ -21,6 +20,7 @@ from benchmark.statistics.claims import (
     difference,
     verdict,
 )
+from leaderboard.claim_tables import claims_markdown
 
 NAN = math.nan
 
