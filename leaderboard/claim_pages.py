@@ -55,14 +55,15 @@ def claim_page(board: Board, renderer: Renderer) -> Page:
     """The page, from the standings of all tracks."""
     rows = claim_rows([track.standings for track in board.tracks])
     told = [
-        Told(paper, claim, list(_tests(own[own["test"] != ""])))
+        Told(str(paper), str(claim), list(_tests(own[own["test"] != ""])))
         for (paper, claim), own in rows.groupby(["paper", "claim"], sort=False)
     ]
     return renderer.page(PAGE, PAGE, claims=told, verdicts=tuple(COLOURS))
 
 
 def _tests(rows: pd.DataFrame) -> Iterator[Test]:
-    for (track, test), own in rows.groupby(["track", "test"], sort=False):
+    for place, own in rows.groupby(["track", "test"], sort=False):
+        track, test = map(str, place)
         counts, shown = own["verdict"].value_counts(), own.sort_values("value", kind="stable")
         texts = [
             (row["of"], spoken(row["value"], row["low"], row["high"]), row["verdict"])

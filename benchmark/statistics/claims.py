@@ -91,7 +91,7 @@ def _rows(standings: Standings, claim: Claim) -> Iterator[Row]:
             yield about | found | numbers
 
 
-def _where(frame: pd.DataFrame, **wanted: str) -> pd.DataFrame:
+def _where(frame: pd.DataFrame, **wanted: object) -> pd.DataFrame:
     for column, value in wanted.items():
         frame = frame[frame[column] == value] if len(frame) else frame
     return frame
@@ -108,7 +108,7 @@ def _spreads(rows: pd.DataFrame) -> dict[str, Spread]:
 def _competitors(spreads: Mapping[str, Spread], standings: Standings) -> Estimates:
     """Those of methods that compete: no anchors, no references."""
     overall = standings.overall
-    anchors = set(overall.loc[overall["anchor"].astype(bool), "method"])
+    anchors = set(_where(overall, anchor=True)["method"]) if len(overall) else set()
     for name, spread in spreads.items():
         if name not in anchors and name not in (TARGET, ORACLE):
             yield name, spread

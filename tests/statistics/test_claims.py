@@ -89,6 +89,13 @@ def test_each_method_that_competes_has_a_verdict(standings):
     assert (npo["value"], npo["low"], npo["high"]) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
 
 
+def test_where_nothing_is_scored_no_claim_can_be_told(standings):
+    nothing = SimpleNamespace(**{name: pd.DataFrame() for name in vars(standings)})
+    rows = claim_rows([nothing])
+    assert len(rows) == len(CLAIMS)
+    assert set(rows["verdict"]) == {OPEN}
+
+
 def test_a_claim_without_estimates_is_told_as_such(standings):
     [row] = claim_rows([standings], [Claim("A paper", "A claim.")]).to_dict("records")
     assert (row["verdict"], row["test"]) == (OPEN, "")
