@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from benchmark.statistics.claims import FAILS, HOLDS, OPEN
@@ -26,11 +27,11 @@ def _tests(rows: pd.DataFrame) -> Iterator[str]:
     if rows.empty:
         yield UNTESTED
         return
-    yield f"| test | track | {' | '.join(VERDICTS)} | median estimate (range) |"
+    yield f"| test | track | {' | '.join(VERDICTS)} | median (range) where reached |"
     yield f"|{'---|' * (len(VERDICTS) + 3)}"
     for (track, test), own in rows.groupby(["track", "test"], sort=False):
         counts = own["verdict"].value_counts()
-        values = own["value"].dropna()
+        values = own.loc[np.isfinite(own["value"].astype(float)), "value"]
         spread = (
             f"{values.median():.3f} ({values.min():.3f} to {values.max():.3f})"
             if len(values)

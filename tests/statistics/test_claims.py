@@ -112,4 +112,4 @@ def test_a_difference_that_no_draw_reaches_is_neither_averaged_nor_lost(standing
         [standings], [Claim(BALUTA, "Steps.", (SetUp(CONTROLLED, "steps", 1, never),))]
     )
     assert rows["verdict"].tolist() == [OPEN]
-    assert "| steps | `controlled-1m` | 0 | 0 | 1 | inf" in claims_markdown(rows)
+    assert "| steps | `controlled-1m` | 0 | 0 | 1 | – |" in claims_markdown(rows)
