@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from benchmark.statistics.claims import FAILS, HOLDS, OPEN, claim_rows
 from benchmark.statistics.findings import spoken
@@ -19,9 +18,8 @@ from leaderboard.plots import (
     Plot,
     PlotGroup,
     axis,
-    error_bar,
     figure,
-    quantities_of,
+    points,
 )
 from leaderboard.render import Page, Renderer
 
@@ -78,20 +76,9 @@ def _tests(rows: pd.DataFrame) -> Iterator[Test]:
 def _estimates(rows: pd.DataFrame) -> Figure:
     """A point per method, coloured by verdict; those that are never reached have none."""
     finite = rows.replace({math.inf: math.nan, -math.inf: math.nan}).dropna(subset=["value"])
-    traces = []
-    for told, colour in COLOURS.items():
-        own = finite[finite["verdict"] == told]
-        quantities = quantities_of(own)
-        traces.append(
-            go.Scatter(
-                x=[quantity.value for quantity in quantities],
-                y=own["of"].tolist(),
-                name=told,
-                mode="markers",
-                marker={"color": colour, "size": 9},
-                error_x=error_bar(quantities, colour),
-                hovertemplate="%{y}: %{x:.3f}",
-            )
-        )
+    traces = [
+        points(finite[finite["verdict"] == told], "of", told, colour)
+        for told, colour in COLOURS.items()
+    ]
     order = {"categoryorder": "array", "categoryarray": finite["of"].tolist(), "dtick": 1}
     return figure(traces, axis("difference"), axis("") | order | {"tickfont": {"size": 10}})

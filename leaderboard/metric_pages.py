@@ -21,9 +21,8 @@ from leaderboard.plots import (
     Plot,
     PlotGroup,
     axis,
-    error_bar,
     figure,
-    quantities_of,
+    points,
     share_axis,
 )
 from leaderboard.render import Page, Renderer
@@ -75,21 +74,11 @@ def _aucs(rows: pd.DataFrame) -> Figure:
     """A point per metric, upwards in the order of the rows, and a line at the least AUC."""
     names = rows["metric"].tolist()
     states = np.where(rows["axis"] != "", FED, np.where(rows["meets"], SPARE, BARRED))
-    traces = []
-    for state, colour in COLOURS.items():
-        of_state = rows[states == state].rename(columns={"auc": "value"})
-        quantities = quantities_of(of_state)
-        traces.append(
-            go.Scatter(
-                x=[quantity.value for quantity in quantities],
-                y=of_state["metric"].tolist(),
-                name=state,
-                mode="markers",
-                marker={"color": colour, "size": 9},
-                error_x=error_bar(quantities, colour),
-                hovertemplate="%{y}: %{x:.2f}",
-            )
-        )
+    aucs = rows.rename(columns={"auc": "value"})
+    traces = [
+        points(aucs[states == state], "metric", state, colour, digits=2)
+        for state, colour in COLOURS.items()
+    ]
     bar = {"color": GREY, "width": 1, "dash": "dot"}
     ends = [names[0], names[-1]]
     traces.append(go.Scatter(x=[LEAST_AUC] * 2, y=ends, mode="lines", line=bar, showlegend=False))

@@ -175,6 +175,20 @@ def error_bar(quantities: Sequence[Quantity], colour: str) -> dict[str, Any]:
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down} | look
 
 
+def points(rows: pd.DataFrame, of: str, name: str, colour: str, digits: int = 3) -> go.Scatter:
+    """A point with its interval, across, for each row of value, low and high; `of` names them."""
+    quantities = quantities_of(rows)
+    return go.Scatter(
+        x=[quantity.value for quantity in quantities],
+        y=rows[of].tolist(),
+        name=name,
+        mode="markers",
+        marker={"color": colour, "size": 9},
+        error_x=error_bar(quantities, colour),
+        hovertemplate=f"%{{y}}: %{{x:.{digits}f}}",
+    )
+
+
 def transparent(colour: str, opacity: float = 0.13) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"

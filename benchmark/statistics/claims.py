@@ -2,8 +2,8 @@
 an interval and a verdict.
 
 Estimates are differences. Where a table of the standings has them paired they are taken from
-there; else they combine two intervals by MOVER (Zou and Donner 2008, equation 3), as if the two
-were independent, which is conservative where they share draws.
+there; else they combine two intervals by MOVER (Zou and Donner 2008), as if the two were
+independent, which is conservative where shared draws correlate them positively.
 """
 
 from __future__ import annotations
