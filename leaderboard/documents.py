@@ -1,5 +1,5 @@
-"""Generates the figures of README.md, docs/RESULTS.md, docs/CLAIMS.md and the tasks' cards from the
-records (`make docs`).
+"""Generates the figures of README.md, of RESULTS, CLAIMS and PRACTICE in docs/, and of the tasks'
+cards from the records (`make docs`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from benchmark.statistics.divisions import divided
 from leaderboard.board import Board, Track, load_board
 from leaderboard.cards import TASKS
 from leaderboard.claim_tables import claims_markdown
+from leaderboard.practice_tables import picks_markdown, practice_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
-START, END = "<!-- figures: written by `make docs` -->\n", "<!-- end of figures -->"
+FIGURES, PICKS = "figures", "picks"  # the names of the parts of documents that are written
 RESIDUALS = {
     "paraphrased_probability": "Probability of the forget set's answers under held-out paraphrases",
     "memorization_accuracy": "Share of forget-set tokens predicted by greedy decoding",
@@ -186,24 +187,29 @@ def _line(cells: Sequence[object]) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def with_figures(text: str, figures: str) -> str:
-    """A document's text with the figures between its marks replaced."""
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}{figures}{END}{after}"
+def with_figures(text: str, figures: str, name: str = FIGURES) -> str:
+    """A document's text with the figures between the marks of this name replaced."""
+    start, end = f"<!-- {name}: written by `make docs` -->\n", f"<!-- end of {name} -->"
+    before, _, rest = text.partition(start)
+    _, _, after = rest.partition(end)
+    return f"{before}{start}{figures}{end}{after}"
 
 
 def documents(board: Board) -> dict[Path, str]:
-    """The texts of README, results and cards with the figures of the records."""
+    """The texts of README, docs and cards with the figures of the records."""
     figures = {
         ROOT / "README.md": readme_figures(board),
         ROOT / "docs/RESULTS.md": result_figures(board),
+        ROOT / "docs/CLAIMS.md": claim_figures(board),
+        ROOT / "docs/PRACTICE.md": practice_markdown(board),
     }
-    figures[ROOT / "docs/CLAIMS.md"] = claim_figures(board)
     figures |= {TASKS / task / "card.md": card_figures(board, task) for task in COMPARED}
-    return {
+    texts = {
         path: with_figures(path.read_text(encoding="utf-8"), text) for path, text in figures.items()
     }
+    readme = ROOT / "README.md"
+    texts[readme] = with_figures(texts[readme], picks_markdown(board, README_TRACK), PICKS)
+    return texts
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from leaderboard.citation import bibtex, citation
 from leaderboard.claim_pages import claim_page
 from leaderboard.metric_pages import metric_page
 from leaderboard.plots import Colours, Figure, scatter
+from leaderboard.practice_pages import practice_page
 from leaderboard.render import Page, Renderer, compact_json, method_page, slug, view_file
 from leaderboard.tables import Row, left_out, overall_rows, variant_rows
 from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
@@ -71,6 +72,7 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     yield renderer.page(
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
     )
+    yield practice_page(board, renderer, colours)
     yield claim_page(board, renderer)
     if board.pooled:
         yield metric_page(board.results, renderer)

@@ -1,5 +1,5 @@
-"""Whether attacks agree on what was forgotten: rank correlations between what methods have of
-forgetting after each of them.
+"""What attacks undo, and whether they agree on what was forgotten: rank correlations between what
+methods have of forgetting after each of them.
 
 Kendall's tau-b over the points of two attacks: rows of the ranking on each variant that both inform
 about. Rows are resampled with all their variants; a row drawn twice ties with itself, which tau-b
@@ -14,9 +14,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from benchmark.statistics.axes import TIE
-from benchmark.statistics.bootstrap import REPLICATES, SEED, interval
-from benchmark.statistics.variants import VariantScores
+from benchmark.statistics.axes import LEAST_GAP, TIE
+from benchmark.statistics.bootstrap import REPLICATES, SEED, interval, mean_of_picks
+from benchmark.statistics.tables import spread
+from benchmark.statistics.variants import VariantScores, seed_picks
 
 WITHOUT = "no attack"
 
@@ -25,14 +26,20 @@ Row = dict[str, object]
 
 
 def attack_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Forgetting of each method, averaged over its seeds: without an attack and after each."""
+    """Forgetting of each method, averaged over its seeds: without an attack and after each, and the
+    share of it that the attack has `undone`, with an interval; NaN where nothing was forgotten.
+    """
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method, runs in sorted(scores.runs.items()):
         measured = [run.scored for run in runs.values()]
-        values = {WITHOUT: [run.axes["forgetting"][0] for run in measured]}
-        values |= {name: [run.attacks[name][0] for run in measured] for name in measured[0].attacks}
-        for name, by_seed in values.items():
-            yield where | {"method": method, "attack": name, "value": float(np.mean(by_seed))}
+        drawn = seed_picks(len(measured), scores.replicates)
+        by_seed = {WITHOUT: [run.axes["forgetting"] for run in measured]}
+        by_seed |= {name: [run.attacks[name] for run in measured] for name in measured[0].attacks}
+        left = {name: mean_of_picks(np.vstack(runs), drawn) for name, runs in by_seed.items()}
+        before = np.where(left[WITHOUT] < LEAST_GAP, np.nan, left[WITHOUT])
+        for name, forgetting in left.items():
+            row = where | {"method": method, "attack": name, "value": float(forgetting[0])}
+            yield row | spread("undone", 1 - forgetting / before)
 
 
 def agreement(rows: pd.DataFrame, replicates: int = REPLICATES) -> pd.DataFrame:

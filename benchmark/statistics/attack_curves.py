@@ -13,6 +13,7 @@ from benchmark.metrics.stages import MODEL_STAGE, POINT, sort_of
 from benchmark.records.identity import TARGET
 from benchmark.statistics.axes import LEAST_GAP
 from benchmark.statistics.bootstrap import mean_of_picks
+from benchmark.statistics.tables import spread as named_spread
 from benchmark.statistics.trajectories import first_below, knowledge_metric, spread
 from benchmark.statistics.variants import VariantScores, seed_picks
 
@@ -25,8 +26,9 @@ Curve = dict[str, np.ndarray]  # knowledge at each point, in order, then at the 
 
 
 def curve_rows(place: Place, scores: VariantScores, names: Sequence[str]) -> Iterator[Row]:
-    """A row per method or reference, attack and point with the knowledge of the forget set and its
-    interval; of interpolation also where half of what was forgotten is `HALF` back.
+    """A row per method or reference, attack and point with the knowledge of the forget set and the
+    share of what was forgotten that is `back`, each with its interval; of interpolation also where
+    half of it is: `HALF`.
     """
     metric = knowledge_metric(scores)
     where = dict(zip(("track", "task", "variant"), place, strict=True))
@@ -35,11 +37,13 @@ def curve_rows(place: Place, scores: VariantScores, names: Sequence[str]) -> Ite
         for attack, curve in curves_of(scores, name, metric).items():
             who = where | {"method": name, "attack": attack}
             for point, known in curve.items():
-                yield who | {"point": point} | spread(known)
+                shares = back(scores, name, metric, known)
+                yield who | {"point": point} | spread(known) | named_spread("back", shares)
             if attack == TO_TARGET:
                 half = half_back(scores, name, metric, curve)
                 if np.isfinite(half[0]):
-                    yield who | {"point": HALF} | spread(half)
+                    nothing = named_spread("back", np.full_like(half, np.nan))
+                    yield who | {"point": HALF} | spread(half) | nothing
 
 
 def curves_of(scores: VariantScores, name: str, metric: str) -> dict[str, Curve]:
@@ -56,6 +60,16 @@ def curves_of(scores: VariantScores, name: str, metric: str) -> dict[str, Curve]
         if end is not None:
             curve[END] = end
     return curves
+
+
+def back(scores: VariantScores, name: str, metric: str, known: np.ndarray) -> np.ndarray:
+    """The share of what a model forgot that is known again, (B,): 0 as much as after unlearning, 1
+    as much as the target; NaN where it forgot nothing.
+    """
+    start, target = (_known(scores, who, MODEL_STAGE, metric) for who in (name, TARGET))
+    assert start is not None
+    assert target is not None
+    return (known - start) / np.where(target - start < LEAST_GAP, np.nan, target - start)
 
 
 def half_back(scores: VariantScores, name: str, metric: str, curve: Curve) -> np.ndarray:

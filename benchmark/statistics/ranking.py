@@ -13,7 +13,7 @@ from benchmark.records.derived import Derived, Tables
 from benchmark.records.schema import GUARDRAIL, WEIGHTS
 from benchmark.statistics.bootstrap import REPLICATES, interval
 from benchmark.statistics.parts import Part, variants_of
-from benchmark.statistics.tables import COLUMNS, Place, Row, spread
+from benchmark.statistics.tables import COLUMNS, Place, Row, spread, spread_columns
 from benchmark.statistics.trajectories import contrast_rows, rival_rows
 from benchmark.statistics.variants import QUANTITIES
 
@@ -30,8 +30,8 @@ COMPOSED: Mapping[str, tuple[str, ...]] = {
     "misalignment": (*PLACE, "method", "stratum", "quantity", *SPREAD, "n"),
     "summaries": (*PLACE, "method", "quantity", *SPREAD),
     "probes": (*PLACE, "method", "quantity", *SPREAD, "n"),
-    "attacks": (*PLACE, "method", "attack", "value"),
-    "curves": (*PLACE, "method", "attack", "point", *SPREAD),
+    "attacks": (*PLACE, "method", "attack", "value", *spread_columns("undone")),
+    "curves": (*PLACE, "method", "attack", "point", *SPREAD, *spread_columns("back")),
     "texts": (*PLACE, "method", "split", "value"),
 }
 

@@ -57,10 +57,15 @@ def _where(place: Place) -> Row:
     return dict(zip(("track", "task", "variant"), place, strict=True))
 
 
+def spread_columns(name: str) -> tuple[str, str, str]:
+    """The columns of a quantity with the ends of its interval."""
+    return name, f"{name}_low", f"{name}_high"
+
+
 def spread(name: str, replicated: np.ndarray) -> Row:
     """A quantity with the ends of its interval."""
-    low, high = interval(replicated)
-    return {name: float(replicated[0]), f"{name}_low": low, f"{name}_high": high}
+    numbers = (float(replicated[0]), *interval(replicated))
+    return dict(zip(spread_columns(name), numbers, strict=True))
 
 
 def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:

@@ -77,3 +77,15 @@ def test_standings_hold_forgetting_after_each_attack(make_board, model_frame):
     for method in methods:
         assert left[method, WITHOUT] == pytest.approx(axes.loc[method, "forgetting"])
         assert left[method, "quantize"] == pytest.approx(axes.loc[method, "robustness"])
+    undone = scores.attacks.set_index(["method", "attack"])
+    for method in methods:
+        before, after = (left[method, attack] for attack in (WITHOUT, "quantize"))
+        row = undone.loc[(method, "quantize")]
+        assert row["undone"] == pytest.approx(1 - after / before)
+        assert row["undone_low"] <= row["undone"] <= row["undone_high"]
+        assert undone.loc[(method, WITHOUT), "undone"] == 0
+
+
+def test_where_nothing_was_forgotten_nothing_is_undone(make_board, model_frame):
+    index, frames = make_board({"a": [model_frame(0.9)]})
+    assert standings(index, frames, replicates=10).attacks["undone"].isna().all()

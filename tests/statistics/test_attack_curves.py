@@ -82,6 +82,19 @@ def test_a_point_that_one_seed_lacks_is_left_out():
     assert not found
 
 
+def test_the_share_that_is_back_is_of_what_this_model_forgot():
+    """From .2 to 1: at .4 a quarter is back, at .1 even more is gone."""
+    points = {"relearn_disjoint 005": 0.1, "relearn_disjoint 010": 0.4, "relearn_disjoint": 1}
+    runs = {0: Run(knows(model=0.2, **points), scored=None, sizes={})}
+    scores = VariantScores({"a": runs}, knows(model=1), knows(model=0), set(), {}, REPLICATES, 1)
+    rows = list(curve_rows(PLACE, scores, ["a"]))
+    assert [row["back"] for row in rows] == pytest.approx([-0.125, 0.25, 1])
+    assert all(row["back_low"] <= row["back"] <= row["back_high"] for row in rows)
+    nothing = {0: Run(knows(model=0.96, **points), scored=None, sizes={})}
+    kept = VariantScores({"a": nothing}, knows(model=1), knows(model=0), set(), {}, REPLICATES, 1)
+    assert all(math.isnan(row["back"]) for row in curve_rows(PLACE, kept, ["a"]))
+
+
 def test_rows_have_intervals_and_their_place():
     runs = {0: Run(interpolated(0, 0.1, 0.3, 0.9), scored=None, sizes={})}
     scores = VariantScores({"a": runs}, knows(model=1), knows(model=0), set(), {}, REPLICATES, 1)

@@ -1,0 +1,111 @@
+"""The page of what practitioners ask: picks, what attacks undo, and what relearning brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from leaderboard.board import Board
+from leaderboard.plots import (
+    PALETTE,
+    Colours,
+    Figure,
+    Plot,
+    PlotGroup,
+    axis,
+    drawn,
+    error_bar,
+    figure,
+    line,
+    quantities_of,
+    spoken,
+)
+from leaderboard.practice_tables import Pick, Practice, practice_of, steps
+from leaderboard.render import Page, Renderer
+
+PAGE = "practice.html"
+SCALE = [[0, "#f4f4f4"], [1, PALETTE[1]]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A track's picks and plots."""
+
+    track: str
+    picks: list[Pick]
+    plots: list[PlotGroup]
+
+
+def practice_page(board: Board, renderer: Renderer, colours: Colours) -> Page:
+    """The page, from the records of all tracks."""
+    shown = [Shown(o.track.name, o.picks, list(_plots(o, colours))) for o in practice_of(board)]
+    return renderer.page(PAGE, PAGE, tracks=shown)
+
+
+def _plots(own: Practice, colours: Colours) -> Iterator[PlotGroup]:
+    if len(own.undone):
+        yield PlotGroup(
+            "Which attack undoes which family",
+            "Mean share of forgetting that is gone after each attack, over the family's methods "
+            "and all variants; below 0, the attack makes the model forget more.",
+            [Plot(_heat(own.undone))],
+            tall=own.undone["family"].nunique() > 8,
+        )
+    for attack, rows in own.relearned.groupby("attack", sort=False):
+        yield PlotGroup(
+            f"Back after {attack}",
+            "Share of forgotten knowledge that is known again, mean over variants; 1 is as much as "
+            "before unlearning.",
+            [Plot(_curves(rows, colours))],
+        )
+
+
+def _heat(rows: pd.DataFrame) -> Figure:
+    table = rows.pivot(index="family", columns="attack", values="undone")
+    intervals = rows.assign(
+        shown=[
+            spoken(f"{family} after {attack}:", quantity)
+            for family, attack, quantity in zip(
+                rows["family"], rows["attack"], _quantities(rows, "undone"), strict=True
+            )
+        ]
+    )
+    texts = intervals.pivot(index="family", columns="attack", values="shown").fillna("")
+    trace = go.Heatmap(
+        z=table.to_numpy().tolist(),
+        x=table.columns.tolist(),
+        y=table.index.tolist(),
+        text=texts.to_numpy().tolist(),
+        zmin=0,
+        zmax=1,
+        colorscale=SCALE,
+        hovertemplate="%{text}<extra></extra>",
+        colorbar={"title": {"text": "undone"}, "thickness": 12, "tickformat": ".0%"},
+    )
+    small = {"tickfont": {"size": 10}, "dtick": 1}
+    return figure([trace], axis("") | small, axis("") | small | {"autorange": "reversed"})
+
+
+def _curves(rows: pd.DataFrame, colours: Colours) -> Figure:
+    places = list(dict.fromkeys(rows["point"]))
+    traces = []
+    for name in drawn(rows["method"], colours):
+        own = rows[rows["method"] == name]
+        quantities = _quantities(own, "back")
+        text = [
+            f"{name}, {steps(point)}<br>{spoken('back', quantity)}"
+            for point, quantity in zip(own["point"], quantities, strict=True)
+        ]
+        x = [places.index(point) for point in own["point"]]
+        bars = error_bar(quantities, colours[name])
+        traces.append(line(x, quantities, name, colours[name], text=text, error_y=bars))
+    ticks = {"tickvals": list(range(len(places))), "ticktext": [steps(p) for p in places]}
+    return figure(traces, axis("") | ticks, axis("share that is back"))
+
+
+def _quantities(rows: pd.DataFrame, name: str):
+    ends = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
+    return quantities_of(rows.rename(columns=ends))

@@ -1,0 +1,150 @@
+"""What practitioners ask, as rows for the site and as Markdown for README and docs/PRACTICE.md."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import pandas as pd
+
+from benchmark.records.schema import UNLEARN, Record
+from benchmark.statistics.attack_curves import END
+from benchmark.statistics.findings import spoken
+from benchmark.statistics.practice import picks, relearned, undone_by
+from leaderboard.board import Board, Track
+
+RETRAIN = "retrain"  # the anchor beside which costs are stated
+NOTHING = "–"
+PICK_COLUMNS = (
+    *("task", "method", "score", "utility", "seconds", "tokens / retraining"),
+    "attack that undoes most",
+)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A method that no other is certainly better than on a task, what it costs and which of the
+    attacks undoes most of it there.
+
+    `share` is how many tokens it reads for each that retraining does; NaN where nobody retrained.
+    """
+
+    task: str
+    method: str
+    score: str
+    utility: str
+    seconds: float
+    share: float
+    attack: str
+
+
+@dataclass(frozen=True)
+class Practice:
+    """What the records of a track say to practitioners."""
+
+    track: Track
+    picks: list[Pick]
+    undone: pd.DataFrame
+    relearned: pd.DataFrame
+
+
+def practice_of(board: Board) -> list[Practice]:
+    """For each track."""
+    return [_practice(track) for track in board.tracks]
+
+
+def _practice(track: Track) -> Practice:
+    competing = [record for record in track.records if not record.method.anchor]
+    families = {track.row_names[record.id]: record.method.family for record in competing}
+    attacks = undone_by(track.standings, {name: name for name in families})
+    rows = picks(track.standings).to_dict("records")
+    return Practice(
+        track,
+        [_pick(track, row, attacks) for row in rows],
+        undone_by(track.standings, families),
+        relearned(track.standings, families),
+    )
+
+
+def _pick(track: Track, row: dict, attacks: pd.DataFrame) -> Pick:
+    runs = _runs(track, row["task"], row["method"])
+    retrained = _tokens(_runs(track, row["task"], RETRAIN))
+    own = attacks[attacks["family"] == row["method"]].sort_values("undone")
+    worst = own.iloc[-1] if len(own) else None
+    return Pick(
+        row["task"],
+        row["method"],
+        spoken(row["score"], row["score_low"], row["score_high"]),
+        spoken(row["utility"], row["utility_low"], row["utility_high"]),
+        median(run.provenance.cost.seconds.get(UNLEARN, math.nan) for run in runs),
+        _tokens(runs) / retrained,
+        NOTHING if worst is None else f"{worst['attack']} ({worst['undone']:.0%})",
+    )
+
+
+def _runs(track: Track, task: str, name: str) -> list[Record]:
+    return [
+        record
+        for record in track.records_of(task)
+        if track.row_names[record.id] == name and record.status == "ok"
+    ]
+
+
+def _tokens(runs: Sequence[Record]) -> float:
+    return median(run.provenance.cost.tokens for run in runs) if runs else math.nan
+
+
+def practice_markdown(board: Board) -> str:
+    """All tables, for each track."""
+    parts: list[str] = []
+    for own in practice_of(board):
+        parts += [f"## `{own.track.name}`\n", "*Methods that no other is certainly better than*\n"]
+        parts += [*_picks(own.picks), ""]
+        parts += _table("Share of forgetting that attacks undo", own.undone, "undone", "family")
+        parts += _table(
+            "Share of forgotten knowledge that relearning brings back",
+            own.relearned.assign(
+                attack=own.relearned["attack"] + ", " + own.relearned["point"].map(steps)
+            ),
+            "back",
+            "method",
+        )
+    return "\n".join(parts)
+
+
+def picks_markdown(board: Board, track: str) -> str:
+    """The picks of one track."""
+    own = next(own for own in practice_of(board) if own.track.name == track)
+    return "\n".join([*_picks(own.picks), ""])
+
+
+def steps(point: str) -> str:
+    """How a point of a relearning attack is written."""
+    return point if point == END else f"{int(point)} steps"
+
+
+def _picks(rows: Sequence[Pick]) -> Iterator[str]:
+    yield f"| {' | '.join(PICK_COLUMNS)} |"
+    yield f"|{'---|' * len(PICK_COLUMNS)}"
+    for pick in rows:
+        share = NOTHING if math.isnan(pick.share) else f"{pick.share:.1%}"
+        cells = pick.score, pick.utility, f"{pick.seconds:.1f}", share, pick.attack
+        yield f"| `{pick.task}` | `{pick.method}` | {' | '.join(cells)} |"
+
+
+def _table(title: str, rows: pd.DataFrame, quantity: str, of: str) -> Iterator[str]:
+    """A row per method or family, a column per attack; nothing without any."""
+    if rows.empty:
+        return
+    numbers = zip(*(rows[f"{quantity}{end}"] for end in ("", "_low", "_high")), strict=True)
+    texts = [spoken(value, low, high, digits=2) for value, low, high in numbers]
+    shown = rows.assign(shown=texts)
+    columns = list(dict.fromkeys(shown["attack"]))
+    cells = shown.pivot(index=of, columns="attack", values="shown").reindex(columns=columns)
+    yield f"*{title}*\n"
+    yield f"| {of} | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}"
+    for name, *values in cells.fillna(NOTHING).itertuples():
+        yield f"| {name} | {' | '.join(values)} |"
+    yield ""
