@@ -15,8 +15,10 @@ from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings
 from benchmark.statistics.meta_evaluation import POOL
 from benchmark.statistics.published import standings_of
+from benchmark.statistics.scaling import SIZES
 
 REFERENCES = (TARGET, ORACLE)
+METRICS_PAGE, SCALING_PAGE = "metrics.html", "scaling.html"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Track:
 @dataclass(frozen=True)
 class Board:
     """All tracks with the folder they were read from, what is kept of it, and what was left out:
-    development tracks, older records. `pooled` says whether pools were run to judge the metrics by.
+    development tracks, older records. `extra` names the pages of the site that
+    not all records fill: of the metrics where there are pools to judge them by, of scaling.
     """
 
     results: ResultStore
@@ -72,7 +75,7 @@ class Board:
     tracks: list[Track]
     development: list[str]
     superseded: list[Record]
-    pooled: bool = False
+    extra: frozenset[str] = frozenset()
 
 
 def load_board(results: Path, derived: Derived | None = None) -> Board:
@@ -98,7 +101,9 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
     marks = read_marks(store.root)
     tracks = [_track(store, name, records, derived, marks) for name, records in by_track.items()]
     pooled = any(r.method.name == POOL and r.status == "ok" for r in records)
-    return Board(store, derived, tracks, development, superseded, pooled)
+    filled = {METRICS_PAGE: pooled, SCALING_PAGE: any(track.name in SIZES for track in tracks)}
+    extra = frozenset(page for page, is_filled in filled.items() if is_filled)
+    return Board(store, derived, tracks, development, superseded, extra)
 
 
 def _track(

@@ -1,5 +1,5 @@
-"""Generates the figures of README.md, of RESULTS, CLAIMS and PRACTICE in docs/, and of the tasks'
-cards from the records (`make docs`).
+"""Generates the figures of README.md, of RESULTS, CLAIMS, PRACTICE and SCALING in docs/, and of the
+tasks' cards from the records (`make docs`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from leaderboard.board import Board, Track, load_board
 from leaderboard.cards import TASKS
 from leaderboard.claim_tables import claims_markdown
 from leaderboard.practice_tables import picks_markdown, practice_markdown
+from leaderboard.scaling_tables import scaling_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES, PICKS = "figures", "picks"  # the names of the parts of documents that are written
@@ -202,6 +203,7 @@ def documents(board: Board) -> dict[Path, str]:
         ROOT / "docs/RESULTS.md": result_figures(board),
         ROOT / "docs/CLAIMS.md": claim_figures(board),
         ROOT / "docs/PRACTICE.md": practice_markdown(board),
+        ROOT / "docs/SCALING.md": scaling_markdown(board),
     }
     figures |= {TASKS / task / "card.md": card_figures(board, task) for task in COMPARED}
     texts = {

@@ -14,6 +14,7 @@ from benchmark.records.store import ResultStore
 from benchmark.statistics.axis_rule import LEAST_AUC, LEAST_PASSED
 from benchmark.statistics.meta_evaluation import BOARD
 from benchmark.statistics.meta_tables import meta_tables
+from leaderboard.board import METRICS_PAGE
 from leaderboard.plots import (
     GREY,
     PALETTE,
@@ -27,7 +28,6 @@ from leaderboard.plots import (
 )
 from leaderboard.render import Page, Renderer
 
-PAGE = "metrics.html"
 TITLES = {"names": "Questions", "sentences": "TOFU with SmolLM2", "texts": "Texts"}
 FED, SPARE, BARRED = "feeds an axis", "meets the rule", "does not meet the rule"
 COLOURS = {FED: PALETTE[0], SPARE: PALETTE[2], BARRED: GREY}
@@ -59,7 +59,7 @@ def metric_page(results: ResultStore, renderer: Renderer) -> Page:
     ]
     rule = {"least_auc": LEAST_AUC, "least_passed": LEAST_PASSED}
     agreement = _agreement(tables.agreement, list(dict.fromkeys(judged["metric"])))
-    return renderer.page(PAGE, PAGE, forms=forms, agreement=agreement, **rule)
+    return renderer.page(METRICS_PAGE, METRICS_PAGE, forms=forms, agreement=agreement, **rule)
 
 
 def _judged(form: str, title: str, rows: pd.DataFrame) -> Judged:

@@ -9,13 +9,14 @@ from benchmark.metrics import METRICS
 from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
 from benchmark.statistics.axes import splits_fed
-from leaderboard.board import Board, Track
+from leaderboard.board import METRICS_PAGE, SCALING_PAGE, Board, Track
 from leaderboard.citation import bibtex, citation
 from leaderboard.claim_pages import claim_page
 from leaderboard.metric_pages import metric_page
 from leaderboard.plots import Colours, Figure, scatter
 from leaderboard.practice_pages import practice_page
 from leaderboard.render import Page, Renderer, compact_json, method_page, slug, view_file
+from leaderboard.scaling_pages import scaling_page
 from leaderboard.tables import Row, left_out, overall_rows, variant_rows
 from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
 
@@ -60,7 +61,7 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     """All pages but those of records."""
     overall = {track.name: overall_rows(track) for track in board.tracks}
     tasks = tasks_shown(board, colours)
-    renderer = Renderer(colours, board.pooled, board=board, homes=homes_of(tasks))
+    renderer = Renderer(colours, board.extra, board=board, homes=homes_of(tasks))
     tracks = [Shown(t, _views(t, overall[t.name], colours)) for t in board.tracks]
     yield renderer.page("index.html", "index.html", tracks=tracks, tasks=tasks)
     for shown in tracks:
@@ -73,8 +74,10 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
     )
     yield practice_page(board, renderer, colours)
+    if SCALING_PAGE in board.extra:
+        yield scaling_page(board, renderer, colours)
     yield claim_page(board, renderer)
-    if board.pooled:
+    if METRICS_PAGE in board.extra:
         yield metric_page(board.results, renderer)
     yield from task_pages(tasks, renderer)
     for shown in tracks:

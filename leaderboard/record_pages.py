@@ -33,11 +33,11 @@ class VariantRecords:
     scores: Mapping[str, RunScores]
     proxy: bool
     colours: Colours
-    pooled: bool
+    extra: frozenset[str]
 
     def pages(self) -> Iterator[Page]:
         """A page for each record, and the file of prompts and reference answers that they share."""
-        renderer = Renderer(self.colours, self.pooled)
+        renderer = Renderer(self.colours, self.extra)
         compared = {r.method.name: r for r in reversed(self.references)}  # target, first oracle
         told = {record.id for record in compared.values()}  # by the file
         answered = [r for r in (*self.references, *self.records) if has_outputs(r)]
@@ -89,5 +89,5 @@ def _of_variant(
         scores=run_scores(track, records),
         proxy=proxy,
         colours=colours,
-        pooled=board.pooled,
+        extra=board.extra,
     )

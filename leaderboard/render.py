@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,11 @@ def compact_json(value: Any) -> Any:
 
 
 class Renderer:
-    """Fills templates; `root` tells each page how to get to the site's top folder, `pooled` whether
-    there is a page of the metrics.
+    """Fills templates; `root` tells each page how to get to the site's top folder, `extra` are
+    the pages that this site has beside those of every site.
     """
 
-    def __init__(self, colours: Colours, pooled: bool, **shared: Any) -> None:
+    def __init__(self, colours: Colours, extra: Collection[str], **shared: Any) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -102,7 +102,7 @@ class Renderer:
             "axes": AXES,
             "quantities": QUANTITIES,
             "colours": colours,
-            "pooled": pooled,
+            "extra": extra,
             "record_page": record_page,
             "method_page": method_page,
             "task_page": task_page,

@@ -1,34 +1,41 @@
 """What papers claim of unlearning, put to the records: an estimate for each method and set-up, with
 an interval and a verdict.
-
-Estimates are differences. Where a table of the standings has them paired they are taken from
-there; else they combine two intervals by MOVER (Zou and Donner 2008), as if the two were
-independent, which is conservative where shared draws correlate them positively.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import pandas as pd
 
-from benchmark.metrics.frames import ALL
-from benchmark.records.identity import ORACLE, TARGET
-from benchmark.statistics.ranking import Standings
+from benchmark.statistics.estimates import (
+    Estimates,
+    Spread,
+    above_the_oracle,
+    against_ascent,
+    better_than,
+    by_stratum,
+    grown,
+    misaligned,
+    more_left,
+    out_less_in,
+    turned,
+)
+from benchmark.statistics.ranking import Standings, combined
 from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
 CONTROLLED, PRETRAINED = "controlled-1m", "smollm2-135m"
+SCALING = ("scaling-250k", "scaling-1m", "scaling-4m", "scaling-16m")  # by size
 BASELINES = ("grad_ascent", "grad_diff", "npo")
 BLIND = ("grad_ascent", "grad_diff", "npo", "idk")  # to how well each text is memorized
 COLUMNS = ("paper", "claim", "track", "test", "of", "value", "low", "high", "verdict")
 
 Row = dict[str, object]
-Spread = tuple[float, float, float]  # value, low, high
-Estimates = Iterator[tuple[str, Spread]]  # by what they are of: methods, or pairs of them
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,6 @@ class Claim:
     setups: tuple[SetUp, ...] = ()
 
 
-def difference(one: Spread, other: Spread) -> Spread:
-    """One less the other, with the interval of MOVER."""
-    value = one[0] - other[0]
-    below = math.hypot(one[0] - one[1], other[2] - other[0])
-    above = math.hypot(one[2] - one[0], other[0] - other[1])
-    return value, value - below, value + above
-
-
 def verdict(spread: Spread, sign: int) -> str:
     """Whether an interval lies on the side that the claim expects, on the other, or on both."""
     value, low, high = spread
@@ -75,8 +74,9 @@ def claim_rows(
     claim without any has one, without a value. All claims if none are given.
     """
     rows: list[Row] = []
+    together = combined(standings)
     for claim in CLAIMS if claims is None else claims:
-        found = [row for own in standings for row in _rows(own, claim)]
+        found = list(_rows(together, claim))
         nothing = {"track": "", "test": "", "of": "", "verdict": OPEN}
         rows += found or [{"paper": claim.paper, "claim": claim.text, **nothing}]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -89,105 +89,6 @@ def _rows(standings: Standings, claim: Claim) -> Iterator[Row]:
             numbers: Row = dict(zip(("value", "low", "high"), spread, strict=True))
             found: Row = {"test": setup.test, "of": name, "verdict": verdict(spread, setup.sign)}
             yield about | found | numbers
-
-
-def _where(frame: pd.DataFrame, **wanted: object) -> pd.DataFrame:
-    for column, value in wanted.items():
-        frame = frame[frame[column] == value] if len(frame) else frame
-    return frame
-
-
-def _spreads(rows: pd.DataFrame) -> dict[str, Spread]:
-    """By method; none of an empty table."""
-    if rows.empty:
-        return {}
-    columns = zip(rows["method"], rows["value"], rows["low"], rows["high"], strict=True)
-    return {name: (value, low, high) for name, value, low, high in columns}
-
-
-def _competitors(spreads: Mapping[str, Spread], standings: Standings) -> Estimates:
-    """Those of methods that compete: no anchors, no references."""
-    overall = standings.overall
-    anchors = set(_where(overall, anchor=True)["method"]) if len(overall) else set()
-    for name, spread in spreads.items():
-        if name not in anchors and name not in (TARGET, ORACLE):
-            yield name, spread
-
-
-def _strata(standings: Standings, **wanted: str) -> dict[str, Spread]:
-    return _spreads(_where(standings.strata, **wanted))
-
-
-def more_left(standings: Standings, track: str, task: str, metric: str) -> Estimates:
-    """What is left by a metric of the variant `high` less that of `low`."""
-    low, high = (
-        _strata(standings, track=track, task=task, variant=variant, metric=metric, stratum=ALL)
-        for variant in ("low", "high")
-    )
-    both = {name: difference(high[name], low[name]) for name in high if name in low}
-    return _competitors(both, standings)
-
-
-def by_stratum(
-    standings: Standings, track: str, task: str, variant: str, metric: str, stratum: str
-) -> Estimates:
-    """What is left of the upper third of a stratum less that of the lower."""
-    about = {"track": track, "task": task, "variant": variant, "metric": metric}
-    low, high = (_strata(standings, **about, stratum=f"{stratum}={end}") for end in ("low", "high"))
-    both = {name: difference(high[name], low[name]) for name in high if name in low}
-    return _competitors(both, standings)
-
-
-def misaligned(standings: Standings, track: str, task: str, variant: str) -> Estimates:
-    """Knowledge by generation less that by probability."""
-    about = {"track": track, "task": task, "variant": variant, "stratum": ALL, "quantity": "gap"}
-    return _competitors(_spreads(_where(standings.misalignment, **about)), standings)
-
-
-def out_less_in(standings: Standings, track: str, level: str, quantity: str) -> Estimates:
-    """What the trajectories on `distribution/out` come to less those on `distribution/in`."""
-    about = {"track": track, "task": "distribution", "level": level, "quantity": quantity}
-    rows = _where(standings.contrasts, **about)
-    return _competitors(_spreads(_where(rows, variant="out")), standings)
-
-
-def better_than(
-    standings: Standings,
-    track: str,
-    task: str,
-    method: str,
-    rivals: Iterable[str],
-    quantity: str = "score",
-) -> Estimates:
-    """An axis, or the score, of a method on a task less that of others."""
-    rows = _where(standings.tasks, track=track, task=task)
-    if rows.empty:
-        return
-    ends = {end: rows[f"{quantity}{end}"] for end in ("", "_low", "_high")}
-    named = rows.assign(value=ends[""], low=ends["_low"], high=ends["_high"])
-    spreads = _spreads(named)
-    for rival in rivals:
-        if method in spreads and rival in spreads:
-            yield f"{method} against {rival}", difference(spreads[method], spreads[rival])
-
-
-def above_the_oracle(
-    standings: Standings, track: str, task: str, metric: str, methods: Iterable[str]
-) -> Estimates:
-    """A metric after methods less that of the oracles."""
-    spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
-    for name in methods:
-        if name in spreads and ORACLE in spreads:
-            yield name, difference(spreads[name], spreads[ORACLE])
-
-
-def against_ascent(
-    standings: Standings, track: str, quantity: str, methods: Iterable[str]
-) -> Estimates:
-    """Of methods less that of `grad_ascent`, where both have forgotten equally much."""
-    about = {"track": track, "task": "memorized", "level": SHARE_LEVEL, "quantity": quantity}
-    spreads = _spreads(_where(standings.rivals, **about))
-    return ((name, spreads[name]) for name in methods if name in spreads)
 
 
 KRISHNAN, BALUTA = "Krishnan et al. 2025", "Baluta et al. 2024"
@@ -260,7 +161,19 @@ CLAIMS = (
             for variant in ("low", "high")
         ),
     ),
-    Claim(KRISHNAN, "They disagree more in larger models."),
+    Claim(
+        KRISHNAN,
+        "They disagree more in larger models.",
+        tuple(
+            SetUp(
+                track,
+                f"share of frequent facts of which the two disagree less that on {smaller}",
+                1,
+                partial(grown, smaller=smaller, variant="high", quantity="disagreement"),
+            )
+            for smaller, track in pairwise(SCALING)
+        ),
+    ),
     Claim(
         BALUTA,
         "Out-of-distribution examples need more steps.",
@@ -364,5 +277,26 @@ CLAIMS = (
             ),
         ),
     ),
-    Claim(BARBULESCU, "Which method is best depends on model size and forget-set size."),
+    Claim(
+        BARBULESCU,
+        "Which method is best depends on model size and forget-set size.",
+        (
+            SetUp(
+                SCALING[1],
+                "lead of a method over another at 25 % of the people less that at 1 %",
+                0,
+                lambda standings, track: turned(
+                    standings, (track, "forget_size", "1"), (track, "forget_size", "25")
+                ),
+            ),
+            SetUp(
+                SCALING[-1],
+                f"lead of a method over another at 10 % of the people less that on {SCALING[0]}",
+                0,
+                lambda standings, track: turned(
+                    standings, (SCALING[0], "forget_size", "10"), (track, "forget_size", "10")
+                ),
+            ),
+        ),
+    ),
 )

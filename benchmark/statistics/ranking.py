@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -71,6 +71,20 @@ class Standings:
     attacks: pd.DataFrame
     curves: pd.DataFrame
     texts: pd.DataFrame
+
+
+def combined(standings: Sequence[Standings]) -> Standings:
+    """Those of several tracks as one."""
+    tables = {
+        name: [vars(own)[name] for own in standings if len(vars(own)[name])]
+        for name in (field.name for field in fields(Standings))
+    }
+    return Standings(
+        **{
+            name: pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+            for name, parts in tables.items()
+        }
+    )
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ def identity_of(variant, name, seed, track=TRACK, source="s0"):
     )
 
 
-def record_id(variant, name, seed):
-    return identity_of(variant, name, seed).id
+def record_id(variant, name, seed, track=TRACK):
+    return identity_of(variant, name, seed, track).id
 
 
 class Folder:
@@ -67,13 +67,14 @@ class Folder:
 
         return [tagged(s, i) for i, s in enumerate(self._model_samples(*KNOWLEDGE[name], seed))]
 
-    def add(self, variant, name, seed=0, samples=None, source="s0", **changes):
+    def add(self, variant, name, seed=0, samples=None, source="s0", track=TRACK, **changes):
         """Writes a successful record and returns it."""
         samples = samples or self.samples(variant, name, seed)
         oracles = {
-            record_id(variant, "oracle", s): self.samples(variant, "oracle", s) for s in (1, 2)
+            record_id(variant, "oracle", s, track): self.samples(variant, "oracle", s)
+            for s in (1, 2)
         }
-        identity = identity_of(variant, name, seed, source=source)
+        identity = identity_of(variant, name, seed, track, source)
         record, _ = self._make_record(name, seed, samples, oracles, identity, **changes)
         self.store.write(record, samples)
         return record

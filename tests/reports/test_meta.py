@@ -90,7 +90,7 @@ def test_the_page_names_what_meets_the_rule_and_what_catches_the_anchors(tables,
 
 
 def test_the_site_shows_every_metric_in_table_and_plot(tables, tmp_path):
-    path, page = metric_pages.metric_page(ResultStore(tmp_path), Renderer({}, True))
+    path, page = metric_pages.metric_page(ResultStore(tmp_path), Renderer({}, {"metrics.html"}))
     assert path == "metrics.html"
     found = re.findall(r'id="auc-[^"]*">(.*?)</script>', page)
     figures = [json.loads(text) for text in found]

@@ -1,7 +1,7 @@
 """Claims put to the records: estimates by hand, verdicts at their edges, no estimate at all."""
 
 import math
-from types import SimpleNamespace
+from dataclasses import fields
 
 import pandas as pd
 import pytest
@@ -14,12 +14,14 @@ from benchmark.statistics.claims import (
     HOLDS,
     KRISHNAN,
     OPEN,
+    SCALING,
     Claim,
     SetUp,
     claim_rows,
-    difference,
     verdict,
 )
+from benchmark.statistics.estimates import difference
+from benchmark.statistics.ranking import Standings
 from leaderboard.claim_tables import claims_markdown
 
 NAN = math.nan
@@ -65,15 +67,17 @@ def strata(**left):
     return pd.DataFrame(rows)
 
 
+def tables(**given):
+    """Standings of these tables alone."""
+    return Standings(**{field.name: pd.DataFrame() for field in fields(Standings)} | given)
+
+
 @pytest.fixture
 def standings():
     """Standings with what is left of frequent and rare facts, and nothing else."""
     overall = pd.DataFrame({"method": ["npo", "sga", "idk", "none"], "anchor": [0, 0, 0, 1]})
     left = strata(npo=(0.1, 0.4), sga=(0.4, 0.1), idk=(0.2, 0.22), none=(0.8, 0.9), oracle=(0, 0))
-    empty = pd.DataFrame()
-    return SimpleNamespace(
-        overall=overall, strata=left, misalignment=empty, contrasts=empty, tasks=empty, rivals=empty
-    )
+    return tables(overall=overall, strata=left)
 
 
 def test_each_method_that_competes_has_a_verdict(standings):
@@ -89,9 +93,8 @@ def test_each_method_that_competes_has_a_verdict(standings):
     assert (npo["value"], npo["low"], npo["high"]) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
 
 
-def test_where_nothing_is_scored_no_claim_can_be_told(standings):
-    nothing = SimpleNamespace(**{name: pd.DataFrame() for name in vars(standings)})
-    rows = claim_rows([nothing])
+def test_where_nothing_is_scored_no_claim_can_be_told():
+    rows = claim_rows([tables()])
     assert len(rows) == len(CLAIMS)
     assert set(rows["verdict"]) == {OPEN}
 
@@ -113,3 +116,38 @@ def test_a_difference_that_no_draw_reaches_is_neither_averaged_nor_lost(standing
     )
     assert rows["verdict"].tolist() == [OPEN]
     assert "| steps | `controlled-1m` | 0 | 0 | 1 | – |" in claims_markdown(rows)
+
+
+def test_a_claim_may_compare_the_tracks_of_two_standings():
+    """Of npo the two disagree on .1 of the facts in the small model, on .3 in the large one."""
+
+    def disagreement(track, value):
+        place = {"track": track, "task": "frequency", "variant": "high", "stratum": "all"}
+        number = {"value": value, "low": value - 0.03, "high": value + 0.04}
+        return tables(
+            overall=pd.DataFrame({"track": [track], "method": ["npo"], "anchor": [False]}),
+            misalignment=pd.DataFrame(
+                [place | {"method": "npo", "quantity": "disagreement"} | number]
+            ),
+        )
+
+    [larger] = [claim for claim in CLAIMS if "larger models" in claim.text]
+    apart = [disagreement(track, value) for track, value in zip(SCALING, (0.1, 0.3), strict=False)]
+    [row] = claim_rows(apart, [larger]).to_dict("records")
+    assert (row["track"], row["of"], row["verdict"]) == ("scaling-1m", "npo", HOLDS)
+    assert (row["value"], row["low"]) == pytest.approx((0.2, 0.2 - math.hypot(0.03, 0.04)))
+
+
+def test_leads_that_turn_are_told_by_pairs():
+    """a leads b by .4 at one per cent and trails by .2 at 25: the lead shrinks by .6."""
+    scores = {"1": {"a": 0.8, "b": 0.4}, "25": {"a": 0.3, "b": 0.5}}
+    rows = [
+        {"track": SCALING[1], "task": "forget_size", "variant": variant, "method": method}
+        | {"score": score, "score_low": score - 0.1, "score_high": score + 0.1}
+        for variant, by_method in scores.items()
+        for method, score in by_method.items()
+    ]
+    [depends] = [claim for claim in CLAIMS if "forget-set size" in claim.text]
+    [row] = claim_rows([tables(variants=pd.DataFrame(rows))], [depends]).to_dict("records")
+    assert (row["of"], row["verdict"]) == ("a against b", HOLDS)
+    assert (row["value"], row["high"]) == pytest.approx((-0.6, -0.6 + 0.2))

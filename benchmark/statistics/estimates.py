@@ -1,0 +1,163 @@
+"""Differences that claims are about, with intervals, from the tables of standings.
+
+Where a table has them paired they are taken from there; else they combine two intervals by MOVER
+(Zou and Donner 2008), as if the two were independent, which is conservative where shared draws
+correlate them positively.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+
+import pandas as pd
+
+from benchmark.metrics.frames import ALL
+from benchmark.records.identity import ORACLE, TARGET
+from benchmark.statistics.ranking import Standings
+from benchmark.statistics.trajectories import SHARE_LEVEL
+
+Spread = tuple[float, float, float]  # value, low, high
+Estimates = Iterator[tuple[str, Spread]]  # by what they are of: methods, or pairs of them
+
+
+def difference(one: Spread, other: Spread) -> Spread:
+    """One less the other, with the interval of MOVER."""
+    value = one[0] - other[0]
+    below = math.hypot(one[0] - one[1], other[2] - other[0])
+    above = math.hypot(one[2] - one[0], other[0] - other[1])
+    return value, value - below, value + above
+
+
+def _where(frame: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+    for column, value in wanted.items():
+        frame = frame[frame[column] == value] if len(frame) else frame
+    return frame
+
+
+def _spreads(rows: pd.DataFrame) -> dict[str, Spread]:
+    """By method; none of an empty table."""
+    if rows.empty:
+        return {}
+    columns = zip(rows["method"], rows["value"], rows["low"], rows["high"], strict=True)
+    return {name: (value, low, high) for name, value, low, high in columns}
+
+
+def _competitors(spreads: Mapping[str, Spread], standings: Standings) -> Estimates:
+    """Those of methods that compete: no anchors, no references."""
+    overall = standings.overall
+    anchors = set(_where(overall, anchor=True)["method"]) if len(overall) else set()
+    for name, spread in spreads.items():
+        if name not in anchors and name not in (TARGET, ORACLE):
+            yield name, spread
+
+
+def _strata(standings: Standings, **wanted: str) -> dict[str, Spread]:
+    return _spreads(_where(standings.strata, **wanted))
+
+
+def more_left(standings: Standings, track: str, task: str, metric: str) -> Estimates:
+    """What is left by a metric of the variant `high` less that of `low`."""
+    low, high = (
+        _strata(standings, track=track, task=task, variant=variant, metric=metric, stratum=ALL)
+        for variant in ("low", "high")
+    )
+    both = {name: difference(high[name], low[name]) for name in high if name in low}
+    return _competitors(both, standings)
+
+
+def by_stratum(
+    standings: Standings, track: str, task: str, variant: str, metric: str, stratum: str
+) -> Estimates:
+    """What is left of the upper third of a stratum less that of the lower."""
+    about = {"track": track, "task": task, "variant": variant, "metric": metric}
+    low, high = (_strata(standings, **about, stratum=f"{stratum}={end}") for end in ("low", "high"))
+    both = {name: difference(high[name], low[name]) for name in high if name in low}
+    return _competitors(both, standings)
+
+
+def misaligned(
+    standings: Standings, track: str, task: str, variant: str, quantity: str = "gap"
+) -> Estimates:
+    """Knowledge by generation less that by probability, or another quantity of the two."""
+    about = {"track": track, "task": task, "variant": variant, "stratum": ALL}
+    rows = _where(standings.misalignment, **about, quantity=quantity)
+    return _competitors(_spreads(rows), standings)
+
+
+def grown(standings: Standings, track: str, smaller: str, variant: str, quantity: str) -> Estimates:
+    """A quantity of misalignment on `frequency` less that on the track of a smaller model."""
+    large, small = (
+        dict(misaligned(standings, name, "frequency", variant, quantity))
+        for name in (track, smaller)
+    )
+    return ((name, difference(large[name], small[name])) for name in large if name in small)
+
+
+def turned(
+    standings: Standings, one: tuple[str, str, str], other: tuple[str, str, str]
+) -> Estimates:
+    """By how much each method's lead over another grows from one (track, task, variant) to the
+    other.
+    """
+    scores = [_scores(standings, place) for place in (one, other)]
+    both = sorted(scores[0].keys() & scores[1].keys())
+    for first, second in combinations(both, 2):
+        leads = [difference(own[first], own[second]) for own in scores]
+        yield f"{first} against {second}", difference(leads[1], leads[0])
+
+
+def _scores(standings: Standings, place: tuple[str, str, str]) -> dict[str, Spread]:
+    about = dict(zip(("track", "task", "variant"), place, strict=True))
+    rows = _where(standings.variants, **about)
+    if rows.empty:
+        return {}
+    named = rows.assign(value=rows["score"], low=rows["score_low"], high=rows["score_high"])
+    return dict(_competitors(_spreads(named), standings))
+
+
+def out_less_in(standings: Standings, track: str, level: str, quantity: str) -> Estimates:
+    """What the trajectories on `distribution/out` come to less those on `distribution/in`."""
+    about = {"track": track, "task": "distribution", "level": level, "quantity": quantity}
+    rows = _where(standings.contrasts, **about)
+    return _competitors(_spreads(_where(rows, variant="out")), standings)
+
+
+def better_than(
+    standings: Standings,
+    track: str,
+    task: str,
+    method: str,
+    rivals: Iterable[str],
+    quantity: str = "score",
+) -> Estimates:
+    """An axis, or the score, of a method on a task less that of others."""
+    rows = _where(standings.tasks, track=track, task=task)
+    if rows.empty:
+        return
+    ends = {end: rows[f"{quantity}{end}"] for end in ("", "_low", "_high")}
+    named = rows.assign(value=ends[""], low=ends["_low"], high=ends["_high"])
+    spreads = _spreads(named)
+    for rival in rivals:
+        if method in spreads and rival in spreads:
+            yield f"{method} against {rival}", difference(spreads[method], spreads[rival])
+
+
+def above_the_oracle(
+    standings: Standings, track: str, task: str, metric: str, methods: Iterable[str]
+) -> Estimates:
+    """A metric after methods less that of the oracles."""
+    spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
+    for name in methods:
+        if name in spreads and ORACLE in spreads:
+            yield name, difference(spreads[name], spreads[ORACLE])
+
+
+def against_ascent(
+    standings: Standings, track: str, quantity: str, methods: Iterable[str]
+) -> Estimates:
+    """Of methods less that of `grad_ascent`, where both have forgotten equally much."""
+    about = {"track": track, "task": "memorized", "level": SHARE_LEVEL, "quantity": quantity}
+    spreads = _spreads(_where(standings.rivals, **about))
+    return ((name, spreads[name]) for name in methods if name in spreads)

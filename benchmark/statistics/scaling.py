@@ -1,0 +1,82 @@
+"""How findings change with the size of the model and of the forget set (suite `scaling`).
+
+Methods are compared by differences with intervals of MOVER (`estimates.difference`), as if the two
+were independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from benchmark.statistics.claims import PROBABILITY
+from benchmark.statistics.estimates import difference, misaligned, more_left
+from benchmark.statistics.ranking import Standings
+
+# Parameters in millions, by track.
+SIZES = {
+    "scaling-250k": 0.26,
+    "scaling-1m": 0.93,
+    "scaling-4m": 3.9,
+    "scaling-5m": 5.5,
+    "scaling-16m": 16.4,
+    "scaling-25m": 27.0,
+    "scaling-85m": 86.9,
+    "scaling-210m": 208.0,
+}
+SHARES = {"1": 1, "5": 5, "10": 10, "25": 25}  # per cent of the people, by variant of forget_size
+SCORE = ("score", "score_low", "score_high")
+NUMBERS = ("value", "low", "high")
+
+Row = dict[str, object]
+
+
+def scaling_rows(standings: Standings) -> pd.DataFrame:
+    """track, size, method, quantity, share, value, low, high: for each size
+
+    - `harder`: the probability left of frequent facts less that of rare ones;
+    - `disagreement`, of frequent facts: of how many one of probability and generation says
+      forgotten, the other known;
+    - `score` by share of the people that are forgotten; `share` is 0 for the others.
+    """
+    tracks = [track for track in SIZES if track in set(standings.strata.get("track", ()))]
+    rows = [row for track in tracks for row in _rows(standings, track)]
+    return pd.DataFrame(rows, columns=["track", "size", "method", "quantity", "share", *NUMBERS])
+
+
+def _rows(standings: Standings, track: str) -> Iterator[Row]:
+    about: Row = {"track": track, "size": SIZES[track]}
+    quantities = {
+        "harder": more_left(standings, track, "frequency", PROBABILITY),
+        "disagreement": misaligned(standings, track, "frequency", "high", "disagreement"),
+    }
+    for quantity, estimates in quantities.items():
+        for method, spread in estimates:
+            numbers: Row = dict(zip(NUMBERS, spread, strict=True))
+            yield about | {"method": method, "quantity": quantity, "share": 0} | numbers
+    variants = standings.variants
+    own = variants[(variants["track"] == track) & (variants["task"] == "forget_size")]
+    for row in own.to_dict("records"):
+        numbers = {name: row[column] for name, column in zip(NUMBERS, SCORE, strict=True)}
+        share = SHARES[row["variant"]]
+        yield about | {"method": row["method"], "quantity": "score", "share": share} | numbers
+
+
+def best(rows: pd.DataFrame, competing: set[str]) -> pd.DataFrame:
+    """Of `scaling_rows`, at each size of model and forget set the scores of the methods that the
+    best one is not certainly better than, in descending order.
+    """
+    scores = rows[(rows["quantity"] == "score") & rows["method"].isin(competing)].dropna(
+        subset=["value"]
+    )
+    kept = []
+    for _, own in scores.groupby(["size", "share"], sort=False):
+        ordered = own.sort_values("value", ascending=False)
+        top, *_ = (tuple(row) for row in ordered[list(NUMBERS)].itertuples(index=False))
+        ties = [
+            difference(top, tuple(row))[1] <= 0
+            for row in ordered[list(NUMBERS)].itertuples(index=False)
+        ]
+        kept.append(ordered[ties])
+    return pd.concat(kept) if kept else scores

@@ -1,0 +1,76 @@
+"""The page of what changes with the size of model and forget set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from leaderboard.board import SCALING_PAGE, Board
+from leaderboard.plots import (
+    Colours,
+    Figure,
+    Plot,
+    PlotGroup,
+    axis,
+    drawn,
+    error_bar,
+    figure,
+    line,
+    quantities_of,
+    share_axis,
+    spoken,
+)
+from leaderboard.render import Page, Renderer
+from leaderboard.scaling_tables import CAPTIONS, best_by_size, scaling_of, size_text
+
+
+def scaling_page(board: Board, renderer: Renderer, colours: Colours) -> Page:
+    """The page, with a plot for each question."""
+    scaling = scaling_of(board)
+    table = best_by_size(scaling.best)
+    cells = [[size, *row] for size, row in zip(table.index, table.to_numpy().tolist(), strict=True)]
+    seconds = scaling.seconds.rename(columns={"seconds": "value"})
+    plots = [*_plots(scaling.rows, colours), _costs(seconds, colours)]
+    return renderer.page(
+        SCALING_PAGE, SCALING_PAGE, shares=list(table.columns), cells=cells, plots=plots
+    )
+
+
+def _plots(rows: pd.DataFrame, colours: Colours) -> Iterator[PlotGroup]:
+    for quantity, (title, caption) in CAPTIONS.items():
+        own = rows[rows["quantity"] == quantity]
+        yield PlotGroup(title, caption, [Plot(_over_sizes(own, colours, axis("")))])
+    scores = rows[rows["quantity"] == "score"]
+    yield PlotGroup(
+        "Score by size of model and forget set",
+        "Score on `forget_size`; each plot forgets another share of the same people.",
+        [
+            Plot(_over_sizes(own, colours, share_axis("score")), f"{share} % of the people")
+            for share, own in scores.groupby("share")
+        ],
+    )
+
+
+def _costs(seconds: pd.DataFrame, colours: Colours) -> PlotGroup:
+    rows = seconds.assign(low=float("nan"), high=float("nan"))
+    scale = axis("seconds") | {"type": "log"}
+    caption = "Median seconds of unlearning, over all variants and seeds."
+    return PlotGroup("Cost", caption, [Plot(_over_sizes(rows, colours, scale))])
+
+
+def _over_sizes(rows: pd.DataFrame, colours: Colours, yaxis: dict) -> Figure:
+    """A line for each method over the models' sizes."""
+    traces = []
+    for name in drawn(rows["method"], colours):
+        own = rows[rows["method"] == name].sort_values("size")
+        quantities, sizes = quantities_of(own), own["size"].tolist()
+        text = [
+            f"{name}, {size_text(size)}<br>{spoken('value', quantity)}"
+            for size, quantity in zip(sizes, quantities, strict=True)
+        ]
+        bars = error_bar(quantities, colours[name])
+        traces.append(line(sizes, quantities, name, colours[name], text=text, error_y=bars))
+    sizes = sorted(set(rows["size"]))
+    ticks = {"type": "log", "tickvals": sizes, "ticktext": [size_text(size) for size in sizes]}
+    return figure(traces, axis("parameters") | ticks, yaxis)

@@ -1,0 +1,117 @@
+"""What changes with the size of model and forget set, for the site and docs/SCALING.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmark.records.schema import UNLEARN
+from benchmark.statistics.findings import spoken
+from benchmark.statistics.ranking import combined
+from benchmark.statistics.scaling import SIZES, best, scaling_rows
+from leaderboard.board import SCALING_PAGE, Board
+
+NOTHING = "–"
+CAPTIONS = {
+    "harder": (
+        "Are frequent facts harder to forget at each size?",
+        "Probability left of facts stated in 16-32 texts less that of facts stated once or twice. "
+        "Above 0, frequent facts are harder to forget.",
+    ),
+    "disagreement": (
+        "Do probability and generation disagree more in larger models?",
+        "Share of frequent facts that one of probability and generation calls forgotten and the "
+        "other known.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """All rows, the best methods of each cell, and seconds of unlearning by size and method."""
+
+    rows: pd.DataFrame
+    best: pd.DataFrame
+    seconds: pd.DataFrame
+
+
+def scaling_of(board: Board) -> Scaling:
+    """From the records of the scaling tracks."""
+    rows = scaling_rows(combined([track.standings for track in board.tracks]))
+    spent = [
+        {
+            "size": SIZES[track.name],
+            "method": track.row_names[record.id],
+            "seconds": record.provenance.cost.seconds.get(UNLEARN),
+        }
+        for track in board.tracks
+        if track.name in SIZES
+        for record in track.records
+        if record.status == "ok" and not record.method.anchor
+    ]
+    costs = pd.DataFrame(spent, columns=["size", "method", "seconds"])
+    seconds = costs.groupby(["size", "method"], as_index=False).agg({"seconds": "median"})
+    return Scaling(rows, best(rows, set(costs["method"])), seconds)
+
+
+def size_text(millions: float) -> str:
+    return f"{millions:g}M"
+
+
+def best_by_size(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per size, a column per share: the methods that may be the best, with their scores."""
+    if rows.empty:
+        return pd.DataFrame()
+    texts = rows.assign(
+        size=rows["size"].map(size_text),
+        share=rows["share"].map("{} %".format),
+        shown=[
+            f"{row['method']} {spoken(row['value'], row['low'], row['high'], digits=2)}"
+            for row in rows.to_dict("records")
+        ],
+    )
+    cells = texts.groupby(["size", "share"], sort=False)["shown"].agg(", ".join).unstack()
+    sizes = [size_text(size) for size in sorted(set(rows["size"]))]
+    shares = [f"{share} %" for share in sorted(set(rows["share"]))]
+    return cells.reindex(index=sizes, columns=shares).fillna(NOTHING)
+
+
+def scaling_markdown(board: Board) -> str:
+    """Each question as a table."""
+    if SCALING_PAGE not in board.extra:
+        return "No records of the suite `scaling` are published yet.\n"
+    scaling = scaling_of(board)
+    parts: list[str] = []
+    for quantity, (title, caption) in CAPTIONS.items():
+        own = scaling.rows[scaling.rows["quantity"] == quantity]
+        texts = [
+            spoken(row["value"], row["low"], row["high"], digits=2)
+            for row in own.to_dict("records")
+        ]
+        cells = _by_size(own.assign(shown=texts))
+        parts += [f"## {title}\n", f"{caption}\n", *_table(cells, "method"), ""]
+    parts.append("## Which method is best?\n")
+    parts.append(
+        "Methods that the one with the highest score is not certainly better than, by size of the "
+        "model and share of people who are forgotten.\n"
+    )
+    parts += [*_table(best_by_size(scaling.best), "parameters"), ""]
+    seconds = scaling.seconds.assign(shown=scaling.seconds["seconds"].map("{:.1f}".format))
+    parts += ["## What does it cost?\n", "Median seconds of unlearning.\n"]
+    parts += [*_table(_by_size(seconds), "method"), ""]
+    return "\n".join(parts)
+
+
+def _by_size(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per method, a column per size, with what is `shown`."""
+    cells = rows.pivot(index="method", columns="size", values="shown")
+    return cells.sort_index(axis=1).rename(columns=size_text)
+
+
+def _table(cells: pd.DataFrame, index: str) -> Iterator[str]:
+    yield f"| {index} | {' | '.join(map(str, cells.columns))} |"
+    yield f"|{'---|' * (len(cells.columns) + 1)}"
+    for name, *values in cells.fillna(NOTHING).itertuples():
+        yield f"| {name} | {' | '.join(map(str, values))} |"
