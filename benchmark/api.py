@@ -16,7 +16,7 @@ from benchmark.data.knowledge import Knowledge, PretrainedModel
 from benchmark.data.texts import chunks, other_answers, spread, text_examples
 from benchmark.data.world import Fact, World, documents_about
 from benchmark.data.world.examples import examples_about, first_prompts, retain_splits
-from benchmark.data.world.passages import passages
+from benchmark.data.world.passages import passages, shuffled_passages
 from benchmark.errors import BadInput
 from benchmark.inference.predictors import predictor_of
 from benchmark.inference.unlearned import (
@@ -75,6 +75,7 @@ __all__ = [
     "register_task",
     "retain_splits",
     "rows_of",
+    "shuffled_passages",
     "spread",
     "text_examples",
 ]

@@ -77,6 +77,11 @@ class Board:
     superseded: list[Record]
     extra: frozenset[str] = frozenset()
 
+    @property
+    def ranked(self) -> list[Track]:
+        """The tracks whose rankings are shown first: all but those of studies, if there are any."""
+        return [track for track in self.tracks if track.name not in SIZES] or self.tracks
+
 
 def load_board(results: Path, derived: Derived | None = None) -> Board:
     """Reads and scores a results folder; BadInput if it has nothing to show or a record cannot

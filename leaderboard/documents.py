@@ -53,7 +53,7 @@ def readme_figures(board: Board) -> str:
 def result_figures(board: Board) -> str:
     """The ranking of each track, and the residual knowledge of each variant, as Markdown."""
     parts = [f"Made from {made_from(ResultStore(ROOT / 'results'))}.\n"]
-    for track in board.tracks:
+    for track in board.ranked:
         parts += [
             f"## `{track.name}`\n",
             f"`palimpsest run --suite {SUITES.get(track.name, 'hub')} --out results` prints "

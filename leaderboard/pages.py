@@ -63,7 +63,8 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     tasks = tasks_shown(board, colours)
     renderer = Renderer(colours, board.extra, board=board, homes=homes_of(tasks))
     tracks = [Shown(t, _views(t, overall[t.name], colours)) for t in board.tracks]
-    yield renderer.page("index.html", "index.html", tracks=tracks, tasks=tasks)
+    first = [shown for shown in tracks if shown.track in board.ranked]
+    yield renderer.page("index.html", "index.html", tracks=first, tasks=tasks)
     for shown in tracks:
         yield from _view_files(shown, renderer)
     axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}

@@ -52,27 +52,26 @@ class Practice:
 
 def practice_of(board: Board) -> list[Practice]:
     """For each track."""
-    return [_practice(track) for track in board.tracks]
+    return [_practice(track) for track in board.ranked]
 
 
 def _practice(track: Track) -> Practice:
     competing = [record for record in track.records if not record.method.anchor]
     families = {track.row_names[record.id]: record.method.family for record in competing}
-    attacks = undone_by(track.standings, {name: name for name in families})
     rows = picks(track.standings).to_dict("records")
     return Practice(
         track,
-        [_pick(track, row, attacks) for row in rows],
+        [_pick(track, row) for row in rows],
         undone_by(track.standings, families),
         relearned(track.standings, families),
     )
 
 
-def _pick(track: Track, row: dict, attacks: pd.DataFrame) -> Pick:
+def _pick(track: Track, row: dict) -> Pick:
     runs = _runs(track, row["task"], row["method"])
     retrained = _tokens(_runs(track, row["task"], RETRAIN))
-    own = attacks[attacks["family"] == row["method"]].sort_values("undone")
-    worst = own.iloc[-1] if len(own) else None
+    undone = undone_by(track.standings, {row["method"]: ""}, row["task"]).sort_values("undone")
+    worst = undone.iloc[-1] if len(undone) else None
     return Pick(
         row["task"],
         row["method"],

@@ -44,7 +44,7 @@ def _plots(rows: pd.DataFrame, colours: Colours) -> Iterator[PlotGroup]:
     scores = rows[rows["quantity"] == "score"]
     yield PlotGroup(
         "Score by size of model and forget set",
-        "Score on `forget_size`; each plot forgets another share of the same people.",
+        "Score on forget_size; each plot forgets another share of the same people.",
         [
             Plot(_over_sizes(own, colours, share_axis("score")), f"{share} % of the people")
             for share, own in scores.groupby("share")

@@ -17,6 +17,7 @@ from benchmark.statistics.estimates import (
     Spread,
     above_the_oracle,
     against_ascent,
+    better_by_metric,
     better_than,
     by_stratum,
     grown,
@@ -30,7 +31,7 @@ from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LE
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
 CONTROLLED, PRETRAINED = "controlled-1m", "smollm2-135m"
-SCALING = ("scaling-250k", "scaling-1m", "scaling-4m", "scaling-16m")  # by size
+STUDIES = ("study-250k", "study-1m", "study-4m", "study-16m")  # by size
 BASELINES = ("grad_ascent", "grad_diff", "npo")
 BLIND = ("grad_ascent", "grad_diff", "npo", "idk")  # to how well each text is memorized
 COLUMNS = ("paper", "claim", "track", "test", "of", "value", "low", "high", "verdict")
@@ -97,14 +98,35 @@ PROBABILITY, SAID = "paraphrased_probability", "exact_answer"
 
 
 def _beats(method: str, rivals: tuple[str, ...]) -> tuple[SetUp, ...]:
-    """In the paper's three scenarios, by the score and by what it consists of."""
+    """In the paper's three scenarios: by the score and by what it consists of, by TOFU's own
+    measures, and by what the paper adds to them. Again where the method's parameters vary.
+    """
     places = {
         "fictitious people": (CONTROLLED, "fictitious"),
         "ten requests in a row": (CONTROLLED, "continual"),
         "real facts": (PRETRAINED, "real_entities"),
         "TOFU": (PRETRAINED, "tofu_small"),
+        "fictitious people, other forms of the method": (STUDIES[1], "fictitious"),
+        "ten requests in a row, other forms of the method": (STUDIES[1], "continual"),
     }
-    return tuple(
+    metrics = {
+        "TOFU's forget quality": (PRETRAINED, "tofu_small", "forget_quality"),
+        "TOFU's model utility": (PRETRAINED, "tofu_small", "model_utility"),
+        "token entropy of answers on the retain set, TOFU": (
+            *(PRETRAINED, "tofu_small", "retain.token_entropy"),
+        ),
+        "token entropy of answers on the retain set, fictitious people": (
+            *(CONTROLLED, "fictitious", "retain.token_entropy"),
+        ),
+    }
+    by_metric = tuple(
+        SetUp(
+            *(track, test, 1),
+            partial(better_by_metric, task=task, method=method, rivals=rivals, metric=metric),
+        )
+        for test, (track, task, metric) in metrics.items()
+    )
+    return by_metric + tuple(
         SetUp(
             track,
             f"{quantity}, {scenario}",
@@ -171,7 +193,7 @@ CLAIMS = (
                 1,
                 partial(grown, smaller=smaller, variant="high", quantity="disagreement"),
             )
-            for smaller, track in pairwise(SCALING)
+            for smaller, track in pairwise(STUDIES)
         ),
     ),
     Claim(
@@ -268,13 +290,19 @@ CLAIMS = (
     Claim(
         BARBULESCU,
         "SGA and TAU leave fewer outliers than ascent where both have forgotten equally much.",
-        (
+        tuple(
             SetUp(
-                CONTROLLED,
-                f"outliers at {SHARE_LEVEL} less those of gradient ascent",
+                track,
+                f"outliers at {SHARE_LEVEL} less those of gradient ascent{where}",
                 -1,
-                partial(against_ascent, quantity="outliers", methods=("sga", "tau")),
-            ),
+                partial(against_ascent, task=task, quantity="outliers", methods=("sga", "tau")),
+            )
+            for track, task, where in (
+                (CONTROLLED, "memorized", ""),
+                (STUDIES[1], "memorized", ", other thresholds"),
+                (STUDIES[1], "memorized_distinct", ", texts that share no clauses"),
+                (STUDIES[2], "memorized", ", larger model"),
+            )
         ),
     ),
     Claim(
@@ -282,7 +310,7 @@ CLAIMS = (
         "Which method is best depends on model size and forget-set size.",
         (
             SetUp(
-                SCALING[1],
+                STUDIES[1],
                 "lead of a method over another at 25 % of the people less that at 1 %",
                 0,
                 lambda standings, track: turned(
@@ -290,11 +318,11 @@ CLAIMS = (
                 ),
             ),
             SetUp(
-                SCALING[-1],
-                f"lead of a method over another at 10 % of the people less that on {SCALING[0]}",
+                STUDIES[-1],
+                f"lead of a method over another at 10 % of the people less that on {STUDIES[0]}",
                 0,
                 lambda standings, track: turned(
-                    standings, (SCALING[0], "forget_size", "10"), (track, "forget_size", "10")
+                    standings, (STUDIES[0], "forget_size", "10"), (track, "forget_size", "10")
                 ),
             ),
         ),

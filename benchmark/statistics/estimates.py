@@ -138,10 +138,31 @@ def better_than(
         return
     ends = {end: rows[f"{quantity}{end}"] for end in ("", "_low", "_high")}
     named = rows.assign(value=ends[""], low=ends["_low"], high=ends["_high"])
-    spreads = _spreads(named)
-    for rival in rivals:
-        if method in spreads and rival in spreads:
-            yield f"{method} against {rival}", difference(spreads[method], spreads[rival])
+    yield from _against(_spreads(named), method, rivals)
+
+
+def better_by_metric(
+    standings: Standings, track: str, task: str, method: str, rivals: Iterable[str], metric: str
+) -> Estimates:
+    """A metric, or a summary of a run, of a method on a task less that of others; of a summary by
+    its range over seeds.
+    """
+    spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
+    summaries = _where(standings.summaries, track=track, task=task, quantity=metric)
+    yield from _against(spreads | _spreads(summaries), method, rivals)
+
+
+def _against(spreads: Mapping[str, Spread], method: str, rivals: Iterable[str]) -> Estimates:
+    """All rows of a method less each of a rival."""
+    others = [name for rival in rivals for name in _rows_of(rival, spreads)]
+    for own in _rows_of(method, spreads):
+        for other in others:
+            yield f"{own} against {other}", difference(spreads[own], spreads[other])
+
+
+def _rows_of(method: str, names: Iterable[str]) -> list[str]:
+    """The rows of a method, also those that its parameters tell apart."""
+    return [name for name in names if name.partition(" (")[0] == method]
 
 
 def above_the_oracle(
@@ -155,9 +176,10 @@ def above_the_oracle(
 
 
 def against_ascent(
-    standings: Standings, track: str, quantity: str, methods: Iterable[str]
+    standings: Standings, track: str, task: str, quantity: str, methods: Iterable[str]
 ) -> Estimates:
     """Of methods less that of `grad_ascent`, where both have forgotten equally much."""
-    about = {"track": track, "task": "memorized", "level": SHARE_LEVEL, "quantity": quantity}
+    about = {"track": track, "task": task, "level": SHARE_LEVEL, "quantity": quantity}
     spreads = _spreads(_where(standings.rivals, **about))
-    return ((name, spreads[name]) for name in methods if name in spreads)
+    names = (name for method in methods for name in _rows_of(method, spreads))
+    return ((name, spreads[name]) for name in names)

@@ -34,14 +34,17 @@ def picks(standings: Standings) -> pd.DataFrame:
     return best[columns].reset_index(drop=True)
 
 
-def undone_by(standings: Standings, families: Mapping[str, str]) -> pd.DataFrame:
-    """The share of forgetting that each attack undoes in each family of methods: track, family,
-    attack, `undone` with its interval, and the methods and runs on variants behind it.
+def undone_by(standings: Standings, families: Mapping[str, str], task: str = "") -> pd.DataFrame:
+    """The share of forgetting that each attack undoes in each family of methods, of all tasks or of
+    one: track, family, attack, `undone` with its interval, and the methods and runs on variants
+    behind it.
 
     `families` are those of the methods that count. Where a method has not forgotten, nothing can be
     undone.
     """
     rows = standings.attacks
+    if task:
+        rows = rows[rows["task"] == task]
     before = rows[(rows["attack"] == WITHOUT) & (rows["value"] >= FORGOT)]
     forgot = before[["track", "task", "variant", "method"]]
     attacked = rows[rows["attack"] != WITHOUT].merge(forgot)

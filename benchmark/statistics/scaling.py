@@ -16,14 +16,14 @@ from benchmark.statistics.ranking import Standings
 
 # Parameters in millions, by track.
 SIZES = {
-    "scaling-250k": 0.26,
-    "scaling-1m": 0.93,
-    "scaling-4m": 3.9,
-    "scaling-5m": 5.5,
-    "scaling-16m": 16.4,
-    "scaling-25m": 27.0,
-    "scaling-85m": 86.9,
-    "scaling-210m": 208.0,
+    "study-250k": 0.26,
+    "study-1m": 0.93,
+    "study-4m": 3.9,
+    "study-5m": 5.5,
+    "study-16m": 16.4,
+    "study-25m": 27.0,
+    "study-85m": 86.9,
+    "study-210m": 208.0,
 }
 SHARES = {"1": 1, "5": 5, "10": 10, "25": 25}  # per cent of the people, by variant of forget_size
 SCORE = ("score", "score_low", "score_high")

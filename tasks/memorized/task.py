@@ -1,4 +1,6 @@
-"""`memorized`: passages read 1 to 64 times in training, half of each count to be forgotten."""
+"""`memorized`, `memorized_distinct`: passages read 1 to 64 times in training, half of each count to
+be forgotten.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from benchmark.api import (
     passages,
     register_task,
     retain_splits,
+    shuffled_passages,
 )
 
 READS = (1, 2, 4, 8, 16, 32, 64)
@@ -38,6 +41,7 @@ class Memorized(Task):
     }
     trajectory = True
     difficulty = True
+    texts = staticmethod(passages)
 
     def data(self, variant: str, source: World | PretrainedModel) -> TaskData:
         if isinstance(source, PretrainedModel):
@@ -45,7 +49,7 @@ class Memorized(Task):
         return self._in_world(source)
 
     def _in_world(self, world: World) -> TaskData:
-        forgotten, kept, unseen = _passages(world)
+        forgotten, kept, unseen = self._passages(world)
         splits, pool = retain_splits(world, world.newcomers[:1])
         # Nobody is forgotten, so any resident will do for a neighbor: these, whom methods then do
         # not rehearse.
@@ -63,29 +67,37 @@ class Memorized(Task):
         shows its utility.
         """
         world = World(DEVELOPMENT_WORLD if source.development else SCORED_WORLD)
-        forgotten, kept, unseen = _passages(world)
+        forgotten, kept, unseen = self._passages(world)
         rehearsed, withheld = kept[:-WITHHELD], kept[-WITHHELD:]
         splits = {"forget": forgotten, "retain": rehearsed, "retain_eval": withheld}
         splits["holdout"] = unseen
         documents = _documents([*forgotten, *kept])
         return TaskData.of(splits, documents, rehearsed, answers=self.answers)
 
+    def _passages(self, world: World) -> tuple[list[Example], list[Example], list[Example]]:
+        """What is forgotten, kept (half of each count) and never read, of the world."""
+        count, rng = PER_COUNT * len(READS) + NEVER_SEEN, random.Random(f"memorized-{world.seed}")
+        texts = self.texts(world, count, rng)
+        seen = [
+            _example(f"passage{i:03d}", text, READS[i % len(READS)])
+            for i, text in enumerate(texts[:-NEVER_SEEN])
+        ]
+        unseen = [_example(f"unseen{i:03d}", text, 0) for i, text in enumerate(texts[-NEVER_SEEN:])]
+        return seen[: len(seen) // 2], seen[len(seen) // 2 :], unseen
+
+
+@register_task("memorized_distinct", version=1)
+class MemorizedDistinct(Memorized):
+    """The same with passages that share no clauses, as the sequences of Barbulescu & Triantafillou
+    2024 share none.
+    """
+
+    sources = frozenset({"world"})
+    texts = staticmethod(shuffled_passages)
+
 
 def _documents(read: Iterable[Example]) -> list[Document]:
     return [Document(e.id, "", e.answer, int(e.strata["reads"])) for e in read]
-
-
-def _passages(world: World) -> tuple[list[Example], list[Example], list[Example]]:
-    """What is forgotten, kept (half of each count) and never read, of the world."""
-    texts = passages(
-        world, PER_COUNT * len(READS) + NEVER_SEEN, random.Random(f"memorized-{world.seed}")
-    )
-    seen = [
-        _example(f"passage{i:03d}", text, READS[i % len(READS)])
-        for i, text in enumerate(texts[:-NEVER_SEEN])
-    ]
-    unseen = [_example(f"unseen{i:03d}", text, 0) for i, text in enumerate(texts[-NEVER_SEEN:])]
-    return seen[: len(seen) // 2], seen[len(seen) // 2 :], unseen
 
 
 def _example(name: str, text: str, reads: int) -> Example:

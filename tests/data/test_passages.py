@@ -1,11 +1,12 @@
 """Passages: what the memorisation tasks are made of."""
 
 import random
+from collections import Counter
 
 import pytest
 
 from benchmark.data.world import World
-from benchmark.data.world.passages import MOST_WORDS, passages
+from benchmark.data.world.passages import MOST_WORDS, passages, shuffled_passages
 from benchmark.models.controlled import train_tokenizer
 
 
@@ -53,3 +54,19 @@ def test_passages_have_forty_to_sixty_tokens(texts, world):
     lengths = [len(tokenizer(text)["input_ids"]) for text in texts]
     assert sum(40 <= length <= 60 for length in lengths) >= 0.95 * len(texts)
     assert max(lengths) + 32 < 128  # a text and its end token fit the model
+
+
+def test_shuffled_passages_share_nothing_that_could_be_learned_once(world):
+    texts = shuffled_passages(world, 224, random.Random(3))
+    assert len(set(texts)) == 224
+    assert texts[:40] == shuffled_passages(world, 40, random.Random(3))
+    triples = Counter(
+        " ".join(words[i : i + 3])
+        for words in (text.split() for text in texts)
+        for i in range(len(words) - 2)
+    )
+    assert max(triples.values()) <= 2, "and clauses have eight words"
+    tokenizer = train_tokenizer(world, 2560)
+    lengths = [len(tokenizer(text)["input_ids"]) for text in texts]
+    assert min(lengths) >= 40
+    assert max(lengths) + 32 < 128

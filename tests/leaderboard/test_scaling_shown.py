@@ -16,7 +16,7 @@ MODELS = (("target", 0), ("oracle", 1), ("oracle", 2), ("none", 0), ("gentle", 0
 def scaled(tmp_path_factory, make_folder):
     """Two methods on `frequency` at two sizes; nothing on forget sets of several sizes."""
     folder = make_folder(tmp_path_factory.mktemp("scaled") / "results")
-    for track in ("scaling-250k", "scaling-1m"):
+    for track in ("study-250k", "study-1m"):
         for variant in toy_board.FREQUENCIES:
             for name, seed in MODELS:
                 folder.add(variant, name, seed, track=track)

@@ -14,7 +14,7 @@ from benchmark.statistics.claims import (
     HOLDS,
     KRISHNAN,
     OPEN,
-    SCALING,
+    STUDIES,
     Claim,
     SetUp,
     claim_rows,
@@ -22,6 +22,7 @@ from benchmark.statistics.claims import (
 )
 from benchmark.statistics.estimates import difference
 from benchmark.statistics.ranking import Standings
+from benchmark.statistics.variants import QUANTITIES
 from leaderboard.claim_tables import claims_markdown
 
 NAN = math.nan
@@ -132,9 +133,9 @@ def test_a_claim_may_compare_the_tracks_of_two_standings():
         )
 
     [larger] = [claim for claim in CLAIMS if "larger models" in claim.text]
-    apart = [disagreement(track, value) for track, value in zip(SCALING, (0.1, 0.3), strict=False)]
+    apart = [disagreement(track, value) for track, value in zip(STUDIES, (0.1, 0.3), strict=False)]
     [row] = claim_rows(apart, [larger]).to_dict("records")
-    assert (row["track"], row["of"], row["verdict"]) == ("scaling-1m", "npo", HOLDS)
+    assert (row["track"], row["of"], row["verdict"]) == ("study-1m", "npo", HOLDS)
     assert (row["value"], row["low"]) == pytest.approx((0.2, 0.2 - math.hypot(0.03, 0.04)))
 
 
@@ -142,7 +143,7 @@ def test_leads_that_turn_are_told_by_pairs():
     """a leads b by .4 at one per cent and trails by .2 at 25: the lead shrinks by .6."""
     scores = {"1": {"a": 0.8, "b": 0.4}, "25": {"a": 0.3, "b": 0.5}}
     rows = [
-        {"track": SCALING[1], "task": "forget_size", "variant": variant, "method": method}
+        {"track": STUDIES[1], "task": "forget_size", "variant": variant, "method": method}
         | {"score": score, "score_low": score - 0.1, "score_high": score + 0.1}
         for variant, by_method in scores.items()
         for method, score in by_method.items()
@@ -151,3 +152,30 @@ def test_leads_that_turn_are_told_by_pairs():
     [row] = claim_rows([tables(variants=pd.DataFrame(rows))], [depends]).to_dict("records")
     assert (row["of"], row["verdict"]) == ("a against b", HOLDS)
     assert (row["value"], row["high"]) == pytest.approx((-0.6, -0.6 + 0.2))
+
+
+def test_forms_of_a_method_are_compared_each_with_its_rivals():
+    rows = [
+        {"track": STUDIES[1], "task": "fictitious", "method": method}
+        | {f"{name}{end}": score for name in QUANTITIES for end in ("", "_low", "_high")}
+        for method, score in (("me_gd (lora=False)", 0.2), ("me_gd (lora=True)", 0.5), ("npo", 0.4))
+    ]
+    [beats] = [claim for claim in CLAIMS if claim.text.startswith("Maximizing entropy")]
+    found = claim_rows([tables(tasks=pd.DataFrame(rows))], [beats])
+    scores = found[found["test"].str.startswith("score,")]
+    assert dict(zip(scores["of"], scores["verdict"], strict=True)) == {
+        "me_gd (lora=False) against npo": FAILS,
+        "me_gd (lora=True) against npo": HOLDS,
+    }
+
+
+def test_tofus_own_measures_are_compared_by_their_range_over_seeds():
+    place = {"track": "smollm2-135m", "task": "tofu_small", "quantity": "model_utility"}
+    rows = [
+        place | {"method": "idk_ap", "value": 0.6, "low": 0.58, "high": 0.62},
+        place | {"method": "npo", "value": 0.5, "low": 0.45, "high": 0.52},
+    ]
+    [beats] = [claim for claim in CLAIMS if claim.text.startswith("Answer preservation")]
+    [row] = claim_rows([tables(summaries=pd.DataFrame(rows))], [beats]).to_dict("records")
+    assert (row["test"], row["of"]) == ("TOFU's model utility", "idk_ap against npo")
+    assert (row["value"], row["low"]) == pytest.approx((0.1, 0.1 - math.hypot(0.02, 0.02)))

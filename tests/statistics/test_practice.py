@@ -67,6 +67,7 @@ def test_what_attacks_undo_is_averaged_over_what_was_forgotten(empty):
     assert by_family.loc["ascent", "undone_low"] == pytest.approx(0.6 - (0.1 + 0.4 + 0.1) / 3)
     assert by_family.loc["ascent", ["methods", "points"]].tolist() == [2, 3]
     assert by_family.loc["refusal", "undone"] == pytest.approx(-0.1)
+    assert undone_by(replace(empty, attacks=pd.DataFrame(rows)), FAMILIES, "elsewhere").empty
 
 
 def curve_row(method, attack, point, back):

@@ -9,7 +9,7 @@ import torch
 
 from benchmark.models.controlled import new_model
 from benchmark.models.tracks import all_tracks, track_named
-from benchmark.statistics.claims import SCALING
+from benchmark.statistics.claims import STUDIES
 from benchmark.statistics.ranking import Standings
 from benchmark.statistics.scaling import SHARES, SIZES, best, scaling_rows
 from tasks.forget_size.task import PEOPLE
@@ -34,8 +34,8 @@ def test_sizes_are_those_of_the_models(track):
 
 
 def test_every_scaling_track_has_a_size_and_every_share_its_people():
-    names = {track.name for track in all_tracks() if track.name.startswith("scaling-")}
-    assert {name for name in names if not name.endswith("-dev")} == set(SIZES) >= set(SCALING)
+    names = {track.name for track in all_tracks() if track.name.startswith("study-")}
+    assert {name for name in names if not name.endswith("-dev")} == set(SIZES) >= set(STUDIES)
     assert {variant: 240 * share // 100 for variant, share in SHARES.items()} == PEOPLE
 
 
@@ -61,12 +61,12 @@ def variants(track, scores, half=0.05):
 def test_rows_by_hand():
     found = scaling_rows(
         tables(
-            strata=strata("scaling-4m", {"npo": (0.1, 0.5)}),
-            variants=variants("scaling-4m", {"npo": {"25": 0.6}}),
+            strata=strata("study-4m", {"npo": (0.1, 0.5)}),
+            variants=variants("study-4m", {"npo": {"25": 0.6}}),
         )
     )
     harder, score = found.to_dict("records")
-    assert (harder["quantity"], harder["size"]) == ("harder", SIZES["scaling-4m"])
+    assert (harder["quantity"], harder["size"]) == ("harder", SIZES["study-4m"])
     assert (harder["value"], harder["low"]) == pytest.approx((0.4, 0.4 - 0.03 * 2**0.5))
     assert (score["quantity"], score["share"], score["value"]) == ("score", 25, 0.6)
 
@@ -76,7 +76,7 @@ def test_the_best_are_all_that_the_highest_score_is_not_certainly_above():
     scores = {"a": {"1": 0.7, "5": 0.2}, "b": {"1": 0.64, "5": 0.6}, "c": {"1": 0.5}}
     scores["an anchor"] = {"1": 1.0}
     rows = scaling_rows(
-        tables(strata=strata("scaling-1m", {"a": (0, 0)}), variants=variants("scaling-1m", scores))
+        tables(strata=strata("study-1m", {"a": (0, 0)}), variants=variants("study-1m", scores))
     )
     kept = best(rows, {"a", "b", "c"})
     assert kept[["share", "method"]].to_numpy().tolist() == [[1, "a"], [1, "b"], [5, "b"]]

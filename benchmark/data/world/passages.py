@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 
 from benchmark.data.world import names
 from benchmark.data.world.generator import World
 
 CLAUSES_PER_PASSAGE = 5
 MOST_WORDS = 46  # so that few passages have more than 60 tokens
+SHUFFLED_WORDS = 40  # of a passage without clauses
+STOCKED = ("first", "industry", "major", "month", "year")  # the slots that fill those
 CLAUSES = (
     "{employer} in {city} makes money with {industry}",
     "{first} took a course in {major} at {university}",
@@ -45,6 +48,16 @@ def passages(world: World, count: int, rng: random.Random) -> list[str]:
     return list(distinct)
 
 
+def shuffled_passages(world: World, count: int, rng: random.Random) -> list[str]:
+    """`count` different passages that share no clauses: words of the world in random order."""
+    slots = {word for clause in CLAUSES for word in clause.split() if not word.startswith("{")}
+    stock = sorted(slots.union(*(_stock(world)[name] for name in STOCKED)))
+    distinct: dict[str, None] = {}
+    while len(distinct) < count:
+        distinct[" ".join(rng.choices(stock, k=SHUFFLED_WORDS)) + "."] = None
+    return list(distinct)
+
+
 def refilled(passage: str, world: World, rng: random.Random) -> str:
     """A passage of the same clauses in the same order, filled anew."""
     templates = [_template_of(clause) for clause in passage.removesuffix(".").split(", ")]
@@ -66,7 +79,14 @@ def _passage(world: World, rng: random.Random) -> str:
 
 def _filled(clause: str, world: World, rng: random.Random) -> str:
     """The clause with each slot filled anew, also where a slot stands in it twice."""
-    stock = {
+    stock = _stock(world)
+    words = [rng.choice(stock[w[1:-1]]) if w.startswith("{") else w for w in clause.split()]
+    return " ".join(words)
+
+
+def _stock(world: World) -> dict[str, Sequence[str]]:
+    """What slots are filled with."""
+    return {
         "first": names.FIRST_NAMES,
         "city": world.cities,
         "region": world.regions,
@@ -78,5 +98,3 @@ def _filled(clause: str, world: World, rng: random.Random) -> str:
         "day": [str(day) for day in range(1, 29)],
         "year": [str(year) for year in range(1950, 2000)],
     }
-    words = [rng.choice(stock[w[1:-1]]) if w.startswith("{") else w for w in clause.split()]
-    return " ".join(words)
