@@ -49,8 +49,8 @@ def nothing(forget: Sequence[Example], told: Sequence[Document], source: Any) ->
 
 
 def wordings(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
-    """The facts in their held-out wordings; texts with their first half as the prompt of the
-    second.
+    """The facts in their held-out wordings, of the answer or of the question; texts with their
+    first half as the prompt of the second.
     """
     by_id = {example.id: example for example in forget}
     turn: dict[str, int] = {}
@@ -61,9 +61,14 @@ def wordings(forget: Sequence[Example], told: Sequence[Document], source: Any) -
         if example.is_text:
             begun, rest = halves(document.answer)
             documents.append(replace(document, prompt=begun, answer=rest))
-        else:
+        elif example.rewordings:
+            reworded = example.rewordings[number % len(example.rewordings)]
+            documents.append(replace(document, answer=reworded))
+        elif example.reasked:
             prompt = example.reasked[number % len(example.reasked)].text
             documents.append(replace(document, prompt=prompt))
+        else:
+            raise BadInput(f"example {example.id}: has no held-out wording to be told in")
     return documents
 
 
