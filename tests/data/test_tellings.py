@@ -119,3 +119,15 @@ def test_answers_that_have_other_wordings_are_told_in_them():
     assert (told.prompt, told.answer, told.reads) == (document.prompt, "Ada wrote it.", 2)
     with pytest.raises(BadInput, match="has no held-out wording"):
         KNOWING["wordings"]([bare], [document], None)
+
+
+def test_what_is_told_later_is_the_same_and_never_nothing():
+    """Who is told nothing more goes on with as much of what it knows, or it would be the oracle."""
+    data, forget, documents = told("fictitious")
+    for name in ("facts", "wordings", "wrong"):
+        later = told_as(f"later_{name}", data, 0, WORLD)
+        assert later == told_as(name, data, 0, WORLD)
+    more = told_as("later_nothing", data, 0, WORLD)
+    assert len(more) == len(documents)
+    assert {d.example for d in more}.isdisjoint({e.id for e in forget})
+    assert set(more) <= set(data.documents)
