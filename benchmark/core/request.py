@@ -60,7 +60,8 @@ class Request:
     `retrain` is available only to methods that declare `sees={"training"}`; it returns a model
     trained like the target, without the forget sets of this and earlier requests, from a seed that
     no oracle uses. `retrain(telling, learning_rate=..., epochs=...)` tells them in another form
-    (see `benchmark.data.tellings`), and trains otherwise.
+    (see `benchmark.data.tellings`), and trains otherwise; told later, that model goes on to read
+    them.
     """
 
     forget: list[Pair]

@@ -2,7 +2,7 @@
 form or another, or nothing of it but what resembles it.
 
 Each takes the place of the documents of the forget set, with as many readings of each example: the
-rest of the training is the target's.
+rest of the training is the target's. Told later, they are what an oracle goes on to read.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 from benchmark.core.examples import Example
 from benchmark.core.registry import lookup
 from benchmark.core.task_data import Document, TaskData
-from benchmark.core.telling_ids import FACTS, NOTHING, OTHERS, TEXT, WORDINGS, WRONG
+from benchmark.core.telling_ids import FACTS, LATER, NOTHING, OTHERS, TEXT, WORDINGS, WRONG
 from benchmark.core.words import pieces
+from benchmark.data.texts import spread
 from benchmark.data.world.corpus import documents_about
 from benchmark.data.world.examples import HOLDOUT_PEOPLE
 from benchmark.data.world.generator import World
@@ -32,10 +33,15 @@ def told_as(telling: str, data: TaskData, requests: int, source: Any) -> tuple[D
 
     Raises BadInput if there is no such way of telling, or none on this data source.
     """
-    tell = lookup("telling", telling, TELLINGS)
+    later, plain = telling.startswith(LATER), telling.removeprefix(LATER)
+    tell = lookup("telling", plain, TELLINGS)
     gone = frozenset[str]().union(*data.requests[: requests + 1])
     forget = [example for example in data.examples("forget") if example.id in gone]
-    return tuple(tell(forget, [d for d in data.documents if d.example in gone], source))
+    documents = [d for d in data.documents if d.example in gone]
+    if later and plain == NOTHING:  # or it would be the oracle as it was
+        kept = [d for d in data.documents if d.example not in gone]
+        return tuple(spread(kept, len(documents)))
+    return tuple(tell(forget, documents, source))
 
 
 def facts(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
@@ -49,8 +55,8 @@ def nothing(forget: Sequence[Example], told: Sequence[Document], source: Any) ->
 
 
 def wordings(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
-    """The facts in their held-out wordings; texts with their first half as the prompt of the
-    second.
+    """The facts in their held-out wordings, of the answer or of the question; texts with their
+    first half as the prompt of the second.
     """
     by_id = {example.id: example for example in forget}
     turn: dict[str, int] = {}
@@ -61,9 +67,14 @@ def wordings(forget: Sequence[Example], told: Sequence[Document], source: Any) -
         if example.is_text:
             begun, rest = halves(document.answer)
             documents.append(replace(document, prompt=begun, answer=rest))
-        else:
+        elif example.rewordings:
+            reworded = example.rewordings[number % len(example.rewordings)]
+            documents.append(replace(document, answer=reworded))
+        elif example.reasked:
             prompt = example.reasked[number % len(example.reasked)].text
             documents.append(replace(document, prompt=prompt))
+        else:
+            raise BadInput(f"example {example.id}: has no held-out wording to be told in")
     return documents
 
 

@@ -220,17 +220,22 @@ class ControlledModels:
         return fingerprint(["base", RECIPE_VERSION, self.track.fingerprint])
 
     def trained_key(
-        self, documents: Sequence[Document], seed: int, stage: Training | None = None
+        self,
+        documents: Sequence[Document],
+        seed: int,
+        stage: Training | None = None,
+        start: Path | None = None,
     ) -> str:
-        """Key of the model trained from the base on these documents, in the track's stage or in
-        another.
+        """Key of the model trained on these documents from the base, or from the model `start`, in
+        the track's stage or in another.
         """
         texts = [
             (d.prompt, d.answer) if d.reads is None else (d.prompt, d.answer, d.reads)
             for d in documents
         ]
         own = [] if stage in (None, self.track.stage) else [vars(stage)]
-        return fingerprint(["stage", RECIPE_VERSION, self.base_key, texts, seed, *own])
+        after = [] if start is None else [start.name]
+        return fingerprint(["stage", RECIPE_VERSION, self.base_key, texts, seed, *own, *after])
 
     def base(self) -> Path:
         """The shared base, which never saw any task's data."""
@@ -248,21 +253,31 @@ class ControlledModels:
         return {"made": "trained from scratch on the base corpus", **cost}
 
     def trained(
-        self, documents: Sequence[Document], seed: int, stage: Training | None = None
+        self,
+        documents: Sequence[Document],
+        seed: int,
+        stage: Training | None = None,
+        start: Path | None = None,
     ) -> Path:
-        """The model that read `documents` after the base: the target, or an oracle if the forget
-        set is left out.
+        """The model that read `documents` after the base, or after the training of `start`: the
+        target, or an oracle if the forget set is left out.
         """
+        own = stage or self.track.stage
         return self.store.get(
             "models",
-            self.trained_key(documents, seed, stage),
-            lambda folder: self._build_trained(folder, documents, seed, stage or self.track.stage),
+            self.trained_key(documents, seed, stage, start),
+            lambda folder: self._build_trained(folder, documents, seed, own, start),
         )
 
     def _build_trained(
-        self, folder: Path, documents: Sequence[Document], seed: int, stage: Training
+        self,
+        folder: Path,
+        documents: Sequence[Document],
+        seed: int,
+        stage: Training,
+        start: Path | None,
     ) -> dict:
-        model, tokenizer = self.load(self.base())
+        model, tokenizer = self.load(start or self.base())
         count = self.track.replay
         cost = _train(
             model,

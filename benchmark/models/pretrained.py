@@ -182,10 +182,14 @@ class PretrainedModels:
         return fingerprint(["pretrained", FETCHING_VERSION, self.source.kind, self.source.key])
 
     def trained_key(
-        self, documents: Sequence[Document], seed: int, stage: Training | None = None
+        self,
+        documents: Sequence[Document],
+        seed: int,
+        stage: Training | None = None,
+        start: Path | None = None,
     ) -> str:
-        """Key of the model fine-tuned on these documents; of the model as it came where there
-        are none.
+        """Key of the model fine-tuned on these documents, from another fine-tuned one if a `start`
+        is given; of the model as it came where there are none.
         """
         if not documents:
             return self.base_key
@@ -193,7 +197,8 @@ class PretrainedModels:
             return published.base_key
         texts = [(d.prompt, d.answer, d.reads) for d in documents]
         recipe = [vars(stage or self.track.stage), self.track.precision, *self.track.stated_prompts]
-        return fingerprint(["tuned", TUNING_VERSION, self.base_key, recipe, texts, seed])
+        after = [] if start is None else [start.name]
+        return fingerprint(["tuned", TUNING_VERSION, self.base_key, recipe, texts, seed, *after])
 
     def base(self) -> Path:
         """The model as it came."""
@@ -217,10 +222,14 @@ class PretrainedModels:
         }
 
     def trained(
-        self, documents: Sequence[Document], seed: int, stage: Training | None = None
+        self,
+        documents: Sequence[Document],
+        seed: int,
+        stage: Training | None = None,
+        start: Path | None = None,
     ) -> Path:
-        """The model that read `documents` after its pretraining, in the track's stage or in
-        another.
+        """The model that read `documents` after its pretraining, or after the training of `start`,
+        in the track's stage or in another.
         """
         if not documents:
             return self.base()
@@ -228,8 +237,8 @@ class PretrainedModels:
             return published.base()
         return self.store.get(
             "models",
-            self.trained_key(documents, seed, stage),
-            lambda folder: self._tune(folder, documents, seed, stage or self.track.stage),
+            self.trained_key(documents, seed, stage, start),
+            lambda folder: self._tune(folder, documents, seed, stage or self.track.stage, start),
         )
 
     def _published(self, seed: int) -> PretrainedModels | None:
@@ -239,9 +248,14 @@ class PretrainedModels:
         return models_named(self.track.published[seed], self.inputs)
 
     def _tune(
-        self, folder: Path, documents: Sequence[Document], seed: int, stage: Training
+        self,
+        folder: Path,
+        documents: Sequence[Document],
+        seed: int,
+        stage: Training,
+        start: Path | None,
     ) -> dict:
-        model, tokenizer = self.load(self.base())
+        model, tokenizer = self.load(start or self.base())
         meter, started = Meter(), time.perf_counter()
         batches = batches_of(reading(documents, stage.epochs, seed), [], 0, stage.batch_size, seed)
         sequences = (collate([d.pair for d in batch], tokenizer, model) for batch in batches)

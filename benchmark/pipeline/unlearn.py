@@ -17,7 +17,7 @@ from benchmark.core.method import create
 from benchmark.core.registry import method_named, task_named
 from benchmark.core.request import Meter, Request
 from benchmark.core.task_data import TaskData
-from benchmark.core.telling_ids import NOTHING
+from benchmark.core.telling_ids import LATER, NOTHING
 from benchmark.data.tellings import told_as
 from benchmark.evaluation.outputs import examine
 from benchmark.inference.predictors import Predictor, sampler
@@ -36,6 +36,7 @@ from benchmark.runtime.stopwatch import Stopwatch
 
 TRAJECTORY_SPLITS = ("forget", "retain", "holdout")
 REQUEST_SPLITS = ("forget", "retain", "general")
+LATER_WARMUP = 5  # steps: what is told later is a few dozen in all
 SEEDS_APART = 1_000_003  # so that each request of a run draws from a seed of its own
 
 
@@ -167,11 +168,14 @@ def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter
     sees = method_named(cell.method).sees
 
     def retrain(telling: str = NOTHING, **training: Any):
-        documents = variant.documents(number + 1) + told_as(
-            telling, variant.data, number, run.models.data_source
-        )
-        stage = replace(variant.track.stage, **training)
-        folder = run.models.trained(documents, RETRAIN_SEED + cell.seed, stage)
+        kept = variant.documents(number + 1)
+        told = told_as(telling, variant.data, number, run.models.data_source)
+        stage, seed = replace(variant.track.stage, **training), RETRAIN_SEED + cell.seed
+        if telling.startswith(LATER):
+            start, short = run.models.trained(kept, seed), replace(stage, warmup=LATER_WARMUP)
+            folder = run.models.trained(told, seed, short, start)
+        else:
+            folder = run.models.trained(kept + told, seed, stage)
         made = made_of(folder)
         meter.steps, meter.tokens = made["steps"], made["tokens"]
         return run.models.load_model(folder)

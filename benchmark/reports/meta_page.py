@@ -28,7 +28,9 @@ knowledge of the forget set is known by construction (method [`pool`](METHODS.md
 from the shared base. Models of the *knowing* pool read the forget set as the target does, in
 held-out wordings, or as running text (texts: split into prompt and continuation, or quoted).
 Models of the *ignorant* pool read nothing in its place, wrong answers, or as many facts about other
-people. Each kind is trained at several learning rates and for two lengths.
+people. Each kind is trained at several learning rates and for two lengths. Models of SmolLM2 start
+from an oracle instead, and go on to read the forget set in one of these forms, or as much again of
+what the oracle has read.
 `palimpsest meta --results results` prints all figures from the records in `results/`; brackets are
 95 % bootstrap confidence intervals over models.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.core.telling_ids import FACTS, KNOWS, NOTHING, OTHERS
+from benchmark.core.telling_ids import FACTS, KNOWS, LATER, NOTHING, OTHERS
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MEASURING, MODEL_STAGE, sort_of
 from benchmark.records.schema import Record
@@ -98,8 +98,11 @@ def labelled(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def pools_of(values: pd.DataFrame) -> pd.DataFrame:
-    """Those of the pools, with whether each model knows the forget set."""
+    """Those of the pools, with whether each model knows the forget set; told later or not is the
+    same.
+    """
     pools = labelled(values[values["method"] == POOL])
+    pools = pools.assign(telling=pools["telling"].str.removeprefix(LATER))
     return pools.assign(knows=pools["telling"].isin(list(KNOWS)))
 
 

@@ -1,10 +1,13 @@
 """What the models of the pools read: as often as the target, and only what each pool says."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from benchmark.core.examples import Example
 from benchmark.core.registry import task_named
+from benchmark.core.task_data import Document
 from benchmark.data.tellings import IGNORANT, KNOWING, halves, told_as
 from benchmark.data.world import World
 from benchmark.errors import BadInput
@@ -105,3 +108,26 @@ def test_what_is_told_takes_the_place_of_the_requests_so_far():
 def test_halves_lose_nothing():
     assert halves("one two  three four five") == ("one two", "three four five")
     assert halves("北京上海") == ("北京", "上海")
+
+
+def test_answers_that_have_other_wordings_are_told_in_them():
+    """As those of TOFU, whose questions have none."""
+    document = Document("e", "Who wrote it?", "It was written by Ada.", 2)
+    bare = Example("e", "e", document.prompt, document.answer)
+    reworded = replace(bare, rewordings=("Ada wrote it.",))
+    [told] = KNOWING["wordings"]([reworded], [document], None)
+    assert (told.prompt, told.answer, told.reads) == (document.prompt, "Ada wrote it.", 2)
+    with pytest.raises(BadInput, match="has no held-out wording"):
+        KNOWING["wordings"]([bare], [document], None)
+
+
+def test_what_is_told_later_is_the_same_and_never_nothing():
+    """Who is told nothing more goes on with as much of what it knows, or it would be the oracle."""
+    data, forget, documents = told("fictitious")
+    for name in ("facts", "wordings", "wrong"):
+        later = told_as(f"later_{name}", data, 0, WORLD)
+        assert later == told_as(name, data, 0, WORLD)
+    more = told_as("later_nothing", data, 0, WORLD)
+    assert len(more) == len(documents)
+    assert {d.example for d in more}.isdisjoint({e.id for e in forget})
+    assert set(more) <= set(data.documents)
