@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmark.errors import BadInput
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, row_names, split_current
-from benchmark.records.identity import DEVELOPMENT_SUFFIX, ORACLE, TARGET
+from benchmark.records.identity import DEVELOPMENT_SUFFIX, ORACLE, STUDY_PREFIX, TARGET
 from benchmark.records.marks import Marks, read_marks
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
@@ -79,8 +79,9 @@ class Board:
 
     @property
     def ranked(self) -> list[Track]:
-        """The tracks whose rankings are shown first: all but those of studies, if there are any."""
-        return [track for track in self.tracks if track.name not in SIZES] or self.tracks
+        """The tracks whose rankings are shown: all but those of studies, if there are any."""
+        ranked = [track for track in self.tracks if not track.name.startswith(STUDY_PREFIX)]
+        return ranked or self.tracks
 
 
 def load_board(results: Path, derived: Derived | None = None) -> Board:
@@ -106,7 +107,8 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
     marks = read_marks(store.root)
     tracks = [_track(store, name, records, derived, marks) for name, records in by_track.items()]
     pooled = any(r.method.name == POOL and r.status == "ok" for r in records)
-    filled = {METRICS_PAGE: pooled, SCALING_PAGE: any(track.name in SIZES for track in tracks)}
+    sized = any(track.name in SIZES and len(track.standings.variants) for track in tracks)
+    filled = {METRICS_PAGE: pooled, SCALING_PAGE: sized}
     extra = frozenset(page for page, is_filled in filled.items() if is_filled)
     return Board(store, derived, tracks, development, superseded, extra)
 

@@ -156,7 +156,7 @@ def _residuals(track: Track, metric: str) -> Iterator[str]:
 def card_figures(board: Board, task: str) -> str:
     """The findings on the compared methods, for each track, as Markdown tables."""
     parts = []
-    for track in board.tracks:
+    for track in board.ranked:
         tables = findings(track.standings, task, COMPARED[task])
         parts += (
             [f"On `{track.name}` (`palimpsest report {task}` prints this and the other methods):\n"]

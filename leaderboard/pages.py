@@ -65,7 +65,7 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     tracks = [Shown(t, _views(t, overall[t.name], colours)) for t in board.tracks]
     first = [shown for shown in tracks if shown.track in board.ranked]
     yield renderer.page("index.html", "index.html", tracks=first, tasks=tasks)
-    for shown in tracks:
+    for shown in first:
         yield from _view_files(shown, renderer)
     axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}
     yield renderer.page(

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
+from benchmark.records.identity import ORACLE
 from leaderboard.board import Board
 from leaderboard.plots import (
+    GREY,
     PALETTE,
     Colours,
     Figure,
@@ -50,15 +52,17 @@ def _plots(own: Practice, colours: Colours) -> Iterator[PlotGroup]:
         yield PlotGroup(
             "Which attack undoes which family",
             "Mean share of forgetting that is gone after each attack, over the family's methods "
-            "and all variants; below 0, the attack makes the model forget more.",
+            "and the variants on which they forgot at least half. Below 0, the attacked model is "
+            "closer to the attacked oracles than the model was to the oracles.",
             [Plot(_heat(own.undone))],
             tall=own.undone["family"].nunique() > 8,
         )
     for attack, rows in own.relearned.groupby("attack", sort=False):
         yield PlotGroup(
             f"Back after {attack}",
-            "Share of forgotten knowledge that is known again, mean over variants; 1 is as much as "
-            "before unlearning.",
+            "Share of forgotten knowledge that is known again, mean over the variants on which a "
+            "method forgot at least half; 1 is as much as before unlearning. What oracles gain "
+            "from the same steps is learned anew.",
             [Plot(_curves(rows, colours))],
         )
 
@@ -92,16 +96,16 @@ def _heat(rows: pd.DataFrame) -> Figure:
 def _curves(rows: pd.DataFrame, colours: Colours) -> Figure:
     places = list(dict.fromkeys(rows["point"]))
     traces = []
-    for name in drawn(rows["method"], colours):
-        own = rows[rows["method"] == name]
+    for name in (*drawn(rows["method"], colours), ORACLE):
+        own, colour = rows[rows["method"] == name], colours.get(name, GREY)
         quantities = _quantities(own, "back")
         text = [
             f"{name}, {steps(point)}<br>{spoken('back', quantity)}"
             for point, quantity in zip(own["point"], quantities, strict=True)
         ]
         x = [places.index(point) for point in own["point"]]
-        bars = error_bar(quantities, colours[name])
-        traces.append(line(x, quantities, name, colours[name], text=text, error_y=bars))
+        bars = error_bar(quantities, colour)
+        traces.append(line(x, quantities, name, colour, text=text, error_y=bars))
     ticks = {"tickvals": list(range(len(places))), "ticktext": [steps(p) for p in places]}
     return figure(traces, axis("") | ticks, axis("share that is back"))
 

@@ -19,16 +19,17 @@ RETRAIN = "retrain"  # the anchor beside which costs are stated
 NOTHING = "–"
 PICK_COLUMNS = (
     *("task", "method", "score", "utility", "seconds", "tokens / retraining"),
-    "attack that undoes most",
+    "most damaging attack (share of forgetting undone)",
 )
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A method that no other is certainly better than on a task, what it costs and which of the
-    attacks undoes most of it there.
+    """A method that no other is significantly better than on a task, what it costs, and the attack
+    that undoes most of it there, if any certainly undoes something.
 
-    `share` is how many tokens it reads for each that retraining does; NaN where nobody retrained.
+    `share` is how many tokens it reads for each that retraining from the shared base does; NaN
+    where nobody retrained.
     """
 
     task: str
@@ -70,15 +71,16 @@ def _practice(track: Track) -> Practice:
 def _pick(track: Track, row: dict) -> Pick:
     runs = _runs(track, row["task"], row["method"])
     retrained = _tokens(_runs(track, row["task"], RETRAIN))
-    undone = undone_by(track.standings, {row["method"]: ""}, row["task"]).sort_values("undone")
-    worst = undone.iloc[-1] if len(undone) else None
+    undone = undone_by(track.standings, {row["method"]: ""}, row["task"])
+    certain = undone[undone["undone_low"] > 0].sort_values("undone")
+    worst = certain.iloc[-1] if len(certain) else None
     return Pick(
         row["task"],
         row["method"],
         spoken(row["score"], row["score_low"], row["score_high"]),
         spoken(row["utility"], row["utility_low"], row["utility_high"]),
         median(run.provenance.cost.seconds.get(UNLEARN, math.nan) for run in runs),
-        _tokens(runs) / retrained,
+        _tokens(runs) / retrained if retrained else math.nan,
         NOTHING if worst is None else f"{worst['attack']} ({worst['undone']:.0%})",
     )
 
@@ -99,7 +101,10 @@ def practice_markdown(board: Board) -> str:
     """All tables, for each track."""
     parts: list[str] = []
     for own in practice_of(board):
-        parts += [f"## `{own.track.name}`\n", "*Methods that no other is certainly better than*\n"]
+        parts += [
+            f"## `{own.track.name}`\n",
+            "*Methods not significantly outperformed by any other*\n",
+        ]
         parts += [*_picks(own.picks), ""]
         parts += _table("Share of forgetting that attacks undo", own.undone, "undone", "family")
         parts += _table(
@@ -115,8 +120,8 @@ def practice_markdown(board: Board) -> str:
 
 def picks_markdown(board: Board, track: str) -> str:
     """The picks of one track."""
-    own = next(own for own in practice_of(board) if own.track.name == track)
-    return "\n".join([*_picks(own.picks), ""])
+    own = next(own for own in board.tracks if own.name == track)
+    return "\n".join([*_picks(_practice(own).picks), ""])
 
 
 def steps(point: str) -> str:
@@ -142,8 +147,10 @@ def _table(title: str, rows: pd.DataFrame, quantity: str, of: str) -> Iterator[s
     shown = rows.assign(shown=texts)
     columns = list(dict.fromkeys(shown["attack"]))
     cells = shown.pivot(index=of, columns="attack", values="shown").reindex(columns=columns)
+    if of == "family":
+        cells = cells.assign(methods=shown.groupby(of)["methods"].max().map(str))
     yield f"*{title}*\n"
-    yield f"| {of} | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}"
+    yield f"| {of} | {' | '.join(cells.columns)} |\n|{'---|' * (len(cells.columns) + 1)}"
     for name, *values in cells.fillna(NOTHING).itertuples():
         yield f"| {name} | {' | '.join(values)} |"
     yield ""

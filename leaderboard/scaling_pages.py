@@ -55,7 +55,7 @@ def _plots(rows: pd.DataFrame, colours: Colours) -> Iterator[PlotGroup]:
 def _costs(seconds: pd.DataFrame, colours: Colours) -> PlotGroup:
     rows = seconds.assign(low=float("nan"), high=float("nan"))
     scale = axis("seconds") | {"type": "log"}
-    caption = "Median seconds of unlearning, over all variants and seeds."
+    caption = "Median seconds of unlearning, over all variants of forget_size and frequency."
     return PlotGroup("Cost", caption, [Plot(_over_sizes(rows, colours, scale))])
 
 

@@ -14,6 +14,7 @@ from benchmark.statistics.scaling import SIZES, best, scaling_rows
 from leaderboard.board import SCALING_PAGE, Board
 
 NOTHING = "–"
+TASKS = ("forget_size", "frequency")
 CAPTIONS = {
     "harder": (
         "Are frequent facts harder to forget at each size?",
@@ -22,8 +23,9 @@ CAPTIONS = {
     ),
     "disagreement": (
         "Do probability and generation disagree more in larger models?",
-        "Share of frequent facts that one of probability and generation calls forgotten and the "
-        "other known.",
+        "Share of frequent facts on which the two contradict each other: by one a fact is "
+        "forgotten (below 0.2), by the other known (above 0.8). It also depends on how far a "
+        "method forgets.",
     ),
 }
 
@@ -49,7 +51,7 @@ def scaling_of(board: Board) -> Scaling:
         for track in board.tracks
         if track.name in SIZES
         for record in track.records
-        if record.status == "ok" and not record.method.anchor
+        if record.task.name in TASKS and record.status == "ok" and not record.method.anchor
     ]
     costs = pd.DataFrame(spent, columns=["size", "method", "seconds"])
     seconds = costs.groupby(["size", "method"], as_index=False).agg({"seconds": "median"})
@@ -94,8 +96,8 @@ def scaling_markdown(board: Board) -> str:
         parts += [f"## {title}\n", f"{caption}\n", *_table(cells, "method"), ""]
     parts.append("## Which method is best?\n")
     parts.append(
-        "Methods that the one with the highest score is not certainly better than, by size of the "
-        "model and share of people who are forgotten.\n"
+        "Methods that the highest-scoring one is not significantly better than, by model size and "
+        "share of people to forget.\n"
     )
     parts += [*_table(best_by_size(scaling.best), "parameters"), ""]
     seconds = scaling.seconds.assign(shown=scaling.seconds["seconds"].map("{:.1f}".format))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from benchmark.statistics.axes import LEAST_GAP, TIE
 from benchmark.statistics.bootstrap import REPLICATES, SEED, interval, mean_of_picks
+from benchmark.statistics.scores import forgetting_before
 from benchmark.statistics.tables import spread
 from benchmark.statistics.variants import VariantScores, seed_picks
 
@@ -26,20 +27,26 @@ Row = dict[str, object]
 
 
 def attack_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Forgetting of each method, averaged over its seeds: without an attack and after each, and the
-    share of it that the attack has `undone`, with an interval; NaN where nothing was forgotten.
+    """Forgetting of each method, averaged over its seeds: without an attack and after each. And the
+    share that the attack has `undone`, with an interval, of forgetting by the metrics that are
+    informative both before and after it; NaN where nothing was forgotten.
     """
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method, runs in sorted(scores.runs.items()):
         measured = [run.scored for run in runs.values()]
         drawn = seed_picks(len(measured), scores.replicates)
-        by_seed = {WITHOUT: [run.axes["forgetting"] for run in measured]}
-        by_seed |= {name: [run.attacks[name] for run in measured] for name in measured[0].attacks}
-        left = {name: mean_of_picks(np.vstack(runs), drawn) for name, runs in by_seed.items()}
-        before = np.where(left[WITHOUT] < LEAST_GAP, np.nan, left[WITHOUT])
-        for name, forgetting in left.items():
-            row = where | {"method": method, "attack": name, "value": float(forgetting[0])}
-            yield row | spread("undone", 1 - forgetting / before)
+        pairs = {WITHOUT: [(run.axes["forgetting"],) * 2 for run in measured]}
+        pairs |= {
+            name: [(run.attacks[name], forgetting_before(run, name)) for run in measured]
+            for name in measured[0].attacks
+        }
+        for name, by_seed in pairs.items():
+            after, before = (
+                mean_of_picks(np.vstack(values), drawn) for values in zip(*by_seed, strict=True)
+            )
+            row = where | {"method": method, "attack": name, "value": float(after[0])}
+            forgotten = np.where(before < LEAST_GAP, np.nan, before)
+            yield row | spread("undone", 1 - after / forgotten)
 
 
 def agreement(rows: pd.DataFrame, replicates: int = REPLICATES) -> pd.DataFrame:

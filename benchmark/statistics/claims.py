@@ -5,7 +5,7 @@ an interval and a verdict.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -32,6 +32,7 @@ from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LE
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
 CONTROLLED, PRETRAINED = "controlled-1m", "smollm2-135m"
 STUDIES = ("study-250k", "study-1m", "study-4m", "study-16m")  # by size
+CLOSER = ("study-claims-1m", "study-claims-4m")  # with set-ups closer to the papers'
 BASELINES = ("grad_ascent", "grad_diff", "npo")
 BLIND = ("grad_ascent", "grad_diff", "npo", "idk")  # to how well each text is memorized
 COLUMNS = ("paper", "claim", "track", "test", "of", "value", "low", "high", "verdict")
@@ -97,36 +98,31 @@ YUAN, BARBULESCU = "Yuan et al. 2024", "Barbulescu and Triantafillou 2024"
 PROBABILITY, SAID = "paraphrased_probability", "exact_answer"
 
 
-def _beats(method: str, rivals: tuple[str, ...]) -> tuple[SetUp, ...]:
-    """In the paper's three scenarios: by the score and by what it consists of, by TOFU's own
-    measures, and by what the paper adds to them. Again where the method's parameters vary.
-    """
-    places = {
-        "fictitious people": (CONTROLLED, "fictitious"),
-        "ten requests in a row": (CONTROLLED, "continual"),
-        "real facts": (PRETRAINED, "real_entities"),
-        "TOFU": (PRETRAINED, "tofu_small"),
-        "fictitious people, other forms of the method": (STUDIES[1], "fictitious"),
-        "ten requests in a row, other forms of the method": (STUDIES[1], "continual"),
-    }
-    metrics = {
-        "TOFU's forget quality": (PRETRAINED, "tofu_small", "forget_quality"),
-        "TOFU's model utility": (PRETRAINED, "tofu_small", "model_utility"),
-        "token entropy of answers on the retain set, TOFU": (
-            *(PRETRAINED, "tofu_small", "retain.token_entropy"),
-        ),
-        "token entropy of answers on the retain set, fictitious people": (
-            *(CONTROLLED, "fictitious", "retain.token_entropy"),
-        ),
-    }
-    by_metric = tuple(
-        SetUp(
-            *(track, test, 1),
-            partial(better_by_metric, task=task, method=method, rivals=rivals, metric=metric),
-        )
-        for test, (track, task, metric) in metrics.items()
-    )
-    return by_metric + tuple(
+PLACES = {
+    "fictitious people": (CONTROLLED, "fictitious"),
+    "ten requests in a row": (CONTROLLED, "continual"),
+    "real facts": (PRETRAINED, "real_entities"),
+    "TOFU": (PRETRAINED, "tofu_small"),
+}
+OTHER_FORMS = {  # of a method, which its parameters tell apart
+    "fictitious people, other forms": (CLOSER[0], "fictitious"),
+    "ten requests in a row, other forms": (CLOSER[0], "continual"),
+}
+# What TOFU itself and Yuan et al. measure, on TOFU, and the sign that a better method has.
+MEASURES = {
+    "ROUGE left of the forget set": ("rouge_l_recall", -1),
+    "probability left of the forget set": ("probability", -1),
+    "ROUGE on the retain set": ("retain.rouge_l_recall", 1),
+    "probability of the retain set": ("retain.probability", 1),
+    "token entropy of generations on the forget set": ("token_entropy", 1),
+}
+
+
+def _beats(
+    method: str, rivals: tuple[str, ...], places: Mapping[str, tuple[str, str]]
+) -> tuple[SetUp, ...]:
+    """By the score and what it consists of in these scenarios, and by earlier measures on TOFU."""
+    rated = tuple(
         SetUp(
             track,
             f"{quantity}, {scenario}",
@@ -135,6 +131,17 @@ def _beats(method: str, rivals: tuple[str, ...]) -> tuple[SetUp, ...]:
         )
         for scenario, (track, task) in places.items()
         for quantity in ("score", "forgetting", "utility")
+    )
+    return rated + tuple(
+        SetUp(
+            PRETRAINED,
+            f"{test}, TOFU",
+            sign,
+            partial(
+                better_by_metric, task="tofu_small", method=method, rivals=rivals, metric=metric
+            ),
+        )
+        for test, (metric, sign) in MEASURES.items()
     )
 
 
@@ -145,25 +152,25 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
-                "probability left of facts in 16-32 texts less that of facts in 1-2",
+                "probability left of facts in 16-32 texts minus that of facts in 1-2",
                 1,
                 partial(more_left, task="frequency", metric=PROBABILITY),
             ),
             SetUp(
                 CONTROLLED,
-                "answers left of facts in 16-32 texts less those of facts in 1-2",
+                "answers left of facts in 16-32 texts minus those of facts in 1-2",
                 1,
                 partial(more_left, task="frequency", metric=SAID),
             ),
             SetUp(
                 PRETRAINED,
-                "probability left of frequent entities less that of rare ones",
+                "probability left of frequent entities minus that of rare ones",
                 1,
                 partial(more_left, task="real_entities", metric=PROBABILITY),
             ),
             SetUp(
                 PRETRAINED,
-                "frequent entities with the answer among 16 samples less rare ones",
+                "frequent entities with the answer among 16 samples minus rare ones",
                 1,
                 partial(more_left, task="real_entities", metric="leak_at_16"),
             ),
@@ -175,7 +182,7 @@ CLAIMS = (
         tuple(
             SetUp(
                 track,
-                f"knowledge by generation less that by probability, {task}/{variant}",
+                f"knowledge by generation minus that by probability, {task}/{variant}",
                 0,
                 partial(misaligned, task=task, variant=variant),
             )
@@ -189,7 +196,7 @@ CLAIMS = (
         tuple(
             SetUp(
                 track,
-                f"share of frequent facts of which the two disagree less that on {smaller}",
+                f"share of frequent facts on which the two disagree minus that on {smaller}",
                 1,
                 partial(grown, smaller=smaller, variant="high", quantity="disagreement"),
             )
@@ -202,7 +209,7 @@ CLAIMS = (
         tuple(
             SetUp(
                 CONTROLLED,
-                f"steps to {level}, canaries less ordinary facts",
+                f"steps to {level}, canaries minus ordinary facts",
                 1,
                 partial(out_less_in, level=level, quantity=STEPS),
             )
@@ -215,7 +222,7 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
-                "area under utility over forgetting, canaries less ordinary facts",
+                "area under utility over forgetting, canaries minus ordinary facts",
                 1,
                 partial(out_less_in, level="", quantity=AREA),
             ),
@@ -227,7 +234,7 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
-                f"utility lost at {SHARE_LEVEL}, canaries less ordinary facts",
+                f"utility lost at {SHARE_LEVEL}, canaries minus ordinary facts",
                 -1,
                 partial(out_less_in, level=SHARE_LEVEL, quantity=LOST),
             ),
@@ -239,7 +246,7 @@ CLAIMS = (
         tuple(
             SetUp(
                 CONTROLLED,
-                f"probability left of the upper third by {stratum} less the lower, {variant}",
+                f"probability left of the upper third by {stratum} minus the lower, {variant}",
                 0,
                 partial(
                     by_stratum,
@@ -256,12 +263,12 @@ CLAIMS = (
     Claim(
         YUAN,
         "Maximizing entropy (ME+GD) outperforms gradient ascent, gradient difference and NPO.",
-        _beats("me_gd", BASELINES),
+        _beats("me_gd", BASELINES, PLACES | OTHER_FORMS),
     ),
     Claim(
         YUAN,
         "Answer preservation (IDK+AP) outperforms refusal training (IDK) and NPO.",
-        _beats("idk_ap", ("idk", "npo")),
+        _beats("idk_ap", ("idk", "npo"), PLACES),
     ),
     Claim(
         BARBULESCU,
@@ -269,7 +276,7 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
-                "outliers left less those of the oracles",
+                "outliers left minus those of the oracles",
                 1,
                 partial(above_the_oracle, task="memorized", metric="outliers", methods=BLIND),
             ),
@@ -281,7 +288,7 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
-                "AUC of MIAU less that of the oracles",
+                "AUC of MIAU minus that of the oracles",
                 1,
                 partial(above_the_oracle, task="memorized", metric="mia_unlearned", methods=BLIND),
             ),
@@ -293,15 +300,16 @@ CLAIMS = (
         tuple(
             SetUp(
                 track,
-                f"outliers at {SHARE_LEVEL} less those of gradient ascent{where}",
+                f"outliers at {SHARE_LEVEL} minus those of gradient ascent{setting}",
                 -1,
                 partial(against_ascent, task=task, quantity="outliers", methods=("sga", "tau")),
             )
-            for track, task, where in (
+            for track, task, setting in (
                 (CONTROLLED, "memorized", ""),
-                (STUDIES[1], "memorized", ", other thresholds"),
-                (STUDIES[1], "memorized_distinct", ", texts that share no clauses"),
-                (STUDIES[2], "memorized", ", larger model"),
+                (CLOSER[0], "memorized", ", thresholds from 0.1 to 0.7"),
+                (CLOSER[0], "memorized_distinct", ", texts that share no clauses"),
+                (CLOSER[1], "memorized", ", a larger model"),
+                (CLOSER[1], "memorized_distinct", ", both"),
             )
         ),
     ),
@@ -311,16 +319,16 @@ CLAIMS = (
         (
             SetUp(
                 STUDIES[1],
-                "lead of a method over another at 25 % of the people less that at 1 %",
-                0,
+                "lead, at 25 % of the people, over what is certainly worse at 1 %",
+                -1,
                 lambda standings, track: turned(
                     standings, (track, "forget_size", "1"), (track, "forget_size", "25")
                 ),
             ),
             SetUp(
                 STUDIES[-1],
-                f"lead of a method over another at 10 % of the people less that on {STUDIES[0]}",
-                0,
+                f"lead, at 10 % of the people, over what is certainly worse on {STUDIES[0]}",
+                -1,
                 lambda standings, track: turned(
                     standings, (STUDIES[0], "forget_size", "10"), (track, "forget_size", "10")
                 ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import combinations
+from itertools import permutations
 
 import pandas as pd
 
@@ -30,7 +30,8 @@ def difference(one: Spread, other: Spread) -> Spread:
     return value, value - below, value + above
 
 
-def _where(frame: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+def where(frame: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+    """The rows with these values; all of a frame without rows, which may lack the columns."""
     for column, value in wanted.items():
         frame = frame[frame[column] == value] if len(frame) else frame
     return frame
@@ -47,14 +48,14 @@ def _spreads(rows: pd.DataFrame) -> dict[str, Spread]:
 def _competitors(spreads: Mapping[str, Spread], standings: Standings) -> Estimates:
     """Those of methods that compete: no anchors, no references."""
     overall = standings.overall
-    anchors = set(_where(overall, anchor=True)["method"]) if len(overall) else set()
+    anchors = set(where(overall, anchor=True)["method"]) if len(overall) else set()
     for name, spread in spreads.items():
         if name not in anchors and name not in (TARGET, ORACLE):
             yield name, spread
 
 
 def _strata(standings: Standings, **wanted: str) -> dict[str, Spread]:
-    return _spreads(_where(standings.strata, **wanted))
+    return _spreads(where(standings.strata, **wanted))
 
 
 def more_left(standings: Standings, track: str, task: str, metric: str) -> Estimates:
@@ -82,7 +83,7 @@ def misaligned(
 ) -> Estimates:
     """Knowledge by generation less that by probability, or another quantity of the two."""
     about = {"track": track, "task": task, "variant": variant, "stratum": ALL}
-    rows = _where(standings.misalignment, **about, quantity=quantity)
+    rows = where(standings.misalignment, **about, quantity=quantity)
     return _competitors(_spreads(rows), standings)
 
 
@@ -98,19 +99,19 @@ def grown(standings: Standings, track: str, smaller: str, variant: str, quantity
 def turned(
     standings: Standings, one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> Estimates:
-    """By how much each method's lead over another grows from one (track, task, variant) to the
-    other.
+    """At the other (track, task, variant), the lead of each method over those that it certainly
+    leads at the first.
     """
-    scores = [_scores(standings, place) for place in (one, other)]
-    both = sorted(scores[0].keys() & scores[1].keys())
-    for first, second in combinations(both, 2):
-        leads = [difference(own[first], own[second]) for own in scores]
-        yield f"{first} against {second}", difference(leads[1], leads[0])
+    here, there = (_scores(standings, place) for place in (one, other))
+    both = sorted(here.keys() & there.keys())
+    for first, second in permutations(both, 2):
+        if difference(here[first], here[second])[1] > 0:
+            yield f"{first} against {second}", difference(there[first], there[second])
 
 
 def _scores(standings: Standings, place: tuple[str, str, str]) -> dict[str, Spread]:
     about = dict(zip(("track", "task", "variant"), place, strict=True))
-    rows = _where(standings.variants, **about)
+    rows = where(standings.variants, **about)
     if rows.empty:
         return {}
     named = rows.assign(value=rows["score"], low=rows["score_low"], high=rows["score_high"])
@@ -120,8 +121,8 @@ def _scores(standings: Standings, place: tuple[str, str, str]) -> dict[str, Spre
 def out_less_in(standings: Standings, track: str, level: str, quantity: str) -> Estimates:
     """What the trajectories on `distribution/out` come to less those on `distribution/in`."""
     about = {"track": track, "task": "distribution", "level": level, "quantity": quantity}
-    rows = _where(standings.contrasts, **about)
-    return _competitors(_spreads(_where(rows, variant="out")), standings)
+    rows = where(standings.contrasts, **about)
+    return _competitors(_spreads(where(rows, variant="out")), standings)
 
 
 def better_than(
@@ -133,7 +134,7 @@ def better_than(
     quantity: str = "score",
 ) -> Estimates:
     """An axis, or the score, of a method on a task less that of others."""
-    rows = _where(standings.tasks, track=track, task=task)
+    rows = where(standings.tasks, track=track, task=task)
     if rows.empty:
         return
     ends = {end: rows[f"{quantity}{end}"] for end in ("", "_low", "_high")}
@@ -144,12 +145,9 @@ def better_than(
 def better_by_metric(
     standings: Standings, track: str, task: str, method: str, rivals: Iterable[str], metric: str
 ) -> Estimates:
-    """A metric, or a summary of a run, of a method on a task less that of others; of a summary by
-    its range over seeds.
-    """
+    """A metric after a method on a task with one variant less that after others."""
     spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
-    summaries = _where(standings.summaries, track=track, task=task, quantity=metric)
-    yield from _against(spreads | _spreads(summaries), method, rivals)
+    yield from _against(spreads, method, rivals)
 
 
 def _against(spreads: Mapping[str, Spread], method: str, rivals: Iterable[str]) -> Estimates:
@@ -180,6 +178,6 @@ def against_ascent(
 ) -> Estimates:
     """Of methods less that of `grad_ascent`, where both have forgotten equally much."""
     about = {"track": track, "task": task, "level": SHARE_LEVEL, "quantity": quantity}
-    spreads = _spreads(_where(standings.rivals, **about))
+    spreads = _spreads(where(standings.rivals, **about))
     names = (name for method in methods for name in _rows_of(method, spreads))
     return ((name, spreads[name]) for name in names)

@@ -2,7 +2,8 @@
 what, and how much relearning brings back.
 
 Values are means over variants, and over the methods of a family. So are the ends of their
-intervals, as if all erred together: such an interval is rather too wide than too narrow.
+intervals, as if all erred together, which is conservative; how far the methods of a family differ
+is no part of them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from benchmark.records.identity import ORACLE
 from benchmark.records.schema import WEIGHTS
 from benchmark.statistics.attack_agreement import WITHOUT
 from benchmark.statistics.attack_curves import HALF
@@ -19,14 +21,14 @@ from benchmark.statistics.tables import spread_columns
 
 RELEARNING = "relearn"  # what the names of these attacks begin with
 FORGOT = 0.5  # the least forgetting of a method on a variant for attacks to have something to undo
-QUANTITIES = ("score", "forgetting", "utility", "robustness")
+SHOWN = ("score", "utility")
 
 
 def picks(standings: Standings) -> pd.DataFrame:
     """On each task the methods that no other is certainly better than: rank 1 by paired
     differences. Guardrails, which leave what the weights know, are no picks.
     """
-    columns = ["track", "task", "method", *(c for q in QUANTITIES for c in spread_columns(q))]
+    columns = ["track", "task", "method", *(c for q in SHOWN for c in spread_columns(q))]
     tasks = standings.tasks
     if tasks.empty:
         return pd.DataFrame(columns=columns)
@@ -36,38 +38,44 @@ def picks(standings: Standings) -> pd.DataFrame:
 
 def undone_by(standings: Standings, families: Mapping[str, str], task: str = "") -> pd.DataFrame:
     """The share of forgetting that each attack undoes in each family of methods, of all tasks or of
-    one: track, family, attack, `undone` with its interval, and the methods and runs on variants
-    behind it.
+    one: track, family, attack, `undone` with its interval, and of how many methods.
 
     `families` are those of the methods that count. Where a method has not forgotten, nothing can be
     undone.
     """
-    rows = standings.attacks
+    rows = standings.attacks[standings.attacks["attack"] != WITHOUT]
     if task:
         rows = rows[rows["task"] == task]
-    before = rows[(rows["attack"] == WITHOUT) & (rows["value"] >= FORGOT)]
-    forgot = before[["track", "task", "variant", "method"]]
-    attacked = rows[rows["attack"] != WITHOUT].merge(forgot)
-    attacked = attacked.assign(family=attacked["method"].map(families)).dropna(
-        subset=["family", "undone"]
-    )
-    return _means(attacked, ["track", "family", "attack"], "undone")
+    rows = rows.merge(_forgot(standings)).dropna(subset=["undone"])
+    of_families = rows.assign(family=rows["method"].map(families)).dropna(subset=["family"])
+    return _means(of_families, ["track", "family", "attack"], "undone")
 
 
 def relearned(standings: Standings, families: Mapping[str, str]) -> pd.DataFrame:
     """The share of forgotten knowledge that is back at each point of the relearning attacks: track,
-    method, attack, point, `back` with its interval, and the methods and variants behind it.
+    method, attack, point, `back` with its interval. Of the oracles it is what they learn anew.
     """
     rows = standings.curves
     wanted = rows["attack"].astype(str).str.startswith(RELEARNING) & (rows["point"] != HALF)
-    of_methods = rows[wanted & rows["method"].isin(families)].dropna(subset=["back"])
-    return _means(of_methods, ["track", "method", "attack", "point"], "back")
+    rows = rows[wanted].dropna(subset=["back"])
+    forgot = rows[rows["method"].isin(families)].merge(_forgot(standings))
+    both = pd.concat([forgot, rows[rows["method"] == ORACLE]])
+    return _means(both, ["track", "method", "attack", "point"], "back")
+
+
+def _forgot(standings: Standings) -> pd.DataFrame:
+    """The methods that forgot enough on a variant."""
+    rows = standings.attacks
+    enough = rows[(rows["attack"] == WITHOUT) & (rows["value"] >= FORGOT)]
+    return enough[["track", "task", "variant", "method"]]
 
 
 def _means(rows: pd.DataFrame, by: list[str], quantity: str) -> pd.DataFrame:
+    """Means over the variants of each method and then over methods, with how many these are."""
     columns = list(spread_columns(quantity))
     if rows.empty:
-        return pd.DataFrame(columns=[*by, *columns, "methods", "points"])
-    groups = rows.groupby(by, sort=False)
-    counts = groups.agg(methods=("method", "nunique"), points=("method", "size"))
-    return groups[columns].mean().join(counts).reset_index()
+        return pd.DataFrame(columns=[*by, *columns, "methods"])
+    each = list(dict.fromkeys([*by, "method"]))
+    of_methods = rows.groupby(each, sort=False)[columns].mean().reset_index()
+    groups = of_methods.groupby(by, sort=False)
+    return groups[columns].mean().assign(methods=groups.size()).reset_index()

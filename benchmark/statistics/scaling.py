@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from benchmark.statistics.claims import PROBABILITY
-from benchmark.statistics.estimates import difference, misaligned, more_left
+from benchmark.statistics.estimates import difference, misaligned, more_left, where
 from benchmark.statistics.ranking import Standings
 
 # Parameters in millions, by track.
@@ -36,8 +36,8 @@ def scaling_rows(standings: Standings) -> pd.DataFrame:
     """track, size, method, quantity, share, value, low, high: for each size
 
     - `harder`: the probability left of frequent facts less that of rare ones;
-    - `disagreement`, of frequent facts: of how many one of probability and generation says
-      forgotten, the other known;
+    - `disagreement`: the share of frequent facts on which probability and generation contradict
+      each other;
     - `score` by share of the people that are forgotten; `share` is 0 for the others.
     """
     tracks = [track for track in SIZES if track in set(standings.strata.get("track", ()))]
@@ -55,8 +55,7 @@ def _rows(standings: Standings, track: str) -> Iterator[Row]:
         for method, spread in estimates:
             numbers: Row = dict(zip(NUMBERS, spread, strict=True))
             yield about | {"method": method, "quantity": quantity, "share": 0} | numbers
-    variants = standings.variants
-    own = variants[(variants["track"] == track) & (variants["task"] == "forget_size")]
+    own = where(standings.variants, track=track, task="forget_size")
     for row in own.to_dict("records"):
         numbers = {name: row[column] for name, column in zip(NUMBERS, SCORE, strict=True)}
         share = SHARES[row["variant"]]
@@ -64,8 +63,8 @@ def _rows(standings: Standings, track: str) -> Iterator[Row]:
 
 
 def best(rows: pd.DataFrame, competing: set[str]) -> pd.DataFrame:
-    """Of `scaling_rows`, at each size of model and forget set the scores of the methods that the
-    best one is not certainly better than, in descending order.
+    """The rows of `scaling_rows` with the scores of those methods that, at a size of model and
+    forget set, the best is not significantly better than, in descending order.
     """
     scores = rows[(rows["quantity"] == "score") & rows["method"].isin(competing)].dropna(
         subset=["value"]
@@ -75,7 +74,7 @@ def best(rows: pd.DataFrame, competing: set[str]) -> pd.DataFrame:
         ordered = own.sort_values("value", ascending=False)
         top, *_ = (tuple(row) for row in ordered[list(NUMBERS)].itertuples(index=False))
         ties = [
-            difference(top, tuple(row))[1] <= 0
+            not difference(top, tuple(row))[1] > 0
             for row in ordered[list(NUMBERS)].itertuples(index=False)
         ]
         kept.append(ordered[ties])

@@ -112,6 +112,16 @@ def score_run(
     return Scored(parts, axes, attacks, score)
 
 
+def forgetting_before(scored: Scored, stage: str) -> np.ndarray:
+    """Forgetting without an attack by the metrics that are informative after it, (B,); NaN if one
+    of them is not.
+    """
+    keys = axis_keys(sorted(scored.parts), "forgetting", stage)
+    missing = np.full_like(scored.score, np.nan)
+    same = [scored.parts.get((MODEL_STAGE, *key[1:]), missing) for key in keys]
+    return _mean_of_all(same, len(scored.score))
+
+
 def _mean_of_all(values: list[np.ndarray], replicates: int) -> np.ndarray:
     """NaN if any informative value is missing from the run: what failed is not averaged away."""
     if any(np.isnan(v[0]) for v in values):

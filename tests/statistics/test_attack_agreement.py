@@ -7,6 +7,7 @@ from scipy.stats import kendalltau
 
 from benchmark.statistics import standings
 from benchmark.statistics.attack_agreement import WITHOUT, agreement, tau_b
+from benchmark.statistics.scores import Scored, forgetting_before
 
 
 def rows_of(**attacks):
@@ -84,6 +85,20 @@ def test_standings_hold_forgetting_after_each_attack(make_board, model_frame):
         assert row["undone"] == pytest.approx(1 - after / before)
         assert row["undone_low"] <= row["undone"] <= row["undone_high"]
         assert undone.loc[(method, WITHOUT), "undone"] == 0
+
+
+def test_forgetting_before_and_after_is_by_the_same_metrics():
+    """Answers are drawn before the attack alone: of what is measured twice, half is undone."""
+    place = ("forget", "paraphrased_probability", "all")
+    parts = {
+        ("model", *place): np.full(3, 0.8),
+        ("model", "forget", "leak_at_16", "all"): np.full(3, 0.2),
+        ("noise", *place): np.full(3, 0.4),
+    }
+    scored = Scored(parts, {}, {"noise": np.full(3, 0.4)}, np.zeros(3))
+    assert forgetting_before(scored, "noise").tolist() == pytest.approx([0.8] * 3)
+    del parts["model", *place]
+    assert np.isnan(forgetting_before(scored, "noise")).all(), "not informative before"
 
 
 def test_where_nothing_was_forgotten_nothing_is_undone(make_board, model_frame):

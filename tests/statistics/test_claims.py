@@ -6,13 +6,16 @@ from dataclasses import fields
 import pandas as pd
 import pytest
 
+from benchmark.metrics import METRICS
 from benchmark.statistics.claims import (
     BALUTA,
     CLAIMS,
+    CLOSER,
     CONTROLLED,
     FAILS,
     HOLDS,
     KRISHNAN,
+    MEASURES,
     OPEN,
     STUDIES,
     Claim,
@@ -139,24 +142,31 @@ def test_a_claim_may_compare_the_tracks_of_two_standings():
     assert (row["value"], row["low"]) == pytest.approx((0.2, 0.2 - math.hypot(0.03, 0.04)))
 
 
-def test_leads_that_turn_are_told_by_pairs():
-    """a leads b by .4 at one per cent and trails by .2 at 25: the lead shrinks by .6."""
-    scores = {"1": {"a": 0.8, "b": 0.4}, "25": {"a": 0.3, "b": 0.5}}
+def scores_at(track, variant, **scores):
+    place = {"track": track, "task": "forget_size", "variant": variant}
+    return [
+        place | {"method": m, "score": s, "score_low": s - 0.1, "score_high": s + 0.1}
+        for m, s in scores.items()
+    ]
+
+
+def test_the_best_depends_on_size_where_a_certain_lead_turns():
+    """a leads b by .4 at one per cent and trails by .2 at 25; it leads c certainly at both, and of
+    b and c neither leads certainly.
+    """
     rows = [
-        {"track": STUDIES[1], "task": "forget_size", "variant": variant, "method": method}
-        | {"score": score, "score_low": score - 0.1, "score_high": score + 0.1}
-        for variant, by_method in scores.items()
-        for method, score in by_method.items()
+        *scores_at(STUDIES[1], "1", a=0.8, b=0.4, c=0.45),
+        *scores_at(STUDIES[1], "25", a=0.5, b=0.7, c=0.1),
     ]
     [depends] = [claim for claim in CLAIMS if "forget-set size" in claim.text]
-    [row] = claim_rows([tables(variants=pd.DataFrame(rows))], [depends]).to_dict("records")
-    assert (row["of"], row["verdict"]) == ("a against b", HOLDS)
-    assert (row["value"], row["high"]) == pytest.approx((-0.6, -0.6 + 0.2))
+    found = claim_rows([tables(variants=pd.DataFrame(rows))], [depends]).set_index("of")
+    assert found["verdict"].to_dict() == {"a against b": HOLDS, "a against c": FAILS}
+    assert found.loc["a against b", "value"] == pytest.approx(-0.2)
 
 
 def test_forms_of_a_method_are_compared_each_with_its_rivals():
     rows = [
-        {"track": STUDIES[1], "task": "fictitious", "method": method}
+        {"track": CLOSER[0], "task": "fictitious", "method": method}
         | {f"{name}{end}": score for name in QUANTITIES for end in ("", "_low", "_high")}
         for method, score in (("me_gd (lora=False)", 0.2), ("me_gd (lora=True)", 0.5), ("npo", 0.4))
     ]
@@ -169,13 +179,23 @@ def test_forms_of_a_method_are_compared_each_with_its_rivals():
     }
 
 
-def test_tofus_own_measures_are_compared_by_their_range_over_seeds():
-    place = {"track": "smollm2-135m", "task": "tofu_small", "quantity": "model_utility"}
+def test_what_is_left_of_tofu_should_be_less_than_after_rivals():
+    place = {"track": "smollm2-135m", "task": "tofu_small", "variant": "all", "stratum": "all"}
     rows = [
-        place | {"method": "idk_ap", "value": 0.6, "low": 0.58, "high": 0.62},
-        place | {"method": "npo", "value": 0.5, "low": 0.45, "high": 0.52},
+        place | {"metric": metric, "method": method, "value": value}
+        for metric in ("rouge_l_recall", "retain.rouge_l_recall")
+        for method, value in (("idk_ap", 0.2), ("npo", 0.5))
     ]
+    strata = pd.DataFrame(rows).assign(low=lambda t: t["value"] - 0.1, high=lambda t: t["value"])
     [beats] = [claim for claim in CLAIMS if claim.text.startswith("Answer preservation")]
-    [row] = claim_rows([tables(summaries=pd.DataFrame(rows))], [beats]).to_dict("records")
-    assert (row["test"], row["of"]) == ("TOFU's model utility", "idk_ap against npo")
-    assert (row["value"], row["low"]) == pytest.approx((0.1, 0.1 - math.hypot(0.02, 0.02)))
+    found = claim_rows([tables(strata=strata)], [beats]).set_index("test")["verdict"]
+    assert found.to_dict() == {
+        "ROUGE left of the forget set, TOFU": HOLDS,
+        "ROUGE on the retain set, TOFU": FAILS,
+    }
+
+
+def test_measures_of_claims_are_of_splits_that_have_them():
+    for name, _ in MEASURES.values():
+        split, _, metric = name.rpartition(".")
+        assert (split or "forget") in METRICS[metric].splits

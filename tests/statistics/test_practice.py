@@ -10,7 +10,7 @@ from benchmark.records.schema import GUARDRAIL, WEIGHTS
 from benchmark.statistics import standings
 from benchmark.statistics.attack_agreement import WITHOUT
 from benchmark.statistics.attack_curves import HALF
-from benchmark.statistics.practice import QUANTITIES, picks, relearned, undone_by
+from benchmark.statistics.practice import SHOWN, picks, relearned, undone_by
 from benchmark.statistics.tables import spread_columns
 from leaderboard.documents import with_figures
 
@@ -24,7 +24,7 @@ def empty(make_board, model_frame):
 
 
 def task_row(method, rank, division=WEIGHTS):
-    values = {column: 0.5 for name in QUANTITIES for column in spread_columns(name)}
+    values = {column: 0.5 for name in SHOWN for column in spread_columns(name)}
     about = {"track": "toy", "task": "towns", "method": method, "anchor": False}
     return about | {"division": division, "rank": rank} | values
 
@@ -45,7 +45,9 @@ def attack_row(method, variant, attack, value, undone, wide=0.1):
 
 
 def test_what_attacks_undo_is_averaged_over_what_was_forgotten(empty):
-    """Of ascent .2 and .6 by a, 1 by b; what b did not forget on `high` does not count."""
+    """Of ascent .2 and .6 by a, .4 on average, and 1 by b; what b did not forget on `high` does not
+    count.
+    """
     rows = [
         attack_row("a", "low", WITHOUT, 0.9, 0),
         attack_row("a", "low", "noise", 0.72, 0.2),
@@ -63,9 +65,10 @@ def test_what_attacks_undo_is_averaged_over_what_was_forgotten(empty):
     found = undone_by(replace(empty, attacks=pd.DataFrame(rows)), FAMILIES)
     by_family = found.set_index("family")
     assert set(by_family.index) == {"ascent", "refusal"}
-    assert by_family.loc["ascent", "undone"] == pytest.approx(0.6)
-    assert by_family.loc["ascent", "undone_low"] == pytest.approx(0.6 - (0.1 + 0.4 + 0.1) / 3)
-    assert by_family.loc["ascent", ["methods", "points"]].tolist() == [2, 3]
+    assert by_family.loc["ascent", "undone"] == pytest.approx((0.4 + 1) / 2)
+    below = (0.1 + 0.4) / 2
+    assert by_family.loc["ascent", "undone_low"] == pytest.approx(0.7 - (below + 0.1) / 2)
+    assert by_family["methods"].to_dict() == {"ascent": 2, "refusal": 1}
     assert by_family.loc["refusal", "undone"] == pytest.approx(-0.1)
     assert undone_by(replace(empty, attacks=pd.DataFrame(rows)), FAMILIES, "elsewhere").empty
 
@@ -84,12 +87,17 @@ def test_relearning_is_told_point_by_point(empty):
         curve_row("a", "relearn_lora", HALF, np.nan),
         curve_row("b", "relearn_lora", "005", np.nan),
         curve_row("target", "relearn_lora", "005", 1.0),
+        curve_row("c", "relearn_lora", "005", 9.0),
+        curve_row("oracle", "relearn_lora", "005", 0.2),
     ]
-    found = relearned(replace(empty, curves=pd.DataFrame(rows)), FAMILIES)
+    forgot = {"a": 0.9, "b": 0.9, "c": 0.1}
+    attacks = pd.DataFrame(attack_row(m, "low", WITHOUT, v, 0) for m, v in forgot.items())
+    found = relearned(replace(empty, curves=pd.DataFrame(rows), attacks=attacks), FAMILIES)
     assert found[["method", "point", "back"]].to_numpy().tolist() == [
         ["a", "005", 0.1],
         ["a", "010", 0.3],
-    ]
+        ["oracle", "005", 0.2],
+    ], "c hardly forgot anything"
 
 
 def test_without_attacks_nothing_is_said(empty):

@@ -2,7 +2,7 @@
 is true in it.
 
 Their clauses are few and soon learned; what fills them is drawn freely, so that a model can
-continue a passage only if it has memorised it.
+continue a passage only if it has memorised it. Shuffled passages have no clauses at all.
 """
 
 from __future__ import annotations
