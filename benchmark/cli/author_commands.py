@@ -31,7 +31,7 @@ def new_method(
 def check(
     method: MethodArgument,
 ) -> None:
-    """Checks a method on a tiny model, a verdict a line; exit code 1 if a rule is broken."""
+    """Checks a method on a tiny model, one verdict per line; exit code 1 if a rule is broken."""
     from benchmark.authoring.check import check as verdicts
     from benchmark.core.registry import method_in
     from benchmark.execution.run_plan import prepare_worker

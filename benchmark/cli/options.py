@@ -37,7 +37,7 @@ OutOption = Annotated[Path, typer.Option("--out", help="Folder of the records.")
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of the records.")]
 SignOption = Annotated[
     str | None,
-    typer.Option("--sign", help="Mark what holds as checked by this NAME, in `marks/`."),
+    typer.Option("--sign", help="Mark records that pass as checked by NAME, in `marks/`."),
 ]
 WorkersOption = Annotated[
     int | None,

@@ -29,9 +29,9 @@ def replay(
     """Reruns published cells from their identities and compares outputs and values.
 
     Exit code 1 if a value differs by more than the tolerance: the outputs were forged, the engine
-    changed, or the record was made on a processor that rounds differently, which is said first.
-    Attacks that have changed since are named and left out. --sign marks the records whose outputs
-    are all the same to the last digit.
+    changed, or the record was made on a processor that rounds differently (reported first).
+    Attacks that have changed since are listed and skipped. --sign marks the records whose outputs
+    are all identical to the last digit.
     """
     from torch.backends.cpu import get_cpu_capability
 

@@ -29,11 +29,11 @@ def submit(
     data: DataSources,
     out: Annotated[Path, typer.Option("--out", help="A new folder for the pack.")],
     results: ResultsOption = RESULTS,
-    suite: Annotated[str, typer.Option("--suite", help="Whose cells are required.")] = "cpu",
+    suite: Annotated[str, typer.Option("--suite", help="Suite whose cells are required.")] = "cpu",
     tracks: TracksOption = None,
     tasks: TasksOption = None,
     card: Annotated[
-        Path, typer.Option("--card", help="Authors, paper, code; a template if there is none.")
+        Path, typer.Option("--card", help="Authors, paper, code; a template is written if missing.")
     ] = Path("card.yaml"),
 ) -> None:
     """Checks that a method's row is complete and valid, packs what its pull request adds into a new

@@ -115,7 +115,7 @@ def tune(
     if rate is None:
         errors.print(f"palimpsest: no rate has all its trials; records are in {execution.out}")
         raise typer.Exit(1)
-    console.print(f"chosen: learning_rate {rate:g}, the smallest that is as good as the best")
+    console.print(f"chosen: learning_rate {rate:g}, the smallest tied with the best")
     if file:
         write_rate(file, spec, rate)
         console.print(f"wrote it into {file}", markup=False, soft_wrap=True)

@@ -27,10 +27,10 @@ INTRODUCTION = f"""Which metrics can be trusted? The suite `meta` trains pools o
 knowledge of the forget set is known by construction (method [`pool`](METHODS.md#pool)). All start
 from the shared base. Models of the *knowing* pool read the forget set as the target does, in
 held-out wordings, or as running text (texts: split into prompt and continuation, or quoted).
-Models of the *ignorant* pool read nothing in its place, wrong answers, or as many facts about other
-people. Each kind is trained at several learning rates and for two lengths. Models of SmolLM2 start
-from an oracle instead, and go on to read the forget set in one of these forms, or as much again of
-what the oracle has read.
+In its place, models of the *ignorant* pool read nothing, wrong answers, or equally many facts about
+other people. Each kind is trained at several learning rates and for two durations. SmolLM2 models
+instead start from an oracle and then read the forget set in one of these forms, or an equal amount
+of the oracle's own training data once more.
 `palimpsest meta --results results` prints all figures from the records in `results/`; brackets are
 95 % bootstrap confidence intervals over models.
 
@@ -43,12 +43,12 @@ what the oracle has read.
   below the threshold that best separates all other models.
 - *robustness*: the symmetric formula of UDS (2026) over relearning and int4 quantization, for
   methods that retain at least {LEAST_UTILITY} of the utility and fall below the threshold; then the
-  one-sided formula of OpenUnlearning (2025), and how many runs both are computed from: few, so that
-  they say little beside the published ones. {MISSING} means that the metric is not measured after
+  one-sided formula of OpenUnlearning (2025), and the number of runs behind both: too few to
+  say much beside the published figures. {MISSING} means that the metric is not measured after
   these attacks, that no run qualifies, or, of the one-sided formula, that lower values mean more
   knowledge. *overall* is the harmonic mean of AUC and symmetric robustness.
-- *seconds*: of one evaluation that yields the metric, on one core; metrics of the plain evaluation
-  share it. `union_of_probes` also needs those of all probes.
+- *seconds*: duration of one evaluation that yields the metric, on one core; metrics of the plain
+  evaluation share it. `union_of_probes` also needs the evaluations of all probes.
 
 **The rule.** A metric of the forget set feeds forgetting or privacy only if, for every answer form
 that the pools cover, its AUC is at least {LEAST_AUC}, it is neutral, and at least {LEAST_PASSED} of
@@ -90,7 +90,7 @@ def meta_page(results: ResultStore) -> str:
         "UDS (2026), table 2: TOFU with Llama-3.2-1B, 30 + 30 models, no intervals.\n",
         *_beside_published(judged),
         "## After attacks and probes\n",
-        "AUC of metrics of the answers under each attack, over the models that answer questions. "
+        "AUC of the answer metrics under each attack, over the models that answer questions. "
         "No pool answers `reverse` and `indirect`: such models do not generalize to them.\n",
         *_probes(tables.bars),
         "## Strata\n",

@@ -23,7 +23,7 @@ questions of that world alone, unless the method's text says otherwise. Anchors 
 With `lora`, rank-8 adapters are trained instead of the weights and merged at the end (Hu et al.
 2022). With `stop_share`, training ends once at most this share of a batch's answer tokens is
 predicted with confidence (the rule of `masc`). Cost is the median over the published runs on
-`{VARIANT}` of `{TRACK}`: optimizer steps, training tokens and seconds of one thread; a dash
+`{VARIANT}` of `{TRACK}`: optimizer steps, training tokens and seconds on one thread; a dash
 means that no run is published.
 """
 

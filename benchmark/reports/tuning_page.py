@@ -145,8 +145,8 @@ on the same facts, for its first version of 5 steps: it recovers the most knowle
 itself keeps what it knew. The suites `smollm2`, `custom` and `quick` use the chosen values, and so
 does `tofu_small`, on which no trials were made.
 
-`palimpsest run --suite tuning-smollm2 --out results` makes the records, in a good hour on two
-cores.
+`palimpsest run --suite tuning-smollm2 --out results` makes the records, in just over an hour
+on two cores.
 """,
 }
 
