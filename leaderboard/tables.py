@@ -15,7 +15,7 @@ from benchmark.records.identity import MethodInfo, shown_variant
 from benchmark.records.marks import Dispute
 from benchmark.records.schema import GUARDRAIL, WEIGHTS, MetricValue, Record
 from benchmark.statistics import AXES, metric_name
-from benchmark.statistics.axes import LEAST_GAP
+from benchmark.statistics.axes import BARRED, LEAST_GAP
 from benchmark.statistics.divisions import divided
 from leaderboard.board import REFERENCES, Track
 from leaderboard.marks import RowDispute, RowMark, row_disputes, row_marks
@@ -335,6 +335,8 @@ class LeftOut:
             return f"target and oracles differ by less than {LEAST_GAP:g}"
         if abs(self.target - self.oracle) < self.spread:
             return "target and oracles differ by less than the oracles differ among themselves"
+        if any(self.metric.endswith(name) for names in BARRED.values() for name in names):
+            return "fails the rule for answers of this form, or its interval contains 0"
         return "the interval of the difference over entities contains 0"
 
 

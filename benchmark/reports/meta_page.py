@@ -139,7 +139,7 @@ def _form(tables: MetaTables, form: str, title: str) -> Iterator[str]:
                 _figure(row["rows"], digits=0),
                 _figure(row["overall"]),
                 _figure(_seconds(tables, form, row["metric"]), digits=1),
-                _yes(row["meets"]),
+                _yes(row["meets"] if row["informative"] else np.nan),
             ]
             for row in rows.to_dict("records")
         ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-SCORE_VERSION = 2  # raise it when a score would be another one: of this table, or of its formulas
+SCORE_VERSION = 3  # raise it when a score would be another one: of this table, or of its formulas
 AXES = ("forgetting", "utility", "privacy", "robustness")  # the last is forgetting under attack
 FLOOR = 0.01  # inside harmonic means smaller values count as this
 TIE = 1e-9
@@ -36,10 +36,19 @@ FED_BY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "privacy": {"forget": ("mia_loss", "mia_min_k", "rmia", "mia_unlearned", "exposure")},
 }
 
+# Metrics of the forget set that feed no axis where the answers have this form: there they fail the
+# rule of `axis_rule`.
+BARRED: Mapping[str, frozenset[str]] = {"sentence": frozenset({"exact_answer"})}
+
 
 def axis_of(metric: str, split: str) -> str:
     """The axis that a metric on a split feeds, empty if none."""
     return next((axis for axis, splits in FED_BY.items() if metric in splits.get(split, ())), "")
+
+
+def is_barred(metric: str, split: str, form: str) -> bool:
+    """Whether a metric feeds no axis for answers of a form."""
+    return split == "forget" and metric in BARRED.get(form, ())
 
 
 def splits_fed(metric: str) -> Iterator[tuple[str, str]]:

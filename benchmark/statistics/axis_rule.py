@@ -1,6 +1,6 @@
 """The rule by which metrics of the forget set enter an axis of the score.
 
-A metric feeds forgetting or privacy only if, for each form of answers that the pools judge it on,
+A metric feeds forgetting or privacy of answers of a form only if, on the pools of that form,
 
 1. it is faithful: its AUC between models that know and that do not is at least LEAST_AUC;
 2. it is neutral: the interval of its AUC between oracles and other oracles contains 1/2;
@@ -8,7 +8,8 @@ A metric feeds forgetting or privacy only if, for each form of answers that the 
 
 Membership, which is told by comparing with a holdout, is held against models that have seen the
 examples themselves. Robustness is reported and is no part of the rule: where an attack brings
-knowledge back, a faithful metric has to rise.
+knowledge back, a faithful metric has to rise. A metric by which models that were told the facts
+hardly differ from the oracles is not judged: the score leaves it out wherever that is so.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.metrics import METRICS
-from benchmark.statistics.axes import FED_BY, axis_of
+from benchmark.statistics.axes import FED_BY, axis_of, is_barred
 from benchmark.statistics.faithfulness import harmonic
 
 LEAST_AUC, LEAST_PASSED = 0.9, 0.9
@@ -25,9 +26,10 @@ NEUTRAL = "oracle against oracle"
 # By form of answers: the groups of models that judge metrics, and those that judge membership.
 JUDGES = {
     "names": ("questions", "seen questions"),
-    "sentences": ("SmolLM2", "SmolLM2"),
+    "sentences": ("SmolLM2", "seen TOFU"),
     "texts": ("texts", "seen texts"),
 }
+ANSWERS = {"names": "name", "sentences": "sentence", "texts": "text"}  # as axes call these forms
 PRIVLEAK = "privleak"  # of the model as a whole, by an AUC of membership
 GAP = "memorization_gap"  # is told by comparing with a holdout, and asks what is known all the same
 FED = ("forgetting", "privacy")  # the axes that the rule is for
@@ -54,14 +56,17 @@ def judged_rows(
     ):
         table = table.merge(measured[[*place, *columns]], how="left", on=place)
     alone = set(table["metric"])
-    table["axis"] = [axis_of(_known_as(metric, alone), "forget") for metric in table["metric"]]
+    table["axis"] = [
+        _axis(_known_as(metric, alone), ANSWERS[form])
+        for metric, form in zip(table["metric"], table["form"], strict=True)
+    ]
     table["overall"] = [
         harmonic(pair) if not np.isnan(pair[1]) else np.nan
         for pair in zip(table["auc"], table["symmetric"], strict=True)
     ]
     fair = table["passed"].isna() | (table["passed"] >= LEAST_PASSED)
     neutral = table["neutral"].isna() | (table["neutral"] == True)  # noqa: E712, NaN among them
-    table["meets"] = (table["auc"] >= LEAST_AUC) & neutral & fair
+    table["meets"] = table["informative"] & (table["auc"] >= LEAST_AUC) & neutral & fair
     return table.sort_values(["form", "auc"], ascending=[True, False], kind="stable")
 
 
@@ -78,9 +83,13 @@ def _known_as(metric: str, alone: set[str]) -> str:
     return metric if plain in alone else plain
 
 
+def _axis(metric: str, form: str) -> str:
+    return "" if is_barred(metric, "forget", form) else axis_of(metric, "forget")
+
+
 def below_the_bar(judged: pd.DataFrame) -> list[str]:
     """Metrics that feed an axis against the rule, by form: "metric of names"."""
-    failed = judged[judged["axis"].isin(FED) & ~judged["meets"]]
+    failed = judged[judged["axis"].isin(FED) & judged["informative"] & ~judged["meets"]]
     return [f"{row.metric} of {row.form}" for row in failed.itertuples()]
 
 

@@ -16,6 +16,7 @@ from benchmark.core.telling_ids import FACTS, KNOWS, LATER, NOTHING, OTHERS
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MEASURING, MODEL_STAGE, sort_of
 from benchmark.records.schema import Record
+from benchmark.statistics.axes import LEAST_GAP
 from benchmark.statistics.faithfulness import (
     LOWER_IF_KNOWN,
     QUALITY,
@@ -60,6 +61,7 @@ GROUPS = (
     Group("SmolLM2", TOFU),
     Group("seen questions", QUESTIONS, knowing=frozenset({FACTS})),
     Group("seen texts", TEXTS, knowing=frozenset({FACTS})),
+    Group("seen TOFU", TOFU, knowing=frozenset({FACTS})),
 )
 
 
@@ -108,7 +110,8 @@ def pools_of(values: pd.DataFrame) -> pd.DataFrame:
 
 def faithfulness_rows(pools: pd.DataFrame) -> pd.DataFrame:
     """A row per group and metric that every one of its models has: auc with low and high,
-    threshold, accuracy and how many models each pool has.
+    threshold, accuracy, how many models each pool has, and whether models that were told the facts
+    differ enough from those that were told nothing for the metric to be `informative`.
     """
     rows: list[Row] = []
     for group in GROUPS:
@@ -118,9 +121,18 @@ def faithfulness_rows(pools: pd.DataFrame) -> pd.DataFrame:
             if found is not None and len(part) == models["id"].nunique():
                 counts = part["knows"].value_counts()
                 sizes = {"knowing": int(counts.get(True, 0)), "ignorant": int(counts.get(False, 0))}
-                rows.append({"group": group.name, "metric": metric, **vars(found), **sizes})
-    columns = ["group", "metric", "auc", "low", "high", "threshold", "accuracy"]
+                about = {"group": group.name, "metric": metric, "informative": _informs(part)}
+                rows.append({**about, **vars(found), **sizes})
+    columns = ["group", "metric", "informative", "auc", "low", "high", "threshold", "accuracy"]
     return pd.DataFrame(rows, columns=[*columns, "knowing", "ignorant"])
+
+
+def _informs(part: pd.DataFrame) -> bool:
+    """Whether the score would use a metric if these models were its target and oracles."""
+    told, nothing = (part.loc[part["telling"] == name, "value"] for name in (FACTS, NOTHING))
+    if told.empty or nothing.empty:
+        return True
+    return bool(abs(told.mean() - nothing.mean()) >= LEAST_GAP)
 
 
 def _of_group(pools: pd.DataFrame, group: Group) -> pd.DataFrame:

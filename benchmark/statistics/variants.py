@@ -16,7 +16,7 @@ from benchmark.metrics.base import MEMBERSHIP_HOLDOUT, METRICS
 from benchmark.metrics.frames import parts_of, relative_to, reported, strata_masks
 from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
 from benchmark.records.identity import ORACLE, TARGET
-from benchmark.statistics.axes import AXES
+from benchmark.statistics.axes import AXES, is_barred
 from benchmark.statistics.bootstrap import (
     SEED,
     EntityWeights,
@@ -157,6 +157,11 @@ def references_of(
         replicate(_related(i, targets[0], oracle_ids, examples), weights)[0] for i in oracle_ids
     ]
     drawn = picks(len(oracles), replicates, rng)
+    asked = target_frame["split"].eq("forget") & target_frame["stage"].eq(MODEL_STAGE)
+    [form, *others] = target_frame.loc[asked, "form"].unique() if asked.any() else [""]
+    usable = usable_keys(target, oracles)
+    if not others:
+        usable = {key for key in usable if not is_barred(key[2], key[1], form)}
     common = [key for key in oracles[0] if all(key in other for other in oracles)]
     oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), drawn) for key in common}
     return VariantScores(
@@ -164,7 +169,7 @@ def references_of(
         weights=weights,
         target=target,
         oracle=oracle,
-        usable=usable_keys(target, oracles),
+        usable=usable,
         sizes=sizes,
         spread={key: float(np.ptp([values[key][0] for values in oracles])) for key in common},
         replicates=replicates,

@@ -24,7 +24,8 @@ from benchmark.reports.tuning_page import (
     page,
     trials,
 )
-from benchmark.statistics.axis_rule import below_the_bar
+from benchmark.statistics.axes import BARRED
+from benchmark.statistics.axis_rule import ANSWERS, below_the_bar
 from benchmark.statistics.meta_tables import meta_tables
 from leaderboard.documents import documents, made_from
 
@@ -44,7 +45,15 @@ def test_no_metric_below_the_bar_feeds_an_axis():
     """By the rule of `statistics/axis_rule.py`, on the pools in results/."""
     judged = meta_tables(ResultStore(ROOT / "results")).judged
     assert below_the_bar(judged) == []
-    assert set(judged["form"]) >= {"names", "texts"}
+    assert set(judged["form"]) == {"names", "sentences", "texts"}
+
+
+def test_no_metric_is_barred_without_need():
+    """Those that feed no axis for a form of answers fail the rule there."""
+    judged = meta_tables(ResultStore(ROOT / "results")).judged
+    verdicts = judged.set_index(["form", "metric"])["meets"]
+    barred = [(f, m) for f, form in ANSWERS.items() for m in BARRED.get(form, ())]
+    assert {place: bool(verdicts[place]) for place in barred} == dict.fromkeys(barred, False)
 
 
 @pytest.fixture(scope="module")

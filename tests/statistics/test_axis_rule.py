@@ -4,15 +4,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.statistics import axes, standings
 from benchmark.statistics.axis_rule import below_the_bar, judged_rows, unjudged
 
 
-def tables(metric, group="questions", auc=1.0, control=(0.3, 0.7), passed=1.0, symmetric=0.5):
+def tables(
+    metric,
+    group="questions",
+    auc=1.0,
+    control=(0.3, 0.7),
+    passed=1.0,
+    symmetric=0.5,
+    informative=True,
+):
     """The four tables of one metric; without `control`, `passed` or `symmetric` nothing was
     measured.
     """
     place = {"group": group, "metric": metric}
     bars = {**place, "auc": auc, "low": auc, "high": auc, "knowing": 30, "ignorant": 30}
+    bars["informative"] = informative
     ends = {"low": control[0], "high": control[1]} if control else {"low": 0, "high": 1}
     name = "oracle against oracle" if control else "target against target"
     audit = [{**place, "passed": passed, "oracles": 3}] if passed is not None else []
@@ -97,3 +107,29 @@ def test_what_attacks_alone_measure_stands_for_the_metric_of_the_axis():
     assert below_the_bar(found) == ["sampling: leak_at_16 of names"]
     assert {"choice_accuracy", "sentence_recall"} <= set(unjudged(found))
     assert not {"leak_at_16", "exact_answer"} & set(unjudged(found))
+
+
+def test_what_hardly_moves_on_a_form_is_not_judged_there():
+    """The score leaves it out, whatever its AUC."""
+    found = judged(tables("paraphrased_probability", "SmolLM2", auc=0.3, informative=False))
+    assert below_the_bar(found) == []
+    assert not found["meets"].any()
+
+
+def test_a_metric_that_fails_on_one_form_feeds_no_axis_there(monkeypatch):
+    monkeypatch.setattr(axes, "BARRED", {"sentence": frozenset({"exact_answer"})})
+    found = judged(tables("exact_answer", "SmolLM2", auc=0.7), tables("exact_answer"))
+    assert found.set_index("form")["axis"].to_dict() == {"names": "forgetting", "sentences": ""}
+    assert below_the_bar(found) == []
+
+
+def test_the_score_leaves_out_what_is_barred_for_its_form(make_board, model_frame, monkeypatch):
+    monkeypatch.setattr(axes, "BARRED", {"sentence": frozenset({"exact_answer"})})
+    index, frames = make_board({"a": [model_frame(0.3)]})
+    for form, expected in (
+        ("name", set()),
+        ("sentence", {"exact_answer", "quantize.exact_answer"}),
+    ):
+        told = {name: frame.assign(form=form) for name, frame in frames.items()}
+        left = set(standings(index, told, replicates=10).uninformative["metric"])
+        assert {name for name in left if name.endswith("exact_answer")} == expected
