@@ -45,7 +45,6 @@ from benchmark.records.store import read_record
 from benchmark.runtime.stopwatch import Stopwatch
 from benchmark.statistics.trials import trial_score
 
-POOL = "pool"  # the family of the models that metrics are judged by
 JUDGED_SPLITS = ("forget", MEMBERSHIP_HOLDOUT)
 
 
@@ -161,11 +160,10 @@ def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample
     attack.
     """
     variant = run.variant
-    judges = run.cell.identity.method.family == POOL  # whose trials keep no other splits
 
     def evaluated() -> list[Sample]:
         evaluated = variant.data.evaluated
-        if judges:
+        if run.cell.judges_metrics:
             evaluated = {s: rows for s, rows in evaluated.items() if s in JUDGED_SPLITS}
         return examine(run.predictor(result), evaluated, MODEL_STAGE, variant.generation)
 
@@ -173,7 +171,7 @@ def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample
         return harness_samples(run.predictor(result), variant.harness, HARNESS_ITEMS)
 
     samples = stages.get(MODEL_STAGE, evaluated)
-    samples += stages.get(HARNESS, harness) if variant.harness and not judges else []
+    samples += stages.get(HARNESS, harness) if HARNESS in run.cell.recipes else []
     return samples + _examine_attacked(result, variant.data.examples("forget"), run, stages)
 
 

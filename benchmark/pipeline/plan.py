@@ -15,6 +15,8 @@ from benchmark.records.identity import Evaluation, Identity
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, read_record
 
+POOL = "pool"  # the family of the models that metrics are judged by
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -44,6 +46,13 @@ class Cell:
     @property
     def seed(self) -> int:
         return self.identity.seed
+
+    @property
+    def judges_metrics(self) -> bool:
+        """Whether its model is one of a pool, whose trials keep the forget set's values alone: it
+        is asked nothing else.
+        """
+        return self.identity.method.family == POOL
 
     @property
     def label(self) -> str:

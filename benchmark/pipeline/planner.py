@@ -14,6 +14,7 @@ from benchmark.core.registry import lookup, method_named, task_named
 from benchmark.data.knowledge import NotProbed
 from benchmark.errors import BadInput
 from benchmark.evaluation.lm_eval_adapter import group_tasks
+from benchmark.metrics.stages import HARNESS
 from benchmark.models import models_of
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.tracks import PretrainedTrack, Track, track_named
@@ -153,12 +154,14 @@ class Planner:
             parameters = variant.track.parameters_of(cls.name, entry.parameters)
             method = method_info(cls, create(cls, parameters).parameters)
             for seed in seeds or range(entry.seeds):
-                yield replace(
+                cell = replace(
                     references[0],
                     identity=variant.identity(method, seed),
                     method=entry.name,
                     parameters=parameters,
                 )
+                asked = {s: r for s, r in cell.recipes.items() if s != HARNESS}
+                yield replace(cell, recipes=asked) if cell.judges_metrics else cell
 
     def _jobs(
         self, variant: Variant, references: list[Cell], cells: list[Cell], force: bool

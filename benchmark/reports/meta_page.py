@@ -14,6 +14,7 @@ from benchmark.statistics.meta_evaluation import (
     BOARD,
     GAMING,
     GROUPS,
+    LEAST_HALF,
     LEAST_UTILITY,
     QUESTIONS,
     TEXTS,
@@ -38,7 +39,7 @@ of the oracle's own training data once more.
   models that do not. Membership metrics are judged on models that have seen the examples
   themselves.
 - *neutral*: whether the confidence interval of the AUC between two halves of the oracles contains
-  1/2.
+  1/2; {MISSING} with fewer than {2 * LEAST_HALF} oracles.
 - *passed*: the share of the pools' oracles (which read nothing in place of the forget set) that are
   below the threshold that best separates all other models.
 - *robustness*: the symmetric formula of UDS (2026) over relearning and int4 quantization, for

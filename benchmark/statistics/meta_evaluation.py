@@ -31,6 +31,7 @@ from benchmark.statistics.faithfulness import (
 POOL = "pool"  # the method whose models make the pools
 BOARD = "controlled-1m"  # the scored track on whose rows the agreement of metrics is told
 GAMING = ("margin_shift", "exact_refusal", "broken_generation")  # anchors that know, and hide it
+LEAST_HALF = 5  # models: two random halves of as many are separated once in 126 times
 LEAST_UTILITY = 0.8  # of the target's: rows below it say nothing of a metric's robustness
 ATTACKS = {"relearning": "relearn_disjoint", "quantization": "quantize_int4"}
 Row = dict[str, object]
@@ -157,7 +158,8 @@ def control_rows(pools: pd.DataFrame) -> pd.DataFrame:
     """Negative controls, where the AUC should be 1/2: half of the models that were told the same
     against the other half, and of two tellings that leave a model ignorant one against the other.
 
-    A row per group, control and metric. The halves alternate along learning rates and lengths.
+    A row per group, control and metric. The halves alternate along learning rates and lengths;
+    smaller ones than LEAST_HALF are told apart by chance too often, and say nothing.
     """
     rows: list[Row] = []
     for group in GROUPS:
@@ -183,7 +185,11 @@ def _controls(part: pd.DataFrame) -> dict[str, pd.Series]:
     }
     ignorant = by_telling[NOTHING] | by_telling[OTHERS]
     found["strangers against nothing"] = ~by_telling[NOTHING][ignorant]
-    return {name: known for name, known in found.items() if known.any() and not known.all()}
+    return {
+        name: known
+        for name, known in found.items()
+        if min(known.sum(), len(known) - known.sum()) >= LEAST_HALF
+    }
 
 
 def robustness_rows(values: pd.DataFrame, useful: set[str], bars: pd.DataFrame) -> pd.DataFrame:
