@@ -53,11 +53,12 @@ of the oracle's own training data once more.
 
 **The rule.** A metric of the forget set feeds forgetting or privacy for an answer form only if, on
 the pools of that form, its AUC is at least {LEAST_AUC}, it is neutral, and at least {LEAST_PASSED}
-of the oracles pass. A metric by which models that were told the facts hardly differ from those that
-were told nothing (by less than 0.05) is not judged ({MISSING} under *meets*): the score excludes it
-wherever that is so. Robustness is reported and excludes nothing: if an attack brings knowledge back,
-a faithful metric must rise. The pools have only one kind of damage, ignorance: a metric that a model
-without any language ability passes can meet the rule, and *utility* has to catch such a model.
+of the oracles pass. A metric by which models that were told the facts hardly differ from those
+that were told nothing (by less than 0.05) is not judged ({MISSING} under *meets*): the score
+excludes it wherever that is so. Robustness is reported and excludes nothing: if an attack brings
+knowledge back, a faithful metric must rise. The pools have only one kind of damage, ignorance: a
+metric that a model without any language ability passes can meet the rule, and *utility* has to
+catch such a model.
 """
 # Faithfulness, robustness and overall of UDS (2026), table 2, where the definition is the same;
 # on TOFU with Llama-3.2-1B.
