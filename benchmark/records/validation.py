@@ -107,7 +107,10 @@ def _compared(record: Record, other: Record) -> Iterator[tuple[str, object, obje
     yield "evaluation", record.evaluation, other.evaluation
     if record.references and other.references:
         yield "proxy", record.references.proxy, other.references.proxy
-    yield "stage or attack", _recipes(record), _recipes(other)
+    own, theirs = _recipes(record), _recipes(other)
+    if record.identity.is_trial:  # which may leave out what its references have
+        theirs = {stage: recipe for stage, recipe in theirs.items() if stage in own}
+    yield "stage or attack", own, theirs
 
 
 def _recipes(record: Record) -> dict[str, dict]:

@@ -31,7 +31,7 @@ from benchmark.statistics.faithfulness import (
 POOL = "pool"  # the method whose models make the pools
 BOARD = "controlled-1m"  # the scored track on whose rows the agreement of metrics is told
 GAMING = ("margin_shift", "exact_refusal", "broken_generation")  # anchors that know, and hide it
-LEAST_HALF = 5  # models: two random halves of as many are separated once in 126 times
+LEAST_HALF = 4  # models: two random halves of as many are separated once in 35 times
 LEAST_UTILITY = 0.8  # of the target's: rows below it say nothing of a metric's robustness
 ATTACKS = {"relearning": "relearn_disjoint", "quantization": "quantize_int4"}
 Row = dict[str, object]

@@ -123,7 +123,7 @@ def test_answers_that_have_other_wordings_are_told_in_them():
 
 def test_what_is_told_later_is_the_same_and_never_nothing():
     """Who is told nothing more goes on with as much of what it knows, or it would be the oracle."""
-    data, forget, documents = told("fictitious")
+    data, forget, documents = told("memorized")
     for name in ("facts", "wordings", "wrong"):
         later = told_as(f"later_{name}", data, 0, WORLD)
         assert later == told_as(name, data, 0, WORLD)

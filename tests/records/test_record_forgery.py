@@ -294,6 +294,21 @@ def test_a_trial_is_valid_without_outputs(dev):
     assert findings(dev) == []
 
 
+def without_an_attack(fields):
+    [attack] = [stage for stage in fields["shards"] if stage != "model"]
+    for place in (fields["shards"], fields["values"]):
+        place.pop(attack, None)
+
+
+def test_a_trial_may_leave_out_what_its_references_have(dev):
+    path = rewrite(path_of(dev, "alpha"), without_an_attack)
+    path.write_bytes(read_record(path).sealed().to_json())
+    assert findings(dev) == []
+    path = rewrite(path_of(dev, "oracle"), without_an_attack)
+    path.write_bytes(read_record(path).sealed().to_json())
+    assert findings(dev), "an oracle may not"
+
+
 def test_values_of_a_trial_cannot_be_recomputed(dev):
     path = rewrite(
         path_of(dev, "alpha"),

@@ -79,8 +79,8 @@ def test_the_rule_is_printed_for_each_form_of_answers(tables, tmp_path):
 def test_the_page_names_what_meets_the_rule_and_what_catches_the_anchors(tables, tmp_path):
     text = meta_page.meta_page(ResultStore(tmp_path))
     judged = text.split("## Questions")[1].split("## ")[0]
-    meets = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes|no) \|$", judged, re.MULTILINE))
-    assert meets == {"exact_answer": "yes", "mia_loss": "yes", "truth_ratio": "no"}
+    meets = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes|no|–) \|$", judged, re.MULTILINE))
+    assert meets == {"exact_answer": "yes", "mia_loss": "yes", "truth_ratio": "–"}
     assert "| `exact_answer` | forgetting | 12 + 12 |" in judged
     assert "| `mia_loss` | privacy | 4 + 12 |" in judged, "those that saw the examples"
     assert "| `prefix` | 1.00 [1.00, 1.00] |" in text, "a probe has a row of its own"
