@@ -26,7 +26,7 @@ PICK_COLUMNS = (
 @dataclass(frozen=True)
 class Pick:
     """A method that no other is significantly better than on a task, what it costs, and the attack
-    that undoes most of it there, if any certainly undoes something.
+    that undoes most of it there, if any undoes a significant share.
 
     `share` is how many tokens it reads for each that retraining from the shared base does; NaN
     where nobody retrained.

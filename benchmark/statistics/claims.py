@@ -319,7 +319,7 @@ CLAIMS = (
         (
             SetUp(
                 STUDIES[1],
-                "lead, at 25 % of the people, over what is certainly worse at 1 %",
+                "lead, at 25 % of the people, over what is significantly worse at 1 %",
                 -1,
                 lambda standings, track: turned(
                     standings, (track, "forget_size", "1"), (track, "forget_size", "25")
@@ -327,7 +327,7 @@ CLAIMS = (
             ),
             SetUp(
                 STUDIES[-1],
-                f"lead, at 10 % of the people, over what is certainly worse on {STUDIES[0]}",
+                f"lead, at 10 % of the people, over what is significantly worse on {STUDIES[0]}",
                 -1,
                 lambda standings, track: turned(
                     standings, (STUDIES[0], "forget_size", "10"), (track, "forget_size", "10")

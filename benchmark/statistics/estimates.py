@@ -99,8 +99,8 @@ def grown(standings: Standings, track: str, smaller: str, variant: str, quantity
 def turned(
     standings: Standings, one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> Estimates:
-    """At the other (track, task, variant), the lead of each method over those that it certainly
-    leads at the first.
+    """At the other (track, task, variant), the lead of each method over those that it
+    significantly leads at the first.
     """
     here, there = (_scores(standings, place) for place in (one, other))
     both = sorted(here.keys() & there.keys())

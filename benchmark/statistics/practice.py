@@ -25,7 +25,7 @@ SHOWN = ("score", "utility")
 
 
 def picks(standings: Standings) -> pd.DataFrame:
-    """On each task the methods that no other is certainly better than: rank 1 by paired
+    """On each task the methods that no other is significantly better than: rank 1 by paired
     differences. Guardrails, which leave what the weights know, are no picks.
     """
     columns = ["track", "task", "method", *(c for q in SHOWN for c in spread_columns(q))]

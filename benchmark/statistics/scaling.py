@@ -35,7 +35,7 @@ Row = dict[str, object]
 def scaling_rows(standings: Standings) -> pd.DataFrame:
     """track, size, method, quantity, share, value, low, high: for each size
 
-    - `harder`: the probability left of frequent facts less that of rare ones;
+    - `harder`: the probability left of frequent facts minus that of rare ones;
     - `disagreement`: the share of frequent facts on which probability and generation contradict
       each other;
     - `score` by share of the people that are forgotten; `share` is 0 for the others.
@@ -72,10 +72,6 @@ def best(rows: pd.DataFrame, competing: set[str]) -> pd.DataFrame:
     kept = []
     for _, own in scores.groupby(["size", "share"], sort=False):
         ordered = own.sort_values("value", ascending=False)
-        top, *_ = (tuple(row) for row in ordered[list(NUMBERS)].itertuples(index=False))
-        ties = [
-            not difference(top, tuple(row))[1] > 0
-            for row in ordered[list(NUMBERS)].itertuples(index=False)
-        ]
-        kept.append(ordered[ties])
+        spreads = list(ordered[list(NUMBERS)].itertuples(index=False, name=None))
+        kept.append(ordered[[not difference(spreads[0], s)[1] > 0 for s in spreads]])
     return pd.concat(kept) if kept else scores
