@@ -91,7 +91,9 @@ def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
         x=[x.value],
         y=[y.value],
         name=row.name,
+        meta="anchor" if row.anchor else "",
         mode="markers",
+        showlegend=False,
         marker={
             "color": colour,
             "symbol": symbol,
@@ -100,7 +102,7 @@ def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
         },
         error_x=error_bar([x], colour),
         error_y=error_bar([y], colour),
-        hovertemplate=f"{spoken('forgetting', x)}<br>{spoken('utility', y)}",
+        hovertemplate=f"{row.name}<br>{spoken('forgetting', x)}<br>{spoken('utility', y)}<extra></extra>",
     )
 
 

@@ -14,7 +14,7 @@ from leaderboard.board import Board, Track
 from leaderboard.examples import Said
 from leaderboard.plots import Colours
 from leaderboard.render import Page, Renderer, examples_file, record_page
-from leaderboard.tables import RunScores, on_the_way, run_scores
+from leaderboard.run_values import RunScores, on_the_way, run_scores
 
 NO_SCORES = RunScores({})
 

@@ -65,6 +65,11 @@ def number(value: float, digits: int = 3) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
+def plain(value: float) -> str:
+    """A value as scripts sort it; nothing where there is none."""
+    return "" if math.isnan(value) else f"{value:g}"
+
+
 def breakable(name: str) -> Markup:
     """A name that may be broken over two lines after its underscores."""
     return Markup("_<wbr>").join(name.split("_"))
@@ -92,6 +97,7 @@ class Renderer:
         )
         filters: dict[str, Callable[..., Any]] = {
             "number": number,
+            "plain": plain,
             "json": compact_json,
             "breakable": breakable,
         }

@@ -1,4 +1,4 @@
-"""The rows of the ranked tables, and the values of a record beside those of its references."""
+"""The rows of the ranked tables."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from statistics import median
+from typing import Any
 
-from benchmark.metrics import METRICS
-from benchmark.metrics.frames import ALL
-from benchmark.metrics.stages import ON_THE_WAY, sort_of
+import pandas as pd
+
 from benchmark.records.identity import MethodInfo, shown_variant
 from benchmark.records.marks import Dispute
-from benchmark.records.schema import GUARDRAIL, WEIGHTS, MetricValue, Record
-from benchmark.statistics import AXES, metric_name
-from benchmark.statistics.axes import BARRED, LEAST_GAP
+from benchmark.records.schema import GUARDRAIL, UNLEARN, WEIGHTS, Record
+from benchmark.statistics import AXES
+from benchmark.statistics.attack_agreement import WITHOUT
 from benchmark.statistics.divisions import divided
 from leaderboard.board import REFERENCES, Track
 from leaderboard.marks import RowDispute, RowMark, row_disputes, row_marks
 
 QUANTITIES = ("score", *AXES)
+ATTACKED = ("worst_attack", "mean_over_attacks")
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class Row:
     """One line of a ranked table: a method on a track, a task or a variant; no `quantities`:
     nothing is scored.
 
-    `of` is how many variants the table has, `expected` how many runs the row needs on those that it
-    was run on; `marks` and `disputes` are those of its runs.
+    `ranks` are those that it takes over the draws, `of` is how many variants the table has,
+    `expected` how many runs the row needs on those that it was run on; `marks` and `disputes` are
+    those of its runs.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Row:
     expected: int
     complete: bool
     rank: int | None = None
+    ranks: tuple[int, int] | None = None
     tied: bool = False
     worst_attack: str = ""
     mean_over_attacks: float = math.nan
@@ -80,6 +83,20 @@ class Row:
         """A row with any run that is a guardrail is one."""
         guarded = any(run.provenance.division == GUARDRAIL for run in self.runs)
         return GUARDRAIL if guarded else WEIGHTS
+
+    @property
+    def seconds(self) -> float:
+        """Median duration of unlearning; NaN without a successful run."""
+        return _median(run.provenance.cost.seconds.get(UNLEARN, math.nan) for run in self._scored)
+
+    @property
+    def tokens(self) -> float:
+        """Median number of tokens read in unlearning; NaN without a successful run."""
+        return _median(run.provenance.cost.tokens for run in self._scored)
+
+    @property
+    def _scored(self) -> list[Record]:
+        return [run for run in self.runs if run.status == "ok"]
 
     @property
     def succeeded(self) -> int:
@@ -117,9 +134,15 @@ class Row:
         return next((d for d in scores if d.score < self.quantity("score").value), None)
 
 
+def _median(values: Iterable[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return median(known) if known else math.nan
+
+
 def overall_rows(track: Track) -> list[Row]:
     """The ranked table of a track; rows whose runs all failed stand at the end, without numbers."""
-    return _ranked_rows(track, track.records, track.standings.overall.to_dict("records"))
+    attacked = _attacked(track.standings.variants, track.standings.attacks)
+    return _ranked_rows(track, track.records, track.standings.overall.to_dict("records"), attacked)
 
 
 def by_division(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
@@ -132,11 +155,16 @@ def task_rows(track: Track, task: str) -> list[Row]:
     rank too.
     """
     rows = [row for row in track.standings.tasks.to_dict("records") if row["task"] == task]
-    return _ranked_rows(track, track.records_of(task), rows)
+    tables = (track.standings.variants, track.standings.attacks)
+    attacked = _attacked(*(t[t["task"] == task] if len(t) else t for t in tables))
+    return _ranked_rows(track, track.records_of(task), rows, attacked)
 
 
 def _ranked_rows(
-    track: Track, records: Sequence[Record], standing: Sequence[Mapping[Any, Any]]
+    track: Track,
+    records: Sequence[Record],
+    standing: Sequence[Mapping[Any, Any]],
+    attacked: Mapping[str, dict[str, Any]],
 ) -> list[Row]:
     scored = {row["method"]: row for row in standing}
     ranks = {
@@ -153,8 +181,10 @@ def _ranked_rows(
         complete = name in scored and bool(scored[name]["complete"])
         expected = track.expected[name] * len({run.variant for run in runs})
         quantities = _quantities(scored.get(name))
-        row = Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied)
-        rows.append(replace(row, of=variants, **_said_of(runs, track)))
+        row = Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied=tied)
+        ranks = (int(scored[name]["rank_low"]), int(scored[name]["rank_high"])) if rank else None
+        more = attacked.get(name, {}) | _said_of(runs, track)
+        rows.append(replace(row, ranks=ranks, of=variants, **more))
     return sorted(rows, key=_by_score)
 
 
@@ -170,13 +200,26 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
         complete = sum(run.status == "ok" for run in runs) >= expected
         quantities = _quantities(scored.get(name))
         row = Row(name, runs[0].method, quantities, runs, expected, complete)
-        rows.append(replace(row, **_attacked(scored.get(name)), **_said_of(runs, track)))
+        attacked = {key: scored[name][key] for key in ATTACKED} if name in scored else {}
+        rows.append(replace(row, **attacked, **_said_of(runs, track)))
     return sorted(rows, key=_by_score)
 
 
-def _attacked(row: Mapping[Any, Any] | None) -> dict[str, Any]:
-    names = ("worst_attack", "mean_over_attacks")
-    return {} if row is None else {name: row[name] for name in names}
+def _attacked(variants: pd.DataFrame, attacks: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """By method: the attack after which the least forgetting is left, averaged over the variants
+    that it was made on, and the forgetting left after an attack, averaged over attacks and
+    variants.
+    """
+    made = attacks[attacks["attack"] != WITHOUT] if len(attacks) else attacks
+    if made.empty or variants.empty:
+        return {}
+    left = made.groupby(["method", "attack"])["value"].mean().dropna()
+    worst = left.groupby("method").idxmin().map(lambda place: place[1])
+    mean = variants.groupby("method")["mean_over_attacks"].mean()
+    return {
+        name: dict(zip(ATTACKED, (attack, float(mean.get(name, math.nan))), strict=True))
+        for name, attack in worst.items()
+    }
 
 
 def _said_of(runs: Sequence[Record], track: Track) -> dict[str, Any]:
@@ -207,144 +250,3 @@ def _quantities(row: Mapping[Any, Any] | None) -> dict[str, Quantity]:
 def _by_score(row: Row) -> tuple[bool, float, str]:
     score = row.quantity("score")
     return not score.known, -score.value if score.known else 0.0, row.name
-
-
-@dataclass(frozen=True)
-class ValueRow:
-    """A recorded value, with the references' and its recovery (of utility: the share kept); NaN
-    where there is none.
-    """
-
-    value: MetricValue
-    axis: str
-    description: str
-    target: float
-    oracle: float
-    recovery: float
-
-
-class Beside(NamedTuple):
-    """What the standings say about a value."""
-
-    axis: str
-    value: float
-    target: float
-    oracle: float
-    recovery: float
-
-
-NOTHING_BESIDE = Beside("", math.nan, math.nan, math.nan, math.nan)
-
-
-@dataclass(frozen=True)
-class RunScores:
-    """What the standings say about one run, by metric and stratum; nothing of references and
-    failures.
-    """
-
-    rows: Mapping[tuple[str, str], Beside]
-
-    @property
-    def scores(self) -> dict[str, float]:
-        """Score and axes of the run."""
-        rows = {name: self.rows.get((name, ALL)) for name in QUANTITIES}
-        return {name: row.value for name, row in rows.items() if row}
-
-    def values(self, record: Record) -> list[ValueRow]:
-        return [
-            _value_row(value, self.rows.get((_name(value), value.stratum), NOTHING_BESIDE))
-            for value in record.value_rows()
-        ]
-
-
-def run_scores(track: Track, records: Sequence[Record]) -> dict[str, RunScores]:
-    """Those of a variant's records, by id; `records` are all of one variant."""
-    task, table = records[0].task, track.standings.table
-    rows = table[(table["task"] == task.name) & (table["variant"] == (task.variant or ALL))]
-    by_run: dict[tuple[str, int], dict[tuple[str, str], Beside]] = {}
-    runs = zip(rows["method"].tolist(), rows["seed"].tolist(), strict=True)
-    names = zip(rows["metric"].tolist(), rows["stratum"].tolist(), strict=True)
-    beside = zip(*(rows[name].tolist() for name in Beside._fields), strict=True)
-    for run, name, numbers in zip(runs, names, beside, strict=True):
-        by_run.setdefault(run, {})[name] = Beside(*numbers)
-    of_record = {r.id: by_run.get((track.row_names[r.id], r.seed)) for r in records}
-    return {record_id: RunScores(run_rows) for record_id, run_rows in of_record.items() if run_rows}
-
-
-@dataclass(frozen=True)
-class WayTable:
-    """A run's values on the way: a row per value, a column per stage, in order; NaN where a
-    stage lacks it.
-    """
-
-    sort: str
-    stages: list[str]
-    rows: list[tuple[MetricValue, list[float]]]
-
-
-def on_the_way(values: Sequence[ValueRow]) -> list[WayTable]:
-    """One table for the shares of the budget and one for the requests, as far as the run has
-    such stages.
-    """
-    tables = []
-    for sort in sorted(ON_THE_WAY):
-        stage_values = [row.value for row in values if sort_of(row.value.stage) == sort]
-        stages = sorted({value.stage for value in stage_values})
-        by_key = {(v.split, v.metric, v.stratum, v.stage): v for v in stage_values}
-        first = {key[:3]: value for key, value in reversed(by_key.items())}
-        rows = [
-            (
-                first[key],
-                [v.value if (v := by_key.get((*key, stage))) else math.nan for stage in stages],
-            )
-            for key in sorted(first, key=lambda key: (key[0], key[1], key[2] != ALL, key[2]))
-        ]
-        tables += [WayTable(sort, stages, rows)] if rows else []
-    return tables
-
-
-def _name(value: MetricValue) -> str:
-    return metric_name((value.stage, value.split, value.metric, value.stratum))
-
-
-def _value_row(value: MetricValue, beside: Beside) -> ValueRow:
-    metric = METRICS.get(value.metric)
-    described = metric.description if metric else ""
-    return ValueRow(value, beside.axis, described, beside.target, beside.oracle, beside.recovery)
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A metric that says nothing on a variant, with what shows it: the oracles differ by
-    `spread` among themselves.
-    """
-
-    metric: str
-    axis: str
-    target: float
-    oracle: float
-    spread: float
-
-    @property
-    def reason(self) -> str:
-        if self.axis == "utility":
-            return "the target scores zero"
-        if self.target == self.oracle:
-            return "target and oracles are equal"
-        if abs(self.target - self.oracle) < LEAST_GAP:
-            return f"target and oracles differ by less than {LEAST_GAP:g}"
-        if abs(self.target - self.oracle) < self.spread:
-            return "target and oracles differ by less than the oracles differ among themselves"
-        if any(self.metric.endswith(name) for names in BARRED.values() for name in names):
-            return "fails the rule for answers of this form, or its interval contains 0"
-        return "the interval of the difference over entities contains 0"
-
-
-def left_out(track: Track) -> dict[str, list[LeftOut]]:
-    """What was left out as uninformative on each variant of the track, none included."""
-    by_variant: dict[str, list[LeftOut]] = {variant: [] for variant in track.variants}
-    for row in track.standings.uninformative.to_dict("records"):
-        variant = shown_variant(row["task"], row["variant"])
-        numbers = (float(row[name]) for name in ("target", "oracle", "spread"))
-        by_variant[variant].append(LeftOut(row["metric"], row["axis"], *numbers))
-    return by_variant

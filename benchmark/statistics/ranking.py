@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from benchmark.records.derived import Derived, Tables
 from benchmark.records.schema import GUARDRAIL, WEIGHTS
-from benchmark.statistics.bootstrap import REPLICATES, interval
+from benchmark.statistics.bootstrap import LEVEL, REPLICATES, interval
 from benchmark.statistics.parts import Part, variants_of
 from benchmark.statistics.tables import COLUMNS, Place, Row, spread, spread_columns
 from benchmark.statistics.trajectories import contrast_rows, rival_rows
 from benchmark.statistics.variants import QUANTITIES
 
+UNRANKED: Row = dict.fromkeys(("rank", "rank_low", "rank_high"))
 PLACE, SPREAD = ("track", "task", "variant"), ("value", "low", "high")
 # Tables composed from those of methods and references, with the columns of an empty one.
 COMPOSED: Mapping[str, tuple[str, ...]] = {
@@ -32,6 +33,7 @@ COMPOSED: Mapping[str, tuple[str, ...]] = {
     "probes": (*PLACE, "method", "quantity", *SPREAD, "n"),
     "attacks": (*PLACE, "method", "attack", "value", *spread_columns("undone")),
     "curves": (*PLACE, "method", "attack", "point", *SPREAD, *spread_columns("back")),
+    "draws": (*PLACE, "method", "quantity", "packed"),
     "texts": (*PLACE, "method", "split", "value"),
 }
 
@@ -41,9 +43,9 @@ class Standings:
     """`table`: one row per value (COLUMNS). `variants`: a row per method and variant with
     intervals.
 
-    `overall`: a row per method, averaged over variants, with completeness, division and its rank
-    there; `tasks` the same for each task alone, where a method that a suite runs on one task only
-    is ranked too.
+    `overall`: a row per method, averaged over variants, with completeness, division, its rank
+    there and the ranks that it takes over the draws; `tasks` the same for each task alone, where a
+    method that a suite runs on one task only is ranked too.
     `uninformative`: what was left out by rule. `strata`: values by stratum with intervals over
     seeds and entities. `trajectories`: values at shares of the budget, `levels` what they come to
     where a level of forgetting is reached, `rivals` the differences of that to the baseline method,
@@ -51,7 +53,8 @@ class Standings:
     what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
     measures and divergences from the oracles, with their range over seeds. `probes`: what is known
     by any way of asking. `attacks`: forgetting after each attack, `curves` knowledge along those
-    that have points. `texts`: how well each forgotten text is still known.
+    that have points. `draws`: the draws of each method's axes and score, packed. `texts`: how well
+    each forgotten text is still known.
     """
 
     table: pd.DataFrame
@@ -70,6 +73,7 @@ class Standings:
     probes: pd.DataFrame
     attacks: pd.DataFrame
     curves: pd.DataFrame
+    draws: pd.DataFrame
     texts: pd.DataFrame
 
 
@@ -102,6 +106,32 @@ def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
     replicated = competitors[method]
     others = [scores for other, scores in competitors.items() if other != method]
     return 1 + sum(interval(scores - replicated)[0] > 0 for scores in others)
+
+
+def rank_spread(scores: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+    """The ranks by score that each method takes in 95 % of the draws, from (replicates + 1,)
+    scores.
+    """
+    drawn = np.vstack(scores)[:, 1:]
+    defined = drawn[:, ~np.isnan(drawn).any(axis=0)]
+    if not defined.size:
+        return [(1, len(scores))] * len(scores)
+    ranks = [1 + (defined > own).sum(axis=0) for own in defined]
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    spreads = [np.quantile(own, ends, method="inverted_cdf") for own in ranks]
+    return [(int(low), int(high)) for low, high in spreads]
+
+
+def _ranks(competitors: Mapping[str, np.ndarray]) -> dict[str, Row]:
+    """The rank of each of a division's methods, with the ranks that it takes over the draws,
+    widened to contain it.
+    """
+    spreads = rank_spread(list(competitors.values())) if competitors else []
+    ranks: dict[str, Row] = {}
+    for name, (low, high) in zip(competitors, spreads, strict=True):
+        rank = _rank(name, competitors)
+        ranks[name] = {"rank": rank, "rank_low": min(low, rank), "rank_high": max(high, rank)}
+    return ranks
 
 
 def _overall_row(method: str, scored: Mapping[Place, Scored]) -> tuple[Row, np.ndarray]:
@@ -151,8 +181,8 @@ def _rows(
         rows[method] = about | {"complete": complete} | row
         if complete and method not in anchors and not np.isnan(replicated[0]):
             competitors[division][method] = replicated
-    ranks = {name: _rank(name, own) for own in competitors.values() for name in own}
-    return [row | {"rank": ranks.get(name)} for name, row in rows.items()]
+    ranks = {name: row for own in competitors.values() for name, row in _ranks(own).items()}
+    return [row | ranks.get(name, UNRANKED) for name, row in rows.items()]
 
 
 def _ranked(

@@ -18,9 +18,25 @@ function themed(layout) {
   };
 }
 
-function draw(canvas) {
-  const { data, layout } = JSON.parse(document.getElementById(canvas.dataset.figure).textContent);
+// The library is large: it is loaded for the first figure that comes near the screen.
+const library = document.currentScript.src.replace("plots.js", "plotly.min.js");
+let loading;
+function plotly() {
+  loading ??= new Promise((resolve) => {
+    document.head.append(Object.assign(document.createElement("script"), { src: library, onload: resolve }));
+  });
+  return loading;
+}
+
+// A script may have put another figure in the place of the one that the page holds.
+async function draw(canvas) {
+  await plotly();
+  const { data, layout } = canvas.figure ?? JSON.parse(document.getElementById(canvas.dataset.figure).textContent);
   Plotly.react(canvas, data, themed(layout), { responsive: true, displayModeBar: false });
+}
+
+function redraw(canvas) {
+  if (canvas.classList.contains("js-plotly-plot")) draw(canvas);
 }
 
 function drawAll(selector) {

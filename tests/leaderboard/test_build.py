@@ -18,8 +18,9 @@ from leaderboard.build import MARKER, build_site
 from leaderboard.citation import citations
 from leaderboard.plots import colours_of
 from leaderboard.render import compact_json, number, slug
+from leaderboard.run_values import left_out
 from leaderboard.strata_plots import stratum_plots
-from leaderboard.tables import left_out, overall_rows
+from leaderboard.tables import overall_rows
 
 
 class Links(HTMLParser):

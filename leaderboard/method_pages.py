@@ -1,0 +1,36 @@
+"""A page per row of each track's ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from leaderboard.board import Track
+from leaderboard.citation import bibtex, citation
+from leaderboard.render import Page, Renderer, method_page
+from leaderboard.tables import overall_rows, variant_rows
+from leaderboard.task_pages import TaskShown
+
+
+def method_pages(track: Track, tasks: Sequence[TaskShown], renderer: Renderer) -> Iterator[Page]:
+    variants = {variant: variant_rows(track, variant) for variant in track.variants}
+    by_task = {
+        task.name: on_track.rows
+        for task in tasks
+        for on_track in task.tracks
+        if on_track.track is track
+    }
+    for row in overall_rows(track):
+        by_variant = {
+            v: own for v, rows in variants.items() for own in rows if own.name == row.name
+        }
+        in_tasks = {t: own for t, rows in by_task.items() for own in rows if own.name == row.name}
+        yield renderer.page(
+            method_page(track.name, row.name),
+            "method.html",
+            track=track,
+            row=row,
+            by_variant=by_variant,
+            by_task=in_tasks,
+            cited=citation(track, row),
+            bibtex=bibtex(track, row),
+        )

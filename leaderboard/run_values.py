@@ -1,0 +1,159 @@
+"""The values of a record beside those of its references, and the metrics that say nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from benchmark.metrics import METRICS
+from benchmark.metrics.frames import ALL
+from benchmark.metrics.stages import ON_THE_WAY, sort_of
+from benchmark.records.identity import shown_variant
+from benchmark.records.schema import MetricValue, Record
+from benchmark.statistics import metric_name
+from benchmark.statistics.axes import BARRED, LEAST_GAP
+from leaderboard.board import Track
+from leaderboard.tables import QUANTITIES
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    """A recorded value, with the references' and its recovery (of utility: the share kept); NaN
+    where there is none.
+    """
+
+    value: MetricValue
+    axis: str
+    description: str
+    target: float
+    oracle: float
+    recovery: float
+
+
+class Beside(NamedTuple):
+    """What the standings say about a value."""
+
+    axis: str
+    value: float
+    target: float
+    oracle: float
+    recovery: float
+
+
+NOTHING_BESIDE = Beside("", math.nan, math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """What the standings say about one run, by metric and stratum; nothing of references and
+    failures.
+    """
+
+    rows: Mapping[tuple[str, str], Beside]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Score and axes of the run."""
+        rows = {name: self.rows.get((name, ALL)) for name in QUANTITIES}
+        return {name: row.value for name, row in rows.items() if row}
+
+    def values(self, record: Record) -> list[ValueRow]:
+        return [
+            _value_row(value, self.rows.get((_name(value), value.stratum), NOTHING_BESIDE))
+            for value in record.value_rows()
+        ]
+
+
+def run_scores(track: Track, records: Sequence[Record]) -> dict[str, RunScores]:
+    """Those of a variant's records, by id; `records` are all of one variant."""
+    task, table = records[0].task, track.standings.table
+    rows = table[(table["task"] == task.name) & (table["variant"] == (task.variant or ALL))]
+    by_run: dict[tuple[str, int], dict[tuple[str, str], Beside]] = {}
+    runs = zip(rows["method"].tolist(), rows["seed"].tolist(), strict=True)
+    names = zip(rows["metric"].tolist(), rows["stratum"].tolist(), strict=True)
+    beside = zip(*(rows[name].tolist() for name in Beside._fields), strict=True)
+    for run, name, numbers in zip(runs, names, beside, strict=True):
+        by_run.setdefault(run, {})[name] = Beside(*numbers)
+    of_record = {r.id: by_run.get((track.row_names[r.id], r.seed)) for r in records}
+    return {record_id: RunScores(run_rows) for record_id, run_rows in of_record.items() if run_rows}
+
+
+@dataclass(frozen=True)
+class WayTable:
+    """A run's values on the way: a row per value, a column per stage, in order; NaN where a
+    stage lacks it.
+    """
+
+    sort: str
+    stages: list[str]
+    rows: list[tuple[MetricValue, list[float]]]
+
+
+def on_the_way(values: Sequence[ValueRow]) -> list[WayTable]:
+    """One table for the shares of the budget and one for the requests, as far as the run has
+    such stages.
+    """
+    tables = []
+    for sort in sorted(ON_THE_WAY):
+        stage_values = [row.value for row in values if sort_of(row.value.stage) == sort]
+        stages = sorted({value.stage for value in stage_values})
+        by_key = {(v.split, v.metric, v.stratum, v.stage): v for v in stage_values}
+        first = {key[:3]: value for key, value in reversed(by_key.items())}
+        rows = [
+            (
+                first[key],
+                [v.value if (v := by_key.get((*key, stage))) else math.nan for stage in stages],
+            )
+            for key in sorted(first, key=lambda key: (key[0], key[1], key[2] != ALL, key[2]))
+        ]
+        tables += [WayTable(sort, stages, rows)] if rows else []
+    return tables
+
+
+def _name(value: MetricValue) -> str:
+    return metric_name((value.stage, value.split, value.metric, value.stratum))
+
+
+def _value_row(value: MetricValue, beside: Beside) -> ValueRow:
+    metric = METRICS.get(value.metric)
+    described = metric.description if metric else ""
+    return ValueRow(value, beside.axis, described, beside.target, beside.oracle, beside.recovery)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A metric that says nothing on a variant, with what shows it: the oracles differ by
+    `spread` among themselves.
+    """
+
+    metric: str
+    axis: str
+    target: float
+    oracle: float
+    spread: float
+
+    @property
+    def reason(self) -> str:
+        if self.axis == "utility":
+            return "the target scores zero"
+        if self.target == self.oracle:
+            return "target and oracles are equal"
+        if abs(self.target - self.oracle) < LEAST_GAP:
+            return f"target and oracles differ by less than {LEAST_GAP:g}"
+        if abs(self.target - self.oracle) < self.spread:
+            return "target and oracles differ by less than the oracles differ among themselves"
+        if any(self.metric.endswith(name) for names in BARRED.values() for name in names):
+            return "fails the rule for answers of this form, or its interval contains 0"
+        return "the interval of the difference over entities contains 0"
+
+
+def left_out(track: Track) -> dict[str, list[LeftOut]]:
+    """What was left out as uninformative on each variant of the track, none included."""
+    by_variant: dict[str, list[LeftOut]] = {variant: [] for variant in track.variants}
+    for row in track.standings.uninformative.to_dict("records"):
+        variant = shown_variant(row["task"], row["variant"])
+        numbers = (float(row[name]) for name in ("target", "oracle", "spread"))
+        by_variant[variant].append(LeftOut(row["metric"], row["axis"], *numbers))
+    return by_variant

@@ -1,0 +1,164 @@
+// The first screen shows one ranked table: of a track, a task or a variant, filtered. The address holds all that was
+// chosen, so that it can be shared.
+"use strict";
+
+const views = JSON.parse(document.getElementById("views").textContent);
+const form = document.getElementById("controls");
+const place = document.getElementById("view");
+const compareLink = document.getElementById("compare");
+const fields = form.elements;
+const columns = [...form.querySelectorAll("[name=column]")];
+const MOST_COMPARED = 4;
+const parts = new Map(); // served tables by track and view
+let table; // the DataTable that is shown
+let shown; // its track and view
+let order = "score desc";
+
+const key = (track, view) => JSON.stringify([track, view]);
+const current = () => key(fields.track.value, fields.task.value);
+
+function chosen() {
+  const text = ["track", "task", "division", "search", "family", "sees"].map((name) => [name, fields[name].value]);
+  const checks = ["retainfree", "anchors"].map((name) => [name, fields[name].checked ? "yes" : "no"]);
+  const shownColumns = columns.filter(({ checked }) => checked).map(({ value }) => value);
+  return Object.fromEntries([...text, ...checks, ["columns", shownColumns.join(",")], ["order", order]]);
+}
+
+function choose(values) {
+  fields.track.value = values.track in views ? values.track : served.track;
+  listTasks();
+  fields.task.value = values.task in views[fields.track.value] ? values.task : fields.task.options[0].value;
+  for (const name of ["division", "search", "family", "sees"]) fields[name].value = values[name];
+  for (const name of ["retainfree", "anchors"]) fields[name].checked = values[name] === "yes";
+  const wanted = new Set(values.columns.split(","));
+  for (const column of columns) column.checked = wanted.has(column.value);
+  order = values.order;
+}
+
+function listTasks() {
+  const own = Object.entries(views[fields.track.value]);
+  const before = fields.task.value;
+  fields.task.replaceChildren(...own.map(([name, { of }]) => new Option((of && "– ") + name, name)));
+  if (before in views[fields.track.value]) fields.task.value = before;
+}
+
+function listDivisions() {
+  const { divisions } = views[fields.track.value][fields.task.value];
+  for (const option of fields.division.options) option.disabled = option.value !== "" && !divisions.includes(option.value);
+  if (fields.division.selectedOptions[0]?.disabled) fields.division.value = divisions[0] ?? "";
+}
+
+function fits({ dataset }) {
+  const anchor = dataset.anchor !== undefined;
+  const sees = dataset.sees.split(" ");
+  return (
+    (anchor ? fields.anchors.checked : ["", dataset.division].includes(fields.division.value)) &&
+    ["", dataset.family].includes(fields.family.value) &&
+    (fields.sees.value === "" || sees.includes(fields.sees.value)) &&
+    !(fields.retainfree.checked && sees.includes("retain"))
+  );
+}
+
+function show() {
+  listDivisions();
+  if (shown === current()) return apply();
+  if (!parts.has(current())) return load(views[fields.track.value][fields.task.value].file);
+  place.innerHTML = parts.get(current());
+  adopt();
+}
+
+function load(file) {
+  place.setAttribute("aria-busy", "true");
+  document.head.append(Object.assign(document.createElement("script"), { src: file }));
+}
+
+// Called by the script of a view.
+function viewLoaded([track, view], html) {
+  parts.set(key(track, view), html);
+  place.removeAttribute("aria-busy");
+  if (current() === key(track, view)) show();
+}
+
+function adopt() {
+  shown = current();
+  table = sortable(place.querySelector("table"));
+  table.search.fixed("filters", (text, data, index) => fits(table.row(index).node()));
+  table.on("order.dt", () => {
+    const [[index, direction]] = table.order();
+    order = `${table.column(index).init().columns[index].name} ${direction}`;
+    keep();
+  });
+  drawOnSight(place);
+  apply();
+  countPicked();
+}
+
+function apply() {
+  for (const { value, checked } of columns) {
+    const column = table.column(`${value}:name`);
+    if (column.any()) column.visible(checked, false);
+  }
+  const [name, direction] = order.match(/^(.*) (asc|desc)$/).slice(1);
+  const index = table.column(`${name}:name`).index();
+  if (index !== undefined) table.order([[index, direction]]);
+  table.search(fields.search.value).draw();
+  const rows = table.rows({ search: "applied" }).nodes().toArray();
+  fields.count.textContent = `${rows.length} rows`;
+  drawFront(new Set(rows.map(({ dataset }) => dataset.name)));
+  keep();
+}
+
+function keep() {
+  const changed = Object.entries(chosen()).filter(([name, value]) => value !== served[name]);
+  history.replaceState(null, "", `#${new URLSearchParams(changed)}`);
+}
+
+// The points of the rows that are shown, and a line that joins those which no other beats on both axes.
+function drawFront(names) {
+  const canvas = place.querySelector(".pareto .canvas");
+  const figure = JSON.parse(document.getElementById(canvas.dataset.figure).textContent);
+  const points = figure.data.filter(({ name }) => names.has(name));
+  const rivals = points.filter(({ meta }) => meta !== "anchor");
+  const beaten = (one) => rivals.some(({ x, y }) => x[0] >= one.x[0] && y[0] >= one.y[0] && (x[0] > one.x[0] || y[0] > one.y[0]));
+  const front = rivals.filter((one) => !beaten(one)).sort((one, other) => one.x[0] - other.x[0]);
+  for (const point of front) Object.assign(point, { mode: "markers+text", text: [point.name], textposition: "bottom left" });
+  const line = { x: front.map(({ x }) => x[0]), y: front.map(({ y }) => y[0]), mode: "lines", hoverinfo: "skip" };
+  figure.data = [{ ...line, line: { color: "#8b929c", width: 1, dash: "dot" } }, ...points];
+  canvas.figure = figure;
+  redraw(canvas);
+}
+
+function countPicked() {
+  const boxes = [...place.querySelectorAll(".pick input")];
+  const picked = boxes.filter(({ checked }) => checked).map(({ value }) => value);
+  for (const box of boxes) box.disabled = !box.checked && picked.length >= MOST_COMPARED;
+  compareLink.hidden = picked.length < 2;
+  compareLink.textContent = `Compare ${picked.length} rows`;
+  const asked = new URLSearchParams([["track", fields.track.value], ...picked.map((name) => ["row", name])]);
+  compareLink.href = `compare.html#${asked}`;
+}
+
+function followAddress() {
+  choose({ ...served, ...Object.fromEntries(new URLSearchParams(location.hash.slice(1))) });
+  show();
+}
+
+const served = chosen();
+parts.set(current(), place.innerHTML);
+adopt();
+followAddress();
+window.addEventListener("hashchange", followAddress);
+place.addEventListener("change", countPicked);
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("input", ({ target }) => {
+  if (target === fields.track) listTasks();
+  show();
+});
+document.getElementById("share").addEventListener("click", async ({ target }) => {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    target.textContent = "Copied";
+  } catch {
+    target.textContent = "Copy the address";
+  }
+});

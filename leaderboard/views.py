@@ -1,0 +1,90 @@
+"""The tables of the first screen: of each track, of each task on it and of each variant. The first
+one stands in the page, the others are files that it loads when they are chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from benchmark.records.schema import GUARDRAIL, Record
+from leaderboard.board import Track
+from leaderboard.plots import Colours, Figure, scatter
+from leaderboard.render import Page, Renderer, compact_json, view_file
+from leaderboard.tables import Row, overall_rows, task_rows, variant_rows
+
+EVERYTHING = "all tasks"
+
+
+@dataclass(frozen=True)
+class View:
+    """One ranked table with its scatter plot: of a whole track (no `task`), of a task, or of one of
+    its variants, which alone ranks nothing.
+    """
+
+    track: Track
+    task: str
+    variant: str
+    rows: list[Row]
+    figure: Figure
+    references: list[Record]
+
+    @property
+    def name(self) -> str:
+        return self.variant or self.task or EVERYTHING
+
+    @property
+    def ranked(self) -> bool:
+        return not self.variant
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that its scores are means over."""
+        of = self.track.records_of(self.task) if self.task else self.track.records
+        return [self.variant] if self.variant else sorted({record.variant for record in of})
+
+    @property
+    def divisions(self) -> list[str]:
+        """Those that have a row that is no anchor."""
+        return sorted({row.division for row in self.rows if not row.anchor}, key=GUARDRAIL.__eq__)
+
+
+def views_of(track: Track, colours: Colours) -> list[View]:
+    """All views of a track, the whole track first; a task with one variant has one view."""
+    views = [_view(track, "", "", overall_rows(track), colours)]
+    of_task = sorted({(r.task.name, r.variant) for r in track.records})
+    for task, places in groupby(of_task, key=lambda place: place[0]):
+        views.append(_view(track, task, "", task_rows(track, task), colours))
+        variants = [variant for _, variant in places]
+        for variant in variants if len(variants) > 1 else []:
+            views.append(_view(track, task, variant, variant_rows(track, variant), colours))
+    return views
+
+
+def _view(track: Track, task: str, variant: str, rows: list[Row], colours: Colours) -> View:
+    references = track.references(variant) if variant else []
+    return View(track, task, variant, rows, scatter(rows, colours), references)
+
+
+def choices(tracks: Sequence[Sequence[View]]) -> dict[str, dict[str, dict[str, object]]]:
+    """What the page's script chooses among: by track, by name of the view."""
+    return {
+        views[0].track.name: {
+            view.name: {
+                "file": view_file(view.track.name, view.name),
+                "divisions": view.divisions,
+                "of": view.task if view.variant else "",
+            }
+            for view in views
+        }
+        for views in tracks
+    }
+
+
+def view_files(views: Sequence[View], renderer: Renderer) -> Iterator[Page]:
+    """Each view as a script: opened from a file, a page may load nothing else."""
+    for view in views:
+        part = renderer.filled("view.html", view=view)
+        call = f"viewLoaded({compact_json([view.track.name, view.name])}, {compact_json(part)});\n"
+        yield view_file(view.track.name, view.name), call
