@@ -1,5 +1,5 @@
-"""What models answered, packed for the record pages: a variant's prompts once, then each run's
-answers.
+"""What models answered, packed for the pages: a variant's prompts once, then each run's answers, by
+itself and after attacks.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from markupsafe import Markup
-
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.memorization import ngram_overlap
 from benchmark.metrics.probability import normalized_probability
 from benchmark.metrics.sample import Sample
-from benchmark.metrics.stages import MODEL_STAGE
+from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
 from benchmark.records.derived import Derived
 from benchmark.records.frames import digest_of
 from benchmark.records.outputs import sha256
@@ -34,6 +32,7 @@ WHOLE = "(full text)"
 # right.
 Answer = tuple[str | None, float | None, int]
 Answers = list[Answer] | None  # to each of an example's prompts; None if the example was not asked
+Attacked = dict[str, dict[int, list[Answer]]]  # by attack and example
 Key = tuple[str, str]
 
 
@@ -59,24 +58,26 @@ class Said:
     def kinds(self) -> list[str]:
         return sorted({example["kind"] for example in self._examples})
 
-    def answers(self, record: Record) -> Markup:
-        """What a model answered to each example, in their order."""
+    def answers(self, record: Record) -> str:
+        """What a model answered to each example, in their order, and after each attack that makes
+        it answer to the forget set, as JSON.
+        """
         assert self._first is not None
 
         def make() -> bytes:
             samples = self._results.samples_of(record)
-            return compact_json(answers(samples, self._examples)).encode()
+            own = answers(samples, self._examples)
+            return compact_json(
+                {"own": own, "attacked": attacked(samples, self._examples)}
+            ).encode()
 
         sources = [_code(), digest_of(self._first), digest_of(record)]
-        return Markup(self._derived.content("answers", sources, make).decode())
+        return self._derived.content("answers", sources, make).decode()
 
-    def script(self, references: Sequence[Record]) -> str:
-        """The examples and what the references answered, for all pages of the variant: opened from
-        a file, a page may load a script but no JSON.
-        """
-        answered = ",".join(f'"{r.method.name}":{self.answers(r)}' for r in references)
-        examples = self._examples_json.decode()
-        return f'window.palimpsest = {{"examples":{examples},"references":{{{answered}}}}};\n'
+    @property
+    def examples_json(self) -> str:
+        """The examples, in the order of all answers, as JSON."""
+        return self._examples_json.decode()
 
 
 @cache
@@ -143,6 +144,18 @@ def answers(samples: Sequence[Sample], examples: Sequence[dict]) -> list[Answers
     by_example = shown(samples)
     matches = (by_example.get((example["split"], example["id"])) for example in examples)
     return [None if sample is None else _answers_of(sample) for sample in matches]
+
+
+def attacked(samples: Sequence[Sample], examples: Sequence[dict]) -> Attacked:
+    """What it answered to the examples of the forget set after each attack."""
+    places = {(example["split"], example["id"]): n for n, example in enumerate(examples)}
+    found: Attacked = {}
+    for sample in samples:
+        place = places.get((sample.split, sample.example))
+        answered = sample.generation or sample.paraphrase_generations or sample.continuations
+        if sort_of(sample.stage) == ATTACK and place is not None and answered:
+            found.setdefault(sample.stage, {})[place] = _answers_of(sample)
+    return found
 
 
 def _answers_of(sample: Sample) -> list[Answer]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from leaderboard.board import Track
 from leaderboard.citation import bibtex, citation
 from leaderboard.render import Page, Renderer, method_page
-from leaderboard.tables import overall_rows, variant_rows
+from leaderboard.tables import Row, overall_rows, variant_rows
 from leaderboard.task_pages import TaskShown
 
 
@@ -34,3 +34,8 @@ def method_pages(track: Track, tasks: Sequence[TaskShown], renderer: Renderer) -
             cited=citation(track, row),
             bibtex=bibtex(track, row),
         )
+
+
+def _own(row: Row, tables: Mapping[str, Sequence[Row]]) -> dict[str, Row]:
+    """The row of the same name in each table that has it."""
+    return {place: own for place, rows in tables.items() for own in rows if own.name == row.name}

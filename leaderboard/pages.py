@@ -9,6 +9,7 @@ from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
 from benchmark.statistics.axes import splits_fed
 from leaderboard.board import METRICS_PAGE, SCALING_PAGE, Board, Track
+from leaderboard.choosing_pages import choosing_pages
 from leaderboard.claim_pages import claim_page
 from leaderboard.method_pages import method_pages
 from leaderboard.metric_pages import metric_page
@@ -33,6 +34,7 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     yield _first_screen(board, views, tasks, renderer)
     for own in views:
         yield from view_files(own, renderer)
+    yield from choosing_pages(board.ranked, renderer)
     axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}
     yield renderer.page(
         "about.html", "about.html", metrics=METRICS.values(), axes_of=axes, floor=FLOOR

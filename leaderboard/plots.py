@@ -102,7 +102,7 @@ def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
         },
         error_x=error_bar([x], colour),
         error_y=error_bar([y], colour),
-        hovertemplate=f"{row.name}<br>{spoken('forgetting', x)}<br>{spoken('utility', y)}<extra></extra>",
+        hovertemplate=f"{spoken('forgetting', x)}<br>{spoken('utility', y)}",
     )
 
 

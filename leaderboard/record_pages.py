@@ -1,21 +1,37 @@
-"""Record pages, most of the site: rendered variant by variant, so that processes can share them."""
+"""The pages of records, most of the site. Each has a file beside it with values and answers, which
+it loads; the examples are in one file for all records of a variant. They are made variant by
+variant, so that processes can share the work.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
+from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
-from benchmark.records.derived import Derived
+from benchmark.records.derived import Derived, code
 from benchmark.records.frames import has_outputs
+from benchmark.records.outputs import sha256
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, read_record
 from leaderboard.board import Board, Track
 from leaderboard.examples import Said
-from leaderboard.plots import Colours
-from leaderboard.render import Page, Renderer, examples_file, record_page
-from leaderboard.run_values import RunScores, on_the_way, run_scores
+from leaderboard.plots import Colours, plain
+from leaderboard.render import (
+    Page,
+    Renderer,
+    compact_json,
+    data_page,
+    examples_file,
+    record_file,
+    record_page,
+)
+from leaderboard.run_values import RunScores, ValueRow, on_the_way, run_scores
 
+METRICS_FILE = "data/metrics.js"
 NO_SCORES = RunScores({})
 
 
@@ -36,18 +52,13 @@ class VariantRecords:
     extra: frozenset[str]
 
     def pages(self) -> Iterator[Page]:
-        """A page for each record, and the file of prompts and reference answers that they share."""
+        """A page and a file for each record, and the file of examples that they share."""
         renderer = Renderer(self.colours, self.extra)
-        compared = {r.method.name: r for r in reversed(self.references)}  # target, first oracle
-        told = {record.id for record in compared.values()}  # by the file
         answered = [r for r in (*self.references, *self.records) if has_outputs(r)]
         said = Said(self.results, self.derived, answered)
-        script = examples_file(self.track, self.variant)
-        yield script, said.script(list(compared.values()))
-        for head in self.records:
-            record = read_record(self.results.path_of(head))
+        yield self._examples(said)
+        for record in self.records:
             run = self.scores.get(record.id, NO_SCORES)
-            values = run.values(record)
             yield renderer.page(
                 record_page(record),
                 "record.html",
@@ -55,15 +66,80 @@ class VariantRecords:
                 row_name=self.row_names[record.id],
                 proxy=self.proxy,
                 references=self.references,
-                script=script,
-                answers=said.answers(record)
-                if has_outputs(record) and record.id not in told
-                else None,
+                examples=examples_file(self.track, self.variant),
+                metrics=METRICS_FILE,
+                beside=self._beside(record),
                 scores=run.scores,
-                values=[row for row in values if sort_of(row.value.stage) not in ON_THE_WAY],
-                way=on_the_way(values),
                 kinds=said.kinds,
             )
+            if record.status == "ok":
+                yield data_page(record_file(record), self._content(record, run, said))
+
+    def _beside(self, record: Record) -> dict[str, Record]:
+        """The target and the first oracle, beside whose answers those of a record stand."""
+        first: dict[str, Record] = {}
+        for reference in self.references:
+            if has_outputs(reference):
+                first.setdefault(reference.method.name, reference)
+        return {name: r for name, r in first.items() if r.id != record.id}
+
+    def _examples(self, said: Said) -> Page:
+        """The examples, and the records by row name and seed."""
+        runs: dict[str, dict[int, str]] = {}
+        for record in sorted(self.records, key=lambda r: (self.row_names[r.id], r.seed)):
+            if has_outputs(record):
+                runs.setdefault(self.row_names[record.id], {})[record.seed] = record.id
+        about = f'{{"examples":{said.examples_json},"runs":{compact_json(runs)}}}'
+        return data_page(examples_file(self.track, self.variant), about)
+
+    def _content(self, head: Record, run: RunScores, said: Said) -> str:
+        """Values and answers of a record as JSON."""
+        answers = said.answers(head) if has_outputs(head) else "null"
+
+        def make() -> bytes:
+            values = run.values(read_record(self.results.path_of(head)))
+            return compact_json(plain(_packed(values))).encode()
+
+        compared = [record.seal for record in self.references]
+        sources = [_code(), code("statistics"), head.seal, compared]
+        values = self.derived.content("record_values", sources, make).decode()
+        return f'{{"values":{values},"answers":{answers}}}'
+
+
+@cache
+def _code() -> str:
+    """A digest of the code that packs values."""
+    own = Path(__file__)
+    return sha256(own.read_bytes() + own.with_name("run_values.py").read_bytes())
+
+
+def _packed(values: Sequence[ValueRow]) -> dict[str, list]:
+    """`rows`: stage, split, metric, stratum, value, scored, failed, target, oracle, recovery, axis.
+    `ways`: tables of values on the way.
+    """
+    ends = [row for row in values if sort_of(row.value.stage) not in ON_THE_WAY]
+    ways = [
+        {
+            "sort": table.sort,
+            "stages": table.stages,
+            "rows": [[v.split, v.metric, v.stratum, *numbers] for v, numbers in table.rows],
+        }
+        for table in on_the_way(values)
+    ]
+    return {"rows": [_row(row) for row in ends], "ways": ways}
+
+
+def _row(row: ValueRow) -> list:
+    value = row.value
+    names = [value.stage, value.split, value.metric, value.stratum]
+    counts = [value.n_scored, value.n_failed]
+    return [*names, value.value, *counts, row.target, row.oracle, row.recovery, row.axis]
+
+
+def metrics_data() -> Page:
+    """Unit and description of every metric."""
+    about = {name: [metric.unit, metric.description] for name, metric in METRICS.items()}
+    return data_page(METRICS_FILE, compact_json(about))
 
 
 def variant_records(board: Board, colours: Colours) -> Iterator[VariantRecords]:

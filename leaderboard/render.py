@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,29 @@ def task_page(task: str) -> str:
     return f"tasks/{slug(task)}.html"
 
 
-def view_file(track: str, variant: str) -> str:
-    return f"views/{slug(track)}/{slug(variant)}.js"
+def view_file(track: str, view: str) -> str:
+    return f"data/views/{slug(track)}/{slug(view)}.js"
 
 
 def examples_file(track: str, variant: str) -> str:
-    return f"examples/{slug(track)}/{slug(variant)}.js"
+    return f"data/examples/{slug(track)}/{slug(variant)}.js"
+
+
+def record_file(record: Record) -> str:
+    return f"data/records/{slug(record.id)}.js"
+
+
+def draws_file(track: str, row_name: str) -> str:
+    return f"data/draws/{slug(track)}/{slug(row_name)}.js"
+
+
+def files_by_name(records: Mapping[str, Record]) -> dict[str, str]:
+    return {name: record_file(record) for name, record in records.items()}
+
+
+def data_page(path: str, content: str) -> Page:
+    """JSON as a script: opened from a file, a page may load a script but no JSON."""
+    return path, f"dataLoaded({compact_json(path)}, {content});\n"
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -98,6 +115,7 @@ class Renderer:
         filters: dict[str, Callable[..., Any]] = {
             "number": number,
             "plain": plain,
+            "file_by_name": files_by_name,
             "json": compact_json,
             "breakable": breakable,
         }
@@ -112,7 +130,7 @@ class Renderer:
             "record_page": record_page,
             "method_page": method_page,
             "task_page": task_page,
-            "view_file": view_file,
+            "record_file": record_file,
             "by_division": by_division,
         } | shared
 

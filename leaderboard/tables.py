@@ -167,24 +167,21 @@ def _ranked_rows(
     attacked: Mapping[str, dict[str, Any]],
 ) -> list[Row]:
     scored = {row["method"]: row for row in standing}
-    ranks = {
-        name: int(row["rank"])
-        for name, row in scored.items()
-        if row["rank"] and row["rank"] == row["rank"]
-    }
-    shared = Counter((scored[name]["division"], rank) for name, rank in ranks.items())
+    ranked = {name: row for name, row in scored.items() if not pd.isna(row["rank"])}
+    shared = Counter((row["division"], row["rank"]) for row in ranked.values())
     variants = len({record.variant for record in records})
     rows = []
     for name, runs in _runs_by_row(records, track).items():
-        rank = ranks.get(name)
-        tied = rank is not None and shared[scored[name]["division"], rank] > 1
         complete = name in scored and bool(scored[name]["complete"])
         expected = track.expected[name] * len({run.variant for run in runs})
         quantities = _quantities(scored.get(name))
-        row = Row(name, runs[0].method, quantities, runs, expected, complete, rank, tied=tied)
-        ranks = (int(scored[name]["rank_low"]), int(scored[name]["rank_high"])) if rank else None
+        row = Row(name, runs[0].method, quantities, runs, expected, complete, of=variants)
         more = attacked.get(name, {}) | _said_of(runs, track)
-        rows.append(replace(row, ranks=ranks, of=variants, **more))
+        if place := ranked.get(name):
+            rank, low, high = (int(place[key]) for key in ("rank", "rank_low", "rank_high"))
+            tied = shared[place["division"], place["rank"]] > 1
+            more |= {"rank": rank, "ranks": (low, high), "tied": tied}
+        rows.append(replace(row, **more))
     return sorted(rows, key=_by_score)
 
 
@@ -214,11 +211,11 @@ def _attacked(variants: pd.DataFrame, attacks: pd.DataFrame) -> dict[str, dict[s
     if made.empty or variants.empty:
         return {}
     left = made.groupby(["method", "attack"])["value"].mean().dropna()
-    worst = left.groupby("method").idxmin().map(lambda place: place[1])
-    mean = variants.groupby("method")["mean_over_attacks"].mean()
+    means = variants.groupby("method")["mean_over_attacks"].mean().to_dict()
+    worst = left.groupby("method").idxmin().tolist()
     return {
-        name: dict(zip(ATTACKED, (attack, float(mean.get(name, math.nan))), strict=True))
-        for name, attack in worst.items()
+        name: dict(zip(ATTACKED, (attack, means.get(name, math.nan)), strict=True))
+        for name, attack in worst
     }
 
 

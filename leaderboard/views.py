@@ -11,7 +11,7 @@ from itertools import groupby
 from benchmark.records.schema import GUARDRAIL, Record
 from leaderboard.board import Track
 from leaderboard.plots import Colours, Figure, scatter
-from leaderboard.render import Page, Renderer, compact_json, view_file
+from leaderboard.render import Page, Renderer, compact_json, data_page, view_file
 from leaderboard.tables import Row, overall_rows, task_rows, variant_rows
 
 EVERYTHING = "all tasks"
@@ -83,8 +83,7 @@ def choices(tracks: Sequence[Sequence[View]]) -> dict[str, dict[str, dict[str, o
 
 
 def view_files(views: Sequence[View], renderer: Renderer) -> Iterator[Page]:
-    """Each view as a script: opened from a file, a page may load nothing else."""
+    """What the first screen shows of each."""
     for view in views:
-        part = renderer.filled("view.html", view=view)
-        call = f"viewLoaded({compact_json([view.track.name, view.name])}, {compact_json(part)});\n"
-        yield view_file(view.track.name, view.name), call
+        part = compact_json(renderer.filled("view.html", view=view))
+        yield data_page(view_file(view.track.name, view.name), part)

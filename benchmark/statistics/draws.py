@@ -18,7 +18,7 @@ def draw_rows(place: Place, scores: VariantScores, method: str) -> Iterator[Row]
     """Each quantity of a method that the variant informs about, packed: the plain estimate, then
     one value per draw, the same draws for all methods of the variant.
     """
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    where: Row = dict(zip(("track", "task", "variant"), place, strict=True))
     for name in QUANTITIES:
         if scores.informs(name):
             packed_values = packed(scores.quantity(method, name))

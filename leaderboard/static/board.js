@@ -9,7 +9,6 @@ const compareLink = document.getElementById("compare");
 const fields = form.elements;
 const columns = [...form.querySelectorAll("[name=column]")];
 const MOST_COMPARED = 4;
-const parts = new Map(); // served tables by track and view
 let table; // the DataTable that is shown
 let shown; // its track and view
 let order = "score desc";
@@ -62,21 +61,16 @@ function fits({ dataset }) {
 function show() {
   listDivisions();
   if (shown === current()) return apply();
-  if (!parts.has(current())) return load(views[fields.track.value][fields.task.value].file);
-  place.innerHTML = parts.get(current());
-  adopt();
+  return load(current(), views[fields.track.value][fields.task.value].file);
 }
 
-function load(file) {
+async function load(wanted, file) {
   place.setAttribute("aria-busy", "true");
-  document.head.append(Object.assign(document.createElement("script"), { src: file }));
-}
-
-// Called by the script of a view.
-function viewLoaded([track, view], html) {
-  parts.set(key(track, view), html);
+  const html = wanted === first ? firstTable : await data(file);
+  if (current() !== wanted) return; // another one was chosen since
   place.removeAttribute("aria-busy");
-  if (current() === key(track, view)) show();
+  place.innerHTML = html;
+  adopt();
 }
 
 function adopt() {
@@ -85,7 +79,7 @@ function adopt() {
   table.search.fixed("filters", (text, data, index) => fits(table.row(index).node()));
   table.on("order.dt", () => {
     const [[index, direction]] = table.order();
-    order = `${table.column(index).init().columns[index].name} ${direction}`;
+    order = `${table.init().columns[index].name} ${direction}`;
     keep();
   });
   drawOnSight(place);
@@ -121,8 +115,11 @@ function drawFront(names) {
   const rivals = points.filter(({ meta }) => meta !== "anchor");
   const beaten = (one) => rivals.some(({ x, y }) => x[0] >= one.x[0] && y[0] >= one.y[0] && (x[0] > one.x[0] || y[0] > one.y[0]));
   const front = rivals.filter((one) => !beaten(one)).sort((one, other) => one.x[0] - other.x[0]);
-  for (const point of front) Object.assign(point, { mode: "markers+text", text: [point.name], textposition: "bottom left" });
-  const line = { x: front.map(({ x }) => x[0]), y: front.map(({ y }) => y[0]), mode: "lines", hoverinfo: "skip" };
+  for (const point of front) {
+    const side = point.x[0] > 0.5 ? "left" : "right";
+    Object.assign(point, { mode: "markers+text", text: [point.name], textposition: `bottom ${side}`, cliponaxis: false });
+  }
+  const line = { x: front.map(({ x }) => x[0]), y: front.map(({ y }) => y[0]), mode: "lines", hoverinfo: "skip", showlegend: false };
   figure.data = [{ ...line, line: { color: "#8b929c", width: 1, dash: "dot" } }, ...points];
   canvas.figure = figure;
   redraw(canvas);
@@ -144,7 +141,8 @@ function followAddress() {
 }
 
 const served = chosen();
-parts.set(current(), place.innerHTML);
+const first = current();
+const firstTable = place.innerHTML; // as it was before any script changed it
 adopt();
 followAddress();
 window.addEventListener("hashchange", followAddress);

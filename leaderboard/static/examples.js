@@ -1,26 +1,21 @@
-// Lists a record's examples beside the answers of target and oracle, filtered by split and text.
+// A table of examples with what several models answered to them, side by side.
 "use strict";
 
 const FIRST = 20; // examples that are listed at once, until all are asked for
-const { examples, references } = window.palimpsest;
-const table = document.getElementById("examples");
-const filters = document.getElementById("filters");
-const more = document.getElementById("more");
-const own = JSON.parse(document.getElementById("answers").textContent);
-const { target, oracle } = references;
-const columns = Object.entries({ target, oracle, ...(own && { [table.dataset.own]: own }) }).filter(([, answers]) => answers);
 
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+// What a model said, with the expected answer marked where it stands in it.
+function said(text, expected) {
+  const at = text.toLowerCase().indexOf(expected.toLowerCase());
+  if (!expected || at < 0) return [text];
+  const end = at + expected.length;
+  return [text.slice(0, at), element("mark", { textContent: text.slice(at, end) }), text.slice(end)];
 }
 
-function answerCell(answer) {
+function answerCell(answer, expected) {
   if (!answer) return element("td", { className: "missing", textContent: "–" });
   const [text, probability, right] = answer;
-  const said = text === null ? "not generated" : text || "(empty)";
-  const shown = element("span", { className: text === null ? "missing" : right ? "right" : "other", textContent: said });
+  const words = text === null ? ["not generated"] : text ? said(text, expected) : ["(empty)"];
+  const shown = element("span", { className: text === null ? "missing" : right ? "right" : "other" }, ...words);
   const number = element("span", { className: "probability", textContent: probability?.toFixed(3) ?? "" });
   return element("td", {}, element("div", { className: "answer" }, shown, number));
 }
@@ -30,12 +25,14 @@ function wordingOf({ kind, prompts }, n) {
   return n ? "held-out" : "trained";
 }
 
-function exampleBody(index) {
-  const example = examples[index];
+// `columns`: [name, the answers to each example].
+function exampleBody(example, index, columns) {
+  const answersTo = columns.map(([, answers]) => answers?.[index] ?? []);
   const lines = example.prompts.map((prompt, n) => {
     const wording = element("td", { className: "small", textContent: wordingOf(example, n) });
     const line = element("tr", {}, wording, element("td", { className: "prompt", textContent: prompt }));
-    line.append(...columns.map(([, answers]) => answerCell(answers[index]?.[n])));
+    const expected = example.expected[example.expected.length > 1 ? n : 0];
+    line.append(...answersTo.map((answers) => answerCell(answers[n], expected)));
     return line;
   });
   // One expected answer for all wordings, or a continuation for each beginning of a text.
@@ -46,40 +43,46 @@ function exampleBody(index) {
   return element("tbody", {}, ...lines);
 }
 
-function searchable(index) {
-  const { id, expected, prompts } = examples[index];
-  const texts = columns.flatMap(([, answers]) => (answers[index] ?? []).map(([text]) => text ?? ""));
+function searchable({ id, expected, prompts }, index, columns) {
+  const texts = columns.flatMap(([, answers]) => (answers?.[index] ?? []).map(([text]) => text ?? ""));
   return [id, ...expected, ...prompts, ...texts].join("\n").toLowerCase();
 }
 
-const haystacks = examples.map((_, index) => searchable(index));
+// Lists the examples that `fits` (an index) lets through and that contain the text; `more` shows those that are left.
+class ExampleTable {
+  constructor(table, more, count) {
+    Object.assign(this, { table, more, count });
+    more.addEventListener("click", () => this.list(Infinity));
+  }
 
-function found() {
-  const split = filters.elements.split.value;
-  const text = filters.elements.text.value.trim().toLowerCase();
-  const answered = filters.elements.answered?.checked;
-  return examples.flatMap((example, index) => {
-    const fits = (!split || example.split === split) && haystacks[index].includes(text);
-    return fits && (!answered || own[index]?.some(([, , right]) => right)) ? [index] : [];
-  });
+  show(examples, columns) {
+    Object.assign(this, { examples, columns });
+    this.haystacks = examples.map((example, index) => searchable(example, index, columns));
+    const headings = ["expected", "wording", "prompt", ...columns.map(([name]) => name)];
+    const cells = headings.map((textContent) => element("th", { scope: "col", textContent }));
+    this.table.replaceChildren(element("thead", {}, element("tr", {}, ...cells)));
+  }
+
+  filter(fits, text) {
+    const sought = text.trim().toLowerCase();
+    const all = this.examples.map((_, index) => index);
+    this.found = all.filter((index) => this.haystacks[index].includes(sought) && fits(index));
+    this.list(FIRST);
+  }
+
+  list(limit) {
+    for (const body of [...this.table.tBodies]) body.remove();
+    const { examples, columns, found } = this;
+    this.table.append(...found.slice(0, limit).map((index) => exampleBody(examples[index], index, columns)));
+    this.count.textContent = `${found.length} of ${examples.length} examples`;
+    this.more.hidden = found.length <= limit;
+    this.more.textContent = `Show all ${found.length}`;
+  }
 }
 
-function list(limit) {
-  const indices = found();
-  for (const body of [...table.tBodies]) body.remove();
-  table.append(...indices.slice(0, limit).map(exampleBody));
-  filters.elements.count.textContent = `${indices.length} of ${examples.length} examples`;
-  more.hidden = indices.length <= limit;
-  more.textContent = `Show all ${indices.length}`;
+// The splits to choose from, those that are forgotten first.
+function listSplits(select, examples) {
+  const splits = [...new Set(examples.map(({ split }) => split))];
+  select.replaceChildren(...splits.map((split) => new Option(split, split)), new Option("all splits", ""));
+  if (splits.includes("forget")) select.value = "forget";
 }
-
-for (const split of new Set(examples.map((example) => example.split))) {
-  filters.elements.split.append(new Option(split, split));
-}
-filters.elements.split.append(new Option("all splits", ""));
-if (examples.some((example) => example.split === "forget")) filters.elements.split.value = "forget";
-table.tHead.rows[0].append(...columns.map(([name]) => element("th", { scope: "col", textContent: name })));
-filters.addEventListener("input", () => list(FIRST));
-filters.addEventListener("submit", (event) => event.preventDefault());
-more.addEventListener("click", () => list(Infinity));
-list(FIRST);

@@ -1,0 +1,48 @@
+"""The pages on which a reader chooses what to set side by side: rows by their draws, and what
+models answered. Both load what was chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmark.records.identity import shown_variant
+from leaderboard.board import Track
+from leaderboard.render import Page, Renderer, compact_json, data_page, draws_file, examples_file
+
+
+def choosing_pages(tracks: Sequence[Track], renderer: Renderer) -> Iterator[Page]:
+    """The comparison of rows, with the draws of each, and the explorer of examples."""
+    rows = {track.name: dict(_drawn(track)) for track in tracks}
+    choices = {
+        track.name: {
+            "rows": {name: draws_file(track.name, name) for name in sorted(rows[track.name])},
+            "tasks": _tasks(track),
+        }
+        for track in tracks
+    }
+    yield renderer.page("compare.html", "compare.html", choices=choices)
+    for track, by_row in rows.items():
+        for name, by_variant in by_row.items():
+            yield data_page(draws_file(track, name), compact_json(by_variant))
+    files = {
+        track.name: {variant: examples_file(track.name, variant) for variant in track.variants}
+        for track in tracks
+    }
+    yield renderer.page("explore.html", "explore.html", choices=files)
+
+
+def _drawn(track: Track) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each row's packed draws by variant and quantity."""
+    for name, rows in track.standings.draws.groupby("method", sort=True):
+        by_variant: dict[str, dict[str, str]] = {}
+        columns = zip(*(rows[c] for c in ("task", "variant", "quantity", "packed")), strict=True)
+        for task, variant, quantity, packed in columns:
+            by_variant.setdefault(shown_variant(task, variant), {})[quantity] = packed
+        yield str(name), by_variant
+
+
+def _tasks(track: Track) -> dict[str, list[str]]:
+    """The variants of each task."""
+    return {t: sorted({r.variant for r in track.records_of(t)}) for t in track.tasks}
