@@ -18,6 +18,7 @@ from benchmark.statistics.published import standings_of
 from benchmark.statistics.scaling import SIZES
 
 REFERENCES = (TARGET, ORACLE)
+CONTROLLED_PREFIX = "controlled-"  # of tracks whose models are trained from scratch
 METRICS_PAGE, SCALING_PAGE = "metrics.html", "scaling.html"
 
 
@@ -66,8 +67,9 @@ class Track:
 @dataclass(frozen=True)
 class Board:
     """All tracks with the folder they were read from, what is kept of it, and what was left out:
-    development tracks, older records. `extra` names the pages of the site that
-    not all records fill: of the metrics where there are pools to judge them by, of scaling.
+    development tracks, of which the `trials` are shown alone, and older records. `extra` names the
+    pages of the site that not all records fill: of the metrics where there are pools to judge them
+    by, of scaling.
     """
 
     results: ResultStore
@@ -75,13 +77,16 @@ class Board:
     tracks: list[Track]
     development: list[str]
     superseded: list[Record]
+    trials: list[Record]
     extra: frozenset[str] = frozenset()
 
     @property
     def ranked(self) -> list[Track]:
-        """The tracks whose rankings are shown: all but those of studies, if there are any."""
+        """The tracks whose rankings are shown, those of pretrained models first: all but those of
+        studies, if there are any.
+        """
         ranked = [track for track in self.tracks if not track.name.startswith(STUDY_PREFIX)]
-        return ranked or self.tracks
+        return sorted(ranked or self.tracks, key=lambda t: t.name.startswith(CONTROLLED_PREFIX))
 
 
 def load_board(results: Path, derived: Derived | None = None) -> Board:
@@ -96,6 +101,7 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
         )
     development = sorted({r.track for r in records if r.track.endswith(DEVELOPMENT_SUFFIX)})
     scored = [r for r in records if r.track not in development]
+    in_development = [r for r in records if r.track in development]
     if not scored:
         raise BadInput(
             f"{results}: only development tracks ({', '.join(development)}), which are never scored"
@@ -110,7 +116,8 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
     sized = any(track.name in SIZES and len(track.standings.variants) for track in tracks)
     filled = {METRICS_PAGE: pooled, SCALING_PAGE: sized}
     extra = frozenset(page for page, is_filled in filled.items() if is_filled)
-    return Board(store, derived, tracks, development, superseded, extra)
+    trials = [r for r in split_current(in_development)[0] if r.trial]
+    return Board(store, derived, tracks, development, superseded, trials, extra)
 
 
 def _track(

@@ -75,6 +75,10 @@ class Said:
         return self._derived.content("answers", sources, make).decode()
 
     @property
+    def examples(self) -> list[dict]:
+        return self._examples
+
+    @property
     def examples_json(self) -> str:
         """The examples, in the order of all answers, as JSON."""
         return self._examples_json.decode()

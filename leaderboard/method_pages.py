@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from leaderboard.board import Track
+from benchmark.records.identity import DEVELOPMENT_SUFFIX
+from leaderboard.board import Board, Track
 from leaderboard.citation import bibtex, citation
+from leaderboard.method_plots import method_sections
+from leaderboard.plots import Colours
 from leaderboard.render import Page, Renderer, method_page
 from leaderboard.tables import Row, overall_rows, variant_rows
 from leaderboard.task_pages import TaskShown
+from leaderboard.texts import texts_of
 
 
-def method_pages(track: Track, tasks: Sequence[TaskShown], renderer: Renderer) -> Iterator[Page]:
+def method_pages(
+    board: Board, track: Track, tasks: Sequence[TaskShown], colours: Colours, renderer: Renderer
+) -> Iterator[Page]:
     variants = {variant: variant_rows(track, variant) for variant in track.variants}
     by_task = {
         task.name: on_track.rows
@@ -19,18 +25,19 @@ def method_pages(track: Track, tasks: Sequence[TaskShown], renderer: Renderer) -
         for on_track in task.tracks
         if on_track.track is track
     }
+    trials = [r for r in board.trials if r.track == track.name + DEVELOPMENT_SUFFIX]
     for row in overall_rows(track):
-        by_variant = {
-            v: own for v, rows in variants.items() for own in rows if own.name == row.name
-        }
-        in_tasks = {t: own for t, rows in by_task.items() for own in rows if own.name == row.name}
+        own = [record for record in trials if record.method.name == row.method.name]
         yield renderer.page(
             method_page(track.name, row.name),
             "method.html",
             track=track,
             row=row,
-            by_variant=by_variant,
-            by_task=in_tasks,
+            texts=texts_of(row.method.name, row.method.reference),
+            parameters=_parameters(row),
+            sections=method_sections(track, row.name, own, colours),
+            by_variant=_own(row, variants),
+            by_task=_own(row, by_task),
             cited=citation(track, row),
             bibtex=bibtex(track, row),
         )
@@ -39,3 +46,14 @@ def method_pages(track: Track, tasks: Sequence[TaskShown], renderer: Renderer) -
 def _own(row: Row, tables: Mapping[str, Sequence[Row]]) -> dict[str, Row]:
     """The row of the same name in each table that has it."""
     return {place: own for place, rows in tables.items() for own in rows if own.name == row.name}
+
+
+def _parameters(row: Row) -> dict[str, dict[str, list[str]]]:
+    """The tasks that each value of each parameter was used on."""
+    used: dict[str, dict[str, list[str]]] = {}
+    for run in row.runs:
+        for name, value in sorted(run.method.parameters.items()):
+            tasks = used.setdefault(name, {}).setdefault(str(value), [])
+            if run.task.name not in tasks:
+                tasks.append(run.task.name)
+    return used

@@ -1,20 +1,22 @@
-"""The page of the metrics: how far each can be trusted, where there are records of the pools."""
+"""A page per metric, with what was found of it on the pools, and one that compares them all."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from benchmark.records.store import ResultStore
+from benchmark.metrics import METRICS
+from benchmark.metrics.frames import ALL
+from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.statistics.axis_rule import LEAST_AUC, LEAST_PASSED
 from benchmark.statistics.meta_evaluation import BOARD
 from benchmark.statistics.meta_tables import meta_tables
-from leaderboard.board import METRICS_PAGE
+from leaderboard.board import METRICS_PAGE, Board
 from leaderboard.plots import (
     GREY,
     PALETTE,
@@ -26,10 +28,17 @@ from leaderboard.plots import (
     points,
     share_axis,
 )
-from leaderboard.render import Page, Renderer
+from leaderboard.render import Page, Renderer, metric_path
+from leaderboard.texts import DOCS, section
+from leaderboard.trajectory_plots import metric_axis
 
 TITLES = {"names": "Questions", "sentences": "TOFU with SmolLM2", "texts": "Texts"}
 FED, SPARE, BARRED = "feeds an axis", "meets the rule", "does not meet the rule"
+DOTS = {  # symbol, colour and size
+    "methods": ("circle", "rgba(59,125,216,0.55)", 8),
+    TARGET: ("line-ns-open", GREY, 16),
+    ORACLE: ("diamond-open", "#2f9e6e", 11),
+}
 COLOURS = {FED: PALETTE[0], SPARE: PALETTE[2], BARRED: GREY}
 SCALE = [[0, PALETTE[1]], [0.5, "#f4f4f4"], [1, PALETTE[0]]]  # from -1 over 0 to 1
 
@@ -48,18 +57,72 @@ class Judged:
     plot: PlotGroup
 
 
-def metric_page(results: ResultStore, renderer: Renderer) -> Page:
-    """The page, from the records of the pools and of the board; BadInput where there are none."""
-    tables = meta_tables(results)
-    judged = tables.judged[~tables.judged["metric"].str.contains(": ")]
+def metric_pages(board: Board, renderer: Renderer) -> Iterator[Page]:
+    """A page for each metric; and where there are records of pools, one of all, and on each what
+    they say of it.
+    """
+    tables = meta_tables(board.results) if METRICS_PAGE in board.extra else None
+    judged = tables.judged[~tables.judged["metric"].str.contains(": ")] if tables else None
+    for metric in METRICS.values():
+        yield renderer.page(
+            metric_path(metric.id),
+            "metric.html",
+            metric=metric,
+            about=section(DOCS / "METRICS.md", metric.id),
+            judged=_of(judged, metric.id),
+            titles=TITLES,
+            plots=list(_values(board, metric.id)),
+        )
+    if tables:
+        assert judged is not None
+        yield _comparison(judged, tables.agreement, renderer)
+
+
+def _of(judged: pd.DataFrame | None, metric: str) -> list[dict]:
+    return [] if judged is None else judged[judged["metric"] == metric].to_dict("records")
+
+
+def _comparison(judged: pd.DataFrame, agreement: pd.DataFrame, renderer: Renderer) -> Page:
     forms = [
         _judged(form, title, judged[judged["form"] == form])
         for form, title in TITLES.items()
         if form in set(judged["form"])
     ]
     rule = {"least_auc": LEAST_AUC, "least_passed": LEAST_PASSED}
-    agreement = _agreement(tables.agreement, list(dict.fromkeys(judged["metric"])))
-    return renderer.page(METRICS_PAGE, METRICS_PAGE, forms=forms, agreement=agreement, **rule)
+    agreed = _agreement(agreement, list(dict.fromkeys(judged["metric"])))
+    return renderer.page(METRICS_PAGE, METRICS_PAGE, forms=forms, agreement=agreed, **rule)
+
+
+def _values(board: Board, metric: str) -> Iterator[PlotGroup]:
+    """On each track, where methods, target and oracles lie on each variant's forget set."""
+    for track in board.ranked:
+        strata = track.standings.strata
+        if strata.empty:
+            continue
+        rows = strata[(strata["metric"] == metric) & (strata["stratum"] == ALL)]
+        if len(rows):
+            places = zip(rows["task"], rows["variant"], strict=True)
+            rows = rows.assign(place=[shown_variant(*place) for place in places])
+            shape = axis("") | {"autorange": "reversed"}
+            plot = Plot(figure(list(_dots(rows)), metric_axis(metric), shape))
+            caption = "After unlearning, means over seeds. Methods should lie on the oracles."
+            yield PlotGroup(f"On the forget sets of {track.name}", caption, [plot])
+
+
+def _dots(rows: pd.DataFrame) -> Iterator[go.Scatter]:
+    """Methods first, so that no reference lies behind one."""
+    role = rows["method"].where(rows["method"].isin([TARGET, ORACLE]), "methods")
+    for name, (symbol, colour, size) in DOTS.items():
+        own = rows[role == name]
+        yield go.Scatter(
+            x=own["value"].tolist(),
+            y=own["place"].tolist(),
+            name=name,
+            text=own["method"].tolist(),
+            mode="markers",
+            marker={"symbol": symbol, "color": colour, "size": size, "line": {"width": 1.5}},
+            hovertemplate="%{text}: %{x:.3f}",
+        )
 
 
 def _judged(form: str, title: str, rows: pd.DataFrame) -> Judged:

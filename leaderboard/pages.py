@@ -8,11 +8,13 @@ from benchmark.metrics import METRICS
 from benchmark.records.schema import Record
 from benchmark.statistics import FLOOR
 from benchmark.statistics.axes import splits_fed
-from leaderboard.board import METRICS_PAGE, SCALING_PAGE, Board, Track
+from leaderboard.attack_pages import attack_pages
+from leaderboard.board import SCALING_PAGE, Board, Track
 from leaderboard.choosing_pages import choosing_pages
 from leaderboard.claim_pages import claim_page
+from leaderboard.downloads import downloads
 from leaderboard.method_pages import method_pages
-from leaderboard.metric_pages import metric_page
+from leaderboard.metric_pages import metric_pages
 from leaderboard.plots import Colours
 from leaderboard.practice_pages import practice_page
 from leaderboard.render import Page, Renderer
@@ -26,19 +28,21 @@ EXTRA_COLUMNS = ("mean over attacks", "tokens", "runs")  # of the first screen: 
 COLUMNS = ("rank", *QUANTITIES, "worst attack", "seconds", *EXTRA_COLUMNS)
 
 
-def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
-    """All pages but those of records."""
+def pages_of(board: Board, colours: Colours, address: str) -> Iterator[Page]:
+    """All pages and downloads but those of records; `address` is where the site will stand."""
     tasks = tasks_shown(board, colours)
-    renderer = Renderer(colours, board.extra, board=board, homes=homes_of(tasks))
+    axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}
+    homes = homes_of(tasks)
+    renderer = Renderer(colours, board.extra, board=board, homes=homes, axes_of_metrics=axes)
     views = [views_of(track, colours) for track in board.ranked]
     yield _first_screen(board, views, tasks, renderer)
     for own in views:
         yield from view_files(own, renderer)
     yield from choosing_pages(board.ranked, renderer)
-    axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}
-    yield renderer.page(
-        "about.html", "about.html", metrics=METRICS.values(), axes_of=axes, floor=FLOOR
-    )
+    yield from downloads(views, address)
+    yield renderer.page("downloads.html", "downloads.html", tracks=views, tasks=tasks)
+    yield renderer.page("submit.html", "submit.html")
+    yield renderer.page("about.html", "about.html", metrics=METRICS.values(), floor=FLOOR)
     yield renderer.page(
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
     )
@@ -46,11 +50,11 @@ def pages_of(board: Board, colours: Colours) -> Iterator[Page]:
     if SCALING_PAGE in board.extra:
         yield scaling_page(board, renderer, colours)
     yield claim_page(board, renderer)
-    if METRICS_PAGE in board.extra:
-        yield metric_page(board.results, renderer)
+    yield from metric_pages(board, renderer)
+    yield from attack_pages(board, colours, renderer)
     yield from task_pages(tasks, renderer)
     for track in board.tracks:
-        yield from method_pages(track, tasks, renderer)
+        yield from method_pages(board, track, tasks, colours, renderer)
 
 
 def _first_screen(

@@ -5,8 +5,8 @@ utility.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -104,6 +104,22 @@ def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
         error_y=error_bar([y], colour),
         hovertemplate=f"{spoken('forgetting', x)}<br>{spoken('utility', y)}",
     )
+
+
+def focused(group: PlotGroup, hidden: Collection[str]) -> PlotGroup:
+    """The same group, in which these methods are hidden at first: they come by their names in the
+    legend.
+    """
+
+    def visible(trace: Figure) -> Figure:
+        name = trace.get("legendgroup") or trace.get("name")
+        return trace | {"visible": "legendonly"} if name in hidden else trace
+
+    plots = [
+        replace(plot, figure=plot.figure | {"data": [visible(t) for t in plot.figure["data"]]})
+        for plot in group.plots
+    ]
+    return replace(group, plots=plots)
 
 
 def quantities_of(rows: pd.DataFrame) -> list[Quantity]:

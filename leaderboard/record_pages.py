@@ -18,6 +18,7 @@ from benchmark.records.outputs import sha256
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, read_record
 from leaderboard.board import Board, Track
+from leaderboard.croissant import examples_lines
 from leaderboard.examples import Said
 from leaderboard.plots import Colours, plain
 from leaderboard.render import (
@@ -57,6 +58,7 @@ class VariantRecords:
         answered = [r for r in (*self.references, *self.records) if has_outputs(r)]
         said = Said(self.results, self.derived, answered)
         yield self._examples(said)
+        yield examples_lines(self.track, self.variant, said.examples)
         for record in self.records:
             run = self.scores.get(record.id, NO_SCORES)
             yield renderer.page(

@@ -52,6 +52,18 @@ def task_page(task: str) -> str:
     return f"tasks/{slug(task)}.html"
 
 
+def metric_path(metric: str) -> str:
+    return f"metrics/{slug(metric)}.html"
+
+
+def attack_path(attack: str) -> str:
+    return f"attacks/{slug(attack)}.html"
+
+
+def row_file(track: str, row_name: str) -> str:
+    return f"rows/{slug(track)}--{slug(row_name)}.json"
+
+
 def view_file(track: str, view: str) -> str:
     return f"data/views/{slug(track)}/{slug(view)}.js"
 
@@ -131,6 +143,10 @@ class Renderer:
             "method_page": method_page,
             "task_page": task_page,
             "record_file": record_file,
+            "metric_path": metric_path,
+            "attack_path": attack_path,
+            "row_file": row_file,
+            "slug": slug,
             "by_division": by_division,
         } | shared
 

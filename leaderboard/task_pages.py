@@ -4,12 +4,15 @@ records have data for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
+from benchmark.records.frames import has_outputs
+from benchmark.records.schema import Record
 from leaderboard.board import Board, Track
 from leaderboard.cards import Card, card_of
-from leaderboard.plots import Colours, PlotGroup
+from leaderboard.examples import Said
+from leaderboard.plots import Colours, PlotGroup, focused
 from leaderboard.render import Page, Renderer, slug, task_page
 from leaderboard.strata_plots import misalignment_plots, stratum_plots, text_plots
 from leaderboard.tables import Row, task_rows
@@ -35,7 +38,10 @@ PROBED_NOTE = (
     "each probe's pass rate. Means over seeds, with 95 % confidence intervals over entities, seeds "
     "and oracles."
 )
-CLUTTER = "Anchors appear only in the tables."
+CLUTTER = "Anchors appear only in the tables; click on a name in the legend to show or hide it."
+FOCUS = 8  # methods that plots show at first, from the top of the ranking
+SHOWN_EXAMPLES = 5
+OPENED = ("strata", "requests", "texts", "trajectory")  # the first of them that a page has is open
 
 
 @dataclass(frozen=True)
@@ -61,29 +67,49 @@ class TaskOnTrack:
     metrics: list[Grid]
 
     @property
+    def open(self) -> str:
+        """The part that is shown at once."""
+        ids = [part.id for part in self.parts]
+        return next((part for part in OPENED if part in ids), "")
+
+    @property
     def ranked(self) -> list[str]:
         return [row.name for row in self.rows if row.rank]
 
 
 @dataclass(frozen=True)
 class TaskShown:
-    """A task with its card, if it has one, and what its page says about each track that has it."""
+    """A task with its card, if it has one, and what its page says about each track that has it.
+
+    `examples` are a few of the `forgotten` ones of `place`, a track and one of its variants.
+    """
 
     name: str
     card: Card | None
     tracks: list[TaskOnTrack]
+    place: tuple[str, str]
+    examples: list[dict]
+    forgotten: int
 
 
 def tasks_shown(board: Board, colours: Colours) -> list[TaskShown]:
-    names = sorted({task for track in board.tracks for task in track.tasks})
-    return [
-        TaskShown(
-            name,
-            card_of(name),
-            [_on_track(t, name, colours) for t in board.tracks if name in t.tasks],
-        )
-        for name in names
-    ]
+    names = sorted({task for track in board.ranked for task in track.tasks})
+    return [_shown(board, name, colours) for name in names]
+
+
+def _shown(board: Board, name: str, colours: Colours) -> TaskShown:
+    tracks = [_on_track(t, name, colours) for t in board.ranked if name in t.tasks]
+    record = next((r for own in tracks for r in own.track.records_of(name) if has_outputs(r)), None)
+    forgotten = _forgotten(board, record) if record else []
+    step = max(1, len(forgotten) // SHOWN_EXAMPLES)
+    place = (record.track, record.variant) if record else ("", "")
+    few = forgotten[::step][:SHOWN_EXAMPLES]
+    return TaskShown(name, card_of(name), tracks, place, few, len(forgotten))
+
+
+def _forgotten(board: Board, record: Record) -> list[dict]:
+    said = Said(board.results, board.derived, [record])
+    return [example for example in said.examples if example["split"] == "forget"]
 
 
 def task_pages(tasks: list[TaskShown], renderer: Renderer) -> Iterator[Page]:
@@ -136,8 +162,14 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
             [],
         ),
     ]
-    filled = [part for part in parts if part.groups or part.grids]
+    rest = [row.name for row in rows if not row.anchor][FOCUS:]
+    filled = [_focused(part, rest) for part in parts if part.groups or part.grids]
     return TaskOnTrack(name, track, variants, rows, filled, metric_grids(standings, task, order))
+
+
+def _focused(part: Part, hidden: Collection[str]) -> Part:
+    """The same with plots that do not show these methods at first."""
+    return replace(part, groups=[focused(group, hidden) for group in part.groups])
 
 
 def _trajectory_part(track: Track, task: str, order: list[str], colours: Colours) -> Part:

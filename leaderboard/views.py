@@ -5,7 +5,7 @@ one stands in the page, the others are files that it loads when they are chosen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from benchmark.records.schema import GUARDRAIL, Record
@@ -20,7 +20,7 @@ EVERYTHING = "all tasks"
 @dataclass(frozen=True)
 class View:
     """One ranked table with its scatter plot: of a whole track (no `task`), of a task, or of one of
-    its variants, which alone ranks nothing.
+    its variants, which alone ranks nothing. `references` are those of the only variant.
     """
 
     track: Track
@@ -63,8 +63,9 @@ def views_of(track: Track, colours: Colours) -> list[View]:
 
 
 def _view(track: Track, task: str, variant: str, rows: list[Row], colours: Colours) -> View:
-    references = track.references(variant) if variant else []
-    return View(track, task, variant, rows, scatter(rows, colours), references)
+    view = View(track, task, variant, rows, scatter(rows, colours), [])
+    alone = view.variants if task and len(view.variants) == 1 else []
+    return replace(view, references=[r for name in alone for r in track.references(name)])
 
 
 def choices(tracks: Sequence[Sequence[View]]) -> dict[str, dict[str, dict[str, object]]]:

@@ -13,6 +13,7 @@ from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
 
 from benchmark.errors import BadInput
 from benchmark.records.derived import Derived
+from benchmark.statistics.draws import STEPS, unpacked
 from leaderboard.board import load_board
 from leaderboard.build import MARKER, build_site
 from leaderboard.citation import citations
@@ -30,17 +31,17 @@ class Links(HTMLParser):
         super().__init__()
         self.targets, self.ids = [], set()
         self.feed(page.read_text(encoding="utf-8"))
-        for source in [target for target in self.targets if target.startswith("views/")]:
-            self.feed(loaded(page.parent / source)[1])
-
-
-def loaded(script):
-    """The section that a script fills, and what it fills it with."""
-    return json.loads(f"[{script.read_text(encoding='utf-8').strip()[len('showLoaded(') : -2]}]")
 
     def handle_starttag(self, tag, attrs):
-        self.targets += [value for name, value in attrs if name in ("src", "href", "data-source")]
+        self.targets += [value for name, value in attrs if name in ("src", "href")]
         self.ids |= {value for name, value in attrs if name == "id"}
+
+
+def loaded(site, path):
+    """What a data file brings."""
+    name, content = json.loads(f"[{(site / path).read_text()[len('dataLoaded(') : -3]}]")
+    assert name == path
+    return content
 
 
 def pages_of(site):
@@ -80,29 +81,53 @@ def test_links_resolve_and_nothing_is_loaded_from_elsewhere(site):
             path, _, fragment = target.partition("#")
             file = (page.parent / unquote(path)).resolve() if path else page
             assert file.is_file(), (page, target)
-            assert not fragment or fragment in Links(file).ids, (page, target)
+            chosen = file.name in ("index.html", "compare.html", "explore.html") and "=" in fragment
+            assert not fragment or chosen or fragment in Links(file).ids, (page, target)
     assert "url(" not in (site / "static" / "site.css").read_text()
 
 
 def test_what_models_and_errors_say_is_text_and_never_markup(site):
-    for page in (*pages_of(site), *site.glob("examples/*/*.js"), *site.glob("views/*/*.js")):
+    for page in (*pages_of(site), *site.glob("data/**/*.js")):
         content = page.read_text(encoding="utf-8")
         assert "<script>alert" not in content
         assert "<img" not in content
-    answers = re.search(r'id="answers">(.*?)</script>', page_of(site, "low", "gentle").read_text())
-    texts = [text for example in json.loads(answers[1]) for text, _, _ in example]
+    answers = loaded(site, f"data/records/{record_id('low', 'gentle', 0)}.js")["answers"]["own"]
+    texts = [text for example in answers for text, _, _ in example]
     assert HOSTILE in texts
     assert HOSTILE_END in texts
 
 
-def test_the_index_holds_the_ranking_and_loads_the_tables_of_variants(site):
+def test_the_index_holds_the_ranking_and_loads_the_other_tables(site):
     index = (site / "index.html").read_text()
     assert index.count('<table class="ranking"') == 1
+    choices = json.loads(re.search(r'id="views">(.*?)</script>', index)[1])
+    assert list(choices) == [TRACK]
+    assert list(choices[TRACK]) == ["all tasks", "frequency", "frequency/high", "frequency/low"]
     for variant in ("high", "low"):
-        section, part = loaded(site / "views" / TRACK / f"frequency--{variant}.js")
-        assert f'id="{section}"' in index
+        part = loaded(site, choices[TRACK][f"frequency/{variant}"]["file"])
         assert part.count("<table") == 1
         assert f'href="records/{record_id(variant, "gentle", 0)}.html"' in part
+
+
+def test_answers_after_attacks_stand_beside_their_examples(site):
+    answers = loaded(site, f"data/records/{record_id('low', 'harsh', 0)}.js")["answers"]
+    examples = loaded(site, f"data/examples/{TRACK}/frequency--low.js")
+    asked = {
+        example["split"]
+        for n, example in enumerate(examples["examples"])
+        if str(n) in answers["attacked"]["shaken"]
+    }
+    assert asked == {"forget"}
+    assert examples["runs"]["harsh"] == {"0": record_id("low", "harsh", 0)}
+
+
+def test_draws_of_rows_are_those_of_the_standings(site, board):
+    draws = loaded(site, f"data/draws/{TRACK}/harsh.js")["frequency/low"]
+    rows = board.tracks[0].standings.variants
+    row = rows[(rows["method"] == "harsh") & (rows["variant"] == "low")].iloc[0]
+    for quantity in ("score", "utility"):
+        assert abs(unpacked(draws[quantity])[0] - row[quantity]) < 1 / STEPS
+    assert "privacy" not in draws  # which is uninformative here
 
 
 def test_failures_are_shown_with_their_message_and_without_numbers(site, rows):
@@ -115,7 +140,7 @@ def test_failures_are_shown_with_their_message_and_without_numbers(site, rows):
     assert rows["broken"].quantities == {}
     assert (
         row_of(site / "index.html", "broken")
-        == "– broken failed sees forget – – – – – 0 of 2 2 failed"
+        == "– broken failed sees forget – – – – – – – – – 0 of 2 2 failed"
     )
 
 
@@ -125,7 +150,7 @@ def test_where_everything_failed_the_failures_are_still_shown(tmp_path, make_fol
     folder.add_error("low", "broken")
     site = build_site(folder.store.root, tmp_path / "site").parent
     assert row_of(site / "index.html", "broken").endswith("0 of 1 1 failed")
-    assert "this variant cannot be scored" in (site / "index.html").read_text()
+    assert "this variant cannot be scored" in loaded(site, f"data/views/{TRACK}/frequency.js")
     assert "&lt;img" in page_of(site, "low", "target").read_text()
 
 
@@ -134,13 +159,14 @@ def test_a_method_without_target_and_oracles_has_examples_but_no_score(tmp_path,
     folder.add("low", "harsh")
     site = build_site(folder.store.root, tmp_path / "site").parent
     assert row_of(site / "index.html", "harsh").startswith("– harsh unscored sees forget – – – – –")
-    assert '"id":"forget-0"' in (site / "examples" / TRACK / "frequency--low.js").read_text()
+    assert '"id":"forget-0"' in (site / "data/examples" / TRACK / "frequency--low.js").read_text()
 
 
-def test_tracks_have_sections_of_their_own(folder):
-    folder.add_error("low", "broken", track="another")
+def test_tracks_are_chosen_from_those_of_pretrained_models_first(folder):
+    folder.add_error("low", "broken", track="controlled-toy")
     index = build_site(folder.store.root, folder.store.root.parent / "site").read_text()
-    assert re.findall(r"<h2 id=.*?>(.*?)</h2>", index) == ["Tasks", "another", TRACK]
+    tracks = re.search(r'<select name="track">(.*?)</select>', index)[1]
+    assert re.findall(r"<option>(.*?)</option>", tracks) == [TRACK, "controlled-toy"]
 
 
 def test_rows_that_cannot_be_told_apart_are_tied(site, rows):
@@ -161,7 +187,7 @@ def test_incomplete_rows_and_anchors_are_not_ranked(site, rows):
 def test_quantities_stand_with_their_intervals(site, rows):
     score = rows["harsh"].quantity("score")
     assert score.low <= score.value <= score.high
-    assert f"{score.value:.3f} {score.low:.3f}–{score.high:.3f}" in row_of(
+    assert f"{score.value:.3f} {score.low:.2f}–{score.high:.2f}" in row_of(
         site / "index.html", "harsh"
     )
 
@@ -202,13 +228,13 @@ def test_metrics_on_which_oracles_disagree_are_listed_with_the_reason(folder):
 
 
 def test_values_stand_beside_those_of_the_references(site, filled):
-    page = page_of(site, "low", "harsh").read_text()
+    values = loaded(site, f"data/records/{record_id('low', 'harsh', 0)}.js")["values"]
     record = next(r for r in filled.store.read_all() if r.id == record_id("low", "harsh", 0))
     value = next(v for v in record.value_rows() if (v.stage, v.metric) == ("model", "truth_ratio"))
-    row = next(r for r in re.findall(r"<tr>.*?</tr>", page) if ">truth_ratio</td>" in r)
-    cells = re.sub(r"<[^>]*>", " ", row).split()
-    assert cells[:4] == ["model", "forget", "truth_ratio", f"{value.value:.3f}"]
-    assert "–" not in cells
+    [row] = [r for r in values["rows"] if r[:4] == ["model", "forget", "truth_ratio", "all"]]
+    assert row[4] == pytest.approx(value.value, rel=1e-4)
+    assert row[5:7] == [value.n_scored, value.n_failed]
+    assert None not in row
 
 
 def test_citation_names_track_version_and_records(site):

@@ -1,0 +1,142 @@
+"""A page per attack: what it does, what it leaves of each method's forgetting, and which other
+attacks it agrees with; and one that compares them all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from benchmark.records.identity import ORACLE
+from benchmark.statistics.attack_agreement import WITHOUT, agreement
+from benchmark.statistics.attack_curves import HALF
+from leaderboard.board import Board, Track
+from leaderboard.method_plots import curve_plot
+from leaderboard.plots import GREY, Colours, Plot, PlotGroup, axis, drawn, figure, share_axis
+from leaderboard.render import Page, Renderer, attack_path
+from leaderboard.tables import overall_rows
+from leaderboard.texts import DOCS, section
+
+PAGE = "attacks.html"
+SHOWN = 25  # methods in a figure, from the top of the ranking
+FOLLOWED = 5  # methods in a figure of curves
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """An attack on a track. `left` is the mean forgetting after it, over methods and variants,
+    `worst` on how many of `of` (method, variant) pairs no attack leaves less, `seconds` the median
+    duration; `agrees` other attacks with Kendall's tau-b, the closest first.
+    """
+
+    track: str
+    left: float
+    worst: int
+    of: int
+    seconds: float
+    plots: Sequence[PlotGroup]
+    agrees: Sequence[dict]
+
+
+def attack_pages(board: Board, colours: Colours, renderer: Renderer) -> Iterator[Page]:
+    by_attack: dict[str, list[Attacked]] = {}
+    for track in board.ranked:
+        for name, attacked in _on_track(track, colours):
+            by_attack.setdefault(name, []).append(attacked)
+    abouts = {name: section(DOCS / "ATTACKS.md", name) for name in sorted(by_attack)}
+    yield renderer.page(PAGE, PAGE, attacks=by_attack, abouts=abouts)
+    for name, found in by_attack.items():
+        yield renderer.page(
+            attack_path(name), "attack.html", name=name, about=abouts[name], found=found
+        )
+
+
+def _on_track(track: Track, colours: Colours) -> Iterator[tuple[str, Attacked]]:
+    if track.standings.attacks.empty:
+        return
+    rows = track.standings.attacks.dropna(subset=["value"])
+    shown = drawn(rows["method"], colours)
+    order = [row.name for row in overall_rows(track) if row.name in shown]
+    rows = rows[rows["method"].isin(order)]
+    made = rows[rows["attack"] != WITHOUT]
+    pairs = ["task", "variant", "method"]
+    least = made.groupby(pairs)["value"].transform("min")
+    found = agreement(made)
+    for name, own in made.groupby("attack", sort=True):
+        plots = [_left(rows, str(name), order[:SHOWN], colours), *_curves(track, str(name), order)]
+        yield (
+            str(name),
+            Attacked(
+                track=track.name,
+                left=float(own["value"].mean()),
+                worst=int((own["value"] <= least[own.index]).sum()),
+                of=len(own),
+                seconds=_seconds(track, str(name)),
+                plots=plots,
+                agrees=list(_agrees(found, str(name))),
+            ),
+        )
+
+
+def _seconds(track: Track, attack: str) -> float:
+    costs = (r.provenance.cost.seconds for r in track.records if r.status == "ok")
+    known = [seconds[attack] for seconds in costs if attack in seconds]
+    return median(known) if known else math.nan
+
+
+def _agrees(found: pd.DataFrame, attack: str) -> Iterator[dict]:
+    """The other attacks, with tau-b and its interval."""
+    pairs = found[(found["one"] == attack) | (found["other"] == attack)]
+    for row in pairs.sort_values("tau", ascending=False).to_dict("records"):
+        yield row | {"name": row["other"] if row["one"] == attack else row["one"]}
+
+
+def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], colours: Colours) -> PlotGroup:
+    """Forgetting before and after, means over the variants that the attack informs about."""
+    after = rows[rows["attack"] == attack].set_index(["task", "variant", "method"])["value"]
+    before = rows[rows["attack"] == WITHOUT].set_index(["task", "variant", "method"])["value"]
+    both = pd.DataFrame({"before": before, "after": after}).dropna().groupby("method").mean()
+    both = both.reindex([name for name in methods if name in both.index])
+    joined = [
+        value for pair in zip(both["before"], both["after"], strict=True) for value in (*pair, None)
+    ]
+    names = [name for own in both.index for name in (own, own, None)]
+    style = {"color": GREY, "width": 1}
+    traces = [
+        go.Scatter(x=joined, y=names, mode="lines", line=style, hoverinfo="skip", showlegend=False),
+        _ends(both["before"], "before", "circle-open", [GREY] * len(both)),
+        _ends(both["after"], "after", "circle", [colours[name] for name in both.index]),
+    ]
+    shape = axis("") | {"autorange": "reversed", "dtick": 1, "tickfont": {"size": 11}}
+    plot = Plot(figure(traces, share_axis("forgetting"), shape))
+    caption = "Mean forgetting before and after the attack, over the variants that both inform "
+    caption += "about, relative to the oracles under the same attack."
+    return PlotGroup("What is left", caption, [plot], tall=len(both) > 12)
+
+
+def _ends(values: pd.Series, name: str, symbol: str, colours: Sequence[str]) -> go.Scatter:
+    marker = {"symbol": symbol, "size": 10, "color": list(colours)}
+    return go.Scatter(
+        x=values.tolist(),
+        y=values.index.tolist(),
+        name=name,
+        mode="markers",
+        marker=marker,
+        hovertemplate=f"%{{y}}, {name}: %{{x:.3f}}<extra></extra>",
+    )
+
+
+def _curves(track: Track, attack: str, order: Sequence[str]) -> Iterator[PlotGroup]:
+    """Of an attack with points, what the best methods know along it."""
+    curves = track.standings.curves
+    if curves.empty or attack not in set(curves["attack"]):
+        return
+    own = curves[(curves["attack"] == attack) & (curves["point"] != HALF)]
+    for name in [name for name in order if name in set(own["method"])][:FOLLOWED]:
+        rows = own[own["method"].isin([name, ORACLE])]
+        yield PlotGroup(f"Knowledge of {name}", "Dotted: the oracles.", [curve_plot(rows)])

@@ -1,0 +1,185 @@
+"""Figures of one method: its trials, its trajectories, and what attacks leave of its forgetting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from benchmark.records.identity import ORACLE, TUNED, shown_variant
+from benchmark.records.schema import Record
+from benchmark.statistics.attack_curves import END, HALF
+from benchmark.statistics.trials import compared
+from leaderboard.board import Track
+from leaderboard.plots import (
+    GREY,
+    PALETTE,
+    Colours,
+    Plot,
+    PlotGroup,
+    axis,
+    error_bar,
+    figure,
+    line,
+    quantities_of,
+    share_axis,
+    spoken,
+)
+from leaderboard.tables import Quantity
+from leaderboard.trajectory_plots import trajectory_plots
+
+COURSES = 2  # of the trajectory plots: knowledge, and utility against forgetting
+
+
+@dataclass(frozen=True)
+class Section:
+    """Figures under one heading, with a note on all of them."""
+
+    title: str
+    note: str
+    groups: Sequence[PlotGroup]
+
+
+def method_sections(
+    track: Track, name: str, trials: Sequence[Record], colours: Colours
+) -> list[Section]:
+    """All figures that there are data for; `trials` are those of the method on the development
+    track.
+    """
+    sections = [
+        Section(
+            "Tuning",
+            "Score of each trial on the development data, which are never scored on the board, by "
+            "learning rate, with 95 % confidence intervals. Runs use the smallest rate whose score "
+            "is indistinguishable from the best of its task family.",
+            list(_trials(trials)),
+        ),
+        Section(
+            "Trajectories",
+            "Intermediate checkpoints after shares of the budget; bands are 95 % confidence "
+            "intervals.",
+            list(_courses(track, name, colours)),
+        ),
+        Section(
+            "Attacks",
+            "Forgetting that is left after each attack, relative to the oracles under the same "
+            "attack; means over seeds.",
+            list(_attacks(track, name)),
+        ),
+    ]
+    return [section for section in sections if section.groups]
+
+
+def _trials(records: Sequence[Record]) -> Iterator[PlotGroup]:
+    by_variant: dict[str, dict[float, Record]] = {}
+    for record in records:
+        rate = record.method.parameters.get(TUNED)
+        if rate and record.trial:
+            by_variant.setdefault(record.variant, {})[rate] = record
+    traces = []
+    for number, (variant, own) in enumerate(sorted(by_variant.items())):
+        found = compared({rate: r.trial for rate, r in own.items() if r.trial})
+        scores = [Quantity(trial.score, trial.low, trial.high) for trial in found]
+        text = [
+            f"{variant}, {t.value:g}: {spoken('score', q)}"
+            for t, q in zip(found, scores, strict=True)
+        ]
+        colour = PALETTE[number % len(PALETTE)]
+        bars = error_bar(scores, colour)
+        x = [trial.value for trial in found]
+        traces.append(line(x, scores, variant, colour, text=text, error_y=bars))
+    if traces:
+        rates = axis("learning rate") | {"type": "log", "tickformat": ".0e"}
+        caption = "One line per trial variant."
+        yield PlotGroup("Trials", caption, [Plot(figure(traces, rates, share_axis("score")))])
+
+
+def _courses(track: Track, name: str, colours: Colours) -> Iterator[PlotGroup]:
+    all_rows = track.standings.trajectories
+    own = all_rows[all_rows["method"] == name]
+    standings = replace(track.standings, trajectories=own)
+    for task in sorted(set(own["task"])):
+        for group in trajectory_plots(standings, task, colours)[:COURSES]:
+            yield replace(group, title=f"{group.title}: {task}")
+
+
+def _attacks(track: Track, name: str) -> Iterator[PlotGroup]:
+    attacks = track.standings.attacks
+    rows = attacks[attacks["method"] == name] if len(attacks) else attacks
+    rows = rows.dropna(subset=["value"]) if len(rows) else rows
+    if len(rows):
+        colours = _variant_colours(rows)
+        traces = [_dots(own, place, colours[place]) for place, own in _by_variant(rows)]
+        names = axis("") | {"autorange": "reversed"}
+        plot = Plot(figure(traces, share_axis("forgetting left"), names))
+        caption = "The robustness axis is the worst attack of each variant."
+        yield PlotGroup("Forgetting after attacks", caption, [plot], tall=len(colours) > 6)
+    yield from _curves(track, name)
+
+
+def _by_variant(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for (task, variant), own in rows.groupby(["task", "variant"], sort=True):
+        yield shown_variant(str(task), str(variant)), own
+
+
+def _variant_colours(rows: pd.DataFrame) -> Mapping[str, str]:
+    names = [name for name, _ in _by_variant(rows)]
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+
+
+def _dots(rows: pd.DataFrame, name: str, colour: str) -> go.Scatter:
+    return go.Scatter(
+        x=rows["value"].tolist(),
+        y=rows["attack"].tolist(),
+        name=name,
+        mode="markers",
+        marker={"color": colour, "size": 8},
+        hovertemplate=f"{name}<br>%{{y}}: %{{x:.3f}}",
+    )
+
+
+def _curves(track: Track, name: str) -> Iterator[PlotGroup]:
+    """What is known on the way to the end of each attack with points, beside the oracles."""
+    curves = track.standings.curves
+    if curves.empty:
+        return
+    own = curves[curves["method"].isin([name, ORACLE]) & (curves["point"] != HALF)]
+    for attack, rows in own.groupby("attack", sort=True):
+        if name not in set(rows["method"]):
+            continue
+        yield PlotGroup(f"Knowledge along {attack}", "Dotted: the oracles.", [curve_plot(rows)])
+
+
+def curve_plot(rows: pd.DataFrame) -> Plot:
+    """What a method knows at each point of an attack on each variant, beside the oracles."""
+    colours = _variant_colours(rows)
+    traces = [
+        _curve(part, f"{place}, oracles" if who == ORACLE else place, colours[place], str(who))
+        for place, of_place in _by_variant(rows)
+        for who, part in of_place.groupby("method", sort=True)
+    ]
+    points = axis("point of the attack") | {"type": "category"}
+    return Plot(figure(traces, points, axis("knowledge") | {"rangemode": "tozero"}))
+
+
+def _curve(rows: pd.DataFrame, name: str, colour: str, method: str) -> go.Scatter:
+    ordered = sorted(rows.to_dict("records"), key=lambda row: (row["point"] == END, row["point"]))
+    quantities = quantities_of(pd.DataFrame(ordered))
+    points = [str(row["point"]) for row in ordered]
+    text = [
+        f"{name}, {p}: {spoken('knowledge', q)}" for p, q in zip(points, quantities, strict=True)
+    ]
+    dash = {"color": colour, "width": 2, "dash": "dot" if method == ORACLE else "solid"}
+    bars = error_bar(quantities, colour if method != ORACLE else GREY)
+    return go.Scatter(
+        x=points,
+        y=[quantity.value for quantity in quantities],
+        name=name,
+        mode="lines+markers",
+        line=dash,
+        error_y=bars,
+        text=text,
+        hovertemplate="%{text}",
+    )

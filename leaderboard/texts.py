@@ -1,0 +1,81 @@
+"""What is written about methods, metrics and attacks: their sections of the generated pages in
+docs/; of methods also paper, code, and the card of a submitted one. What comes from elsewhere has
+none of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from leaderboard.cards import rendered
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS, METHODS = ROOT / "docs", ROOT / "methods"
+SUBMISSIONS = ROOT / "submissions"
+HEADING = re.compile(r"^## `([^`]+)`\n", flags=re.MULTILINE)
+ARXIV = "https://arxiv.org/abs/"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper with its address, if it is known."""
+
+    title: str
+    link: str
+
+
+@dataclass(frozen=True)
+class MethodTexts:
+    """`about` is HTML, `card` what the authors of a submitted row say by field."""
+
+    about: Markup
+    paper: Paper | None
+    code: str
+    card: Mapping[str, Any]
+
+
+def texts_of(method: str, reference: str) -> MethodTexts:
+    """`reference` is the key of the method's paper."""
+    plain = re.fullmatch(r"[A-Za-z0-9_]+", method) is not None
+    file = METHODS / f"{method}.py"
+    return MethodTexts(
+        about=section(DOCS / "METHODS.md", method, until="\n- family:"),
+        paper=_papers().get(reference),
+        code=file.read_text(encoding="utf-8") if plain and file.is_file() else "",
+        card=_card(method) if plain else {},
+    )
+
+
+def section(document: Path, name: str, until: str = "\n- ") -> Markup:
+    """What stands below the heading of a name in a generated reference page, as HTML, without the
+    list of facts that begins with `until`.
+    """
+    text, _, _ = _sections(document).get(name, "").partition(until)
+    return rendered(f"# {name}\n\n{text}", name).body if text else Markup("")
+
+
+@cache
+def _sections(document: Path) -> Mapping[str, str]:
+    if not document.is_file():
+        return {}
+    _, *parts = HEADING.split(document.read_text(encoding="utf-8"))
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@cache
+def _papers() -> Mapping[str, Paper]:
+    content = yaml.safe_load((METHODS / "references.yaml").read_text(encoding="utf-8"))
+    return {key: Paper(own["title"], ARXIV + own["arxiv"]) for key, own in content.items()}
+
+
+def _card(method: str) -> Mapping[str, Any]:
+    file = SUBMISSIONS / method / "card.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
