@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark import __version__
+from benchmark.core.hashing import fingerprint
 from benchmark.errors import BadInput
 from benchmark.records.derived import Derived
 from benchmark.records.schema import GUARDRAIL
@@ -21,8 +22,14 @@ def citation(track: Track, row: Row) -> str:
     return (
         f"Palimpsest {__version__}, score version {SCORE_VERSION}, track {track.name}: {row.name}, "
         f"{_score(row)}, {_rank(row)}, {row.succeeded} of {row.expected} runs on "
-        f"{', '.join(row.variants)}{proxies}. Records: {', '.join(r.id for r in row.runs)}."
+        f"{', '.join(row.variants)}{proxies}. Digest {row_digest(row)}, records: "
+        f"{', '.join(r.id for r in row.runs)}."
     )
+
+
+def row_digest(row: Row) -> str:
+    """16 hex digits of all records of a row: another one if any of them has changed."""
+    return fingerprint(sorted(run.seal for run in row.runs))
 
 
 def bibtex(track: Track, row: Row) -> str:

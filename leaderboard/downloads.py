@@ -15,12 +15,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from benchmark import __version__
-from benchmark.core.hashing import fingerprint
 from benchmark.records.schema import GUARDRAIL
 from benchmark.statistics import SCORE_VERSION
 from benchmark.statistics.bootstrap import LEVEL, REPLICATES
 from leaderboard.board import Track
-from leaderboard.citation import bibtex, citation
+from leaderboard.citation import bibtex, citation, row_digest
 from leaderboard.plots import plain
 from leaderboard.render import Page, method_page, row_file, slug
 from leaderboard.tables import QUANTITIES, Row, by_division
@@ -51,11 +50,6 @@ def downloads(tracks: Sequence[Sequence[View]], address: str) -> Iterator[Page]:
             if row.quantity("score").known:
                 yield path, _json(every_eval_ever(overall.track, row, views))
     yield "feed.xml", feed([views[0] for views in tracks], address)
-
-
-def row_digest(row: Row) -> str:
-    """16 hex digits of all records of a row: another one if any of them has changed."""
-    return fingerprint(sorted(run.seal for run in row.runs))
 
 
 def _track(views: Sequence[View]) -> Json:

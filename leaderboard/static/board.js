@@ -61,6 +61,7 @@ function fits({ dataset }) {
 function show() {
   listDivisions();
   if (shown === current()) return apply();
+  if (!shown && current() === first) return adopt();
   return load(current(), views[fields.track.value][fields.task.value].file);
 }
 
@@ -143,7 +144,6 @@ function followAddress() {
 const served = chosen();
 const first = current();
 const firstTable = place.innerHTML; // as it was before any script changed it
-adopt();
 followAddress();
 window.addEventListener("hashchange", followAddress);
 place.addEventListener("change", countPicked);

@@ -1,11 +1,14 @@
-"""The built site in a browser, opened from files: sorting, filtering, plots, and that it stays
-within the screen.
+"""The built site in a browser, opened from files: sorting, filtering, comparing, plots, that it
+stays within the screen, and that it can be used by everybody.
 """
 
 import shutil
 
 import pytest
 from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
+
+from benchmark.records.frames import ExampleFrames, index_frame
+from benchmark.statistics.comparison import compare
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -87,31 +90,46 @@ def visit(visits):
 RECORD = f"records/{record_id('low', 'gentle', 0)}.html"
 PAGES = {
     "index": "index.html",
-    "variant": f"index.html#view-{TRACK}-frequency--low",
+    "variant": f"index.html#track={TRACK}&task=frequency%2Flow",
+    "compare": f"compare.html#track={TRACK}&row=harsh&row=gentle&row=none",
+    "explore": f"explore.html#track={TRACK}&variant=frequency%2Flow&row=gentle&attack=shaken",
+    "task": "tasks/frequency.html",
     "method": f"methods/{TRACK}/gentle.html",
     "record": RECORD,
     "reference": f"records/{record_id('low', 'oracle', 2)}.html",
     "failure": f"records/{record_id('low', 'broken', 0)}.html",
+    "attacks": "attacks.html",
+    "attack": "attacks/shaken.html",
+    "metric": "metrics/truth_ratio.html",
+    "claims": "claims.html",
+    "practice": "practice.html",
     "left out": "left-out.html",
     "about": "about.html",
+    "submit": "submit.html",
+    "downloads": "downloads.html",
 }
+READY, LARGEST = 2000, 2e6  # milliseconds; bytes
+CRITERIA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-def names(page, table="section.view:not([hidden]) table"):
+def names(page, table="#view table"):
     return page.locator(f"{table} tbody th a").all_inner_texts()
 
 
+def heading(page, column):
+    return page.locator(f'#view th[data-column="{column}"]')
+
+
 def sorting(page, column):
-    return page.locator("section.view:not([hidden]) th", has_text=column).first.get_attribute(
-        "aria-sort"
-    )
+    return heading(page, column).get_attribute("aria-sort")
 
 
 def click(page, column):
-    page.locator("section.view:not([hidden]) thead button", has_text=column).click()
+    heading(page, column).click()
 
 
 def examples(page):
+    page.wait_for_selector("#examples tbody")
     return page.locator("#examples tbody td.expected").all_inner_texts()
 
 
@@ -125,13 +143,27 @@ def test_pages_open_without_trouble_and_fit_the_screen(visits, path, width):
     assert visit.trouble == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
+def test_pages_meet_level_aa(visits, path, scheme):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="axe is missing: pip install axe-playwright-python",
+    )
+    page = visits(color_scheme=scheme).open(path)
+    page.wait_for_load_state("networkidle")
+    rules = {"runOnly": {"type": "tag", "values": CRITERIA}, "resultTypes": ["violations"]}
+    found = axe.Axe().run(page, options=rules)
+    assert found.violations_count == 0, found.generate_report()
+
+
 def test_tables_sort_by_click_and_missing_values_stay_last(visit):
     page = visit.open("index.html")
     assert sorting(page, "score") == "descending"
     assert names(page)[-1] == "broken"
     click(page, "utility")
     best = names(page)
-    assert (sorting(page, "utility"), sorting(page, "score")) == ("descending", "none")
+    assert (sorting(page, "utility"), sorting(page, "score")) == ("descending", None)
     assert best[0] == "none"
     assert best[-1] == "broken"
     click(page, "utility")
@@ -144,44 +176,131 @@ def test_tables_sort_by_click_and_missing_values_stay_last(visit):
 
 def test_tables_sort_by_keyboard(visit):
     page = visit.open("index.html")
-    page.locator("section.view:not([hidden]) thead button", has_text="rank").focus()
+    heading(page, "rank").locator("[role=button]").focus()
     page.keyboard.press("Enter")
     assert sorting(page, "rank") == "ascending"
     assert names(page)[2] == "harsh"
 
 
+def test_the_controls_are_reached_by_keyboard(visit):
+    page = visit.open("index.html")
+    reached = []
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.name || document.activeElement.id"))
+    wanted = ["track", "task", "division", "search"]
+    assert [name for name in reached if name in wanted] == wanted
+    assert "share" in reached
+
+
 def test_a_variant_has_a_table_a_plot_and_an_address_of_its_own(visit):
     page = visit.open("index.html")
-    page.locator("select[data-views]").select_option(label="frequency/high")
-    page.wait_for_selector("section.view:not([hidden]) table")
-    assert page.url.endswith(f"#view-{TRACK}-frequency--high")
-    assert "rank" not in page.locator("section.view:not([hidden]) thead").inner_text()
-    page.wait_for_selector("section.view:not([hidden]) .main-svg")
+    page.select_option("[name=task]", "frequency/high")
+    page.wait_for_function("!document.querySelector('#view th[data-column=rank]')")
+    assert page.url.endswith("#task=frequency%2Fhigh")
+    page.wait_for_selector("#view .main-svg")
     click(page, "utility")
-    assert sorting(page, "utility") == "descending"
-    click(page, "score")
     address = page.url.rsplit("/", 1)[1]
     shown = names(page)
     page = visit.open(address)
-    page.wait_for_selector("section.view:not([hidden]) table")
-    assert page.locator("section.view:visible").count() == 1
+    page.wait_for_function("!document.querySelector('#view th[data-column=rank]')")
+    assert page.input_value("[name=task]") == "frequency/high"
+    assert sorting(page, "utility") == "descending"
     assert names(page) == shown
 
 
-def test_plots_are_drawn_with_all_methods_and_anchors(visit):
+def test_what_is_chosen_is_in_the_address_and_comes_back_from_it(visit):
     page = visit.open("index.html")
-    page.wait_for_selector(".canvas:visible .main-svg")
-    assert legend(page.locator(".canvas:visible").nth(0)) == {
+    page.fill("[name=search]", "GENT")
+    page.locator("summary", has_text="Filters").click()
+    page.uncheck("[name=anchors]")
+    page.locator("summary", has_text="Columns").click()
+    page.check("[name=column][value=tokens]")
+    page.uncheck("[name=column][value=seconds]")
+    shown = names(page)
+    assert shown == ["gentle"]
+    page = visit.open(page.url.rsplit("/", 1)[1])
+    assert names(page) == shown
+    assert page.input_value("[name=search]") == "GENT"
+    assert heading(page, "tokens").is_visible()
+    assert heading(page, "seconds").count() == 0
+
+
+def test_filters_by_what_methods_see(visit):
+    page = visit.open("index.html")
+    everything = names(page)
+    page.locator("summary", has_text="Filters").click()
+    page.check("[name=retainfree]")
+    assert names(page) == everything  # all of them see the forget set alone
+    page.select_option("[name=sees]", "forget")
+    assert names(page) == everything
+
+
+def test_plots_are_drawn_with_all_rows_that_are_shown(visit):
+    page = visit.open("index.html")
+    page.wait_for_selector("#view .main-svg")
+    drawn = "document.querySelector('#view .canvas').data.map(({ name }) => name).filter(Boolean)"
+    assert set(page.evaluate(drawn)) == {"gentle", "twin", "harsh", "hasty", "none"}
+    page.fill("[name=search]", "harsh")
+    page.wait_for_function(f"{drawn}.length === 1")
+    assert page.evaluate(drawn) == ["harsh"]
+
+
+def test_rows_that_are_picked_are_compared_as_the_command_compares_them(visit, filled):
+    page = visit.open("index.html")
+    page.check("[aria-label='Compare harsh']")
+    assert not page.locator("#compare").is_visible()
+    page.check("[aria-label='Compare gentle']")
+    page.click("#compare")
+    page.wait_for_selector("#comparison table")
+    assert [select.input_value() for select in page.locator("[name=row]").all()[:2]] == [
         "gentle",
-        "twin",
         "harsh",
-        "hasty",
-        "none",
-    }
+    ]
+    records = list(filled.store.read_all())
+    index, frames = index_frame(records), ExampleFrames(filled.store, records)
+    axes = compare(index[index["track"] == TRACK], frames, "gentle", "harsh").axes
+    for label, variant in {"all variants": "mean", "frequency/low": "low"}.items():
+        row = page.locator("#comparison tbody tr", has=page.locator(f"th:text-is('{label}')"))
+        told = row.locator("td").first.inner_text().replace("−", "-").split()
+        wanted = axes[(axes["variant"] == variant) & (axes["quantity"] == "score")].iloc[0]
+        expected = [-wanted["difference"], -wanted["high"], -wanted["low"]]
+        assert [float(told[n]) for n in (0, 1, 3)] == pytest.approx(expected, abs=6e-4)
+
+
+def test_examples_on_which_rows_differ(visit):
+    page = visit.open(f"compare.html#track={TRACK}&row=harsh&row=gentle")
+    page.locator("#comparison a", has_text="examples").first.click()
+    page.wait_for_selector("#examples tbody")
+    assert page.input_value("[name=outcome]") == "differ"
+    columns = page.locator("#examples thead th").all_inner_texts()
+    assert columns[-2:] == ["harsh", "gentle"]
+    for body in page.locator("#examples tbody").all():
+        right = [body.locator(f"td:nth-last-child({n}) .right").count() > 0 for n in (1, 2)]
+        assert right[0] != right[1]
+
+
+def test_the_explorer_filters_by_outcome_and_stratum_before_and_after_an_attack(visit):
+    place = f"track={TRACK}&variant=frequency%2Flow&row=harsh"
+    page = visit.open(f"explore.html#{place}")
+    everything = examples(page)
+    page.select_option("[name=outcome]", "leaked")
+    leaked = examples(page)
+    page.select_option("[name=outcome]", "forgotten")
+    assert page.locator("#examples tbody").count() + len(leaked) <= len(everything)
+    assert page.locator("#examples tbody td:last-child .right").count() == 0
+    page.select_option("[name=outcome]", "")
+    page.select_option("[name=stratum]", "frequency 1")
+    assert 0 < len(examples(page)) < len(everything)
+    page.select_option("[name=attack]", "shaken")
+    page.wait_for_function("document.querySelectorAll('#examples thead th').length === 7")
+    assert page.locator("#examples thead th").all_inner_texts()[-1] == "harsh after shaken"
+    assert page.locator("#examples mark").count() > 0
 
 
 def test_a_task_has_plots_by_frequency_with_target_and_oracles_and_one_against_generation(visit):
     page = visit.open("tasks/frequency.html")
+    page.evaluate("document.querySelectorAll('.fold').forEach((fold) => { fold.open = true })")
     plots = page.locator(".canvas")
     assert plots.count() == 3
     for i, references in enumerate([{"target", "oracle"}, {"target", "oracle"}, set()]):
@@ -213,13 +332,22 @@ def test_examples_are_filtered_by_split_text_and_answer(visit):
 )
 def test_answers_stand_beside_those_of_target_and_oracle(visit, name, seed):
     page = visit.open(f"records/{record_id('low', name, seed)}.html")
-    columns = page.locator("#examples thead th").all_inner_texts()[-3 if name == "gentle" else -2 :]
-    assert columns == ["target", "oracle", "gentle"][: len(columns)]
+    page.wait_for_selector("#examples tbody")
+    columns = page.locator("#examples thead th").all_inner_texts()[3:]
+    assert (
+        columns
+        == {
+            "target": ["oracle", "target"],
+            "oracle": ["target", "oracle"] if seed == 1 else ["target", "oracle", "oracle"],
+            "gentle": ["target", "oracle", "gentle"],
+        }[name]
+    )
     assert page.locator("#examples tbody tr").first.locator("td .answer").count() == len(columns)
 
 
 def test_what_a_model_said_is_shown_as_text(visit):
     page = visit.open(RECORD)
+    page.wait_for_selector("#examples tbody")
     cells = page.locator("#examples tbody").first.locator("td:last-child").all_inner_texts()
     assert HOSTILE in cells[0]
     assert HOSTILE_END in cells[1]
@@ -236,8 +364,23 @@ def test_citation_is_copied(visits):
 def test_dark_where_the_system_is_dark(visits):
     page = visits(color_scheme="dark").open("index.html")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
-    page.wait_for_selector(".canvas:visible .xtitle")
+    page.wait_for_selector("#view .xtitle")
     light = visits().open("index.html")
-    light.wait_for_selector(".canvas:visible .xtitle")
+    light.wait_for_selector("#view .xtitle")
     fill = "getComputedStyle(document.querySelector('.canvas .xtitle')).fill"
     assert page.evaluate(fill) != light.evaluate(fill)
+
+
+def test_the_first_page_is_small_and_ready_on_a_phone(browser, site):
+    """Without the library of plots, which comes when a plot is near the screen."""
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    loaded = []
+    page.on("request", lambda request: loaded.append(request.url))
+    page.goto(f"{site.as_uri()}/index.html")
+    page.wait_for_selector("#view .dt-container")
+    assert page.evaluate("performance.now()") < READY
+    files = [url.removeprefix(site.as_uri()).partition("#")[0] for url in loaded]
+    size = sum((site / name.lstrip("/")).stat().st_size for name in files if "plotly" not in name)
+    assert size < LARGEST
+    context.close()
