@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 
 from benchmark.records.identity import ORACLE, TUNED, shown_variant
 from benchmark.records.schema import Record
+from benchmark.statistics import SCORE_VERSION
 from benchmark.statistics.attack_curves import END, HALF
-from benchmark.statistics.trials import compared
+from benchmark.statistics.bootstrap import interval
 from leaderboard.board import Track
 from leaderboard.plots import (
     GREY,
@@ -73,27 +74,24 @@ def method_sections(
 
 
 def _trials(records: Sequence[Record]) -> Iterator[PlotGroup]:
-    by_variant: dict[str, dict[float, Record]] = {}
+    scores: dict[str, dict[float, Quantity]] = {}
     for record in records:
-        rate = record.method.parameters.get(TUNED)
-        if rate and record.trial:
-            by_variant.setdefault(record.variant, {})[rate] = record
+        rate, trial = record.method.parameters.get(TUNED), record.trial
+        if rate and trial and trial.score_version == SCORE_VERSION:
+            score = Quantity(trial.score, *interval(trial.replicates))
+            scores.setdefault(record.variant, {})[rate] = score
     traces = []
-    for number, (variant, own) in enumerate(sorted(by_variant.items())):
-        found = compared({rate: r.trial for rate, r in own.items() if r.trial})
-        scores = [Quantity(trial.score, trial.low, trial.high) for trial in found]
-        text = [
-            f"{variant}, {t.value:g}: {spoken('score', q)}"
-            for t, q in zip(found, scores, strict=True)
-        ]
+    for number, (variant, by_rate) in enumerate(sorted(scores.items())):
+        rates, own = zip(*sorted(by_rate.items()), strict=True)
+        pairs = zip(rates, own, strict=True)
+        text = [f"{variant}, {rate:g}: {spoken('score', score)}" for rate, score in pairs]
         colour = PALETTE[number % len(PALETTE)]
-        bars = error_bar(scores, colour)
-        x = [trial.value for trial in found]
-        traces.append(line(x, scores, variant, colour, text=text, error_y=bars))
+        bars = error_bar(own, colour)
+        traces.append(line(rates, own, variant, colour, text=text, error_y=bars))
     if traces:
-        rates = axis("learning rate") | {"type": "log", "tickformat": ".0e"}
+        across = axis("learning rate") | {"type": "log", "tickformat": ".0e"}
         caption = "One line per trial variant."
-        yield PlotGroup("Trials", caption, [Plot(figure(traces, rates, share_axis("score")))])
+        yield PlotGroup("Trials", caption, [Plot(figure(traces, across, share_axis("score")))])
 
 
 def _courses(track: Track, name: str, colours: Colours) -> Iterator[PlotGroup]:

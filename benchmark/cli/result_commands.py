@@ -180,10 +180,13 @@ def meta(results: ResultsOption = RESULTS) -> None:
 def site(
     results: ResultsOption = RESULTS,
     out: Annotated[Path, typer.Option("--out", help="Output folder of the pages.")] = SITE,
+    address: Annotated[
+        str, typer.Option("--address", help="Where it will stand, for links in feed and metadata.")
+    ] = "",
 ) -> None:
     """Builds the leaderboard as static pages."""
     build = importlib.import_module("leaderboard.build")  # the engine must not import the pages
-    page = build.build_site(results, out, _derived())
+    page = build.build_site(results, out, _derived(), address and address.rstrip("/") + "/")
     console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)
 
 

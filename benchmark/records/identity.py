@@ -17,6 +17,7 @@ from benchmark.core.hashing import fingerprint
 # to a digest of the code behind it.
 TRAINING_VERSION, EVALUATION_VERSION = 1, 1
 DEVELOPMENT_SUFFIX = "-dev"  # of tracks that are never scored
+TUNED = "learning_rate"  # the parameter that trials choose
 STUDY_PREFIX = "study-"  # of tracks that stand apart from the board
 TARGET, ORACLE = "target", "oracle"  # reserved method names: the two references of every variant
 

@@ -34,22 +34,23 @@ def guarded(folder):
 
 
 def tables(page):
-    """The methods of each ranked table, by its label."""
-    text = page.read_text()
-    found = re.findall(r'aria-label="Table of ([^"]*)">(.*?)</table>', text, flags=re.DOTALL)
-    return {label: re.findall(r'class="method" data-sort="(\w+)"', body) for label, body in found}
+    """The methods and divisions of each ranked table, by its label."""
+    found = re.findall(
+        r'aria-label="Ranking: ([^"]*)">(.*?)</table>', page.read_text(), flags=re.DOTALL
+    )
+    row = r'data-name="(\w+)" data-division="(\w+)"'
+    return {label: re.findall(row, body) for label, body in found}
 
 
-def test_the_site_has_a_table_for_each_division(guarded, derived):
+def test_the_site_tells_the_divisions_of_rows(guarded, derived):
     site = build_site(guarded.store.root, guarded.store.root.parent / "site", derived).parent
-    shown = tables(site / "index.html")
-    assert shown["toy, all variants, guardrails"] == ["twin", "none"]
-    assert "twin" not in shown["toy, all variants"]
-    assert {"gentle", "harsh", "none"} <= set(shown["toy, all variants"])
-    assert set(tables(site / "tasks" / "frequency.html")) == {
-        "toy, frequency",
-        "toy, frequency, guardrails",
-    }
+    [(label, rows)] = tables(site / "index.html").items()
+    assert label == "toy, all tasks"
+    assert {("twin", "guardrail"), ("gentle", "weights")} <= set(rows)
+    of_task = tables(site / "tasks" / "frequency.html")
+    assert list(of_task) == ["frequency on toy", "frequency on toy, guardrails"]
+    assert [name for name, _ in of_task["frequency on toy, guardrails"]] == ["twin", "none"]
+    assert "twin" not in [name for name, _ in of_task["frequency on toy"]]
     page = (site / "methods" / TRACK / "twin.html").read_text()
     assert "1 (among guardrails)" in page
 
