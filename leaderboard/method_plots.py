@@ -10,7 +10,6 @@ import plotly.graph_objects as go
 
 from benchmark.records.identity import ORACLE, TUNED, shown_variant
 from benchmark.records.schema import Record
-from benchmark.statistics import SCORE_VERSION
 from benchmark.statistics.attack_curves import END, HALF
 from benchmark.statistics.bootstrap import interval
 from leaderboard.board import Track
@@ -77,7 +76,7 @@ def _trials(records: Sequence[Record]) -> Iterator[PlotGroup]:
     scores: dict[str, dict[float, Quantity]] = {}
     for record in records:
         rate, trial = record.method.parameters.get(TUNED), record.trial
-        if rate and trial and trial.score_version == SCORE_VERSION:
+        if rate and trial:
             score = Quantity(trial.score, *interval(trial.replicates))
             scores.setdefault(record.variant, {})[rate] = score
     traces = []
