@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from benchmark.records.identity import DEVELOPMENT_SUFFIX
 from leaderboard.board import Board, Track
-from leaderboard.citation import bibtex, citation
+from leaderboard.citation import bibtex, citation, row_digest
 from leaderboard.method_plots import method_sections
 from leaderboard.plots import Colours
 from leaderboard.render import Page, Renderer, method_page
@@ -40,6 +40,7 @@ def method_pages(
             by_task=_own(row, by_task),
             cited=citation(track, row),
             bibtex=bibtex(track, row),
+            digest=row_digest(row),
         )
 
 

@@ -88,7 +88,8 @@ def _trials(records: Sequence[Record]) -> Iterator[PlotGroup]:
         bars = error_bar(own, colour)
         traces.append(line(rates, own, variant, colour, text=text, error_y=bars))
     if traces:
-        across = axis("learning rate") | {"type": "log", "tickformat": ".0e"}
+        tried = sorted({rate for by_rate in scores.values() for rate in by_rate})
+        across = axis("learning rate") | {"type": "log", "tickvals": tried, "tickformat": "~g"}
         caption = "One line per trial variant."
         yield PlotGroup("Trials", caption, [Plot(figure(traces, across, share_axis("score")))])
 

@@ -1,4 +1,4 @@
-// Copies the citation beside a button.
+// Copies the citation beside a button, and says so if a permalink was to another state of the row.
 "use strict";
 
 for (const button of document.querySelectorAll("button.copy")) {
@@ -12,4 +12,14 @@ for (const button of document.querySelectorAll("button.copy")) {
       button.textContent = "Press Ctrl+C";
     }
   });
+}
+
+const permalink = document.getElementById("permalink");
+function compareDigests() {
+  const asked = location.hash;
+  document.getElementById("changed").hidden = !asked.startsWith("#digest=") || asked === permalink.hash;
+}
+if (permalink) {
+  compareDigests();
+  window.addEventListener("hashchange", compareDigests);
 }

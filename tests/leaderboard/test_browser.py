@@ -361,6 +361,14 @@ def test_citation_is_copied(visits):
     assert page.evaluate("navigator.clipboard.readText()").startswith("Palimpsest")
 
 
+def test_a_permalink_says_if_the_row_has_changed_since(visit):
+    page = visit.open(PAGES["method"])
+    page.click("#permalink")
+    assert not page.locator("#changed").is_visible()
+    page = visit.open(f"{PAGES['method']}#digest=0123456789abcdef")
+    assert page.locator("#changed").is_visible()
+
+
 def test_dark_where_the_system_is_dark(visits):
     page = visits(color_scheme="dark").open("index.html")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
