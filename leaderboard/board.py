@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.core.hashing import fingerprint
 from benchmark.errors import BadInput
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, row_names, split_current
@@ -67,9 +68,9 @@ class Track:
 @dataclass(frozen=True)
 class Board:
     """All tracks with the folder they were read from, what is kept of it, and what was left out:
-    development tracks, of which the `trials` are shown alone, and older records. `extra` names the
-    pages of the site that not all records fill: of the metrics where there are pools to judge them
-    by, of scaling.
+    development tracks, of which the `trials` are shown alone, and older records. `digest` stands
+    for all records of the folder. `extra` names the pages of the site that not all records fill:
+    of the metrics where there are pools to judge them by, of scaling.
     """
 
     results: ResultStore
@@ -78,6 +79,7 @@ class Board:
     development: list[str]
     superseded: list[Record]
     trials: list[Record]
+    digest: str = ""
     extra: frozenset[str] = frozenset()
 
     @property
@@ -117,7 +119,8 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
     filled = {METRICS_PAGE: pooled, SCALING_PAGE: sized}
     extra = frozenset(page for page, is_filled in filled.items() if is_filled)
     trials = [r for r in split_current(in_development)[0] if r.trial]
-    return Board(store, derived, tracks, development, superseded, trials, extra)
+    digest = fingerprint(sorted(record.seal for record in records))
+    return Board(store, derived, tracks, development, superseded, trials, digest, extra)
 
 
 def _track(

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.frames import ALL
+from benchmark.records.derived import code
 from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.statistics.axis_rule import LEAST_AUC, LEAST_PASSED
 from benchmark.statistics.meta_evaluation import BOARD
@@ -61,8 +62,8 @@ def metric_pages(board: Board, renderer: Renderer) -> Iterator[Page]:
     """A page for each metric; and where there are records of pools, one of all, and on each what
     they say of it.
     """
-    tables = meta_tables(board.results) if METRICS_PAGE in board.extra else None
-    judged = tables.judged[~tables.judged["metric"].str.contains(": ")] if tables else None
+    tables = _tables(board) if METRICS_PAGE in board.extra else None
+    judged = tables[0] if tables else None
     for metric in METRICS.values():
         yield renderer.page(
             metric_path(metric.id),
@@ -74,8 +75,22 @@ def metric_pages(board: Board, renderer: Renderer) -> Iterator[Page]:
             plots=list(_values(board, metric.id)),
         )
     if tables:
-        assert judged is not None
-        yield _comparison(judged, tables.agreement, renderer)
+        yield _comparison(*tables, renderer)
+
+
+def _tables(board: Board) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What is found of metrics, and how far they agree: kept, since it takes a minute."""
+
+    def make() -> dict[str, pd.DataFrame]:
+        tables = meta_tables(board.results)
+        judged = tables.judged
+        return {
+            "judged": judged[~judged["metric"].str.contains(": ")],
+            "agreement": tables.agreement,
+        }
+
+    kept = board.derived.tables("meta", [code("statistics"), board.digest], make)
+    return kept["judged"].to_pandas(), kept["agreement"].to_pandas()
 
 
 def _of(judged: pd.DataFrame | None, metric: str) -> list[dict]:

@@ -101,10 +101,15 @@ def _shown(board: Board, name: str, colours: Colours) -> TaskShown:
     tracks = [_on_track(t, name, colours) for t in board.ranked if name in t.tasks]
     record = next((r for own in tracks for r in own.track.records_of(name) if has_outputs(r)), None)
     forgotten = _forgotten(board, record) if record else []
-    step = max(1, len(forgotten) // SHOWN_EXAMPLES)
     place = (record.track, record.variant) if record else ("", "")
-    few = forgotten[::step][:SHOWN_EXAMPLES]
-    return TaskShown(name, card_of(name), tracks, place, few, len(forgotten))
+    return TaskShown(name, card_of(name), tracks, place, _few(forgotten), len(forgotten))
+
+
+def _few(examples: list[dict]) -> list[dict]:
+    """Some from all over the list: not all of the same kind, where kinds alternate."""
+    step = max(1, len(examples) // SHOWN_EXAMPLES)
+    places = [n * step + n for n in range(SHOWN_EXAMPLES)]
+    return [examples[place] for place in places if place < len(examples)]
 
 
 def _forgotten(board: Board, record: Record) -> list[dict]:

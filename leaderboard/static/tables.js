@@ -11,15 +11,17 @@ function inOrder(sign) {
 }
 DataTable.type("known", "order", { asc: inOrder(1), desc: inOrder(-1) });
 
+// Columns that are extra are shown when they are chosen, and rows are picked to compare: both on the first screen.
 function columnOf(heading) {
   const { column, first, extra } = heading.dataset;
+  const elsewhere = column === "compare" && !heading.closest("#view");
   return {
     name: column,
     type: "known",
     orderable: column !== "compare",
     orderSequence: first === "desc" ? ["desc", "asc"] : ["asc", "desc"],
     searchable: column === "method",
-    visible: extra === undefined,
+    visible: extra === undefined && !elsewhere,
   };
 }
 
