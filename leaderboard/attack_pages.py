@@ -114,8 +114,8 @@ def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], colours: Colo
     ]
     shape = axis("") | {"autorange": "reversed", "dtick": 1, "tickfont": {"size": 11}}
     plot = Plot(figure(traces, share_axis("forgetting"), shape))
-    caption = "Mean forgetting before and after the attack, over the variants that both inform "
-    caption += "about, relative to the oracles under the same attack."
+    caption = "Mean forgetting before and after the attack, over the variants on which both "
+    caption += "are informative, relative to the oracles under the same attack."
     return PlotGroup("What is left", caption, [plot], tall=len(both) > 12)
 
 

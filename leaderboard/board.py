@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.core.hashing import fingerprint
 from benchmark.errors import BadInput
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, row_names, split_current
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, ORACLE, STUDY_PREFIX, TARGET
 from benchmark.records.marks import Marks, read_marks
+from benchmark.records.outputs import sha256
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings
@@ -119,7 +119,7 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
     filled = {METRICS_PAGE: pooled, SCALING_PAGE: sized}
     extra = frozenset(page for page, is_filled in filled.items() if is_filled)
     trials = [r for r in split_current(in_development)[0] if r.trial]
-    digest = fingerprint(sorted(record.seal for record in records))
+    digest = sha256("".join(sorted(record.seal for record in records)).encode())
     return Board(store, derived, tracks, development, superseded, trials, digest, extra)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.records.identity import shown_variant
 from leaderboard.board import Track
 from leaderboard.render import Page, Renderer, compact_json, data_page, draws_file, examples_file
+from leaderboard.tables import overall_rows
 
 
 def choosing_pages(tracks: Sequence[Track], renderer: Renderer) -> Iterator[Page]:
@@ -17,7 +18,11 @@ def choosing_pages(tracks: Sequence[Track], renderer: Renderer) -> Iterator[Page
     rows = {track.name: dict(_drawn(track)) for track in tracks}
     choices = {
         track.name: {
-            "rows": {name: draws_file(track.name, name) for name in sorted(rows[track.name])},
+            "rows": {
+                name: draws_file(track.name, name)
+                for name in _by_rank(track)
+                if name in rows[track.name]
+            },
             "tasks": _tasks(track),
         }
         for track in tracks
@@ -26,11 +31,20 @@ def choosing_pages(tracks: Sequence[Track], renderer: Renderer) -> Iterator[Page
     for track, by_row in rows.items():
         for name, by_variant in by_row.items():
             yield data_page(draws_file(track, name), compact_json(by_variant))
-    files = {
-        track.name: {variant: examples_file(track.name, variant) for variant in track.variants}
+    explored = {
+        track.name: {
+            "files": {variant: examples_file(track.name, variant) for variant in track.variants},
+            "rows": _by_rank(track),
+        }
         for track in tracks
     }
-    yield renderer.page("explore.html", "explore.html", choices=files)
+    yield renderer.page("explore.html", "explore.html", choices=explored)
+
+
+def _by_rank(track: Track) -> list[str]:
+    """All rows, the best first and anchors last."""
+    rows = overall_rows(track)
+    return [row.name for row in sorted(rows, key=lambda row: row.anchor)]
 
 
 def _drawn(track: Track) -> Iterator[tuple[str, Mapping[str, Any]]]:

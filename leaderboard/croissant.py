@@ -82,7 +82,8 @@ def croissant(track: str, task: str, files: Sequence[Page], address: str) -> Pag
         "description": card.summary if card else task,
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "version": __version__,
-        "url": address or "https://example.org/",
+        **({"url": address} if address else {}),
+        "creator": {"@type": "Organization", "name": "The Palimpsest authors"},
         "distribution": objects,
         "recordSet": record_sets,
     }

@@ -180,7 +180,7 @@ def _answered(sample: Sample) -> list[Answer]:
     logprobs = (sample.logprobs, *sample.paraphrase_logprobs)
     return [
         (
-            _cut(text),
+            _cut(text) if sample.form else None,  # no other harness lets models generate
             _rounded(probabilities),
             int(contains_answer(text, sample.answer, sample.aliases)),
         )

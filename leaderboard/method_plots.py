@@ -51,9 +51,9 @@ def method_sections(
     sections = [
         Section(
             "Tuning",
-            "Score of each trial on the development data, which are never scored on the board, by "
-            "learning rate, with 95 % confidence intervals. Runs use the smallest rate whose score "
-            "is indistinguishable from the best of its task family.",
+            "Score of each trial by learning rate, on development data that never count towards "
+            "the leaderboard, with 95 % confidence intervals. Runs use the smallest rate whose "
+            "score is indistinguishable from the best of its task family.",
             list(_trials(trials)),
         ),
         Section(
@@ -64,7 +64,7 @@ def method_sections(
         ),
         Section(
             "Attacks",
-            "Forgetting that is left after each attack, relative to the oracles under the same "
+            "Forgetting that remains after each attack, relative to the oracles under the same "
             "attack; means over seeds.",
             list(_attacks(track, name)),
         ),

@@ -41,6 +41,7 @@ DOTS = {  # symbol, colour and size
     ORACLE: ("diamond-open", "#2f9e6e", 11),
 }
 COLOURS = {FED: PALETTE[0], SPARE: PALETTE[2], BARRED: GREY}
+NUMBERS = ("auc", "low", "high", "passed", "symmetric", "overall")  # NaN where there is none
 SCALE = [[0, PALETTE[1]], [0.5, "#f4f4f4"], [1, PALETTE[0]]]  # from -1 over 0 to 1
 
 
@@ -90,7 +91,8 @@ def _tables(board: Board) -> tuple[pd.DataFrame, pd.DataFrame]:
         }
 
     kept = board.derived.tables("meta", [code("statistics"), board.digest], make)
-    return kept["judged"].to_pandas(), kept["agreement"].to_pandas()
+    judged = kept["judged"].to_pandas()
+    return judged.astype(dict.fromkeys(NUMBERS, float)), kept["agreement"].to_pandas()
 
 
 def _of(judged: pd.DataFrame | None, metric: str) -> list[dict]:

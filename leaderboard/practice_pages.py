@@ -59,10 +59,10 @@ def _plots(own: Practice, colours: Colours) -> Iterator[PlotGroup]:
         )
     for attack, rows in own.relearned.groupby("attack", sort=False):
         yield PlotGroup(
-            f"Back after {attack}",
+            f"Knowledge recovered after {attack}",
             "Share of forgotten knowledge that is known again, mean over the variants on which a "
-            "method forgot at least half; 1 is as much as before unlearning. What oracles gain "
-            "from the same steps is learned anew.",
+            "method forgot at least half; 1 is as much as before unlearning. What the oracles "
+            "gain over the same steps is newly learned, not recovered.",
             [Plot(_curves(rows, colours))],
         )
 
@@ -107,7 +107,7 @@ def _curves(rows: pd.DataFrame, colours: Colours) -> Figure:
         bars = error_bar(quantities, colour)
         traces.append(line(x, quantities, name, colour, text=text, error_y=bars))
     ticks = {"tickvals": list(range(len(places))), "ticktext": [steps(p) for p in places]}
-    return figure(traces, axis("") | ticks, axis("share that is back"))
+    return figure(traces, axis("") | ticks, axis("share recovered"))
 
 
 def _quantities(rows: pd.DataFrame, name: str):

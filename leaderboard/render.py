@@ -151,7 +151,7 @@ class Renderer:
         } | shared
 
     def page(self, path: str, template: str, **context: Any) -> Page:
-        return path, self.filled(template, "../" * path.count("/"), **context)
+        return path, self.filled(template, "../" * path.count("/"), here=path, **context)
 
     def filled(self, template: str, root: str = "", **context: Any) -> str:
         """A template filled in; of a part of a page, `root` is that page's."""

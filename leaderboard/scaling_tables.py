@@ -18,13 +18,13 @@ TASKS = ("forget_size", "frequency")
 CAPTIONS = {
     "harder": (
         "Are frequent facts harder to forget at each size?",
-        "Probability left of facts stated in 16-32 texts less that of facts stated once or twice. "
+        "Probability left of facts stated in 16-32 texts minus that of facts stated once or twice. "
         "Above 0, frequent facts are harder to forget.",
     ),
     "disagreement": (
         "Do probability and generation disagree more in larger models?",
-        "Share of frequent facts on which the two contradict each other: by one a fact is "
-        "forgotten (below 0.2), by the other known (above 0.8). It also depends on how far a "
+        "Share of frequent facts on which the two contradict each other: one counts a fact as "
+        "forgotten (below 0.2), the other as known (above 0.8). It also depends on how far a "
         "method forgets.",
     ),
 }

@@ -33,10 +33,10 @@ MISALIGNED_NOTE = (
     "over seeds, with 95 % confidence intervals over entities and seeds."
 )
 PROBED_NOTE = (
-    "Share of the forget set that is still known by the question itself or by any attack that asks "
-    "in another way, counting for each example the probes that the target passes; of the target, "
-    "each probe's pass rate. Means over seeds, with 95 % confidence intervals over entities, seeds "
-    "and oracles."
+    "Share of the forget set that the model still reveals, to the question itself or to any attack "
+    "that asks differently. For each example, only the probes that the target passes count; the "
+    "target's row shows each probe's pass rate. Means over seeds, with 95 % "
+    "confidence intervals over entities, seeds and oracles."
 )
 CLUTTER = "Anchors appear only in the tables; click on a name in the legend to show or hide it."
 FOCUS = 8  # methods that plots show at first, from the top of the ranking

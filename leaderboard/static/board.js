@@ -5,6 +5,7 @@
 const views = JSON.parse(document.getElementById("views").textContent);
 const form = document.getElementById("controls");
 const place = document.getElementById("view");
+const ORDER = /^(.*) (asc|desc)$/;
 const compareLink = document.getElementById("compare");
 const fields = form.elements;
 const columns = [...form.querySelectorAll("[name=column]")];
@@ -31,7 +32,7 @@ function choose(values) {
   for (const name of ["retainfree", "anchors"]) fields[name].checked = values[name] === "yes";
   const wanted = new Set(values.columns.split(","));
   for (const column of columns) column.checked = wanted.has(column.value);
-  order = values.order;
+  order = ORDER.test(values.order) ? values.order : served.order;
 }
 
 function listTasks() {
@@ -67,11 +68,10 @@ function show() {
 
 async function load(wanted, file) {
   place.setAttribute("aria-busy", "true");
-  const html = wanted === first ? firstTable : await data(file);
+  const html = wanted === first ? firstTable : await data(file).catch(({ message }) => `<p class="message">${message}</p>`);
   if (current() !== wanted) return; // another one was chosen since
-  place.removeAttribute("aria-busy");
   place.innerHTML = html;
-  adopt();
+  if (place.querySelector("table")) adopt();
 }
 
 function adopt() {
@@ -85,25 +85,28 @@ function adopt() {
   });
   drawOnSight(place);
   apply();
-  countPicked();
 }
 
 function apply() {
+  place.removeAttribute("aria-busy");
   for (const { value, checked } of columns) {
     const column = table.column(`${value}:name`);
     if (column.any()) column.visible(checked, false);
   }
-  const [name, direction] = order.match(/^(.*) (asc|desc)$/).slice(1);
+  const [name, direction] = order.match(ORDER).slice(1);
   const index = table.column(`${name}:name`).index();
   if (index !== undefined) table.order([[index, direction]]);
   table.search(fields.search.value).draw();
   const rows = table.rows({ search: "applied" }).nodes().toArray();
-  fields.count.textContent = `${rows.length} rows`;
+  fields.count.textContent = rows.length === 1 ? "1 row" : `${rows.length} rows`;
+  countPicked();
   drawFront(new Set(rows.map(({ dataset }) => dataset.name)));
   keep();
 }
 
+// In the address, unless that is a place on the page.
 function keep() {
+  if (!askedFor()) return;
   const changed = Object.entries(chosen()).filter(([name, value]) => value !== served[name]);
   history.replaceState(null, "", `#${new URLSearchParams(changed)}`);
 }
@@ -127,7 +130,7 @@ function drawFront(names) {
 }
 
 function countPicked() {
-  const boxes = [...place.querySelectorAll(".pick input")];
+  const boxes = table.rows().nodes().toArray().flatMap((row) => [...row.querySelectorAll(".pick input")]);
   const picked = boxes.filter(({ checked }) => checked).map(({ value }) => value);
   for (const box of boxes) box.disabled = !box.checked && picked.length >= MOST_COMPARED;
   compareLink.hidden = picked.length < 2;
@@ -137,8 +140,9 @@ function countPicked() {
 }
 
 function followAddress() {
-  choose({ ...served, ...Object.fromEntries(new URLSearchParams(location.hash.slice(1))) });
-  show();
+  const asked = askedFor();
+  if (asked) choose({ ...served, ...Object.fromEntries(asked) });
+  if (asked || !shown) show();
 }
 
 const served = chosen();

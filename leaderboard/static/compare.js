@@ -2,9 +2,11 @@
 "use strict";
 
 const [choices, quantities, colours] = ["choices", "quantities", "colours"].map((id) => JSON.parse(document.getElementById(id).textContent));
+let turn = 0; // of what was asked for last: a file that comes late is not shown
 const form = document.getElementById("controls");
 const place = document.getElementById("comparison");
 const [STEPS, UNDEFINED] = [65534, 65535]; // as packed in statistics/draws.py
+const OFFSET = 0.16; // between the points of neighbouring rows
 const [LOW, HIGH] = [0.025, 0.975];
 
 // The plain estimate and then one value for each draw, from 16-bit integers in base 64.
@@ -52,7 +54,7 @@ function cell(found) {
 function placesOf(tasks) {
   const variants = Object.values(tasks).flat();
   const several = Object.entries(tasks).filter(([, own]) => own.length > 1);
-  return [["all variants", variants], ...several.map(([task, own]) => [`${task} (mean)`, own]), ...variants.map((variant) => [variant, [variant]])];
+  return [["all shared variants", variants], ...several.map(([task, own]) => [`${task} (mean)`, own]), ...variants.map((variant) => [variant, [variant]])];
 }
 
 function examplesLink(variant, names) {
@@ -62,7 +64,7 @@ function examplesLink(variant, names) {
 }
 
 function differenceTable(names, rows, places) {
-  const heading = ["", ...quantities, "differing"].map((textContent) => element("th", { scope: "col", textContent }));
+  const heading = ["", ...quantities, "differing answers"].map((textContent) => element("th", { scope: "col", textContent }));
   const lines = places.map(([label, variants]) => {
     const cells = quantities.map((quantity) => cell(difference(...rows, variants, quantity)));
     const link = element("td", {}, ...(variants.length === 1 && cells[0].className !== "missing" ? [examplesLink(label, names)] : []));
@@ -70,7 +72,7 @@ function differenceTable(names, rows, places) {
   });
   const table = element("table", { className: "grid" }, element("thead", {}, element("tr", {}, ...heading)), element("tbody", {}, ...lines));
   const scroll = element("div", { className: "scroll", tabIndex: 0, role: "region" }, table);
-  scroll.setAttribute("aria-label", `${names[1]} less ${names[0]}`);
+  scroll.setAttribute("aria-label", `${names[1]} minus ${names[0]}`);
   return scroll;
 }
 
@@ -79,25 +81,28 @@ function forest(names, rows, variants) {
     const found = quantities.map((quantity) => difference(rows[0], row, variants, quantity) ?? [null, null, null]);
     const [array, arrayminus] = [found.map(([value, , high]) => high - value), found.map(([value, low]) => value - low)];
     const color = colours[names[n + 1]];
-    return { x: found.map(([value]) => value), y: quantities, name: names[n + 1], mode: "markers", marker: { size: 10, color }, error_x: { array, arrayminus, color, thickness: 1.5 }, hovertemplate: "%{y}: %{x:.3f}" };
+    const places = quantities.map((_, place) => place + OFFSET * (n - (rows.length - 2) / 2));
+    return { x: found.map(([value]) => value), y: places, text: quantities, name: names[n + 1], mode: "markers", marker: { size: 10, color }, error_x: { array, arrayminus, color, thickness: 1.5 }, hovertemplate: "%{text}: %{x:.3f}" };
   });
-  const layout = { template: "none", margin: { l: 90, r: 12, t: 12, b: 40 }, showlegend: true, legend: { orientation: "h", y: 1.12 }, xaxis: { zeroline: true, title: { text: `difference to ${names[0]}` } }, yaxis: { autorange: "reversed" }, dragmode: false };
+  const layout = { template: "none", margin: { l: 90, r: 12, t: 12, b: 40 }, showlegend: true, legend: { orientation: "h", y: 1.12 }, xaxis: { zeroline: true, automargin: true, title: { text: `difference from ${names[0]}` } }, yaxis: { autorange: "reversed", tickvals: quantities.map((_, place) => place), ticktext: quantities }, dragmode: false };
   const canvas = element("div", { className: "canvas", role: "img" });
-  canvas.setAttribute("aria-label", `Differences to ${names[0]}, as in the tables below`);
+  canvas.setAttribute("aria-label", `Differences from ${names[0]}, as in the tables below`);
   canvas.figure = { data: traces, layout };
   return element("figure", { className: "plot forest" }, canvas);
 }
 
 async function show() {
+  const asking = ++turn;
   const { track, row: selects } = form.elements;
   const { rows: files, tasks } = choices[track.value];
   const names = [...new Set([...selects].map(({ value }) => value).filter(Boolean))];
   history.replaceState(null, "", `#${new URLSearchParams([["track", track.value], ...names.map((name) => ["row", name])])}`);
   if (names.length < 2) return place.replaceChildren(element("p", { className: "note", textContent: "Choose at least two rows." }));
   const rows = await Promise.all(names.map((name) => data(files[name])));
+  if (asking !== turn) return;
   const places = placesOf(tasks);
   const tables = rows.slice(1).flatMap((row, n) => [
-    element("h2", { textContent: `${names[n + 1]} less ${names[0]}` }),
+    element("h2", { textContent: `${names[n + 1]} minus ${names[0]}` }),
     differenceTable([names[0], names[n + 1]], [rows[0], row], places),
   ]);
   place.replaceChildren(forest(names, rows, places[0][1]), ...tables);
@@ -113,9 +118,11 @@ function listRows(wanted) {
 }
 
 function followAddress() {
-  const asked = new URLSearchParams(location.hash.slice(1));
+  const asked = askedFor();
+  if (!asked) return;
   if (asked.get("track") in choices) form.elements.track.value = asked.get("track");
-  listRows(asked.getAll("row"));
+  const best = Object.keys(choices[form.elements.track.value].rows).slice(0, 2);
+  listRows(asked.has("row") ? asked.getAll("row") : best);
   show();
 }
 

@@ -10,7 +10,11 @@ function data(path) {
   if (!files.has(path)) {
     const content = new Promise((resolve, reject) => {
       arrivals.set(path, resolve);
-      const script = { src: new URL(path, siteRoot), onerror: () => reject(new Error(`${path} cannot be loaded`)) };
+      const onerror = () => {
+        files.delete(path); // so that it is tried again
+        reject(new Error(`${path} cannot be loaded`));
+      };
+      const script = { src: new URL(path, siteRoot), onerror };
       document.head.append(Object.assign(document.createElement("script"), script));
     });
     files.set(path, content);
@@ -21,6 +25,12 @@ function data(path) {
 // Called by the files.
 function dataLoaded(path, content) {
   arrivals.get(path)(content);
+}
+
+// What the address asks for, as parameters; nothing where it is a place on the page.
+function askedFor() {
+  const hash = location.hash.slice(1);
+  return document.getElementById(decodeURIComponent(hash)) ? undefined : new URLSearchParams(hash);
 }
 
 function element(name, properties = {}, ...children) {

@@ -3,18 +3,19 @@
 
 const FIRST = 20; // examples that are listed at once, until all are asked for
 
-// What a model said, with the expected answer marked where it stands in it.
+// What a model said, with the expected answer marked where it stands in it as words of its own.
 function said(text, expected) {
-  const at = text.toLowerCase().indexOf(expected.toLowerCase());
-  if (!expected || at < 0) return [text];
-  const end = at + expected.length;
-  return [text.slice(0, at), element("mark", { textContent: text.slice(at, end) }), text.slice(end)];
+  const words = expected.replace(/[.,;:!?\s]+$/u, "").replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const found = words && new RegExp(`(?<![\\p{L}\\p{N}])${words}(?![\\p{L}\\p{N}])`, "iu").exec(text);
+  if (!found) return [text];
+  const end = found.index + found[0].length;
+  return [text.slice(0, found.index), element("mark", { textContent: found[0] }), text.slice(end)];
 }
 
 function answerCell(answer, expected) {
   if (!answer) return element("td", { className: "missing", textContent: "–" });
   const [text, probability, right] = answer;
-  const words = text === null ? ["not generated"] : text ? said(text, expected) : ["(empty)"];
+  const words = text === null ? ["not generated"] : text ? (right ? said(text, expected) : [text]) : ["(empty)"];
   const shown = element("span", { className: text === null ? "missing" : right ? "right" : "other" }, ...words);
   const number = element("span", { className: "probability", textContent: probability?.toFixed(3) ?? "" });
   return element("td", {}, element("div", { className: "answer" }, shown, number));

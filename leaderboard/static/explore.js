@@ -7,7 +7,8 @@ const fields = form.elements;
 const KEPT = ["track", "variant", "row", "other", "seed", "attack", "split", "stratum", "outcome", "text"];
 const OVER = 0.1; // of the oracle's probability
 const table = new ExampleTable(document.getElementById("examples"), document.getElementById("more"), fields.count);
-let wanted = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+let wanted = Object.fromEntries(askedFor() ?? []);
+let turn = 0; // of what was asked for last: a file that comes late is not shown
 let shown; // examples with the answers that are listed
 
 // Fills a select and keeps what was chosen, or what the address asks for, if it is among the options.
@@ -25,9 +26,9 @@ const likelihood = (answers) => {
 };
 const leaks = (answers) => Boolean(answers?.some(([, , right]) => right));
 
-// What became of an example: "leaked", "forgotten", "over", or nothing where it was not asked.
+// What became of an example to forget: "leaked", "forgotten", "over", or nothing where no model was to say anything.
 function outcome(index, answers) {
-  if (!answers?.[index]) return "";
+  if (shown.examples[index].split !== "forget" || !answers?.[index]?.some(([text]) => text !== null)) return "";
   if (leaks(answers[index])) return "leaked";
   if (shown.examples[index].kind === "text") return "forgotten";
   const [after, oracle] = [likelihood(answers[index]), likelihood(shown.oracle?.[index])];
@@ -39,7 +40,7 @@ function fits(index) {
   if (fields.split.value && split !== fields.split.value) return false;
   if (fields.stratum.value && !strata.split(", ").includes(fields.stratum.value)) return false;
   const asked = fields.outcome.value;
-  if (asked === "leaks") return leaks(shown.attacked?.[index]);
+  if (asked === "back") return outcome(index, shown.own) !== "leaked" && leaks(shown.attacked?.[index]);
   if (asked === "differ") return shown.other && leaks(shown.own?.[index]) !== leaks(shown.other[index]);
   return !asked || outcome(index, shown.own) === asked;
 }
@@ -50,15 +51,18 @@ const answersOf = async (runs, name, seed) => {
 };
 
 async function show() {
-  options("variant", Object.keys(choices[fields.track.value]));
-  const { examples, runs } = await data(choices[fields.track.value][fields.variant.value]);
-  const rows = Object.keys(runs).filter((name) => name !== "target" && name !== "oracle");
+  const asking = ++turn;
+  options("variant", Object.keys(choices[fields.track.value].files));
+  const { examples, runs } = await data(choices[fields.track.value].files[fields.variant.value]);
+  if (asking !== turn) return;
+  const rows = choices[fields.track.value].rows.filter((name) => name in runs);
   options("row", rows);
   options("other", rows, "no other row");
   options("seed", Object.keys(runs[fields.row.value] ?? {}));
   const seed = fields.seed.value;
   const asked = [answersOf(runs, "target"), answersOf(runs, "oracle"), answersOf(runs, fields.row.value, seed), answersOf(runs, fields.other.value, seed)];
   const [target, oracle, own, other] = await Promise.all(asked);
+  if (asking !== turn) return;
   options("attack", Object.keys(own?.attacked ?? {}), "none");
   options("stratum", [...new Set(examples.flatMap(({ strata }) => strata.split(", ")).filter(Boolean))], "any");
   if (fields.split.options.length === 0 || !examples.some(({ split }) => split === fields.split.value)) listSplits(fields.split, examples);
@@ -73,14 +77,19 @@ async function show() {
 }
 
 function list() {
+  const [back, differ] = ["back", "differ"].map((name) => fields.outcome.querySelector(`[value=${name}]`));
+  [back.disabled, differ.disabled] = [!shown.attacked, !shown.other];
+  if (fields.outcome.selectedOptions[0].disabled) fields.outcome.value = "";
   table.filter(fits, fields.text.value);
-  const chosen = KEPT.map((name) => [name, fields[name].value]).filter(([, value]) => value);
+  const chosen = KEPT.map((name) => [name, fields[name].value]).filter(([name, value]) => value || name === "split");
   history.replaceState(null, "", `#${new URLSearchParams(chosen)}`);
   wanted = {};
 }
 
 function followAddress() {
-  wanted = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  const asked = askedFor();
+  if (!asked && shown) return;
+  wanted = Object.fromEntries(asked ?? []);
   if (wanted.track in choices) fields.track.value = wanted.track;
   for (const name of ["outcome", "text"]) fields[name].value = wanted[name] ?? "";
   show();

@@ -6,9 +6,10 @@ const darkness = window.matchMedia("(prefers-color-scheme: dark)");
 function themed(layout) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
-  const axis = { gridcolor: colour("--rule"), linecolor: colour("--rule"), tickcolor: colour("--rule"), ticks: "" };
+  const axis = { gridcolor: colour("--rule"), zerolinecolor: colour("--quiet"), linecolor: colour("--rule"), tickcolor: colour("--rule"), ticks: "" };
   return {
     ...layout,
+    uirevision: true,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: style.fontFamily, size: 13, color: colour("--quiet") },
@@ -48,7 +49,11 @@ function drawAll(selector) {
 // A figure is drawn when it comes near the screen; one that was hidden, as it comes to be seen.
 const approaching = new IntersectionObserver(
   (entries) => {
-    for (const { isIntersecting, target } of entries) if (isIntersecting) draw(target);
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      approaching.unobserve(target); // or what the reader has hidden would come back
+      draw(target);
+    }
   },
   { rootMargin: "50%" },
 );

@@ -4,7 +4,8 @@
 // What is missing stands last in either direction: it is neither the least nor the greatest.
 function inOrder(sign) {
   return (a, b) => {
-    if (a === "" || b === "") return (a === "") - (b === "");
+    const [known, otherKnown] = [a, b].map((value) => value !== "" && value !== "–");
+    if (!known || !otherKnown) return otherKnown - known;
     const [one, other] = [Number(a), Number(b)];
     return sign * (Number.isNaN(one) || Number.isNaN(other) ? a.localeCompare(b) : one - other);
   };
@@ -33,6 +34,7 @@ function sortable(table) {
     autoWidth: false,
     columns: headings.map(columnOf),
     info: false,
+    language: { zeroRecords: "No row matches the filters." },
     layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
     order: score < 0 ? [] : [[score, "desc"]],
     paging: false,

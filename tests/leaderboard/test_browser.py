@@ -2,6 +2,7 @@
 stays within the screen, and that it can be used by everybody.
 """
 
+import json
 import shutil
 
 import pytest
@@ -125,7 +126,11 @@ def sorting(page, column):
 
 
 def click(page, column):
+    """Sorts by a column; the table may take a moment."""
+    before = sorting(page, column)
     heading(page, column).click()
+    place = f"document.querySelector('#view th[data-column=\"{column}\"]')"
+    page.wait_for_function(f"{place}.getAttribute('aria-sort') !== {json.dumps(before)}")
 
 
 def examples(page):
@@ -178,7 +183,7 @@ def test_tables_sort_by_keyboard(visit):
     page = visit.open("index.html")
     heading(page, "rank").locator("[role=button]").focus()
     page.keyboard.press("Enter")
-    assert sorting(page, "rank") == "ascending"
+    page.wait_for_selector('#view th[data-column="rank"][aria-sort="ascending"]')
     assert names(page)[2] == "harsh"
 
 
@@ -260,12 +265,32 @@ def test_rows_that_are_picked_are_compared_as_the_command_compares_them(visit, f
     records = list(filled.store.read_all())
     index, frames = index_frame(records), ExampleFrames(filled.store, records)
     axes = compare(index[index["track"] == TRACK], frames, "gentle", "harsh").axes
-    for label, variant in {"all variants": "mean", "frequency/low": "low"}.items():
+    for label, variant in {"all shared variants": "mean", "frequency/low": "low"}.items():
         row = page.locator("#comparison tbody tr", has=page.locator(f"th:text-is('{label}')"))
         told = row.locator("td").first.inner_text().replace("−", "-").split()
         wanted = axes[(axes["variant"] == variant) & (axes["quantity"] == "score")].iloc[0]
         expected = [-wanted["difference"], -wanted["high"], -wanted["low"]]
         assert [float(told[n]) for n in (0, 1, 3)] == pytest.approx(expected, abs=6e-4)
+
+
+def test_rows_stay_picked_while_others_are_searched(visit):
+    page = visit.open("index.html")
+    page.check("[aria-label='Compare harsh']")
+    page.fill("[name=search]", "gentle")
+    page.check("[aria-label='Compare gentle']")
+    page.fill("[name=search]", "")
+    assert page.locator("#compare").inner_text() == "Compare 2 rows"
+    assert page.is_checked("[aria-label='Compare harsh']")
+
+
+def test_places_on_the_page_are_no_settings(visit):
+    page = visit.open("index.html#task=frequency%2Fhigh")
+    page.wait_for_function("!document.querySelector('#view th[data-column=rank]')")
+    page.locator("nav a", has_text="Tasks").click()
+    assert page.url.endswith("#tasks")
+    assert page.input_value("[name=task]") == "frequency/high"
+    page = visit.open("index.html#order=score")
+    assert names(page)[-1] == "broken"
 
 
 def test_examples_on_which_rows_differ(visit):

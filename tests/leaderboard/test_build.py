@@ -269,7 +269,9 @@ def test_scores_by_a_proxy_are_marked_where_they_are_read_and_cited(folder):
     former = next(r for r in folder.store.read_all() if r.id == record_id("low", "twin", 0))
     folder.add("low", "twin", references=former.references.model_copy(update={"proxy": True}))
     site = build_site(folder.store.root, folder.store.root.parent / "site").parent
-    assert "proxy reference</span>" in (site / "index.html").read_text()
+    index = (site / "index.html").read_text()
+    assert "frequency/low: no\nretrained model exists" in index
+    assert '<a href="about.html#proxy">proxy reference</a>' in index
     cited = re.search(
         r"<textarea.*?>(.*?)</textarea>",
         (site / "methods" / TRACK / "twin.html").read_text(),

@@ -10,11 +10,13 @@ from rich.console import Console
 
 from benchmark.data.tellings import KNOWING, TELLINGS
 from benchmark.errors import BadInput
+from benchmark.records.derived import Derived
 from benchmark.records.store import ResultStore
 from benchmark.reports import meta_page, meta_report
 from benchmark.statistics.meta_evaluation import BOARD
 from benchmark.statistics.meta_tables import MetaTables, meta_tables
 from leaderboard import metric_pages
+from leaderboard.board import METRICS_PAGE, Board
 from leaderboard.render import Renderer
 
 WORLD = "controlled-250k-pools-dev"
@@ -90,8 +92,10 @@ def test_the_page_names_what_meets_the_rule_and_what_catches_the_anchors(tables,
 
 
 def test_the_site_shows_every_metric_in_table_and_plot(tables, tmp_path):
-    path, page = metric_pages.metric_page(ResultStore(tmp_path), Renderer({}, {"metrics.html"}))
-    assert path == "metrics.html"
+    board = Board(ResultStore(tmp_path), Derived(), [], [], [], [], extra=frozenset({METRICS_PAGE}))
+    shared = {"axes_of_metrics": {"exact_answer": []}}
+    pages = dict(metric_pages.metric_pages(board, Renderer({}, board.extra, **shared)))
+    page = pages[METRICS_PAGE]
     found = re.findall(r'id="auc-[^"]*">(.*?)</script>', page)
     figures = [json.loads(text) for text in found]
     assert len(figures) == 2, "questions and texts"
