@@ -10,6 +10,7 @@ from rich.console import Console
 
 from benchmark.data.tellings import KNOWING, TELLINGS
 from benchmark.errors import BadInput
+from benchmark.metrics import METRICS
 from benchmark.records.derived import Derived
 from benchmark.records.store import ResultStore
 from benchmark.reports import meta_page, meta_report
@@ -93,7 +94,7 @@ def test_the_page_names_what_meets_the_rule_and_what_catches_the_anchors(tables,
 
 def test_the_site_shows_every_metric_in_table_and_plot(tables, tmp_path):
     board = Board(ResultStore(tmp_path), Derived(), [], [], [], [], extra=frozenset({METRICS_PAGE}))
-    shared = {"axes_of_metrics": {"exact_answer": []}}
+    shared = {"axes_of_metrics": dict.fromkeys(METRICS, [])}
     pages = dict(metric_pages.metric_pages(board, Renderer({}, board.extra, **shared)))
     page = pages[METRICS_PAGE]
     found = re.findall(r'id="auc-[^"]*">(.*?)</script>', page)
