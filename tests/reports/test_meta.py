@@ -94,7 +94,7 @@ def test_the_page_names_what_meets_the_rule_and_what_catches_the_anchors(tables,
 
 def test_the_site_shows_every_metric_in_table_and_plot(tables, tmp_path):
     board = Board(ResultStore(tmp_path), Derived(), [], [], [], [], extra=frozenset({METRICS_PAGE}))
-    shared = {"axes_of_metrics": dict.fromkeys(METRICS, [])}
+    shared = {"axes_of_metrics": {name: [] for name in METRICS}}
     pages = dict(metric_pages.metric_pages(board, Renderer({}, board.extra, **shared)))
     page = pages[METRICS_PAGE]
     found = re.findall(r'id="auc-[^"]*">(.*?)</script>', page)
