@@ -17,6 +17,7 @@ from benchmark.cli.options import (
     AnswersOption,
     BackendChoice,
     DataOption,
+    ExecutorOption,
     ForceOption,
     ForgetOption,
     KeepModelsOption,
@@ -26,6 +27,7 @@ from benchmark.cli.options import (
     PrecisionOption,
     RetainOption,
     SeedsOption,
+    ShardOption,
     SuiteOption,
     TasksOption,
     TrackFileOption,
@@ -69,6 +71,14 @@ class Execution:
     workers: WorkersOption = None
     force: ForceOption = False
     keep_models: KeepModelsOption = False
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where the jobs of a suite run, and which part of them."""
+
+    executor: ExecutorOption = "local"
+    shard: ShardOption = ""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

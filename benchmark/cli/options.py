@@ -48,6 +48,17 @@ WorkersOption = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Rerun cells that already have a record.")
 ]
+ExecutorOption = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        "--executor",
+        help="local processes, or tasks of the Ray cluster that RAY_ADDRESS names (extra `ray`).",
+    ),
+]
+ShardOption = Annotated[
+    str,
+    typer.Option("--shard", help="Only every n-th cell, as i/n: for job arrays on shared folders."),
+]
 KeepModelsOption = Annotated[
     bool,
     typer.Option(

@@ -5,21 +5,22 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from benchmark.cli.groups import DataSources, Execution, Selection, grouped
+from benchmark.cli.groups import DataSources, Execution, Selection, Spread, grouped
 from benchmark.cli.options import RESULTS
-from benchmark.cli.selection import estimates_of, inputs_of, planned_of
+from benchmark.cli.selection import estimates_of, inputs_of, part_of, planned_of
 from benchmark.cli.terminal import app, console, errors, plainly
 
 
 @app.command()
 @plainly
 @grouped
-def plan(chosen: Selection, data: DataSources, execution: Execution) -> None:
+def plan(chosen: Selection, data: DataSources, execution: Execution, spread: Spread) -> None:
     """Shows a suite's cells, which of them are cached, and the estimated time. Runs nothing."""
     from benchmark.execution.estimates import clock
     from benchmark.execution.run_plan import default_workers
 
     planned = planned_of(chosen, inputs_of(data), execution.out, execution.force)
+    planned = part_of(planned, spread.shard)
     estimates = estimates_of(planned, execution.out, RESULTS)
     jobs = {job.id: job for job in planned.jobs}
     table = Table("cell", "id", "state", "seconds")
@@ -44,7 +45,7 @@ def plan(chosen: Selection, data: DataSources, execution: Execution) -> None:
 @app.command()
 @plainly
 @grouped
-def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
+def run(chosen: Selection, data: DataSources, execution: Execution, spread: Spread) -> None:
     """Runs all cells of a suite that have no record yet and prints the ranking.
 
     Exit code 1 if cells failed, 2 on bad input.
@@ -58,13 +59,13 @@ def run(chosen: Selection, data: DataSources, execution: Execution) -> None:
     from benchmark.reports.terminal import print_standings
 
     inputs, out = inputs_of(data), execution.out
-    planned = planned_of(chosen, inputs, out, execution.force, ask=True)
+    planned = part_of(planned_of(chosen, inputs, out, execution.force, ask=True), spread.shard)
     require_fit(planned)
     workers = execution.workers or default_workers(planned)
     estimates = estimates_of(planned, out, RESULTS)
     threads = worker_threads(planned)
     context = RunContext(inputs, out.resolve(), execution.force, threads, execution.keep_models)
-    run_plan(planned, context, workers, estimates, console)
+    run_plan(planned, context, workers, estimates, console, spread.executor)
     print_standings(planned, out, console, Derived.below(inputs.home))
     failed, unstarted = failures(planned, ResultStore(out))
     if failed or unstarted:

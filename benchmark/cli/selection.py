@@ -76,6 +76,13 @@ def plan_of_suite(
     return planned
 
 
+def part_of(planned, shard: str):
+    """The part of a plan that `--shard` names, or all of it."""
+    from benchmark.pipeline.shard import parsed_shard, shard_of
+
+    return shard_of(planned, *parsed_shard(shard)) if shard else planned
+
+
 def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
     """The inputs of a command; the environment is read here and nowhere further down."""
     if (data.forget is None) != (data.retain is None):

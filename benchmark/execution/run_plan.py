@@ -11,10 +11,11 @@ from benchmark.core.registry import has_imported_methods
 from benchmark.execution.estimates import Estimates, clock
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.progress import RunDisplay
-from benchmark.execution.schedule import Event
+from benchmark.execution.ray import RayExecutor
+from benchmark.execution.schedule import Event, Executor
 from benchmark.models.placement import accelerators
 from benchmark.pipeline.execute import make, run_method
-from benchmark.pipeline.plan import Plan
+from benchmark.pipeline.plan import Job, Plan
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.schema import Failure
@@ -58,8 +59,26 @@ def prepare_worker(threads: int = 1) -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
+def executor_named(name: str, context: RunContext, workers: int) -> Executor:
+    """`local` processes, or tasks of a `ray` cluster."""
+    prepare = partial(prepare_worker, context.threads)
+    halves = partial(run_method, context=context), partial(make, context=context)
+    if name == "ray":
+        return RayExecutor(prepare, *halves, context.threads, _is_pretrained)
+    return LocalExecutor(workers, prepare, *halves, has_imported_methods)
+
+
+def _is_pretrained(job: Job) -> bool:
+    return job.variant.track.source == "model"
+
+
 def run_plan(
-    plan: Plan, context: RunContext, workers: int, estimates: Estimates, console: Console
+    plan: Plan,
+    context: RunContext,
+    workers: int,
+    estimates: Estimates,
+    console: Console,
+    executor: str = "local",
 ) -> None:
     """Runs the plan's jobs; a cell whose worker died gets an error record."""
     cached, total = len(plan.cached), len(plan.ids)
@@ -81,10 +100,4 @@ def run_plan(
         display.notify(event)
 
     with RunDisplay(console, plan.jobs, cached, estimates, workers) as display:
-        LocalExecutor(
-            workers,
-            partial(prepare_worker, context.threads),
-            partial(run_method, context=context),
-            partial(make, context=context),
-            has_imported_methods,
-        ).run(plan.jobs, hear)
+        executor_named(executor, context, workers).run(plan.jobs, hear)

@@ -1,0 +1,155 @@
+"""Ray: jobs are tasks of a cluster, with the processors and GPUs that they need. A task whose node
+or worker is lost is tried again, wherever there is room.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.errors import BadInput
+from benchmark.execution.schedule import OK, Event, JobSchedule
+from benchmark.pipeline.plan import Job
+
+Act = Callable[[Job], str]
+RETRIES = 2  # of a task whose node or worker is lost
+WAITING = 1.0  # seconds between two looks at a cluster on which nothing ends
+
+
+@dataclass
+class _Task:
+    """A job under way; `halves` are what is left of it, one after the other."""
+
+    job: Job
+    halves: list[Act]
+    started: float
+
+
+def _perform(prepare: Callable[[], None], act: Act, job: Job) -> str:
+    prepare()
+    try:
+        return act(job)
+    except Exception as error:  # reported to the run, which knows which jobs depend on this one
+        return traceback.format_exception_only(error)[-1].strip()
+
+
+class RayExecutor:
+    """Runs jobs on the cluster that RAY_ADDRESS names, or on this machine; `prepare`,
+    `run_method` and `execute` are as for `LocalExecutor`, and must be importable on every node.
+
+    `threads` are the processors that a job takes; one that is `on_gpu` takes a GPU too, where the
+    cluster has any. Home and output folder must be the same on all nodes. A method runs in a
+    process that ends with it, and so does what evaluates it, since a guardrail's own class may
+    answer there.
+    """
+
+    def __init__(
+        self,
+        prepare: Callable[[], None],
+        run_method: Act,
+        execute: Act,
+        threads: int,
+        on_gpu: Callable[[Job], bool],
+    ) -> None:
+        self.prepare, self.run_method, self.execute = prepare, run_method, execute
+        self.threads, self.on_gpu = threads, on_gpu
+
+    def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
+        """Runs all jobs; `notify` hears of each start and end, in this process.
+
+        A job whose dependency failed is skipped. On an interrupt the tasks are ended at once: what
+        they were writing stays under temporary names.
+        """
+        with _cluster() as ray:
+            running: dict[Any, _Task] = {}
+            schedule = JobSchedule(jobs)
+            try:
+                while schedule.unfinished:
+                    for job in schedule.skip():
+                        notify(Event("skipped", job, "a job it depends on failed"))
+                    self._assign(ray, running, schedule, notify)
+                    self._collect(ray, running, schedule, notify)
+            finally:
+                for reference in running:
+                    ray.cancel(reference, force=True)
+
+    def _assign(
+        self,
+        ray: Any,
+        running: dict[Any, _Task],
+        schedule: JobSchedule,
+        notify: Callable[[Event], None],
+    ) -> None:
+        """Starts as many jobs as the cluster has room for now."""
+        room = int(ray.cluster_resources().get("CPU", 0)) // self.threads
+        while len(running) < max(1, room):
+            job = schedule.next()
+            if job is None:
+                return
+            notify(Event("start", job))
+            halves = [self.run_method, self.execute] if job.runs_method else [self.execute]
+            task = _Task(job, halves, time.monotonic())
+            running[self._submit(ray, task)] = task
+
+    def _submit(self, ray: Any, task: _Task) -> Any:
+        """Submits the first half that is left."""
+        job = task.job
+        # A process that a method's code was imported into does nothing after it.
+        calls = 1 if job.runs_method else 0  # as many as it likes
+        gpus = 1 if self.on_gpu(job) and ray.cluster_resources().get("GPU") else 0
+        remote = ray.remote(
+            num_cpus=self.threads, num_gpus=gpus, max_retries=RETRIES, max_calls=calls
+        )(_perform)
+        return remote.options(name=job.label).remote(self.prepare, task.halves.pop(0), job)
+
+    def _collect(
+        self,
+        ray: Any,
+        running: dict[Any, _Task],
+        schedule: JobSchedule,
+        notify: Callable[[Event], None],
+    ) -> None:
+        """Waits for the next task that ends."""
+        if not running:
+            return
+        ended, _ = ray.wait(list(running), num_returns=1, timeout=WAITING)
+        for reference in ended:
+            task = running.pop(reference)
+            kind, message = _answer(ray, reference)
+            if message == OK and task.halves:
+                running[self._submit(ray, task)] = task
+                continue
+            schedule.end(task.job, message)
+            notify(Event(kind, task.job, message, time.monotonic() - task.started))
+
+
+def _answer(ray: Any, reference: Any) -> tuple[str, str]:
+    """The kind of the event, and the message."""
+    try:
+        return "done", ray.get(reference)
+    except ray.exceptions.RayError as error:
+        first = str(error).strip().partition("\n")[0]
+        return "lost", f"{type(error).__name__}: {first}"
+
+
+@contextmanager
+def _cluster() -> Iterator[Any]:
+    """Ray, connected to a cluster, unless this process is already."""
+    try:
+        import ray
+    except ImportError:
+        raise BadInput(
+            "--executor ray: ray is missing; pip install 'palimpsest-bench[ray]'"
+        ) from None
+    ours = not ray.is_initialized()
+    if ours:
+        ray.init(log_to_driver=False, configure_logging=False)
+    try:
+        yield ray
+    finally:
+        if ours:
+            ray.shutdown()

@@ -1,0 +1,50 @@
+"""A part of a plan, for machines that know nothing of each other but share home and output folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmark.errors import BadInput
+from benchmark.pipeline.plan import Job, Plan
+
+
+def parsed_shard(text: str) -> tuple[int, int]:
+    """(i, n) of `i/n`; BadInput unless 1 <= i <= n."""
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise BadInput(f"--shard {text}: should be i/n with 1 <= i <= n, as 1/4")
+    return int(number), int(of)
+
+
+def shard_of(plan: Plan, number: int, of: int) -> Plan:
+    """Every `of`-th cell by its id, which is the same wherever it is planned, with the references
+    and models that these cells need. Shards that need the same model wait for the first to make
+    it.
+    """
+    cells = tuple(cell for cell in plan.cells if int(cell.id, 16) % of == number - 1)
+    own = {cell.id for cell in cells}
+    compared = {i for cell in cells for i in (cell.target_id, *cell.oracle_ids)}
+    references = tuple(cell for cell in plan.references if cell.id in compared)
+    jobs = {job.id: job for job in plan.jobs}
+    wanted = [job for job in plan.jobs if job.kind == "cell" and job.cells[0].id in own]
+    needed = _with_needs(wanted, jobs)
+    ids = own | {cell.id for cell in references}
+    return replace(
+        plan,
+        cells=cells,
+        references=references,
+        cached=plan.cached & ids,
+        jobs=tuple(job for job in plan.jobs if job.id in needed),
+    )
+
+
+def _with_needs(wanted: list[Job], jobs: dict[str, Job]) -> set[str]:
+    """The ids of these jobs and of all that they need, directly or not."""
+    found: set[str] = set()
+    left = [job.id for job in wanted]
+    while left:
+        job_id = left.pop()
+        if job_id in jobs and job_id not in found:
+            found.add(job_id)
+            left += jobs[job_id].needs
+    return found

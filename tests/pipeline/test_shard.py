@@ -1,0 +1,49 @@
+"""Shards of a plan."""
+
+import pytest
+
+from benchmark.core.inputs import Inputs
+from benchmark.errors import BadInput
+from benchmark.pipeline.planner import Planner
+from benchmark.pipeline.shard import parsed_shard, shard_of
+from benchmark.pipeline.suite import load_suite
+from benchmark.records.store import ResultStore
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    inputs = Inputs(folder / "home")
+    return Planner(inputs, ResultStore(folder / "results")).plan(load_suite("cpu"))
+
+
+@pytest.mark.parametrize("of", [1, 2, 5])
+def test_every_cell_is_in_exactly_one_shard(plan, of):
+    shards = [shard_of(plan, number, of) for number in range(1, of + 1)]
+    cells = [cell.id for shard in shards for cell in shard.cells]
+    assert sorted(cells) == sorted(cell.id for cell in plan.cells)
+    sizes = [len(shard.cells) for shard in shards]
+    assert max(sizes) < 2 * len(plan.cells) / of
+
+
+def test_a_shard_has_the_models_and_references_that_its_cells_need(plan):
+    shard = shard_of(plan, 1, 40)
+    own = {job.id for job in shard.jobs}
+    everything = {job.id for job in plan.jobs}
+    for job in shard.jobs:
+        assert job.needs & everything <= own
+    assert {job.cells[0].id for job in shard.jobs if job.kind == "cell"} == {
+        cell.id for cell in shard.cells
+    }
+    ids = {cell.id for cell in shard.references}
+    assert all({cell.target_id, *cell.oracle_ids} <= ids for cell in shard.cells)
+
+
+def test_the_only_shard_is_the_plan(plan):
+    assert shard_of(plan, 1, 1) == plan
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "a/b", "1/2/3", "-1/2"])
+def test_what_names_no_shard_is_bad_input(text):
+    with pytest.raises(BadInput, match="--shard"):
+        parsed_shard(text)
