@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-HOME_VARIABLE, MODELS_VARIABLE, DATA_VARIABLE = (
+HOME_VARIABLE, MODELS_VARIABLE, DATA_VARIABLE, STORE_VARIABLE = (
     "PALIMPSEST_HOME",
     "PALIMPSEST_MODELS",
     "PALIMPSEST_DATA",
+    "PALIMPSEST_STORE",
 )
 DEFAULT_HOME = ".palimpsest"
 
@@ -21,7 +22,7 @@ class Inputs:
 
     `data` is a folder of data sets, or of a single one (`--data-dir`); `forget` and `retain` are
     files with the user's own questions, with answer form `answers`; `track_file` describes the
-    user's own models.
+    user's own models. `store` is the address of a second artifact store, which machines share.
     """
 
     home: Path
@@ -31,6 +32,7 @@ class Inputs:
     retain: Path | None = None
     track_file: Path | None = None
     answers: Literal["name", "sentence"] = "name"
+    store: str = ""
 
     @classmethod
     def of(
@@ -50,7 +52,8 @@ class Inputs:
         home, models = named(HOME_VARIABLE) or Path(DEFAULT_HOME), named(MODELS_VARIABLE)
         paths = (models, data or named(DATA_VARIABLE), forget, retain, track_file)
         models, data, forget, retain, track_file = (path and path.resolve() for path in paths)
-        return cls(home.resolve(), models, data, forget, retain, track_file, answers)
+        store = environment.get(STORE_VARIABLE, "")
+        return cls(home.resolve(), models, data, forget, retain, track_file, answers, store)
 
     def data_file(self, data_set: str, file: str) -> Path | None:
         """A file of a data set, in a folder of its own or in the data folder itself; None if

@@ -14,5 +14,5 @@ Models = ControlledModels | PretrainedModels
 def models_of(track: Track, inputs: Inputs) -> Models:
     """The models of a track."""
     if isinstance(track, ControlledTrack):
-        return ControlledModels(track, ArtifactStore(inputs.home))
+        return ControlledModels(track, ArtifactStore(inputs.home, inputs.store))
     return PretrainedModels(track, inputs)

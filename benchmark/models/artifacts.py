@@ -1,4 +1,6 @@
-"""The artifact store: folders named by what made them, built once, never half-written."""
+"""The artifact store: folders named by what made them, built once, never half-written. It may be
+backed by a second store elsewhere, for machines that share no folder.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
 from filelock import FileLock
+
+MADE = "made.json"  # what an artifact's builder returned
 
 
 def fsync_folder(folder: Path) -> None:
@@ -25,21 +30,31 @@ def fsync_folder(folder: Path) -> None:
 class ArtifactStore:
     """Content-addressed folders below a home; a key is the hash of everything that makes the
     content.
+
+    `remote` is the address of a store that others read and write too (s3://bucket/folder, or any
+    other that fsspec opens): what is missing here is taken from there, what is built here is put
+    there.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, remote: str = "") -> None:
+        self.home, self.remote = home, RemoteStore(remote) if remote else None
 
     def path(self, kind: str, key: str) -> Path:
         return self.home / kind / key
 
     def has(self, kind: str, key: str) -> bool:
-        return _is_whole(self.path(kind, key))
+        return _is_whole(self.path(kind, key)) or bool(self.remote and self.remote.has(kind, key))
+
+    def keys(self, kind: str, prefix: str) -> list[str]:
+        """The keys that are the prefix and a dash and more, in order."""
+        here = (path.name for path in (self.home / kind).glob(f"{prefix}-*") if path.is_dir())
+        there = self.remote.keys(kind, prefix) if self.remote else []
+        return sorted({*here, *there})
 
     def get(self, kind: str, key: str, build: Callable[[Path], dict]) -> Path:
         """The artifact's folder, built on the first call.
 
-        `build` fills an empty folder and returns facts about how it did so, kept as `made.json`.
+        `build` fills an empty folder and returns facts about how it did so, kept as MADE.
         Processes that ask for the same artifact wait for the one that builds it.
         """
         final = self.path(kind, key)
@@ -49,7 +64,7 @@ class ArtifactStore:
         with FileLock(f"{final}.lock"):
             if not _is_whole(final):
                 shutil.rmtree(final, ignore_errors=True)
-                self._build(final, build)
+                self._make(kind, final, build)
         return final
 
     def remove(self, kind: str, prefix: str) -> None:
@@ -57,17 +72,74 @@ class ArtifactStore:
         folder = self.home / kind
         for path in [*folder.glob(f"{prefix}-*"), *folder.glob(f".{prefix}-*")]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for key in self.remote.keys(kind, prefix) if self.remote else []:
+            assert self.remote
+            self.remote.remove(kind, key)
 
-    @staticmethod
-    def _build(final: Path, build: Callable[[Path], dict]) -> None:
+    def discard(self, kind: str, key: str) -> None:
+        """Removes one artifact."""
+        shutil.rmtree(self.path(kind, key), ignore_errors=True)
+        if self.remote:
+            self.remote.remove(kind, key)
+
+    def _make(self, kind: str, final: Path, build: Callable[[Path], dict]) -> None:
+        """Takes an artifact from the remote store, or builds it."""
         folder = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
         try:
-            made = build(folder)
-            (folder / "made.json").write_text(json.dumps(made, indent=1, sort_keys=True))
+            if self.remote and self.remote.has(kind, final.name):
+                self.remote.fetch(kind, final.name, folder)
+            else:
+                made = build(folder)
+                (folder / MADE).write_text(json.dumps(made, indent=1, sort_keys=True))
+                if self.remote:
+                    self.remote.put(kind, final.name, folder)
             fsync_folder(folder)
             os.replace(folder, final)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+class RemoteStore:
+    """Artifacts at an address that fsspec opens. A folder there is whole once it has its MADE,
+    which is written last: object stores rename nothing.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._files, self._root = fsspec.core.url_to_fs(address)
+
+    def _path(self, *parts: str) -> str:
+        return "/".join([self._root.rstrip("/"), *parts])
+
+    def has(self, kind: str, key: str) -> bool:
+        self._files.invalidate_cache()
+        return self._files.exists(self._path(kind, key, MADE))
+
+    def keys(self, kind: str, prefix: str) -> list[str]:
+        self._files.invalidate_cache()
+        found = self._files.glob(self._path(kind, f"{prefix}-*", MADE))
+        return sorted(path.rsplit("/", 2)[1] for path in found)
+
+    def fetch(self, kind: str, key: str, folder: Path) -> None:
+        """Fills an empty folder."""
+        root = self._path(kind, key)
+        for path in self._files.find(root):
+            place = folder / path.removeprefix(root).lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._files.get_file(path, str(place))
+
+    def put(self, kind: str, key: str, folder: Path) -> None:
+        names = [str(p.relative_to(folder)) for p in sorted(folder.rglob("*")) if p.is_file()]
+        for name in sorted(names, key=lambda name: name == MADE):
+            place = self._path(kind, key, name)
+            self._files.makedirs(place.rpartition("/")[0], exist_ok=True)
+            self._files.put_file(str(folder / name), place)
+
+    def remove(self, kind: str, key: str) -> None:
+        """Its MADE first, so that it is no half artifact on the way."""
+        for name in (MADE, ""):
+            place = self._path(kind, key, name).rstrip("/")
+            if self._files.exists(place):
+                self._files.rm(place, recursive=True)
 
 
 def _is_whole(folder: Path) -> bool:
@@ -77,4 +149,4 @@ def _is_whole(folder: Path) -> bool:
 
 def made_of(folder: Path) -> dict:
     """The facts that the artifact's builder returned."""
-    return json.loads((folder / "made.json").read_text())
+    return json.loads((folder / MADE).read_text())

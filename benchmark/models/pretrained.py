@@ -151,7 +151,8 @@ class PretrainedModels:
     """
 
     def __init__(self, track: PretrainedTrack, inputs: Inputs) -> None:
-        self.track, self.inputs, self.store = track, inputs, ArtifactStore(inputs.home)
+        self.track, self.inputs = track, inputs
+        self.store = ArtifactStore(inputs.home, inputs.store)
 
     @cached_property
     def source(self) -> Source:

@@ -5,7 +5,6 @@ checkpoint is the unlearned model; `--keep-models` keeps it.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,27 +48,26 @@ class Checkpoints:
     ) -> None:
         self.store, self.key, self._load = store, key, load
 
-    def _all(self) -> list[Path]:
-        return sorted(p for p in (self.store.home / KIND).glob(f"{self.key}-*") if p.is_dir())
-
     def save(self, progress: Progress) -> None:
         """Replaces the checkpoint; a kill leaves either the former or the new one."""
-        former = self._all()
-        newest = self.store.get(
-            KIND, f"{self.key}-{progress.done:03d}", lambda folder: _write(progress, folder)
-        )
-        for folder in former:
-            if folder != newest:
-                shutil.rmtree(folder)
+        former, newest = self.store.keys(KIND, self.key), f"{self.key}-{progress.done:03d}"
+        self.store.get(KIND, newest, lambda folder: _write(progress, folder))
+        for key in former:
+            if key != newest:
+                self.store.discard(KIND, key)
 
     def load(self, define: Callable[[], object] = lambda: None) -> Progress | None:
         """The last checkpoint, if there is one; `define` imports the class of a guardrail."""
-        checkpoints = self._all()
-        return _read(checkpoints[-1], self._load, define) if checkpoints else None
+        found = self.store.keys(KIND, self.key)
+        return _read(self.store.get(KIND, found[-1], _gone), self._load, define) if found else None
 
     def clear(self) -> None:
         """Removes everything of the cell: it has a record."""
         self.store.remove(KIND, self.key)
+
+
+def _gone(folder: Path) -> dict:
+    raise FileNotFoundError(f"{folder.name}: the checkpoint was removed meanwhile")
 
 
 def _write(progress: Progress, folder: Path) -> dict:

@@ -33,7 +33,8 @@ class Planner:
     """
 
     def __init__(self, inputs: Inputs, results: ResultStore) -> None:
-        self.inputs, self.store, self.results = inputs, ArtifactStore(inputs.home), results
+        self.inputs, self.results = inputs, results
+        self.store = ArtifactStore(inputs.home, inputs.store)
 
     def plan(self, suite: Suite, seeds: list[int] | None = None, force: bool = False) -> Plan:
         """The plan of a suite; `seeds` replaces the seeds of every method, `force` ignores

@@ -24,7 +24,7 @@ class RunContext:
 
     @property
     def store(self) -> ArtifactStore:
-        return ArtifactStore(self.inputs.home)
+        return ArtifactStore(self.inputs.home, self.inputs.store)
 
     @property
     def results(self) -> ResultStore:

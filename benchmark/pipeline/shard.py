@@ -1,4 +1,4 @@
-"""A part of a plan, for machines that know nothing of each other but share home and output folder."""
+"""A part of a plan, for machines that know nothing of each other but share folders."""
 
 from __future__ import annotations
 
