@@ -96,12 +96,12 @@ def test_a_kill_between_writing_and_removing_leaves_the_newer_one(store, monkeyp
     checkpoints = Checkpoints(store, "cell")
     checkpoints.save(Progress(1, tiny_model()))
 
-    def killed(path, **_):
-        if path.name == "cell-001":
-            raise KeyboardInterrupt
+    def killed(_store, _kind, key):
+        assert key == "cell-001"
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("benchmark.pipeline.checkpoints.shutil.rmtree", killed)
+        patch.setattr(ArtifactStore, "discard", killed)
         with pytest.raises(KeyboardInterrupt):
             checkpoints.save(Progress(2, tiny_model()))
     assert folders(store) == ["cell-001", "cell-002"]
