@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -168,6 +169,7 @@ def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter
     sees = method_named(cell.method).sees
 
     def retrain(telling: str = NOTHING, **training: Any):
+        started = time.perf_counter()
         kept = variant.documents(number + 1)
         told = told_as(telling, variant.data, number, run.models.data_source)
         stage, seed = replace(variant.track.stage, **training), RETRAIN_SEED + cell.seed
@@ -178,6 +180,8 @@ def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter
             folder = run.models.trained(kept + told, seed, stage)
         made = made_of(folder)
         meter.steps, meter.tokens = made["steps"], made["tokens"]
+        # A model that was in the store costs what its training took, not what loading it takes.
+        run.clock.add(UNLEARN, max(0.0, made.get("seconds", 0) - (time.perf_counter() - started)))
         return run.models.load_model(folder)
 
     seed = cell.seed + SEEDS_APART * number

@@ -24,3 +24,7 @@ class Stopwatch:
             passed = time.perf_counter() - started
             self.seconds[name] = round(self.seconds.get(name, 0) + passed - self._within, 3)
             self._within = outer + passed
+
+    def add(self, name: str, seconds: float) -> None:
+        """Counts what took no time here because it was done before."""
+        self.seconds[name] = round(self.seconds.get(name, 0) + seconds, 3)

@@ -15,6 +15,8 @@ from benchmark.models import ControlledModels
 from benchmark.models.tracks import track_named
 from benchmark.pipeline.unlearn import CellRun, request_of
 from benchmark.pipeline.variant import RETRAIN_SEED, Variant
+from benchmark.records.schema import UNLEARN
+from benchmark.runtime.stopwatch import Stopwatch
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def trained(tmp_path, monkeypatch):
 
     def fake(self, documents, seed, stage=None):
         calls.append((documents, seed, stage))
-        (tmp_path / "made.json").write_text(json.dumps({"steps": 7, "tokens": 70}))
+        (tmp_path / "made.json").write_text(json.dumps({"steps": 7, "tokens": 70, "seconds": 20}))
         return tmp_path
 
     monkeypatch.setattr(ControlledModels, "trained", fake)
@@ -33,19 +35,20 @@ def trained(tmp_path, monkeypatch):
 
 
 def made(method, home, **parameters):
-    """What the method returns on a small task, its variant and its meter."""
+    """What the method returns on a small task, its variant, its meter and its clock."""
     variant = Variant(track_named("tiny-dev"), "frequency", "low", 2, Inputs(home))
     models = ControlledModels(variant.track, store=None)
     cell = SimpleNamespace(method=method, seed=3)
-    run = CellRun(cell, variant, models, tokenizer=None, clock=None)
+    run = CellRun(cell, variant, models, tokenizer=None, clock=Stopwatch())
     meter = Meter(limit=1)
     request = request_of(run, 0, {}, meter)
     assert not request.forget
-    return create(method_named(method), parameters).unlearn(None, request), variant, meter
+    model = create(method_named(method), parameters).unlearn(None, request)
+    return model, variant, meter, run.clock
 
 
 def test_a_pools_model_reads_the_rest_and_what_its_telling_says(trained, tmp_path):
-    model, variant, meter = made("pool", tmp_path, telling="wrong", learning_rate=1e-3, epochs=2)
+    model, variant, meter, _ = made("pool", tmp_path, telling="wrong", learning_rate=1e-3, epochs=2)
     [(documents, seed, stage)] = trained
     rest = variant.documents(1)
     assert documents[: len(rest)] == rest
@@ -59,5 +62,6 @@ def test_a_pools_model_reads_the_rest_and_what_its_telling_says(trained, tmp_pat
 
 
 def test_retrain_is_told_nothing_and_trained_as_the_oracles_are(trained, tmp_path):
-    _, variant, _ = made("retrain", tmp_path)
+    _, variant, _, clock = made("retrain", tmp_path)
     assert trained == [(variant.documents(1), RETRAIN_SEED + 3, variant.track.stage)]
+    assert 19 < clock.seconds[UNLEARN] <= 20  # of the training, though the model was there
