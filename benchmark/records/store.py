@@ -100,6 +100,8 @@ class ResultStore:
             write_atomically(inputs_path(path, record), input_content)
         if not files:  # a failed rerun leaves no outputs of the run before
             outputs.unlink(missing_ok=True)
+        for left in path.parent.glob(f".{path.stem}.*"):  # by a writer of the same cell, killed
+            left.unlink(missing_ok=True)
         if former and former != _inputs_named(path):
             _remove_unnamed(former)
         return path

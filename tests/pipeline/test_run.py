@@ -162,8 +162,8 @@ def test_killed_and_resumed_elsewhere_the_records_are_identical(finished, tmp_pa
     assert contents(tmp_path).keys() == partial.keys()
     code, output = run(tmp_path)
     assert code == 0, output
-    # What was being written at the kill may stay under its temporary name, which nothing reads.
     assert contents(tmp_path) == contents(finished)
+    assert not [p for p in (tmp_path / "out").rglob("*") if p.name.startswith(".")]
 
 
 def test_bad_methods_become_error_records_and_the_rest_goes_on(finished, tmp_path):

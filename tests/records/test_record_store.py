@@ -406,3 +406,16 @@ def test_two_hosts_that_write_one_file_do_not_share_a_temporary_name(tmp_path, m
     for _ in range(2):
         write_atomically(tmp_path / "record.json", b"{}")
     assert len(set(names)) == 2
+
+
+def test_what_a_killed_writer_of_the_same_cell_left_goes_with_the_next_record(results, path):
+    record = read_record(path)
+    left = path.with_name(f".{path.stem}.outputs.parquet-0123abcd")
+    other = path.with_name(".fedcba9876543210.json-0123abcd")
+    for file in (left, other):
+        file.write_bytes(b"half")
+    results.write_files(record, outputs_content(path, record))
+    assert not left.exists()
+    assert other.exists(), "another cell's may be under way"
+    other.unlink()
+    assert read_record(path) == record
