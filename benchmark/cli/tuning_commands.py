@@ -89,47 +89,84 @@ def _followed(planned, title: str, moments: list[Any]) -> str:
 @plainly
 @grouped
 def tune(
-    method: MethodArgument,
     data: DataSources,
     execution: Execution,
+    specs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[METHOD]...", help="As for `run`; default all with a rate."),
+    ] = None,
     track: Annotated[str, typer.Option("--track", help="The track to tune for.")] = "controlled-1m",
     families: Annotated[
         list[str] | None,
         typer.Option("--family", help="Only this task family, e.g. questions; repeatable."),
     ] = None,
     write: Annotated[
-        bool, typer.Option("--write", help="Write the chosen rate into the track's file.")
+        bool, typer.Option("--write", help="Write the chosen rates into the track's file.")
     ] = False,
 ) -> None:
     """Tries the track's learning rates on its development data, which are never scored.
 
-    Finished trials are not repeated. Exit code 1 if no rate can be chosen.
+    Rates ascend; after one that destroys the model, no larger one is tried. Finished trials are not
+    repeated. Exit code 1 if some method has no rate to choose.
     """
-    from benchmark.authoring.tuning import trial_suite, tuned_file, write_rate
+    from benchmark.authoring.tuning import chosen_file, tunable, write_chosen
     from benchmark.core.registry import method_in
+    from benchmark.reports.tuning_table import print_trials
 
-    spec = method_in(method)
-    suite = trial_suite(spec, track, families or [])
-    file = tuned_file(spec, track) if write else None
-    rate = _chosen_rate(suite, inputs_of(data), execution)
-    if rate is None:
-        errors.print(f"palimpsest: no rate has all its trials; records are in {execution.out}")
-        raise typer.Exit(1)
-    console.print(f"chosen: learning_rate {rate:g}, the smallest tied with the best")
+    named = [method_in(spec) for spec in specs or []]
+    methods = tunable(named)
+    file = chosen_file(methods, track) if write else None
+    wanted = _wanted(methods, track, families or [])
+    chosen: dict[str, dict[str, float]] = {}
+    for (spec, family), records in _trials(wanted, track, inputs_of(data), execution).items():
+        rate = print_trials(records, family, console)
+        if rate is not None:
+            chosen.setdefault(spec, {})[family] = rate
     if file:
-        write_rate(file, spec, rate)
-        console.print(f"wrote it into {file}", markup=False, soft_wrap=True)
+        write_chosen(file, chosen)
+        console.print(f"wrote {file}", markup=False, soft_wrap=True)
+    if any(len(chosen.get(spec, {})) < len(own) for spec, own in wanted.items()):
+        errors.print(f"palimpsest: some method has no rate; records are in {execution.out}")
+        raise typer.Exit(1)
 
 
-def _chosen_rate(suite, inputs, execution: Execution) -> float | None:
-    """Runs the trials that have no record yet, and prints all of them."""
+def _wanted(methods: list[str], track: str, families: list[str]) -> dict[str, list[str]]:
+    """The task families in which each method is tuned."""
+    from benchmark.authoring.tuning import declared_trials, development_of
+    from benchmark.core.registry import lookup
+
+    declared = declared_trials(development_of(track)).families
+    for name in families:
+        lookup("task family", name, declared)
+    return {spec: families or list(declared) for spec in methods}
+
+
+def _trials(wanted: dict[str, list[str]], track: str, inputs, execution: Execution):
+    """Runs the trials that have no record yet, rate by rate; the records by method and family."""
+    from benchmark.authoring.tuning import declared_trials, development_of, trial_suite
+    from benchmark.statistics.trials import has_destroyed
+
+    records: dict[tuple[str, str], list] = {(m, f): [] for m, own in wanted.items() for f in own}
+    for rate in declared_trials(development_of(track)).rates:
+        alive = {
+            spec: [f for f in own if not any(map(has_destroyed, records[spec, f]))]
+            for spec, own in wanted.items()
+        }
+        if any(alive.values()):
+            for place, record in _trials_of(trial_suite(track, rate, alive), inputs, execution):
+                records[place].append(record)
+    return records
+
+
+def _trials_of(suite, inputs, execution: Execution):
+    """Runs a suite of trials; yields ((method, family), record) of each."""
+    from benchmark.authoring.tuning import declared_trials, trial_variant
     from benchmark.execution.run_plan import default_workers, run_plan, worker_threads
     from benchmark.pipeline.preflight import require_fit
     from benchmark.pipeline.run_context import RunContext
     from benchmark.records.store import ResultStore, read_record
-    from benchmark.reports.tuning_table import print_trials
 
-    out = execution.out
+    out, declared = execution.out, declared_trials(suite.tracks[0])
     planned = plan_of_suite(suite, inputs, out, force=execution.force)
     require_fit(planned)
     workers = execution.workers or default_workers(planned)
@@ -137,7 +174,8 @@ def _chosen_rate(suite, inputs, execution: Execution) -> float | None:
         inputs, out.resolve(), execution.force, worker_threads(planned), execution.keep_models
     )
     run_plan(planned, context, workers, estimates_of(planned, out, RESULTS), console)
-    paths = [cell.path(ResultStore(out)) for cell in planned.cells]
-    if not all(path.is_file() for path in paths):
-        return None
-    return print_trials([read_record(path) for path in paths], console)
+    families = {trial_variant(declared, name): name for name in declared.families}
+    for cell in planned.cells:
+        path = cell.path(ResultStore(out))
+        if path.is_file():
+            yield (cell.method, families[cell.identity.variant]), read_record(path)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+from annotated_types import MinLen
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -33,14 +34,15 @@ from benchmark.core.registry import attack_of, lookup, method_named
 from benchmark.core.request import Budget
 from benchmark.core.yaml_files import content_of, refusal
 from benchmark.errors import BadInput
-from benchmark.records.identity import DEVELOPMENT_SUFFIX
+from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED
 from benchmark.tokens.profile import ComputeProfile
 
 FOLDER = Path(__file__).parents[1] / "tracks"
+CHOSEN = FOLDER / "chosen"  # a file per track: what its trials chose, which `tune` writes
 ANY_MODEL = "_pretrained"  # the file of what holds for models that nobody has described
 # Where a model is found, which `--model` says of a user's own.
 PLACE = ("repo", "revision", "package", "gguf", "probed")
-NOT_IN_FILES = ("path", "given", "published")  # what a command or a suite says
+NOT_IN_FILES = ("path", "given", "published", "chosen")  # what a command or a suite says
 _CHECKED = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -69,6 +71,12 @@ def _told_apart(attacks: tuple[Attack, ...]) -> tuple[Attack, ...]:
     return attacks
 
 
+def _ascending(rates: tuple[float, ...]) -> tuple[float, ...]:
+    if not rates or list(rates) != sorted(set(rates)):
+        raise ValueError("rates should ascend: after one that destroys the model, none is tried")
+    return rates
+
+
 def _tuned(given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """By name, also where a method is given as `path/to/file.py:Class`."""
     try:
@@ -81,6 +89,7 @@ Attacks = Annotated[
     tuple[Annotated[Attack, BeforeValidator(_attack)], ...], AfterValidator(_told_apart)
 ]
 Parameters = Annotated[dict[str, dict[str, Any]], AfterValidator(_tuned)]
+Rates = dict[str, dict[str, PositiveFloat]]  # by method and family of tasks
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -93,16 +102,29 @@ class Training:
     warmup: NonNegativeInt = 20
 
 
+@dataclass(frozen=True, config=_CHECKED)
+class Family:
+    """Tasks that share a method's learning rate, chosen by trials on one of their variants."""
+
+    trial: str
+    tasks: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class Trials:
-    """The tuning budget of a method: these learning rates on a development track, each on one task
-    variant of every family.
+    """The tuning budget of a method in a family of tasks: these learning rates on a development
+    track. Tasks that no family names are of the first one.
     """
 
-    rates: tuple[PositiveFloat, ...]
-    families: dict[str, str] = field(hash=False)
+    rates: Annotated[tuple[PositiveFloat, ...], AfterValidator(_ascending)]
+    families: Annotated[dict[str, Family], MinLen(1)] = field(hash=False)
     oracles: PositiveInt
     attacks: tuple[str, ...]
+
+    def family_of(self, task: str) -> str:
+        """The family of a task by its name."""
+        named = (name for name, family in self.families.items() if task in family.tasks)
+        return next(named, next(iter(self.families)))
 
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
@@ -111,8 +133,9 @@ class _Track:
 
     `stage` is how target and oracles are trained from the base, `budget` what a method may spend.
     `attacks` are run in their order. `tuned` are parameters of methods, which take the place of the
-    methods' own defaults wherever nobody gives others, `trials` how they are tuned. `profile` says
-    how models are asked and computed.
+    methods' own defaults wherever nobody gives others, `trials` how they are tuned and `chosen` the
+    learning rates that these chose, by method and family of tasks. `profile` says how models are
+    asked and computed.
     """
 
     name: str
@@ -123,11 +146,14 @@ class _Track:
     tuned: Parameters = field(hash=False)
     profile: ComputeProfile
     trials: Trials | None = None
+    chosen: Rates = field(default_factory=dict, hash=False)
     source: ClassVar[str]
 
-    def parameters_of(self, method: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """A method's parameters where some are given: the track's beside them."""
-        return {**self.tuned.get(method, {}), **given}
+    def parameters_of(self, method: str, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A method's parameters on a task where some are given: the track's beside them."""
+        rates = self.chosen.get(method, {}) if self.trials else {}
+        rate = rates.get(self.trials.family_of(task)) if self.trials else None
+        return {**self.tuned.get(method, {}), **({TUNED: rate} if rate else {}), **given}
 
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
@@ -260,6 +286,11 @@ def all_tracks() -> list[Track]:
     return list(_tracks().values())
 
 
+def tracks_with_files() -> frozenset[str]:
+    """The names of the tracks of this installation."""
+    return frozenset(name for name in _files() if not name.startswith("_"))
+
+
 def _files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 
@@ -267,7 +298,13 @@ def _files() -> dict[str, Path]:
 @lru_cache(maxsize=1)
 def _tracks() -> dict[str, Track]:
     named = {name: path for name, path in _files().items() if not name.startswith("_")}
-    return {name: _track(_read(path), path) for name, path in named.items()}
+    return {name: _track(_read(path) | _chosen(name), path) for name, path in named.items()}
+
+
+def _chosen(name: str) -> dict[str, Any]:
+    """What the trials of a track chose, if there were any."""
+    path = CHOSEN / f"{name}.yaml"
+    return {"chosen": _mapping(path)} if path.is_file() else {}
 
 
 def _read_of_user(file: Path) -> dict[str, Any]:

@@ -152,7 +152,7 @@ class Planner:
             cls = method_named(entry.name)
             if variant.data.proxies and cls.sees & {"training", "frequency"}:
                 continue  # what such a model was trained on is unknown
-            parameters = variant.track.parameters_of(cls.name, entry.parameters)
+            parameters = variant.track.parameters_of(cls.name, variant.task, entry.parameters)
             method = method_info(cls, create(cls, parameters).parameters)
             for seed in seeds or range(entry.seeds):
                 cell = replace(

@@ -130,13 +130,15 @@ def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> None:
 
 def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> Progress:
     seen: list[Sample] = []
-    records_trajectory = last and task_named(run.variant.task).trajectory
+    # A trial's record keeps nothing of what is seen on the way.
+    is_followed = not run.cell.identity.is_trial
+    records_trajectory = is_followed and last and task_named(run.variant.task).trajectory
     meter = Meter(
         limit=run.variant.budget.steps, watch=_watch(run, seen) if records_trajectory else None
     )
     request = request_of(run, number, before.state, meter)
     result = result_of(run, request, as_unlearned(before.result).weights)
-    if not last:
+    if is_followed and not last:
         with run.clock.stage("requests"):
             seen += run.look(run.predictor(result), REQUEST_SPLITS, request_stage(number + 1))
     return replace(

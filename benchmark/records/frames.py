@@ -72,23 +72,29 @@ def expected_seeds(records: Sequence[Record]) -> dict[str, int]:
 
 def row_names(records: Sequence[Record]) -> dict[str, str]:
     """A name for each record's row: the method's, with those parameters in brackets that tell it
-    from its namesakes on the track.
+    from its namesakes on a variant of the track. A parameter whose value is another one on each
+    family of tasks tells no row from another.
     """
     names: dict[str, str] = {}
     by_method: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         by_method.setdefault((record.track, record.method.name), []).append(record)
     for (_, method), namesakes in by_method.items():
-        names_used = {name for record in namesakes for name in record.method.parameters}
-        values = {
-            name: {json.dumps(r.method.parameters.get(name)) for r in namesakes}
-            for name in names_used
-        }
-        telling = sorted(name for name, distinct in values.items() if len(distinct) > 1)
+        telling = _telling(namesakes)
         for record in namesakes:
             shown = ", ".join(f"{n}={record.method.parameters.get(n)}" for n in telling)
             names[record.id] = f"{method} ({shown})" if shown else method
     return names
+
+
+def _telling(namesakes: Sequence[Record]) -> list[str]:
+    """The parameters that have several values on one variant."""
+    values: dict[tuple[str, str], set[str]] = {}
+    for name in {name for record in namesakes for name in record.method.parameters}:
+        for record in namesakes:
+            value = json.dumps(record.method.parameters.get(name))
+            values.setdefault((name, record.variant), set()).add(value)
+    return sorted({name for (name, _), distinct in values.items() if len(distinct) > 1})
 
 
 def has_outputs(record: Record) -> bool:

@@ -98,8 +98,7 @@ def main() -> None:
     (DOCS / "METRICS.md").write_text(metrics_page())
     (DOCS / "ATTACKS.md").write_text(attacks_page(results))
     (DOCS / "META.md").write_text(meta_page(results))
-    trials = {track: tuning.trials(results, track) for track in tuning.SECTIONS}
-    (DOCS / "TUNING.md").write_text(tuning.page(trials))
+    (DOCS / "TUNING.md").write_text(tuning.page(results))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,25 @@
-"""The score of a trial on a development track, computed when it is made: a trial keeps no outputs
-from which it could be computed later.
+"""Trials on development tracks: their scores, and which learning rate they choose.
+
+A score is computed when the trial is made: it keeps no outputs from which it could be later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.records.identity import ORACLE, TARGET
-from benchmark.records.schema import TrialScore
+from benchmark.records.identity import ORACLE, TARGET, TUNED
+from benchmark.records.schema import Record, TrialScore
 from benchmark.statistics.axes import AXES
-from benchmark.statistics.bootstrap import REPLICATES
+from benchmark.statistics.bootstrap import REPLICATES, interval
 from benchmark.statistics.variants import score_variant
 
 _TRIAL = "trial"
+UTILITY = "utility"
+STOP = 0.1  # of the target's utility: what keeps less was destroyed
 
 
 def trial_score(
@@ -45,3 +50,60 @@ def trial_score(
         {axis: float(scored.quantity("method", axis)[0]) for axis in AXES},
         scored.quantity("method", "score"),
     )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One learning rate of a method in a task family, and the paired difference of the best
+    trial's score to its own, (low, high).
+    """
+
+    rate: float
+    axes: Mapping[str, float]
+    score: float
+    low: float
+    high: float
+    behind: tuple[float, float]
+
+
+def compared(records: Sequence[Record]) -> list[Trial]:
+    """The trials of one method on one variant by rate; those without a score are left out."""
+    scored = {r.method.parameters[TUNED]: r.trial for r in records if r.trial and has_score(r)}
+    drawn = {rate: trial.replicates for rate, trial in sorted(scored.items())}
+    if not drawn:
+        return []
+    best = max(drawn.values(), key=lambda score: score[0])
+    return [
+        Trial(
+            rate,
+            scored[rate].axes,
+            float(score[0]),
+            *interval(score),
+            behind=interval(best - score),
+        )
+        for rate, score in drawn.items()
+    ]
+
+
+def has_score(record: Record) -> bool:
+    """Whether a trial can be compared: it succeeded, and its score is defined."""
+    return record.trial is not None and not math.isnan(record.trial.score)
+
+
+def has_destroyed(record: Record) -> bool:
+    """Whether a trial failed or kept less than STOP of the target's utility. Larger rates are then
+    not tried: one rule for every method.
+    """
+    return record.trial is None or not record.trial.axes[UTILITY] >= STOP
+
+
+def best_of(trials: Sequence[Trial]) -> Trial:
+    """The trial with the best score; of equals the smallest rate, which changes the model least."""
+    return max(sorted(trials, key=lambda trial: trial.rate), key=lambda trial: trial.score)
+
+
+def edge_of(trials: Sequence[Trial], rates: Sequence[float]) -> str:
+    """At which end of the grid the best trial lies: `smallest`, `largest`, or neither. The best of
+    a method that a larger rate destroyed lies at no edge.
+    """
+    return {min(rates): "smallest", max(rates): "largest"}.get(best_of(trials).rate, "")

@@ -1,7 +1,4 @@
-"""`tune`: the declared trials, the choice among them, and the edit of a track's file."""
-
-import re
-import shutil
+"""`tune`: the declared trials, the choice among them, early stopping, and the file of the rates."""
 
 import numpy as np
 import pytest
@@ -10,15 +7,18 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from benchmark.authoring import tuning
-from benchmark.authoring.tuning import PARAMETER, trial_suite, tuned_file, with_rate
+from benchmark.authoring.tuning import chosen_file, trial_suite, tunable, write_chosen
 from benchmark.cli import app
 from benchmark.core import registry
 from benchmark.errors import BadInput
-from benchmark.models.tracks import FOLDER, track_named
+from benchmark.models import tracks
+from benchmark.models.tracks import CHOSEN, all_tracks, track_named
+from benchmark.records.identity import TUNED
 from benchmark.records.schema import Failure, TrialScore
 from benchmark.records.store import ResultStore
 from benchmark.reports.tuning_table import print_trials
 from benchmark.statistics.axes import AXES
+from benchmark.statistics.trials import best_of, compared, edge_of, has_destroyed
 
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 METHOD = '''
@@ -41,93 +41,108 @@ def _registered(monkeypatch):
 
 
 @pytest.mark.parametrize("track", ["controlled-1m", "smollm2-135m"])
-def test_every_method_has_the_same_five_trials_on_development_data(track):
-    suites = [trial_suite(name, track, []) for name in ("npo", "idk")]
-    rates = [[entry.parameters[PARAMETER] for entry in suite.methods] for suite in suites]
-    assert rates[0] == rates[1] == sorted(rates[0])
-    assert len(set(rates[0])) == 5
-    assert suites[0].tracks == [f"{track}-dev"]
-    assert {frozenset(entry.parameters) for entry in suites[0].methods} == {frozenset({PARAMETER})}
+def test_every_method_has_the_same_five_trials_in_each_family_on_development_data(track):
+    trials = track_named(track).trials
+    assert len(set(trials.rates)) == 5
+    for rate in trials.rates:
+        suite = trial_suite(track, rate, {name: list(trials.families) for name in ("npo", "idk")})
+        assert suite.tracks == [f"{track}-dev"]
+        assert [entry.parameters for entry in suite.methods] == [{TUNED: rate}] * 2
+        assert suite.methods[0].tasks == suite.methods[1].tasks == suite.tasks
+        assert suite.tasks == [family.trial for family in trials.families.values()]
 
 
-def test_families_narrow_the_trials_to_their_tasks():
-    assert trial_suite("npo", "controlled-1m", []).tasks == [
-        *("fictitious", "memorized", "continual/5")
-    ]
-    assert trial_suite("npo", "controlled-1m", ["texts"]).tasks == ["memorized"]
-    assert trial_suite("npo", "controlled-1m-dev", ["texts"]).tracks == ["controlled-1m-dev"]
+def test_a_method_runs_on_the_trials_of_the_families_that_it_still_tries():
+    suite = trial_suite(
+        "controlled-1m-dev", 1e-4, {"npo": ["texts"], "idk": ["questions"], "sga": []}
+    )
+    assert suite.tracks == ["controlled-1m-dev"]
+    assert suite.tasks == ["fictitious", "memorized"]
+    assert {entry.name: entry.tasks for entry in suite.methods} == {
+        "npo": ["memorized"],
+        "idk": ["fictitious"],
+    }
+
+
+def test_without_names_all_ranked_methods_with_a_rate_are_tuned():
+    names = tunable([])
+    assert {"npo", "whp_decode"} <= set(names)
+    assert not {"retrain", "refuse_all", "none"} & set(names)
+    assert not any(registry.method_named(name).anchor for name in names)
+
+
+def tune(*words):
+    return CliRunner().invoke(app, ["tune", *words])
 
 
 @pytest.mark.parametrize(
-    ("method", "track", "families", "message"),
+    ("words", "message"),
     [
-        ("refuse_all", "controlled-1m", [], "refuse_all: has no learning_rate"),
-        ("npo", "controlled-1m", ["text"], "unknown task family 'text'; did you mean texts"),
-        ("npo", "pythia-1.4b", [], "unknown track 'pythia-1.4b-dev'"),
-        ("nop", "controlled-1m", [], "did you mean npo"),
+        (["refuse_all"], "refuse_all: has no learning_rate"),
+        (["npo", "--family", "text"], "unknown task family 'text'; did you mean texts"),
+        (["npo", "--track", "pythia-1.4b"], "unknown track 'pythia-1.4b-dev'"),
+        (["npo", "--track", "tiny-dev", "--write"], "tiny-dev is no scored track"),
+        (["nop"], "did you mean npo"),
     ],
 )
-def test_what_cannot_be_tuned_is_bad_input(method, track, families, message):
-    with pytest.raises(BadInput, match=re.escape(message)):
-        trial_suite(method, track, families)
+def test_what_cannot_be_tuned_is_bad_input(words, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    refused = tune(*words)
+    assert refused.exit_code == 2
+    assert message in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
 
 
-def test_a_rate_is_written_for_registered_methods_and_scored_tracks_alone():
-    assert tuned_file("npo", "smollm2-135m") == FOLDER / "smollm2-135m.yaml"
+def test_rates_are_written_for_registered_methods_and_scored_tracks_alone():
+    assert chosen_file(["npo"], "smollm2-135m") == CHOSEN / "smollm2-135m.yaml"
     with pytest.raises(BadInput, match=r"write the chosen learning_rate into mine\.py"):
-        tuned_file("mine.py:Mine", "smollm2-135m")
+        chosen_file(["mine.py:Mine"], "smollm2-135m")
     for track in ("controlled-1m-dev", "nowhere"):
         with pytest.raises(BadInput, match=f"{track} is no scored track"):
-            tuned_file("npo", track)
+            chosen_file(["npo"], track)
 
 
-BLOCK = """# About a.
-a: 1
-tuned:  # by trials
-  npo: {learning_rate: 1.0e-5}  # why
-  idk:
-    learning_rate: 3.0e-5  # and this
-    lora: true
-
-# About b.
-b: {c: 1}
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "method", "expected"),
-    [
-        (BLOCK, "npo", BLOCK.replace("1.0e-5}", "3.0e-4}")),
-        (BLOCK, "idk", BLOCK.replace("3.0e-5 ", "3.0e-4 ")),
-        (BLOCK, "me", BLOCK.replace("true\n", "true\n  me: {learning_rate: 3.0e-4}\n")),
-        ("tuned: {}  # yet\nb: 1\n", "me", "tuned:  # yet\n  me: {learning_rate: 3.0e-4}\nb: 1\n"),
-        ("b: 1  # last", "me", "b: 1  # last\ntuned:\n  me: {learning_rate: 3.0e-4}\n"),
-        ("tuned:\nb: 1\n", "me", "tuned:\n  me: {learning_rate: 3.0e-4}\nb: 1\n"),
-        (
-            "tuned: {npo: {beta: 1}}\n",
-            "me",
-            "tuned: {npo: {beta: 1}, me: {learning_rate: 3.0e-4}}\n",
-        ),
-        ("tuned:\n  me: {beta: 1}\n", "me", "tuned:\n  me: {beta: 1, learning_rate: 3.0e-4}\n"),
-        ("tuned:\n  me: {}\n", "me", "tuned:\n  me: {learning_rate: 3.0e-4}\n"),
-    ],
-)
-def test_an_edit_changes_one_number_or_adds_one_line(text, method, expected):
-    assert with_rate(text, method, 3e-4) == expected
+def test_new_rates_stand_beside_those_of_other_methods_and_families(tmp_path):
+    file = tmp_path / "chosen" / "t.yaml"
+    write_chosen(file, {"npo": {"questions": 1e-4, "texts": 3e-5}, "idk": {"texts": 2.5e-6}})
+    write_chosen(file, {"npo": {"texts": 0.1}})
+    assert yaml.safe_load(file.read_text()) == {
+        "idk": {"texts": 2.5e-6},
+        "npo": {"questions": 1e-4, "texts": 0.1},
+    }
+    assert file.read_text().splitlines()[1:] == [
+        "idk: {texts: 2.5e-6}",
+        "npo: {questions: 1.0e-4, texts: 1.0e-1}",
+    ]
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_track_can_be_edited_and_keeps_all_else(path):
-    text = path.read_text()
-    for method in ("npo", "gru"):
-        for rate in (2.5e-6, 1e-3, 0.1):
-            edited = with_rate(text, method, rate)
-            before, after = yaml.safe_load(text), yaml.safe_load(edited)
-            assert after.pop("tuned")[method][PARAMETER] == rate
-            before.pop("tuned", None)
-            assert before == after
-            comments = re.findall("#.*", text)
-            assert re.findall("#.*", edited) == comments
+def test_a_method_has_the_rate_of_the_family_of_its_task(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracks, "CHOSEN", tmp_path)
+    write_chosen(tmp_path / "controlled-1m.yaml", {"npo": {"questions": 1e-4, "texts": 2e-4}})
+    tracks._tracks.cache_clear()
+    try:
+        track = track_named("controlled-1m")
+        rates = {t: track.parameters_of("npo", t, {}) for t in ("frequency", "memorized", "other")}
+        assert rates == {
+            "frequency": {TUNED: 1e-4},
+            "memorized": {TUNED: 2e-4},
+            "other": {TUNED: 1e-4},  # what no family names is of the first
+        }
+        assert track.parameters_of("npo", "continual", {}) == {}  # not tuned yet
+        assert track.parameters_of("npo", "memorized", {TUNED: 0.5}) == {TUNED: 0.5}
+        for other in ("controlled-1m-dev", "controlled-250k"):
+            assert track_named(other).parameters_of("idk_ap", "memorized", {}) == {}
+    finally:
+        tracks._tracks.cache_clear()
+
+
+def test_the_rates_of_tracks_are_of_their_own_families_and_grids():
+    for track in all_tracks():
+        for method, rates in track.chosen.items():
+            assert method in registry.methods()
+            assert rates.keys() <= track.trials.families.keys()
+            assert set(rates.values()) <= set(track.trials.rates)
 
 
 @pytest.fixture
@@ -137,33 +152,35 @@ def make_trials(make_record, make_identity, model_samples):
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.01, 1000)
 
-    def record_of(rate, outcome):
+    def record_of(rate, outcome, utility=0.5):
         identity = make_identity("alpha", 0, track="toy-dev")
-        method = identity.method.model_copy(update={"parameters": {PARAMETER: rate}})
+        method = identity.method.model_copy(update={"parameters": {TUNED: rate}})
         identity = identity.model_copy(update={"method": method})
         record, _ = make_record("alpha", 0, samples, {}, identity)
         if isinstance(outcome, str):
             failure = Failure(type="Error", message=outcome, traceback="")
             return record.model_copy(update={"error": failure})
         score = np.array([outcome, *(outcome + noise)])
-        trial = TrialScore.of(dict.fromkeys(AXES, outcome), score)
+        axes = dict.fromkeys(AXES, outcome) | {"utility": utility}
+        trial = TrialScore.of(axes, score)
         return record.model_copy(update={"trial": trial})
 
-    return lambda outcomes: [record_of(*pair) for pair in zip(RATES, outcomes, strict=True)]
+    return lambda outcomes, *utilities: [
+        record_of(*own) for own in zip(RATES, outcomes, *utilities, strict=False)
+    ]
 
 
 def shown(records):
     console = Console(width=140, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    rate = print_trials(records, console)
+    rate = print_trials(records, "questions", console)
     text = console.export_text()
     return rate, text, {line.split()[0]: line for line in text.splitlines() if line.split()}
 
 
-def test_the_smallest_value_as_good_as_the_best_is_chosen(make_trials):
+def test_the_best_rate_is_chosen_and_the_smallest_of_equals(make_trials):
     rate, text, rows = shown(make_trials([0.1, 0.5, 0.5, 0.3, 0.2]))
     assert rate == 1e-4
-    assert "(best)" in rows["0.0001"]
-    assert rows["0.0001"].split()[-1] == "chosen"
+    assert "chosen" in rows["0.0001"]
     assert "chosen" not in rows["0.0003"]
     assert "0.200 to 0.200" in rows["0.001"]
     assert "0.500 [0.48" in rows["0.0001"]
@@ -173,7 +190,7 @@ def test_the_smallest_value_as_good_as_the_best_is_chosen(make_trials):
 @pytest.mark.parametrize(
     ("scores", "end"), [([0.5, 0.4, 0.3, 0.2, 0.1], "smallest"), ([0, 0, 0.1, 0.2, 0.4], "largest")]
 )
-def test_a_best_value_at_the_edge_of_the_grid_is_said_to_be_there(make_trials, scores, end):
+def test_a_best_rate_at_the_edge_of_the_grid_is_said_to_be_there(make_trials, scores, end):
     assert f"the {end} one tried: at the edge of the grid" in shown(make_trials(scores))[1]
 
 
@@ -190,36 +207,61 @@ def test_without_any_trial_nothing_is_chosen(make_trials):
     assert "0.003 failed: nan" in text
 
 
+def test_a_trial_that_failed_or_kept_a_tenth_of_utility_ends_the_search(make_trials):
+    utilities = [0.9, 0.1, 0.099, float("nan"), 0.9]
+    tried = make_trials([0.1, 0.2, 0.3, 0.3, "the loss is nan"], utilities)
+    assert [has_destroyed(r) for r in tried] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("scores", "tried", "edge"),
+    [
+        ([0.5, 0.4, 0.3, 0.2, 0.1], 5, "smallest"),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], 5, "largest"),
+        ([0.1, 0.2, 0.5], 3, ""),  # a larger one was stopped
+        ([0.1, 0.5, 0.3, 0.2, 0.1], 5, ""),
+    ],
+)
+def test_an_edge_is_one_of_the_declared_grid(make_trials, scores, tried, edge):
+    trials = compared(make_trials(scores))
+    assert len(trials) == tried
+    assert edge_of(trials, RATES) == edge
+
+
+def test_trials_without_a_score_choose_nothing(make_trials):
+    assert compared(make_trials(["failed", float("nan")])) == []
+    assert best_of(compared(make_trials(["failed", 0.2, 0.1]))).rate == 1e-4
+
+
 @pytest.mark.slow
-def test_the_command_runs_five_trials_once_and_writes_the_chosen_rate(tmp_path, monkeypatch):
-    tracks = tmp_path / "tracks"
-    tracks.mkdir()
-    shutil.copy(FOLDER / "controlled-1m.yaml", tracks / "tiny.yaml")
-    monkeypatch.setattr(tuning, "FOLDER", tracks)
+def test_the_command_runs_trials_once_stops_early_and_writes_the_chosen_rate(tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning, "CHOSEN", tmp_path / "chosen")
+    monkeypatch.setattr(tuning, "tracks_with_files", lambda: {"tiny"})
     monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(METHOD)
 
-    def tune(method, *words):
-        command = ["tune", method, "--track", "tiny", "--family", "questions", *words]
-        return CliRunner().invoke(app, command)
+    def on_tiny(*words):
+        return tune(*words, "--track", "tiny", "--family", "questions")
 
-    first = tune("mine.py:Mine")
+    first = on_tiny("mine.py:Mine")
     assert first.exit_code == 0, first.output
-    assert "8 cells, 0 cached, 13 jobs, about" in first.stdout
-    again = tune("mine.py")
-    assert "8 cells, 8 cached, 0 jobs, nothing to run" in again.stdout
-    assert again.stdout.partition("trials of")[2] == first.stdout.partition("trials of")[2]
+    assert "4 cells, 0 cached, 9 jobs, about" in first.stdout
+    again = on_tiny("mine.py")
+    assert "4 cells, 4 cached, 0 jobs, nothing to run" in again.stdout
+    table = "mine_tuned, questions: trials of its learning rate on tiny-dev"
+    assert again.stdout.partition(table)[2] == first.stdout.partition(table)[2] != ""
     records = [r for r in ResultStore(tmp_path / "runs").read_all() if r.is_trial]
-    assert sorted(r.method.parameters[PARAMETER] for r in records) == sorted(RATES)
-    assert {r.track for r in records} == {"tiny-dev"}
-    written = tune("npo", "--write")
-    (rate,) = re.findall(r"chosen: learning_rate (\S+),", written.stdout)
-    text = (tracks / "tiny.yaml").read_text()
-    assert yaml.safe_load(text)["tuned"] == {"npo": {PARAMETER: float(rate)}}
-    refused = tune("refuse_all")
-    assert refused.exit_code == 2
-    assert len(refused.stderr.strip().splitlines()) == 1
+    tried = sorted(r.method.parameters[TUNED] for r in records)
+    assert tried == list(RATES[: len(tried)])
+    destroyed = {r.method.parameters[TUNED] for r in records if has_destroyed(r)}
+    assert destroyed <= {tried[-1]}
+    assert len(tried) == 5 or destroyed
+    written = on_tiny("npo", "--write")
+    (rate,) = [float(line.split()[0]) for line in written.stdout.splitlines() if "chosen" in line]
+    assert yaml.safe_load((tmp_path / "chosen/tiny.yaml").read_text()) == {
+        "npo": {"questions": rate}
+    }
 
 
 def test_trials_of_development_tracks_are_those_of_the_tracks_that_they_are_for():

@@ -21,6 +21,7 @@ from benchmark.pipeline.suite import load_suite, suite_files
 from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import encode_prompt
 
+TASK = "fictitious"
 # Hashes of what makes the models of the controlled tracks: published models are found by them.
 FINGERPRINTS = {
     "controlled-1m": "8acb819eb1f4c19c",
@@ -113,7 +114,7 @@ def test_suites_run_with_the_parameters_that_they_had_when_they_gave_them(suite)
     suite, rates = load_suite(suite), RATES[suite]
     for track in map(track_named, suite.tracks):
         found = {
-            entry.name: track.parameters_of(entry.name, entry.parameters)
+            entry.name: track.parameters_of(entry.name, TASK, entry.parameters)
             for entry in suite.methods
             if not method_named(entry.name).anchor and "lora" not in entry.parameters
         }
@@ -122,22 +123,22 @@ def test_suites_run_with_the_parameters_that_they_had_when_they_gave_them(suite)
 
 def test_an_entry_that_gives_parameters_keeps_them():
     (entry,) = (e for e in load_suite("hub").methods if e.parameters)
-    given = track_named("pythia-1.4b").parameters_of(entry.name, entry.parameters)
+    given = track_named("pythia-1.4b").parameters_of(entry.name, TASK, entry.parameters)
     assert given == {"learning_rate": 1e-4, "lora": True}
 
 
 def test_what_is_given_comes_before_what_is_tuned():
     track = track_named("smollm2-135m")
-    assert track.parameters_of("tau", {"learning_rate": 0.5}) == {
+    assert track.parameters_of("tau", TASK, {"learning_rate": 0.5}) == {
         "learning_rate": 0.5,
         "tuning_rate": 1e-5,
     }
-    assert track_named("controlled-1m").parameters_of("npo", {}) == {}
+    assert track_named("controlled-1m-dev").parameters_of("npo", TASK, {}) == {}
 
 
-@pytest.mark.parametrize("name", ["controlled-1m", "controlled-1m-dev"])
-def test_on_the_track_that_they_were_tuned_on_methods_have_their_own_defaults(name):
-    assert not track_named(name).tuned
+def test_rates_that_do_not_ascend_are_no_trials(file):
+    with pytest.raises(BadInput, match=r"trials\.rates: rates should ascend"):
+        track_named("org/name@main", file("extends: smollm2-135m\ntrials: {rates: [1.0, 0.5]}\n"))
 
 
 @pytest.mark.parametrize("name", suite_files())
@@ -146,7 +147,7 @@ def test_what_suites_and_tracks_give_to_methods_are_their_parameters(name):
     for track in map(track_named, suite.tracks):
         for entry in suite.methods:
             cls = method_named(entry.name)
-            create(cls, track.parameters_of(cls.name, entry.parameters))
+            create(cls, track.parameters_of(cls.name, TASK, entry.parameters))
 
 
 def test_a_development_track_differs_in_what_its_file_says():

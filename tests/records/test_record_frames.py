@@ -55,6 +55,20 @@ def test_a_parameter_that_only_one_has_tells_them_apart(records):
     assert names["a"] != names["b"]
 
 
+def test_a_parameter_tuned_for_each_family_of_tasks_tells_no_rows_apart(records):
+    """Else a method would have a row of its own on each family."""
+    alpha = of(records, "alpha")[0]
+    on_texts = alpha.identity.task.model_copy(update={"name": "texts"})
+    texts = alpha.model_copy(
+        update={"identity": alpha.identity.model_copy(update={"task": on_texts})}
+    )
+    names = row_names([with_parameters(alpha, "a", lr=1), with_parameters(texts, "b", lr=2)])
+    assert names == {"a": "alpha", "b": "alpha"}
+    more = [with_parameters(alpha, "a", lr=1), with_parameters(texts, "b", lr=2)]
+    more += [with_parameters(texts, "c", lr=1)]
+    assert row_names(more) == {"a": "alpha (lr=1)", "b": "alpha (lr=2)", "c": "alpha (lr=1)"}
+
+
 def test_index_has_a_row_per_success(records):
     failed = records[0].model_copy(
         update={"id": "z", "status": "error", "error": Failure(type="E", message="m", traceback="")}

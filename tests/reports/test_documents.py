@@ -7,26 +7,20 @@ from pathlib import Path
 import pytest
 
 import benchmark
-from benchmark.core.method import create
 from benchmark.core.registry import methods, tasks
-from benchmark.models.tracks import track_named
+from benchmark.models.tracks import all_tracks, track_named
 from benchmark.pipeline.suite import load_suite
 from benchmark.records.store import ResultStore
 from benchmark.reports.attacks_page import attacks_page
 from benchmark.reports.meta_page import meta_page
 from benchmark.reports.methods_page import methods_page
 from benchmark.reports.reference_pages import metrics_page
-from benchmark.reports.tuning_page import (
-    CONTROLLED_DEV,
-    SECTIONS,
-    SMOLLM2_DEV,
-    chosen,
-    page,
-    trials,
-)
+from benchmark.reports.tuning_page import chosen_rates, page, published_trials
+from benchmark.reports.tuning_table import rate_of
 from benchmark.statistics.axes import BARRED
 from benchmark.statistics.axis_rule import ANSWERS, below_the_bar
 from benchmark.statistics.meta_tables import meta_tables
+from benchmark.statistics.trials import has_destroyed
 from leaderboard.documents import documents, made_from
 
 RANKED = {entry.name for entry in load_suite("cpu").methods if not methods()[entry.name].anchor}
@@ -58,39 +52,31 @@ def test_no_metric_is_barred_without_need():
 
 @pytest.fixture(scope="module")
 def tried():
-    """The trials of every method by development track."""
-    return {track: trials(ResultStore(ROOT / "results"), track) for track in SECTIONS}
+    """The trials of the tracks whose rates they chose."""
+    found = published_trials(ResultStore(ROOT / "results"))
+    return {name: own for name, own in found.items() if track_named(name).chosen}
 
 
-def test_defaults_are_those_that_the_trials_speak_for(tried):
-    found = tried[CONTROLLED_DEV]
-    assert set(found) == RANKED
-    for name, own in found.items():
-        assert create(methods()[name], {}).parameters["learning_rate"] == chosen(own)
-        assert len(own) == 7
+def test_tracks_have_the_rates_that_their_trials_speak_for(tried):
+    assert tried.keys() == {track.name for track in all_tracks() if track.chosen}
+    for name, found in tried.items():
+        track = track_named(name)
+        assert chosen_rates(found, track.trials) == track.chosen
 
 
-def test_smollm2_is_tuned_as_the_trials_speak_for(tried):
-    found = tried[SMOLLM2_DEV]
-    assert set(found) == RANKED
-    assert {len(own) for own in found.values()} == {7}
-    tuned = {name: {"learning_rate": chosen(own)} for name, own in found.items()}
-    tuned["tau"]["tuning_rate"] = chosen(found["task_arithmetic"])
-    assert track_named("smollm2-135m").tuned == tuned
+def test_every_method_had_all_its_trials_or_was_stopped(tried):
+    for name, found in tried.items():
+        rates = track_named(name).trials.rates
+        for place, records in found.items():
+            own = [rate_of(record) for record in records]
+            destroyed = [has_destroyed(record) for record in records]
+            assert own == list(rates[: len(own)]), place
+            assert not any(destroyed[:-1]), place
+            assert len(own) == len(rates) or destroyed[-1], place
 
 
-def test_trials_on_smollm2_go_beyond_the_best_except_where_the_page_says_so(tried):
-    best = {
-        name: own.index(max(own, key=lambda trial: trial.score))
-        for name, own in tried[SMOLLM2_DEV].items()
-    }
-    assert {name for name, place in best.items() if place in (0, 6)} == {"tau"}
-    assert best["tau"] == 0
-    assert "best value for `tau` is the smallest one tried" in SECTIONS[SMOLLM2_DEV]
-
-
-def test_the_page_of_trials_is_up_to_date(tried):
-    assert (ROOT / "docs/TUNING.md").read_text() == page(tried)
+def test_the_page_of_trials_is_up_to_date():
+    assert (ROOT / "docs/TUNING.md").read_text() == page(ResultStore(ROOT / "results"))
 
 
 def test_figures_were_made_from_the_records_that_are_committed():
