@@ -29,6 +29,7 @@ from benchmark.tokens.losses import kl_from_uniform, kl_to_uniform, margins
 from benchmark.training.activations import blocks_of
 from benchmark.training.gradient_method import ForgetRetainBatch, GradientMethod
 from benchmark.training.gradient_method import _as_question as as_question
+from benchmark.training.lora import Lora
 from benchmark.training.task_vector import negated
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Inputs",
     "Knowledge",
     "LogitsTransform",
+    "Lora",
     "Method",
     "Pair",
     "PretrainedModel",

@@ -7,7 +7,7 @@ import random
 import torch
 from torch.nn.functional import one_hot
 
-from benchmark.api import GradientMethod, register_method
+from benchmark.api import GradientMethod, Lora, register_method
 
 EPSILON = 1e-5
 
@@ -44,7 +44,7 @@ class LoKU(GradientMethod):
     """
 
     learning_rate: float = 3e-3
-    lora: bool = True
+    lora: bool | Lora = True
     retain_weight: float = 1.0
     sequences: int = 64
 

@@ -13,6 +13,7 @@ class _Distillation(GradientMethod):
     """
 
     sees = frozenset({"retain", "target"})  # its target is the unlearned model
+    moves_target = True
 
     def __init__(self, learning_rate, lora, damage):
         super().__init__(learning_rate=learning_rate, lora=lora)  # type: ignore[call-arg]

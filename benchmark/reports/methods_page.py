@@ -20,7 +20,7 @@ INTRODUCTION = f"""`sees` is the information that a method declares; the engine 
 else. *Learning rates* are those that five trials on a development world chose on `{TRACK}` for each
 family of tasks ([TUNING.md](TUNING.md)). Tracks without trials use the default, which stands first
 where no trial was made. Anchors are never ranked.
-With `lora`, rank-8 adapters are trained instead of the weights and merged at the end (Hu et al.
+With `lora`, rank-8 adapters (or `{rank, alpha, targets}`) are trained and then merged (Hu et al.
 2022). With `stop_share`, training ends once at most this share of a batch's answer tokens is
 predicted with confidence (the rule of `masc`). Cost is the median over the published runs on
 `{VARIANT}` of `{TRACK}`: optimizer steps, training tokens and seconds on one thread; a dash

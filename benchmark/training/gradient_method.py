@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 
@@ -17,6 +19,7 @@ from benchmark.tokens.batches import Batch, collate, reads_trees
 from benchmark.tokens.losses import answer_logits, answer_nll, margins
 from benchmark.training.activations import answer_states
 from benchmark.training.loop import Losses, Schedule, added, train
+from benchmark.training.lora import Lora, without_adapters
 
 TREE_PAIRS = 16  # sequences of a tree, whose cost grows with the square of their tokens
 CONFIDENT = math.log(0.7 / 0.3)  # MASC's tau: the margin of a token with 70 % against its rivals
@@ -70,10 +73,16 @@ class GradientMethod(Method):
     With `stop_share` training also ends as soon as the model is confident of at most this share of
     a forget batch's answer tokens, before a step is taken on it. The rule needs neither labels nor
     an oracle (MASC, arXiv 2606.02920), and costs a forward pass per step.
+
+    With `lora` low-rank adapters are trained instead of the weights, and merged at the end: of rank
+    8 on all linear layers, or as a mapping of `rank`, `alpha` and `targets` says. The frozen target
+    is then the model with its adapters switched off, not a copy.
     """
 
+    # Whether `before` moves the weights, so that the target is no longer what adapters stand on.
+    moves_target: ClassVar[bool] = False
     learning_rate: float = 1e-3
-    lora: bool = False
+    lora: bool | Lora = False
     stop_share: float | None = None
 
     def loss(self, batch: ForgetRetainBatch) -> Losses:
@@ -105,9 +114,7 @@ class GradientMethod(Method):
 
     def unlearn(self, model, request: Request):
         self._model, self._tokenizer, self._sample = model, request.tokenizer, request.sample
-        self._reference = (
-            copy.deepcopy(model).eval().requires_grad_(False) if "target" in self.sees else None
-        )
+        self._reference = self._frozen(model) if "target" in self.sees else None
         self.before(request)
         train(
             model,
@@ -121,6 +128,12 @@ class GradientMethod(Method):
         )
         self.after(model)
         return model
+
+    def _frozen(self, model) -> Any:
+        """A copy of the target; the model itself where its adapters can be switched off."""
+        if self.lora and not self.moves_target:
+            return model
+        return copy.deepcopy(model).eval().requires_grad_(False)
 
     def _until_forgotten(self, request: Request) -> Iterator[ForgetRetainBatch]:
         """The batches of `batches`, up to where `stop_share` ends training."""
@@ -155,7 +168,8 @@ class GradientMethod(Method):
     @torch.no_grad()
     def reference_nll(self, batch: Batch) -> torch.Tensor:
         """The same, summed, under the frozen target; needs "target" in `sees`."""
-        return answer_nll(self._target(), batch)
+        with self._target() as target:
+            return answer_nll(target, batch)
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """Logits (N, V) of the model being trained at the N answer positions of the batch."""
@@ -164,7 +178,8 @@ class GradientMethod(Method):
     @torch.no_grad()
     def reference_logits(self, batch: Batch) -> torch.Tensor:
         """The same of the frozen target; needs "target" in `sees`."""
-        return answer_logits(self._target(), batch)
+        with self._target() as target:
+            return answer_logits(target, batch)
 
     def hidden_states(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
         """States (N, H) after each of the layers, at the same positions.
@@ -176,7 +191,8 @@ class GradientMethod(Method):
     @torch.no_grad()
     def reference_hidden_states(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
         """The same of the frozen target; needs "target" in `sees`."""
-        return answer_states(self._target(), batch, layers)
+        with self._target() as target:
+            return answer_states(target, batch, layers)
 
     def sample(self, pairs: Sequence[Pair], n: int) -> list[list[str]]:
         """For each pair n answers of the model as it is now to its question, drawn at temperature
@@ -188,12 +204,17 @@ class GradientMethod(Method):
         drawn = self._sample(self._model, prompts, n)
         return [list(drawn[prompt]) for prompt in prompts]
 
-    def _target(self):
+    @contextmanager
+    def _target(self) -> Iterator[Any]:
         if self._reference is None:
             raise PermissionError(
                 f'{self.name} uses the target as a reference but does not declare "target" in sees'
             )
-        return self._reference
+        if self._reference is not self._model:
+            yield self._reference
+            return
+        with without_adapters(self._model):
+            yield self._model
 
     @torch.no_grad()
     def accuracy(self, pairs: Sequence[Pair]) -> list[float]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 
 from benchmark.core.request import Meter
-from benchmark.training.lora import adapt, merge
+from benchmark.training.lora import Lora, adapt, merge
 
 Batch = TypeVar("Batch")
 Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
@@ -65,7 +65,7 @@ def train(
     schedule: Schedule,
     meter: Meter,
     tokens_of: Callable[[Batch], int],
-    lora: bool = False,
+    lora: Lora | bool = False,
     combine: Combine = added,
 ) -> None:
     """Trains the model in place for `schedule.steps` steps or until the batches end.
@@ -78,7 +78,7 @@ def train(
     run must end as an error, never as a model whose garbage looks like forgetting.
     """
     if lora:
-        adapt(model)
+        adapt(model, lora)
     parameters = [p for p in model.parameters() if p.requires_grad]
     fused = sum(p.numel() for p in parameters) > LARGE
     optimizer = torch.optim.AdamW(

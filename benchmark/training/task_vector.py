@@ -12,6 +12,7 @@ from benchmark.core.request import Request
 from benchmark.tokens.batches import Batch, collate
 from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
+from benchmark.training.lora import Lora
 
 
 def negated(
@@ -20,7 +21,7 @@ def negated(
     request: Request,
     learning_rate: float,
     scale: float,
-    lora: bool = False,
+    lora: Lora | bool = False,
 ):
     """theta - scale (theta tuned on the pairs - theta), in place; the tuning takes what is left of
     the budget.
