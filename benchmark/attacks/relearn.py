@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
@@ -14,7 +15,7 @@ from benchmark.core.examples import Example, Pair
 from benchmark.core.registry import register_attack
 from benchmark.core.request import Meter
 from benchmark.models.placement import seeded
-from benchmark.tokens.batches import collate
+from benchmark.tokens.batches import collate, parts_of
 from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
 
@@ -61,6 +62,7 @@ def relearned(
             Meter(watch=watch),
             tokens_of=lambda batch: batch.tokens,
             lora=lora,
+            parts=partial(parts_of, tokenizer=request.tokenizer, model=attacked),
         )
     return attacked
 

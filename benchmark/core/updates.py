@@ -22,3 +22,6 @@ class Updates:
     rounding: Literal["master", "stochastic"] = "master"
     states: Literal["float32", "int8"] = "float32"
     parts: PositiveInt = 1
+
+
+USUAL = Updates()

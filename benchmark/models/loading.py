@@ -14,9 +14,10 @@ from benchmark.models.checks import check_complete, check_weights
 from benchmark.models.placement import accelerators
 
 
-def load_model(folder: Path, accelerated: bool = False, name: str = ""):
-    """The model of a folder in float32 and evaluation mode; with several GPUs its layers are spread
-    over them.
+def load_model(
+    folder: Path, accelerated: bool = False, name: str = "", dtype: torch.dtype = torch.float32
+):
+    """The model of a folder in evaluation mode; with several GPUs its layers are spread over them.
 
     Of its own settings of generation the end tokens alone are kept: some models bring penalties and
     truncated sampling, which would be measured as the model. BadInput, which calls the model by its
@@ -26,7 +27,7 @@ def load_model(folder: Path, accelerated: bool = False, name: str = ""):
     if accelerated and accelerators():
         placement = {"device_map": "auto" if accelerators() > 1 else "cuda"}
     wanted = {
-        "dtype": torch.float32,
+        "dtype": dtype,
         "use_safetensors": True,
         "output_loading_info": True,
         **placement,

@@ -10,6 +10,7 @@ import torch
 
 from benchmark.models.linears import computed_by
 from benchmark.models.tracks import Track
+from benchmark.training.loop import updated_by
 
 
 def accelerators() -> int:
@@ -25,13 +26,17 @@ def gpu_name() -> str:
     return f"{len(names)} x {names[0]}" if names else "none"
 
 
-def computing_for(track: Track, model: Any) -> AbstractContextManager:
-    """Computes in the track's precision, by the linear layers of its profile."""
-    return computing_in(track.precision, track.profile.linears, model)
+@contextmanager
+def computing_for(track: Track, model: Any) -> Iterator[None]:
+    """Computes in the track's precision, by the linear layers of its profile, and updates weights
+    as it says.
+    """
+    with computing_in(track.precision, track.profile.linears, model), updated_by(track.updates):
+        yield
 
 
 def computing_in(precision: str, linears: str, model: Any) -> AbstractContextManager:
-    """Computes a model in a precision; its weights stay as they are, in float32.
+    """Computes a model in a precision; its weights stay as they are.
 
     Autocast has no cache here: it would keep the weights of the first step until the context ends,
     and whole trainings run in one context.

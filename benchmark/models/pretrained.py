@@ -9,7 +9,7 @@ import importlib.util
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from benchmark.models.placement import computing_for
 from benchmark.models.tracks import PretrainedTrack, Training, track_named
 from benchmark.records.identity import DEVELOPMENT_SUFFIX
 from benchmark.runtime.hub import SECONDS, hub_answers
-from benchmark.tokens.batches import collate
+from benchmark.tokens.batches import collate, parts_of
 from benchmark.tokens.profile import ComputeProfile, with_profile
 from benchmark.training.loop import Schedule, train
 
@@ -198,6 +198,7 @@ class PretrainedModels:
             return published.base_key
         texts = [(d.prompt, d.answer, d.reads) for d in documents]
         recipe = [vars(stage or self.track.stage), self.track.precision, *self.track.stated_prompts]
+        recipe += self.track.stated_updates.values()
         after = [] if start is None else [start.name]
         return fingerprint(["tuned", TUNING_VERSION, self.base_key, recipe, texts, seed, *after])
 
@@ -269,6 +270,7 @@ class PretrainedModels:
                 schedule,
                 meter,
                 tokens_of=lambda b: b.tokens,
+                parts=partial(parts_of, tokenizer=tokenizer, model=model),
             )
         save(model, tokenizer, folder)
         seconds = round(time.perf_counter() - started, 2)
@@ -291,7 +293,8 @@ class PretrainedModels:
         return model, tokenizer
 
     def load_model(self, folder: Path) -> Any:
-        model = load_model(folder, accelerated=True, name=self.track.spec)
+        dtype = getattr(torch, self.track.updates.weights)
+        model = load_model(folder, accelerated=True, name=self.track.spec, dtype=dtype)
         if model.num_parameters() >= CHECKPOINTED:
             model.gradient_checkpointing_enable()
         return model

@@ -32,6 +32,7 @@ from benchmark.core.hashing import fingerprint
 from benchmark.core.method import create
 from benchmark.core.registry import attack_of, lookup, method_named
 from benchmark.core.request import Budget
+from benchmark.core.updates import USUAL, Updates
 from benchmark.core.yaml_files import content_of, refusal
 from benchmark.errors import BadInput
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED
@@ -174,6 +175,7 @@ class ControlledTrack(_Track):
     replay: NonNegativeInt
     precision: Literal["float32"]
     harness: Literal[""]
+    updates: ClassVar[Updates] = USUAL
     source: ClassVar[str] = "world"
 
     @property
@@ -192,14 +194,14 @@ class PretrainedTrack(_Track):
 
     `path`: a local folder; `repo` at `revision`: a hub's; `package` and its file `gguf`: an
     installed Python package. `stage` is how targets and oracles are fine-tuned from it where a task
-    has documents. `precision` is that of computing in training; weights are updated in float32. In
-    bfloat16 an update below half a unit in a weight's last place is not seen by the next step, or
-    seen larger than it is where weights lie between two units, as those of quantised files do: at
-    small rates other steps are made than the weights would have asked for. `harness` is the group
-    of general tasks for utility. `published` are models that others fine-tuned, as `--model` names
-    them: the target and then the oracles, which then are not trained here. `probed` is the key of
-    the weights whose knowledge probe stands for those of every source, `given` the folder or
-    `org/name@revision` that made it a track.
+    has documents. `precision` is that of computing in training. In bfloat16 an update below half a
+    unit in a weight's last place is not seen by the next step, or seen larger than it is where
+    weights lie between two units, as those of quantised files do: at small rates other steps are
+    made than the weights would have asked for. `harness` is the group of general tasks for utility.
+    `published` are models that others fine-tuned, as `--model` names them: the target and then the
+    oracles, which then are not trained here. `probed` is the key of the weights whose knowledge
+    probe stands for those of every source, `given` the folder or `org/name@revision` that made it a
+    track. `updates` saves memory where a model is large.
     """
 
     repo: str = ""
@@ -209,6 +211,7 @@ class PretrainedTrack(_Track):
     path: Path | None = None
     precision: Literal["float32", "bfloat16"]
     harness: str
+    updates: Updates = USUAL
     published: tuple[str, ...] = ()
     probed: str = ""
     given: str = ""
@@ -225,6 +228,11 @@ class PretrainedTrack(_Track):
         is never asked otherwise.
         """
         return [self.profile.prompts] if self.given and self.profile.prompts else []
+
+    @property
+    def stated_updates(self) -> dict[str, Any]:
+        """How weights are updated where it is not as usual: part of what is made of them."""
+        return {} if self.updates == USUAL else {"updates": asdict(self.updates)}
 
 
 Track = ControlledTrack | PretrainedTrack

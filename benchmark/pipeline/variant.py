@@ -96,13 +96,13 @@ class Variant:
     @property
     def settings(self) -> dict[str, Any]:
         """What weights depend on beside data, method and budget: how models are asked and
-        computed, how they are tuned, and when a trajectory is looked at.
+        computed, how they are tuned and updated, and when a trajectory is looked at.
         """
         made: dict[str, Any] = {"profile": asdict(self.track.profile)}
         if self.definition.trajectory:
             made["trajectory"] = list(BUDGET_POINTS)
         if isinstance(self.track, PretrainedTrack):
-            made["tuning"] = TUNING_VERSION
+            made |= {"tuning": TUNING_VERSION, **self.track.stated_updates}
         if self.has_published_models:  # what retraining starts from is no part of them
             made["base"] = models_of(self.track, self.inputs).base_key
         return made

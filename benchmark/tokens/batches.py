@@ -83,6 +83,14 @@ def collate(pairs: Sequence[Pair], tokenizer, model=None, whole: bool = False) -
     return padded(pairs, encoded, tokenizer.pad_token_id, device)
 
 
+def parts_of(batch: Batch, count: int, tokenizer, model) -> list[Batch]:
+    """At most so many parts of a batch, collated anew."""
+    count = min(count, len(batch.pairs))
+    if count == 1:
+        return [batch]
+    return [collate(batch.pairs[i::count], tokenizer, model) for i in range(count)]
+
+
 def window_of(model: Any) -> int | None:
     """Over how many tokens attention reaches at least in every layer; None where all reach over
     all of them.

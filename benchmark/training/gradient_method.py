@@ -125,6 +125,7 @@ class GradientMethod(Method):
             lambda batch: batch.tokens,
             self.lora,
             self.combine,
+            self._parts,
         )
         self.after(model)
         return model
@@ -148,6 +149,17 @@ class GradientMethod(Method):
         """The share of answer tokens with a margin above `CONFIDENT`."""
         sure = margins(self.logits(batch), batch.targets) > CONFIDENT
         return sure.float().mean().item()
+
+    def _parts(self, batch: ForgetRetainBatch, count: int) -> list[ForgetRetainBatch]:
+        """At most so many parts of a batch, each with pairs of every set."""
+        sets = {name: batch.given[name].pairs for name in batch.given} if count > 1 else {}
+        count = min([count, *(len(pairs) for pairs in sets.values())])
+        if count == 1:
+            return [batch]
+        return [
+            ForgetRetainBatch({n: self._collate(pairs[i::count]) for n, pairs in sets.items()})
+            for i in range(count)
+        ]
 
     def _losses(self, batch: ForgetRetainBatch) -> Losses:
         self.before_loss(self._model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from typing import TypeVar
 import torch
 
 from benchmark.core.request import Meter
+from benchmark.core.updates import USUAL, Updates
 from benchmark.training.lora import Lora, adapt, merge
+from benchmark.training.optimizers import optimizer_for, set_rate
 
 Batch = TypeVar("Batch")
 Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
@@ -21,9 +23,7 @@ Combine = Callable[[list[torch.Tensor], list[torch.Tensor]], list[torch.Tensor]]
 # clipping.
 Observer = Callable[[tuple[float, ...], float], None]
 _observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
-LARGE = (
-    10_000_000  # trained weights from which on updating them takes as long as computing with them
-)
+_updates: ContextVar[Updates] = ContextVar("updates", default=USUAL)
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,21 @@ def observed(observer: Observer) -> Iterator[None]:
         _observer.reset(token)
 
 
+@contextmanager
+def updated_by(updates: Updates) -> Iterator[None]:
+    """Within it, trainings update weights like this."""
+    token = _updates.set(updates)
+    try:
+        yield
+    finally:
+        _updates.reset(token)
+
+
+def whole(batch: Batch, count: int) -> Sequence[Batch]:
+    """A batch that cannot be computed in parts, as its only one."""
+    return [batch]
+
+
 def train(
     model,
     batches: Iterable[Batch],
@@ -67,8 +82,11 @@ def train(
     tokens_of: Callable[[Batch], int],
     lora: Lora | bool = False,
     combine: Combine = added,
+    parts: Callable[[Batch, int], Sequence[Batch]] = whole,
 ) -> None:
     """Trains the model in place for `schedule.steps` steps or until the batches end.
+
+    `parts(batch, n)` are at most n parts of a batch, whose gradients are averaged.
 
     Where the loss is a pair, each has gradients of its own, and `combine` makes one of them: lists
     of tensors in the order of the parameters that are trained, zero where a loss needs none of one.
@@ -80,32 +98,33 @@ def train(
     if lora:
         adapt(model, lora)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    fused = sum(p.numel() for p in parameters) > LARGE
-    optimizer = torch.optim.AdamW(
-        parameters, lr=schedule.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=fused
-    )
+    updates = _updates.get()
+    optimizer = optimizer_for(parameters, schedule.learning_rate, updates)
     model.train()
     for step, batch in zip(range(schedule.steps), batches, strict=False):
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.learning_rate * schedule.factor(step)
-        losses = loss(batch)
-        _require_finite(losses, f"step {step + 1} of {schedule.steps}")
+        set_rate(optimizer, schedule.learning_rate * schedule.factor(step))
         optimizer.zero_grad()
-        _differentiate(losses, parameters, combine)
+        pieces, terms = parts(batch, updates.parts), []
+        for piece in pieces:
+            losses = loss(piece)
+            _require_finite(losses, f"step {step + 1} of {schedule.steps}")
+            _differentiate(losses, parameters, combine, 1 / len(pieces))
+            terms.append(losses)
         norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        _tell(losses, norm)
+        _tell(terms, norm)
         meter.step(model, tokens_of(batch))
     model.eval()
     if lora:
         merge(model)
 
 
-def _tell(losses: Losses, norm: torch.Tensor) -> None:
+def _tell(of_parts: Sequence[Losses], norm: torch.Tensor) -> None:
     """Tells the observer, if there is one; without one no number is read from the device."""
     if observer := _observer.get():
-        terms = losses if isinstance(losses, tuple) else (losses,)
-        observer(tuple(term.item() for term in terms), norm.item())
+        terms = [losses if isinstance(losses, tuple) else (losses,) for losses in of_parts]
+        means = (sum(term.item() for term in same) / len(same) for same in zip(*terms, strict=True))
+        observer(tuple(means), norm.item())
 
 
 def _require_finite(losses: Losses, when: str) -> None:
@@ -114,10 +133,12 @@ def _require_finite(losses: Losses, when: str) -> None:
             raise FloatingPointError(f"the loss is {value.item()} at {when}")
 
 
-def _differentiate(losses: Losses, parameters: list[torch.nn.Parameter], combine: Combine) -> None:
-    """Leaves its gradient in each of the parameters."""
+def _differentiate(
+    losses: Losses, parameters: list[torch.nn.Parameter], combine: Combine, share: float
+) -> None:
+    """Adds this share of its gradient to each of the parameters."""
     if not isinstance(losses, tuple):
-        losses.backward()
+        (losses if share == 1 else losses * share).backward()
         return
     one, other = losses
     # The losses may share a part of their graph.
@@ -125,4 +146,5 @@ def _differentiate(losses: Losses, parameters: list[torch.nn.Parameter], combine
     second = torch.autograd.grad(other, parameters, materialize_grads=True)
     combined = combine(list(first), list(second))
     for parameter, gradient in zip(parameters, combined, strict=True):
-        parameter.grad = gradient
+        gradient = gradient if share == 1 else gradient * share
+        parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

@@ -30,6 +30,15 @@ def optimizer_for(
     return torch.optim.AdamW(parameters, **_settings(parameters, learning_rate))
 
 
+def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """The learning rate of the next step; compiled optimizers keep theirs in a tensor."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(learning_rate)
+        else:
+            group["lr"] = learning_rate
+
+
 def _settings(parameters: Sequence[torch.Tensor], learning_rate: float) -> dict[str, Any]:
     fused = sum(p.numel() for p in parameters) > LARGE
     return {"lr": learning_rate, "betas": BETAS, "weight_decay": 0.0, "fused": fused}
@@ -69,7 +78,7 @@ class MasterAdam(torch.optim.AdamW):
             weight.grad = None
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for master, weight in zip(self.masters, self.weights, strict=True):
             master.grad = None if weight.grad is None else weight.grad.float()
         super().step()
@@ -89,7 +98,7 @@ class RoundedAdam(torch.optim.Optimizer):
         self.seed = torch.initial_seed()
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:

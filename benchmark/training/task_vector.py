@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 
 from benchmark.core.examples import Pair
 from benchmark.core.request import Request
-from benchmark.tokens.batches import Batch, collate
+from benchmark.tokens.batches import Batch, collate, parts_of
 from benchmark.tokens.losses import answer_nll
 from benchmark.training.loop import Schedule, train
 from benchmark.training.lora import Lora
@@ -41,6 +42,7 @@ def negated(
         request.meter,
         tokens_of=lambda batch: batch.tokens,
         lora=lora,
+        parts=partial(parts_of, tokenizer=request.tokenizer, model=model),
     )
     with torch.no_grad():
         for parameter, old in zip(model.parameters(), before, strict=True):

@@ -5,7 +5,7 @@ depends on.
 import copy
 import importlib.util
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,13 @@ from toy_models import CHAT, PLAIN, chat_tokenizer, tiny_model, tiny_tokenizer
 from benchmark.core.examples import Prompt
 from benchmark.core.inputs import MODELS_VARIABLE, Inputs
 from benchmark.core.task_data import Document
+from benchmark.core.updates import Updates
 from benchmark.errors import BadInput
 from benchmark.models import pretrained
 from benchmark.models.artifacts import made_of
 from benchmark.models.pretrained import PretrainedModels, source_of
 from benchmark.models.tracks import Training, track_named
+from benchmark.pipeline.variant import Variant
 from benchmark.tokens.profile import profile_of, with_profile
 from benchmark.tokens.prompts import encode_prompt, rendered
 
@@ -184,6 +186,27 @@ def test_how_it_is_fine_tuned_is_part_of_the_key(folder):
         )
     }
     assert len(keys) == 3
+
+
+def test_a_model_with_bfloat16_weights_is_another_one_and_learns(folder, tmp_path):
+    updates = Updates(weights="bfloat16", rounding="stochastic", parts=2)
+    usual, halved = track_of(folder), track_of(folder, updates=updates)
+    models = PretrainedModels(halved, Inputs(tmp_path / "home"))
+    made = models.trained(DOCUMENTS, 1)
+    assert made.name != PretrainedModels(usual, models.inputs).trained_key(DOCUMENTS, 1)
+    before, after = models.load_model(models.base()), models.load_model(made)
+    assert {p.dtype for p in (*before.parameters(), *after.parameters())} == {torch.bfloat16}
+    moved = [not torch.equal(*p) for p in zip(before.parameters(), after.parameters(), strict=True)]
+    assert any(moved)
+    assert made_of(made)["steps"] == 2
+
+
+def test_how_weights_are_updated_is_part_of_a_cell_where_it_is_not_as_usual(folder, tmp_path):
+    usual, inputs = track_of(folder), Inputs(tmp_path / "home")
+    updates = Updates(weights="bfloat16")
+    halved = replace(usual, updates=updates)
+    settings = [Variant(t, "custom", "all", 2, inputs).settings for t in (usual, halved)]
+    assert settings[1] == settings[0] | {"updates": asdict(updates)}
 
 
 def test_any_folder_or_revision_is_a_track(folder):

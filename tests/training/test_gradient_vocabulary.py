@@ -20,12 +20,15 @@ from toy_models import plain_tokenizer, tiny_model, tiny_tokenizer
 from benchmark.api import GradientMethod, register_method
 from benchmark.core.examples import Pair
 from benchmark.core.method import create
+from benchmark.core.registry import method_named
+from benchmark.core.updates import Updates
 from benchmark.errors import BadInput
 from benchmark.inference.predictors import ModelPredictor, sampler
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_nll
 from benchmark.tokens.prompts import encode_pair
 from benchmark.training.activations import answer_states
+from benchmark.training.loop import updated_by
 
 
 @pytest.fixture(scope="module")
@@ -270,3 +273,16 @@ def test_a_request_without_a_sampler_says_so(target):
     request.sample = None
     with pytest.raises(RuntimeError, match="no sampler"):
         create(TOYS["toy_alternatives"], {}).unlearn(copy.deepcopy(target), request)
+
+
+@pytest.mark.parametrize("name", ["grad_diff", "npo"])
+def test_a_batch_in_parts_trains_as_the_whole_one(target, name):
+    """Of losses that are means over pairs; batches of two pairs in as many parts as there are."""
+    cls, ended = method_named(name), []
+    for parts in (1, 2, 5):
+        with updated_by(Updates(parts=parts)):
+            model = create(cls, {}).unlearn(copy.deepcopy(target), a_request(cls, steps=2))
+        ended.append(model.state_dict())
+    for other in ended[1:]:
+        for key, value in ended[0].items():
+            torch.testing.assert_close(other[key], value, atol=2e-4, rtol=1e-3)

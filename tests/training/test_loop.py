@@ -5,8 +5,9 @@ import torch
 from toy_models import tiny_model
 
 from benchmark.core.request import BudgetExceeded, Meter
+from benchmark.core.updates import Updates
 from benchmark.models.placement import computing_in, looking_at
-from benchmark.training.loop import Schedule, observed, train
+from benchmark.training.loop import Schedule, observed, train, updated_by
 
 
 def fit(loss, steps=3, batches=None, **schedule):
@@ -172,3 +173,64 @@ def test_an_observer_of_one_loss_hears_of_one_number():
     with observed(lambda losses, norm: heard.append((losses, norm))):
         fit(lambda m: m.weight.sum() * 0 + 7, steps=1)
     assert heard == [((7.0,), 0.0)]
+
+
+def in_two(batch, count):
+    return [batch[i::count] for i in range(count)]
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_parts_of_a_batch_have_the_gradient_of_the_whole(pair):
+    """Of a loss that is a mean over the pairs of a batch; also where two losses are combined."""
+    rows = torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
+    ended, told = [], []
+    for parts in (1, 2, 4):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1)
+
+        def loss(batch, model=model):
+            one = model(batch).square().mean()
+            return (one, model.weight.square().sum() * batch.mean()) if pair else one
+
+        heard = []
+        meter = Meter()
+        with updated_by(Updates(parts=parts)), observed(lambda *step, h=heard: h.append(step)):
+            train(model, [rows] * 3, loss, Schedule(3, 0.05), meter, len, parts=in_two)
+        assert (meter.steps, meter.tokens) == (3, 24)
+        ended.append(model.weight.detach())
+        told.append(torch.tensor([[*terms, norm] for terms, norm in heard]))
+    for weights, heard in zip(ended[1:], told[1:], strict=True):
+        torch.testing.assert_close(weights, ended[0])
+        torch.testing.assert_close(heard, told[0], atol=1e-5, rtol=1e-4)
+
+
+def test_what_cannot_be_parted_is_computed_whole():
+    seen = []
+    model = torch.nn.Linear(3, 1)
+
+    def loss(batch):
+        seen.append(len(batch))
+        return model(batch).mean()
+
+    with updated_by(Updates(parts=2)):
+        train(model, [torch.ones(8, 3)], loss, Schedule(1, 0.05), Meter(), len)
+    assert seen == [8]
+
+
+@pytest.mark.parametrize("rounding", ["master", "stochastic"])
+def test_bfloat16_weights_move_at_small_rates(rounding):
+    model = torch.nn.Linear(64, 64).bfloat16()
+    before = model.weight.detach().float()
+    with updated_by(Updates(weights="bfloat16", rounding=rounding)):
+        torch.manual_seed(3)
+        train(
+            model,
+            [1] * 100,
+            lambda b: model.weight.float().sum(),
+            Schedule(100, 1e-5, warmup=1, decay=False),
+            Meter(),
+            lambda b: 1,
+        )
+    moved = (model.weight.detach().float() - before).mean()
+    assert moved.item() == pytest.approx(-100 * 1e-5, rel=0.1)
+    assert model.weight.dtype == torch.bfloat16
