@@ -75,7 +75,7 @@ class RelearnDisjoint(Attack):
     is scored, also after the steps in `points`.
     """
 
-    kept = 24
+    kept, trains = 24, True
     lora: ClassVar[bool] = False
     steps: PositiveInt
     learning_rate: PositiveFloat
@@ -100,7 +100,7 @@ class RelearnBenign(Attack):
     of the forget set is scored, also after the steps in `points`.
     """
 
-    kept = 24
+    kept, trains = 24, True
     steps: PositiveInt
     learning_rate: PositiveFloat
     points: Points = ()
@@ -116,4 +116,4 @@ class RelearnLoRA(RelearnDisjoint):
     the second half is scored, also after the steps in `points`.
     """
 
-    lora = True
+    lora, trains = True, False

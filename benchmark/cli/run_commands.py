@@ -15,19 +15,26 @@ from benchmark.cli.terminal import app, console, errors, plainly
 @plainly
 @grouped
 def plan(chosen: Selection, data: DataSources, execution: Execution, spread: Spread) -> None:
-    """Shows a suite's cells, which of them are cached, and the estimated time. Runs nothing."""
+    """Shows a suite's cells, which of them are cached, and the time and memory that they will
+    take; exit code 2 if this machine lacks the memory. Runs nothing.
+    """
     from benchmark.execution.estimates import clock
     from benchmark.execution.run_plan import default_workers
+    from benchmark.models.memory import GIGABYTE
+    from benchmark.pipeline.memory import need_of, needs_of, require_room
 
     planned = planned_of(chosen, inputs_of(data), execution.out, execution.force)
     planned = part_of(planned, spread.shard)
     estimates = estimates_of(planned, execution.out, RESULTS)
-    jobs = {job.id: job for job in planned.jobs}
-    table = Table("cell", "id", "state", "seconds")
+    jobs = {cell.id: job for job in planned.jobs for cell in job.cells}
+    table = Table("cell", "id", "state", "seconds", "GB")
     for cell in (*planned.references, *planned.cells):
         state = "cached" if cell.id in planned.cached else "to run"
         job = jobs.get(cell.id)
-        table.add_row(cell.label, cell.id, state, f"{estimates.seconds(job):.0f}" if job else "")
+        spent = f"{estimates.seconds(job):.0f}" if job and job.kind == "cell" else ""
+        need = need_of(cell, job.variant) if job else None
+        peak = f"{need.peak / GIGABYTE:.1f}" if need else ""
+        table.add_row(cell.label, cell.id, state, spent, peak)
     console.print(table)
     for line in planned.sizes:
         console.print(line, markup=False, soft_wrap=True)
@@ -40,6 +47,10 @@ def plan(chosen: Selection, data: DataSources, execution: Execution, spread: Spr
     )
     total = clock(estimates.total(planned.jobs, workers))
     console.print(f"{counts}; about {total} on {workers} workers")
+    for need in needs_of(planned):
+        console.print(need.line, markup=False, soft_wrap=True)
+    if spread.executor == "local":
+        require_room(planned, workers)
 
 
 @app.command()

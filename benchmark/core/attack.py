@@ -46,6 +46,7 @@ class Attack:
     asks: ClassVar[bool] = False
     kept: ClassVar[int] = 0  # retain examples that are scored after the attack, for its utility
     scores_alone: ClassVar[bool] = False  # only answers as trained are scored, none generated
+    trains: ClassVar[bool] = False  # all weights, which takes memory
 
     def apply(self, model: Any, request: AttackRequest) -> Any:
         """The attacked model, or an `Unlearned` around one; `model` itself stays as it was."""

@@ -41,10 +41,10 @@ class RayExecutor:
     """Runs jobs on the cluster that RAY_ADDRESS names, or on this machine; `prepare`,
     `run_method` and `execute` are as for `LocalExecutor`, and must be importable on every node.
 
-    `threads` are the processors that a job takes; one that is `on_gpu` takes a GPU too, where the
-    cluster has any. Home and output folder must be the same on all nodes. A method runs in a
-    process that ends with it, and so does what evaluates it, since a guardrail's own class may
-    answer there.
+    `threads` are the processors that a job takes, `memory_of` the bytes; one that is `on_gpu` takes
+    a GPU too, where the cluster has any. Home and output folder must be the same on all nodes. A
+    method runs in a process that ends with it, and so does what evaluates it, since a guardrail's
+    own class may answer there.
     """
 
     def __init__(
@@ -54,9 +54,10 @@ class RayExecutor:
         execute: Act,
         threads: int,
         on_gpu: Callable[[Job], bool],
+        memory_of: Callable[[Job], int] = lambda job: 0,
     ) -> None:
         self.prepare, self.run_method, self.execute = prepare, run_method, execute
-        self.threads, self.on_gpu = threads, on_gpu
+        self.threads, self.on_gpu, self.memory_of = threads, on_gpu, memory_of
 
     def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
         """Runs all jobs; `notify` hears of each start and end, in this process.
@@ -102,7 +103,11 @@ class RayExecutor:
         calls = 1 if job.runs_method else 0  # as many as it likes
         gpus = 1 if self.on_gpu(job) and ray.cluster_resources().get("GPU") else 0
         remote = ray.remote(
-            num_cpus=self.threads, num_gpus=gpus, max_retries=RETRIES, max_calls=calls
+            num_cpus=self.threads,
+            num_gpus=gpus,
+            memory=self.memory_of(job),
+            max_retries=RETRIES,
+            max_calls=calls,
         )(_perform)
         return remote.options(name=job.label).remote(self.prepare, task.halves.pop(0), job)
 

@@ -15,6 +15,7 @@ from benchmark.execution.ray import RayExecutor
 from benchmark.execution.schedule import Event, Executor
 from benchmark.models.placement import accelerators
 from benchmark.pipeline.execute import make, run_method
+from benchmark.pipeline.memory import need_of, require_room
 from benchmark.pipeline.plan import Job, Plan
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.write_record import write_failure
@@ -64,12 +65,18 @@ def executor_named(name: str, context: RunContext, workers: int) -> Executor:
     prepare = partial(prepare_worker, context.threads)
     halves = partial(run_method, context=context), partial(make, context=context)
     if name == "ray":
-        return RayExecutor(prepare, *halves, context.threads, _is_pretrained)
+        return RayExecutor(prepare, *halves, context.threads, _is_pretrained, _memory_of)
     return LocalExecutor(workers, prepare, *halves, has_imported_methods)
 
 
 def _is_pretrained(job: Job) -> bool:
     return job.variant.track.source == "model"
+
+
+def _memory_of(job: Job) -> int:
+    """Bytes that a job takes at its peak, 0 if that is not known."""
+    needs = [need_of(cell, job.variant) for cell in job.cells]
+    return max((need.peak for need in needs if need), default=0)
 
 
 def run_plan(
@@ -88,6 +95,8 @@ def run_plan(
     if not plan.jobs:
         console.print(", nothing to run")
         return
+    if executor == "local":  # a cluster finds the room itself
+        require_room(plan, workers)
     console.print(f", about {clock(estimates.total(plan.jobs, workers))} on {workers} workers")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_NUM_THREADS", str(context.threads))

@@ -41,6 +41,13 @@ def load_model(
     return model
 
 
+def load_config(place: Path | str | None, name: str, revision: str | None = None) -> Any:
+    """The configuration of a model in a folder, or on the hub; BadInput calls it by `name`."""
+    return _loaded(
+        place, name, transformers.AutoConfig.from_pretrained, {"revision": revision or "main"}
+    )
+
+
 def load_tokenizer(folder: Path, name: str = ""):
     """The tokenizer of a folder, with a padding token; BadInput calls its model by `name`."""
     tokenizer = _loaded(folder, name, transformers.AutoTokenizer.from_pretrained)
@@ -50,7 +57,7 @@ def load_tokenizer(folder: Path, name: str = ""):
 
 
 def _loaded(
-    folder: Path, name: str, load: Callable, wanted: Mapping[str, Any] | None = None
+    folder: Path | str | None, name: str, load: Callable, wanted: Mapping[str, Any] | None = None
 ) -> Any:
     """BadInput with the first line of what transformers says of a folder that is no model, or
     one it cannot load.

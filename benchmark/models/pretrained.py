@@ -25,7 +25,8 @@ from benchmark.errors import BadInput
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.checks import check_template, fit
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
-from benchmark.models.loading import load_model, load_tokenizer
+from benchmark.models.loading import load_config, load_model, load_tokenizer
+from benchmark.models.memory import Load, is_crowded, shape_of
 from benchmark.models.placement import computing_for
 from benchmark.models.tracks import PretrainedTrack, Training, track_named
 from benchmark.records.identity import DEVELOPMENT_SUFFIX
@@ -35,8 +36,7 @@ from benchmark.tokens.profile import ComputeProfile, with_profile
 from benchmark.training.loop import Schedule, train
 
 FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when models are converted or tuned differently
-# parameters from which activations cost more memory than a third more computing is worth
-CHECKPOINTED = 500_000_000
+LENGTH = 128  # tokens of a usual sequence, of question and answer
 FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
 
 
@@ -202,6 +202,20 @@ class PretrainedModels:
         after = [] if start is None else [start.name]
         return fingerprint(["tuned", TUNING_VERSION, self.base_key, recipe, texts, seed, *after])
 
+    def config(self) -> Any:
+        """The configuration of its models; None where it comes with their weights and these were
+        not fetched yet.
+        """
+        base = self.store.path("models", self.base_key)
+        if base.is_dir():
+            return load_config(base, self.track.spec)
+        if self.source.kind == "path":
+            return load_config(_local_folder(self.track, self.inputs.models), self.track.spec)
+        if self.source.kind == "hub":
+            repo, _, commit = self.source.where.rpartition("@")
+            return load_config(repo, self.track.spec, commit)
+        return None
+
     def base(self) -> Path:
         """The model as it came."""
         return self.store.get("models", self.base_key, self._fetch)
@@ -295,7 +309,8 @@ class PretrainedModels:
     def load_model(self, folder: Path) -> Any:
         dtype = getattr(torch, self.track.updates.weights)
         model = load_model(folder, accelerated=True, name=self.track.spec, dtype=dtype)
-        if model.num_parameters() >= CHECKPOINTED:
+        batch = max(2 * self.track.budget.batch_size, self.track.stage.batch_size)
+        if is_crowded(shape_of(model), Load(-(-batch // self.track.updates.parts), LENGTH)):
             model.gradient_checkpointing_enable()
         return model
 

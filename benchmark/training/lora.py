@@ -43,6 +43,16 @@ def adapt(model: Any, lora: Lora | bool = True) -> None:
     inject_adapter_in_model(config, torch.nn.ModuleDict({_HOLDER: model}))
 
 
+def adapter_parameters(model: Any, lora: Lora | bool) -> int:
+    """How many parameters the adapters of a model would have; 0 where none can be."""
+    lora = lora if isinstance(lora, Lora) else Lora()
+    try:
+        layers = [model.get_submodule(name) for name in _targets(model, lora.targets)]
+    except ValueError:
+        return 0
+    return sum(lora.rank * sum(layer.weight.shape) for layer in layers)
+
+
 def _targets(model: Any, wanted: Sequence[str]) -> list[str]:
     """Names of the layers that get adapters; a ValueError if there are none, or none of a name that
     is wanted.

@@ -1,0 +1,148 @@
+"""How much memory the cells of a plan need, and what would fit where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from benchmark.core.inputs import Inputs
+from benchmark.core.method import Method, create
+from benchmark.core.registry import method_named
+from benchmark.core.updates import Updates
+from benchmark.errors import BadInput
+from benchmark.models.memory import (
+    GIGABYTE,
+    PROCESS,
+    Load,
+    Shape,
+    machine_bytes,
+    shape_of,
+    training_bytes,
+    unloaded,
+    weight_bytes,
+)
+from benchmark.models.pretrained import PretrainedModels
+from benchmark.models.tracks import PretrainedTrack
+from benchmark.pipeline.plan import Cell, Plan
+from benchmark.pipeline.variant import Variant
+from benchmark.training.lora import Lora
+
+CHARACTERS_PER_TOKEN = 3.5  # of English text, in the tokenizers of today's models
+SMALLER = Updates(weights="bfloat16", rounding="stochastic", states="int8", parts=4)
+
+
+@dataclass(frozen=True)
+class Need:
+    """The peak of a worker on a track: bytes, and what they are for."""
+
+    track: str
+    peak: int
+    of: str
+    smaller: str  # what would take less, and how much
+
+    @property
+    def line(self) -> str:
+        return f"{self.track}: about {_shown(self.peak)} a worker, at most for {self.of}"
+
+
+def needs_of(plan: Plan) -> list[Need]:
+    """The largest need on each pretrained track whose configuration is at hand."""
+    found: dict[str, Need] = {}
+    for job in plan.jobs:
+        for cell in job.cells:
+            need = need_of(cell, job.variant)
+            if need and need.peak > getattr(found.get(need.track), "peak", 0):
+                found[need.track] = need
+    return list(found.values())
+
+
+def require_room(plan: Plan, workers: int) -> None:
+    """BadInput if the workers need more memory than there is."""
+    room = machine_bytes()
+    for need in needs_of(plan):
+        if need.peak * workers > room:
+            raise BadInput(
+                f"{need.line}; {workers} need {_shown(need.peak * workers)} and this machine has "
+                f"{_shown(room)}: {need.smaller}"
+            )
+
+
+def need_of(cell: Cell, variant: Variant) -> Need | None:
+    """What a cell needs; None for models trained here, which are small, and where nobody knows the
+    model's configuration before it is fetched.
+    """
+    track = variant.track
+    if not isinstance(track, PretrainedTrack):
+        return None
+    is_reference = cell.identity.is_reference
+    method = None if is_reference else create(method_named(cell.method), cell.parameters)
+    shape, load = _shape(track, variant.inputs, getattr(method, "lora", False)), _load(variant)
+    if shape is None:
+        return None
+    peak, of = max(_peaks(shape, load, variant, method, track.updates))
+    return Need(track.name, peak, of, _smaller(shape, load, variant, method, peak))
+
+
+@lru_cache(maxsize=32)
+def _shape(track: PretrainedTrack, inputs: Inputs, lora: Lora | bool) -> Shape | None:
+    """With the adapters of a method, or those that it would have."""
+    config = PretrainedModels(track, inputs).config()
+    return shape_of(unloaded(config), lora or True) if config else None
+
+
+def _load(variant: Variant) -> Load:
+    """The largest batch of an unlearning step, padded to its longest sequence."""
+    lengths = [
+        len(example.pair.prompt) + len(example.pair.answer)
+        for rows in variant.data.evaluated.values()
+        for example in rows
+    ]
+    sequences = 2 * variant.budget.batch_size
+    return Load(sequences, round(max(lengths, default=0) / CHARACTERS_PER_TOKEN) + 1)
+
+
+def _peaks(
+    shape: Shape, load: Load, variant: Variant, method: Method | None, updates: Updates
+) -> Iterator[tuple[int, str]]:
+    """(bytes, what for) of everything that is done in a cell."""
+    weights = weight_bytes(shape, updates)
+    yield PROCESS + 2 * weights, "evaluation"
+    if variant.data.documents and not variant.has_published_models:
+        read = replace(load, sequences=variant.track.stage.batch_size)
+        yield PROCESS + training_bytes(shape, read, updates), "fine-tuning"
+    if method is not None:
+        lora = bool(getattr(method, "lora", False))
+        copies = int("target" in method.sees and not lora)
+        training = training_bytes(shape, load, updates, copies, adapters=lora)
+        yield PROCESS + training, method.name
+    for attack in (attack for attack in variant.attacks if not attack.asks):
+        half = replace(load, sequences=load.sequences // 2)
+        trained = training_bytes(shape, half, updates, copies=1)
+        yield PROCESS + (trained if attack.trains else 3 * weights), attack.name
+
+
+def _smaller(shape: Shape, load: Load, variant: Variant, method: Method | None, peak: int) -> str:
+    """What would take less memory than the peak."""
+    halved, _ = max(_peaks(shape, load, variant, method, SMALLER))
+    offers = {
+        f"`updates: {{weights: bfloat16, rounding: stochastic, states: int8, parts: "
+        f"{SMALLER.parts}}}` in the track's file": halved
+    }
+    if hasattr(method, "lora") and not method.lora:  # type: ignore[union-attr]
+        adapted = replace(method, lora=Lora())  # type: ignore[type-var]
+        offers["`lora: true` without attacks that train all weights"] = max(
+            _peaks(shape, load, _untrained(variant), adapted, variant.track.updates)  # type: ignore[arg-type]
+        )[0]
+    fitting = [f"{what} takes {_shown(size)}" for what, size in offers.items() if size < peak]
+    return " and ".join(fitting) or "a smaller model or batch would take less"
+
+
+def _untrained(variant: Variant) -> Variant:
+    """Without the attacks that train all weights."""
+    kept = tuple(attack for attack in variant.track.attacks if not attack.trains)
+    return replace(variant, track=replace(variant.track, attacks=kept))
+
+
+def _shown(size: int) -> str:
+    return f"{size / GIGABYTE:.1f} GB"

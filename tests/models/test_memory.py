@@ -1,0 +1,135 @@
+"""Memory of models: by hand, as measured, and what is said where it does not suffice."""
+
+import subprocess
+import sys
+
+import pytest
+from toy_models import plain_tokenizer, tiny_model
+from typer.testing import CliRunner
+
+from benchmark.cli import app
+from benchmark.core.updates import Updates
+from benchmark.models import memory
+from benchmark.models.memory import (
+    Load,
+    Shape,
+    activation_bytes,
+    shape_of,
+    training_bytes,
+    unloaded,
+)
+from benchmark.models.pretrained import source_of
+from benchmark.training.lora import Lora, adapt
+
+SHAPE = Shape(parameters=1000, layers=2, hidden=10, vocabulary=50, adapters=100)
+LOAD = Load(sequences=4, length=8)
+ACTIVATIONS = 4 * 8 * (2 * 17 * 10 + 3 * 50) * 4
+
+
+@pytest.mark.parametrize(
+    ("updates", "each"),
+    [
+        ({}, 4 + 4 + 8),  # weights, gradients, two states
+        ({"states": "int8"}, 4 + 4 + 2),
+        ({"weights": "bfloat16"}, 2 + 2 + 8 + 8),  # a master copy with gradients of its own
+        ({"weights": "bfloat16", "rounding": "stochastic"}, 2 + 2 + 8),
+        ({"weights": "bfloat16", "rounding": "stochastic", "states": "int8"}, 2 + 2 + 2),
+    ],
+)
+def test_bytes_of_a_parameter_by_how_it_is_updated(updates, each):
+    assert training_bytes(SHAPE, LOAD, Updates(**updates)) == 1000 * each + ACTIVATIONS
+
+
+def test_a_copy_adapters_and_parts_by_hand():
+    usual = Updates()
+    assert training_bytes(SHAPE, LOAD, usual, copies=2) == 1000 * 24 + ACTIVATIONS
+    adapted = training_bytes(SHAPE, LOAD, usual, adapters=True)
+    assert adapted == 1000 * 4 + 100 * 12 + ACTIVATIONS
+    parted = training_bytes(SHAPE, LOAD, Updates(parts=3))
+    assert parted == 1000 * 16 + ACTIVATIONS / 2  # two sequences of four
+    again = 4 * 8 * (2 * 10 + 17 * 10 + 3 * 50) * 4
+    assert activation_bytes(SHAPE, LOAD, again=True) == again
+
+
+def test_a_shape_is_that_of_the_loaded_model_and_of_its_adapters():
+    model, lora = tiny_model(), Lora(rank=3, targets=("q_proj", "down_proj"))
+    shape = shape_of(unloaded(model.config), lora)
+    assert shape.parameters == sum(p.numel() for p in model.parameters())
+    assert shape == shape_of(model, lora)
+    adapt(model, lora)
+    assert shape.adapters == sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+MEASURED = """
+import resource, sys, torch
+from transformers import LlamaConfig, LlamaForCausalLM
+from benchmark.core.updates import Updates
+from benchmark.core.request import Meter
+from benchmark.models.memory import Load, shape_of, training_bytes
+from benchmark.training.loop import Schedule, train, updated_by
+updates = Updates(**eval(sys.argv[1]))
+config = LlamaConfig(vocab_size=8000, hidden_size=512, intermediate_size=1376,
+                     num_hidden_layers=8, num_attention_heads=8, tie_word_embeddings=True)
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+small = LlamaForCausalLM(LlamaConfig(vocab_size=99, hidden_size=8, intermediate_size=8,
+                                     num_hidden_layers=1, num_attention_heads=1))
+load = Load(2, 32)
+def trained(model, vocabulary):
+    ids = torch.randint(0, vocabulary, (load.sequences, load.length))
+    loss = lambda batch: model(input_ids=batch, labels=batch).loss
+    train(model, [ids], loss, Schedule(1, 1e-4), Meter(), len)
+trained(small, 99)
+before = peak()
+with updated_by(updates):
+    model = LlamaForCausalLM(config).to(getattr(torch, updates.weights))
+    trained(model, 8000)
+print(peak() - before, training_bytes(shape_of(model), load, updates))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "updates", [{}, {"weights": "bfloat16", "rounding": "stochastic"}], ids=["float32", "bfloat16"]
+)
+def test_the_estimate_is_near_what_a_process_takes(updates):
+    """Of 29 million parameters, whose weights outweigh what libraries allocate."""
+    ran = subprocess.run(
+        [sys.executable, "-c", MEASURED, repr(updates)], capture_output=True, text=True, check=True
+    )
+    taken, estimated = map(int, ran.stdout.split())
+    assert 0.6 < estimated / taken < 1.6
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch):
+    """`plan` of a tiny model of the user's own on a machine with so many bytes."""
+    tiny_model().save_pretrained(tmp_path / "tiny")
+    plain_tokenizer().save_pretrained(tmp_path / "tiny")
+    source_of.cache_clear()
+    monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def plan(room, *words):
+        monkeypatch.setattr("benchmark.pipeline.memory.machine_bytes", lambda: room)
+        command = ["plan", "--suite", "smollm2", "--model", str(tmp_path / "tiny"), *words]
+        return CliRunner().invoke(app, [*command, "--task", "memorized", "--workers", "2"])
+
+    yield plan
+    source_of.cache_clear()
+
+
+def test_a_plan_says_what_a_worker_takes(planned):
+    found = planned(10**12, "--method", "npo")
+    assert found.exit_code == 0, found.output
+    assert "about 0.7 GB a worker, at most for " in found.stdout
+
+
+def test_a_plan_that_cannot_fit_is_refused_in_a_line_that_says_what_would(planned, monkeypatch):
+    monkeypatch.setattr(memory, "PROCESS", 0)
+    monkeypatch.setattr("benchmark.pipeline.memory.PROCESS", 0)
+    refused = planned(1000, "--method", "npo")
+    assert refused.exit_code == 2
+    (line,) = refused.stderr.strip().splitlines()
+    assert "2 need " in line
+    assert "this machine has 0.0 GB" in line
+    assert "rounding: stochastic" in line
