@@ -310,8 +310,8 @@ def _tracks() -> dict[str, Track]:
 
 
 def _chosen(name: str) -> dict[str, Any]:
-    """What the trials of a track chose, if there were any."""
-    path = CHOSEN / f"{name}.yaml"
+    """What the trials of a track, or of the one that a development track is for, chose."""
+    path = CHOSEN / f"{name.removesuffix(DEVELOPMENT_SUFFIX)}.yaml"
     return {"chosen": _mapping(path)} if path.is_file() else {}
 
 

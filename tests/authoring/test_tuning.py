@@ -41,9 +41,9 @@ def _registered(monkeypatch):
 
 
 @pytest.mark.parametrize("track", ["controlled-1m", "smollm2-135m"])
-def test_every_method_has_the_same_five_trials_in_each_family_on_development_data(track):
+def test_every_method_has_the_same_trials_in_each_family_on_development_data(track):
     trials = track_named(track).trials
-    assert len(set(trials.rates)) == 5
+    assert len(set(trials.rates)) == len(trials.rates) >= 5
     for rate in trials.rates:
         suite = trial_suite(track, rate, {name: list(trials.families) for name in ("npo", "idk")})
         assert suite.tracks == [f"{track}-dev"]
@@ -239,6 +239,7 @@ def test_the_command_runs_trials_once_stops_early_and_writes_the_chosen_rate(tmp
     monkeypatch.setattr(tuning, "tracks_with_files", lambda: {"tiny"})
     monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
+    declared = track_named("tiny").trials.rates
     (tmp_path / "mine.py").write_text(METHOD)
 
     def on_tiny(*words):
@@ -253,12 +254,12 @@ def test_the_command_runs_trials_once_stops_early_and_writes_the_chosen_rate(tmp
     assert again.stdout.partition(table)[2] == first.stdout.partition(table)[2] != ""
     records = [r for r in ResultStore(tmp_path / "runs").read_all() if r.is_trial]
     tried = sorted(r.method.parameters[TUNED] for r in records)
-    assert tried == list(RATES[: len(tried)])
+    assert tried == list(declared[: len(tried)])
     destroyed = {r.method.parameters[TUNED] for r in records if has_destroyed(r)}
     assert destroyed <= {tried[-1]}
-    assert len(tried) == 5 or destroyed
+    assert len(tried) == len(declared) or destroyed
     written = on_tiny("npo", "--write")
-    (rate,) = [float(line.split()[0]) for line in written.stdout.splitlines() if "chosen" in line]
+    (rate,) = [float(line.split()[0]) for line in written.stdout.splitlines() if line.endswith("chosen")]
     assert yaml.safe_load((tmp_path / "chosen/tiny.yaml").read_text()) == {
         "npo": {"questions": rate}
     }

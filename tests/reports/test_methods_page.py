@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.core.registry import methods
+from benchmark.models.tracks import track_named
 from benchmark.records.store import ResultStore
 from benchmark.reports.methods_page import methods_page
 
@@ -23,8 +24,12 @@ def test_every_method_has_a_row(rows):
 
 
 def test_only_methods_with_trials_are_called_tuned(rows):
-    assert rows["npo"][2] == "0.00015 (tuned)"
-    assert rows["rmu"][2].endswith("(untuned)")
+    chosen = track_named("controlled-1m").chosen
+    rates = ", ".join(f"{family} {rate:g}" for family, rate in chosen["npo"].items())
+    assert rows["npo"][2] == rates
+    rated = {name: row[2] for name, row in rows.items() if row[2] != "-"}
+    untuned = {name for name, shown in rated.items() if shown.endswith("(untuned)")}
+    assert untuned == rated.keys() - chosen.keys()
     assert rows["none"][2] == "-"
 
 
