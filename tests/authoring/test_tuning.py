@@ -239,7 +239,7 @@ def test_the_command_runs_trials_once_stops_early_and_writes_the_chosen_rate(tmp
     monkeypatch.setattr(tuning, "tracks_with_files", lambda: {"tiny"})
     monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    declared = track_named("tiny").trials.rates
+    declared = track_named("tiny-dev").trials.rates
     (tmp_path / "mine.py").write_text(METHOD)
 
     def on_tiny(*words):
@@ -259,7 +259,11 @@ def test_the_command_runs_trials_once_stops_early_and_writes_the_chosen_rate(tmp
     assert destroyed <= {tried[-1]}
     assert len(tried) == len(declared) or destroyed
     written = on_tiny("npo", "--write")
-    (rate,) = [float(line.split()[0]) for line in written.stdout.splitlines() if line.endswith("chosen")]
+    (rate,) = [
+        float(line.split()[0])
+        for line in written.stdout.splitlines()
+        if line.rstrip().endswith("chosen")
+    ]
     assert yaml.safe_load((tmp_path / "chosen/tiny.yaml").read_text()) == {
         "npo": {"questions": rate}
     }

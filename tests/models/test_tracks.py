@@ -133,7 +133,7 @@ def test_what_is_given_comes_before_what_is_tuned():
         "learning_rate": 0.5,
         "tuning_rate": 1e-5,
     }
-    assert track_named("tiny").parameters_of("npo", TASK, {}) == {}
+    assert track_named("tiny-dev").parameters_of("npo", TASK, {}) == {}
     chosen = track_named("controlled-1m").parameters_of("npo", TASK, {})
     assert track_named("controlled-1m-dev").parameters_of("npo", TASK, {}) == chosen != {}
 
