@@ -4,6 +4,7 @@ import sys
 
 from benchmark.cli import (
     author_commands,
+    exchange_commands,
     machine_commands,
     model_commands,
     replay_commands,
@@ -17,6 +18,7 @@ from benchmark.cli.terminal import app
 __all__ = [
     "app",
     "author_commands",
+    "exchange_commands",
     "machine_commands",
     "main",
     "model_commands",

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -128,14 +127,12 @@ def inputs_path(path: Path, record: Record) -> Path:
 
 
 def copy_record(path: Path, results: ResultStore, out: ResultStore) -> None:
-    """Copies the record at `path` with its files of outputs and inputs, if it has any."""
+    """Copies the record at `path` after its files of outputs and inputs, if it has any."""
     files = [path]
     if (record := read_record(path)).outputs:
-        files += [path.with_suffix(OUTPUTS_SUFFIX), inputs_path(path, record)]
+        files = [inputs_path(path, record), path.with_suffix(OUTPUTS_SUFFIX), path]
     for file in files:
-        copied = out.root / file.relative_to(results.root)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copied)
+        write_atomically(out.root / file.relative_to(results.root), file.read_bytes())
 
 
 class _Naming(BaseModel):
