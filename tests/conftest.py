@@ -2,14 +2,18 @@
 validates.
 """
 
+import os
 import pickle
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from filelock import FileLock
+from hub_server import serving
 
 from benchmark.metrics import Sample
 from benchmark.metrics.frames import example_frame
@@ -28,6 +32,7 @@ from benchmark.records.store import ResultStore
 from benchmark.records.values import tables_of, versions_of
 from leaderboard.board import load_board
 
+PROGRAM = Path(sys.executable).with_name("palimpsest")
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbors": 2, "general": 2, "holdout": 4}
 # How well each synthetic model knows the forget set and all the rest.
@@ -263,3 +268,40 @@ def published(tmp_path_factory, worker_id):
         if not file.is_file():
             file.write_bytes(pickle.dumps(load_board(RESULTS)))
         return pickle.loads(file.read_bytes())
+
+
+@pytest.fixture
+def hub():
+    """A hub on this machine, with nothing on it yet."""
+    with serving() as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub_environment(hub, tmp_path):
+    """Of processes that know no other hub: which one is asked is read when they start."""
+    own = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_TOKEN": "hf_of_a_test",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PALIMPSEST_HOME": str(tmp_path / "home"),
+        "OMP_NUM_THREADS": "1",
+    }
+    kept = {
+        k: v for k, v in os.environ.items() if k not in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+    }
+    return kept | own
+
+
+@pytest.fixture
+def palimpsest(hub_environment, tmp_path):
+    """Runs the command in a process of its own."""
+
+    def run(*words):
+        command = [PROGRAM, *map(str, words)]
+        return subprocess.run(
+            command, env=hub_environment, cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+
+    return run

@@ -101,7 +101,7 @@ def test_what_cannot_be_is_told_in_a_line(palimpsest, words, said):
     assert said in refused(palimpsest(*words))
 
 
-def test_without_a_hub_nothing_is_waited_for(palimpsest, environment, results):
-    environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
+def test_without_a_hub_nothing_is_waited_for(palimpsest, hub_environment, results):
+    hub_environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
     line = refused(palimpsest("push", "ada/records", "--results", results.root))
     assert line == "palimpsest: ada/records: no hub can be reached"
