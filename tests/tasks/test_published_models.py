@@ -2,6 +2,8 @@
 be trained here.
 """
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 from test_tofu import data  # noqa: F401 (a fixture)
@@ -117,3 +119,44 @@ def test_names_that_could_be_passed_over_are_bad_input(folders, tmp_path, change
 def test_fewer_oracles_than_the_suite_wants_are_refused(folders):
     with pytest.raises(ValidationError, match="has 2 oracles, the suite needs 3"):
         suite_of(folders, oracles=3)
+
+
+SUITE = """
+name: published
+description: Models that others fine-tuned
+tracks: [ada/base@{base}]
+tasks: [tofu_small]
+methods: [none]
+oracles: 2
+attacks: []
+harness: ""
+published:
+  tofu_small:
+    target: ada/full@{full}
+    oracles: [ada/without@{without}, ada/without-too@{without-too}]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("data")
+def test_checkpoints_of_a_hub_are_target_and_oracles(folders, tmp_path, hub, palimpsest):
+    commits = {
+        name: hub.put("model", f"ada/{name}", {p.name: p.read_bytes() for p in Path(f).iterdir()})
+        for name, f in folders.items()
+    }
+    (tmp_path / "suite.yaml").write_text(SUITE.format(**commits))
+    options = ("--suite", "suite.yaml", "--data-dir", tmp_path / "data", "--workers", "2")
+    ran = palimpsest("run", *options)
+    assert ran.returncode == 0, ran.stderr
+    records = {(r.method.name, r.seed): r for r in ResultStore(tmp_path / "runs").read_all()}
+    assert len(records) == 4
+    for name, role in (
+        ("full", ("target", 0)),
+        ("without", ("oracle", 1)),
+        ("without-too", ("oracle", 2)),
+    ):
+        assert commits[name] in str(records[role].provenance.made)
+    assert {r.references.target for r in records.values() if r.references} == {
+        records["target", 0].id
+    }
+    assert "4 cells, 4 cached, 0 models to train" in palimpsest("plan", *options).stdout
