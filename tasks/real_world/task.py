@@ -16,11 +16,10 @@ from benchmark.api import (
     Task,
     TaskData,
     checked,
-    coined_names,
     register_task,
     rows_of,
 )
-from tasks.real_world.names import about, names_person
+from tasks.real_world.persons import names_person, strangers, third_of
 
 DATA_SET = "real_world"
 FORGET, NEIGHBOURS, REHEARSED = "forget_perturbed.json", "neighbor_perturbed.json", "neighbor.json"
@@ -31,7 +30,6 @@ PERTURBED = {
     "paraphrased_answer": str,
     "perturbed_answer": list,
 }
-PROXIES = 3  # persons who never existed for each forgotten one; one more is held out
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -58,7 +56,7 @@ class RealWorld(Task):
         ]
         retain, withheld = third_of(near)
         splits = {"forget": forget, "retain": retain, "neighbors": withheld}
-        *proxies, holdout = strangers(forget)
+        *proxies, holdout = strangers(forget, DATA_SET)
         splits["holdout"] = [
             replace(e, id=f"never.{e.id}", perturbed=(), paraphrases=(), rewordings=())
             for e in holdout
@@ -113,21 +111,3 @@ def named(example: Example) -> Example:
     """
     paraphrases = tuple(text for text in example.paraphrases if names_person(text, example.entity))
     return replace(example, paraphrases=paraphrases)
-
-
-def third_of(questions: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """The examples of the first third of the persons, rounded up, and those of the others."""
-    persons = list(dict.fromkeys(example.entity for example in questions))
-    first = set(persons[: -(-len(persons) // 3)])
-    others = [e for e in questions if e.entity not in first]
-    return [e for e in questions if e.entity in first], others
-
-
-def strangers(forget: Sequence[Example]) -> list[list[Example]]:
-    """The same questions about persons who never existed, so many times and once more, always
-    others.
-    """
-    persons = list(dict.fromkeys(example.entity for example in forget))
-    names = iter(coined_names(len(persons) * (PROXIES + 1), DATA_SET))
-    sets = [dict(zip(persons, names, strict=False)) for _ in range(PROXIES + 1)]
-    return [[about(example, others[example.entity]) for example in forget] for others in sets]

@@ -1,13 +1,14 @@
-"""Persons' names in questions and answers, and their replacement by names that nobody bears."""
+"""Questions about persons: who is named in them, and the same about persons who never existed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from benchmark.api import Example
+from benchmark.api import Example, coined_names
 
+PROXIES = 3  # persons who never existed for each forgotten one; one more is held out
 NO_NAME = r"[A-Z]\.|[IVX]+"  # initials and ordinals, which stand for more than one person
 
 
@@ -59,3 +60,21 @@ def about(example: Example, other: str) -> Example:
         rewordings=changed(example.rewordings),
         perturbed=changed(example.perturbed),
     )
+
+
+def third_of(questions: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """The examples of the first third of the persons, rounded up, and those of the others."""
+    persons = list(dict.fromkeys(example.entity for example in questions))
+    first = set(persons[: -(-len(persons) // 3)])
+    others = [e for e in questions if e.entity not in first]
+    return [e for e in questions if e.entity in first], others
+
+
+def strangers(forget: Sequence[Example], seed: str) -> list[list[Example]]:
+    """The same questions about persons who never existed, so many times and once more, always
+    others.
+    """
+    persons = list(dict.fromkeys(example.entity for example in forget))
+    names = iter(coined_names(len(persons) * (PROXIES + 1), seed))
+    sets = [dict(zip(persons, names, strict=False)) for _ in range(PROXIES + 1)]
+    return [[about(example, others[example.entity]) for example in forget] for others in sets]

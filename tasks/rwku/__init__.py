@@ -1,0 +1,1 @@
+"""Real persons, asked about on three levels, whom a pretrained model is to forget."""
