@@ -22,9 +22,10 @@ import torch
 from safetensors import safe_open
 
 from benchmark.errors import BadInput
-from benchmark.inference.vllm_server import Scores
+from benchmark.inference.vllm_server import BEAT, Scores
 
 START_LIMIT = 600.0  # seconds
+SILENCE_LIMIT = 300.0  # of an engine that computes, which is heard of at each of its steps
 STOP_LIMIT = 10.0
 _CHILD = "import sys; from benchmark.inference.vllm_server import serve; serve(*sys.argv[1:])"
 _NOT_SHAPE = frozenset(
@@ -35,8 +36,8 @@ Tokens = Sequence[int]
 
 
 class EngineDied(RuntimeError):
-    """The engine's process ended or did not start: the message has its exit code and its last
-    words.
+    """The engine's process ended, hung or did not start: the message has its exit code and its
+    last words.
     """
 
 
@@ -112,7 +113,7 @@ class VllmEngine:
         )
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the engine)
         self._connection, self.process = _start(folder, dtype, max_model_len, seed, self._stderr)
-        self._answer(start_limit)
+        self._answer(start_limit, "did not start within")
 
     @property
     def alive(self) -> bool:
@@ -179,12 +180,13 @@ class VllmEngine:
             self._connection.send((name, arguments))
         except OSError:
             raise self._death() from None
-        return self._answer(None)
+        return self._answer(SILENCE_LIMIT, "has been silent for")
 
-    def _answer(self, limit: float | None) -> Any:
+    def _answer(self, limit: float, overdue: str) -> Any:
         try:
-            if self._connection.poll(limit):
-                return self._connection.recv()
+            while self._connection.poll(limit):
+                if (answer := self._connection.recv()) != BEAT:
+                    return answer
         except (EOFError, OSError):
             raise self._death() from None
         except (
@@ -193,7 +195,7 @@ class VllmEngine:
             self._end(grace=0)
             raise
         self._end(grace=0)
-        raise EngineDied(f"vLLM did not start within {limit:g} s: {self._last_words()}")
+        raise EngineDied(f"vLLM {overdue} {limit:g} s and was ended: {self._last_words()}")
 
     def _death(self) -> EngineDied:
         self._end(grace=STOP_LIMIT)

@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -23,6 +23,7 @@ import torch
 from benchmark.runtime.memory import keep_freed_memory
 
 GPU_MEMORY_SHARE = 0.4
+BEAT, BEAT_SECONDS = "computing", 1.0  # said so often, at most, between question and answer
 
 Scores = tuple[np.ndarray, np.ndarray]
 
@@ -36,7 +37,7 @@ def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
     threading.Thread(target=_exit_with_parent, args=(int(parent),), daemon=True).start()
     connection = Connection(int(descriptor))
     try:
-        model = _Model(folder, **json.loads(options))
+        model = _Model(folder, lambda: connection.send(BEAT), **json.loads(options))
         connection.send("ready")
         while True:
             name, arguments = connection.recv()
@@ -63,7 +64,9 @@ def _exit_with_parent(parent: int) -> None:
 class _Model:
     """vLLM itself, in the child: answers with what can be pickled."""
 
-    def __init__(self, folder: str, dtype: str, max_model_len: int, seed: int) -> None:
+    def __init__(
+        self, folder: str, beat: Callable[[], None], dtype: str, max_model_len: int, seed: int
+    ) -> None:
         self.vllm = import_module("vllm")
         self.llm = self.vllm.LLM(
             folder,
@@ -75,6 +78,8 @@ class _Model:
             enforce_eager=True,
             gpu_memory_utilization=GPU_MEMORY_SHARE,
         )
+        engine = self.llm.llm_engine
+        engine.step = _beating(engine.step, beat)
 
     def load(self, folder: str) -> None:
         self.llm.collective_rpc("reload_weights", kwargs={"weights_path": folder})
@@ -119,6 +124,20 @@ class _Model:
         return self.llm.generate(
             [{"prompt_token_ids": p} for p in prompts], parameters, use_tqdm=False
         )
+
+
+def _beating(step: Callable[[], Any], beat: Callable[[], None]) -> Callable[[], Any]:
+    """The engine's step, which is heard of."""
+    last = 0.0
+
+    def stepped() -> Any:
+        nonlocal last
+        if time.monotonic() - last > BEAT_SECONDS:
+            beat()
+            last = time.monotonic()
+        return step()
+
+    return stepped
 
 
 def _renew_heads(model: torch.nn.Module) -> None:

@@ -25,7 +25,7 @@ from benchmark.core.registry import task_named
 from benchmark.errors import BadInput
 from benchmark.evaluation.lm_eval_adapter import run_harness
 from benchmark.evaluation.outputs import prompts_of
-from benchmark.inference import predictors
+from benchmark.inference import predictors, vllm_engine
 from benchmark.inference.generation import generate
 from benchmark.inference.predictors import predictor_of
 from benchmark.inference.vllm_engine import (
@@ -293,6 +293,26 @@ def test_a_killed_engine_is_an_error_and_is_replaced(engines, models):
     with pytest.raises(EngineDied):
         engine.score([([5], [6])])
     assert not engine.alive
+    check_greedy(engines.at(folder, "float32", LONGEST), model)
+
+
+def test_a_hung_engine_is_ended_after_a_limit_and_one_that_computes_is_not(
+    engines, models, monkeypatch
+):
+    """Steps of a long question are heard of, each within the limit."""
+    folder, model = models["second"]
+    engine = engines.at(folder, "float32", LONGEST)
+    monkeypatch.setattr(vllm_engine, "SILENCE_LIMIT", 2.0)
+    room = LONGEST - max(map(len, PROMPTS))
+    started = time.monotonic()
+    engine.generate(PROMPTS * 400, room, [])
+    assert time.monotonic() - started > 3, "the question was long enough to tell"
+    stopped = threading.Timer(0.3, engine.process.send_signal, [signal.SIGSTOP])
+    stopped.start()
+    started = time.monotonic()
+    with pytest.raises(EngineDied, match="has been silent for 2 s and was ended"):
+        engine.generate(PROMPTS * 400, room, [])
+    assert time.monotonic() - started < 10
     check_greedy(engines.at(folder, "float32", LONGEST), model)
 
 
