@@ -270,6 +270,13 @@ def published(tmp_path_factory, worker_id):
         return pickle.loads(file.read_bytes())
 
 
+@pytest.fixture(autouse=True)
+def _without_engine(monkeypatch):
+    """Models answer in memory unless a test names a backend: an engine takes 20 s to start."""
+    for place in ("pipeline.planner", "inference.vllm_engine"):
+        monkeypatch.setattr(f"benchmark.{place}.usual_backend", lambda pretrained: "hf")
+
+
 @pytest.fixture
 def hub():
     """A hub on this machine, with nothing on it yet."""

@@ -74,6 +74,7 @@ def trial_suite(track: str, rate: float, wanted: Mapping[str, Sequence[str]]) ->
             if families
         ],
         oracles=declared.oracles,
+        backend="hf",  # the same trials on every machine
         attacks=list(declared.attacks),
     )
 

@@ -39,7 +39,7 @@ def evaluate(
     original: OriginalOption = None,
     limit: LimitOption = None,
     reference: ReferenceOption = None,
-    backend: BackendOption = "hf",
+    backend: BackendOption = None,
     harness: HarnessOption = "",
     precision: EvaluationPrecision = "float32",
     samples: SamplesOption = None,
@@ -48,7 +48,7 @@ def evaluate(
 ) -> None:
     """Scores any checkpoint on a task, without running a method. Nothing is ranked."""
     from benchmark.execution.run_plan import cores, prepare_worker
-    from benchmark.inference.vllm_engine import EngineDied, require_backend
+    from benchmark.inference.vllm_engine import EngineDied, require_backend, usual_backend
     from benchmark.pipeline.score_checkpoint import evaluate as score
 
     if data.forget and task != "custom":
@@ -56,10 +56,11 @@ def evaluate(
     inputs = inputs_of(data)
     require_own_model(inputs, [name for name in (model, original, reference) if name])
     require_backend(backend)
+    generator = backend or usual_backend(pretrained=True)
     prepare_worker(threads or cores())
     try:
         evaluation = score(
-            model, task, inputs, reference, limit, backend, harness, precision, original, samples
+            model, task, inputs, reference, limit, generator, harness, precision, original, samples
         )
     except EngineDied as error:
         raise BadInput(str(error)) from None

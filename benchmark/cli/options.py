@@ -98,14 +98,19 @@ AnswersOption = Annotated[
 ]
 BackendChoice = Annotated[
     Backend | None,
-    typer.Option("--backend", help="Generation backend, hf or vllm; overrides the suite."),
+    typer.Option(
+        "--backend",
+        help="Generation backend; overrides the suite, which by default takes vllm for pretrained "
+        "models if it is installed.",
+    ),
 ]
 PrecisionOption = Annotated[
     Precision | None,
     typer.Option("--precision", help="Precision of pretrained models; overrides the suite."),
 ]
 BackendOption = Annotated[
-    Backend, typer.Option("--backend", help="Generation backend: hf, or vllm (`make vllm`).")
+    Backend | None,
+    typer.Option("--backend", help="Generation backend; default vllm if it is installed."),
 ]
 OriginalOption = Annotated[
     str | None,

@@ -33,7 +33,8 @@ def stands_alone(plan: Plan) -> bool:
     own.
     """
     pretrained = any(cell.source == "model" for cell in plan.references)
-    return plan.suite.backend == "vllm" or (pretrained and accelerators() > 0)
+    engine = any(cell.evaluation.generation["backend"] == "vllm" for cell in plan.references)
+    return engine or (pretrained and accelerators() > 0)
 
 
 def default_workers(plan: Plan) -> int:

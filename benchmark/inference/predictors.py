@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,7 +16,7 @@ from benchmark.inference.generation import Tokens, generate
 from benchmark.inference.scoring import AnswerScores, score_pairs, score_tokens
 from benchmark.inference.vllm_engine import Engines, VllmEngine
 from benchmark.models.checks import position_limit
-from benchmark.models.linears import computed_by
+from benchmark.models.linears import computed_by, head_in_float32
 from benchmark.models.placement import looking_at
 from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import (
@@ -76,7 +76,7 @@ class ModelPredictor:
     seed: int = 0
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
-        with self._fast():
+        with self._scoring():
             return score_pairs(self.model, self.tokenizer, pairs)
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> dict[Prompt, str]:
@@ -94,7 +94,7 @@ class ModelPredictor:
         return {prompt: tuple(map(self._text, drawn)) for prompt, drawn in pairs}
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
-        with self._fast():
+        with self._scoring():
             return score_tokens(
                 self.model, self.tokenizer, [(list(p), list(a)) for p, a in sequences]
             )
@@ -115,6 +115,11 @@ class ModelPredictor:
     ) -> list[list[list[int]]]:
         with self._fast():
             return generate(self.model, self.tokenizer, prompts, max_new_tokens, samples, self.seed)
+
+    @contextmanager
+    def _scoring(self) -> Iterator[None]:
+        with self._fast(), head_in_float32(profile_of(self.tokenizer).linears, self.model):
+            yield
 
     def _fast(self) -> AbstractContextManager:
         return computed_by(profile_of(self.tokenizer).linears, self.model)

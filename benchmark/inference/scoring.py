@@ -18,6 +18,7 @@ from benchmark.tokens.prompts import encode_pair, shared_length
 BATCH_SIZE = 256
 TREE_TOKENS = 768  # of a tree: attention costs the square of it
 TRANSFORMED_TOKENS = 1024  # of a batch whose logits are kept at every position
+CACHED = 16  # rows at once on a CPU: distributions over large vocabularies that its cache holds
 RULED_OUT = -100.0  # log-probability in nats of a token that a transform leaves no probability
 # Logits (B, K, V) of what follows the last K of the tokens (B, L), and what they become.
 Transform = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -127,15 +128,25 @@ def _scored(
     logits: torch.Tensor, batch: Batch, rows: Sequence[int], tokenizer
 ) -> dict[int, AnswerScores]:
     """Scores by row, from the logits (N, V) of the batch's answer tokens."""
-    targets, wanted = batch.targets, profile_of(tokenizer).standardized
-    distribution = logits.float().log_softmax(-1)
-    logprobs = distribution.gather(-1, targets[:, None])[:, 0]
-    correct = distribution.argmax(-1) == targets
-    standardized = _standardized(logprobs, distribution) if wanted else logprobs[:0]
+    wanted = profile_of(tokenizer).standardized
+    at_once = CACHED if logits.device.type == "cpu" else max(1, len(logits))
+    parts = zip(logits.split(at_once), batch.targets.split(at_once), strict=True)
+    scored = [_of_rows(some, targets, wanted) for some, targets in parts]
+    logprobs, correct, standardized = (torch.cat(values) for values in zip(*scored, strict=True))
     ends = torch.bincount(batch.rows, minlength=len(rows)).cumsum(0)[:-1].cpu().numpy()
     columns = [np.split(values.cpu().numpy(), ends) for values in (logprobs, correct)]
     spread = np.split(standardized.cpu().numpy(), ends if wanted else ends * 0)
     return {row: AnswerScores(*values) for row, *values in zip(rows, *columns, spread, strict=True)}
+
+
+def _of_rows(
+    logits: torch.Tensor, targets: torch.Tensor, wanted: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Log-probability, whether it is the greedy token, and the standardized one, of each row."""
+    distribution = logits.float().log_softmax(-1)
+    logprobs = distribution.gather(-1, targets[:, None])[:, 0]
+    correct = distribution.argmax(-1) == targets
+    return logprobs, correct, _standardized(logprobs, distribution) if wanted else logprobs[:0]
 
 
 def _standardized(logprobs: torch.Tensor, distribution: torch.Tensor) -> torch.Tensor:

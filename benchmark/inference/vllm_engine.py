@@ -68,7 +68,12 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
     return shapes
 
 
-def require_backend(backend: str) -> None:
+def usual_backend(pretrained: bool) -> str:
+    """What generates where nobody says it: vLLM for pretrained models, where it is installed."""
+    return "vllm" if pretrained and vllm_installed() else "hf"
+
+
+def require_backend(backend: str | None) -> None:
     """BadInput if what generates is not installed."""
     if backend == "vllm" and not vllm_installed():
         raise BadInput("vllm is not installed: run `make vllm`")

@@ -5,7 +5,7 @@ torch chooses.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -28,26 +28,57 @@ def fast_linears(model) -> Iterator[None]:
     torch multiplies float32 matrices by MKL, which gives processors other than Intel's half of what
     they can do. The results differ as two orders of summation do.
     """
-    before = {
-        module: module.__dict__.get("forward") for module in model.modules() if _can_be_fast(module)
-    }
-    for module in before:
-        module.forward = partial(_Linear.of, module)
+    with ExitStack() as replaced:
+        for module in [module for module in model.modules() if _can_be_fast(module)]:
+            replaced.enter_context(replaced_forward(module, partial(_Linear.of, module)))
+        yield
+
+
+@contextmanager
+def head_in_float32(linears: str, model: Any) -> Iterator[None]:
+    """Within it, a bfloat16 head on the CPU computes float32 logits from weights that are converted
+    once, not in every batch: for a model that does not change meanwhile.
+    """
+    head = model.get_output_embeddings() if linears == "onednn" else None
+    if head is None or not _can_be_fast(head, torch.bfloat16):
+        yield
+        return
+    bias = None if head.bias is None else head.bias.float()
+    with replaced_forward(head, Float32Forward(head.weight.float(), bias)):
+        yield
+
+
+class Float32Forward:
+    """(..., in) states of any precision by a float32 weight (out, in), by oneDNN."""
+
+    in_float32 = True  # which `answer_logits` asks for
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        self.weight, self.bias = weight, bias
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        return _multiplied(states.float(), self.weight, self.bias)
+
+
+@contextmanager
+def replaced_forward(module: torch.nn.Module, forward: Any) -> Iterator[None]:
+    """Within it, a module computes by another function."""
+    before = module.__dict__.get("forward")
+    module.forward = forward
     try:
         yield
     finally:
-        for module, forward in before.items():
-            if forward is None:
-                del module.forward
-            else:
-                module.forward = forward
+        if before is None:
+            del module.forward
+        else:
+            module.forward = before
 
 
-def _can_be_fast(module: torch.nn.Module) -> bool:
+def _can_be_fast(module: torch.nn.Module, dtype: torch.dtype = torch.float32) -> bool:
     return (
         type(module) is torch.nn.Linear
         and module.weight.device.type == "cpu"
-        and module.weight.dtype is torch.float32
+        and module.weight.dtype is dtype
         and torch.backends.mkldnn.is_available()
     )
 

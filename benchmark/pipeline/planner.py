@@ -14,6 +14,7 @@ from benchmark.core.registry import lookup, method_named, task_named
 from benchmark.data.knowledge import NotProbed
 from benchmark.errors import BadInput
 from benchmark.evaluation.lm_eval_adapter import group_tasks
+from benchmark.inference.vllm_engine import usual_backend
 from benchmark.metrics.stages import HARNESS
 from benchmark.models import models_of
 from benchmark.models.artifacts import ArtifactStore
@@ -121,7 +122,8 @@ class Planner:
             models = published.get((task, variant), ())
             if isinstance(track, PretrainedTrack):
                 track = _as_wanted(track, suite, models)
-            yield Variant(track, task, variant, suite.oracles, self.inputs, suite.backend)
+            backend = suite.backend or usual_backend(isinstance(track, PretrainedTrack))
+            yield Variant(track, task, variant, suite.oracles, self.inputs, backend)
 
     def _references(self, variant: Variant) -> list[Cell]:
         """The target's cell first, then the oracles'."""

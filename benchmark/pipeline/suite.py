@@ -52,7 +52,7 @@ class Suite(BaseModel):
     oracles: int = Field(ge=2)
     # Of those that its tracks declare, all of them if left out; by track where they differ.
     attacks: list[str] | dict[str, list[str]] | None = None
-    backend: Literal["hf", "vllm"] = "hf"
+    backend: Literal["hf", "vllm"] | None = None  # vLLM, if left out, as `usual_backend` says
     precision: Literal["float32", "bfloat16"] | None = (
         None  # of training pretrained models, if not their track's
     )

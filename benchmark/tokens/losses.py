@@ -50,11 +50,14 @@ def _head_of_answers(model, batch: Batch) -> Iterator[list[bool]]:
 
 @contextmanager
 def _in_float32(head: torch.nn.Module) -> Iterator[None]:
-    """Within it, a linear layer whose weights are bfloat16 computes in float32."""
-    if not isinstance(head, torch.nn.Linear) or head.weight.dtype is not torch.bfloat16:
+    """Within it, a linear layer whose weights are bfloat16 computes in float32, unless it does
+    already (`models/linears.py`).
+    """
+    previous = head.__dict__.get("forward")
+    done = getattr(previous, "in_float32", False)
+    if not isinstance(head, torch.nn.Linear) or head.weight.dtype is not torch.bfloat16 or done:
         yield
         return
-    previous = head.__dict__.get("forward")
     bias = None if head.bias is None else head.bias.float()
     head.forward = lambda input: F.linear(input.float(), head.weight.float(), bias)  # type: ignore[method-assign]
     try:

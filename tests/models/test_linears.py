@@ -6,8 +6,14 @@ import copy
 
 import pytest
 import torch
+from toy_models import plain_tokenizer, tiny_model
 
-from benchmark.models.linears import fast_linears
+from benchmark.core.examples import Pair
+from benchmark.models.linears import fast_linears, head_in_float32
+from benchmark.tokens.batches import collate
+from benchmark.tokens.losses import answer_logits
+
+PAIRS = [Pair("Where was Ada Kel born?", "Malport"), Pair("Who pays Ivo?", "Bren Union")]
 
 
 def layers(bias):
@@ -63,3 +69,20 @@ def test_a_copy_made_within_computes_with_its_own_weights():
         assert other(states).abs().max() == 0
         assert model(states).abs().max() > 0
     assert other(states).abs().max() == 0
+
+
+def test_a_bfloat16_head_computes_float32_logits_for_as_long_as_asked():
+    model = tiny_model().to(torch.bfloat16)
+    states = torch.randn(3, 16).to(torch.bfloat16)
+    expected = torch.nn.functional.linear(states.float(), model.lm_head.weight.float())
+    with head_in_float32("onednn", model), torch.inference_mode():
+        logits = model.lm_head(states)
+        of_answers = answer_logits(model, collate(PAIRS, plain_tokenizer(), model))
+    torch.testing.assert_close(logits, expected)
+    with torch.inference_mode():
+        batch = collate(PAIRS, plain_tokenizer(), model)
+        torch.testing.assert_close(of_answers, answer_logits(model, batch))
+    assert of_answers.dtype is torch.float32
+    assert "forward" not in model.lm_head.__dict__
+    with head_in_float32("torch", model):
+        assert "forward" not in model.lm_head.__dict__
