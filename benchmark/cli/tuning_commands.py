@@ -109,7 +109,13 @@ def tune(
     Rates ascend; after one that destroys the model, no larger one is tried. Finished trials are not
     repeated. Exit code 1 if some method has no rate to choose.
     """
-    from benchmark.authoring.tuning import chosen_file, tunable, write_chosen
+    from benchmark.authoring.tuning import (
+        chosen_file,
+        declared_trials,
+        development_of,
+        tunable,
+        write_chosen,
+    )
     from benchmark.core.registry import method_in
     from benchmark.reports.tuning_table import print_trials
 
@@ -117,9 +123,10 @@ def tune(
     methods = tunable(named)
     file = chosen_file(methods, track) if write else None
     wanted = _wanted(methods, track, families or [])
+    grid = declared_trials(development_of(track)).rates
     chosen: dict[str, dict[str, float]] = {}
     for (spec, family), records in _trials(wanted, track, inputs_of(data), execution).items():
-        rate = print_trials(records, family, console)
+        rate = print_trials(records, family, grid, console)
         if rate is not None:
             chosen.setdefault(spec, {})[family] = rate
     if file:

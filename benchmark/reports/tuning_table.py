@@ -14,8 +14,12 @@ from benchmark.statistics.axes import AXES
 from benchmark.statistics.trials import Trial, best_of, compared, edge_of, has_score
 
 
-def print_trials(records: Sequence[Record], family: str, console: Console) -> float | None:
-    """Prints what each rate scored, and returns the chosen one; None if none has a score."""
+def print_trials(
+    records: Sequence[Record], family: str, grid: Sequence[float], console: Console
+) -> float | None:
+    """Prints what each rate of the declared grid that was tried scored, and returns the chosen one;
+    None if none has a score.
+    """
     if not records:
         return None
     trials, failures = compared(records), {rate_of(r): why for r in records if (why := _failure(r))}
@@ -34,8 +38,8 @@ def print_trials(records: Sequence[Record], family: str, console: Console) -> fl
     console.print(table)
     for rate, why in sorted(failures.items()):
         console.print(f"{rate:g} failed: {why}", markup=False, soft_wrap=True)
-    if best and (end := edge_of(trials, list(rows))):
-        console.print(f"The best rate is the {end} one tried: at the edge of the grid.")
+    if best and (end := edge_of(trials, grid)):
+        console.print(f"The best rate is the {end} one declared: at the edge of the grid.")
     return best.rate if best else None
 
 

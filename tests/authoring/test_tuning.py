@@ -172,7 +172,7 @@ def make_trials(make_record, make_identity, model_samples):
 
 def shown(records):
     console = Console(width=140, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    rate = print_trials(records, "questions", console)
+    rate = print_trials(records, "questions", RATES, console)
     text = console.export_text()
     return rate, text, {line.split()[0]: line for line in text.splitlines() if line.split()}
 
