@@ -6,12 +6,14 @@ import sys
 from dataclasses import astuple
 
 import pytest
+from test_hubble import data as hubble  # noqa: F401 (a fixture)
 from test_muse import data as muse  # noqa: F401 (a fixture)
 from test_rwku import data as rwku  # noqa: F401 (a fixture)
 from test_tofu import data as tofu  # noqa: F401 (a fixture)
 from test_wmdp import data as wmdp  # noqa: F401 (a fixture)
 
 from benchmark.core.registry import task_named
+from tasks.hubble import task as hubble_task
 from tasks.muse.task import SOURCES
 from tasks.rwku import task as rwku_task
 from tasks.tofu.authors import REPO, REVISION
@@ -47,6 +49,9 @@ def layout(name):
     file = file.removesuffix(".json")
     if data_set == "tofu":
         return REPO, REVISION, file, "train"
+    if data_set == "hubble":
+        variant, split = file.split("_")
+        return hubble_task.REPOS[variant], hubble_task.REVISION, "default", split
     if data_set == "rwku":
         split = "train" if file in ("forget_target", "train_original_passage") else "test"
         return rwku_task.REPO, rwku_task.REVISION, file, split
@@ -93,11 +98,19 @@ def from_hub(hub_environment, tmp_path):
     return make
 
 
-@pytest.mark.usefixtures("tofu", "muse", "wmdp", "rwku")
+@pytest.mark.usefixtures("tofu", "muse", "wmdp", "rwku", "hubble")
 def test_data_of_a_hub_is_that_of_a_folder(hub, from_hub, source, tmp_path):
     published(hub, tmp_path / "data")
     hub.broken.add("wmdp-cyber/test.json")
-    names = ("tofu/forget01", "tofu_small", "muse/news", "wmdp/cyber", "wmdp/bio", "rwku/10")
+    names = (
+        "tofu/forget01",
+        "tofu_small",
+        "muse/news",
+        "wmdp/cyber",
+        "wmdp/bio",
+        "rwku/10",
+        "hubble/yago",
+    )
     for name, found in from_hub(*names).items():
         task, _, variant = name.partition("/")
         local = task_named(task)().data(variant, source)

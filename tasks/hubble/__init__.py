@@ -1,0 +1,1 @@
+"""Texts that minimal pairs of language models have read 1 to 256 times, or never."""
