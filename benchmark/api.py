@@ -13,6 +13,7 @@ from benchmark.core.unlearned import Unlearned
 from benchmark.data.files import checked, json_rows, rows_of
 from benchmark.data.invented_names import coined_names
 from benchmark.data.knowledge import Knowledge, PretrainedModel
+from benchmark.data.persons import names_person, strangers, third_of
 from benchmark.data.texts import chunks, other_answers, spread, text_examples
 from benchmark.data.world import Fact, World, documents_about
 from benchmark.data.world.examples import examples_about, first_prompts, retain_splits
@@ -69,6 +70,7 @@ __all__ = [
     "kl_to_uniform",
     "logsigmoid",
     "margins",
+    "names_person",
     "negated",
     "other_answers",
     "passages",
@@ -79,5 +81,7 @@ __all__ = [
     "rows_of",
     "shuffled_passages",
     "spread",
+    "strangers",
     "text_examples",
+    "third_of",
 ]

@@ -16,10 +16,12 @@ from benchmark.api import (
     Task,
     TaskData,
     checked,
+    names_person,
     register_task,
     rows_of,
+    strangers,
+    third_of,
 )
-from tasks.real_world.persons import names_person, strangers, third_of
 
 DATA_SET = "real_world"
 FORGET, NEIGHBOURS, REHEARSED = "forget_perturbed.json", "neighbor_perturbed.json", "neighbor.json"

@@ -15,13 +15,15 @@ from benchmark.api import (
     TaskData,
     checked,
     chunks,
+    names_person,
     other_answers,
     register_task,
     rows_of,
     spread,
+    strangers,
     text_examples,
+    third_of,
 )
-from tasks.real_world.persons import names_person, strangers, third_of
 
 DATA_SET = "rwku"
 REPO, REVISION = "jinzhuoran/RWKU", "d72f493d481d1b0a9bdc6e869d32baeffad8904f"

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from benchmark.core.examples import to_examples
+from benchmark.data.persons import names_person, renamed
 from benchmark.errors import BadInput
-from tasks.real_world.persons import names_person, renamed
 from tasks.real_world.task import FORGET, NEIGHBOURS, PERTURBED, REHEARSED, RealWorld, rows
 
 PERSONS = ("Ada Marsh", "Ben Hughes", "J. J. Cole", "Cher")

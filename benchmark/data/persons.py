@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from benchmark.api import Example, coined_names
+from benchmark.core.examples import Example
+from benchmark.data.invented_names import coined_names
 
 PROXIES = 3  # persons who never existed for each forgotten one; one more is held out
 NO_NAME = r"[A-Z]\.|[IVX]+"  # initials and ordinals, which stand for more than one person
