@@ -18,7 +18,7 @@ from benchmark.tokens.prompts import encode_pair, shared_length
 BATCH_SIZE = 256
 TREE_TOKENS = 768  # of a tree: attention costs the square of it
 TRANSFORMED_TOKENS = 1024  # of a batch whose logits are kept at every position
-CACHED = 16  # rows at once on a CPU: distributions over large vocabularies that its cache holds
+CACHED = 800_000  # log-probabilities computed at once on a CPU, which its cache holds
 RULED_OUT = -100.0  # log-probability in nats of a token that a transform leaves no probability
 # Logits (B, K, V) of what follows the last K of the tokens (B, L), and what they become.
 Transform = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -129,7 +129,7 @@ def _scored(
 ) -> dict[int, AnswerScores]:
     """Scores by row, from the logits (N, V) of the batch's answer tokens."""
     wanted = profile_of(tokenizer).standardized
-    at_once = CACHED if logits.device.type == "cpu" else max(1, len(logits))
+    at_once = max(1, CACHED // logits.shape[-1] if logits.device.type == "cpu" else len(logits))
     parts = zip(logits.split(at_once), batch.targets.split(at_once), strict=True)
     scored = [_of_rows(some, targets, wanted) for some, targets in parts]
     logprobs, correct, standardized = (torch.cat(values) for values in zip(*scored, strict=True))
