@@ -118,7 +118,10 @@ class VllmEngine:
         )
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (it is closed with the engine)
         self._connection, self.process = _start(folder, dtype, max_model_len, seed, self._stderr)
-        self._answer(start_limit, "did not start within")
+        try:
+            self._answer(start_limit, "did not start within")
+        except EngineDied as error:  # not every shape of a model is one that vLLM can compute
+            raise EngineDied(f"{error} (`--backend hf` generates without it)") from None
 
     @property
     def alive(self) -> bool:

@@ -309,7 +309,7 @@ def test_what_a_suite_lacks_is_said_for_each_variant(monkeypatch, tmp_path):
     )
     assert done.exit_code == 2
     lines = [line for line in done.output.splitlines() if "cannot be run here" in line]
-    assert len(lines) == 7
+    assert len(lines) == 8
     assert all("EleutherAI/pythia-1.4b" in line for line in lines)
 
 

@@ -350,7 +350,7 @@ def test_an_engine_that_cannot_start_says_why(models, tmp_path):
         VllmEngine(models["first"][0], "float32", LONGEST + 1)
     shutil.copytree(models["first"][0], tmp_path, dirs_exist_ok=True)
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(EngineDied, match=r"exit code 1.*weights"):
+    with pytest.raises(EngineDied, match=r"exit code 1.*weights.*--backend hf"):
         VllmEngine(tmp_path, "float32", LONGEST)
 
 

@@ -77,6 +77,7 @@ def plan(place):
             tracks=[str(root / "Tiny")],
             tasks=["custom"],
             methods=METHODS,
+            backend="hf",
             oracles=3,
             attacks=["quantize_int4_g64", "relearn_disjoint"],
         )

@@ -128,6 +128,7 @@ tracks: [ada/base@{base}]
 tasks: [tofu_small]
 methods: [none]
 oracles: 2
+backend: hf
 attacks: []
 harness: ""
 published:
