@@ -74,17 +74,17 @@ def pull(repo: str, revision: str, results: ResultStore) -> Pulled:
 
 def _added(pulled: ResultStore, results: ResultStore) -> int:
     """How many records were copied; the files that are there already stay as they are."""
-    beside = [f for name in (MARKS, DISPUTES) for f in (pulled.root / name).glob("*.json")]
-    files = {file: results.root / file.relative_to(pulled.root) for file in pulled.paths()}
-    marks = {file: results.root / file.relative_to(pulled.root) for file in beside}
-    for file, own in (files | marks).items():
+    records = pulled.paths()
+    marks = [f for name in (MARKS, DISPUTES) for f in (pulled.root / name).glob("*.json")]
+    places = {file: results.root / file.relative_to(pulled.root) for file in (*records, *marks)}
+    for file, own in places.items():
         if own.exists() and own.read_bytes() != file.read_bytes():
             raise BadInput(f"{own}: differs from what was pulled; pull into another folder")
-    new = [file for file, own in files.items() if not own.exists()]
+    new = [file for file in records if not places[file].exists()]
     for file in new:
         copy_record(file, pulled, results)
-    for file, own in marks.items():
-        write_atomically(own, file.read_bytes())
+    for file in marks:
+        write_atomically(places[file], file.read_bytes())
     return len(new)
 
 
@@ -100,13 +100,19 @@ def _require_valid(results: ResultStore, where: str) -> None:
 
 @contextmanager
 def _asking(repo: str) -> Iterator[None]:
-    """Turns what the hub refuses into one line."""
+    """Turns what the hub refuses, or a connection that is lost, into one line."""
     if not hub_answers():
         raise BadInput(f"{repo}: no hub can be reached")
+    import httpx
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
     try:
         yield
     except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise BadInput(f"{repo}: the hub says {type(error).__name__}: {reason}") from None
+        raise BadInput(f"{repo}: the hub says {_line_of(error)}") from None
+    except (httpx.HTTPError, OSError) as error:
+        raise BadInput(f"{repo}: the transfer broke off: {_line_of(error)}") from None
+
+
+def _line_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from toy_models import plain_tokenizer, tiny_model
 
 from benchmark.attacks.judgements import CosineSimilarity
 from benchmark.core.inputs import Inputs
@@ -14,6 +15,7 @@ from benchmark.core.registry import attack_of
 from benchmark.data.world import Wording, probes
 from benchmark.errors import BadInput
 from benchmark.execution.estimates import Estimates
+from benchmark.inference.vllm_engine import usual_backend
 from benchmark.models import tracks
 from benchmark.models.tracks import track_named
 from benchmark.pipeline.execute import execute
@@ -404,3 +406,25 @@ def test_outputs_of_an_attack_with_questions_of_the_task_depend_on_them(tmp_path
     after = recipes()
     _data_of.cache_clear()
     assert [name for name in before if before[name] != after[name]] == ["reverse"]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_vllm_generates_for_pretrained_models_where_it_is_installed(
+    tmp_path, monkeypatch, installed
+):
+    """`usual_backend` is that of the module, not what other tests put in its place."""
+    monkeypatch.setattr("benchmark.inference.vllm_engine.vllm_installed", lambda: installed)
+    monkeypatch.setattr("benchmark.pipeline.planner.usual_backend", usual_backend)
+    tiny_model().save_pretrained(tmp_path / "Tiny")
+    plain_tokenizer().save_pretrained(tmp_path / "Tiny")
+    settings = {"name": "s", "description": "", "methods": ["none"], "oracles": 2, "attacks": []}
+    planner = Planner(Inputs(tmp_path / "home"), ResultStore(tmp_path / "out"))
+
+    def backend(track, **more):
+        suite = Suite(tracks=[track], tasks=["memorized"], **settings, **more)
+        (found,) = {c.evaluation.generation["backend"] for c in planner.plan(suite).references}
+        return found
+
+    assert backend(str(tmp_path / "Tiny")) == ("vllm" if installed else "hf")
+    assert backend(str(tmp_path / "Tiny"), backend="hf") == "hf"
+    assert backend("tiny-dev") == "hf"
