@@ -100,19 +100,12 @@ def _require_valid(results: ResultStore, where: str) -> None:
 
 @contextmanager
 def _asking(repo: str) -> Iterator[None]:
-    """Turns what the hub refuses, or a connection that is lost, into one line."""
+    """Turns whatever keeps the hub from answering into one line."""
     if not hub_answers():
         raise BadInput(f"{repo}: no hub can be reached")
-    import httpx
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
-
     try:
         yield
-    except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError) as error:
-        raise BadInput(f"{repo}: the hub says {_line_of(error)}") from None
-    except (httpx.HTTPError, OSError) as error:
-        raise BadInput(f"{repo}: the transfer broke off: {_line_of(error)}") from None
-
-
-def _line_of(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    except Exception as error:  # no such data set, no permission, a lost connection: the hub's own
+        # library raises what the library below it raises
+        reason = str(error).strip().partition("\n")[0]
+        raise BadInput(f"{repo}: the hub says {type(error).__name__}: {reason}") from None

@@ -101,6 +101,21 @@ def test_what_cannot_be_is_told_in_a_line(palimpsest, words, said):
     assert said in refused(palimpsest(*words))
 
 
+class Always(set):
+    """Paths whose downloads all break off."""
+
+    def remove(self, path):
+        pass
+
+
+def test_a_connection_that_is_lost_adds_nothing(palimpsest, pushed, hub, tmp_path):
+    name, commit = pushed
+    hub.broken = Always(hub.repos["dataset", name][commit])
+    line = refused(palimpsest("pull", name, "--results", tmp_path / "pulled"))
+    assert f"{name}: the hub says" in line
+    assert not (tmp_path / "pulled").exists()
+
+
 def test_without_a_hub_nothing_is_waited_for(palimpsest, hub_environment, results):
     hub_environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
     line = refused(palimpsest("push", "ada/records", "--results", results.root))
