@@ -261,21 +261,21 @@ def measure_reference(
     if measured := _recorded(cell, context):
         return measured
     stages, loader = StoredStages(context.store, cell), loader or _Loader(variant, context)
-    if variant.data.proxies and cell.seed != TARGET_SEED:
+    if variant.data.proxies and cell.method_name == ORACLE:
         return _measure_proxy(cell, variant, context, stages, loader)
     return _measure_model(cell, variant, context, stages, loader)
 
 
 def write_references(cells: Sequence[Cell], variant: Variant, context: RunContext) -> None:
-    """The records of the target and of every oracle; an oracle is compared with the other
-    oracles only.
+    """The records of the targets and of every oracle; an oracle is compared with the other
+    oracles only. Strata of difficulty are those of the first target.
     """
     loader = _Loader(variant, context)
     references = [measure_reference(cell, variant, context, loader) for cell in cells]
     strata: Strata = {}
     if variant.definition.difficulty:
-        target, *oracles = [reference.samples for reference in references]
-        strata = difficulty_strata(target, oracles)
+        oracles = [r.samples for r in references if r.cell.method_name == ORACLE]
+        strata = difficulty_strata(references[0].samples, oracles)
     marked = {r.cell.id: with_strata(r.samples, strata) for r in references}
     frames = {record_id: example_frame(samples) for record_id, samples in marked.items()}
     for reference in references:
@@ -284,7 +284,7 @@ def write_references(cells: Sequence[Cell], variant: Variant, context: RunContex
         write_success(
             cell,
             marked[cell.id],
-            metric_values(frames[cell.id], others, frames[cells[0].id]),
+            metric_values(frames[cell.id], others, frames[cell.target_id]),
             reference.provenance,
             context,
             proxy=bool(variant.data.proxies),
@@ -298,7 +298,7 @@ def _measure_model(
     earlier requests.
     """
     models = loader.models
-    *earlier, last = variant.readings(cell.seed)
+    *earlier, last = variant.readings(cell.method_name)
     folder = models.trained(variant.documents(last), cell.seed)
     model, tokenizer, weights = loader.load(folder)
     run = CellRun(cell, variant, models, tokenizer, Stopwatch())

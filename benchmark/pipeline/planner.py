@@ -21,7 +21,7 @@ from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.tracks import PretrainedTrack, Track, track_named
 from benchmark.pipeline.plan import Cell, Job, Plan
 from benchmark.pipeline.selection import expand_tasks
-from benchmark.pipeline.suite import Suite
+from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.pipeline.variant import TARGET_SEED, Variant
 from benchmark.pipeline.write_record import method_info, reference_info
 from benchmark.records.identity import ORACLE, TARGET, variant_name
@@ -51,7 +51,7 @@ class Planner:
             if lack := self._lack(variant, unprobed):
                 missing.append(f"{variant.track.name} · {variant.name}: {lack}")
                 continue
-            own_references = self._references(variant)
+            own_references = self._references(variant, suite, seeds)
             own_cells = list(self._cells(variant, suite, own_references, seeds))
             sizes.append(variant.size)
             references += own_references
@@ -69,8 +69,9 @@ class Planner:
         `unprobed`.
         """
         try:
-            for seed in (TARGET_SEED, *variant.oracle_seeds):
-                variant.model_keys(seed)
+            variant.model_keys(TARGET, TARGET_SEED)
+            for seed in variant.oracle_seeds:
+                variant.model_keys(ORACLE, seed)
         except BadInput as error:
             if isinstance(error, NotProbed):
                 unprobed.append((error.task, error.track))
@@ -125,8 +126,10 @@ class Planner:
             backend = suite.backend or usual_backend(isinstance(track, PretrainedTrack))
             yield Variant(track, task, variant, suite.oracles, self.inputs, backend)
 
-    def _references(self, variant: Variant) -> list[Cell]:
-        """The target's cell first, then the oracles'."""
+    def _references(self, variant: Variant, suite: Suite, seeds: list[int] | None) -> list[Cell]:
+        """The cells of the targets, the first one first, then the oracles'."""
+        runs = [(e.name, s) for e in _entries(variant, suite) for s in seeds or range(e.seeds)]
+        targets = {TARGET_SEED, *(variant.target_seed(name, seed) for name, seed in runs)}
         cells = [
             Cell(
                 variant.identity(reference_info(name), seed),
@@ -136,21 +139,26 @@ class Planner:
                 variant.recipes,
                 variant.track.source,
             )
-            for name, seed in [(TARGET, TARGET_SEED), *((ORACLE, s) for s in variant.oracle_seeds)]
+            for name, seed in [
+                *((TARGET, seed) for seed in sorted(targets)),
+                *((ORACLE, seed) for seed in variant.oracle_seeds),
+            ]
         ]
-        target_id, *oracle_ids = [cell.id for cell in cells]
-        return [replace(c, target_id=target_id, oracle_ids=tuple(oracle_ids)) for c in cells]
+        oracle_ids = tuple(c.id for c in cells if c.method_name == ORACLE)
+        return [
+            replace(
+                cell,
+                target_id=cell.id if cell.method_name == TARGET else cells[0].id,
+                oracle_ids=oracle_ids,
+            )
+            for cell in cells
+        ]
 
     def _cells(
         self, variant: Variant, suite: Suite, references: list[Cell], seeds: list[int] | None
     ) -> Iterator[Cell]:
-        for entry in suite.methods:
-            if entry.tasks is not None and (variant.task, variant.variant) not in expand_tasks(
-                entry.tasks
-            ):
-                continue
-            if entry.tracks is not None and variant.track.name not in entry.tracks:
-                continue
+        targets = {c.seed: c for c in references if c.method_name == TARGET}
+        for entry in _entries(variant, suite):
             cls = method_named(entry.name)
             if variant.data.proxies and cls.sees & {"training", "frequency"}:
                 continue  # what such a model was trained on is unknown
@@ -158,7 +166,7 @@ class Planner:
             method = method_info(cls, create(cls, parameters).parameters)
             for seed in seeds or range(entry.seeds):
                 cell = replace(
-                    references[0],
+                    targets[variant.target_seed(method.name, seed)],
                     identity=variant.identity(method, seed),
                     method=entry.name,
                     parameters=parameters,
@@ -178,8 +186,7 @@ class Planner:
         on_models = [
             cell for cell in (*unmeasured, *wanted) if force or cell.measured(self.results) is None
         ]
-        seeds = {c.seed if c.identity.is_reference else TARGET_SEED for c in on_models}
-        models = list(self._model_jobs(variant, sorted(seeds)))
+        models = list(self._model_jobs(variant, [_model_of(c, variant) for c in on_models]))
         yield from models
         ready = frozenset(job.id for job in models)
         if unmeasured:
@@ -201,34 +208,36 @@ class Planner:
         target = f"reference-{references[0].id}"
         ids = [f"reference-{cell.id}" for cell in measured]
         for job_id, cell in zip(ids, measured, strict=True):
-            needs = {job.id for job in models if job.kind == "base" or job.seed == cell.seed}
+            own = variant.model_keys(cell.method_name, cell.seed)
+            needs = {job.id for job in models if job.kind == "base" or job.id in own}
             if variant.data.proxies and job_id != target:
                 needs |= {target}  # a proxy reference answers most questions as the target did
-            label = f"outputs of {_model_label(variant, cell.seed, 0)}"
+            label = f"outputs of {_model_label(variant, cell.method_name, cell.seed, 0)}"
             yield Job(job_id, "reference", label, frozenset(needs), variant, cells=(cell,))
-        label = f"records of target and oracles · {variant.name}"
+        label = f"records of targets and oracles · {variant.name}"
         cells = tuple(references)
         yield Job(
             f"references-{cells[0].id}", "references", label, frozenset(ids), variant, cells=cells
         )
 
-    def _model_jobs(self, variant: Variant, seeds: Sequence[int]) -> Iterator[Job]:
-        """The shared base, then the models of these seeds, as far as they are not in the store;
-        none for no seed.
+    def _model_jobs(self, variant: Variant, wanted: Sequence[tuple[str, int]]) -> Iterator[Job]:
+        """The shared base, then the models of these references, by (role, seed), as far as they
+        are not in the store; none for no reference.
         """
-        if not seeds:
+        if not wanted:
             return
         base = models_of(variant.track, self.inputs).base_key
         needs: frozenset[str] = frozenset()
         if not self.store.has("models", base):
             needs = frozenset({base})
             yield Job(base, "base", f"shared base · {variant.track.name}", frozenset(), variant)
-        for seed in seeds:
-            for unseen, key in zip(variant.readings(seed), variant.model_keys(seed), strict=True):
+        for role, seed in sorted(set(wanted), key=lambda model: (model[0] != TARGET, model[1])):
+            keys = variant.model_keys(role, seed)
+            for unseen, key in zip(variant.readings(role), keys, strict=True):
                 if key != base and not self.store.has(
                     "models", key
                 ):  # a pretrained target can be the base itself
-                    label = _model_label(variant, seed, unseen)
+                    label = _model_label(variant, role, seed, unseen)
                     yield Job(key, "model", label, needs, variant, seed=seed, unseen=unseen)
 
 
@@ -270,8 +279,25 @@ def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple
     return published
 
 
-def _model_label(variant: Variant, seed: int, unseen: int) -> str:
+def _entries(variant: Variant, suite: Suite) -> Iterator[MethodEntry]:
+    """The methods that a suite runs on a variant."""
+    for entry in suite.methods:
+        tasks = None if entry.tasks is None else expand_tasks(entry.tasks)
+        if tasks is not None and (variant.task, variant.variant) not in tasks:
+            continue
+        if entry.tracks is None or variant.track.name in entry.tracks:
+            yield entry
+
+
+def _model_of(cell: Cell, variant: Variant) -> tuple[str, int]:
+    """(role, seed) of the model that a reference is, or that a method starts from."""
+    if cell.identity.is_reference:
+        return cell.method_name, cell.seed
+    return TARGET, variant.target_seed(cell.method_name, cell.seed)
+
+
+def _model_label(variant: Variant, role: str, seed: int, unseen: int) -> str:
     requests = len(variant.data.requests)
-    name = "target" if seed == TARGET_SEED else f"oracle {seed}"
+    name = f"{role} {seed}" if seed or role == ORACLE else role
     after = f" after request {unseen}" if unseen and requests > 1 else ""
     return f"{name}{after} · {variant.name}"

@@ -20,7 +20,8 @@ from benchmark.pipeline.plan import Cell, Plan
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.suite import MethodEntry, Suite
-from benchmark.records.identity import Identity, variant_name
+from benchmark.pipeline.variant import TARGET_SEED
+from benchmark.records.identity import ORACLE, Identity, variant_name
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, copy_record, read_record
 
@@ -87,14 +88,17 @@ def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -
     would be another one now, or failed.
     """
     out = ResultStore(folder)
-    if not record.identity.is_reference:
-        _copy_references(record, results, out)
     planner = Planner(inputs, out)
     known = [attack.name for attack in track_named(record.identity.track).attacks]
-    plan = planner.plan(_suite_of(record, known), seeds=[record.seed])
+    seeds = [TARGET_SEED if record.method.name == ORACLE else record.seed]
+    plan = planner.plan(_suite_of(record, known), seeds)
     cell = _same_cell(record, plan)
+    if not record.identity.is_reference:
+        for path in (reference.path(results) for reference in plan.references):
+            if path.is_file():
+                copy_record(path, results, out)
     current = [stage for stage in record.shards if cell.has(record, stage)]
-    plan = planner.plan(_suite_of(record, current), seeds=[record.seed])
+    plan = planner.plan(_suite_of(record, current), seeds)
     context = RunContext(inputs, folder, force=True, threads=record.provenance.threads)
     for job in plan.jobs:
         if job.kind == "cell" and record.identity.is_reference:
@@ -122,11 +126,6 @@ def _suite_of(record: Record, stages: Sequence[str]) -> Suite:
         harness=harness.recipe["group"] if harness else None,
         attacks=[s for s, shard in record.shards.items() if "name" in shard.recipe and s in stages],
     )
-
-
-def _copy_references(record: Record, results: ResultStore, out: ResultStore) -> None:
-    for path in results.reference_paths(record):
-        copy_record(path, results, out)
 
 
 def _same_cell(record: Record, plan: Plan) -> Cell:

@@ -30,7 +30,7 @@ from benchmark.models.artifacts import made_of
 from benchmark.models.placement import computing_for, looking_at
 from benchmark.pipeline.checkpoints import Checkpoints, Progress
 from benchmark.pipeline.plan import Cell
-from benchmark.pipeline.variant import BUDGET_POINTS, RETRAIN_SEED, TARGET_SEED, Variant
+from benchmark.pipeline.variant import BUDGET_POINTS, RETRAIN_SEED, Variant
 from benchmark.records.identity import ORACLE
 from benchmark.records.schema import UNLEARN
 from benchmark.runtime.stopwatch import Stopwatch
@@ -72,13 +72,14 @@ class CellRun:
     ) -> AttackRequest:
         """What an attacker has beside the model."""
         documents = self.variant.documents(0)
+        of = self.variant.target_seed(self.cell.method_name, self.cell.seed)
         return AttackRequest(
             forget=forget,
             retain=list(self.variant.data.rehearsed),
             tokenizer=self.tokenizer,
             budget=self.variant.track.budget,
             seed=self.cell.seed,
-            target=lambda: self.models.load_model(self.models.trained(documents, TARGET_SEED)),
+            target=lambda: self.models.load_model(self.models.trained(documents, of)),
             oracle=self._oracle,
             look=look,
         )
@@ -86,7 +87,7 @@ class CellRun:
     def _oracle(self) -> Any:
         """The weights of the first oracle, or of the second where the cell is the first."""
         seed = 2 if (self.cell.method_name, self.cell.seed) == (ORACLE, 1) else 1
-        *_, last = self.variant.readings(seed)
+        *_, last = self.variant.readings(ORACLE)
         return self.models.load_model(self.models.trained(self.variant.documents(last), seed))
 
     def _examples(self, split: str, stage: str) -> list[Example]:
@@ -102,7 +103,8 @@ class CellRun:
 def run_of(cell: Cell, variant: Variant) -> tuple[CellRun, Any]:
     """The run of a cell and the target, which is trained if it is not in the store."""
     models = models_of(variant.track, variant.inputs)
-    target, tokenizer = models.load(models.trained(variant.documents(0), TARGET_SEED))
+    seed = variant.target_seed(cell.method_name, cell.seed)
+    target, tokenizer = models.load(models.trained(variant.documents(0), seed))
     return CellRun(cell, variant, models, tokenizer, Stopwatch()), target
 
 

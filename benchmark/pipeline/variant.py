@@ -21,6 +21,7 @@ from benchmark.models import models_of
 from benchmark.models.pretrained import TUNING_VERSION
 from benchmark.models.tracks import PretrainedTrack, Track
 from benchmark.records.identity import (
+    DEVELOPMENT_SUFFIX,
     ORACLE,
     TARGET,
     BudgetInfo,
@@ -31,7 +32,7 @@ from benchmark.records.identity import (
     variant_name,
 )
 
-TARGET_SEED = 0  # oracles follow from 1
+TARGET_SEED = 0  # of the first target; those of oracles follow from 1
 HARNESS_ITEMS = 40  # of each task of the harness: they are asked of every model
 # Shares of the budget at which a trajectory is looked at, closer where most is forgotten; its ends
 # are the target and the final model.
@@ -77,6 +78,8 @@ class Variant:
     def identity(self, method: MethodInfo, seed: int) -> Identity:
         """That of a cell of a method, or of a reference with this seed."""
         is_reference = method.name in (TARGET, ORACLE)
+        role = method.name if is_reference else TARGET
+        of = seed if is_reference else self.target_seed(method.name, seed)
         return Identity(
             track=self.track.name,
             task=TaskInfo(
@@ -85,7 +88,7 @@ class Variant:
                 variant=self.variant,
                 data_fingerprint=self.data_fingerprint,
             ),
-            models=self.model_keys(seed if is_reference else TARGET_SEED),
+            models=self.model_keys(role, of),
             method=method,
             seed=seed,
             budget=BudgetInfo(steps=self.budget.steps, batch_size=self.budget.batch_size),
@@ -206,26 +209,37 @@ class Variant:
     def oracle_seeds(self) -> range:
         return range(1, self.oracles + 1)
 
-    def readings(self, seed: int) -> list[int]:
+    def target_seed(self, method: str, seed: int) -> int:
+        """The seed of the target that a run starts from, or that an oracle is compared with.
+
+        Each seed of a method has a target of its own, trained with it: how a target came to be
+        moves scores more than the order of a method's batches, and intervals over seeds are to
+        contain it. There is one target where none is trained here, and on development tracks, whose
+        trials are compared with each other.
+        """
+        given = self.has_published_models or self.data.proxies or not self.documents(0)
+        alike = given or self.track.name.endswith(DEVELOPMENT_SUFFIX) or method == ORACLE
+        return TARGET_SEED if alike else seed
+
+    def readings(self, role: str) -> list[int]:
         """Which models a reference has, by the number of requests that they never saw anything of.
 
-        The target (TARGET_SEED) saw all; an oracle has a model for each request, the last for all
-        of them.
+        A target saw all; an oracle has a model for each request, the last for all of them.
         """
-        if seed == TARGET_SEED or self.data.proxies:
+        if role == TARGET or self.data.proxies:
             return [0]  # a proxy reference is the target, asked about what never existed
         return list(range(1, len(self.data.requests) + 1))
 
-    def model_keys(self, seed: int) -> list[str]:
-        """Keys of the models of the target or of an oracle: a plan asks for them in each cell."""
-        if seed not in self._keys:
+    def model_keys(self, role: str, seed: int) -> list[str]:
+        """Keys of the models of a target or an oracle: a plan asks for them in each cell."""
+        if (role, seed) not in self._keys:
             key = models_of(self.track, self.inputs).trained_key
-            texts = map(self.documents, self.readings(seed))
-            self._keys[seed] = [key(documents, seed) for documents in texts]
-        return self._keys[seed]
+            texts = map(self.documents, self.readings(role))
+            self._keys[role, seed] = [key(documents, seed) for documents in texts]
+        return self._keys[role, seed]
 
     @cached_property
-    def _keys(self) -> dict[int, list[str]]:
+    def _keys(self) -> dict[tuple[str, int], list[str]]:
         return {}
 
     def documents(self, unseen: int) -> tuple[Document, ...]:

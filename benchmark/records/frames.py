@@ -29,15 +29,18 @@ def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]
 
     After a change of method, task or world a cell has a new id, and its old record stays in the
     folder. The current record of a cell is the newest among those with the most oracles, if it was
-    compared with the variant's current target.
+    compared with one of the variant's current targets.
     """
     newest = {_cell(record): record for record in sorted(records, key=_age)}
-    targets = {(r.track, r.variant): r.id for r in newest.values() if r.method.name == TARGET}
+    targets: dict[tuple[str, str], set[str]] = {}
+    for record in newest.values():
+        if record.method.name == TARGET:
+            targets.setdefault((record.track, record.variant), set()).add(record.id)
 
     def is_current(record: Record) -> bool:
         compared_with = record.references.target if record.references else None
-        present = targets.get((record.track, record.variant), compared_with)
-        return newest[_cell(record)] is record and compared_with in (None, present)
+        present = targets.get((record.track, record.variant), {compared_with})
+        return newest[_cell(record)] is record and compared_with in {None, *present}
 
     current = [r for r in records if is_current(r)]
     current_ids = {r.id for r in current}
@@ -109,7 +112,8 @@ def digest_of(record: Record) -> str:
 
 def index_frame(records: Sequence[Record]) -> pd.DataFrame:
     """A row per record that can be scored: id, role, track, task, variant, method (row name),
-    seed, anchor, division, budget_steps, digest (of its outputs).
+    seed, anchor, division, target (the record that it is compared with), budget_steps, digest (of
+    its outputs).
     """
     names = row_names(records)
     rows = [
@@ -123,6 +127,7 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
             "seed": r.seed,
             "anchor": r.method.anchor,
             "division": r.provenance.division or WEIGHTS,
+            "target": r.references.target if r.references else "",
             "budget_steps": r.budget.steps,
             "digest": digest_of(r),
         }
@@ -130,7 +135,7 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
         if has_outputs(r)
     ]
     columns = ["id", "role", "track", "task", "variant", "method", "seed", "anchor", "division"]
-    return pd.DataFrame(rows, columns=[*columns, "budget_steps", "digest"])
+    return pd.DataFrame(rows, columns=[*columns, "target", "budget_steps", "digest"])
 
 
 class ExampleFrames(Mapping[str, pd.DataFrame]):

@@ -10,9 +10,9 @@ import numpy as np
 
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import MODEL_STAGE, POINT, sort_of
-from benchmark.records.identity import TARGET
 from benchmark.statistics.axes import LEAST_GAP
 from benchmark.statistics.bootstrap import mean_of_picks
+from benchmark.statistics.scores import Key, Replicated
 from benchmark.statistics.tables import spread as named_spread
 from benchmark.statistics.trajectories import first_below, knowledge_metric, spread
 from benchmark.statistics.variants import VariantScores, seed_picks
@@ -66,9 +66,7 @@ def back(scores: VariantScores, name: str, metric: str, known: np.ndarray) -> np
     """The share of what a model forgot that is known again, (B,): 0 as much as after unlearning, 1
     as much as the target; NaN where it forgot nothing.
     """
-    start, target = (_known(scores, who, MODEL_STAGE, metric) for who in (name, TARGET))
-    assert start is not None
-    assert target is not None
+    start, target = _ends(scores, name, metric)
     return (known - start) / np.where(target - start < LEAST_GAP, np.nan, target - start)
 
 
@@ -78,9 +76,7 @@ def half_back(scores: VariantScores, name: str, metric: str, curve: Curve) -> np
 
     The curve's own end is left out: its share is a parameter of the attack.
     """
-    start, target = (_known(scores, who, MODEL_STAGE, metric) for who in (name, TARGET))
-    assert start is not None
-    assert target is not None
+    start, target = _ends(scores, name, metric)
     shares = [0.0, *(float(point) for point in curve if point != END), 1.0]
     known = np.vstack([start, *(curve[point] for point in curve if point != END), target])
     half = first_below(-known, np.array(shares), -(start + target) / 2)
@@ -90,7 +86,16 @@ def half_back(scores: VariantScores, name: str, metric: str, curve: Curve) -> np
 def _known(scores: VariantScores, name: str, stage: str, metric: str) -> np.ndarray | None:
     """Knowledge at a stage, averaged over drawn seeds, (B,); None where it was not scored there."""
     runs, key = scores.values_of(name), (stage, "forget", metric, ALL)
-    if not all(key in values for values in runs):
-        return None
-    drawn = seed_picks(len(runs), scores.replicates)
-    return mean_of_picks(np.vstack([values[key] for values in runs]), drawn)
+    return _mean(runs, key, scores) if all(key in values for values in runs) else None
+
+
+def _ends(scores: VariantScores, name: str, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Knowledge after unlearning and that of the targets of the same runs, (B,) each."""
+    key = (MODEL_STAGE, "forget", metric, ALL)
+    return _mean(scores.values_of(name), key, scores), _mean(scores.targets_of(name), key, scores)
+
+
+def _mean(models: Sequence[Replicated], key: Key, scores: VariantScores) -> np.ndarray:
+    """Averaged over drawn seeds, (B,)."""
+    drawn = seed_picks(len(models), scores.replicates)
+    return mean_of_picks(np.vstack([values[key] for values in models]), drawn)

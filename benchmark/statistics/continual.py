@@ -91,7 +91,10 @@ def request_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> I
         runs = scores.values_of(method)
         drawn = seed_picks(len(runs), scores.replicates)
         for request in range(1, last + 1):
-            seeds = [after_request(values, scores.target, request, last) for values in runs]
+            seeds = [
+                after_request(values, target, request, last)
+                for values, target in zip(runs, scores.targets_of(method), strict=True)
+            ]
             for quantity in seeds[0]:
                 replicated = mean_of_picks(np.vstack([values[quantity] for values in seeds]), drawn)
                 low, high = interval(replicated)

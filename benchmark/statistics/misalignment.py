@@ -9,7 +9,7 @@ under the oracles. Nothing is said where probabilities are uninformative as a wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -37,24 +37,22 @@ def misalignment_rows(
     correlation, and `disagreement` the share of examples of which one says forgotten and the other
     known.
     """
-    target = _forget(examples[index.loc[index["role"] == "target", "id"].iloc[0]])
-    if target[[PROBABILITY, GENERATION]].isna().all(axis=None):
-        return
+    targets = {i: _forget(examples[i]) for i in index.loc[index["role"] == "target", "id"]}
     oracles = [
         _forget(examples[i])[PROBABILITY] for i in index.loc[index["role"] == "oracle", "id"]
     ]
-    low, high = pd.concat(oracles, axis=1).mean(axis=1), target[PROBABILITY]
-    if not informative(high.mean(), np.array([oracle.mean() for oracle in oracles])):
-        return
-    usable = target[((high - low) > LEAST_GAP).reindex(target.index)]
+    usable = _usable(list(targets.values()), oracles)
     if usable.empty:
         return
+    low = pd.concat(oracles, axis=1).mean(axis=1)
     drawn = entity_weights(usable, replicates, np.random.default_rng(SEED))
     weights = draws_of(usable, drawn).each()
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method, runs in index[index["role"] == "method"].groupby("method", sort=True):
-        frames = [_forget(examples[i]).loc[usable.index] for i in runs.sort_values("seed")["id"]]
-        known = [_knowledge(frame, low, high) for frame in frames]
+        known = [
+            _knowledge(_forget(examples[i]).loc[usable.index], low, targets[of][PROBABILITY])
+            for i, of in runs.sort_values("seed")[["id", "target"]].itertuples(index=False)
+        ]
         for stratum, mask in strata_masks(usable).items():
             quantities = [_quantities(kp[mask], kg[mask], weights[:, mask]) for kp, kg in known]
             for name in QUANTITIES:
@@ -64,6 +62,20 @@ def misalignment_rows(
                 row = {"method": method, "stratum": stratum, "quantity": name}
                 ends = {"value": value, "low": lower, "high": upper, "n": int(mask.sum())}
                 yield {**where, **row, **ends}
+
+
+def _usable(targets: Sequence[pd.DataFrame], oracles: Sequence[pd.Series]) -> pd.DataFrame:
+    """The examples that every target finds likelier than the oracles; none where probabilities say
+    nothing as a whole.
+    """
+    first, low = targets[0], pd.concat(oracles, axis=1).mean(axis=1)
+    levels = np.array([oracle.mean() for oracle in oracles])
+    for target in targets:
+        said = target[[PROBABILITY, GENERATION]].notna().any(axis=None)
+        if not (said and informative(target[PROBABILITY].mean(), levels)):
+            return first.iloc[:0]
+    gaps = pd.concat([target[PROBABILITY] - low for target in targets], axis=1)
+    return first[(gaps.min(axis=1) > LEAST_GAP).reindex(first.index)]
 
 
 def _forget(frame: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from benchmark.statistics.bootstrap import (
     mean_of_picks,
     picks,
 )
-from benchmark.statistics.variants import seed_picks
+from benchmark.statistics.variants import ids_of, seed_picks
 
 UNION, DIFFERENCE = "any probe", "any probe, less oracle"
 
@@ -51,8 +51,9 @@ def probe_rows(
         known = [known_by_probe(examples[record]) for record in runs["id"]]
         if not all(references.asked <= set(run.columns) for run in known):
             continue
+        passed = [references.targets[of] == 1 for of in runs["target"]]
         chosen = references.picked if method == ORACLE else seed_picks(len(known), replicates)
-        for quantity, values, count in references.quantities(known, chosen):
+        for quantity, values, count in references.quantities(known, passed, chosen):
             if (method, quantity) == (ORACLE, DIFFERENCE):
                 continue
             low, high = interval(values)
@@ -62,52 +63,60 @@ def probe_rows(
 
 @dataclass(frozen=True)
 class _References:
-    """What the target knows by each probe, and the oracles by any; `weights` (B, n) and `picked`
-    (B, oracles) are the draws of examples and oracles.
+    """What each target knows by each probe, by record, and the oracles by any; `weights` (B, n) and
+    `picked` (B, oracles) are the draws of examples and oracles.
     """
 
-    target: pd.DataFrame
+    targets: Mapping[str, pd.DataFrame]
     oracle: np.ndarray
     weights: np.ndarray
     picked: np.ndarray
 
     @property
+    def first(self) -> pd.DataFrame:
+        return next(iter(self.targets.values()))
+
+    @property
     def asked(self) -> set[str]:
-        return set(self.target.columns)
+        return set(self.first.columns)
 
     def quantities(
-        self, known: Sequence[pd.DataFrame], chosen: np.ndarray
+        self, known: Sequence[pd.DataFrame], passed: Sequence[pd.DataFrame], chosen: np.ndarray
     ) -> Iterator[tuple[str, np.ndarray, int]]:
-        """(quantity, its (B,) values, examples behind it) of the runs of a method."""
-        passed = self.target == 1
-        any_of_them = counted(passed)
-        union = _mean([known_by_any(run, any_of_them) for run in known], self.weights, chosen)
-        yield UNION, union, len(passed)
-        yield DIFFERENCE, union - self.oracle, len(passed)
-        for probe, answers in self.target.items():
+        """(quantity, its (B,) values, examples behind it) of the runs of a method; `passed` is what
+        the target of each run passed.
+        """
+        runs = list(zip(known, passed, strict=True))
+        any_of_them = [known_by_any(run, counted(told)) for run, told in runs]
+        union = _mean(any_of_them, self.weights, chosen)
+        yield UNION, union, len(self.first)
+        yield DIFFERENCE, union - self.oracle, len(self.first)
+        for probe, answers in self.first.items():
             asked = answers.notna().to_numpy()
-            told = [known_by_any(run, passed[[probe]])[asked] for run in known]
+            told = [known_by_any(run, told[[probe]])[asked] for run, told in runs]
             yield str(probe), _mean(told, self.weights[:, asked], chosen), int(asked.sum())
 
 
 def _references(
     index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int
 ) -> _References | None:
-    """None where target and oracles were not all asked in other ways."""
-    frame = examples[index.loc[index["role"] == TARGET, "id"].iloc[0]]
-    ids = index[index["role"] == ORACLE].sort_values("seed")["id"]
-    target, oracles = known_by_probe(frame), [known_by_probe(examples[i]) for i in ids]
-    if len(counted(target).columns) < 2 or not all(
-        set(target) <= set(oracle) for oracle in oracles
+    """None where targets and oracles were not all asked in other ways."""
+    target_ids, oracle_ids = ids_of(index, TARGET), ids_of(index, ORACLE)
+    targets = {i: known_by_probe(examples[i]) for i in target_ids}
+    oracles = [known_by_probe(examples[i]) for i in oracle_ids]
+    first = targets[target_ids[0]]
+    if len(counted(first).columns) < 2 or not all(
+        set(first) <= set(other) for other in (*targets.values(), *oracles)
     ):
         return None
-    rng = np.random.default_rng(SEED)
+    rng, frame = np.random.default_rng(SEED), examples[target_ids[0]]
     rows = frame[(frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")]
-    rows = rows.set_index("example", drop=False).loc[target.index]
+    rows = rows.set_index("example", drop=False).loc[first.index]
     weights = draws_of(rows, entity_weights(rows, replicates, rng)).each()
     picked = picks(len(oracles), replicates, rng)
-    unions = [known_by_any(oracle, counted(target == 1)) for oracle in oracles]
-    return _References(target, _mean(unions, weights, picked), weights, picked)
+    passed = [counted(target == 1) for target in targets.values()]
+    unions = [np.mean([known_by_any(oracle, p) for p in passed], axis=0) for oracle in oracles]
+    return _References(targets, _mean(unions, weights, picked), weights, picked)
 
 
 def _mean(values: Sequence[np.ndarray], weights: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -76,14 +76,14 @@ def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     for method, runs in sorted(scores.runs.items()):
         for seed, run in sorted(runs.items()):
             who = _where(place) | {"method": method, "seed": seed}
-            for key in sorted(run.values.keys() & scores.target.keys()):
+            for key in sorted(run.values.keys() & run.target.keys()):
                 part = run.scored.parts.get(key)
                 yield who | {
                     "axis": axis_name(key),
                     "metric": metric_name(key),
                     "stratum": key[3],
                     "value": float(run.values[key][0]),
-                    "target": float(scores.target[key][0]),
+                    "target": float(run.target[key][0]),
                     "oracle": float(scores.oracle[key][0]),
                     "recovery": float("nan") if part is None else float(part[0]),
                     "n": run.sizes.get(key, 0),

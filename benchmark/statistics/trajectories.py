@@ -48,7 +48,7 @@ def fractions(scores: VariantScores, method: str) -> list[float]:
 
 
 def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
-    """(points,) shares of the budget from 0, the target, to 1, the final model, and (points, B)
+    """(points,) shares of the budget from 0, the targets, to 1, the final models, and (points, B)
     values there.
 
     A run that ended early stays as it ended.
@@ -56,22 +56,20 @@ def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
     points = fractions(scores, method)
     stages = [MODEL_STAGE, *map(budget_stage, points), MODEL_STAGE]
     drawn = seed_picks(len(scores.runs[method]), scores.replicates)
+    targets = scores.targets_of(method)
     by_quantity: dict[str, list[np.ndarray]] = {}
     for number, stage in enumerate(stages):
-        models = (
-            [scores.target] if number == 0 else [run.values for run in scores.runs[method].values()]
-        )
-        picked = drawn if number else drawn[:, :1] * 0
-        at_stage = [_at(values, stage, scores.target) for values in models]
+        models = scores.values_of(method) if number else targets
+        at_stage = [_at(*pair, stage) for pair in zip(models, targets, strict=True)]
         for name in at_stage[0]:
-            values = mean_of_picks(np.vstack([quantities[name] for quantities in at_stage]), picked)
+            values = mean_of_picks(np.vstack([quantities[name] for quantities in at_stage]), drawn)
             by_quantity.setdefault(name, []).append(values)
     return np.array([0.0, *points, 1.0]), {
         n: np.vstack(v) for n, v in by_quantity.items() if len(v) == len(stages)
     }
 
 
-def _at(values: Replicated, stage: str, target: Replicated) -> dict[str, np.ndarray]:
+def _at(values: Replicated, target: Replicated, stage: str) -> dict[str, np.ndarray]:
     """Values of the forget set at a stage, or at the end where the run did not get that far, and
     utility.
     """

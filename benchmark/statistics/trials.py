@@ -40,6 +40,7 @@ def trial_score(
                 "role": roles.get(name, ORACLE),
                 "method": roles.get(name, ORACLE),
                 "seed": int(name.removeprefix(ORACLE)) if name not in roles else 0,
+                "target": TARGET,
                 "budget_steps": budget_steps,
             }
             for name in frames

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from statistics import fmean
 
 import numpy as np
@@ -40,9 +41,12 @@ ABOUT = ["stage", "split", "entity", "form", "features", "strata"]  # of an exam
 
 @dataclass(frozen=True)
 class Run:
-    """One method with one seed: its values and what they score."""
+    """One method with one seed: its values, those of the target that it started from, and what
+    they score.
+    """
 
     values: Replicated
+    target: Replicated
     scored: Scored
     sizes: Mapping[Key, int]
 
@@ -51,14 +55,14 @@ class Run:
 class VariantScores:
     """All runs of one variant, by method and seed, with what they were compared with.
 
-    `oracle` is the mean of the drawn oracles, `usable` the keys that are informative here, `sizes`
-    how many examples stand behind each key, `spread` by how much the oracles differ, `weights` the
-    draws of entities that all share, `target_id` and `oracle_ids` the records of the references,
-    `budget_steps` the steps that a request has.
+    `targets` are those that runs started from, by record, `oracle` is the mean of the drawn
+    oracles, `usable` the keys that are informative here, `sizes` how many examples stand behind
+    each key, `spread` by how much the oracles differ, `weights` the draws of entities that all
+    share, `oracle_ids` the records of the oracles, `budget_steps` the steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
-    target: Replicated
+    targets: Mapping[str, Replicated]
     oracle: Replicated
     usable: set[Key]
     sizes: Mapping[Key, int]
@@ -67,14 +71,34 @@ class VariantScores:
     weights: EntityWeights = field(default_factory=dict)
     spread: Mapping[Key, float] = field(default_factory=dict)
     oracle_ids: Sequence[str] = ()
-    target_id: str = ""
+
+    @cached_property
+    def target(self) -> Replicated:
+        """The mean of the targets."""
+        first, *others = self.targets.values()
+        return {
+            key: np.mean([values, *(other[key] for other in others)], axis=0)
+            for key, values in first.items()
+            if all(key in other for other in others)
+        }
 
     def values_of(self, name: str) -> list[Replicated]:
-        """The values of a method, by seed; or those of the target, or of the drawn oracles."""
-        references = {TARGET: self.target, ORACLE: self.oracle}
-        if name in references:
-            return [references[name]]
+        """The values of a method or of the targets, by seed; or those of the drawn oracles."""
+        if name == ORACLE:
+            return [self.oracle]
+        if name == TARGET:
+            return list(self.targets.values())
         return [run.values for run in self.runs[name].values()]
+
+    def targets_of(self, name: str) -> list[Replicated]:
+        """The target that each of `values_of` is compared with; the drawn oracles are with their
+        mean.
+        """
+        if name == ORACLE:
+            return [self.target]
+        if name == TARGET:
+            return self.values_of(TARGET)
+        return [run.target for run in self.runs[name].values()]
 
     def quantity(self, method: str, name: str) -> np.ndarray:
         """An axis or the score of a method, averaged over its drawn seeds: (replicates + 1,)."""
@@ -147,19 +171,20 @@ def references_of(
     record (see `standings`), `examples` their frames by id.
     """
     rng = np.random.default_rng(SEED)
-    targets, oracle_ids = (ids_of(index, role) for role in (TARGET, ORACLE))
-    if len(targets) > 1:
-        raise BadInput(f"two targets of one variant: {' and '.join(targets)}")
-    target_frame = examples[targets[0]]
-    weights = entity_weights(target_frame, replicates, rng)
-    target, sizes = replicate(_related(targets[0], targets[0], oracle_ids, examples), weights)
+    target_ids, oracle_ids = (ids_of(index, role) for role in (TARGET, ORACLE))
+    if index.loc[index["role"] == TARGET, "seed"].duplicated().any():
+        raise BadInput(f"two targets of one variant and seed among {' and '.join(target_ids)}")
+    first = examples[target_ids[0]]
+    weights = entity_weights(first, replicates, rng)
+    told = {i: replicate(_related(i, i, oracle_ids, examples), weights) for i in target_ids}
+    targets = {i: values for i, (values, _) in told.items()}
     oracles: list[Replicated] = [
-        replicate(_related(i, targets[0], oracle_ids, examples), weights)[0] for i in oracle_ids
+        replicate(_related(i, target_ids[0], oracle_ids, examples), weights)[0] for i in oracle_ids
     ]
     drawn = picks(len(oracles), replicates, rng)
-    asked = target_frame["split"].eq("forget") & target_frame["stage"].eq(MODEL_STAGE)
-    [form, *others] = target_frame.loc[asked, "form"].unique() if asked.any() else [""]
-    usable = usable_keys(target, oracles)
+    asked = first["split"].eq("forget") & first["stage"].eq(MODEL_STAGE)
+    [form, *others] = first.loc[asked, "form"].unique() if asked.any() else [""]
+    usable = set.intersection(*(usable_keys(target, oracles) for target in targets.values()))
     if not others:
         usable = {key for key in usable if not is_barred(key[2], key[1], form)}
     common = [key for key in oracles[0] if all(key in other for other in oracles)]
@@ -167,14 +192,13 @@ def references_of(
     return VariantScores(
         runs={},
         weights=weights,
-        target=target,
+        targets=targets,
         oracle=oracle,
         usable=usable,
-        sizes=sizes,
+        sizes=told[target_ids[0]][1],
         spread={key: float(np.ptp([values[key][0] for values in oracles])) for key in common},
         replicates=replicates,
         oracle_ids=oracle_ids,
-        target_id=targets[0],
         budget_steps=int(index["budget_steps"].iloc[0]),
     )
 
@@ -203,10 +227,11 @@ def with_runs(
             raise BadInput(
                 f"two records of {row['method']} with seed {row['seed']}, one is {row['id']}"
             )
-        frame = _related(row["id"], references.target_id, references.oracle_ids, examples)
+        frame = _related(row["id"], row["target"], references.oracle_ids, examples)
         values, sizes = replicate(frame, references.weights)
-        scored = score_run(values, references.target, references.oracle, references.usable)
-        by_seed[int(row["seed"])] = Run(values, scored, sizes)
+        target = references.targets[row["target"]]
+        scored = score_run(values, target, references.oracle, references.usable)
+        by_seed[int(row["seed"])] = Run(values, target, scored, sizes)
     return replace(references, runs=runs)
 
 

@@ -305,6 +305,18 @@ def test_a_record_compared_with_a_former_target_is_superseded(folder):
     assert {row.name: row.state for row in overall_rows(board.tracks[0])}["harsh"] == "partial"
 
 
+def test_records_of_seeds_that_start_from_targets_of_their_own_are_current(folder):
+    target = next(r for r in folder.store.read_all() if r.id == record_id("low", "target", 0))
+    of_its_own = target.references.model_copy(update={"target": record_id("low", "target", 1)})
+    folder.add("low", "target", 1, references=of_its_own)
+    folder.add("low", "harsh", 1, references=of_its_own)
+    board = load_board(folder.store.root)
+    assert not board.superseded
+    targets = {r.seed: r.references.target for r in board.tracks[0].records if r.variant ==
+               target.variant and r.method.name == "harsh"}  # fmt: skip
+    assert (targets[0], targets[1]) == (target.id, of_its_own.target)
+
+
 def test_the_same_records_give_the_same_bytes(filled, site, tmp_path):
     again = build_site(filled.store.root, tmp_path / "again").parent
     files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())

@@ -274,6 +274,58 @@ def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tm
         done.add(job.id)
 
 
+def test_each_seed_of_a_method_starts_from_a_target_of_its_own(tmp_path):
+    """Trained with its seed: else the same method on a target that was trained otherwise would
+    lie outside the intervals.
+    """
+    methods = [{"name": "npo", "seeds": 3}, "none"]
+    wanted = {"tracks": ["controlled-1m"], "tasks": ["memorized"], "methods": methods}
+    plan = planned(suite_of(**wanted), tmp_path)
+    targets = {c.seed: c for c in plan.references if c.method_name == "target"}
+    assert list(targets) == [0, 1, 2]
+    assert len({tuple(target.identity.models) for target in targets.values()}) == 3
+    for cell in plan.cells:
+        assert cell.target_id == targets[cell.seed].id
+        assert cell.identity.models == targets[cell.seed].identity.models
+    oracles = [c for c in plan.references if c.method_name == "oracle"]
+    assert {oracle.target_id for oracle in oracles} == {targets[0].id}
+    trained = [job.label for job in plan.jobs if job.kind == "model"]
+    assert trained[:3] == [f"{name} · memorized" for name in ("target", "target 1", "target 2")]
+    assert len(trained) == 3 + 2
+    once = planned(suite_of(**wanted | {"methods": [{"name": "npo"}, "none"]}), tmp_path)
+    assert {cell.id for cell in once.references} < {cell.id for cell in plan.references}
+
+
+@pytest.mark.parametrize(
+    ("track", "task"),
+    [
+        ("tiny-dev", "memorized"),  # trials are compared with each other
+        ("smollm2-135m", "real_entities_small"),  # the target is the model as it came
+    ],
+)
+def test_seeds_share_the_target_where_none_is_trained_for_them(tmp_path, track, task):
+    methods = [{"name": "npo", "seeds": 3}]
+    plan = planned(suite_of(tracks=[track], tasks=[task], methods=methods), tmp_path)
+    if plan.missing:
+        pytest.skip(plan.missing[0])
+    (target,) = (c for c in plan.references if c.method_name == "target")
+    assert {cell.target_id for cell in plan.cells} == {target.id}
+    assert {cell.seed for cell in plan.cells} == {0, 1, 2}
+
+
+def test_targets_that_are_not_needed_any_more_are_not_trained(tmp_path):
+    """A method that another entry runs elsewhere asks for none here."""
+    methods = [{"name": "npo", "seeds": 3, "tasks": ["frequency"]}, "none"]
+    tasks = {"tracks": ["controlled-1m"], "tasks": ["frequency/low", "memorized"]}
+    plan = planned(suite_of(methods=methods, **tasks), tmp_path)
+    seeds = [
+        (cell.identity.task.name, cell.seed)
+        for cell in plan.references
+        if cell.method_name == "target"
+    ]
+    assert seeds == [("frequency", 0), ("frequency", 1), ("frequency", 2), ("memorized", 0)]
+
+
 def test_a_method_that_the_suite_has_for_another_track_runs_on_the_named_one(tmp_path):
     suite, _ = restrict(suite_of(methods=[METHODS[1]]), ["tiny-dev"], [], ["grad_diff"], [])
     plan = planned(suite, tmp_path)

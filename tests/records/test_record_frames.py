@@ -84,6 +84,7 @@ def test_index_has_a_row_per_success(records):
         "seed",
         "anchor",
         "division",
+        "target",
         "budget_steps",
         "digest",
     ]
@@ -102,6 +103,7 @@ def test_index_of_nothing_has_its_columns():
         "seed",
         "anchor",
         "division",
+        "target",
         "budget_steps",
         "digest",
     ]

@@ -79,6 +79,7 @@ def _board(methods, variant="low", track="toy", anchors=(), strata=_halves, guar
             "variant": variant,
             "method": method,
             "seed": seed,
+            "target": f"{track}-{variant}-target-0",
             "budget_steps": 60,
             "anchor": method in ("target", "oracle", *anchors),
             "division": "guardrail" if method in guardrails else "weights",

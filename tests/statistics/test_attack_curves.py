@@ -21,13 +21,19 @@ def knows(**stages):
     }
 
 
-def rows_of(*seeds, target=1.0):
-    """The rows of one method with so many seeds."""
-    runs = {seed: Run(values, scored=None, sizes={}) for seed, values in enumerate(seeds)}
-    scores = VariantScores(
-        {"shift": runs}, knows(model=target), knows(model=0), set(), {}, REPLICATES, 1
-    )
-    found = list(curve_rows(PLACE, scores, ["shift"]))
+def board(*seeds, targets=(1.0,)):
+    """One method with so many seeds, each from a target of its own or all from the same."""
+    told = {f"t{number}": knows(model=target) for number, target in enumerate(targets)}
+    from_each = [*told.values()] * (len(seeds) // len(told))
+    runs = {
+        seed: Run(values, target, scored=None, sizes={})
+        for seed, (values, target) in enumerate(zip(seeds, from_each, strict=True))
+    }
+    return VariantScores({"shift": runs}, told, knows(model=0), set(), {}, REPLICATES, 1)
+
+
+def rows_of(*seeds):
+    found = list(curve_rows(PLACE, board(*seeds), ["shift"]))
     return {(row["attack"], row["point"]): row["value"] for row in found}
 
 
@@ -85,20 +91,25 @@ def test_a_point_that_one_seed_lacks_is_left_out():
 def test_the_share_that_is_back_is_of_what_this_model_forgot():
     """From .2 to 1: at .4 a quarter is back, at .1 even more is gone."""
     points = {"relearn_disjoint 005": 0.1, "relearn_disjoint 010": 0.4, "relearn_disjoint": 1}
-    runs = {0: Run(knows(model=0.2, **points), scored=None, sizes={})}
-    scores = VariantScores({"a": runs}, knows(model=1), knows(model=0), set(), {}, REPLICATES, 1)
-    rows = list(curve_rows(PLACE, scores, ["a"]))
+    rows = list(curve_rows(PLACE, board(knows(model=0.2, **points)), ["shift"]))
     assert [row["back"] for row in rows] == pytest.approx([-0.125, 0.25, 1])
     assert all(row["back_low"] <= row["back"] <= row["back_high"] for row in rows)
-    nothing = {0: Run(knows(model=0.96, **points), scored=None, sizes={})}
-    kept = VariantScores({"a": nothing}, knows(model=1), knows(model=0), set(), {}, REPLICATES, 1)
-    assert all(math.isnan(row["back"]) for row in curve_rows(PLACE, kept, ["a"]))
+    kept = board(knows(model=0.96, **points))
+    assert all(math.isnan(row["back"]) for row in curve_rows(PLACE, kept, ["shift"]))
+
+
+def test_each_seed_goes_back_to_its_own_target():
+    """Forgotten: 1 - 0 and .6 - .2; back: .5 and .1 of that, on average .3 / .7 in each draw of
+    both seeds.
+    """
+    ends = [knows(model=0, relearn_disjoint=0.5, **{"relearn_disjoint 005": 0.5}),
+            knows(model=0.2, relearn_disjoint=0.3, **{"relearn_disjoint 005": 0.3})]  # fmt: skip
+    rows = list(curve_rows(PLACE, board(*ends, targets=(1.0, 0.6)), ["shift"]))
+    assert [row["back"] for row in rows] == pytest.approx([0.3 / 0.7, 0.3 / 0.7])
 
 
 def test_rows_have_intervals_and_their_place():
-    runs = {0: Run(interpolated(0, 0.1, 0.3, 0.9), scored=None, sizes={})}
-    scores = VariantScores({"a": runs}, knows(model=1), knows(model=0), set(), {}, REPLICATES, 1)
-    for row in curve_rows(PLACE, scores, ["a"]):
+    for row in curve_rows(PLACE, board(interpolated(0, 0.1, 0.3, 0.9)), ["shift"]):
         assert (row["track"], row["task"], row["variant"]) == PLACE
         assert row["low"] <= row["value"] <= row["high"]
         assert math.isfinite(row["value"])

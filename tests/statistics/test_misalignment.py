@@ -30,19 +30,23 @@ def frame(probabilities, answers, strata=None):
     )
 
 
-def rows_of(target, oracle, *runs, strata=None, replicates=200):
+def rows_of(target, oracle, *runs, strata=None, replicates=200, other_target=None):
+    """All runs start from the target; with another one, the second starts from that."""
     frames = {"t": frame(*target, strata), "o": frame(*oracle, strata)}
     frames |= {f"m{seed}": frame(*run, strata) for seed, run in enumerate(runs)}
-    index = pd.DataFrame(
-        [
-            {"id": "t", "role": "target", "method": "target", "seed": 0},
-            {"id": "o", "role": "oracle", "method": "oracle", "seed": 1},
-            *(
-                {"id": f"m{seed}", "role": "method", "method": "npo", "seed": seed}
-                for seed in range(len(runs))
-            ),
-        ]
-    )
+    rows = [
+        {"id": "t", "role": "target", "method": "target", "seed": 0, "target": "t"},
+        {"id": "o", "role": "oracle", "method": "oracle", "seed": 1, "target": "t"},
+        *(
+            {"id": f"m{seed}", "role": "method", "method": "npo", "seed": seed, "target": "t"}
+            for seed in range(len(runs))
+        ),
+    ]
+    if other_target:
+        frames["u"] = frame(*other_target, strata)
+        rows.append({"id": "u", "role": "target", "method": "target", "seed": 1, "target": "u"})
+        rows[3]["target"] = "u"
+    index = pd.DataFrame(rows)
     return pd.DataFrame(misalignment_rows(PLACE, index, frames, replicates))
 
 
@@ -71,6 +75,17 @@ def test_where_probabilities_say_nothing_there_is_nothing_to_compare():
     """All four are likelier under the target, by 0.02: a way on which any point is chance."""
     target, oracle = ([0.07] * 4, [1.0] * 4), ([0.05] * 4, [0.0] * 4)
     assert rows_of(target, oracle, ([0.06] * 4, [0.5] * 4)).empty
+
+
+def test_each_seed_is_scaled_by_the_target_that_it_started_from():
+    """.4 is half of the way to .8 and all of the way to .4; generation knows nothing. The third
+    example, which the second target finds no likelier than the oracles do, counts for neither.
+    """
+    run = ([0.4] * 3, [0.0] * 3)
+    target, other = ([0.8] * 3, [1.0] * 3), ([0.4, 0.4, 0.0], [1.0] * 3)
+    rows = rows_of(target, ([0.0] * 3, [0.0] * 3), run, run, other_target=other)
+    assert value(rows, "gap")["value"] == pytest.approx(-(0.5 + 1) / 2)
+    assert value(rows, "gap")["n"] == 2
 
 
 def test_probabilities_are_scaled_between_oracles_and_target_example_by_example():

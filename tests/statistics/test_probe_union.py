@@ -45,7 +45,7 @@ def rows_of(*runs, target=TARGET, oracles=ORACLES, names=("target", "oracle", "m
     frames = {f"{role}{seed}": frame for role, seed, frame in roles}
     index = pd.DataFrame(
         {"id": f"{role}{seed}", "role": role, "seed": seed}
-        | {"method": "mine" if role == "method" else role}
+        | {"method": "mine" if role == "method" else role, "target": "target0"}
         for role, seed, _ in roles
     )
     return pd.DataFrame(probe_rows(PLACE, index, frames, draws, names))
@@ -172,7 +172,8 @@ def scored(mine, target, oracles):
     frames = {"target": target, "mine": mine, **dict(zip(("o1", "o2"), oracles, strict=True))}
     roles = {"target": "target", "mine": "method", "o1": "oracle", "o2": "oracle"}
     rows = [
-        {"id": name, "role": role, "method": role, "seed": int(name == "o2"), "budget_steps": 1}
+        {"id": name, "role": role, "method": role, "seed": int(name == "o2")}
+        | {"target": "target", "budget_steps": 1}
         for name, role in roles.items()
     ]
     return score_variant(pd.DataFrame(rows), frames, 50)
@@ -204,7 +205,13 @@ def test_standings_and_findings_show_it():
     index = pd.DataFrame(
         where
         | {"id": name, "role": role, "method": role if role != "method" else name}
-        | {"seed": seed, "budget_steps": 4, "anchor": role != "method", "division": "weights"}
+        | {
+            "seed": seed,
+            "target": "target",
+            "budget_steps": 4,
+            "anchor": role != "method",
+            "division": "weights",
+        }
         for name, role, seed in [
             ("target", "target", 0),
             ("oracle1", "oracle", 1),

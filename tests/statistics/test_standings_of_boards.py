@@ -201,6 +201,54 @@ def test_an_oracle_as_a_method_is_at_the_top(make_board, model_frame):
     assert ranks(found) == {"retrain": 1, "good": 2}
 
 
+@pytest.fixture
+def two_targets(make_board, model_frame):
+    """The second seed of the method starts from a target that knows less."""
+    index, frames = make_board({"good": [model_frame(0.4, seed=s, noise=0) for s in (1, 2)]})
+    other = model_frame(0.6, 0.6, seed=101, noise=0)
+    frames[index.loc[0, "id"]] = model_frame(0.9, 0.9, seed=100, noise=0)
+    row = index.iloc[[0]].assign(id="other", seed=1, target="other")
+    index.loc[(index["method"] == "good") & (index["seed"] == 1), "target"] = "other"
+    return pd.concat([index, row], ignore_index=True), {**frames, "other": other}
+
+
+def test_each_seed_is_scored_against_the_target_that_it_started_from(two_targets):
+    """The oracles know about .2, the method .4: of .7 that the first target knew more than they it
+    kept .2, of .4 that the second did half. It keeps .9 of what they know of others, the second
+    target .6 itself.
+    """
+    table = of(score(*two_targets).table, metric="paraphrased_probability", stratum="all")
+    first, second = (of(table, seed=seed).iloc[0] for seed in (0, 1))
+    assert (first["target"], second["target"]) == pytest.approx((0.9, 0.6))
+    oracle = first["oracle"]
+    assert first["recovery"] == pytest.approx(1 - (0.4 - oracle) / (0.9 - oracle), abs=0.01)
+    assert second["recovery"] == pytest.approx(1 - (0.4 - oracle) / (0.6 - oracle), abs=0.01)
+    kept = of(score(*two_targets).table, metric="retain.probability", stratum="all")
+    assert of(kept, seed=0)["recovery"].item() == pytest.approx(1)
+    assert of(kept, seed=0)["target"].item() == pytest.approx(0.9)
+    assert of(kept, seed=1)["target"].item() == pytest.approx(0.6)
+
+
+def test_a_metric_that_one_target_does_not_inform_about_is_left_out(two_targets):
+    index, frames = two_targets
+    oracle = frames[index.loc[index["role"] == "oracle", "id"].iloc[0]]
+    frames["other"] = frames["other"].assign(exact_answer=oracle["exact_answer"])
+    found = score(index, frames)
+    assert not of(found.uninformative, metric="exact_answer").empty
+    assert of(found.uninformative, metric="truth_ratio").empty
+
+
+def test_the_row_of_the_targets_is_their_mean(two_targets):
+    rows = of(score(*two_targets).strata, method="target", metric="probability", stratum="all")
+    assert (rows["value"].item(), rows["seeds"].item()) == (pytest.approx(0.75), 2)
+
+
+def test_two_targets_of_one_seed_are_refused(two_targets):
+    index, frames = two_targets
+    with pytest.raises(BadInput, match="two targets of one variant and seed"):
+        score(index.assign(seed=index["seed"].where(index["id"] != "other", 0)), frames)
+
+
 def test_uninformative_metrics_are_left_out_and_listed(board, found):
     index, frames = board
     target_id = index.loc[index["role"] == "target", "id"].item()

@@ -42,8 +42,8 @@ def model(known, kept, stage="model"):
     }
 
 
-def run(values):
-    return Run(values, scored=None, sizes={})
+def run(values, target=None):
+    return Run(values, target or model(1, 1), scored=None, sizes={})
 
 
 def board(trajectories, oracle=0.0, steps=100):
@@ -54,7 +54,7 @@ def board(trajectories, oracle=0.0, steps=100):
         name: {0: run(model(*half, budget_stage(0.5)) | model(*end))}
         for name, (half, end) in trajectories.items()
     }
-    return VariantScores(runs, model(1, 1), model(oracle, 1), set(), {}, REPLICATES, steps)
+    return VariantScores(runs, {"t": model(1, 1)}, model(oracle, 1), set(), {}, REPLICATES, steps)
 
 
 def spent(scores):
@@ -157,7 +157,13 @@ def test_a_course_runs_from_the_target_to_the_final_model():
 
 def test_methods_that_take_no_steps_have_no_course():
     scores = VariantScores(
-        {"still": {0: run(model(1, 1))}}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100
+        {"still": {0: run(model(1, 1))}},
+        {"t": model(1, 1)},
+        model(0, 1),
+        set(),
+        {},
+        REPLICATES,
+        100,
     )
     assert {row["share"] for row in trajectory_rows(PLACE, scores)} == {0, 1}
     assert levels(scores) == []
@@ -178,7 +184,7 @@ def test_beside_others_methods_that_take_no_steps_have_a_start_and_an_end():
 
 def test_a_run_that_ended_early_stays_as_it_ended():
     runs = {0: run(model(0.5, 1, budget_stage(0.5)) | model(0, 1)), 1: run(model(0.2, 1))}
-    scores = VariantScores({"m": runs}, model(1, 1), model(0, 1), set(), {}, REPLICATES, 100)
+    scores = VariantScores({"m": runs}, {"t": model(1, 1)}, model(0, 1), set(), {}, REPLICATES, 100)
     assert cells(trajectory_rows(PLACE, scores), "quantity", "share")[KNOWN, 0.5] == pytest.approx(
         (0.5 + 0.2) / 2
     )
@@ -215,9 +221,9 @@ def test_a_draw_without_the_people_of_one_request_has_those_of_the_others():
     missing = np.array([0.4, math.nan, 0.4, 0.4, math.nan])
     own = after("model", (0.2, 0.2, 0.2), 1) | {("model", "forget", KNOWN, "step=1"): missing}
     own |= after(request_stage(1), (0.2, 0.2, 0.2), 1) | after(request_stage(2), (0.2, 0.2, 0.2), 1)
-    scores = VariantScores(
-        {"m": {0: run(own)}}, after("model", (1, 1, 1), 1), own, set(), {}, REPLICATES, 100
-    )
+    target = after("model", (1, 1, 1), 1)
+    runs = {"m": {0: run(own, target)}}
+    scores = VariantScores(runs, {"t": target}, own, set(), {}, REPLICATES, 100)
     (row,) = [
         row for row in request_rows(PLACE, scores, ["m"])
         if (row["method"], row["request"], row["quantity"]) == ("m", 3, "earlier")
@@ -239,9 +245,8 @@ def test_each_request_has_its_people_the_earlier_and_the_later_ones():
         request_stage(2), (0.3, 0.2, 0.6), 0.6
     )
     own |= after("model", (0.5, 0.3, 0.1), 0.4)
-    scores = VariantScores(
-        {"m": {0: run(own)}}, target, after("model", (0, 0, 0), 0.8), set(), {}, REPLICATES, 100
-    )
+    runs, oracle = {"m": {0: run(own, target)}}, after("model", (0, 0, 0), 0.8)
+    scores = VariantScores(runs, {"t": target}, oracle, set(), {}, REPLICATES, 100)
     rows = [row for row in request_rows(PLACE, scores, ["m"]) if row["method"] == "m"]
     found = cells(rows, "request", "quantity")
     assert [found[i, "current"] for i in (1, 2, 3)] == pytest.approx([0.1, 0.2, 0.1])

@@ -23,6 +23,7 @@ def test_a_trial_scores_as_among_all_others(model_samples):
                 "role": role if (role := name.split()[0]) in ("target", "oracle") else "method",
                 "method": name.split()[0],
                 "seed": int(name.removeprefix("oracle")) if name.startswith("oracle") else 0,
+                "target": "target",
                 "budget_steps": 3,
             }
             for name in known
