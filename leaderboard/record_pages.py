@@ -14,6 +14,7 @@ from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.records.derived import Derived, code
 from benchmark.records.frames import has_outputs
+from benchmark.records.identity import ORACLE
 from benchmark.records.outputs import sha256
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, read_record
@@ -67,7 +68,7 @@ class VariantRecords:
                 record=record,
                 row_name=self.row_names[record.id],
                 proxy=self.proxy,
-                references=self.references,
+                references=self._compared_with(record),
                 examples=examples_file(self.track, self.variant),
                 metrics=METRICS_FILE,
                 beside=self._beside(record),
@@ -78,12 +79,21 @@ class VariantRecords:
                 yield data_page(record_file(record), self._content(record, run, said))
 
     def _beside(self, record: Record) -> dict[str, Record]:
-        """The target and the first oracle, beside whose answers those of a record stand."""
+        """Its target and the first oracle, beside whose answers those of a record stand."""
         first: dict[str, Record] = {}
-        for reference in self.references:
+        for reference in self._compared_with(record):
             if has_outputs(reference):
                 first.setdefault(reference.method.name, reference)
         return {name: r for name, r in first.items() if r.id != record.id}
+
+    def _compared_with(self, record: Record) -> list[Record]:
+        """Of several targets the one that the record names; a failed record names none."""
+        named = record.references
+        return [
+            r
+            for r in self.references
+            if named is None or r.method.name == ORACLE or r.id == named.target
+        ]
 
     def _examples(self, said: Said) -> Page:
         """The examples, and the records by row name and seed."""

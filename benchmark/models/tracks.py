@@ -310,9 +310,16 @@ def _tracks() -> dict[str, Track]:
 
 
 def _chosen(name: str) -> dict[str, Any]:
-    """What the trials of a track, or of the one that a development track is for, chose."""
-    path = CHOSEN / f"{name.removesuffix(DEVELOPMENT_SUFFIX)}.yaml"
-    return {"chosen": _mapping(path)} if path.is_file() else {}
+    """What the trials of a track chose, of the one that a development track is for, or of the one
+    whose models a track shares.
+    """
+    name = name.removesuffix(DEVELOPMENT_SUFFIX)
+    path = CHOSEN / f"{name}.yaml"
+    if path.is_file():
+        return {"chosen": _mapping(path)}
+    content = _mapping(_files()[name]) if name in _files() else {}
+    shared = content.keys() == {"name", "description", "extends"}
+    return _chosen(content["extends"]) if shared else {}
 
 
 def _read_of_user(file: Path) -> dict[str, Any]:

@@ -60,7 +60,7 @@ async function show() {
   options("other", rows, "no other row");
   options("seed", Object.keys(runs[fields.row.value] ?? {}));
   const seed = fields.seed.value;
-  const asked = [answersOf(runs, "target"), answersOf(runs, "oracle"), answersOf(runs, fields.row.value, seed), answersOf(runs, fields.other.value, seed)];
+  const asked = [answersOf(runs, "target", seed), answersOf(runs, "oracle"), answersOf(runs, fields.row.value, seed), answersOf(runs, fields.other.value, seed)];
   const [target, oracle, own, other] = await Promise.all(asked);
   if (asking !== turn) return;
   options("attack", Object.keys(own?.attacked ?? {}), "none");
