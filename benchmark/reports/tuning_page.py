@@ -6,11 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from benchmark.authoring.tuning import declared_trials, development_of, trial_variant
 from benchmark.models.tracks import Track, Trials, all_tracks, track_named
-from benchmark.records.frames import split_current
+from benchmark.records.derived import Derived
+from benchmark.records.frames import expected_seeds, heads, split_current
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
 from benchmark.reports.tuning_table import rate_of
+from benchmark.statistics.attack_agreement import WITHOUT
+from benchmark.statistics.light_evaluation import LIGHT, light_agreement
+from benchmark.statistics.practice import ATTACKS_STUDY
+from benchmark.statistics.published import standings_of
 from benchmark.statistics.trials import (
     STOP,
     Trial,
@@ -33,7 +38,7 @@ All other parameters keep the values of their papers.
 - **Early stopping.** Rates ascend. After a trial that fails or keeps less than {STOP:.0%} of the
   target's utility, no larger rate is tried (–); its own score is marked ✕.
 - **Light evaluation.** A trial is scored like a published run, under the attacks named with each
-  track instead of all of them.
+  track instead of all of them. [Below](#light-evaluation): how far that ranks methods alike.
 
 Bold is the chosen rate, with its 95 % interval in the last column; ← and → mark a choice at an end
 of the grid.
@@ -73,7 +78,7 @@ def page(results: ResultStore) -> str:
     parts = [INTRODUCTION]
     for name, found in sorted(published_trials(results).items()):
         parts += _section(track_named(name), found)
-    return "\n".join(parts)
+    return "\n".join([*parts, *_light(results)])
 
 
 def _section(track: Track, found: Tried) -> Iterator[str]:
@@ -94,6 +99,30 @@ def _section(track: Track, found: Tried) -> Iterator[str]:
             )
             yield f"On `{variant}`; the rates are used on {tasks}.\n"
             yield from _table(own, declared)
+
+
+def _light(results: ResultStore) -> Iterator[str]:
+    """How far scores under few attacks rank methods as those under all do."""
+    records, _ = split_current([r for r in heads(results) if r.track == ATTACKS_STUDY])
+    if not records:
+        return
+    found = standings_of(results, records, expected_seeds(records), Derived())
+    anchors = found.overall.loc[found.overall["anchor"], "method"]
+    rows = found.evaluations[~found.evaluations["method"].isin(anchors)]
+    every = len(set(found.attacks["attack"]) - {WITHOUT})
+    yield "## Light evaluation\n"
+    yield (
+        f"Kendall's tau-b of the scores under some attacks with those under all {every} that\n"
+        f"inform, over the methods of the suite `attacks` (`{ATTACKS_STUDY}`), which are\n"
+        "resampled for the interval.\n"
+    )
+    yield "| scored under | attacks | tau-b | methods |"
+    yield "|---|---|---|---|"
+    for row in light_agreement(rows).to_dict("records"):
+        attacks = ", ".join(f"`{name}`" for name in LIGHT[row["one"]]) or "none"
+        interval = f"{row['tau']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+        yield f"| {row['one']} | {attacks} | {interval} | {row['methods']} |"
+    yield ""
 
 
 def _table(found: dict[str, list[Record]], declared: Trials) -> Iterator[str]:

@@ -22,6 +22,7 @@ from benchmark.statistics.attack_agreement import attack_rows
 from benchmark.statistics.attack_curves import curve_rows
 from benchmark.statistics.continual import request_rows
 from benchmark.statistics.draws import draw_rows
+from benchmark.statistics.light_evaluation import evaluation_rows
 from benchmark.statistics.misalignment import misalignment_rows
 from benchmark.statistics.probes import probe_rows
 from benchmark.statistics.summaries import summary_rows
@@ -158,6 +159,7 @@ class Variant:
                 "summaries": summary_rows(place, compared, self._examples, [method]),
                 "probes": self._probe_rows(compared, [method]),
                 "attacks": attack_rows(place, scores),
+                "evaluations": evaluation_rows(place, scores),
                 "curves": curve_rows(place, scores, [method]),
                 "draws": draw_rows(place, scores, method),
                 "texts": text_rows(place, rows, self._examples),

@@ -19,6 +19,7 @@ from benchmark.statistics.attack_curves import HALF
 from benchmark.statistics.ranking import Standings
 from benchmark.statistics.tables import spread_columns
 
+ATTACKS_STUDY = "study-attacks-1m"  # the track whose records have every attack
 RELEARNING = "relearn"  # what the names of these attacks begin with
 FORGOT = 0.5  # the least forgetting of a method on a variant for attacks to have something to undo
 SHOWN = ("score", "utility")

@@ -32,6 +32,7 @@ COMPOSED: Mapping[str, tuple[str, ...]] = {
     "summaries": (*PLACE, "method", "quantity", *SPREAD),
     "probes": (*PLACE, "method", "quantity", *SPREAD, "n"),
     "attacks": (*PLACE, "method", "attack", "value", *spread_columns("undone")),
+    "evaluations": (*PLACE, "method", "evaluation", "value"),
     "curves": (*PLACE, "method", "attack", "point", *SPREAD, *spread_columns("back")),
     "draws": (*PLACE, "method", "quantity", "packed"),
     "texts": (*PLACE, "method", "split", "value"),
@@ -52,9 +53,9 @@ class Standings:
     `contrasts` between variants. `requests`: values after each of several requests. `misalignment`:
     what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
     measures and divergences from the oracles, with their range over seeds. `probes`: what is known
-    by any way of asking. `attacks`: forgetting after each attack, `curves` knowledge along those
-    that have points. `draws`: the draws of each method's axes and score, packed. `texts`: how well
-    each forgotten text is still known.
+    by any way of asking. `attacks`: forgetting after each attack, `evaluations` the score under
+    some attacks alone, `curves` knowledge along attacks that have points. `draws`: the draws of
+    each method's axes and score, packed. `texts`: how well each forgotten text is still known.
     """
 
     table: pd.DataFrame
@@ -72,6 +73,7 @@ class Standings:
     summaries: pd.DataFrame
     probes: pd.DataFrame
     attacks: pd.DataFrame
+    evaluations: pd.DataFrame
     curves: pd.DataFrame
     draws: pd.DataFrame
     texts: pd.DataFrame

@@ -11,6 +11,7 @@ from benchmark.models.controlled import new_model
 from benchmark.models.tracks import all_tracks, track_named
 from benchmark.records.identity import STUDY_PREFIX
 from benchmark.statistics.claims import CLOSER, STUDIES
+from benchmark.statistics.practice import ATTACKS_STUDY
 from benchmark.statistics.ranking import Standings
 from benchmark.statistics.scaling import SHARES, SIZES, best, scaling_rows
 from tasks.forget_size.task import PEOPLE
@@ -36,7 +37,7 @@ def test_sizes_are_those_of_the_models(track):
 
 def test_every_scaling_track_has_a_size_and_every_share_its_people():
     names = {track.name for track in all_tracks() if track.name.startswith(STUDY_PREFIX)}
-    apart = {*CLOSER, "study-attacks-1m"}
+    apart = {*CLOSER, ATTACKS_STUDY}
     own = {name for name in names if not name.endswith("-dev")} - apart
     assert own == set(SIZES) >= set(STUDIES)
     assert {variant: 240 * share // 100 for variant, share in SHARES.items()} == PEOPLE

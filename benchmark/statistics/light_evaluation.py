@@ -1,0 +1,59 @@
+"""Whether trials, which are scored under few attacks, rank methods as all attacks do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+
+import numpy as np
+import pandas as pd
+
+from benchmark.statistics.attack_agreement import agreement
+from benchmark.statistics.scores import floored_harmonic_mean
+from benchmark.statistics.variants import Run, VariantScores
+
+ALL_ATTACKS = "all attacks"
+# What may stand for all attacks: the attacks of an evaluation, by its name. Those of trials, and
+# those of the suite `cpu`, are the last two.
+LIGHT: Mapping[str, tuple[str, ...]] = {
+    "no attack": (),
+    "quantization": ("quantize_int4_g64",),
+    "relearning": ("relearn_disjoint",),
+    "trials": ("quantize_int4_g64", "relearn_disjoint"),
+    "board": ("quantize_int4_g64", "relearn_disjoint", "prefix", "in_context"),
+}
+UNATTACKED = ("forgetting", "utility", "privacy")
+
+Place = tuple[str, str, str]
+Row = dict[str, object]
+
+
+def evaluation_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
+    """The score of each method, averaged over its seeds, as each light evaluation and as all
+    attacks give it. None where the variant has no attacks beyond those of the light ones.
+    """
+    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    for method, by_seed in sorted(scores.runs.items()):
+        runs = list(by_seed.values())
+        every = tuple(runs[0].scored.attacks)
+        if not set(LIGHT["board"]) < set(every):
+            continue
+        for name, attacks in {**LIGHT, ALL_ATTACKS: every}.items():
+            value = fmean(_score(scores, run, attacks) for run in runs)
+            yield where | {"method": method, "evaluation": name, "value": value}
+
+
+def _score(scores: VariantScores, run: Run, attacks: Sequence[str]) -> float:
+    """The score under these attacks alone; without any, of the other axes."""
+    axes = [run.scored.axes[axis][:1] for axis in UNATTACKED if scores.informs(axis)]
+    if attacks:
+        axes.append(np.min([run.scored.attacks[name][:1] for name in attacks], axis=0))
+    return float(floored_harmonic_mean(axes, 1)[0])
+
+
+def light_agreement(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per light evaluation: `one`, Kendall's tau-b of its scores with those under all attacks
+    with `low` and `high`, over resampled methods, and the `methods` behind it.
+    """
+    found = agreement(rows.rename(columns={"evaluation": "attack"}))
+    return found[found["other"] == ALL_ATTACKS].drop(columns="other").reset_index(drop=True)
