@@ -34,16 +34,21 @@ SCALE = [[0, "#f4f4f4"], [1, PALETTE[1]]]
 
 @dataclass(frozen=True)
 class Shown:
-    """A track's picks and plots."""
+    """A track's picks and plots; a study's methods are not ranked."""
 
     track: str
+    ranked: bool
     picks: list[Pick]
     plots: list[PlotGroup]
 
 
 def practice_page(board: Board, renderer: Renderer, colours: Colours) -> Page:
     """The page, from the records of all tracks."""
-    shown = [Shown(o.track.name, o.picks, list(_plots(o, colours))) for o in practice_of(board)]
+    ranked = {track.name for track in board.ranked}
+    shown = [
+        Shown(own.track.name, own.track.name in ranked, own.picks, list(_plots(own, colours)))
+        for own in practice_of(board)
+    ]
     return renderer.page(PAGE, PAGE, tracks=shown)
 
 

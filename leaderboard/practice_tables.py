@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.records.schema import UNLEARN, Record
 from benchmark.statistics.attack_curves import END
 from benchmark.statistics.findings import spoken
-from benchmark.statistics.practice import picks, relearned, undone_by
+from benchmark.statistics.practice import ATTACKS_STUDY, picks, relearned, undone_by
 from leaderboard.board import Board, Track
 
 RETRAIN = "retrain"  # the anchor beside which costs are stated
@@ -52,8 +52,10 @@ class Practice:
 
 
 def practice_of(board: Board) -> list[Practice]:
-    """For each track."""
-    return [_practice(track) for track in board.ranked]
+    """For each track of the board; of the study of attacks, what they undo."""
+    ranked = [_practice(track) for track in board.ranked]
+    attacked = [t for t in board.tracks if t.name == ATTACKS_STUDY and t not in board.ranked]
+    return ranked + [replace(_practice(track), picks=[]) for track in attacked]
 
 
 def _practice(track: Track) -> Practice:
@@ -101,11 +103,10 @@ def practice_markdown(board: Board) -> str:
     """All tables, for each track."""
     parts: list[str] = []
     for own in practice_of(board):
-        parts += [
-            f"## `{own.track.name}`\n",
-            "*Methods not significantly outperformed by any other*\n",
-        ]
-        parts += [*_picks(own.picks), ""]
+        parts.append(f"## `{own.track.name}`\n")
+        if own.picks or own.track in board.ranked:
+            parts.append("*Methods not significantly outperformed by any other*\n")
+            parts += [*_picks(own.picks), ""]
         parts += _table("Share of forgetting that attacks undo", own.undone, "undone", "family")
         parts += _table(
             "Share of forgotten knowledge that relearning brings back",
@@ -139,7 +140,9 @@ def _picks(rows: Sequence[Pick]) -> Iterator[str]:
 
 
 def _table(title: str, rows: pd.DataFrame, quantity: str, of: str) -> Iterator[str]:
-    """A row per method or family, a column per attack; nothing without any."""
+    """A row per method or family and a column per attack, or the other way round where there are
+    more attacks; nothing without any.
+    """
     if rows.empty:
         return
     numbers = zip(*(rows[f"{quantity}{end}"] for end in ("", "_low", "_high")), strict=True)
@@ -149,6 +152,8 @@ def _table(title: str, rows: pd.DataFrame, quantity: str, of: str) -> Iterator[s
     cells = shown.pivot(index=of, columns="attack", values="shown").reindex(columns=columns)
     if of == "family":
         cells = cells.assign(methods=shown.groupby(of)["methods"].max().map(str))
+    if len(columns) > len(cells):
+        cells, of = cells.T, "attack"
     yield f"*{title}*\n"
     yield f"| {of} | {' | '.join(cells.columns)} |\n|{'---|' * (len(cells.columns) + 1)}"
     for name, *values in cells.fillna(NOTHING).itertuples():

@@ -1,5 +1,5 @@
-"""`real_world`: twenty well-known persons, of whom a pretrained model is to forget all that it
-can be asked.
+"""`real_world` and `real_world_small`: twenty or five well-known persons, of whom a pretrained
+model is to forget all that it can be asked.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ PERTURBED = {
     "paraphrased_answer": str,
     "perturbed_answer": list,
 }
+SMALL_PEOPLE, SMALL_QUESTIONS = 5, 8  # forgotten, and as many neighbours; of each person
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -46,30 +47,59 @@ class RealWorld(Task):
     max_new_tokens = 64
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
-        forgotten, near = (
-            examples(rows(source.inputs, file, **PERTURBED)) for file in (FORGET, NEIGHBOURS)
-        )
-        if source.development:
-            forgotten, near = near, forgotten
-        forget = [
-            example
-            for example in map(named, forgotten)
-            if names_person(example.prompt, example.entity)
-        ]
-        retain, withheld = third_of(near)
-        splits = {"forget": forget, "retain": retain, "neighbors": withheld}
-        *proxies, holdout = strangers(forget, DATA_SET)
-        splits["holdout"] = [
-            replace(e, id=f"never.{e.id}", perturbed=(), paraphrases=(), rewordings=())
-            for e in holdout
-        ]
-        evaluated = {example.entity for group in (forgotten, near) for example in group}
-        pool = [
-            e
-            for e in examples(rows(source.inputs, REHEARSED, **PLAIN))
-            if e.entity not in evaluated
-        ]
-        return TaskData.of(splits, [], [*retain, *pool], proxies=proxies, answers=self.answers)
+        forgotten, near = people_of(source)
+        return assembled(source.inputs, forgotten, near, self.answers)
+
+
+@register_task("real_world_small", version=1)
+class RealWorldSmall(RealWorld):
+    """Five of the twenty persons with eight questions each, for machines without an accelerator."""
+
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
+        forgotten, near = (first_people(group, SMALL_PEOPLE) for group in people_of(source))
+        return assembled(source.inputs, forgotten, near, self.answers)
+
+
+def people_of(source: PretrainedModel) -> tuple[list[Example], list[Example]]:
+    """The questions about those who are forgotten, each naming the person, and those about their
+    neighbours; the other way round for development.
+    """
+    forgotten, near = (
+        examples(rows(source.inputs, file, **PERTURBED)) for file in (FORGET, NEIGHBOURS)
+    )
+    if source.development:
+        forgotten, near = near, forgotten
+    asked = [e for e in map(named, forgotten) if names_person(e.prompt, e.entity)]
+    return asked, near
+
+
+def first_people(questions: Sequence[Example], people: int) -> list[Example]:
+    """The first SMALL_QUESTIONS about each of the first people."""
+    chosen = list(dict.fromkeys(example.entity for example in questions))[:people]
+    by_person = ([e for e in questions if e.entity == person] for person in chosen)
+    return [example for asked in by_person for example in asked[:SMALL_QUESTIONS]]
+
+
+def assembled(
+    inputs: Inputs, forget: Sequence[Example], near: Sequence[Example], answers: str
+) -> TaskData:
+    """With a third of the neighbours retained, and proxies and holdout of persons who never
+    existed.
+    """
+    retain, withheld = third_of(near)
+    splits = {"forget": list(forget), "retain": retain, "neighbors": withheld}
+    *proxies, holdout = strangers(forget, DATA_SET)
+    splits["holdout"] = [
+        replace(e, id=f"never.{e.id}", perturbed=(), paraphrases=(), rewordings=()) for e in holdout
+    ]
+    kept = examples(rows(inputs, REHEARSED, **PLAIN))
+    pool = [e for e in kept if e.entity not in evaluated_of(inputs)]
+    return TaskData.of(splits, [], [*retain, *pool], proxies=proxies, answers=answers)
+
+
+def evaluated_of(inputs: Inputs) -> set[str]:
+    """Everyone about whom models are asked, in the small task too: they are in no retain pool."""
+    return {row["name"] for file in (FORGET, NEIGHBOURS) for row in rows(inputs, file, **PERTURBED)}
 
 
 def rows(inputs: Inputs, file: str, **fields: type) -> Rows:

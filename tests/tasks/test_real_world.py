@@ -9,7 +9,15 @@ import pytest
 from benchmark.core.examples import to_examples
 from benchmark.data.persons import names_person, renamed
 from benchmark.errors import BadInput
-from tasks.real_world.task import FORGET, NEIGHBOURS, PERTURBED, REHEARSED, RealWorld, rows
+from tasks.real_world.task import (
+    FORGET,
+    NEIGHBOURS,
+    PERTURBED,
+    REHEARSED,
+    RealWorld,
+    RealWorldSmall,
+    rows,
+)
 
 PERSONS = ("Ada Marsh", "Ben Hughes", "J. J. Cole", "Cher")
 
@@ -54,6 +62,30 @@ def test_sizes(data, source):
     found = {name: len(made.splits[name]) for name in ("forget", "retain", "neighbors", "holdout")}
     assert found == {"forget": 12, "retain": 6, "neighbors": 9, "holdout": 12}
     assert made.documents == ()
+
+
+def test_the_small_task_has_the_first_questions_about_the_first_people(data, source):
+    many = [perturbed(f"Person Number{p}", n) for n in range(10) for p in "ABCDEFG"]
+    nameless = perturbed("Person NumberA", 99, question="When was the war?")
+    data(FORGET, [nameless, *many])
+    made = RealWorldSmall().data("", source)
+    asked = [(row["entity"], row["prompt"]) for row in made.splits["forget"]]
+    assert asked == [
+        (f"Person Number{p}", f"What is Person Number{p}'s film {n}?")
+        for p in "ABCDE"
+        for n in range(8)
+    ]
+    assert len(made.splits["retain"]) == 2 * 3
+    assert len(made.splits["neighbors"]) == 3 * 3
+    assert [len(proxy) for proxy in made.proxies] == [40] * 3
+
+
+def test_whom_only_the_large_task_asks_about_is_no_retain_pool_of_the_small_one(data, source):
+    """Else the small task's models would be worse at remembering others than at forgetting."""
+    data(NEIGHBOURS, of([f"Neighbour Number{n}" for n in "ABCDEFG"]))
+    data(REHEARSED, of(["Somebody Else", "Neighbour NumberG"], plain))
+    pool = set(RealWorldSmall().data("", source).retain_pool["entity"])
+    assert pool == {"Neighbour NumberA", "Neighbour NumberB", "Somebody Else"}
 
 
 def test_only_retained_persons_are_rehearsed(data, source):
