@@ -15,13 +15,16 @@ class Updates:
 
     `states` are those of Adam, 4 bytes each or 1 (the extra `memory`). `parts` are computed one
     after the other of each batch, and their gradients averaged: losses that are no mean over the
-    pairs of a batch then become means over its parts.
+    pairs of a batch then become means over its parts. Each of several `processes`, with a GPU each
+    where there are some, keeps a share of the weights and of all that is kept for each of them, and
+    computes parts of its own.
     """
 
     weights: Literal["float32", "bfloat16"] = "float32"
     rounding: Literal["master", "stochastic"] = "master"
     states: Literal["float32", "int8"] = "float32"
     parts: PositiveInt = 1
+    processes: PositiveInt = 1
 
 
 USUAL = Updates()

@@ -75,7 +75,8 @@ def training_bytes(
     shape: Shape, load: Load, updates: Updates, copies: int = 0, adapters: bool = False
 ) -> int:
     """The peak while a model is trained, beside `copies` of it; adapters alone are trained if there
-    are some.
+    are some. Of several processes that of all together: each has whole copies and a part of a
+    batch.
     """
     trained = shape.adapters if adapters else shape.parameters
     halved = updates.weights == "bfloat16"
@@ -84,8 +85,9 @@ def training_bytes(
     # A master copy comes with the gradients that it is moved by.
     of_master = 2 * FLOAT if halved and updates.rounding == "master" else 0
     update = trained * (each + of_states + of_master)
-    part = Load(-(-load.sequences // updates.parts), load.length)
-    return weight_bytes(shape, updates) * (1 + copies) + update + activation_bytes(shape, part)
+    each_part = Load(-(-load.sequences // (updates.parts * updates.processes)), load.length)
+    computed = updates.processes * activation_bytes(shape, each_part)
+    return weight_bytes(shape, updates) * (1 + updates.processes * copies) + update + computed
 
 
 def activation_bytes(shape: Shape, load: Load, again: bool = False) -> int:

@@ -33,7 +33,9 @@ from benchmark.records.identity import DEVELOPMENT_SUFFIX
 from benchmark.runtime.hub import SECONDS, hub_answers
 from benchmark.tokens.batches import collate, parts_of
 from benchmark.tokens.profile import ComputeProfile, with_profile
+from benchmark.training.group import together
 from benchmark.training.loop import Schedule, train
+from benchmark.training.sharding import is_first
 
 FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when models are converted or tuned differently
 LENGTH = 128  # tokens of a usual sequence, of question and answer
@@ -271,8 +273,35 @@ class PretrainedModels:
         stage: Training,
         start: Path | None,
     ) -> dict:
-        model, tokenizer = self.load(start or self.base())
-        meter, started = Meter(), time.perf_counter()
+        start, started = start or self.base(), time.perf_counter()
+        # In processes of their own, if several: none of them waits for the lock of the store.
+        steps, tokens = together(
+            self.track.updates.processes, self._tune_from, start, folder, documents, seed, stage
+        )
+        seconds = round(time.perf_counter() - started, 2)
+        source = f"{self.source.kind}: {self.source.where}"
+        made = f"pretrained model {self.base_key} from {source}, fine-tuned on the task's documents"
+        return {
+            "made": made,
+            "base": self.base_key,
+            "seed": seed,
+            **read_of(documents, stage),
+            "steps": steps,
+            "tokens": tokens,
+            "seconds": seconds,
+        }
+
+    def _tune_from(
+        self,
+        start: Path,
+        folder: Path,
+        documents: Sequence[Document],
+        seed: int,
+        stage: Training,
+    ) -> tuple[int, int]:
+        """Saves the model in the folder; (steps, tokens)."""
+        model, tokenizer = self.load(start)
+        meter = Meter()
         batches = batches_of(reading(documents, stage.epochs, seed), [], 0, stage.batch_size, seed)
         sequences = (collate([d.pair for d in batch], tokenizer, model) for batch in batches)
         schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
@@ -286,18 +315,9 @@ class PretrainedModels:
                 tokens_of=lambda b: b.tokens,
                 parts=partial(parts_of, tokenizer=tokenizer, model=model),
             )
-        save(model, tokenizer, folder)
-        seconds = round(time.perf_counter() - started, 2)
-        source = f"{self.source.kind}: {self.source.where}"
-        made = f"pretrained model {self.base_key} from {source}, fine-tuned on the task's documents"
-        cost = {"steps": meter.steps, "tokens": meter.tokens, "seconds": seconds}
-        return {
-            "made": made,
-            "base": self.base_key,
-            "seed": seed,
-            **read_of(documents, stage),
-            **cost,
-        }
+        if is_first():
+            save(model, tokenizer, folder)
+        return meter.steps, meter.tokens
 
     def load(self, folder: Path) -> tuple[Any, Any]:
         """(model in evaluation mode, tokenizer that fits it) from an artifact's folder."""

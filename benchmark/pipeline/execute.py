@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from benchmark.core.registry import imported_method
+from benchmark.core.registry import imported_method, method_named
 from benchmark.models import models_of
 from benchmark.pipeline.author_errors import author_line
 from benchmark.pipeline.checkpoints import Checkpoints
@@ -27,6 +27,7 @@ from benchmark.pipeline.variant import Variant
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.provenance import PROJECT
 from benchmark.records.schema import Failure
+from benchmark.training.group import together
 
 
 def execute(job: Job, context: RunContext) -> str:
@@ -50,12 +51,24 @@ def run_method(job: Job, context: RunContext) -> str:
         checkpoints.clear()
         stages.clear()
     message = _recorded(
-        (cell,), variant, context, lambda: unlearn_cell(cell, variant, context, checkpoints)
+        (cell,), variant, context, lambda: _unlearn_together(cell, variant, context)
     )
     if message != "ok":
         checkpoints.clear()
         stages.clear()
     return message
+
+
+def _unlearn_together(cell: Cell, variant: Variant, context: RunContext) -> None:
+    # What retrains goes to the store, whose locks processes of a group must not wait for.
+    retrains = "training" in method_named(cell.method).sees
+    processes = 1 if retrains else variant.track.updates.processes
+    together(processes, _unlearn, cell, variant, context)
+
+
+def _unlearn(cell: Cell, variant: Variant, context: RunContext) -> None:
+    checkpoints, _ = _stored(cell, variant, context)
+    unlearn_cell(cell, variant, context, checkpoints)
 
 
 def make(job: Job, context: RunContext) -> str:

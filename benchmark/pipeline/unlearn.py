@@ -34,6 +34,7 @@ from benchmark.pipeline.variant import BUDGET_POINTS, RETRAIN_SEED, Variant
 from benchmark.records.identity import ORACLE
 from benchmark.records.schema import UNLEARN
 from benchmark.runtime.stopwatch import Stopwatch
+from benchmark.training.sharding import is_first, wait_for_all
 
 TRAJECTORY_SPLITS = ("forget", "retain", "holdout")
 REQUEST_SPLITS = ("forget", "retain", "general")
@@ -118,14 +119,18 @@ def unlearned(cell: Cell, checkpoints: Checkpoints) -> Progress | None:
 
 def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> None:
     """Makes all requests of the cell, one after the other, from the last checkpoint if there is
-    one, and leaves the last one.
+    one, and leaves the last one. Of several processes that train together each does so, and the
+    first saves.
     """
     progress = unlearned(run.cell, checkpoints) or Progress(done=0, result=target)
+    wait_for_all()
     run.clock.seconds |= progress.seconds
     requests = len(run.variant.data.requests)
     for number in range(progress.done, requests):
         progress = _after_request(run, progress, number, last=number + 1 == requests)
-        checkpoints.save(progress)
+        if is_first():
+            checkpoints.save(progress)
+        wait_for_all()
         # As after a kill, so that a resumed run is no other run.
         progress = unlearned(run.cell, checkpoints) or progress
 

@@ -9,6 +9,7 @@ import torch
 
 from benchmark.errors import BadInput
 from benchmark.tokens.batches import Batch
+from benchmark.training.sharding import processes
 
 
 def blocks_of(model: Any) -> torch.nn.ModuleList:
@@ -29,7 +30,7 @@ def answer_states(model, batch: Batch, layers: Sequence[int]) -> list[torch.Tens
     count = model.config.get_text_config(decoder=True).num_hidden_layers
     if wrong := [layer for layer in layers if not 0 <= layer <= count]:
         raise BadInput(f"layers {wrong}: the model has layers 0 to {count}")
-    states = model.base_model(
-        **batch.inputs, use_cache=False, output_hidden_states=True
-    ).hidden_states
+    # Weights that processes share are gathered where the whole model is called.
+    called = model.base_model if processes() == 1 else model
+    states = called(**batch.inputs, use_cache=False, output_hidden_states=True).hidden_states
     return [batch.select(states[layer]).to(batch.targets.device) for layer in layers]

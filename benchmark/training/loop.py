@@ -14,6 +14,14 @@ from benchmark.core.request import Meter
 from benchmark.core.updates import USUAL, Updates
 from benchmark.training.lora import Lora, adapt, merge
 from benchmark.training.optimizers import optimizer_for, set_rate
+from benchmark.training.sharding import (
+    give_gradients,
+    gradients,
+    own_parts,
+    own_shares,
+    processes,
+    sharded,
+)
 
 Batch = TypeVar("Batch")
 Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
@@ -97,23 +105,26 @@ def train(
     """
     if lora:
         adapt(model, lora)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    updates = _updates.get()
-    optimizer = optimizer_for(parameters, schedule.learning_rate, updates)
-    model.train()
-    for step, batch in zip(range(schedule.steps), batches, strict=False):
-        set_rate(optimizer, schedule.learning_rate * schedule.factor(step))
-        optimizer.zero_grad()
-        pieces, terms = parts(batch, updates.parts), []
-        for piece in pieces:
-            losses = loss(piece)
-            _require_finite(losses, f"step {step + 1} of {schedule.steps}")
-            _differentiate(losses, parameters, combine, 1 / len(pieces))
-            terms.append(losses)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        _tell(terms, norm)
-        meter.step(model, tokens_of(batch))
+    with sharded(model):
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        updates, moved = _updates.get(), own_shares(parameters)
+        optimizer = optimizer_for(moved, schedule.learning_rate, updates)
+        model.train()
+        for step, batch in zip(range(schedule.steps), batches, strict=False):
+            set_rate(optimizer, schedule.learning_rate * schedule.factor(step))
+            for parameter in parameters:
+                parameter.grad = None
+            pieces, terms = own_parts(parts(batch, updates.parts * processes())), []
+            for piece in pieces:
+                losses = loss(piece)
+                _require_finite(losses, f"step {step + 1} of {schedule.steps}")
+                _differentiate(losses, parameters, combine, 1 / len(pieces))
+                terms.append(losses)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            give_gradients(moved, parameters)
+            optimizer.step()
+            _tell(terms, norm)
+            meter.step(model, tokens_of(batch))
     model.eval()
     if lora:
         merge(model)
@@ -142,9 +153,8 @@ def _differentiate(
         return
     one, other = losses
     # The losses may share a part of their graph.
-    first = torch.autograd.grad(one, parameters, retain_graph=True, materialize_grads=True)
-    second = torch.autograd.grad(other, parameters, materialize_grads=True)
-    combined = combine(list(first), list(second))
+    first = gradients(one, parameters, keep=True)
+    combined = combine(first, gradients(other, parameters, keep=False))
     for parameter, gradient in zip(parameters, combined, strict=True):
         gradient = gradient if share == 1 else gradient * share
         parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient

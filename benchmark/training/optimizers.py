@@ -73,10 +73,6 @@ class MasterAdam(torch.optim.AdamW):
         self.masters = [p.detach().float().requires_grad_(True) for p in self.weights]
         super().__init__(self.masters, **_settings(self.masters, learning_rate))
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        for weight in self.weights:
-            weight.grad = None
-
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for master, weight in zip(self.masters, self.weights, strict=True):

@@ -1,0 +1,154 @@
+"""Training over several processes, each of which keeps a share of the weights, of their gradients
+and of the optimizer's states (FSDP, Zhao et al. 2023, arXiv 2304.11277).
+
+All processes do the same; only what a training computes of a batch is shared out among them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch.distributed.tensor import DTensor
+
+Part = TypeVar("Part")
+
+
+def processes() -> int:
+    """How many processes train together; 1 for one that trains alone."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes what all of them made."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def wait_for_all() -> None:
+    """Returns when every process is here; at once where there is one."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+@contextmanager
+def sharded(model: torch.nn.Module) -> Iterator[None]:
+    """Within it each process has a share of the weights; afterwards all have whole ones again. In a
+    process of its own nothing changes.
+    """
+    if processes() == 1:
+        yield
+        return
+    unloaded, names = _unloaded(model), [name for name, _ in model.named_parameters()]
+    _share_out(model)
+    with _only_backward():
+        yield
+    shares = dict(model.named_parameters())
+    whole = {
+        id(empty): torch.nn.Parameter(_dtensor(shares[name]).full_tensor(), empty.requires_grad)
+        for name, empty in zip(names, unloaded.parameters(), strict=True)
+    }
+    for module in unloaded.modules():
+        for name, empty in module._parameters.items():
+            if empty is not None:  # tied weights stay one parameter
+                module._parameters[name] = whole[id(empty)]
+    # Whoever holds the model goes on with the same object.
+    model.__class__, model.__dict__ = unloaded.__class__, unloaded.__dict__
+
+
+@contextmanager
+def _only_backward() -> Iterator[None]:
+    """Within it `torch.autograd.grad` fails: of shared weights it finds no graph, and zero where it
+    may.
+    """
+
+    def refused(*_: Any, **__: Any) -> NoReturn:
+        raise RuntimeError(
+            "a gradient is taken within the loss, which needs whole weights: leave `processes` out "
+            "of the track's `updates`"
+        )
+
+    own, torch.autograd.grad = torch.autograd.grad, refused
+    try:
+        yield
+    finally:
+        torch.autograd.grad = own
+
+
+def _unloaded(model: torch.nn.Module) -> torch.nn.Module:
+    """A copy whose weights take no memory."""
+    empty = {
+        id(p): torch.nn.Parameter(p.detach().to("meta"), p.requires_grad)
+        for p in model.parameters()
+    }
+    return copy.deepcopy(model, empty)
+
+
+def _share_out(model: torch.nn.Module) -> None:
+    from accelerate import Accelerator
+    from accelerate.utils import FullyShardedDataParallelPlugin, fsdp2_prepare_model
+
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    # On CPUs an accelerator takes no such plugin, but shards alike.
+    accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin(
+        fsdp_version=2,
+        auto_wrap_policy="transformer_based_wrap",
+        reshard_after_forward=True,
+        cpu_ram_efficient_loading=False,
+    )
+    fsdp2_prepare_model(accelerator, model)
+
+
+def own_shares(parameters: Sequence[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
+    """What an optimizer of this process moves: its shares of the parameters, which are the same
+    memory; the parameters themselves where they are whole.
+    """
+    if processes() == 1:
+        return list(parameters)
+    return [torch.nn.Parameter(_dtensor(p).to_local(), p.requires_grad) for p in parameters]
+
+
+def give_gradients(
+    shares: Sequence[torch.nn.Parameter], parameters: Sequence[torch.nn.Parameter]
+) -> None:
+    """The gradients of the parameters to their shares."""
+    if processes() > 1:
+        for share, parameter in zip(shares, parameters, strict=True):
+            found = parameter.grad
+            share.grad = None if found is None else _dtensor(found).to_local()
+
+
+def _dtensor(tensor: torch.Tensor) -> DTensor:
+    detached = tensor.detach()
+    assert isinstance(detached, DTensor)
+    return detached
+
+
+def own_parts(parts: Sequence[Part]) -> Sequence[Part]:
+    """Those parts of a batch that this process computes, equally many in each; all of them where
+    they cannot be shared out evenly, which gives the same mean gradient.
+    """
+    count = processes()
+    return parts if len(parts) % count else parts[dist.get_rank() :: count] if count > 1 else parts
+
+
+def gradients(
+    loss: torch.Tensor, parameters: Sequence[torch.nn.Parameter], keep: bool
+) -> list[torch.Tensor]:
+    """The gradients of a loss, zero where it needs none of a parameter; `keep` its graph. Of shared
+    weights only a backward pass gathers them.
+    """
+    if processes() == 1:
+        found = torch.autograd.grad(loss, parameters, retain_graph=keep, materialize_grads=True)
+        return list(found)
+    held = [p.grad for p in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+    loss.backward(retain_graph=keep)
+    made = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    for parameter, gradient in zip(parameters, held, strict=True):
+        parameter.grad = gradient
+    return made
