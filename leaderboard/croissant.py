@@ -54,6 +54,7 @@ FIELDS = {
     "prompts": "the prompt as trained, then the held-out paraphrases; beginnings of a text",
     "expected": "the expected answer, or the continuation of each beginning",
 }
+OWN_LICENCE = "https://spdx.org/licenses/MIT"  # of data that are made here
 REPEATED = ("prompts", "expected")
 
 
@@ -83,6 +84,7 @@ def croissant(track: str, task: str, files: Sequence[Page], address: str) -> Pag
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "version": __version__,
         **({"url": address} if address else {}),
+        **({"license": card.licence or OWN_LICENCE} if card else {}),
         "creator": {"@type": "Organization", "name": "The Palimpsest authors"},
         "distribution": objects,
         "recordSet": record_sets,

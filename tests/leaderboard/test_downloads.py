@@ -12,6 +12,7 @@ from toy_board import TRACK, record_id
 
 from leaderboard.board import load_board
 from leaderboard.build import build_site
+from leaderboard.croissant import croissant
 from leaderboard.downloads import SCHEMA
 from leaderboard.tables import overall_rows
 
@@ -118,13 +119,27 @@ def test_rows_are_exported_to_the_schema_of_every_eval_ever(site):
         assert interval["lower"] <= result["score_details"]["score"] <= interval["upper"]
 
 
+@pytest.mark.parametrize(
+    ("task", "licence"),
+    [
+        ("tofu", "of the data: MIT"),
+        ("frequency", "https://spdx.org/licenses/MIT"),  # made here
+        ("of_somebody_else", ""),  # without a card nobody knows
+    ],
+)
+def test_metadata_name_the_licence_that_the_card_does(task, licence):
+    _, made = croissant("track", task, [], "")
+    assert json.loads(made).get("license", "") == licence
+
+
 def test_examples_and_their_metadata_agree(site):
-    croissant = pytest.importorskip(
+    reader = pytest.importorskip(
         "mlcroissant", reason="mlcroissant is missing: pip install mlcroissant"
     )
     path = site / "croissant" / TRACK / "frequency.json"
-    data = croissant.Dataset(jsonld=str(path))
+    data = reader.Dataset(jsonld=str(path))
     assert not data.metadata.ctx.issues.errors
+    assert data.metadata.license == ["https://spdx.org/licenses/MIT"]
     records = list(data.records("frequency--low.jsonl/examples"))
     lines = (path.parent / "frequency--low.jsonl").read_text().splitlines()
     assert len(records) == len(lines)
