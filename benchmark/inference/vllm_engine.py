@@ -27,6 +27,7 @@ from benchmark.inference.vllm_server import BEAT, Scores
 START_LIMIT = 600.0  # seconds
 SILENCE_LIMIT = 300.0  # of an engine that computes, which is heard of at each of its steps
 STOP_LIMIT = 10.0
+CPU_CACHE = 1  # GiB that it takes on a CPU, beside weights and libraries
 _CHILD = "import sys; from benchmark.inference.vllm_server import serve; serve(*sys.argv[1:])"
 _NOT_SHAPE = frozenset(
     {"_name_or_path", "_model_name_or_path", "dtype", "torch_dtype", "transformers_version"}
@@ -328,7 +329,7 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
         # threads that spin are a hundred times slower where cores are shared
         "OMP_WAIT_POLICY": "PASSIVE",
         "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by the one token that `score` throws away
-        "VLLM_CPU_KVCACHE_SPACE": ours.get("VLLM_CPU_KVCACHE_SPACE", "1"),
+        "VLLM_CPU_KVCACHE_SPACE": ours.get("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE)),
         # the child is the engine: nothing is left if it dies
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_LOGGING_LEVEL": "ERROR",

@@ -13,7 +13,7 @@ from benchmark.core.updates import Updates
 from benchmark.models.placement import accelerators
 from benchmark.training.lora import Lora, adapter_parameters
 
-GIGABYTE = 10**9
+GIGABYTE, GIBIBYTE = 10**9, 1 << 30
 PROCESS = 700_000_000  # of Python and its libraries
 FLOAT, HALF = 4, 2  # bytes
 # Values that a block keeps of each token for the backward pass, in units of the hidden size

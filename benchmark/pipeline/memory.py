@@ -11,7 +11,10 @@ from benchmark.core.method import Method, create
 from benchmark.core.registry import method_named
 from benchmark.core.updates import Updates
 from benchmark.errors import BadInput
+from benchmark.inference.vllm_engine import CPU_CACHE
+from benchmark.inference.vllm_server import GPU_MEMORY_SHARE
 from benchmark.models.memory import (
+    GIBIBYTE,
     GIGABYTE,
     PROCESS,
     Load,
@@ -22,6 +25,7 @@ from benchmark.models.memory import (
     unloaded,
     weight_bytes,
 )
+from benchmark.models.placement import accelerators
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.models.tracks import PretrainedTrack
 from benchmark.pipeline.plan import Cell, Plan
@@ -29,6 +33,7 @@ from benchmark.pipeline.variant import Variant
 from benchmark.training.lora import Lora
 
 CHARACTERS_PER_TOKEN = 3.5  # of English text, in the tokenizers of today's models
+ENGINE_PROCESSES = 2  # whose libraries an engine's process has in memory
 SMALLER = Updates(weights="bfloat16", rounding="stochastic", states="int8", parts=4)
 
 
@@ -107,7 +112,8 @@ def _peaks(
 ) -> Iterator[tuple[int, str]]:
     """(bytes, what for) of everything that is done in a cell."""
     weights = weight_bytes(shape, updates)
-    yield PROCESS + 2 * weights, "evaluation"
+    engine = engine_bytes(weights) if variant.backend == "vllm" else 0
+    yield PROCESS + 2 * weights + engine, "evaluation"
     if variant.data.documents and not variant.has_published_models:
         read = replace(load, sequences=variant.track.stage.batch_size)
         yield PROCESS + training_bytes(shape, read, updates), "fine-tuning"
@@ -120,6 +126,13 @@ def _peaks(
         half = replace(load, sequences=load.sequences // 2)
         trained = training_bytes(shape, half, updates, copies=1)
         yield PROCESS + (trained if attack.trains else 3 * weights), attack.name
+
+
+def engine_bytes(weights: int) -> int:
+    """What an engine takes that generates for a model of so many bytes."""
+    if accelerators():
+        return round(GPU_MEMORY_SHARE * machine_bytes() / accelerators())
+    return ENGINE_PROCESSES * PROCESS + weights + CPU_CACHE * GIBIBYTE
 
 
 def _smaller(shape: Shape, load: Load, variant: Variant, method: Method | None, peak: int) -> str:
