@@ -13,13 +13,12 @@ from benchmark.statistics.scores import floored_harmonic_mean
 from benchmark.statistics.variants import Run, VariantScores
 
 ALL_ATTACKS = "all attacks"
-# What may stand for all attacks: the attacks of an evaluation, by its name. Those of trials, and
-# those of the suite `cpu`, are the last two.
+# What may stand for all attacks: the attacks of an evaluation, by its name. The last are those of
+# trials and of the suite `cpu`.
 LIGHT: Mapping[str, tuple[str, ...]] = {
     "no attack": (),
-    "quantization": ("quantize_int4_g64",),
-    "relearning": ("relearn_disjoint",),
-    "trials": ("quantize_int4_g64", "relearn_disjoint"),
+    "on weights": ("quantize_int4_g64", "relearn_disjoint"),
+    "by asking": ("prefix", "in_context"),
     "board": ("quantize_int4_g64", "relearn_disjoint", "prefix", "in_context"),
 }
 UNATTACKED = ("forgetting", "utility", "privacy")
