@@ -32,9 +32,9 @@ def stands_alone(plan: Plan) -> bool:
     """Whether one worker takes the whole machine: an engine and GPUs bring parallelism of their
     own.
     """
-    pretrained = any(cell.source == "model" for cell in plan.references)
     engine = any(cell.evaluation.generation["backend"] == "vllm" for cell in plan.references)
-    return engine or (pretrained and accelerators() > 0)
+    on_gpus = any(job.variant.track.gains_from_gpus for job in plan.jobs)
+    return engine or (on_gpus and accelerators() > 0)
 
 
 def default_workers(plan: Plan) -> int:

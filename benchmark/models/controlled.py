@@ -27,7 +27,7 @@ from benchmark.core.task_data import Document
 from benchmark.data.world import World, base_corpus
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.loading import load_model
-from benchmark.models.placement import seeded
+from benchmark.models.placement import accelerators, seeded
 from benchmark.models.tracks import ControlledTrack, Training
 from benchmark.tokens.batches import Batch, collate
 from benchmark.tokens.losses import answer_nll
@@ -160,7 +160,7 @@ def _train(
     batches = batches_of(
         reading(documents, stage.epochs, seed), replay, replayed, stage.batch_size, seed
     )
-    sequences = (collate([d.pair for d in batch], tokenizer) for batch in batches)
+    sequences = (collate([d.pair for d in batch], tokenizer, model) for batch in batches)
     schedule = Schedule(len(batches), stage.learning_rate, warmup=stage.warmup)
     train(
         model,
@@ -245,7 +245,9 @@ class ControlledModels:
         tokenizer = with_profile(
             train_tokenizer(self.data_source, self.track.vocabulary), self.track.profile
         )
-        model = new_model(self.track, tokenizer, seed=0)
+        model: Any = new_model(self.track, tokenizer, seed=0)
+        if self.track.gains_from_gpus and accelerators():
+            model = model.cuda()
         cost = _train(
             model, tokenizer, base_corpus(self.data_source), [], 0, self.track.base, seed=0
         )
@@ -298,7 +300,7 @@ class ControlledModels:
     def load(self, folder: Path) -> tuple[Any, Any]:
         """(model in evaluation mode, tokenizer) from an artifact's folder."""
         tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
-        return load_model(folder), with_profile(tokenizer, self.track.profile)
+        return self.load_model(folder), with_profile(tokenizer, self.track.profile)
 
     def load_model(self, folder: Path) -> Any:
-        return load_model(folder)
+        return load_model(folder, accelerated=self.track.gains_from_gpus)

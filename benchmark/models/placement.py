@@ -14,9 +14,7 @@ from benchmark.training.loop import updated_by
 
 
 def accelerators() -> int:
-    """How many GPUs there are; pretrained models use them, models trained here are too small to
-    gain.
-    """
+    """How many GPUs there are; pretrained models use them, and large ones that are trained here."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 

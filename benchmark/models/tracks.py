@@ -43,6 +43,7 @@ CHOSEN = FOLDER / "chosen"  # a file per track: what its trials chose, which `tu
 ANY_MODEL = "_pretrained"  # the file of what holds for models that nobody has described
 # Where a model is found, which `--model` says of a user's own.
 PLACE = ("repo", "revision", "package", "gguf", "probed")
+SMALL_ENOUGH = 4_500_000  # weights of models that are computed on cores wherever they are
 NOT_IN_FILES = ("path", "given", "published", "chosen")  # what a command or a suite says
 _CHECKED = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -179,6 +180,20 @@ class ControlledTrack(_Track):
     source: ClassVar[str] = "world"
 
     @property
+    def parameters(self) -> int:
+        """How many weights its models have, the tied embeddings counted once."""
+        norms = 2 * self.hidden_size
+        block = 4 * self.hidden_size**2 + 3 * self.hidden_size * self.intermediate_size + norms
+        return self.vocabulary * self.hidden_size + self.layers * block + self.hidden_size
+
+    @property
+    def gains_from_gpus(self) -> bool:
+        """Whether a GPU computes its models faster than a core; smaller ones it would leave idle,
+        and a core gives the same digits everywhere.
+        """
+        return self.parameters > SMALL_ENOUGH
+
+    @property
     def fingerprint(self) -> str:
         """Hash of what makes the models: architecture, world and training, not what happens to
         them afterwards.
@@ -216,6 +231,7 @@ class PretrainedTrack(_Track):
     probed: str = ""
     given: str = ""
     source: ClassVar[str] = "model"
+    gains_from_gpus: ClassVar[bool] = True
 
     @property
     def spec(self) -> str:

@@ -33,6 +33,8 @@ def test_sizes_are_those_of_the_models(track):
     with torch.device("meta"):
         model = new_model(described, Vocabulary(range(described.vocabulary)), seed=0)
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(SIZES[track], rel=0.03)
+    assert described.parameters == model.num_parameters()
+    assert described.gains_from_gpus == (SIZES[track] > 5)
 
 
 def test_every_scaling_track_has_a_size_and_every_share_its_people():
