@@ -13,7 +13,7 @@ from benchmark.core.unlearned import Unlearned
 from benchmark.data.files import checked, json_rows, rows_of
 from benchmark.data.invented_names import coined_names
 from benchmark.data.knowledge import Knowledge, PretrainedModel
-from benchmark.data.persons import names_person, strangers, third_of
+from benchmark.data.persons import names_person, retained_and_withheld, strangers
 from benchmark.data.texts import chunks, other_answers, spread, text_examples
 from benchmark.data.world import Fact, World, documents_about
 from benchmark.data.world.examples import examples_about, first_prompts, retain_splits
@@ -78,10 +78,10 @@ __all__ = [
     "register_method",
     "register_task",
     "retain_splits",
+    "retained_and_withheld",
     "rows_of",
     "shuffled_passages",
     "spread",
     "strangers",
     "text_examples",
-    "third_of",
 ]

@@ -63,7 +63,7 @@ def about(example: Example, other: str) -> Example:
     )
 
 
-def third_of(questions: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+def retained_and_withheld(questions: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """The examples of the first third of the persons, rounded up, and those of the others."""
     persons = list(dict.fromkeys(example.entity for example in questions))
     first = set(persons[: -(-len(persons) // 3)])

@@ -18,9 +18,9 @@ from benchmark.api import (
     checked,
     names_person,
     register_task,
+    retained_and_withheld,
     rows_of,
     strangers,
-    third_of,
 )
 
 DATA_SET = "real_world"
@@ -86,7 +86,7 @@ def assembled(
     """With a third of the neighbours retained, and proxies and holdout of persons who never
     existed.
     """
-    retain, withheld = third_of(near)
+    retain, withheld = retained_and_withheld(near)
     splits = {"forget": list(forget), "retain": retain, "neighbors": withheld}
     *proxies, holdout = strangers(forget, DATA_SET)
     splits["holdout"] = [

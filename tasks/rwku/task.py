@@ -18,11 +18,11 @@ from benchmark.api import (
     names_person,
     other_answers,
     register_task,
+    retained_and_withheld,
     rows_of,
     spread,
     strangers,
     text_examples,
-    third_of,
 )
 
 DATA_SET = "rwku"
@@ -55,7 +55,7 @@ class Rwku(Task):
             raise BadInput(f"{DATA_SET}: found {len(persons)} persons, {2 * count} are needed")
         chosen = persons[-count:] if source.development else persons[:count]
         forget = [e for level in LEVELS for e in asked_about(inputs, level, chosen)]
-        retain, withheld = third_of(neighbours(inputs, chosen))
+        retain, withheld = retained_and_withheld(neighbours(inputs, chosen))
         others = [name for name in persons if name not in chosen]
         general = [e for level in ("1", "2") for e in asked_about(inputs, level, others)]
         *proxies, holdout = strangers(forget, DATA_SET)
