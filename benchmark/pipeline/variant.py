@@ -212,10 +212,10 @@ class Variant:
     def target_seed(self, method: str, seed: int) -> int:
         """The seed of the target that a run starts from, or that an oracle is compared with.
 
-        Each seed of a method has a target of its own, trained with it: how a target came to be
-        moves scores more than the order of a method's batches, and intervals over seeds are to
-        contain it. There is one target where none is trained here, and on development tracks, whose
-        trials are compared with each other.
+        Each seed of a method has a target of its own, trained with it, so that intervals over seeds
+        contain how a target came to be: another machine trains another one. There is one target
+        where none is trained here, and on development tracks, whose trials are compared with each
+        other.
         """
         given = self.has_published_models or self.data.proxies or not self.documents(0)
         alike = given or self.track.name.endswith(DEVELOPMENT_SUFFIX) or method == ORACLE
