@@ -10,7 +10,8 @@ import yaml
 
 from benchmark.core.registry import lookup, method_named, methods
 from benchmark.errors import BadInput
-from benchmark.models.tracks import CHOSEN, Trials, track_named, tracks_with_files
+from benchmark.models.track_files import CHOSEN
+from benchmark.models.tracks import Trials, track_named, tracks_with_files
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED, variant_name

@@ -66,12 +66,12 @@ def executor_named(name: str, context: RunContext, workers: int) -> Executor:
     prepare = partial(prepare_worker, context.threads)
     halves = partial(run_method, context=context), partial(make, context=context)
     if name == "ray":
-        return RayExecutor(prepare, *halves, context.threads, _is_pretrained, _memory_of)
+        return RayExecutor(prepare, *halves, context.threads, _takes_gpus, _memory_of)
     return LocalExecutor(workers, prepare, *halves, has_imported_methods)
 
 
-def _is_pretrained(job: Job) -> bool:
-    return job.variant.track.source == "model"
+def _takes_gpus(job: Job) -> bool:
+    return job.variant.track.gains_from_gpus
 
 
 def _memory_of(job: Job) -> int:

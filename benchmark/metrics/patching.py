@@ -16,6 +16,7 @@ from benchmark.metrics.base import BOTH, Metric, register
 from benchmark.metrics.membership import mean_logprob
 from benchmark.metrics.stages import ON_THE_WAY, PATCHING, UNPATCHED, point_stage, recorded_stage
 
+SAME = 1e-3  # nats by which a target's log-probabilities may differ from themselves
 HOLDS = 0.05  # nats: a layer whose patch costs no more holds nothing of the knowledge
 
 # Summaries of the score over oracles.
@@ -48,13 +49,16 @@ def unlearning_depth(model: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> np
 
     sum_l w_l clip(D_l / w_l, 0, 1) / sum_l w_l over the layers whose w_l, the D_l of the oracle,
     exceeds HOLDS: 0 where the model still has all that the oracle lacks, 1 where it lacks as much.
-    NaN where no layer does, or where the oracle was asked something else. No columns if the frame
-    has no patched stages.
+    NaN where no layer does, where the oracle was asked something else, or where another target was
+    patched with it. No columns if the frame has no patched stages.
     """
-    lost = _lost(model)
+    lost, patched = _lost(model)
     scores = []
     for oracle in oracles:
-        held = _lost(oracle).reindex(index=lost.index, columns=lost.columns).to_numpy()
+        lacked, others = _lost(oracle)
+        if ((others.reindex(patched.index) - patched).abs() > SAME).any():
+            lacked = lacked.iloc[:0]
+        held = lacked.reindex(index=lost.index, columns=lost.columns).to_numpy()
         weights = np.where(held > HOLDS, held, 0)
         shared = np.clip(lost.to_numpy(), 0, weights)
         with np.errstate(invalid="ignore"):
@@ -62,10 +66,14 @@ def unlearning_depth(model: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> np
     return np.array(scores).reshape(len(oracles), len(lost))
 
 
-def _lost(frame: pd.DataFrame) -> pd.DataFrame:
-    """D_l in nats: a row for each forget example, a column for each patched stage."""
+def _lost(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """D_l in nats: a row for each forget example, a column for each patched stage; and the mean
+    log-probabilities of the target that was patched.
+    """
     stages = [recorded_stage(stage, "forget") == PATCHING for stage in frame["stage"]]
     rows = frame[np.array(stages, dtype=bool) & (frame["split"] == "forget")]
     table = rows.pivot(index="example", columns="stage", values=patched_logprob.id)
-    unpatched = table.pop(point_stage(PATCHING, UNPATCHED)) if len(table) else 0
-    return -table.sub(unpatched, axis=0)
+    if table.empty:
+        return table, pd.Series(dtype=float)
+    unpatched = table.pop(point_stage(PATCHING, UNPATCHED))
+    return -table.sub(unpatched, axis=0), unpatched

@@ -7,8 +7,7 @@ a user says of a model of their own is a file of the same form.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, field, fields
 from functools import lru_cache
 from pathlib import Path
@@ -33,18 +32,16 @@ from benchmark.core.method import create
 from benchmark.core.registry import attack_of, lookup, method_named
 from benchmark.core.request import Budget
 from benchmark.core.updates import USUAL, Updates
-from benchmark.core.yaml_files import content_of, refusal
+from benchmark.core.yaml_files import refusal
 from benchmark.errors import BadInput
+from benchmark.models.track_files import chosen, extended, files, mapping, read, said_of
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED
 from benchmark.tokens.profile import ComputeProfile
 
-FOLDER = Path(__file__).parents[1] / "tracks"
-CHOSEN = FOLDER / "chosen"  # a file per track: what its trials chose, which `tune` writes
 ANY_MODEL = "_pretrained"  # the file of what holds for models that nobody has described
 # Where a model is found, which `--model` says of a user's own.
 PLACE = ("repo", "revision", "package", "gguf", "probed")
 SMALL_ENOUGH = 4_500_000  # weights of models that are computed on cores wherever they are
-NOT_IN_FILES = ("path", "given", "published", "chosen")  # what a command or a suite says
 _CHECKED = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -264,14 +261,14 @@ def track_named(name: str, file: Path | None = None) -> Track:
 
 def is_model(name: str) -> bool:
     """Whether the name is that of a user's model and not of a track."""
-    return name not in _files() and ("/" in name or Path(name).is_dir())
+    return name not in files() and ("/" in name or Path(name).is_dir())
 
 
 def track_of_model(spec: str, file: Path | None = None) -> Track:
     """The track of any causal language model: a folder, or `org/name@revision` of a hub."""
     called, place = _model_at(spec)
     if file is None:
-        origin, content = _files()[ANY_MODEL], _read(_files()[ANY_MODEL])
+        origin, content = files()[ANY_MODEL], read(files()[ANY_MODEL])
     else:
         origin, content = file, _read_of_user(file)
     return _track(called | content | dict.fromkeys(PLACE, "") | place, origin)
@@ -298,7 +295,7 @@ def _model_at(spec: str) -> tuple[dict[str, Any], dict[str, Any]]:
 def track_name(model: str) -> str:
     """A model's name as that of a track, which is no track of ours nor one for development."""
     name = folder_name(model)
-    return f"{name}--model" if name.endswith(DEVELOPMENT_SUFFIX) or name in _files() else name
+    return f"{name}--model" if name.endswith(DEVELOPMENT_SUFFIX) or name in files() else name
 
 
 def folder_name(name: str) -> str:
@@ -312,82 +309,30 @@ def all_tracks() -> list[Track]:
 
 def tracks_with_files() -> frozenset[str]:
     """The names of the tracks of this installation."""
-    return frozenset(name for name in _files() if not name.startswith("_"))
-
-
-def _files() -> dict[str, Path]:
-    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+    return frozenset(name for name in files() if not name.startswith("_"))
 
 
 @lru_cache(maxsize=1)
 def _tracks() -> dict[str, Track]:
-    named = {name: path for name, path in _files().items() if not name.startswith("_")}
-    return {name: _track(_read(path) | _chosen(name), path) for name, path in named.items()}
-
-
-def _chosen(name: str) -> dict[str, Any]:
-    """What the trials of a track chose, of the one that a development track is for, or of the one
-    whose models a track shares.
-    """
-    name = name.removesuffix(DEVELOPMENT_SUFFIX)
-    path = CHOSEN / f"{name}.yaml"
-    if path.is_file():
-        return {"chosen": _mapping(path)}
-    content = _mapping(_files()[name]) if name in _files() else {}
-    shared = content.keys() == {"name", "description", "extends"}
-    return _chosen(content["extends"]) if shared else {}
+    named = {name: path for name, path in files().items() if not name.startswith("_")}
+    return {name: _track(read(path) | chosen(name), path) for name, path in named.items()}
 
 
 def _read_of_user(file: Path) -> dict[str, Any]:
     """What a user's file says of a model that it does not name; what it leaves out is as for any
     model.
     """
-    given = _mapping(file)
+    given = mapping(file)
     if stated := [key for key in PLACE if key in given]:
         raise BadInput(f"{file}: {stated[0]}: is said by --model; leave it out")
-    content = _extended(given, ANY_MODEL, file)
+    content = extended(given, ANY_MODEL, file)
     if content.get("kind") != "pretrained":
         raise BadInput(f"{file}: kind: found {content.get('kind')!r}; pretrained is right")
     name = content.get("name", "mine")
-    if not name or name != folder_name(str(name)) or name in _files():
+    if not name or name != folder_name(str(name)) or name in files():
         raise BadInput(
             f"{file}: name: found {name!r}; one of a-z, 0-9, ., _ and - that no track has is right"
         )
-    return content
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What a file says, over what the file that it extends says."""
-    return _extended(_mapping(path), "", path)
-
-
-def _extended(content: dict[str, Any], parent: str, path: Path) -> dict[str, Any]:
-    parent = content.pop("extends", parent)
-    if not parent:
-        return content
-    with _said_of(f"{path}: extends"):
-        below = _read(lookup("track", str(parent), _files()))
-    for name in ("name", "description"):  # each track has its own
-        below.pop(name, None)
-    return _merged(below, content)
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Mappings are merged key by key, everything else is replaced."""
-    common = (key for key in below.keys() & above.keys() if _are_mappings(below[key], above[key]))
-    return below | above | {key: _merged(below[key], above[key]) for key in common}
-
-
-def _are_mappings(*values: Any) -> bool:
-    return all(isinstance(value, dict) for value in values)
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    content = content_of(path)
-    if not isinstance(content, dict):
-        raise BadInput(f"{path}: file: found {str(content)[:60]!r}; fields with values are right")
-    if known_elsewhere := [key for key in NOT_IN_FILES if key in content]:
-        raise BadInput(f"{path}: {known_elsewhere[0]}: there is no such field")
     return content
 
 
@@ -396,21 +341,12 @@ def _track(content: dict[str, Any], path: Path) -> Track:
     right.
     """
     fields_of = dict(content)
-    with _said_of(f"{path}: kind"):
+    with said_of(f"{path}: kind"):
         cls = lookup("kind", str(fields_of.pop("kind", None)), KINDS)
-    with _said_of(str(path)):
+    with said_of(str(path)):
         for key in fields_of:
             lookup("field", str(key), {known.name: known for known in fields(cls)})
     try:
         return TypeAdapter(cls).validate_python(fields_of)
     except ValidationError as error:
         raise refusal(path, error) from None
-
-
-@contextmanager
-def _said_of(where: str) -> Iterator[None]:
-    """Within it, bad input is that of a place in a file."""
-    try:
-        yield
-    except BadInput as error:
-        raise BadInput(f"{where}: {error}") from None

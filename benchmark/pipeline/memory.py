@@ -124,7 +124,7 @@ def _peaks(
         yield PROCESS + training, method.name
     for attack in (attack for attack in variant.attacks if not attack.asks):
         half = replace(load, sequences=load.sequences // 2)
-        trained = training_bytes(shape, half, updates, copies=1)
+        trained = training_bytes(shape, half, replace(updates, processes=1), copies=1)
         yield PROCESS + (trained if attack.trains else 3 * weights), attack.name
 
 

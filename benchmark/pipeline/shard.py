@@ -24,6 +24,8 @@ def shard_of(plan: Plan, number: int, of: int) -> Plan:
     cells = tuple(cell for cell in plan.cells if int(cell.id, 16) % of == number - 1)
     own = {cell.id for cell in cells}
     compared = {i for cell in cells for i in (cell.target_id, *cell.oracle_ids)}
+    # Oracles are compared with the first target, which no cell of this shard may start from.
+    compared |= {cell.target_id for cell in plan.references if cell.id in compared}
     references = tuple(cell for cell in plan.references if cell.id in compared)
     jobs = {job.id: job for job in plan.jobs}
     wanted = [job for job in plan.jobs if job.kind == "cell" and job.cells[0].id in own]

@@ -34,7 +34,7 @@ from benchmark.pipeline.variant import BUDGET_POINTS, RETRAIN_SEED, Variant
 from benchmark.records.identity import ORACLE
 from benchmark.records.schema import UNLEARN
 from benchmark.runtime.stopwatch import Stopwatch
-from benchmark.training.sharding import is_first, wait_for_all
+from benchmark.training.sharding import is_first, processes, wait_for_all
 
 TRAJECTORY_SPLITS = ("forget", "retain", "holdout")
 REQUEST_SPLITS = ("forget", "retain", "general")
@@ -63,7 +63,8 @@ class CellRun:
 
     def predictor(self, result: Any) -> Predictor:
         """What is evaluated of a method's result."""
-        backend = self.variant.generation.backend
+        # No engine takes weights that processes share, and one of each would be too many.
+        backend = self.variant.generation.backend if processes() == 1 else "hf"
         return as_unlearned(result).predictor(self.tokenizer, backend)
 
     def attacker(

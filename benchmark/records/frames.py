@@ -33,9 +33,11 @@ def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]
     """
     newest = {_cell(record): record for record in sorted(records, key=_age)}
     targets: dict[tuple[str, str], set[str]] = {}
-    for record in newest.values():
-        if record.method.name == TARGET:
-            targets.setdefault((record.track, record.variant), set()).add(record.id)
+    told = [record for record in newest.values() if record.method.name == TARGET]
+    for first in (record for record in told if record.seed == 0):
+        place = first.track, first.variant
+        same = [r for r in told if (r.track, r.variant) == place and _is_like(r, first)]
+        targets[place] = {record.id for record in same}
 
     def is_current(record: Record) -> bool:
         compared_with = record.references.target if record.references else None
@@ -45,6 +47,13 @@ def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]
     current = [r for r in records if is_current(r)]
     current_ids = {r.id for r in current}
     return current, [r for r in records if r.id not in current_ids]
+
+
+def _is_like(record: Record, first: Record) -> bool:
+    """Whether a target is of the same data as the first, and compared with the same oracles."""
+    of_first, own = first.references, record.references
+    alike = record.identity.task == first.identity.task
+    return alike and (own and own.oracles) == (of_first and of_first.oracles)
 
 
 def _age(record: Record) -> tuple[int, int, str, str]:

@@ -43,10 +43,12 @@ def evaluation_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 
 def _score(scores: VariantScores, run: Run, attacks: Sequence[str]) -> float:
-    """The score under these attacks alone; without any, of the other axes."""
+    """The score under these attacks alone; without any, of the other axes. NaN where an axis is."""
     axes = [run.scored.axes[axis][:1] for axis in UNATTACKED if scores.informs(axis)]
     if attacks:
         axes.append(np.min([run.scored.attacks[name][:1] for name in attacks], axis=0))
+    if np.isnan(axes).any():
+        return float("nan")
     return float(floored_harmonic_mean(axes, 1)[0])
 
 

@@ -79,7 +79,9 @@ class Variant:
         self.place, self.index = place, index
         self._examples, self._replicates, self._derived = examples, replicates, derived
         self._compared = index[index["role"].isin(REFERENCES)]
-        methods = index[index["role"] == "method"].sort_values(["method", "seed"])
+        # A run whose target failed, or is not among the records, cannot be compared.
+        compared = (index["role"] == "method") & index["target"].isin(self._compared["id"])
+        methods = index[compared].sort_values(["method", "seed"])
         self._rows = {str(method): rows for method, rows in methods.groupby("method")}
 
     @property
@@ -104,7 +106,9 @@ class Variant:
         if not method:
             return self._shared
         rows = self._rows[method]
-        runs = list(zip(rows["seed"].tolist(), rows["digest"].tolist(), strict=True))
+        digests = dict(zip(self._compared["id"], self._compared["digest"], strict=True))
+        targets = [digests[target] for target in rows["target"]]
+        runs = list(zip(rows["seed"].tolist(), rows["digest"].tolist(), targets, strict=True))
         return [*self._shared, method, runs]
 
     def has(self, method: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +51,8 @@ def probe_rows(
         known = [known_by_probe(examples[record]) for record in runs["id"]]
         if not all(references.asked <= set(run.columns) for run in known):
             continue
-        passed = [references.targets[of] == 1 for of in runs["target"]]
+        own = [[of] if method != ORACLE else references.targets for of in runs["target"]]
+        passed = [[references.targets[of] == 1 for of in targets] for targets in own]
         chosen = references.picked if method == ORACLE else seed_picks(len(known), replicates)
         for quantity, values, count in references.quantities(known, passed, chosen):
             if (method, quantity) == (ORACLE, DIFFERENCE):
@@ -81,19 +82,22 @@ class _References:
         return set(self.first.columns)
 
     def quantities(
-        self, known: Sequence[pd.DataFrame], passed: Sequence[pd.DataFrame], chosen: np.ndarray
+        self,
+        known: Sequence[pd.DataFrame],
+        passed: Sequence[Sequence[pd.DataFrame]],
+        chosen: np.ndarray,
     ) -> Iterator[tuple[str, np.ndarray, int]]:
         """(quantity, its (B,) values, examples behind it) of the runs of a method; `passed` is what
-        the target of each run passed.
+        the targets passed that each run is compared with.
         """
         runs = list(zip(known, passed, strict=True))
-        any_of_them = [known_by_any(run, counted(told)) for run, told in runs]
+        any_of_them = [_known(run, map(counted, told)) for run, told in runs]
         union = _mean(any_of_them, self.weights, chosen)
         yield UNION, union, len(self.first)
         yield DIFFERENCE, union - self.oracle, len(self.first)
         for probe, answers in self.first.items():
             asked = answers.notna().to_numpy()
-            told = [known_by_any(run, told[[probe]])[asked] for run, told in runs]
+            told = [_known(run, (own[[probe]] for own in passes))[asked] for run, passes in runs]
             yield str(probe), _mean(told, self.weights[:, asked], chosen), int(asked.sum())
 
 
@@ -115,8 +119,13 @@ def _references(
     weights = draws_of(rows, entity_weights(rows, replicates, rng)).each()
     picked = picks(len(oracles), replicates, rng)
     passed = [counted(target == 1) for target in targets.values()]
-    unions = [np.mean([known_by_any(oracle, p) for p in passed], axis=0) for oracle in oracles]
+    unions = [_known(oracle, passed) for oracle in oracles]
     return _References(targets, _mean(unions, weights, picked), weights, picked)
+
+
+def _known(run: pd.DataFrame, passed: Iterable[pd.DataFrame]) -> np.ndarray:
+    """(n,) whether any probe that a target passed tells the example, averaged over the targets."""
+    return np.mean([known_by_any(run, told) for told in passed], axis=0)
 
 
 def _mean(values: Sequence[np.ndarray], weights: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
                     "stratum": key[3],
                     "value": float(run.values[key][0]),
                     "target": float(run.target[key][0]),
-                    "oracle": float(scores.oracle[key][0]),
+                    "oracle": float(run.oracle[key][0]),
                     "recovery": float("nan") if part is None else float(part[0]),
                     "n": run.sizes.get(key, 0),
                 }

@@ -41,14 +41,15 @@ ABOUT = ["stage", "split", "entity", "form", "features", "strata"]  # of an exam
 
 @dataclass(frozen=True)
 class Run:
-    """One method with one seed: its values, those of the target that it started from, and what
-    they score.
+    """One method with one seed: its values, those of the target that it started from, what they
+    score, and the mean of the drawn oracles as it is compared with that target.
     """
 
     values: Replicated
     target: Replicated
     scored: Scored
     sizes: Mapping[Key, int]
+    oracle: Replicated = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class VariantScores:
     """All runs of one variant, by method and seed, with what they were compared with.
 
     `targets` are those that runs started from, by record, `oracle` is the mean of the drawn
-    oracles, `usable` the keys that are informative here, `sizes` how many examples stand behind
-    each key, `spread` by how much the oracles differ, `weights` the draws of entities that all
-    share, `oracle_ids` the records of the oracles, `budget_steps` the steps that a request has.
+    oracles, `beside` the same by target, whose probes count, `usable` the keys that are informative
+    here, `sizes` how many examples stand behind each key, `spread` by how much the oracles differ,
+    `weights` the draws of entities that all share, `oracle_ids` the records of the oracles,
+    `budget_steps` the steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -71,6 +73,7 @@ class VariantScores:
     weights: EntityWeights = field(default_factory=dict)
     spread: Mapping[Key, float] = field(default_factory=dict)
     oracle_ids: Sequence[str] = ()
+    beside: Mapping[str, Replicated] = field(default_factory=dict)
 
     @cached_property
     def target(self) -> Replicated:
@@ -178,29 +181,40 @@ def references_of(
     weights = entity_weights(first, replicates, rng)
     told = {i: replicate(_related(i, i, oracle_ids, examples), weights) for i in target_ids}
     targets = {i: values for i, (values, _) in told.items()}
-    oracles: list[Replicated] = [
-        replicate(_related(i, target_ids[0], oracle_ids, examples), weights)[0] for i in oracle_ids
-    ]
-    drawn = picks(len(oracles), replicates, rng)
+    oracles = {
+        of: [replicate(_related(i, of, oracle_ids, examples), weights)[0] for i in oracle_ids]
+        for of in target_ids
+    }
+    drawn = picks(len(oracle_ids), replicates, rng)
     asked = first["split"].eq("forget") & first["stage"].eq(MODEL_STAGE)
     [form, *others] = first.loc[asked, "form"].unique() if asked.any() else [""]
-    usable = set.intersection(*(usable_keys(target, oracles) for target in targets.values()))
+    usable = set.intersection(*(usable_keys(targets[of], oracles[of]) for of in target_ids))
     if not others:
         usable = {key for key in usable if not is_barred(key[2], key[1], form)}
-    common = [key for key in oracles[0] if all(key in other for other in oracles)]
-    oracle = {key: mean_of_picks(np.vstack([o[key] for o in oracles]), drawn) for key in common}
+    beside = {of: _mean_of(oracles[of], drawn) for of in target_ids}
+    first_beside = oracles[target_ids[0]]
     return VariantScores(
         runs={},
         weights=weights,
         targets=targets,
-        oracle=oracle,
+        oracle=beside[target_ids[0]],
+        beside=beside,
         usable=usable,
         sizes=told[target_ids[0]][1],
-        spread={key: float(np.ptp([values[key][0] for values in oracles])) for key in common},
+        spread={
+            key: float(np.ptp([values[key][0] for values in first_beside]))
+            for key in beside[target_ids[0]]
+        },
         replicates=replicates,
         oracle_ids=oracle_ids,
         budget_steps=int(index["budget_steps"].iloc[0]),
     )
+
+
+def _mean_of(oracles: Sequence[Replicated], drawn: np.ndarray) -> Replicated:
+    """Of what all of them have."""
+    common = [key for key in oracles[0] if all(key in other for other in oracles)]
+    return {key: mean_of_picks(np.vstack([o[key] for o in oracles]), drawn) for key in common}
 
 
 def _related(
@@ -229,9 +243,9 @@ def with_runs(
             )
         frame = _related(row["id"], row["target"], references.oracle_ids, examples)
         values, sizes = replicate(frame, references.weights)
-        target = references.targets[row["target"]]
-        scored = score_run(values, target, references.oracle, references.usable)
-        by_seed[int(row["seed"])] = Run(values, target, scored, sizes)
+        target, oracle = references.targets[row["target"]], references.beside[row["target"]]
+        scored = score_run(values, target, oracle, references.usable)
+        by_seed[int(row["seed"])] = Run(values, target, scored, sizes, oracle)
     return replace(references, runs=runs)
 
 

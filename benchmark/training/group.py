@@ -37,6 +37,8 @@ def together(count: int, call: Callable[..., Result], *arguments: Any) -> Result
     """
     if count == 1:
         return call(*arguments)
+    if 0 < (gpus := torch.cuda.device_count()) < count:
+        raise RuntimeError(f"{count} processes need a GPU each, this machine shows {gpus}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / CALL).write_bytes(pickle.dumps((call, arguments)))
@@ -55,9 +57,8 @@ def _started(folder: Path, rank: int, count: int, threads: int) -> subprocess.Po
     places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
     environment = os.environ | {name: str(value) for name, value in places.items()}
     if torch.cuda.is_available():
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        own = visible[rank] if len(visible) >= count else str(rank)
-        environment["CUDA_VISIBLE_DEVICES"] = own
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        environment["CUDA_VISIBLE_DEVICES"] = visible.split(",")[rank] if visible else str(rank)
     command = [sys.executable, "-m", __name__, str(folder), str(threads)]
     return subprocess.Popen(command, env=environment)
 

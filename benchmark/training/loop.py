@@ -112,7 +112,7 @@ def train(
         model.train()
         for step, batch in zip(range(schedule.steps), batches, strict=False):
             set_rate(optimizer, schedule.learning_rate * schedule.factor(step))
-            for parameter in parameters:
+            for parameter in (*parameters, *moved):
                 parameter.grad = None
             pieces, terms = own_parts(parts(batch, updates.parts * processes())), []
             for piece in pieces:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
 Part = TypeVar("Part")
@@ -46,6 +47,9 @@ def sharded(model: torch.nn.Module) -> Iterator[None]:
     _share_out(model)
     with _only_backward():
         yield
+    for module in model.modules():  # a last forward pass without gradients leaves weights gathered
+        if isinstance(module, FSDPModule):
+            module.reshard()
     shares = dict(model.named_parameters())
     whole = {
         id(empty): torch.nn.Parameter(_dtensor(shares[name]).full_tensor(), empty.requires_grad)

@@ -11,8 +11,9 @@ from benchmark.authoring.tuning import chosen_file, trial_suite, tunable, write_
 from benchmark.cli import app
 from benchmark.core import registry
 from benchmark.errors import BadInput
-from benchmark.models import tracks
-from benchmark.models.tracks import CHOSEN, all_tracks, track_named
+from benchmark.models import track_files, tracks
+from benchmark.models.track_files import CHOSEN
+from benchmark.models.tracks import all_tracks, track_named
 from benchmark.records.identity import TUNED
 from benchmark.records.schema import Failure, TrialScore
 from benchmark.records.store import ResultStore
@@ -118,7 +119,7 @@ def test_new_rates_stand_beside_those_of_other_methods_and_families(tmp_path):
 
 
 def test_a_method_has_the_rate_of_the_family_of_its_task(tmp_path, monkeypatch):
-    monkeypatch.setattr(tracks, "CHOSEN", tmp_path)
+    monkeypatch.setattr(track_files, "CHOSEN", tmp_path)
     write_chosen(tmp_path / "controlled-1m.yaml", {"npo": {"questions": 1e-4, "texts": 2e-4}})
     tracks._tracks.cache_clear()
     try:

@@ -317,6 +317,17 @@ def test_records_of_seeds_that_start_from_targets_of_their_own_are_current(folde
     assert (targets[0], targets[1]) == (target.id, of_its_own.target)
 
 
+def test_a_target_of_former_data_and_its_runs_are_superseded_with_the_first(folder):
+    """After a change that was run again with fewer seeds."""
+    target = next(r for r in folder.store.read_all() if r.id == record_id("low", "target", 0))
+    former = {"target": record_id("low", "target", 1), "oracles": ["former", "other"]}
+    of_former = target.references.model_copy(update=former)
+    folder.add("low", "target", 1, references=of_former)
+    run = folder.add("low", "harsh", 1, references=of_former)
+    superseded = {r.id for r in load_board(folder.store.root).superseded}
+    assert superseded == {record_id("low", "target", 1), run.id}
+
+
 def test_the_same_records_give_the_same_bytes(filled, site, tmp_path):
     again = build_site(filled.store.root, tmp_path / "again").parent
     files = sorted(path.relative_to(site) for path in site.rglob("*") if path.is_file())

@@ -68,6 +68,18 @@ def test_examples_without_a_layer_that_holds_them_are_failed_and_counted(frame):
     assert found["unlearning_depth_most"].value == pytest.approx(3 / 5)
 
 
+def test_oracles_that_another_target_was_patched_with_say_nothing(frame):
+    """What the oracle lacks of one target is not what it lacks of another."""
+    model = frame(a=(-1.0, -1.0, -2.0, -3.0))
+    same, other = frame(a=(-1.0, -1.0, -2.0, -5.0)), frame(a=(-1.1, -1.0, -2.0, -5.0))
+    depths = unlearning_depth(model, [same, other])
+    assert depths[0] == pytest.approx([(1 + 2) / (1 + 4)])
+    assert np.isnan(depths[1]).all()
+    found = {v.metric: v.value for v in metric_values(model, [same, other]) if "depth" in v.metric}
+    assert found["unlearning_depth"] == pytest.approx(3 / 5)
+    assert not [v for v in metric_values(model, [other, other]) if "depth" in v.metric]
+
+
 def test_no_depth_without_patched_stages_or_with_references_asked_something_else(
     frame, make_sample
 ):

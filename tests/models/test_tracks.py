@@ -14,9 +14,10 @@ from benchmark.core.method import create
 from benchmark.core.registry import method_named
 from benchmark.core.task_data import Document
 from benchmark.errors import BadInput
-from benchmark.models import models_of, tracks
+from benchmark.models import models_of, track_files, tracks
 from benchmark.models.pretrained import PretrainedModels, source_of
-from benchmark.models.tracks import FOLDER, all_tracks, track_named
+from benchmark.models.track_files import FOLDER
+from benchmark.models.tracks import all_tracks, track_named
 from benchmark.pipeline.suite import load_suite, suite_files
 from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import encode_prompt
@@ -336,7 +337,7 @@ def test_a_loaded_tokenizer_is_saved_without_anything_planted(folder, tmp_path):
 
 def test_a_track_of_ours_that_lacks_a_field_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "half.yaml").write_text("name: half\ndescription: half a track\nkind: controlled\n")
-    monkeypatch.setattr(tracks, "FOLDER", tmp_path)
+    monkeypatch.setattr(track_files, "FOLDER", tmp_path)
     tracks._tracks.cache_clear()
     with pytest.raises(BadInput, match=r"half.yaml: \w+: is missing"):
         track_named("half")

@@ -39,6 +39,16 @@ def test_a_shard_has_the_models_and_references_that_its_cells_need(plan):
     assert all({cell.target_id, *cell.oracle_ids} <= ids for cell in shard.cells)
 
 
+def test_a_shard_without_a_cell_of_the_first_target_has_it_for_its_oracles(plan):
+    """They are compared with it, and are scored with their shard."""
+    shards = [shard_of(plan, number, 60) for number in range(1, 61)]
+    apart = [s for s in shards if s.cells and all(cell.seed for cell in s.cells)]
+    assert apart
+    for shard in shards:
+        ids = {cell.id for cell in shard.references}
+        assert {cell.target_id for cell in shard.references} <= ids
+
+
 def test_the_only_shard_is_the_plan(plan):
     assert shard_of(plan, 1, 1) == plan
 

@@ -199,6 +199,33 @@ def test_a_method_that_was_asked_less_has_no_row():
     assert set(rows_of(SOME, names=["mine"])["method"]) == {"mine"}
 
 
+def test_probes_count_that_the_target_of_the_same_seed_passes():
+    """The second target passes nothing but the question on d, which its own run tells; the first
+    target passes it by no probe. The oracles' share is the mean over both targets.
+    """
+    other = model("0001", jailbreak="0000", reverse="00  ")
+    own = model("0001", jailbreak="1001", reverse="01  ")
+    roles = [("target0", "target", 0, TARGET), ("target1", "target", 1, other)]
+    roles += [(f"oracle{s}", "oracle", s, f) for s, f in enumerate(ORACLES, 1)]
+    roles += [("mine0", "method", 0, SOME), ("mine1", "method", 1, own)]
+    frames = {name: frame for name, _, _, frame in roles}
+    index = pd.DataFrame(
+        {"id": name, "role": role, "seed": seed, "method": "mine" if role == "method" else role}
+        | {"target": f"target{seed}" if role != "oracle" else "target0", "budget_steps": 1}
+        for name, role, seed, _ in roles
+    )
+    rows = pd.DataFrame(probe_rows(PLACE, index, frames, 50, ["target", "oracle", "mine"]))
+    union = rows[rows["quantity"] == UNION].set_index("method")["value"]
+    assert union["target"] == pytest.approx((3 / 4 + 1 / 4) / 2)
+    assert union["mine"] == pytest.approx((2 / 4 + 1 / 4) / 2)
+    assert union["oracle"] == pytest.approx(((1 / 4 + 0) / 2 + 0) / 2)
+    key = ("model", "forget", "union_of_probes", "all")
+    scores = score_variant(index, frames, 50)
+    first, second = scores.runs["mine"].values()
+    assert (first.values[key][0], second.values[key][0]) == (2 / 4, 1 / 4)
+    assert (first.oracle[key][0], second.oracle[key][0]) == (pytest.approx(1 / 8), 0)
+
+
 def test_standings_and_findings_show_it():
     board = {"target": TARGET, "oracle1": ORACLES[0], "oracle2": ORACLES[1], "mine": SOME}
     where = dict(zip(("track", "task", "variant"), PLACE, strict=True))

@@ -15,6 +15,7 @@ from benchmark.models.artifacts import made_of
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.suite import Suite
+from benchmark.records.identity import ORACLE, TARGET
 from benchmark.records.store import ResultStore
 
 NAMES = ("base", "full", "without", "without-too")
@@ -57,7 +58,8 @@ def test_references_are_the_named_models_and_retraining_starts_from_the_base(fol
         "without",
         "without-too",
     ]
-    assert [variant.model_keys(seed) for seed in (0, 1, 2)] == [[folder.name] for folder in found]
+    roles = [(TARGET, 0), (ORACLE, 1), (ORACLE, 2)]
+    assert [variant.model_keys(*role) for role in roles] == [[folder.name] for folder in found]
     own = models.trained_key(variant.documents(1), 1000)
     assert own == PretrainedModels(variant.track, variant.inputs).trained_key(
         variant.documents(1), 1000

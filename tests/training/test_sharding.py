@@ -144,7 +144,8 @@ def of_each_family():
     for name, cls in sorted(methods().items()):
         if not cls.anchor and "training" not in cls.sees:
             families.setdefault(cls.family, name)
-    return sorted({*families.values(), "gru"} - {"npo_sam", "loku"})
+    # The last forward pass of `sga` and `tau` is one without gradients.
+    return sorted({*families.values(), "gru", "sga", "tau"} - {"npo_sam", "loku"})
 
 
 def all_unlearned(names):

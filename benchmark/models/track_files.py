@@ -1,0 +1,80 @@
+"""Files of tracks: what each says, over what the file that it extends says, and what its trials
+chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmark.core.registry import lookup
+from benchmark.core.yaml_files import content_of
+from benchmark.errors import BadInput
+from benchmark.records.identity import DEVELOPMENT_SUFFIX
+
+FOLDER = Path(__file__).parents[1] / "tracks"
+CHOSEN = FOLDER / "chosen"  # a file per track: what its trials chose, which `tune` writes
+NOT_IN_FILES = ("path", "given", "published", "chosen")  # what a command or a suite says
+
+
+def files() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def chosen(name: str) -> dict[str, Any]:
+    """What the trials of a track chose, of the one that a development track is for, or of the one
+    whose models a track shares.
+    """
+    name = name.removesuffix(DEVELOPMENT_SUFFIX)
+    path = CHOSEN / f"{name}.yaml"
+    if path.is_file():
+        return {"chosen": mapping(path)}
+    content = mapping(files()[name]) if name in files() else {}
+    shared = content.keys() == {"name", "description", "extends"}
+    return chosen(content["extends"]) if shared else {}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What a file says, over what the file that it extends says."""
+    return extended(mapping(path), "", path)
+
+
+def extended(content: dict[str, Any], parent: str, path: Path) -> dict[str, Any]:
+    parent = content.pop("extends", parent)
+    if not parent:
+        return content
+    with said_of(f"{path}: extends"):
+        below = read(lookup("track", str(parent), files()))
+    for name in ("name", "description"):  # each track has its own
+        below.pop(name, None)
+    return _merged(below, content)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Mappings are merged key by key, everything else is replaced."""
+    common = (key for key in below.keys() & above.keys() if _are_mappings(below[key], above[key]))
+    return below | above | {key: _merged(below[key], above[key]) for key in common}
+
+
+def _are_mappings(*values: Any) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def mapping(path: Path) -> dict[str, Any]:
+    content = content_of(path)
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: file: found {str(content)[:60]!r}; fields with values are right")
+    if known_elsewhere := [key for key in NOT_IN_FILES if key in content]:
+        raise BadInput(f"{path}: {known_elsewhere[0]}: there is no such field")
+    return content
+
+
+@contextmanager
+def said_of(where: str) -> Iterator[None]:
+    """Within it, bad input is that of a place in a file."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
