@@ -38,7 +38,7 @@ All other parameters keep the values of their papers.
 - **Early stopping.** Rates ascend. After a trial that fails or keeps less than {STOP:.0%} of the
   target's utility, no larger rate is tried (–); its own score is marked ✕.
 - **Light evaluation.** A trial is scored like a published run, under the attacks named with each
-  track instead of all of them. [Below](#light-evaluation): how far that ranks methods alike.
+  track instead of all of them.
 
 Bold is the chosen rate, with its 95 % interval in the last column; ← and → mark a choice at an end
 of the grid.
