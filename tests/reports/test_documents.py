@@ -8,9 +8,9 @@ import pytest
 
 import benchmark
 from benchmark.core.registry import methods, tasks
-from benchmark.models.tracks import all_tracks, track_named
+from benchmark.models.track_files import CHOSEN
+from benchmark.models.tracks import track_named
 from benchmark.pipeline.suite import load_suite
-from benchmark.records.identity import DEVELOPMENT_SUFFIX
 from benchmark.records.store import ResultStore
 from benchmark.reports.attacks_page import attacks_page
 from benchmark.reports.meta_page import meta_page
@@ -59,8 +59,7 @@ def tried():
 
 
 def test_tracks_have_the_rates_that_their_trials_speak_for(tried):
-    of_trials = {track.name for track in all_tracks() if track.chosen}
-    assert tried.keys() == {name for name in of_trials if not name.endswith(DEVELOPMENT_SUFFIX)}
+    assert tried.keys() == {path.stem for path in CHOSEN.glob("*.yaml")}
     for name, found in tried.items():
         track = track_named(name)
         assert chosen_rates(found, track.trials) == track.chosen
