@@ -136,7 +136,9 @@ def own_parts(parts: Sequence[Part]) -> Sequence[Part]:
     they cannot be shared out evenly, which gives the same mean gradient.
     """
     count = processes()
-    return parts if len(parts) % count else parts[dist.get_rank() :: count] if count > 1 else parts
+    if count == 1 or len(parts) % count:
+        return parts
+    return parts[dist.get_rank() :: count]
 
 
 def gradients(
