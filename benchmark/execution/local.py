@@ -36,8 +36,11 @@ class _Process:
 
 @dataclass
 class _Worker:
-    """One job at a time: the process that does it, and while its method runs another one."""
+    """One job at a time: the process that does it, and while its method runs another one; both on
+    the same GPUs.
+    """
 
+    gpus: str
     own: _Process
     method: _Process | None = None
     job: Job | None = None
@@ -66,7 +69,10 @@ def _serve(
     prepare: Callable[[], None],
     execute: Act,
     is_spent: Callable[[], bool],
+    gpus: str,
 ) -> None:
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # before torch looks for them
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     prepare()
@@ -86,7 +92,8 @@ class LocalExecutor:
     `prepare` is called once in each process, `execute` for each job. Where a job runs a method,
     `run_method` comes first, in a process of its own that ends with it: whatever a method does to
     its process, none that evaluates shares it. A process that `is_spent` after a job ends too, and
-    a new one does the next. All four must be importable.
+    a new one does the next. All four must be importable. `gpus` are those of each worker, as
+    CUDA_VISIBLE_DEVICES names them; without, all workers see all.
     """
 
     def __init__(
@@ -96,8 +103,10 @@ class LocalExecutor:
         run_method: Act,
         execute: Act,
         is_spent: Callable[[], bool],
+        gpus: Sequence[str] = (),
     ) -> None:
-        self.count, self.prepare, self.is_spent = workers, prepare, is_spent
+        self.prepare, self.is_spent = prepare, is_spent
+        self.gpus = gpus or [""] * workers
         self.run_method, self.execute = run_method, execute
         self._context = _clean_forks()
 
@@ -108,7 +117,7 @@ class LocalExecutor:
         what they were writing stays under temporary names.
         """
         schedule = JobSchedule(jobs)
-        workers = [self._worker() for _ in range(min(self.count, len(jobs)))]
+        workers = [self._worker(gpus) for gpus in self.gpus[: len(jobs)]]
         try:
             while schedule.unfinished:
                 for job in schedule.skip():
@@ -118,7 +127,7 @@ class LocalExecutor:
                 for index, worker in enumerate(workers):
                     if worker.job is None and worker.is_gone:
                         worker.own.process.join(PATIENCE)  # it gives back what it holds
-                        workers[index] = self._worker()
+                        workers[index] = self._worker(worker.gpus)
             self._dismiss(workers)
         finally:
             processes = [p for w in workers for p in (w.own, w.method) if p]
@@ -127,12 +136,12 @@ class LocalExecutor:
             for running in processes:
                 running.process.join()
 
-    def _worker(self) -> _Worker:
-        return _Worker(self._start(self.execute))
+    def _worker(self, gpus: str) -> _Worker:
+        return _Worker(gpus, self._start(self.execute, gpus))
 
-    def _start(self, execute: Act) -> _Process:
+    def _start(self, execute: Act, gpus: str) -> _Process:
         ours, theirs = self._context.Pipe()
-        arguments = (theirs, self.prepare, execute, self.is_spent)
+        arguments = (theirs, self.prepare, execute, self.is_spent, gpus)
         process = self._context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -159,7 +168,7 @@ class LocalExecutor:
             worker.job, worker.started = job, time.monotonic()
             notify(Event("start", job))
             if job.runs_method:
-                worker.method = self._start(self.run_method)
+                worker.method = self._start(self.run_method, worker.gpus)
             worker.busy.connection.send(job)
 
     def _collect(
@@ -190,7 +199,7 @@ class LocalExecutor:
         if message != OK:
             return False
         if worker.is_gone:
-            worker.own = self._start(self.execute)
+            worker.own = self._start(self.execute, worker.gpus)
         worker.own.connection.send(worker.job)
         return True
 

@@ -13,13 +13,15 @@ from benchmark.execution.local import LocalExecutor
 from benchmark.execution.progress import RunDisplay
 from benchmark.execution.ray import RayExecutor
 from benchmark.execution.schedule import Event, Executor
+from benchmark.models.memory import machine_bytes
 from benchmark.models.placement import accelerators
 from benchmark.pipeline.execute import make, run_method
-from benchmark.pipeline.memory import need_of, require_room
+from benchmark.pipeline.memory import need_of, needs_of, require_room
 from benchmark.pipeline.plan import Job, Plan
 from benchmark.pipeline.run_context import RunContext
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.schema import Failure
+from benchmark.runtime.gpus import shares
 from benchmark.runtime.memory import keep_freed_memory
 
 
@@ -28,23 +30,27 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def stands_alone(plan: Plan) -> bool:
-    """Whether one worker takes the whole machine: an engine and GPUs bring parallelism of their
-    own.
-    """
-    engine = any(cell.evaluation.generation["backend"] == "vllm" for cell in plan.references)
-    on_gpus = any(job.variant.track.gains_from_gpus for job in plan.jobs)
-    return engine or (on_gpus and accelerators() > 0)
-
-
 def default_workers(plan: Plan) -> int:
-    """One process per core, but one alone where it takes the whole machine."""
-    return 1 if stands_alone(plan) else cores()
+    """One process per core; where GPUs compute one per GPU, or one alone if a job takes more than
+    one of them; on CPUs one alone with an engine, which brings parallelism of its own.
+    """
+    gpus = accelerators()
+    if gpus and any(job.variant.track.gains_from_gpus for job in plan.jobs):
+        return 1 if _takes_several_gpus(plan) else gpus
+    engine = any(cell.evaluation.generation["backend"] == "vllm" for cell in plan.references)
+    return 1 if engine else cores()
+
+
+def _takes_several_gpus(plan: Plan) -> bool:
+    shared = any(job.variant.track.updates.processes > 1 for job in plan.jobs)
+    return shared or any(need.peak > machine_bytes() / accelerators() for need in needs_of(plan))
 
 
 def worker_threads(plan: Plan) -> int:
-    """Threads of each worker."""
-    return cores() if stands_alone(plan) else 1
+    """Threads of each worker, however many of them the user wants: they are part of what a run
+    gives on a machine.
+    """
+    return max(1, cores() // default_workers(plan))
 
 
 def prepare_worker(threads: int = 1) -> None:
@@ -67,7 +73,8 @@ def executor_named(name: str, context: RunContext, workers: int) -> Executor:
     halves = partial(run_method, context=context), partial(make, context=context)
     if name == "ray":
         return RayExecutor(prepare, *halves, context.threads, _takes_gpus, _memory_of)
-    return LocalExecutor(workers, prepare, *halves, has_imported_methods)
+    gpus = shares(workers, accelerators())
+    return LocalExecutor(workers, prepare, *halves, has_imported_methods, gpus)
 
 
 def _takes_gpus(job: Job) -> bool:

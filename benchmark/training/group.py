@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
+from benchmark.runtime import gpus
+
 Result = TypeVar("Result")
 CALL, STORE, RESULT, ERROR = "call", "store", "result", "error"
 PATIENCE = timedelta(hours=6)  # one may evaluate alone while the others wait
@@ -37,8 +39,8 @@ def together(count: int, call: Callable[..., Result], *arguments: Any) -> Result
     """
     if count == 1:
         return call(*arguments)
-    if 0 < (gpus := torch.cuda.device_count()) < count:
-        raise RuntimeError(f"{count} processes need a GPU each, this machine shows {gpus}")
+    if 0 < (there := torch.cuda.device_count()) < count:
+        raise RuntimeError(f"{count} processes need a GPU each, this machine shows {there}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / CALL).write_bytes(pickle.dumps((call, arguments)))
@@ -57,8 +59,7 @@ def _started(folder: Path, rank: int, count: int, threads: int) -> subprocess.Po
     places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
     environment = os.environ | {name: str(value) for name, value in places.items()}
     if torch.cuda.is_available():
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-        environment["CUDA_VISIBLE_DEVICES"] = visible.split(",")[rank] if visible else str(rank)
+        environment["CUDA_VISIBLE_DEVICES"] = gpus.shown(torch.cuda.device_count())[rank]
     command = [sys.executable, "-m", __name__, str(folder), str(threads)]
     return subprocess.Popen(command, env=environment)
 

@@ -48,6 +48,9 @@ def act(job):
     if "stain" in job.id:
         assert not is_stained(), "another job stained this process"
         STAINS.append(job.id)
+    if "gpus" in job.id:
+        time.sleep(0.5)  # so that each worker gets one
+        Path(job.id.removeprefix("gpus ")).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
     if "raise" in job.id:
         raise ValueError("first line\nlast line")
     time.sleep(0.05)
@@ -91,6 +94,14 @@ def test_a_process_that_is_spent_does_no_further_job():
 def test_workers_give_back_what_they_hold_when_all_is_done(tmp_path):
     run([job(f"hold {tmp_path / name}") for name in ("a", "b")])
     assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text() == "given back"
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(["0,1", "2"], {"0,1", "2"}), ([], {"all"})])
+def test_each_worker_has_its_own_gpus(tmp_path, monkeypatch, gpus, seen):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    jobs = [job(f"gpus {tmp_path / name}") for name in ("a", "b")]
+    LocalExecutor(2, prepare, act, act, is_stained, gpus).run(jobs, lambda event: None)
+    assert {path.read_text() for path in tmp_path.iterdir()} == seen
 
 
 def test_jobs_that_wait_for_each_other_are_an_error_and_no_endless_wait():
