@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.statistics.claims import FAILS, HOLDS, OPEN, claim_rows
+from benchmark.statistics.claims import FAILS, HOLDS, OPEN, claim_rows, over_methods
 from benchmark.statistics.findings import spoken
 from leaderboard.board import Board
 from leaderboard.plots import (
@@ -29,12 +29,14 @@ COLOURS = {HOLDS: PALETTE[2], FAILS: PALETTE[1], OPEN: GREY}
 
 @dataclass(frozen=True)
 class Test:
-    """One set-up of a claim: how many estimates there are of each verdict, each of them as text,
-    and a plot.
+    """One set-up of a claim: the median estimate with its verdict, how many estimates there are of
+    each verdict, each of them as text, and a plot.
     """
 
     title: str
     track: str
+    median: str
+    verdict: str
     counts: dict[str, int]
     rows: list[tuple[str, str, str]]
     plot: PlotGroup
@@ -60,17 +62,19 @@ def claim_page(board: Board, renderer: Renderer) -> Page:
 
 
 def _tests(rows: pd.DataFrame) -> Iterator[Test]:
-    for place, own in rows.groupby(["track", "test"], sort=False):
-        track, test = map(str, place)
-        counts, shown = own["verdict"].value_counts(), own.sort_values("value", kind="stable")
+    for middle in over_methods(rows).to_dict("records"):
+        track, test = middle["track"], middle["test"]
+        own = rows[(rows["track"] == track) & (rows["test"] == test)]
+        shown = own.sort_values("value", kind="stable")
         texts = [
             (row["of"], spoken(row["value"], row["low"], row["high"]), row["verdict"])
             for row in shown.to_dict("records")
         ]
         caption = f"{test[0].upper()}{test[1:]}; 95 % bootstrap intervals."
         plot = PlotGroup("Estimates", caption, [Plot(_estimates(shown))], tall=len(shown) > 8)
-        numbers = {verdict: int(counts.get(verdict, 0)) for verdict in COLOURS}
-        yield Test(test, track, numbers, texts, plot)
+        median = spoken(middle["value"], middle["low"], middle["high"])
+        numbers = {verdict: middle[verdict] for verdict in COLOURS}
+        yield Test(test, track, median, middle["verdict"], numbers, texts, plot)
 
 
 def _estimates(rows: pd.DataFrame) -> Figure:

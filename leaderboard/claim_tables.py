@@ -1,42 +1,70 @@
-"""The papers' claims as Markdown, for docs/CLAIMS.md."""
+"""The papers' claims as Markdown, for the README, docs/CLAIMS.md and the tasks' cards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-import numpy as np
 import pandas as pd
 
-from benchmark.statistics.claims import FAILS, HOLDS, OPEN
+from benchmark.statistics.claims import FAILS, HOLDS, OPEN, SETTING, over_methods
+from benchmark.statistics.findings import spoken
 
 VERDICTS = (HOLDS, FAILS, OPEN)
 UNTESTED = "No published record tests it.\n"
+FEW = 5  # estimates, without an interval for their median: each of them has a row
+HEADER = "| test | track | of | estimate | verdict |"
 
 
 def claims_markdown(rows: pd.DataFrame) -> str:
-    """Each claim with a row for each test: for how many estimates it holds, and their median."""
+    """Each claim with a row for each test, or for each of its estimates where they are few."""
     parts: list[str] = []
     for paper, of_paper in rows.groupby("paper", sort=False):
         parts.append(f"## {paper}\n")
         for claim, own in of_paper.groupby("claim", sort=False):
-            parts += [f"**{claim}**\n", *_tests(own[own["test"] != ""])]
+            parts += [f"**{claim}**\n", *_tests(own)]
     return "\n".join(parts)
 
 
+def task_claims(rows: pd.DataFrame, task: str) -> str:
+    """The claims that a task tests; nothing if there are none."""
+    own = rows[rows["task"] == task]
+    return claims_markdown(own).replace("## ", "### ") if len(own) else ""
+
+
+def claims_summary(rows: pd.DataFrame) -> str:
+    """A row for each claim: how many estimates of all its tests speak for it."""
+    lines = [f"| paper | claim | {' | '.join(VERDICTS)} |", f"|{'---|' * (len(VERDICTS) + 2)}"]
+    for (paper, claim), own in rows.groupby(["paper", "claim"], sort=False):
+        counts = own.loc[own["test"] != "", "verdict"].value_counts()
+        numbers = " | ".join(str(counts.get(told, 0)) for told in VERDICTS)
+        lines.append(f"| {paper} | {claim} | {numbers} |")
+    return "\n".join([*lines, ""])
+
+
 def _tests(rows: pd.DataFrame) -> Iterator[str]:
-    if rows.empty:
+    tests = over_methods(rows).to_dict("records")
+    if not tests:
         yield UNTESTED
         return
-    yield f"| test | track | {' | '.join(VERDICTS)} | median (range) where reached |"
-    yield f"|{'---|' * (len(VERDICTS) + 3)}"
-    for (track, test), own in rows.groupby(["track", "test"], sort=False):
-        counts = own["verdict"].value_counts()
-        values = own.loc[np.isfinite(own["value"].astype(float)), "value"]
-        spread = (
-            f"{values.median():.3f} ({values.min():.3f} to {values.max():.3f})"
-            if len(values)
-            else "–"
-        )
-        numbers = " | ".join(str(counts.get(verdict, 0)) for verdict in VERDICTS)
-        yield f"| {test} | `{track}` | {numbers} | {spread} |"
+    yield f"{HEADER} {' | '.join(VERDICTS)} |"
+    yield f"|{'---|' * (HEADER.count('|') - 1 + len(VERDICTS))}"
+    for test in tests:
+        setting = f"| {test['test']} | `{test['track']}` |"
+        if test["estimates"] > FEW:
+            counts = " | ".join(str(test[told]) for told in VERDICTS)
+            yield f"{setting} median of {test['estimates']} | {_told(test)} | {counts} |"
+            continue
+        for estimate in _estimates(rows, test):
+            yield f"{setting} {estimate['of']} | {_told(estimate)} |{' |' * len(VERDICTS)}"
     yield ""
+
+
+def _estimates(rows: pd.DataFrame, test: Mapping) -> list[dict]:
+    own = rows
+    for name in SETTING:
+        own = own[own[name] == test[name]]
+    return own.to_dict("records")
+
+
+def _told(row: Mapping) -> str:
+    return f"{spoken(row['value'], row['low'], row['high'])} | {row['verdict']}"

@@ -12,19 +12,20 @@ import pandas as pd
 
 from benchmark.records.derived import Derived
 from benchmark.records.identity import ORACLE, TARGET, shown_variant
-from benchmark.records.schema import GUARDRAIL
+from benchmark.records.schema import GUARDRAIL, WEIGHTS
 from benchmark.records.store import ResultStore, read_record
 from benchmark.statistics import AXES, SCORE_VERSION, findings
 from benchmark.statistics.claims import claim_rows
 from benchmark.statistics.divisions import divided
 from leaderboard.board import Board, Track, load_board
 from leaderboard.cards import TASKS
-from leaderboard.claim_tables import claims_markdown
+from leaderboard.claim_tables import claims_markdown, claims_summary, task_claims
 from leaderboard.practice_tables import picks_markdown, practice_markdown
 from leaderboard.scaling_tables import scaling_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
-FIGURES, PICKS = "figures", "picks"  # the names of the parts of documents that are written
+# The names of the parts of documents that are written.
+FIGURES, PICKS, CLAIMS = "figures", "picks", "claims"
 RESIDUALS = {
     "paraphrased_probability": "Probability of the forget set's answers under held-out paraphrases",
     "memorization_accuracy": "Share of forget-set tokens predicted by greedy decoding",
@@ -33,6 +34,7 @@ MISSING = "–"
 SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2 --data-dir DIR"}  # of others `hub`
 # The methods that a task's papers make claims about: its card compares them.
 COMPARED = {
+    "frequency": ("grad_ascent", "grad_diff", "npo", "idk"),
     "distribution": ("grad_ascent", "grad_diff"),
     "memorized": ("grad_ascent", "sga", "tau", "task_arithmetic"),
     "continual": ("grad_ascent", "grad_diff", "npo", "idk", "me_gd", "idk_ap"),
@@ -42,12 +44,18 @@ COMPARED = {
 
 
 README_TRACK = "controlled-1m"  # its ranking is in the README
+README_ROWS, README_PICKS = 12, 3  # methods in the ranking, and for each task
 
 
 def readme_figures(board: Board) -> str:
-    """The ranking of one track, as Markdown."""
+    """The best methods of one track between the ends of the scale, as Markdown."""
     track = next(track for track in board.tracks if track.name == README_TRACK)
-    return "\n".join([*_ranking(track), ""])
+    rows = [row for row in track.standings.overall.to_dict("records") if row["division"] == WEIGHTS]
+    methods = [row for row in rows if not row["anchor"]]
+    ends = {row["method"]: row for row in rows if row["anchor"]}
+    shown = [ends["retrain"], *methods[:README_ROWS], ends["none"]]
+    count = f"The best {README_ROWS} of {len(methods)} methods that change weights:"
+    return "\n".join(["", count, "", *_ranked_table(shown), ""])
 
 
 def result_figures(board: Board) -> str:
@@ -153,9 +161,11 @@ def _residuals(track: Track, metric: str) -> Iterator[str]:
             yield f"| `{method}` | {' | '.join(cells)} |"
 
 
-def card_figures(board: Board, task: str) -> str:
-    """The findings on the compared methods, for each track, as Markdown tables."""
-    parts = []
+def card_figures(board: Board, claims: pd.DataFrame, task: str) -> str:
+    """The papers' claims that the task tests, and the findings on the compared methods for each
+    track, as Markdown tables.
+    """
+    parts = [told] if (told := task_claims(claims, task)) else []
     for track in board.ranked:
         tables = findings(track.standings, task, COMPARED[task])
         parts += (
@@ -166,11 +176,6 @@ def card_figures(board: Board, task: str) -> str:
         for title, table in tables.items():
             parts += [f"*{title}*\n", *_markdown(table), ""]
     return "\n".join(parts)
-
-
-def claim_figures(board: Board) -> str:
-    """Whether the papers' claims hold, as Markdown."""
-    return claims_markdown(claim_rows([track.standings for track in board.tracks]))
 
 
 def _markdown(table: pd.DataFrame) -> Iterator[str]:
@@ -198,19 +203,22 @@ def with_figures(text: str, figures: str, name: str = FIGURES) -> str:
 
 def documents(board: Board) -> dict[Path, str]:
     """The texts of README, docs and cards with the figures of the records."""
+    claims = claim_rows([track.standings for track in board.tracks])
     figures = {
         ROOT / "README.md": readme_figures(board),
         ROOT / "docs/RESULTS.md": result_figures(board),
-        ROOT / "docs/CLAIMS.md": claim_figures(board),
+        ROOT / "docs/CLAIMS.md": claims_markdown(claims),
         ROOT / "docs/PRACTICE.md": practice_markdown(board),
         ROOT / "docs/SCALING.md": scaling_markdown(board),
     }
-    figures |= {TASKS / task / "card.md": card_figures(board, task) for task in COMPARED}
+    figures |= {TASKS / task / "card.md": card_figures(board, claims, task) for task in COMPARED}
     texts = {
         path: with_figures(path.read_text(encoding="utf-8"), text) for path, text in figures.items()
     }
     readme = ROOT / "README.md"
-    texts[readme] = with_figures(texts[readme], picks_markdown(board, README_TRACK), PICKS)
+    picks = picks_markdown(board, README_TRACK, README_PICKS)
+    for name, text in {PICKS: picks, CLAIMS: claims_summary(claims)}.items():
+        texts[readme] = with_figures(texts[readme], text, name)
     return texts
 
 

@@ -119,10 +119,14 @@ def practice_markdown(board: Board) -> str:
     return "\n".join(parts)
 
 
-def picks_markdown(board: Board, track: str) -> str:
-    """The picks of one track."""
+def picks_markdown(board: Board, track: str, most: int) -> str:
+    """The picks of one track, of each task so many at most, those with the highest scores."""
     own = next(own for own in board.tracks if own.name == track)
-    return "\n".join([*_picks(_practice(own).picks), ""])
+    by_task: dict[str, list[Pick]] = {}
+    for pick in _practice(own).picks:
+        by_task.setdefault(pick.task, []).append(pick)
+    shown = [pick for picked in by_task.values() for pick in picked[:most]]
+    return "\n".join([*_picks(shown), ""])
 
 
 def steps(point: str) -> str:

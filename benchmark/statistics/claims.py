@@ -21,6 +21,7 @@ from benchmark.statistics.estimates import (
     better_than,
     by_stratum,
     grown,
+    median_over,
     misaligned,
     more_left,
     out_less_in,
@@ -35,21 +36,23 @@ STUDIES = ("study-250k", "study-1m", "study-4m", "study-16m")  # by size
 CLOSER = ("study-claims-1m", "study-claims-4m")  # with set-ups closer to the papers'
 BASELINES = ("grad_ascent", "grad_diff", "npo")
 BLIND = ("grad_ascent", "grad_diff", "npo", "idk")  # to how well each text is memorized
-COLUMNS = ("paper", "claim", "track", "test", "of", "value", "low", "high", "verdict")
+SETTING = ("paper", "claim", "track", "task", "test", "sign")
+COLUMNS = (*SETTING, "of", "value", "low", "high", "verdict")
 
 Row = dict[str, object]
 
 
 @dataclass(frozen=True)
 class SetUp:
-    """One test of a claim on a track. `sign` is what the claim expects of the estimates: 1 or -1, 0
-    for a difference in either direction.
+    """One test of a claim on a track and task. `sign` is what the claim expects of the estimates:
+    1 or -1, 0 for a difference in either direction.
     """
 
     track: str
+    task: str
     test: str
     sign: int
-    estimates: Callable[[Standings, str], Estimates]
+    estimates: Callable[[Standings, str, str], Estimates]
 
 
 @dataclass(frozen=True)
@@ -79,18 +82,35 @@ def claim_rows(
     together = combined(standings)
     for claim in CLAIMS if claims is None else claims:
         found = list(_rows(together, claim))
-        nothing = {"track": "", "test": "", "of": "", "verdict": OPEN}
+        nothing = {"track": "", "task": "", "test": "", "sign": 0, "of": "", "verdict": OPEN}
         rows += found or [{"paper": claim.paper, "claim": claim.text, **nothing}]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _rows(standings: Standings, claim: Claim) -> Iterator[Row]:
     for setup in claim.setups:
-        about: Row = {"paper": claim.paper, "claim": claim.text, "track": setup.track}
-        for name, spread in setup.estimates(standings, setup.track):
+        about: Row = {"paper": claim.paper, "claim": claim.text}
+        about |= {"track": setup.track, "task": setup.task}
+        about |= {"test": setup.test, "sign": setup.sign}
+        for name, spread in setup.estimates(standings, setup.track, setup.task):
             numbers: Row = dict(zip(("value", "low", "high"), spread, strict=True))
-            found: Row = {"test": setup.test, "of": name, "verdict": verdict(spread, setup.sign)}
-            yield about | found | numbers
+            yield about | numbers | {"of": name, "verdict": verdict(spread, setup.sign)}
+
+
+def over_methods(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per test of claim_rows, with SETTING, the verdicts of its estimates counted, and the
+    median estimate with its interval over methods and the verdict on that.
+    """
+    found: list[Row] = []
+    for setting, own in rows[rows["test"] != ""].groupby(list(SETTING), sort=False):
+        about: Row = dict(zip(SETTING, setting, strict=True))
+        middle = median_over(own["value"])
+        counts = {told: int((own["verdict"] == told).sum()) for told in (HOLDS, FAILS, OPEN)}
+        numbers: Row = dict(zip(("value", "low", "high"), middle, strict=True))
+        told = verdict(middle, int(own["sign"].iloc[0]))
+        found.append(about | counts | numbers | {"estimates": len(own), "verdict": told})
+    columns = [*SETTING, HOLDS, FAILS, OPEN, "estimates", "value", "low", "high", "verdict"]
+    return pd.DataFrame(found, columns=columns)
 
 
 KRISHNAN, BALUTA = "Krishnan et al. 2025", "Baluta et al. 2024"
@@ -125,9 +145,10 @@ def _beats(
     rated = tuple(
         SetUp(
             track,
+            task,
             f"{quantity}, {scenario}",
             1,
-            partial(better_than, task=task, method=method, rivals=rivals, quantity=quantity),
+            partial(better_than, method=method, rivals=rivals, quantity=quantity),
         )
         for scenario, (track, task) in places.items()
         for quantity in ("score", "forgetting", "utility")
@@ -135,11 +156,10 @@ def _beats(
     return rated + tuple(
         SetUp(
             PRETRAINED,
+            "tofu_small",
             f"{test}, TOFU",
             sign,
-            partial(
-                better_by_metric, task="tofu_small", method=method, rivals=rivals, metric=metric
-            ),
+            partial(better_by_metric, method=method, rivals=rivals, metric=metric),
         )
         for test, (metric, sign) in MEASURES.items()
     )
@@ -152,27 +172,31 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
+                "frequency",
                 "probability left of facts in 16-32 texts minus that of facts in 1-2",
                 1,
-                partial(more_left, task="frequency", metric=PROBABILITY),
+                partial(more_left, metric=PROBABILITY),
             ),
             SetUp(
                 CONTROLLED,
+                "frequency",
                 "answers left of facts in 16-32 texts minus those of facts in 1-2",
                 1,
-                partial(more_left, task="frequency", metric=SAID),
+                partial(more_left, metric=SAID),
             ),
             SetUp(
                 PRETRAINED,
+                "real_entities",
                 "probability left of frequent entities minus that of rare ones",
                 1,
-                partial(more_left, task="real_entities", metric=PROBABILITY),
+                partial(more_left, metric=PROBABILITY),
             ),
             SetUp(
                 PRETRAINED,
+                "real_entities",
                 "frequent entities with the answer among 16 samples minus rare ones",
                 1,
-                partial(more_left, task="real_entities", metric="leak_at_16"),
+                partial(more_left, metric="leak_at_16"),
             ),
         ),
     ),
@@ -182,9 +206,10 @@ CLAIMS = (
         tuple(
             SetUp(
                 track,
+                task,
                 f"knowledge by generation minus that by probability, {task}/{variant}",
                 0,
-                partial(misaligned, task=task, variant=variant),
+                partial(misaligned, variant=variant),
             )
             for track, task in ((CONTROLLED, "frequency"), (PRETRAINED, "real_entities"))
             for variant in ("low", "high")
@@ -196,6 +221,7 @@ CLAIMS = (
         tuple(
             SetUp(
                 track,
+                "frequency",
                 f"share of frequent facts on which the two disagree minus that on {smaller}",
                 1,
                 partial(grown, smaller=smaller, variant="high", quantity="disagreement"),
@@ -209,6 +235,7 @@ CLAIMS = (
         tuple(
             SetUp(
                 CONTROLLED,
+                "distribution",
                 f"steps to {level}, canaries minus ordinary facts",
                 1,
                 partial(out_less_in, level=level, quantity=STEPS),
@@ -222,6 +249,7 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
+                "distribution",
                 "area under utility over forgetting, canaries minus ordinary facts",
                 1,
                 partial(out_less_in, level="", quantity=AREA),
@@ -234,6 +262,7 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
+                "distribution",
                 f"utility lost at {SHARE_LEVEL}, canaries minus ordinary facts",
                 -1,
                 partial(out_less_in, level=SHARE_LEVEL, quantity=LOST),
@@ -246,15 +275,10 @@ CLAIMS = (
         tuple(
             SetUp(
                 CONTROLLED,
+                "distribution",
                 f"probability left of the upper third by {stratum} minus the lower, {variant}",
                 0,
-                partial(
-                    by_stratum,
-                    task="distribution",
-                    variant=variant,
-                    metric=PROBABILITY,
-                    stratum=stratum,
-                ),
+                partial(by_stratum, variant=variant, metric=PROBABILITY, stratum=stratum),
             )
             for stratum in ("memorization", "difficulty")
             for variant in ("in", "out")
@@ -276,9 +300,10 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
+                "memorized",
                 "outliers left minus those of the oracles",
                 1,
-                partial(above_the_oracle, task="memorized", metric="outliers", methods=BLIND),
+                partial(above_the_oracle, metric="outliers", methods=BLIND),
             ),
         ),
     ),
@@ -288,9 +313,10 @@ CLAIMS = (
         (
             SetUp(
                 CONTROLLED,
+                "memorized",
                 "AUC of MIAU minus that of the oracles",
                 1,
-                partial(above_the_oracle, task="memorized", metric="mia_unlearned", methods=BLIND),
+                partial(above_the_oracle, metric="mia_unlearned", methods=BLIND),
             ),
         ),
     ),
@@ -300,9 +326,10 @@ CLAIMS = (
         tuple(
             SetUp(
                 track,
+                task,
                 f"outliers at {SHARE_LEVEL} minus those of gradient ascent{setting}",
                 -1,
-                partial(against_ascent, task=task, quantity="outliers", methods=("sga", "tau")),
+                partial(against_ascent, quantity="outliers", methods=("sga", "tau")),
             )
             for track, task, setting in (
                 (CONTROLLED, "memorized", ""),
@@ -319,18 +346,20 @@ CLAIMS = (
         (
             SetUp(
                 STUDIES[1],
+                "forget_size",
                 "lead, at 25 % of the people, over what is significantly worse at 1 %",
                 -1,
-                lambda standings, track: turned(
-                    standings, (track, "forget_size", "1"), (track, "forget_size", "25")
+                lambda standings, track, task: turned(
+                    standings, (track, task, "1"), (track, task, "25")
                 ),
             ),
             SetUp(
                 STUDIES[-1],
+                "forget_size",
                 f"lead, at 10 % of the people, over what is significantly worse on {STUDIES[0]}",
                 -1,
-                lambda standings, track: turned(
-                    standings, (STUDIES[0], "forget_size", "10"), (track, "forget_size", "10")
+                lambda standings, track, task: turned(
+                    standings, (STUDIES[0], task, "10"), (track, task, "10")
                 ),
             ),
         ),

@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import permutations
+from statistics import median
 
 import pandas as pd
+from scipy.stats import binom
 
 from benchmark.metrics.frames import ALL
 from benchmark.records.identity import ORACLE, TARGET
@@ -28,6 +30,19 @@ def difference(one: Spread, other: Spread) -> Spread:
     below = math.hypot(one[0] - one[1], other[2] - other[0])
     above = math.hypot(one[2] - one[0], other[0] - other[1])
     return value, value - below, value + above
+
+
+def median_over(values: Iterable[float]) -> Spread:
+    """The median of estimates, some perhaps infinite, with the 95 % interval between two of them
+    that the sign test gives (Thompson 1936); without an interval for fewer than six, NaN without
+    any. Estimates that are NaN are left out.
+    """
+    told = sorted(value for value in map(float, values) if not math.isnan(value))
+    if not told:
+        return math.nan, math.nan, math.nan
+    end = int(binom.ppf(0.025, len(told), 0.5))  # counted from either side, the interval's end
+    low, high = (told[end - 1], told[-end]) if end else (math.nan, math.nan)
+    return median(told), low, high
 
 
 def where(frame: pd.DataFrame, **wanted: object) -> pd.DataFrame:
@@ -87,11 +102,12 @@ def misaligned(
     return _competitors(_spreads(rows), standings)
 
 
-def grown(standings: Standings, track: str, smaller: str, variant: str, quantity: str) -> Estimates:
-    """A quantity of misalignment on `frequency` less that on the track of a smaller model."""
+def grown(
+    standings: Standings, track: str, task: str, smaller: str, variant: str, quantity: str
+) -> Estimates:
+    """A quantity of misalignment less that on the track of a smaller model."""
     large, small = (
-        dict(misaligned(standings, name, "frequency", variant, quantity))
-        for name in (track, smaller)
+        dict(misaligned(standings, name, task, variant, quantity)) for name in (track, smaller)
     )
     return ((name, difference(large[name], small[name])) for name in large if name in small)
 
@@ -118,9 +134,11 @@ def _scores(standings: Standings, place: tuple[str, str, str]) -> dict[str, Spre
     return dict(_competitors(_spreads(named), standings))
 
 
-def out_less_in(standings: Standings, track: str, level: str, quantity: str) -> Estimates:
-    """What the trajectories on `distribution/out` come to less those on `distribution/in`."""
-    about = {"track": track, "task": "distribution", "level": level, "quantity": quantity}
+def out_less_in(
+    standings: Standings, track: str, task: str, level: str, quantity: str
+) -> Estimates:
+    """What the trajectories on the variant `out` come to less those on `in`."""
+    about = {"track": track, "task": task, "level": level, "quantity": quantity}
     rows = where(standings.contrasts, **about)
     return _competitors(_spreads(where(rows, variant="out")), standings)
 

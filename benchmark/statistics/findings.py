@@ -26,6 +26,8 @@ def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
         return "not within the budget" if value > 0 else "the other not within the budget"
     if math.isnan(value):
         return "–"
+    if math.isnan(low):  # too few for an interval
+        return f"{value:.{digits}f}"
     if math.isinf(low) and math.isinf(high):
         return f"{value:.{digits}f} [not in all draws]"
     ends = [

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 import benchmark
-from benchmark.core.registry import methods, tasks
+from benchmark.core.registry import tasks
 from benchmark.models.track_files import CHOSEN
 from benchmark.models.tracks import track_named
-from benchmark.pipeline.suite import load_suite
 from benchmark.records.store import ResultStore
 from benchmark.reports.attacks_page import attacks_page
 from benchmark.reports.meta_page import meta_page
@@ -24,7 +23,6 @@ from benchmark.statistics.meta_tables import meta_tables
 from benchmark.statistics.trials import has_destroyed
 from leaderboard.documents import documents, made_from
 
-RANKED = {entry.name for entry in load_suite("cpu").methods if not methods()[entry.name].anchor}
 ROOT = Path(__file__).resolve().parents[2]
 
 

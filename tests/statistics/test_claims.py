@@ -21,12 +21,13 @@ from benchmark.statistics.claims import (
     Claim,
     SetUp,
     claim_rows,
+    over_methods,
     verdict,
 )
-from benchmark.statistics.estimates import difference
+from benchmark.statistics.estimates import difference, median_over
 from benchmark.statistics.ranking import Standings
 from benchmark.statistics.variants import QUANTITIES
-from leaderboard.claim_tables import claims_markdown
+from leaderboard.claim_tables import claims_markdown, claims_summary, task_claims
 
 NAN = math.nan
 
@@ -108,18 +109,56 @@ def test_a_claim_without_estimates_is_told_as_such(standings):
     assert (row["verdict"], row["test"]) == (OPEN, "")
     text = claims_markdown(claim_rows([standings], CLAIMS))
     assert text.count("No published record tests it.") == len(CLAIMS) - 1
-    assert "| 1 | 1 | 1 | 0.020 (-0.300 to 0.300) |" in text
+    assert "| `controlled-1m` | npo | 0.300 [0.229, 0.371] | holds |" in text
+    assert "| `controlled-1m` | sga | -0.300 [-0.371, -0.229] | does not hold |" in text
 
 
 def test_a_difference_that_no_draw_reaches_is_neither_averaged_nor_lost(standings):
-    def never(_, __):
+    def never(*_):
         yield "npo", (math.inf, NAN, NAN)
 
     rows = claim_rows(
-        [standings], [Claim(BALUTA, "Steps.", (SetUp(CONTROLLED, "steps", 1, never),))]
+        [standings],
+        [Claim(BALUTA, "Steps.", (SetUp(CONTROLLED, "distribution", "steps", 1, never),))],
     )
     assert rows["verdict"].tolist() == [OPEN]
-    assert "| steps | `controlled-1m` | 0 | 0 | 1 | – |" in claims_markdown(rows)
+    [told] = over_methods(rows).to_dict("records")
+    assert (told["value"], told["verdict"], told[OPEN]) == (math.inf, OPEN, 1)
+    assert "| npo | not within the budget | cannot be told |" in claims_markdown(rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([3, 1, 2], (2, NAN, NAN)),
+        ([1, 2, 3, 4, 5, 6], (3.5, 1, 6)),
+        ([*range(1, 10)], (5, 2, 8)),
+        ([*range(1, 34)], (17, 11, 23)),
+        ([math.inf, 1, NAN, 2, 3, math.inf, -math.inf], (2.5, -math.inf, math.inf)),
+        ([NAN], (NAN, NAN, NAN)),
+    ],
+)
+def test_the_interval_of_a_median_is_that_of_the_sign_test(values, expected):
+    """Ends from a table of the sign test: of 6, 9 and 33 the 1st, 2nd and 11th from either side."""
+    assert median_over(values) == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_test_of_many_methods_has_a_row_with_their_median(standings):
+    """Eight methods, of which one goes against the claim."""
+
+    def eight(*_):
+        for i in range(8):
+            value = -0.1 if i == 0 else i / 10
+            yield f"m{i}", (value, value - 0.15, value + 0.05)
+
+    claim = Claim(BALUTA, "Steps.", (SetUp(CONTROLLED, "distribution", "steps", 1, eight),))
+    rows = claim_rows([standings], [claim])
+    text = claims_markdown(rows)
+    assert "| steps | `controlled-1m` | median of 8 | 0.350 [-0.100, 0.700] |" in text
+    assert "| cannot be told | 6 | 1 | 1 |" in text
+    assert f"| {BALUTA} | Steps. | 6 | 1 | 1 |" in claims_summary(rows)
+    assert task_claims(rows, "distribution")
+    assert not task_claims(rows, "frequency")
 
 
 def test_a_claim_may_compare_the_tracks_of_two_standings():

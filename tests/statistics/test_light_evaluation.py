@@ -82,6 +82,6 @@ def test_tau_of_each_light_evaluation_with_all_attacks():
 
 
 def test_trials_are_scored_under_the_attacks_of_the_board():
-    assert set(LIGHT["board"]) == set(load_suite("board").attacks)
+    assert set(LIGHT["board"]) == set(load_suite("cpu").attacks)
     assert set(LIGHT["board"]) == set(track_named("controlled-1m").trials.attacks)
     assert set(LIGHT["board"]) < set(load_suite("attacks").attacks)
