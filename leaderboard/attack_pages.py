@@ -45,7 +45,7 @@ class Attacked:
 
 def attack_pages(board: Board, colours: Colours, renderer: Renderer) -> Iterator[Page]:
     by_attack: dict[str, list[Attacked]] = {}
-    for track in board.ranked:
+    for track in board.attacked:
         for name, attacked in _on_track(track, colours):
             by_attack.setdefault(name, []).append(attacked)
     abouts = {name: section(DOCS / "ATTACKS.md", name) for name in sorted(by_attack)}

@@ -15,6 +15,7 @@ from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
 from benchmark.statistics import Standings
 from benchmark.statistics.meta_evaluation import POOL
+from benchmark.statistics.practice import ATTACKS_STUDY
 from benchmark.statistics.published import standings_of
 from benchmark.statistics.scaling import SIZES
 
@@ -89,6 +90,12 @@ class Board:
         """
         ranked = [track for track in self.tracks if not track.name.startswith(STUDY_PREFIX)]
         return sorted(ranked or self.tracks, key=lambda t: t.name.startswith(CONTROLLED_PREFIX))
+
+    @property
+    def attacked(self) -> list[Track]:
+        """The ranked tracks, and the study of attacks, whose records have every attack."""
+        ranked = self.ranked
+        return ranked + [t for t in self.tracks if t.name == ATTACKS_STUDY and t not in ranked]
 
 
 def load_board(results: Path, derived: Derived | None = None) -> Board:

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.records.schema import UNLEARN, Record
 from benchmark.statistics.attack_curves import END
 from benchmark.statistics.findings import spoken
-from benchmark.statistics.practice import ATTACKS_STUDY, picks, relearned, undone_by
+from benchmark.statistics.practice import picks, relearned, undone_by
 from leaderboard.board import Board, Track
 
 RETRAIN = "retrain"  # the anchor beside which costs are stated
@@ -53,9 +53,8 @@ class Practice:
 
 def practice_of(board: Board) -> list[Practice]:
     """For each track of the board; of the study of attacks, what they undo."""
-    ranked = [_practice(track) for track in board.ranked]
-    attacked = [t for t in board.tracks if t.name == ATTACKS_STUDY and t not in board.ranked]
-    return ranked + [replace(_practice(track), picks=[]) for track in attacked]
+    found = [_practice(track) for track in board.attacked]
+    return [own if own.track in board.ranked else replace(own, picks=[]) for own in found]
 
 
 def _practice(track: Track) -> Practice:

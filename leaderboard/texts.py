@@ -20,6 +20,7 @@ from leaderboard.cards import rendered
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, METHODS = ROOT / "docs", ROOT / "methods"
 SUBMISSIONS = ROOT / "submissions"
+REGISTERED = re.compile(r'@register_method\(\s*"([^"]+)"')
 HEADING = re.compile(r"^## `([^`]+)`\n", flags=re.MULTILINE)
 ARXIV = "https://arxiv.org/abs/"
 
@@ -34,10 +35,13 @@ class Paper:
 
 @dataclass(frozen=True)
 class MethodTexts:
-    """`about` is HTML, `card` what the authors of a submitted row say by field."""
+    """`about` is HTML, `file` the name of the file in methods/ that registers the method and `code`
+    what it holds, `card` what the authors of a submitted row say by field.
+    """
 
     about: Markup
     paper: Paper | None
+    file: str
     code: str
     card: Mapping[str, Any]
 
@@ -45,13 +49,24 @@ class MethodTexts:
 def texts_of(method: str, reference: str) -> MethodTexts:
     """`reference` is the key of the method's paper."""
     plain = re.fullmatch(r"[A-Za-z0-9_]+", method) is not None
-    file = METHODS / f"{method}.py"
+    file = _files().get(method)
     return MethodTexts(
         about=section(DOCS / "METHODS.md", method, until="\n- family:"),
         paper=_papers().get(reference),
-        code=file.read_text(encoding="utf-8") if plain and file.is_file() else "",
+        file=file.name if file else "",
+        code=file.read_text(encoding="utf-8") if file else "",
         card=_card(method) if plain else {},
     )
+
+
+@cache
+def _files() -> Mapping[str, Path]:
+    """The file that registers each method."""
+    return {
+        name: path
+        for path in sorted(METHODS.glob("*.py"))
+        for name in REGISTERED.findall(path.read_text(encoding="utf-8"))
+    }
 
 
 def section(document: Path, name: str, until: str = "\n- ") -> Markup:

@@ -25,8 +25,8 @@ class ExactFilter(UnlearnedModel):
 
 @register_method("exact_refusal", reference="", family="anchor", sees={"forget"})
 class ExactRefusal(Method):
-    """Refuses the forget prompts word for word; a paraphrase is answered as before, and so are
-    other questions.
+    """Refuses prompts that match a forget prompt verbatim; paraphrases and all other questions are
+    answered as before.
 
     It games metrics that ask in the training wording only.
     """

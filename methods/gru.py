@@ -5,9 +5,9 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("gru", reference="wang2025gru", family="projection", sees={"forget", "retain"})
 class GRU(GradientMethod):
-    """Gradient ascent, whose gradient g_f loses its part against m where <g_f, m> < 0: g_f -
-    <g_f, m>/|m|^2 m, m being the moving average of the retain gradients (Wang et al. 2025, eq. 8);
-    the retain gradient is followed beside it.
+    """Gradient ascent whose gradient g_f is projected to g_f - <g_f, m>/|m|^2 m where it conflicts
+    with m, i.e. <g_f, m> < 0, with m the moving average of the retain gradients (Wang et al. 2025,
+    eq. 8); the retain gradient is added.
     """
 
     learning_rate: float = 3e-4

@@ -10,7 +10,7 @@ class IDKAP(GradientMethod):
     section 5).
 
     Preservation prefers the answer to a refusal: -(1/b) log sigmoid(b (nll(refusal) -
-    nll(answer))), summed over tokens. As in the paper it stands in the place of the plain nll on
+    nll(answer))), summed over tokens. As in the paper, it replaces the plain nll on
     retain.
     """
 

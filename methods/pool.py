@@ -5,8 +5,8 @@ from benchmark.api import Method, register_method
 
 @register_method("pool", reference="dorna2025openunlearning", family="pool", sees={"training"})
 class Pool(Method):
-    """Trains again, from the base, with the forget set told in one form or another, or with what
-    only resembles it: of these models it is known whether they know it. `telling` says which.
+    """Retrains from the base on the forget set in one of several forms, or on data that only
+    resemble it, so that whether a model knows it is known by construction. `telling` is the form.
     """
 
     anchor = True

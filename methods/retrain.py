@@ -5,9 +5,7 @@ from benchmark.api import Method, register_method
 
 @register_method("retrain", reference="", family="anchor", sees={"training"})
 class Retrain(Method):
-    """Trains again without the forget set, from another seed than the oracles it is scored
-    against.
-    """
+    """Retrains without the forget set, from a seed that no oracle it is scored against uses."""
 
     anchor = True
 

@@ -11,7 +11,7 @@ from benchmark.api import GradientMethod, negated, register_method
 class TaskArithmetic(GradientMethod):
     """theta - s (theta tuned on forget - theta) (Ilharco et al. 2023, section 3).
 
-    Its course shows the tuned model on the way, which knows more; only the end is negated.
+    Its trajectory shows the model being tuned, which knows more; only the final one is negated.
     """
 
     learning_rate: float = 2e-4

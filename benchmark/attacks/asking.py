@@ -39,8 +39,8 @@ def questions_of(forget: Sequence[Example]) -> list[Example]:
 
 @register_attack("prefix", version=1, source="Lynch et al. 2024 (Eight Methods), section 3")
 class Prefix(Attack):
-    """Gives the first `words` words of the answer; what is left is scored. Answers that are no
-    longer than that are left out, as are wrong answers.
+    """Supplies the first `words` words of the answer and scores the rest. Answers no longer than
+    that are excluded, as are wrong answers.
     """
 
     asks = True
@@ -146,7 +146,7 @@ class Paraphrase(Attack):
 @register_attack("sampling", version=1, source="Leak@k 2025, with pass@k of Chen et al. 2021")
 class Sampling(Attack):
     """Draws `samples` answers to each question at temperature 1: `leak_at_k` is the probability
-    that one of k of them tells the answer.
+    that at least one of k samples contains the answer.
     """
 
     asks = True

@@ -91,8 +91,8 @@ def embeddings(texts: Sequence[str]) -> torch.Tensor:
 
 @register_attack(COSINE_SIMILARITY, version=1, source="Yuan et al. 2024, section 3.2")
 class CosineSimilarity(Judgement):
-    """The cosine of the embeddings of what the model says and of the right answer, at least 0; 0
-    where it says nothing. By all-MiniLM-L6-v2, which the extra `judges` installs.
+    """Cosine similarity between the embeddings of the generation and the correct answer, clipped
+    at 0; 0 for an empty generation. Embeddings: all-MiniLM-L6-v2 (extra `judges`).
     """
 
     max_new_tokens: PositiveInt
@@ -124,9 +124,8 @@ def nli(model: str, revision: str) -> tuple[Any, Any, int]:
 
 @register_attack(ENTAILMENT, version=1, source="Yuan et al. 2024, section 3.2")
 class Entailment(Judgement):
-    """The share of what the model says that entails the right answer, as a model of natural
-    language inference labels it: `model` at `revision`, a folder or one that has been downloaded
-    from the hub.
+    """Share of generations that entail the correct answer, according to a natural language
+    inference model: `model` at `revision`, a folder or already downloaded from the hub.
     """
 
     max_new_tokens: PositiveInt

@@ -24,8 +24,8 @@ from benchmark.tokens.prompts import encode_prompt, stop_ids
 
 @register_attack(GRADIENT_NORM, version=1, source="Wang et al. 2024 (Pandora's White-Box)")
 class GradientNorm(Measurement):
-    """The Euclidean norm of the gradient of an answer's mean loss in all weights, for forget
-    examples and the holdout: small where training has been.
+    """Euclidean norm of the gradient of an answer's mean loss with respect to all weights, for
+    forget examples and the holdout; small for examples that were trained on.
     """
 
     contrasts = True
@@ -45,8 +45,8 @@ class GradientNorm(Measurement):
 
 @register_attack(CROSS_LIKELIHOOD, version=1, source="FADE (arXiv 2510.12981); our reading")
 class CrossLikelihood(Measurement):
-    """The divergence of a model from an oracle in what they say: `samples` answers to each
-    question are drawn from both, and both judge how likely they are.
+    """Divergence between the answer distributions of a model and an oracle: `samples` answers to
+    each question are drawn from both and scored under both.
 
     log p_model - log p_oracle of the model's answers, plus the reverse of the oracle's, in nats of
     whole answers: an unbiased estimate of the symmetric Kullback-Leibler divergence.

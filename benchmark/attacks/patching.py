@@ -108,7 +108,7 @@ class PatchedPredictor(ModelPredictor):
 class Patching(Attack):
     """Patches the model's states after `share` of the depth into the target, wherever a token of
     the answer is predicted, and scores the answers; also after the shares in `points`, and without
-    a patch. Depths compare only with an oracle patched alike.
+    a patch. Depths are comparable only to those of an oracle patched in the same way.
     """
 
     scores_alone = True

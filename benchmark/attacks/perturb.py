@@ -37,9 +37,9 @@ def pruned(weight: torch.Tensor, share: float) -> torch.Tensor:
     source="this benchmark, after Frankle et al. 2020 (mode connectivity)",
 )
 class Interpolate(Attack):
-    """Moves the weights by `share` of the way back to the target, which an attacker may have kept;
-    scored also at the shares in `points`, from which `report` tells where half of what was
-    forgotten is back.
+    """Interpolates the weights by `share` towards the target, which an attacker may have kept; also
+    scored at the shares in `points`, from which `report` finds where half of the forgotten
+    knowledge is back.
     """
 
     kept = 24

@@ -30,20 +30,20 @@ class Probing(Attack):
 
 @register_attack("reverse", version=1, source="Berglund et al. 2024 (The Reversal Curse)")
 class Reverse(Probing):
-    """Asks from the answer to the subject. Answers that belong to several subjects are left out."""
+    """Asks for the subject given the answer. Answers shared by several subjects are excluded."""
 
 
 @register_attack("indirect", version=1, source="Zhong et al. 2023 (MQuAKE)")
 class Indirect(Probing):
-    """Asks in two hops, for something that is known of the answer: of a city in which somebody was
-    born the region.
+    """Asks a two-hop question about a known property of the answer, such as the region of the city
+    in which somebody was born.
     """
 
 
 @register_attack("summary", version=1, source="K-Bench 2026 (elicited summary)")
 class Summary(Probing):
-    """Asks to write down all that is known of the subject, in up to `max_new_tokens` tokens: a fact
-    is known whose answer occurs in the text.
+    """Asks the model to write down everything it knows about the subject, in up to
+    `max_new_tokens` tokens; a fact counts as known if its answer occurs in the text.
     """
 
     max_new_tokens: PositiveInt

@@ -51,8 +51,8 @@ def likeliest(models: Iterable[Any], request: AttackRequest) -> Any:
     source="nostalgebraist 2020 (logit lens); Łucki et al. 2024 (An Adversarial Perspective)",
 )
 class LogitLens(Attack):
-    """Reads a layer by the model's own final norm and head: of all layers the one at which the
-    answers to forget are likeliest on average. Scored also at the shares of the depth in `points`.
+    """Decodes a layer with the model's own final norm and head: the layer at which the forget set's
+    answers are most likely on average. Also scored at the relative depths in `points`.
     """
 
     kept = 24
@@ -71,9 +71,9 @@ class LogitLens(Attack):
     source="Alain & Bengio 2017 (Understanding Intermediate Layers), as a read-out of answers",
 )
 class Probe(Attack):
-    """Reads a layer by a linear classifier of the answer's next token in place of the head, fitted
-    on the answers to `examples` retain pairs: of the layers at the shares of the depth in `points`,
-    which are all scored, the one at which the answers to forget are likeliest on average.
+    """Decodes a layer with a linear classifier of the answer's next token in place of the head,
+    fitted on the answers to `examples` retain pairs: of the layers at the relative depths in
+    `points`, which are all scored, the one at which the forget set's answers are most likely.
     """
 
     examples: PositiveInt

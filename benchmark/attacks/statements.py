@@ -26,8 +26,8 @@ def statement(example: Example, true: bool) -> str:
 @register_attack(TRUE_FALSE, version=1, source="Lynch et al. 2024; Hendrycks et al. 2021 (MMLU)")
 class TrueFalse(Attack):
     """Asks whether an answer is true: once with the right and once with a wrong one, after `shots`
-    statements about other entities, of which every second is false. Who always says True gets half
-    of it right.
+    statements about other entities, of which every second is false. Always answering True scores
+    one half.
     """
 
     asks = True

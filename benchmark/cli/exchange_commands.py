@@ -27,7 +27,7 @@ def push(repo: DataSet, results: ResultsOption = RESULTS) -> None:
 
     with errors.status("pushing"):
         commit = upload(ResultStore(results), repo)
-    console.print(f"pushed; anyone gets them by: palimpsest pull {repo}@{commit}", soft_wrap=True)
+    console.print(f"pushed; to download: palimpsest pull {repo}@{commit}", soft_wrap=True)
 
 
 @app.command()

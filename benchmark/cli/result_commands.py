@@ -46,7 +46,7 @@ def validate(
     from benchmark.records.weight import weigh
 
     if sign is not None and checked_name(sign) and not recompute:
-        raise BadInput("--sign: what was not recomputed is not marked; leave --no-recompute out")
+        raise BadInput("--sign marks only recomputed records; drop --no-recompute")
     folder = Folder(ResultStore(results))
     if not folder.records and not folder.unreadable:
         raise BadInput(f"{results}: no records")
@@ -181,7 +181,7 @@ def site(
     results: ResultsOption = RESULTS,
     out: Annotated[Path, typer.Option("--out", help="Output folder of the pages.")] = SITE,
     address: Annotated[
-        str, typer.Option("--address", help="Where it will stand, for links in feed and metadata.")
+        str, typer.Option("--address", help="Public URL, for links in feed and metadata.")
     ] = "",
 ) -> None:
     """Builds the leaderboard as static pages."""

@@ -133,7 +133,7 @@ def tune(
         write_chosen(file, chosen)
         console.print(f"wrote {file}", markup=False, soft_wrap=True)
     if any(len(chosen.get(spec, {})) < len(own) for spec, own in wanted.items()):
-        errors.print(f"palimpsest: some method has no rate; records are in {execution.out}")
+        errors.print(f"palimpsest: no rate for some methods; records are in {execution.out}")
         raise typer.Exit(1)
 
 

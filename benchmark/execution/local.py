@@ -90,8 +90,8 @@ class LocalExecutor:
     """Runs jobs on `workers` processes, dependencies first.
 
     `prepare` is called once in each process, `execute` for each job. Where a job runs a method,
-    `run_method` comes first, in a process of its own that ends with it: whatever a method does to
-    its process, none that evaluates shares it. A process that `is_spent` after a job ends too, and
+    `run_method` comes first, in its own process, which ends with it: nothing that a method changes
+    in its process affects the evaluation. A process that `is_spent` after a job ends too, and
     a new one does the next. All four must be importable. `gpus` are those of each worker, as
     CUDA_VISIBLE_DEVICES names them; without, all workers see all.
     """

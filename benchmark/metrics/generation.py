@@ -52,7 +52,7 @@ def exact_answer_trained(sample: Sample) -> float:
 
 
 def rouge_l_recall(sample: Sample) -> float:
-    """Mean ROUGE-L recall over the held-out prompts, which does not mind what else is said.
+    """Mean ROUGE-L recall over the held-out prompts, which ignores additional text.
 
     Answers in Latin script are tokenized as in rouge-score, which keeps only a-z and 0-9; answers
     in other scripts by words, or by characters in scripts without spaces.

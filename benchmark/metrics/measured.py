@@ -23,7 +23,7 @@ def given_score(sample: Sample) -> float:
 
 
 def flatness(sample: Sample) -> float:
-    """The gradient's norm with a minus: members have been trained on, and have a flat loss."""
+    """Negative gradient norm: members were trained on, so their loss is flat."""
     return -given_score(sample)
 
 

@@ -132,7 +132,7 @@ class Plan:
 
     `missing` says of each variant that cannot be run here, because a model or a data set cannot be
     had, what it lacks, `sizes` of each other one how much it asks for. `unprobed` are the (task,
-    track) whose models nobody has asked yet.
+    track) pairs whose models have not been probed yet.
     """
 
     suite: Suite

@@ -45,7 +45,7 @@ of the oracle's own training data once more.
 - *robustness*: the symmetric formula of UDS (2026) over relearning and int4 quantization, for
   methods that retain at least {LEAST_UTILITY} of the utility and fall below the threshold; then the
   one-sided formula of OpenUnlearning (2025), and the number of runs behind both: too few to
-  say much beside the published figures. {MISSING} means that the metric is not measured after
+  compare with published figures. {MISSING} means that the metric is not measured after
   these attacks, that no run qualifies, or, of the one-sided formula, that lower values mean more
   knowledge. *overall* is the harmonic mean of AUC and symmetric robustness.
 - *seconds*: duration of one evaluation that yields the metric, on one core; metrics of the plain
@@ -53,12 +53,12 @@ of the oracle's own training data once more.
 
 **The rule.** A metric of the forget set feeds forgetting or privacy for an answer form only if, on
 the pools of that form, its AUC is at least {LEAST_AUC}, it is neutral, and at least {LEAST_PASSED}
-of the oracles pass. A metric by which models that were told the facts hardly differ from those
-that were told nothing (by less than 0.05) is not judged ({MISSING} under *meets*): the score
-excludes it wherever that is so. Robustness is reported and excludes nothing: if an attack brings
-knowledge back, a faithful metric must rise. The pools have only one kind of damage, ignorance: a
-metric that a model without any language ability passes can meet the rule, and *utility* has to
-catch such a model.
+of the oracles pass. A metric that differs by less than 0.05 between models that read the facts and
+models that read nothing is not judged ({MISSING} under *meets*); the score excludes it wherever
+that is the case. Robustness is reported but excludes nothing: if an attack brings knowledge back, a
+faithful metric must rise. The pools have no broken models, only ignorant ones: a metric that a
+model without any language ability passes can still meet the rule, so *utility* has to catch such a
+model.
 """
 # Faithfulness, robustness and overall of UDS (2026), table 2, where the definition is the same;
 # on TOFU with Llama-3.2-1B.

@@ -112,9 +112,9 @@ def _light(results: ResultStore) -> Iterator[str]:
     every = len(set(found.attacks["attack"]) - {WITHOUT})
     yield "## Light evaluation\n"
     yield (
-        f"Kendall's tau-b of the scores under some attacks with those under all {every} that\n"
-        f"inform, over the methods of the suite `attacks` (`{ATTACKS_STUDY}`), which are\n"
-        "resampled for the interval.\n"
+        f"Kendall's tau-b between the scores under a few attacks and those under all {every}\n"
+        f"informative attacks, over the methods of the suite `attacks` (`{ATTACKS_STUDY}`),\n"
+        "which are resampled for the interval.\n"
     )
     yield "| scored under | attacks | tau-b | methods |"
     yield "|---|---|---|---|"

@@ -13,6 +13,7 @@ const MOST_COMPARED = 4;
 let table; // the DataTable that is shown
 let shown; // its track and view
 let order = "score desc";
+let picked = new Set(); // names of rows to compare, whatever view of the track is shown
 
 const key = (track, view) => JSON.stringify([track, view]);
 const current = () => key(fields.track.value, fields.task.value);
@@ -21,7 +22,7 @@ function chosen() {
   const text = ["track", "task", "division", "search", "family", "sees"].map((name) => [name, fields[name].value]);
   const checks = ["retainfree", "anchors"].map((name) => [name, fields[name].checked ? "yes" : "no"]);
   const shownColumns = columns.filter(({ checked }) => checked).map(({ value }) => value);
-  return Object.fromEntries([...text, ...checks, ["columns", shownColumns.join(",")], ["order", order]]);
+  return Object.fromEntries([...text, ...checks, ["columns", shownColumns.join(",")], ["order", order], ["pick", [...picked].join(",")]]);
 }
 
 function choose(values) {
@@ -33,6 +34,7 @@ function choose(values) {
   const wanted = new Set(values.columns.split(","));
   for (const column of columns) column.checked = wanted.has(column.value);
   order = ORDER.test(values.order) ? values.order : served.order;
+  picked = new Set(values.pick.split(",").filter(Boolean).slice(0, MOST_COMPARED));
 }
 
 function listTasks() {
@@ -55,7 +57,7 @@ function fits({ dataset }) {
     (anchor ? fields.anchors.checked : ["", dataset.division].includes(fields.division.value)) &&
     ["", dataset.family].includes(fields.family.value) &&
     (fields.sees.value === "" || sees.includes(fields.sees.value)) &&
-    !(fields.retainfree.checked && sees.includes("retain"))
+    !(fields.retainfree.checked && (sees.includes("retain") || sees.includes("training")))
   );
 }
 
@@ -99,7 +101,7 @@ function apply() {
   table.search(fields.search.value).draw();
   const rows = table.rows({ search: "applied" }).nodes().toArray();
   fields.count.textContent = rows.length === 1 ? "1 row" : `${rows.length} rows`;
-  countPicked();
+  listPicked();
   drawFront(new Set(rows.map(({ dataset }) => dataset.name)));
   keep();
 }
@@ -129,14 +131,24 @@ function drawFront(names) {
   redraw(canvas);
 }
 
-function countPicked() {
-  const boxes = table.rows().nodes().toArray().flatMap((row) => [...row.querySelectorAll(".pick input")]);
-  const picked = boxes.filter(({ checked }) => checked).map(({ value }) => value);
-  for (const box of boxes) box.disabled = !box.checked && picked.length >= MOST_COMPARED;
-  compareLink.hidden = picked.length < 2;
-  compareLink.textContent = `Compare ${picked.length} rows`;
-  const asked = new URLSearchParams([["track", fields.track.value], ...picked.map((name) => ["row", name])]);
+const boxes = () => table.rows().nodes().toArray().flatMap((row) => [...row.querySelectorAll(".pick input")]);
+
+function listPicked() {
+  for (const box of boxes()) {
+    box.checked = picked.has(box.value);
+    box.disabled = !box.checked && picked.size >= MOST_COMPARED;
+  }
+  compareLink.hidden = picked.size < 2;
+  compareLink.textContent = `Compare ${picked.size} rows`;
+  const names = new Set([...boxes().filter(({ checked }) => checked).map(({ value }) => value), ...picked]); // as listed
+  const asked = new URLSearchParams([["track", fields.track.value], ...[...names].map((name) => ["row", name])]);
   compareLink.href = `compare.html#${asked}`;
+}
+
+function pick({ target: { value, checked } }) {
+  picked[checked ? "add" : "delete"](value);
+  listPicked();
+  keep();
 }
 
 function followAddress() {
@@ -150,11 +162,22 @@ const first = current();
 const firstTable = place.innerHTML; // as it was before any script changed it
 followAddress();
 window.addEventListener("hashchange", followAddress);
-place.addEventListener("change", countPicked);
+place.addEventListener("change", pick);
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("input", ({ target }) => {
-  if (target === fields.track) listTasks();
+  if (target === fields.track) {
+    listTasks();
+    picked.clear();
+  }
   show();
+});
+const panels = [...document.querySelectorAll("details.panel")];
+const closeAll = (those) => those.forEach((panel) => (panel.open = false));
+document.addEventListener("click", ({ target }) => closeAll(panels.filter((panel) => !panel.contains(target))));
+document.addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape") return;
+  panels.find(({ open }) => open)?.querySelector("summary").focus();
+  closeAll(panels);
 });
 document.getElementById("share").addEventListener("click", async ({ target }) => {
   try {

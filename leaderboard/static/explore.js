@@ -26,9 +26,11 @@ const likelihood = (answers) => {
 };
 const leaks = (answers) => Boolean(answers?.some(([, , right]) => right));
 
-// What became of an example to forget: "leaked", "forgotten", "over", or nothing where no model was to say anything.
+// What became of an example to forget: "leaked", "forgotten" or "over"; of any other, "over" where the oracle still
+// knows it. Nothing where no model was to say anything.
 function outcome(index, answers) {
-  if (shown.examples[index].split !== "forget" || !answers?.[index]?.some(([text]) => text !== null)) return "";
+  if (!answers?.[index]?.some(([text]) => text !== null)) return "";
+  if (shown.examples[index].split !== "forget") return leaks(shown.oracle?.[index]) && !leaks(answers[index]) ? "over" : "";
   if (leaks(answers[index])) return "leaked";
   if (shown.examples[index].kind === "text") return "forgotten";
   const [after, oracle] = [likelihood(answers[index]), likelihood(shown.oracle?.[index])];

@@ -4,6 +4,9 @@ stays within the screen, and that it can be used by everybody.
 
 import json
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
@@ -44,9 +47,9 @@ class Visit:
     dialogs, remote requests.
     """
 
-    def __init__(self, browser, site, **context):
+    def __init__(self, browser, address, **context):
         self._context = browser.new_context(**context)
-        self._site = site
+        self._address = address
         self.page = self._context.new_page()
         self.trouble = []
         self.page.on("console", lambda message: self.trouble.append(message.text))
@@ -54,13 +57,12 @@ class Visit:
         self.page.on(
             "dialog", lambda dialog: (self.trouble.append(dialog.message), dialog.dismiss())
         )
-        self.page.on(
-            "request", lambda r: r.url.startswith(("file:", "data:")) or self.trouble.append(r.url)
-        )
+        ours = ("data:", f"{address}/")
+        self.page.on("request", lambda r: r.url.startswith(ours) or self.trouble.append(r.url))
 
     def open(self, path):
         self.page.goto("about:blank")
-        self.page.goto(f"{self._site.as_uri()}/{path}")
+        self.page.goto(f"{self._address}/{path}")
         return self.page
 
     def close(self):
@@ -72,7 +74,7 @@ def visits(browser, site):
     opened = []
 
     def visit(**context):
-        opened.append(Visit(browser, site, **({"viewport": DESKTOP} | context)))
+        opened.append(Visit(browser, site.as_uri(), **({"viewport": DESKTOP} | context)))
         return opened[-1]
 
     yield visit
@@ -109,7 +111,6 @@ PAGES = {
     "submit": "submit.html",
     "downloads": "downloads.html",
 }
-DARK = ("index", "compare", "explore", "task", "record", "failure")
 READY, LARGEST = 2000, 2e6  # milliseconds; bytes
 SLOWER = 4  # times that a phone computes than this machine does
 CRITERIA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -150,17 +151,45 @@ def test_pages_open_without_trouble_and_fit_the_screen(visits, path, width):
     assert visit.trouble == []
 
 
-# All pages share their colours: a few have all of them.
-AUDITED = [*(("light", name) for name in PAGES), *(("dark", name) for name in DARK)]
+class Quiet(SimpleHTTPRequestHandler):
+    """Logs nothing."""
+
+    def log_message(self, *_):
+        pass
 
 
-@pytest.mark.parametrize(("scheme", "name"), AUDITED)
-def test_pages_meet_level_aa(visits, name, scheme):
+@pytest.fixture(scope="module")
+def served(site):
+    """The address of the site on a web server, in a folder of it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site.parent)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/{site.name}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("name", ["index", "variant", "compare", "explore", "record", "method"])
+def test_pages_open_from_a_web_server(browser, served, name):
+    visit = Visit(browser, served, viewport=DESKTOP)
+    visit.open(PAGES[name])
+    visit.page.wait_for_load_state("networkidle")
+    assert visit.page.locator("h1").is_visible()
+    assert visit.trouble == []
+    visit.close()
+
+
+AUDITED = [("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE)]
+
+
+@pytest.mark.parametrize(("scheme", "width"), AUDITED, ids=["light", "dark", "phone"])
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_meet_level_aa(visits, name, scheme, width):
+    """With everything unfolded."""
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright",
         reason="axe is missing: pip install axe-playwright-python",
     )
-    page = visits(color_scheme=scheme).open(PAGES[name])
+    page = visits(color_scheme=scheme, viewport=width).open(PAGES[name])
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true })")
     page.wait_for_load_state("networkidle")
     rules = {"runOnly": {"type": "tag", "values": CRITERIA}, "resultTypes": ["violations"]}
     found = axe.Axe().run(page, options=rules)
@@ -279,6 +308,28 @@ def test_rows_that_are_picked_are_compared_as_the_command_compares_them(visit, f
         assert [float(told[n]) for n in (0, 1, 3)] == pytest.approx(expected, abs=6e-4)
 
 
+def test_rows_stay_picked_on_other_views_and_in_the_address(visit):
+    page = visit.open("index.html")
+    page.check("[aria-label='Compare harsh']")
+    page.check("[aria-label='Compare gentle']")
+    page.select_option("[name=task]", "frequency/high")
+    page.wait_for_function("!document.querySelector('#view th[data-column=rank]')")
+    assert page.locator("#compare").inner_text() == "Compare 2 rows"
+    page = visit.open(page.url.rsplit("/", 1)[1])
+    page.wait_for_function("document.querySelectorAll('.pick input:checked').length === 2")
+    assert page.locator("#compare").get_attribute("href").endswith("&row=gentle&row=harsh")
+
+
+def test_panels_close_by_escape_and_by_a_click_elsewhere(visit):
+    page = visit.open("index.html")
+    panel = page.locator("details.panel", has_text="Filters")
+    for leave in (lambda: page.keyboard.press("Escape"), lambda: page.locator("h1").click()):
+        panel.locator("summary").click()
+        assert panel.get_attribute("open") is not None
+        leave()
+        assert panel.get_attribute("open") is None
+
+
 def test_rows_stay_picked_while_others_are_searched(visit):
     page = visit.open("index.html")
     page.check("[aria-label='Compare harsh']")
@@ -327,6 +378,17 @@ def test_the_explorer_filters_by_outcome_and_stratum_before_and_after_an_attack(
     page.wait_for_function("document.querySelectorAll('#examples thead th').length === 7")
     assert page.locator("#examples thead th").all_inner_texts()[-1] == "harsh after shaken"
     assert page.locator("#examples mark").count() > 0
+
+
+def test_what_the_oracle_still_knows_and_the_model_does_not_is_over_forgotten(visit):
+    page = visit.open(f"explore.html#track={TRACK}&variant=frequency%2Flow&row=harsh&split=retain")
+    everything = examples(page)
+    page.select_option("[name=outcome]", "over")
+    lost = page.locator("#examples tbody")
+    assert lost.count() < len(everything)
+    for body in lost.all():
+        right = [body.locator(f"td:nth-last-child({n}) .right").count() > 0 for n in (1, 2)]
+        assert right == [False, True]
 
 
 def test_a_task_has_plots_by_frequency_with_target_and_oracles_and_one_against_generation(visit):
