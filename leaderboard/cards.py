@@ -62,9 +62,9 @@ def rendered(text: str, task: str) -> Card:
 
 
 def _html(tokens: Sequence[Token]) -> Markup:
-    return Markup(
-        MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
-    )  # raw HTML is disabled above
+    html = MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
+    html = html.replace("<pre>", '<pre tabindex="0">')  # scrolled by keyboard
+    return Markup(html)  # raw HTML is disabled above
 
 
 def _without_loads(tokens: Sequence[Token]) -> list[Token]:

@@ -7,12 +7,18 @@ import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
+from pathlib import Path
 
 import pytest
-from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
+from toy_board import FREQUENCIES, HOSTILE, HOSTILE_END, TRACK, record_id
 
 from benchmark.records.frames import ExampleFrames, index_frame
 from benchmark.statistics.comparison import compare
+from leaderboard.build import build_site
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+POOLS, SIZES = "controlled-250k-pools-dev", ("study-250k", "study-1m")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -183,17 +189,49 @@ AUDITED = [("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE)]
 @pytest.mark.parametrize(("scheme", "width"), AUDITED, ids=["light", "dark", "phone"])
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_meet_level_aa(visits, name, scheme, width):
+    assert_level_aa(visits(color_scheme=scheme, viewport=width).open(PAGES[name]))
+
+
+def assert_level_aa(page):
     """With everything unfolded."""
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright",
         reason="axe is missing: pip install axe-playwright-python",
     )
-    page = visits(color_scheme=scheme, viewport=width).open(PAGES[name])
     page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true })")
     page.wait_for_load_state("networkidle")
     rules = {"runOnly": {"type": "tag", "values": CRITERIA}, "resultTypes": ["violations"]}
     found = axe.Axe().run(page, options=rules)
     assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, make_folder):
+    """The address of a site that has the pages of metrics and of scaling as well: from published
+    pools, and methods at two sizes.
+    """
+    root = tmp_path_factory.mktemp("whole")
+    shutil.copytree(RESULTS / POOLS, root / "results" / POOLS)
+    folder = make_folder(root / "results")
+    for track, variant, name in product(SIZES, FREQUENCIES, ("target", "none", "gentle", "harsh")):
+        folder.add(variant, name, 0, track=track)
+        folder.add(variant, "oracle", 1, track=track)
+        folder.add(variant, "oracle", 2, track=track)
+    return build_site(folder.store.root, root / "site").parent.as_uri()
+
+
+@pytest.mark.parametrize(("scheme", "width"), AUDITED, ids=["light", "dark", "phone"])
+@pytest.mark.parametrize("path", ["metrics.html", "scaling.html"])
+def test_pages_that_not_every_site_has_fit_the_screen_and_meet_level_aa(
+    browser, whole, path, scheme, width
+):
+    visit = Visit(browser, whole, color_scheme=scheme, viewport=width)
+    page = visit.open(path)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert visit.trouble == []
+    assert_level_aa(page)
+    visit.close()
 
 
 def test_tables_sort_by_click_and_missing_values_stay_last(visit):
