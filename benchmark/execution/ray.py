@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -41,10 +41,10 @@ class RayExecutor:
     """Runs jobs on the cluster that RAY_ADDRESS names, or on this machine; `prepare`,
     `run_method` and `execute` are as for `LocalExecutor`, and must be importable on every node.
 
-    `threads` are the processors that a job takes, `memory_of` the bytes; one that is `on_gpu` takes
-    a GPU too, where the cluster has any. Home and output folder must be the same on all nodes. A
-    method runs in a process that ends with it, and so does what evaluates it, since a guardrail's
-    own class may answer there.
+    `threads` are the processors that a job takes, `gpus_of` the GPUs where the cluster has any, and
+    `memory_of` the bytes of the models, which lie in the node's memory unless a GPU has them. Home
+    and output folder must be the same on all nodes. A method runs in a process that ends with it,
+    and so does what evaluates it, since a guardrail's own class may answer there.
     """
 
     def __init__(
@@ -53,19 +53,22 @@ class RayExecutor:
         run_method: Act,
         execute: Act,
         threads: int,
-        on_gpu: Callable[[Job], bool],
+        gpus_of: Callable[[Job], int],
         memory_of: Callable[[Job], int] = lambda job: 0,
     ) -> None:
         self.prepare, self.run_method, self.execute = prepare, run_method, execute
-        self.threads, self.on_gpu, self.memory_of = threads, on_gpu, memory_of
+        self.threads, self.gpus_of, self.memory_of = threads, gpus_of, memory_of
 
     def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
         """Runs all jobs; `notify` hears of each start and end, in this process.
 
         A job whose dependency failed is skipped. On an interrupt the tasks are ended at once: what
-        they were writing stays under temporary names.
+        they were writing stays under temporary names. BadInput for a job that no node can hold,
+        which would wait for ever.
         """
         with _cluster() as ray:
+            for job in jobs:
+                _require_node(ray, job, self._resources(ray, job))
             running: dict[Any, _Task] = {}
             schedule = JobSchedule(jobs)
             try:
@@ -96,16 +99,21 @@ class RayExecutor:
             task = _Task(job, halves, time.monotonic())
             running[self._submit(ray, task)] = task
 
+    def _resources(self, ray: Any, job: Job) -> dict[str, int]:
+        """What a job takes of a node, as Ray names it."""
+        gpus = self.gpus_of(job) if ray.cluster_resources().get("GPU") else 0
+        return {"CPU": self.threads, "GPU": gpus, "memory": 0 if gpus else self.memory_of(job)}
+
     def _submit(self, ray: Any, task: _Task) -> Any:
         """Submits the first half that is left."""
         job = task.job
         # A process that a method's code was imported into does nothing after it.
         calls = 1 if job.runs_method else 0  # as many as it likes
-        gpus = 1 if self.on_gpu(job) and ray.cluster_resources().get("GPU") else 0
+        needed = self._resources(ray, job)
         remote = ray.remote(
-            num_cpus=self.threads,
-            num_gpus=gpus,
-            memory=self.memory_of(job),
+            num_cpus=needed["CPU"],
+            num_gpus=needed["GPU"],
+            memory=needed["memory"],
             max_retries=RETRIES,
             max_calls=calls,
         )(_perform)
@@ -130,6 +138,14 @@ class RayExecutor:
                 continue
             schedule.end(task.job, message)
             notify(Event(kind, task.job, message, time.monotonic() - task.started))
+
+
+def _require_node(ray: Any, job: Job, needed: Mapping[str, int]) -> None:
+    """BadInput if no node has as much."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(all(node.get(name, 0) >= n for name, n in needed.items()) for node in nodes):
+        said = ", ".join(f"{n} {name}" for name, n in needed.items() if n)
+        raise BadInput(f"{job.label} needs {said}: no node of the cluster has that")
 
 
 def _answer(ray: Any, reference: Any) -> tuple[str, str]:

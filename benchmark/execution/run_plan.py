@@ -72,13 +72,14 @@ def executor_named(name: str, context: RunContext, workers: int) -> Executor:
     prepare = partial(prepare_worker, context.threads)
     halves = partial(run_method, context=context), partial(make, context=context)
     if name == "ray":
-        return RayExecutor(prepare, *halves, context.threads, _takes_gpus, _memory_of)
+        return RayExecutor(prepare, *halves, context.threads, _gpus_of, _memory_of)
     gpus = shares(workers, accelerators())
     return LocalExecutor(workers, prepare, *halves, has_imported_methods, gpus)
 
 
-def _takes_gpus(job: Job) -> bool:
-    return job.variant.track.gains_from_gpus
+def _gpus_of(job: Job) -> int:
+    track = job.variant.track
+    return track.updates.processes if track.gains_from_gpus else 0
 
 
 def _memory_of(job: Job) -> int:

@@ -86,7 +86,8 @@ def training_bytes(
     of_master = 2 * FLOAT if halved and updates.rounding == "master" else 0
     update = trained * (each + of_states + of_master)
     each_part = Load(-(-load.sequences // (updates.parts * updates.processes)), load.length)
-    computed = updates.processes * activation_bytes(shape, each_part)
+    kept = activation_bytes(shape, each_part, again=is_crowded(shape, each_part))
+    computed = updates.processes * kept
     return weight_bytes(shape, updates) * (1 + updates.processes * copies) + update + computed
 
 

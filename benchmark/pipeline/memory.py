@@ -67,9 +67,11 @@ def require_room(plan: Plan, workers: int) -> None:
     room = machine_bytes()
     for need in needs_of(plan):
         if need.peak * workers > room:
+            fewer = room // need.peak
+            fits = f"`--workers {fewer}` fits, and " if fewer else ""
             raise BadInput(
                 f"{need.line}; {workers} need {_shown(need.peak * workers)} and this machine has "
-                f"{_shown(room)}: {need.smaller}"
+                f"{_shown(room)}: {fits}{need.smaller}"
             )
 
 

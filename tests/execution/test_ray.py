@@ -11,6 +11,7 @@ import pytest
 from test_executor import ends, job, prepare
 
 from benchmark.core.inputs import Inputs
+from benchmark.errors import BadInput
 from benchmark.execution.ray import RETRIES, RayExecutor
 from benchmark.execution.run_plan import executor_named
 from benchmark.pipeline.planner import Planner
@@ -51,7 +52,7 @@ def act(job):
 
 
 def run(jobs, notify):
-    RayExecutor(prepare, act, act, 1, lambda job: False).run(jobs, notify)
+    RayExecutor(prepare, act, act, 1, lambda job: 0).run(jobs, notify)
 
 
 def test_dependencies_dead_workers_and_lost_nodes(cluster, tmp_path):
@@ -89,6 +90,17 @@ def test_dependencies_dead_workers_and_lost_nodes(cluster, tmp_path):
     assert found[f"wait {waiting}"] == ("done", "ok")
     first, second = waiting.read_text().split()
     assert first != second
+
+
+@pytest.mark.parametrize(
+    ("threads", "memory", "said"), [(2, 0, "2 CPU"), (1, 10**15, "1 CPU, 1000000000000000 memory")]
+)
+def test_what_no_node_can_hold_is_refused_before_anything_runs(cluster, threads, memory, said):
+    executor = RayExecutor(prepare, act, act, threads, lambda job: 0, lambda job: memory)
+    events = []
+    with pytest.raises(BadInput, match=f"^b needs {said}: no node of the cluster has that$"):
+        executor.run([job("b")], events.append)
+    assert not events
 
 
 def test_a_suite_has_the_same_records_as_on_local_processes_though_a_node_is_lost(

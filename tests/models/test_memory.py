@@ -40,7 +40,7 @@ def test_bytes_of_a_parameter_by_how_it_is_updated(updates, each):
     assert training_bytes(SHAPE, LOAD, Updates(**updates)) == 1000 * each + ACTIVATIONS
 
 
-def test_a_copy_adapters_and_parts_by_hand():
+def test_a_copy_adapters_parts_and_recomputation_by_hand(monkeypatch):
     usual = Updates()
     assert training_bytes(SHAPE, LOAD, usual, copies=2) == 1000 * 24 + ACTIVATIONS
     adapted = training_bytes(SHAPE, LOAD, usual, adapters=True)
@@ -49,6 +49,8 @@ def test_a_copy_adapters_and_parts_by_hand():
     assert parted == 1000 * 16 + ACTIVATIONS / 2  # two sequences of four
     again = 4 * 8 * (2 * 10 + 17 * 10 + 3 * 50) * 4
     assert activation_bytes(SHAPE, LOAD, again=True) == again
+    monkeypatch.setattr(memory, "machine_bytes", lambda: 4 * ACTIVATIONS - 1)
+    assert training_bytes(SHAPE, LOAD, usual) == 1000 * 16 + again, "they do not fit a quarter"
 
 
 def test_a_shape_is_that_of_the_loaded_model_and_of_its_adapters():
