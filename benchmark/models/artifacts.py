@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import fsspec
@@ -68,10 +69,13 @@ class ArtifactStore:
         return final
 
     def remove(self, kind: str, prefix: str) -> None:
-        """Removes the artifacts whose keys are the prefix and a dash and more, with their locks."""
+        """Removes the artifacts whose keys are the prefix and a dash and more, with their locks;
+        another process may do the same.
+        """
         folder = self.home / kind
         for path in [*folder.glob(f"{prefix}-*"), *folder.glob(f".{prefix}-*")]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            with suppress(FileNotFoundError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         for key in self.remote.keys(kind, prefix) if self.remote else []:
             assert self.remote
             self.remote.remove(kind, key)

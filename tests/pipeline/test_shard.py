@@ -1,4 +1,8 @@
-"""Shards of a plan."""
+"""Shards of a plan, and two of them at once on the same folders."""
+
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -57,3 +61,52 @@ def test_the_only_shard_is_the_plan(plan):
 def test_what_names_no_shard_is_bad_input(text):
     with pytest.raises(BadInput, match="--shard"):
         parsed_shard(text)
+
+
+LOGGED = """
+from pathlib import Path
+from benchmark.api import Method, register_method
+
+@register_method("logged", reference="", family="anchor", sees=set())
+class Logged(Method):
+    def unlearn(self, model, request):
+        with (Path(__file__).parent / "runs").open("a") as log:
+            log.write(f"{request.seed}\\n")
+        return model
+"""
+SUITE = """
+name: twice
+description: Four cells
+tracks: [tiny-dev]
+tasks: [frequency/low]
+oracles: 2
+attacks: [quantize_int4_g64]
+methods: [none, {name: FILE, seeds: 3}]
+"""
+
+
+@pytest.mark.slow
+def test_two_shards_at_once_share_models_and_run_every_cell_once(tmp_path):
+    method, suite, out = tmp_path / "logged.py", tmp_path / "twice.yaml", tmp_path / "results"
+    method.write_text(LOGGED)
+    suite.write_text(SUITE.replace("FILE", f"{method}:Logged"))
+    environment = os.environ | {"PALIMPSEST_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "benchmark.cli", "run", "--suite", str(suite)]
+    command += ["--out", str(out), "--workers", "1"]
+    shards = [
+        subprocess.Popen(
+            [*command, "--shard", shard], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        for shard in ("1/2", "2/2")
+    ]
+    said = [shard.communicate()[0] for shard in shards]
+    assert [shard.returncode for shard in shards] == [0, 0], said
+    assert sorted((tmp_path / "runs").read_text().split()) == ["0", "1", "2"]
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "7 cells, 7 cached, 0 jobs" in again.stdout
+    assert sorted((tmp_path / "runs").read_text().split()) == ["0", "1", "2"]
+    records = list(ResultStore(out).read_all())
+    assert {record.status for record in records} == {"ok"}
+    assert sorted(record.method.name for record in records) == sorted(
+        ["none", *["logged"] * 3, "target", *["oracle"] * 2]
+    )
