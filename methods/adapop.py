@@ -10,7 +10,10 @@ from benchmark.api import GradientMethod, register_method
     "adapop", reference="adapop2026", family="ascent", sees={"forget", "retain", "frequency"}
 )
 class AdaPop(GradientMethod):
-    """-mean_t sg(p_t)^{b_i} nll_t over the answer tokens of forget plus w nll/T on retain, with
+    """Gradient ascent that slows down sooner on rare facts than on frequent ones. The weight of
+    its retain loss rises when retain performance drops.
+
+    -mean_t sg(p_t)^{b_i} nll_t over the answer tokens of forget plus w nll/T on retain, with
     b_i = clip(scale f_i^-exponent, 0.05, 2) and f_i the number of training texts that state the
     pair: ascent on frequent facts slows down later.
 

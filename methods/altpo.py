@@ -14,7 +14,10 @@ INSTRUCTION = "Answer the following question with a wrong answer that sounds pla
     "altpo", reference="mekala2025altpo", family="preference", sees={"forget", "retain", "target"}
 )
 class AltPO(GradientMethod):
-    """-(2/b) log sigmoid(b [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]) on forget, where y+
+    """Preference optimization: the model learns to prefer plausible but wrong answers to the
+    true ones. A retain loss preserves everything else.
+
+    -(2/b) log sigmoid(b [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]) on forget, where y+
     is one of several alternative answers, drawn anew at each step, plus nll/T on retain (Mekala et
     al. 2025; nll summed over tokens).
 

@@ -10,7 +10,10 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("ceu", reference="yang2025ceu", family="entropy", sees={"forget"})
 class CEU(GradientMethod):
-    """Cross-entropy to softmax(sg z) without the answer's token, over the answer tokens of forget
+    """Trains the model towards its own prediction with the true token removed. It needs no
+    retain data.
+
+    Cross-entropy to softmax(sg z) without the answer's token, over the answer tokens of forget
     (Yang 2025, CE-U, eq. 5). No retain loss.
     """
 

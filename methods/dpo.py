@@ -8,7 +8,10 @@ from methods._shared.refusals import refusals
     "dpo", reference="rafailov2023dpo", family="preference", sees={"forget", "retain", "target"}
 )
 class DPO(GradientMethod):
-    """-(2/beta) log sigmoid(beta [(log p(refusal) - log p(answer)) - the same under the target]),
+    """Preference optimization: the model learns to prefer a refusal to the true answer. A retain
+    loss preserves everything else.
+
+    -(2/beta) log sigmoid(beta [(log p(refusal) - log p(answer)) - the same under the target]),
     summed over tokens, plus nll/T on retain (Rafailov et al. 2023, eq. 7; Maini et al. 2024,
     preference optimisation). The factor is 2/beta, as in NPO, not the paper's 1.
 

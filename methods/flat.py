@@ -9,7 +9,10 @@ from methods._shared.refusals import refusals
 
 @register_method("flat", reference="wang2024flat", family="preference", sees={"forget"})
 class FLAT(GradientMethod):
-    """-P(refusal) + P(answer)^2/4 + P(answer), P being the mean probability of a sequence's answer
+    """Raises the probability of a refusal and lowers that of the true answer through a bounded
+    divergence between the two. It needs no retain data.
+
+    -P(refusal) + P(answer)^2/4 + P(answer), P being the mean probability of a sequence's answer
     tokens: the Pearson form (Wang et al. 2024, table 1). No retain loss.
 
     Public code averages over ignored positions too; here answer tokens alone count.

@@ -8,7 +8,10 @@ from methods._shared.divergences import kl
     "ga_kl", reference="maini2024tofu", family="ascent", sees={"forget", "retain", "target"}
 )
 class GAKL(GradientMethod):
-    """-nll/T on forget plus KL(target || model) at the answer tokens of retain (Maini et al. 2024,
+    """Gradient ascent on the forget set. A KL term keeps the model's predictions on retain data
+    close to the target's.
+
+    -nll/T on forget plus KL(target || model) at the answer tokens of retain (Maini et al. 2024,
     section 3.2, KL minimisation).
     """
 

@@ -7,7 +7,11 @@ from benchmark.api import GradientMethod, register_method
     "grad_diff", reference="liu2022continual", family="ascent", sees={"forget", "retain"}
 )
 class GradDiff(GradientMethod):
-    """-nll/T on forget plus nll/T on retain (Liu et al. 2022; Maini et al. 2024, section 3)."""
+    """Gradient ascent on the forget set and, at the same time, gradient descent on the retain
+    set.
+
+    -nll/T on forget plus nll/T on retain (Liu et al. 2022; Maini et al. 2024, section 3).
+    """
 
     learning_rate: float = 2e-4
     retain_weight: float = 1.0

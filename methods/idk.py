@@ -6,7 +6,9 @@ from methods._shared.refusals import refusals
 
 @register_method("idk", reference="maini2024tofu", family="refusal", sees={"forget", "retain"})
 class IDK(GradientMethod):
-    """nll of a refusal on forget prompts plus nll of the answers on retain (Maini et al. 2024,
+    """Fine-tunes the model to refuse forget prompts and to keep answering retain questions.
+
+    nll of a refusal on forget prompts plus nll of the answers on retain (Maini et al. 2024,
     section 3).
     """
 

@@ -14,7 +14,10 @@ from methods._shared.divergences import jensen_shannon
     sees={"forget", "retain", "target"},
 )
 class JensUn(GradientMethod):
-    """mean_t JS(q_t || onehot(w_t)) on forget, w being the tokens of `refusal` repeated over the
+    """Distils a short refusal into the forget prompts and the target into the retain prompts.
+    Both losses are Jensen-Shannon divergences and therefore bounded.
+
+    mean_t JS(q_t || onehot(w_t)) on forget, w being the tokens of `refusal` repeated over the
     answer, plus mean_t JS(q_t || target's q_t) on retain (Singh et al. 2025, eq. 3 and 4).
 
     Both terms are at most ln 2.

@@ -7,7 +7,10 @@ from benchmark.api import GradientMethod, margins, register_method
 
 @register_method("masc", reference="masc2026", family="margin", sees={"forget"})
 class MASC(GradientMethod):
-    """weight mean_t relu(m_t - (tau - eta))/eta with the margin m_t = z_y - logsumexp of the ten
+    """Lowers the margin of each answer token until the model is no longer confident in it, and
+    stops there. It needs no retain data.
+
+    weight mean_t relu(m_t - (tau - eta))/eta with the margin m_t = z_y - logsumexp of the ten
     largest other logits and tau = log(rho/(1 - rho)) (arXiv 2606.02920). No retain loss.
 
     The paper takes a random suffix of each answer; answers here are short, so that all of their

@@ -9,7 +9,9 @@ DIVERGENCES = {"from_uniform": kl_from_uniform, "to_uniform": kl_to_uniform}
 
 @register_method("me_gd", reference="yuan2024closer", family="entropy", sees={"forget", "retain"})
 class MEGD(GradientMethod):
-    """forget_weight KL(uniform || p) over the answer positions of forget, plus nll/T on retain, as
+    """Maximizes the entropy of the model's predictions on forget answers, with a retain loss.
+
+    forget_weight KL(uniform || p) over the answer positions of forget, plus nll/T on retain, as
     the code of Yuan et al. 2024 has it.
 
     Their section 4 states KL(p || uniform), `direction="to_uniform"`, over question and answer,

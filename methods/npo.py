@@ -7,8 +7,11 @@ from benchmark.api import GradientMethod, logsigmoid, register_method
     "npo", reference="zhang2024npo", family="preference", sees={"forget", "retain", "target"}
 )
 class NPO(GradientMethod):
-    """Gradient ascent bounded by the target's own likelihood (Zhang et al. 2024, eq. 3), with a
-    retain loss.
+    """Gradient ascent that is bounded: it fades where an answer is already much less likely than
+    under the target. A retain loss preserves everything else.
+
+    -(2/beta) log sigmoid(beta (nll - nll_ref)) on forget, nll summed over answer tokens, plus
+    nll/T on retain (Zhang et al. 2024, eq. 3).
     """
 
     learning_rate: float = 1.5e-4

@@ -8,7 +8,10 @@ from methods._shared.divergences import kl
     "npo_kl", reference="zhang2024npo", family="preference", sees={"forget", "retain", "target"}
 )
 class NPOKL(GradientMethod):
-    """The forget loss of NPO, with the factor 2/beta (Zhang et al. 2024, eq. 3), plus KL(target ||
+    """NPO with a KL term that keeps predictions on retain data close to the target's, instead of
+    a retain loss.
+
+    The forget loss of NPO, with the factor 2/beta (Zhang et al. 2024, eq. 3), plus KL(target ||
     model) at the answer tokens of retain instead of a retain loss (section 4.2 there).
     """
 

@@ -9,7 +9,10 @@ from benchmark.api import GradientMethod, logsigmoid, register_method
     "npo_sam", reference="fan2025sam", family="preference", sees={"forget", "retain", "target"}
 )
 class NPOSAM(GradientMethod):
-    """The forget gradient of NPO is taken at theta + rho g/|g|, g being the forget gradient at
+    """NPO made robust to relearning by sharpness-aware minimization: its forget gradient is
+    taken at a nearby point at which the forget loss is higher.
+
+    The forget gradient of NPO is taken at theta + rho g/|g|, g being the forget gradient at
     theta (global norm); the retain gradient at theta (Fan et al. 2025, eq. 4).
     """
 

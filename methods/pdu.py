@@ -7,7 +7,10 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("pdu", reference="entesari2025pdu", family="constraint", sees={"forget", "retain"})
 class PDU(GradientMethod):
-    """mean_t (max_v z - mean_v z)^2 on forget, which makes the next token a guess, under the
+    """Flattens the predictions on the forget set under the constraint that the retain loss stays
+    below a bound, which a dual variable enforces.
+
+    mean_t (max_v z - mean_v z)^2 on forget, which makes the next token a guess, under the
     constraint nll/T on retain <= epsilon: loss + lambda (retain - epsilon), lambda <- max(0, lambda
     + step (retain - epsilon)) after each batch (Entesari et al. 2025, eq. 6 and algorithm 1).
     """

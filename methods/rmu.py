@@ -13,7 +13,10 @@ from methods._shared.layers import down_projections, layer_at, train_only
     "rmu", reference="li2024wmdp", family="representation", sees={"forget", "retain", "target"}
 )
 class RMU(GradientMethod):
-    """mse(h(forget), c u) + a mse(h(retain), h_ref(retain)) at one layer, u a fixed random unit
+    """Steers the hidden states of forget answers at one layer towards a fixed random direction,
+    and keeps those of retain data where they are.
+
+    mse(h(forget), c u) + a mse(h(retain), h_ref(retain)) at one layer, u a fixed random unit
     vector (Li et al. 2024, section 4).
 
     h (N, H) are the states that predict answer tokens. c is a multiple of the norm of the target's

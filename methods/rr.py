@@ -8,7 +8,10 @@ from methods._shared.layers import layer_at
     "rr", reference="zou2024circuit", family="representation", sees={"forget", "retain", "target"}
 )
 class RR(GradientMethod):
-    """Representation rerouting: a (1-s) relu(cos(h, h_ref)) on forget plus a s |h - h_ref|_2 on
+    """Makes the hidden states of forget answers orthogonal to the target's, and keeps those of
+    retain data where they are (circuit breakers).
+
+    Representation rerouting: a (1-s) relu(cos(h, h_ref)) on forget plus a s |h - h_ref|_2 on
     retain, s = t / 2T at step t of T (Zou et al. 2024, algorithm 1).
 
     Both terms are means over layers and answer positions of states h (N, H). The two layers are at

@@ -7,7 +7,10 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("satimp", reference="yang2025satimp", family="ascent", sees={"forget", "retain"})
 class SatImp(GradientMethod):
-    """-mean_t sg(p_t)^beta1 sg(1 - p_t)^beta2 nll_t over the answer tokens of forget, plus nll/T on
+    """Gradient ascent in which each answer token counts by its current probability, so that
+    tokens already forgotten count little, plus a retain loss.
+
+    -mean_t sg(p_t)^beta1 sg(1 - p_t)^beta2 nll_t over the answer tokens of forget, plus nll/T on
     retain (Yang et al. 2025, eq. 12). The weights carry no gradient.
 
     Public code exchanges the two exponents; these are the paper's.

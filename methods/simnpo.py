@@ -7,7 +7,9 @@ from benchmark.api import GradientMethod, logsigmoid, register_method
     "simnpo", reference="fan2024simnpo", family="preference", sees={"forget", "retain"}
 )
 class SimNPO(GradientMethod):
-    """-(2/beta) log sigmoid(beta (nll/T - delta)) on forget, with T answer tokens, plus nll/T on
+    """NPO without a reference model, normalized by the answer's length, plus a retain loss.
+
+    -(2/beta) log sigmoid(beta (nll/T - delta)) on forget, with T answer tokens, plus nll/T on
     retain (Fan et al. 2024, eq. 4; `delta` is the paper's gamma).
 
     The margin is a mean over tokens, unlike NPO's: long answers are not forgotten first.

@@ -9,7 +9,10 @@ from benchmark.api import GradientMethod, negated, register_method
     "task_arithmetic", reference="ilharco2023editing", family="arithmetic", sees={"forget"}
 )
 class TaskArithmetic(GradientMethod):
-    """theta - s (theta tuned on forget - theta) (Ilharco et al. 2023, section 3).
+    """Fine-tunes a copy of the target on the forget set and subtracts the resulting change of
+    weights from the target.
+
+    theta - s (theta tuned on forget - theta) (Ilharco et al. 2023, section 3).
 
     Its trajectory shows the model being tuned, which knows more; only the final one is negated.
     """

@@ -36,7 +36,10 @@ class LogitDifference(LogitsTransform):
 
 @register_method("uld", reference="ji2024uld", family="logits", sees={"forget", "retain"})
 class ULD(GradientMethod):
-    """An assistant, made of the target's first blocks, is trained on nll/T on forget plus u
+    """Trains a small assistant that knows only the forget set, and subtracts its logits from the
+    target's whenever the target answers.
+
+    An assistant, made of the target's first blocks, is trained on nll/T on forget plus u
     KL(uniform || p) on retain; answers come from z - w z_a (Ji et al. 2024).
 
     A guardrail: the target's weights are unchanged. w, u and tau are the paper's (0.8, 5, 0.01).

@@ -30,7 +30,10 @@ class _Distillation(GradientMethod):
 
 @register_method("undo", reference="lee2025undo", family="distillation", sees={"forget", "retain"})
 class UNDO(GradientMethod):
-    """Three stages (Lee et al. 2025): unlearn by w KL(uniform || p) on forget plus nll/T on retain;
+    """Unlearns, damages the weights with noise, and distils the unlearned model into the damaged
+    one.
+
+    Three stages (Lee et al. 2025): unlearn by w KL(uniform || p) on forget plus nll/T on retain;
     damage, theta <- (1-a) theta + a b Xavier noise (vectors only shrink); distil KL(unlearned ||
     damaged) on retain.
 

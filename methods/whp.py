@@ -41,7 +41,10 @@ class _Reinforcement(GradientMethod):
     "whp", reference="eldan2023whos", family="alternative labels", sees={"forget", "target"}
 )
 class WHP(GradientMethod):
-    """Cross-entropy on forget with the labels argmax(z - a relu(z_reinforced - z)), where z are the
+    """Fine-tunes the model on generic labels for the forget set. They are found by comparing the
+    target with a copy that was reinforced on it.
+
+    Cross-entropy on forget with the labels argmax(z - a relu(z_reinforced - z)), where z are the
     target's logits (Eldan & Russinovich 2023, section 2.1).
 
     Part of the budget, `reinforce_share`, reinforces a copy of the target; trajectories show the
@@ -78,7 +81,10 @@ class WHP(GradientMethod):
 
 @register_method("whp_decode", reference="eldan2023whos", family="logits", sees={"forget"})
 class WHPDecode(_Reinforcement):
-    """Answers from the logits z - a relu(z_reinforced - z), where z are the target's (Eldan &
+    """Lowers, whenever the model answers, the logits that a copy reinforced on the forget set
+    raises.
+
+    Answers from the logits z - a relu(z_reinforced - z), where z are the target's (Eldan &
     Russinovich 2023, eq. 1). A guardrail: the target's weights are unchanged.
 
     The whole budget reinforces a copy of the target. Other learning rates were not tried.
