@@ -49,7 +49,8 @@ def downloads(tracks: Sequence[Sequence[View]], address: str) -> Iterator[Page]:
             path = f"every_eval_ever/{slug(overall.track.name)}/{slug(row.name)}.json"
             if row.quantity("score").known:
                 yield path, _json(every_eval_ever(overall.track, row, views))
-    yield "feed.xml", feed([views[0] for views in tracks], address)
+    if address:  # a feed's links are absolute
+        yield "feed.xml", feed([views[0] for views in tracks], address)
 
 
 def _track(views: Sequence[View]) -> Json:
@@ -239,7 +240,7 @@ def feed(overall: Sequence[View], address: str) -> str:
     dated = sorted(rows, key=lambda pair: (_created(pair[1]), pair[1].name), reverse=True)
     rss = ElementTree.Element("rss", version="2.0")
     channel = ElementTree.SubElement(rss, "channel")
-    _texts(channel, title=f"{NAME}: new rows", link=address or "index.html")
+    _texts(channel, title=f"{NAME}: new rows", link=address)
     _texts(channel, description="Rows of the unlearning leaderboard, newest first")
     for track, row in dated[:NEWEST]:
         item = ElementTree.SubElement(channel, "item")

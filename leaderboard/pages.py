@@ -33,7 +33,8 @@ def pages_of(board: Board, colours: Colours, address: str) -> Iterator[Page]:
     tasks = tasks_shown(board, colours)
     axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}
     homes = homes_of(tasks)
-    renderer = Renderer(colours, board.extra, board=board, homes=homes, axes_of_metrics=axes)
+    shared = {"board": board, "homes": homes, "axes_of_metrics": axes, "address": address}
+    renderer = Renderer(colours, board.extra, **shared)
     views = [views_of(track, colours) for track in board.ranked]
     yield _first_screen(board, views, tasks, renderer)
     for own in views:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 from benchmark.core.examples import to_examples
+from benchmark.errors import BadInput
 from benchmark.evaluation.lengths import positions_needed, refuse_too_long, tokens_of
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.models.tracks import PretrainedTrack, Track
 from benchmark.pipeline.plan import Plan
 from benchmark.pipeline.variant import Variant
+from benchmark.training.optimizers import TORCHAO
 
 
 def require_fit(plan: Plan) -> None:
     """BadInput if a model is broken, cannot be scored, or has too few positions for the examples of
-    a variant.
+    a variant, or if what its track needs is not installed.
 
     Only models from a folder or a hub are looked at: the packaged one is known to fit, and
     converting it is a job.
@@ -24,6 +27,8 @@ def require_fit(plan: Plan) -> None:
         variants.setdefault(job.variant.track, {})[job.variant.name] = job.variant
     for track, by_name in variants.items():
         if isinstance(track, PretrainedTrack):
+            if track.updates.states == "int8" and not find_spec("torchao"):
+                raise BadInput(f"track {track.name}: {TORCHAO}")
             models = PretrainedModels(track, next(iter(by_name.values())).inputs)
             if models.source.kind != "package":
                 _require_fit(models, by_name.values())

@@ -13,6 +13,7 @@ import torch
 from benchmark.core.updates import Updates
 
 BETAS, EPSILON = (0.9, 0.98), 1e-8
+TORCHAO = "states: int8 needs torchao; pip install 'palimpsest-bench[memory]'"
 LARGE = 10_000_000  # weights from which on updating them takes as long as computing with them
 
 
@@ -53,9 +54,7 @@ def _in_8_bits(
     try:
         from torchao.optim import AdamW8bit
     except ImportError:
-        raise ImportError(
-            "states: int8 needs torchao; pip install 'palimpsest-bench[memory]'"
-        ) from None
+        raise ImportError(TORCHAO) from None
     return AdamW8bit(
         parameters,
         lr=learning_rate,

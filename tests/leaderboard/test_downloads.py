@@ -7,6 +7,7 @@ import re
 from datetime import datetime
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 from toy_board import TRACK, record_id
 
@@ -41,6 +42,23 @@ def test_all_rankings_have_the_numbers_of_the_tables(site, rows):
     )
     assert ranking["broken"]["score"] is None
     assert ranking["none"]["rank"] is None
+
+
+def test_what_scripts_read_has_the_published_schema(site):
+    schema = content(site, "static/leaderboard.schema.json")
+    validator = jsonschema.Draft202012Validator(schema)
+    rows = [f"rows/{path.name}" for path in (site / "rows").iterdir()]
+    assert rows
+    for path in ["leaderboard.json", *rows]:
+        validator.validate(content(site, path))
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({"schema": SCHEMA, "version": "1", "score_version": 1})
+
+
+def test_without_an_address_there_is_no_feed(site):
+    """Its links have to be absolute."""
+    assert not (site / "feed.xml").exists()
+    assert "feed.xml" not in (site / "index.html").read_text()
 
 
 def test_the_csv_has_a_line_per_row_of_each_ranking(site):
