@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from benchmark.records.identity import DEVELOPMENT_SUFFIX
 from leaderboard.board import Board, Track
@@ -37,8 +38,8 @@ def method_pages(
             texts=texts_of(row.method.name, row.method.reference),
             parameters=_parameters(row),
             sections=method_sections(track, row.name, own, colours),
-            by_variant=_own(row, variants),
             by_task=_own(row, by_task),
+            variants_of=partial(_of_task, _own(row, variants)),
             cited=citation(track, row),
             bibtex=bibtex(track, row),
             digest=row_digest(row),
@@ -48,6 +49,10 @@ def method_pages(
 def _own(row: Row, tables: Mapping[str, Sequence[Row]]) -> dict[str, Row]:
     """The row of the same name in each table that has it."""
     return {place: own for place, rows in tables.items() for own in rows if own.name == row.name}
+
+
+def _of_task(by_variant: Mapping[str, Row], task: str) -> dict[str, Row]:
+    return {name: own for name, own in by_variant.items() if own.runs[0].task.name == task}
 
 
 def _parameters(row: Row) -> dict[str, dict[str, list[str]]]:
