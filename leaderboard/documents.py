@@ -53,8 +53,9 @@ def readme_figures(board: Board) -> str:
     rows = [row for row in track.standings.overall.to_dict("records") if row["division"] == WEIGHTS]
     methods = [row for row in rows if not row["anchor"]]
     ends = {row["method"]: row for row in rows if row["anchor"]}
-    shown = [ends["retrain"], *methods[:README_ROWS], ends["none"]]
-    count = f"The best {README_ROWS} of {len(methods)} methods that change weights:"
+    best = methods[:README_ROWS]
+    shown = [ends["retrain"], *best, ends["none"]]
+    count = f"The best {len(best)} of {len(methods)} methods that change weights:"
     return "\n".join(["", count, "", *_ranked_table(shown), ""])
 
 
