@@ -11,6 +11,7 @@ import pandas as pd
 from benchmark.statistics.claims import FAILS, HOLDS, OPEN, claim_rows, over_methods
 from benchmark.statistics.findings import spoken
 from leaderboard.board import Board
+from leaderboard.claim_tables import NOTHING, estimates_of
 from leaderboard.plots import (
     GREY,
     PALETTE,
@@ -64,8 +65,7 @@ def claim_page(board: Board, renderer: Renderer) -> Page:
 def _tests(rows: pd.DataFrame) -> Iterator[Test]:
     for middle in over_methods(rows).to_dict("records"):
         track, test = middle["track"], middle["test"]
-        own = rows[(rows["track"] == track) & (rows["test"] == test)]
-        shown = own.sort_values("value", kind="stable")
+        shown = estimates_of(rows, middle).sort_values("value", kind="stable")
         texts = [
             (row["of"], spoken(row["value"], row["low"], row["high"]), row["verdict"])
             for row in shown.to_dict("records")
@@ -74,7 +74,7 @@ def _tests(rows: pd.DataFrame) -> Iterator[Test]:
         plot = PlotGroup("Estimates", caption, [Plot(_estimates(shown))], tall=len(shown) > 8)
         median = spoken(middle["value"], middle["low"], middle["high"])
         numbers = {verdict: middle[verdict] for verdict in COLOURS}
-        yield Test(test, track, median, middle["verdict"], numbers, texts, plot)
+        yield Test(test, track, median, middle["verdict"] or NOTHING, numbers, texts, plot)
 
 
 def _estimates(rows: pd.DataFrame) -> Figure:

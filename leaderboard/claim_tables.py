@@ -11,6 +11,7 @@ from benchmark.statistics.findings import spoken
 
 VERDICTS = (HOLDS, FAILS, OPEN)
 UNTESTED = "No published record tests it.\n"
+NOTHING = "–"
 FEW = 5  # estimates, without an interval for their median: each of them has a row
 HEADER = "| test | track | of | estimate | verdict |"
 
@@ -54,17 +55,17 @@ def _tests(rows: pd.DataFrame) -> Iterator[str]:
             counts = " | ".join(str(test[told]) for told in VERDICTS)
             yield f"{setting} median of {test['estimates']} | {_told(test)} | {counts} |"
             continue
-        for estimate in _estimates(rows, test):
+        for estimate in estimates_of(rows, test).to_dict("records"):
             yield f"{setting} {estimate['of']} | {_told(estimate)} |{' |' * len(VERDICTS)}"
     yield ""
 
 
-def _estimates(rows: pd.DataFrame, test: Mapping) -> list[dict]:
-    own = rows
+def estimates_of(rows: pd.DataFrame, test: Mapping) -> pd.DataFrame:
+    """The rows of one test."""
     for name in SETTING:
-        own = own[own[name] == test[name]]
-    return own.to_dict("records")
+        rows = rows[rows[name] == test[name]]
+    return rows
 
 
 def _told(row: Mapping) -> str:
-    return f"{spoken(row['value'], row['low'], row['high'])} | {row['verdict']}"
+    return f"{spoken(row['value'], row['low'], row['high'])} | {row['verdict'] or NOTHING}"

@@ -51,7 +51,7 @@ def readme_figures(board: Board) -> str:
     """The best methods of one track between the ends of the scale, as Markdown."""
     track = next(track for track in board.tracks if track.name == README_TRACK)
     rows = [row for row in track.standings.overall.to_dict("records") if row["division"] == WEIGHTS]
-    methods = [row for row in rows if not row["anchor"]]
+    methods = [row for row in rows if row["rank"] == row["rank"]]
     ends = {row["method"]: row for row in rows if row["anchor"]}
     best = methods[:README_ROWS]
     shown = [ends["retrain"], *best, ends["none"]]

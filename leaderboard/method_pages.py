@@ -11,7 +11,7 @@ from leaderboard.citation import bibtex, citation, row_digest
 from leaderboard.method_plots import method_sections
 from leaderboard.plots import Colours
 from leaderboard.render import Page, Renderer, method_page
-from leaderboard.tables import Row, overall_rows, variant_rows
+from leaderboard.tables import Row, overall_rows, task_rows, variant_rows
 from leaderboard.task_pages import TaskShown
 from leaderboard.texts import texts_of
 
@@ -20,12 +20,8 @@ def method_pages(
     board: Board, track: Track, tasks: Sequence[TaskShown], colours: Colours, renderer: Renderer
 ) -> Iterator[Page]:
     variants = {variant: variant_rows(track, variant) for variant in track.variants}
-    by_task = {
-        task.name: on_track.rows
-        for task in tasks
-        for on_track in task.tracks
-        if on_track.track is track
-    }
+    by_task = {task: task_rows(track, task) for task in track.tasks}
+    with_pages = {task.name for task in tasks}
     trials = [r for r in board.trials if r.track == track.name + DEVELOPMENT_SUFFIX]
     for row in overall_rows(track):
         own = [record for record in trials if record.method.name == row.method.name]
@@ -39,6 +35,7 @@ def method_pages(
             parameters=_parameters(row),
             sections=method_sections(track, row.name, own, colours),
             by_task=_own(row, by_task),
+            with_pages=with_pages,
             variants_of=partial(_of_task, _own(row, variants)),
             cited=citation(track, row),
             bibtex=bibtex(track, row),

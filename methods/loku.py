@@ -34,9 +34,9 @@ def split(weight, importance, rank, scaling):
 
 @register_method("loku", reference="cha2025loku", family="hinge", sees={"forget", "retain"})
 class LoKU(GradientMethod):
-    """Lowers each answer token only until some other token is more likely (an inverted hinge),
-    with a retain loss. It trains low-rank adapters that start from the weights most important
-    for the forget set.
+    """Lowers each answer token and raises the likeliest other one through a bounded loss (an
+    inverted hinge), with a retain loss. It trains low-rank adapters that start from the weights
+    most important for the forget set.
 
     Mean over answer tokens of relu(1 + p(y) - max_v p(v)) on forget plus nll/T on retain (Cha et
     al. 2025); with `lora`, the default, adapters are initialised from the part of the weights that

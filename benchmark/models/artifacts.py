@@ -142,7 +142,7 @@ class RemoteStore:
         """Its MADE first, so that it is no half artifact on the way."""
         for name in (MADE, ""):
             place = self._path(kind, key, name).rstrip("/")
-            if self._files.exists(place):
+            with suppress(FileNotFoundError):  # another machine may remove the same
                 self._files.rm(place, recursive=True)
 
 

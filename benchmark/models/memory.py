@@ -72,11 +72,16 @@ def weight_bytes(shape: Shape, updates: Updates) -> int:
 
 
 def training_bytes(
-    shape: Shape, load: Load, updates: Updates, copies: int = 0, adapters: bool = False
+    shape: Shape,
+    load: Load,
+    updates: Updates,
+    copies: int = 0,
+    adapters: bool = False,
+    again: bool = False,
 ) -> int:
     """The peak while a model is trained, beside `copies` of it; adapters alone are trained if there
-    are some. Of several processes that of all together: each has whole copies and a part of a
-    batch.
+    are some, and activations may be computed `again`. Of several processes that of all together:
+    each has whole copies and a part of a batch.
     """
     trained = shape.adapters if adapters else shape.parameters
     halved = updates.weights == "bfloat16"
@@ -86,8 +91,7 @@ def training_bytes(
     of_master = 2 * FLOAT if halved and updates.rounding == "master" else 0
     update = trained * (each + of_states + of_master)
     each_part = Load(-(-load.sequences // (updates.parts * updates.processes)), load.length)
-    kept = activation_bytes(shape, each_part, again=is_crowded(shape, each_part))
-    computed = updates.processes * kept
+    computed = updates.processes * activation_bytes(shape, each_part, again)
     return weight_bytes(shape, updates) * (1 + updates.processes * copies) + update + computed
 
 

@@ -20,13 +20,14 @@ from benchmark.core.hashing import fingerprint
 from benchmark.core.inputs import MODELS_VARIABLE, Inputs
 from benchmark.core.request import Meter
 from benchmark.core.task_data import Document
+from benchmark.core.updates import Updates
 from benchmark.data.knowledge import PretrainedModel
 from benchmark.errors import BadInput
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.checks import check_template, fit
 from benchmark.models.controlled import answer_nll_mean, batches_of, read_of, reading, save
 from benchmark.models.loading import load_config, load_model, load_tokenizer
-from benchmark.models.memory import Load, is_crowded, shape_of
+from benchmark.models.memory import Load, Shape, is_crowded, shape_of
 from benchmark.models.placement import computing_for
 from benchmark.models.tracks import PretrainedTrack, Training, track_named
 from benchmark.records.identity import DEVELOPMENT_SUFFIX
@@ -329,10 +330,17 @@ class PretrainedModels:
     def load_model(self, folder: Path) -> Any:
         dtype = getattr(torch, self.track.updates.weights)
         model = load_model(folder, accelerated=True, name=self.track.spec, dtype=dtype)
-        batch = max(2 * self.track.budget.batch_size, self.track.stage.batch_size)
-        if is_crowded(shape_of(model), Load(-(-batch // self.track.updates.parts), LENGTH)):
+        if recomputes(self.track, self.track.updates, shape_of(model)):
             model.gradient_checkpointing_enable()
         return model
+
+
+def recomputes(track: PretrainedTrack, updates: Updates, shape: Shape) -> bool:
+    """Whether the activations of a model in training are computed again for the backward pass,
+    since those of a usual batch would take too much memory.
+    """
+    batch = max(2 * track.budget.batch_size, track.stage.batch_size)
+    return is_crowded(shape, Load(-(-batch // updates.parts), LENGTH))
 
 
 def models_named(spec: str, inputs: Inputs) -> PretrainedModels:

@@ -26,7 +26,7 @@ from benchmark.models.memory import (
     weight_bytes,
 )
 from benchmark.models.placement import accelerators
-from benchmark.models.pretrained import PretrainedModels
+from benchmark.models.pretrained import PretrainedModels, recomputes
 from benchmark.models.tracks import PretrainedTrack
 from benchmark.pipeline.plan import Cell, Plan
 from benchmark.pipeline.variant import Variant
@@ -63,16 +63,31 @@ def needs_of(plan: Plan) -> list[Need]:
 
 
 def require_room(plan: Plan, workers: int) -> None:
-    """BadInput if the workers need more memory than there is."""
-    room = machine_bytes()
-    for need in needs_of(plan):
-        if need.peak * workers > room:
-            fewer = room // need.peak
-            fits = f"`--workers {fewer}` fits, and " if fewer else ""
+    """BadInput if a worker needs more memory, or GPUs, than is left for each."""
+    for track in {job.variant.track for job in plan.jobs if job.variant.track.gains_from_gpus}:
+        if 0 < accelerators() // workers < track.updates.processes:
+            raise BadInput(
+                f"{track.name}: {track.updates.processes} processes need a GPU each, of "
+                f"{accelerators()} for {workers} workers: run with `--workers 1`"
+            )
+    needs = needs_of(plan)
+    for need in needs:
+        if need.peak > room_of(workers):
+            fewer = [w for w in range(1, workers) if all(n.peak <= room_of(w) for n in needs)]
+            fits = f"`--workers {fewer[-1]}` fits, and " if fewer else ""
             raise BadInput(
                 f"{need.line}; {workers} need {_shown(need.peak * workers)} and this machine has "
-                f"{_shown(room)}: {fits}{need.smaller}"
+                f"{_shown(machine_bytes())}: {fits}{need.smaller}"
             )
+
+
+def room_of(workers: int) -> float:
+    """The bytes that each of several workers has: of this machine, or of the GPUs dealt out to
+    them.
+    """
+    gpus = accelerators()
+    share = gpus // workers or 1 / -(-workers // gpus) if gpus else 1 / workers
+    return machine_bytes() / max(gpus, 1) * share
 
 
 def need_of(cell: Cell, variant: Variant) -> Need | None:
@@ -113,20 +128,22 @@ def _peaks(
     shape: Shape, load: Load, variant: Variant, method: Method | None, updates: Updates
 ) -> Iterator[tuple[int, str]]:
     """(bytes, what for) of everything that is done in a cell."""
+    assert isinstance(variant.track, PretrainedTrack)
+    again = recomputes(variant.track, updates, shape)
     weights = weight_bytes(shape, updates)
     engine = engine_bytes(weights) if variant.backend == "vllm" else 0
     yield PROCESS + 2 * weights + engine, "evaluation"
     if variant.data.documents and not variant.has_published_models:
         read = replace(load, sequences=variant.track.stage.batch_size)
-        yield PROCESS + training_bytes(shape, read, updates), "fine-tuning"
+        yield PROCESS + training_bytes(shape, read, updates, again=again), "fine-tuning"
     if method is not None:
         lora = bool(getattr(method, "lora", False))
         copies = int("target" in method.sees and not lora)
-        training = training_bytes(shape, load, updates, copies, adapters=lora)
+        training = training_bytes(shape, load, updates, copies, lora, again)
         yield PROCESS + training, method.name
     for attack in (attack for attack in variant.attacks if not attack.asks):
         half = replace(load, sequences=load.sequences // 2)
-        trained = training_bytes(shape, half, replace(updates, processes=1), copies=1)
+        trained = training_bytes(shape, half, replace(updates, processes=1), 1, again=again)
         yield PROCESS + (trained if attack.trains else 3 * weights), attack.name
 
 

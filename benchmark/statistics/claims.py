@@ -13,6 +13,7 @@ from itertools import pairwise
 import pandas as pd
 
 from benchmark.statistics.estimates import (
+    PAIR,
     Estimates,
     Spread,
     above_the_oracle,
@@ -100,15 +101,22 @@ def _rows(standings: Standings, claim: Claim) -> Iterator[Row]:
 def over_methods(rows: pd.DataFrame) -> pd.DataFrame:
     """A row per test of claim_rows, with SETTING, the verdicts of its estimates counted, and the
     median estimate with its interval over methods and the verdict on that.
+
+    Estimates of pairs of methods are not independent of each other: their median has no interval.
+    It has no verdict either, nor has one where the claim expects a difference in either direction,
+    since differences in both may have a median of 0.
     """
     found: list[Row] = []
     for setting, own in rows[rows["test"] != ""].groupby(list(SETTING), sort=False):
         about: Row = dict(zip(SETTING, setting, strict=True))
-        middle = median_over(own["value"])
+        value, *ends = median_over(own["value"])
+        paired = own["of"].str.contains(PAIR).any()
+        sign, (low, high) = int(own["sign"].iloc[0]), (math.nan, math.nan) if paired else ends
         counts = {told: int((own["verdict"] == told).sum()) for told in (HOLDS, FAILS, OPEN)}
-        numbers: Row = dict(zip(("value", "low", "high"), middle, strict=True))
-        told = verdict(middle, int(own["sign"].iloc[0]))
-        found.append(about | counts | numbers | {"estimates": len(own), "verdict": told})
+        numbers: Row = {"estimates": int(own["value"].notna().sum())}
+        numbers |= {"value": value, "low": low, "high": high}
+        told = verdict((value, low, high), sign) if sign and not paired else ""
+        found.append(about | counts | numbers | {"verdict": told})
     columns = [*SETTING, HOLDS, FAILS, OPEN, "estimates", "value", "low", "high", "verdict"]
     return pd.DataFrame(found, columns=columns)
 

@@ -20,6 +20,8 @@ from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.ranking import Standings
 from benchmark.statistics.trajectories import SHARE_LEVEL
 
+PAIR = " against "  # in the name of an estimate, between the methods that it compares
+
 Spread = tuple[float, float, float]  # value, low, high
 Estimates = Iterator[tuple[str, Spread]]  # by what they are of: methods, or pairs of them
 
@@ -122,7 +124,7 @@ def turned(
     both = sorted(here.keys() & there.keys())
     for first, second in permutations(both, 2):
         if difference(here[first], here[second])[1] > 0:
-            yield f"{first} against {second}", difference(there[first], there[second])
+            yield f"{first}{PAIR}{second}", difference(there[first], there[second])
 
 
 def _scores(standings: Standings, place: tuple[str, str, str]) -> dict[str, Spread]:
@@ -173,7 +175,7 @@ def _against(spreads: Mapping[str, Spread], method: str, rivals: Iterable[str]) 
     others = [name for rival in rivals for name in _rows_of(rival, spreads)]
     for own in _rows_of(method, spreads):
         for other in others:
-            yield f"{own} against {other}", difference(spreads[own], spreads[other])
+            yield f"{own}{PAIR}{other}", difference(spreads[own], spreads[other])
 
 
 def _rows_of(method: str, names: Iterable[str]) -> list[str]:

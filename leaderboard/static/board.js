@@ -22,7 +22,7 @@ function chosen() {
   const text = ["track", "task", "division", "search", "family", "sees"].map((name) => [name, fields[name].value]);
   const checks = ["retainfree", "anchors"].map((name) => [name, fields[name].checked ? "yes" : "no"]);
   const shownColumns = columns.filter(({ checked }) => checked).map(({ value }) => value);
-  return Object.fromEntries([...text, ...checks, ["columns", shownColumns.join(",")], ["order", order], ["pick", [...picked].join(",")]]);
+  return Object.fromEntries([...text, ...checks, ["columns", shownColumns.join(",")], ["order", order], ["pick", [...picked].join("\n")]]);
 }
 
 function choose(values) {
@@ -34,7 +34,7 @@ function choose(values) {
   const wanted = new Set(values.columns.split(","));
   for (const column of columns) column.checked = wanted.has(column.value);
   order = ORDER.test(values.order) ? values.order : served.order;
-  picked = new Set(values.pick.split(",").filter(Boolean).slice(0, MOST_COMPARED));
+  picked = new Set(values.pick.split("\n").filter(Boolean).slice(0, MOST_COMPARED));
 }
 
 function listTasks() {
@@ -79,6 +79,10 @@ async function load(wanted, file) {
 function adopt() {
   shown = current();
   table = sortable(place.querySelector("table"));
+  if (fields.task.selectedIndex === 0) { // with all rows of the track: others are not there any more
+    const known = new Set(boxes().map(({ value }) => value));
+    picked = new Set([...picked].filter((name) => known.has(name)));
+  }
   table.search.fixed("filters", (text, data, index) => fits(table.row(index).node()));
   table.on("order.dt", () => {
     const [[index, direction]] = table.order();

@@ -117,7 +117,7 @@ PAGES = {
     "submit": "submit.html",
     "downloads": "downloads.html",
 }
-READY, LARGEST = 2000, 2e6  # milliseconds; bytes
+READY, LARGEST = 2, 2e6  # seconds; bytes
 SLOWER = 4  # times that a phone computes than this machine does
 CRITERIA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
@@ -423,7 +423,7 @@ def test_what_the_oracle_still_knows_and_the_model_does_not_is_over_forgotten(vi
     everything = examples(page)
     page.select_option("[name=outcome]", "over")
     lost = page.locator("#examples tbody")
-    assert lost.count() < len(everything)
+    assert 0 < lost.count() < len(everything)
     for body in lost.all():
         right = [body.locator(f"td:nth-last-child({n}) .right").count() > 0 for n in (1, 2)]
         assert right == [False, True]
@@ -511,16 +511,18 @@ def test_dark_where_the_system_is_dark(visits):
 
 
 def test_the_first_page_is_small_and_ready_on_a_phone(browser, site):
-    """Without the library of plots, which comes when a plot is near the screen."""
+    """Without the library of plots, which comes when a plot is near the screen. Ready is what the
+    page's thread computes, which other processes of this machine do not slow down.
+    """
     context = browser.new_context(viewport=PHONE)
-    page = context.new_page()
-    slowed = {"rate": SLOWER}
-    context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", slowed)
-    loaded = []
+    page, loaded = context.new_page(), []
+    counters = context.new_cdp_session(page)
+    counters.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.on("request", lambda request: loaded.append(request.url))
     page.goto(f"{site.as_uri()}/index.html")
     page.wait_for_selector("#view .dt-container")
-    assert page.evaluate("performance.now()") < READY
+    found = {m["name"]: m["value"] for m in counters.send("Performance.getMetrics")["metrics"]}
+    assert 0 < SLOWER * found["TaskDuration"] < READY
     files = [url.removeprefix(site.as_uri()).partition("#")[0] for url in loaded]
     size = sum((site / name.lstrip("/")).stat().st_size for name in files if "plotly" not in name)
     assert size < LARGEST

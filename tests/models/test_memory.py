@@ -19,6 +19,7 @@ from benchmark.models.memory import (
     unloaded,
 )
 from benchmark.models.pretrained import source_of
+from benchmark.pipeline.memory import room_of
 from benchmark.training.lora import Lora, adapt
 
 SHAPE = Shape(parameters=1000, layers=2, hidden=10, vocabulary=50, adapters=100)
@@ -40,7 +41,7 @@ def test_bytes_of_a_parameter_by_how_it_is_updated(updates, each):
     assert training_bytes(SHAPE, LOAD, Updates(**updates)) == 1000 * each + ACTIVATIONS
 
 
-def test_a_copy_adapters_parts_and_recomputation_by_hand(monkeypatch):
+def test_a_copy_adapters_parts_and_recomputation_by_hand():
     usual = Updates()
     assert training_bytes(SHAPE, LOAD, usual, copies=2) == 1000 * 24 + ACTIVATIONS
     adapted = training_bytes(SHAPE, LOAD, usual, adapters=True)
@@ -49,8 +50,7 @@ def test_a_copy_adapters_parts_and_recomputation_by_hand(monkeypatch):
     assert parted == 1000 * 16 + ACTIVATIONS / 2  # two sequences of four
     again = 4 * 8 * (2 * 10 + 17 * 10 + 3 * 50) * 4
     assert activation_bytes(SHAPE, LOAD, again=True) == again
-    monkeypatch.setattr(memory, "machine_bytes", lambda: 4 * ACTIVATIONS - 1)
-    assert training_bytes(SHAPE, LOAD, usual) == 1000 * 16 + again, "they do not fit a quarter"
+    assert training_bytes(SHAPE, LOAD, usual, again=True) == 1000 * 16 + again
 
 
 def test_a_shape_is_that_of_the_loaded_model_and_of_its_adapters():
@@ -144,3 +144,21 @@ def test_a_plan_that_cannot_fit_is_refused_in_a_line_that_says_what_would(planne
     assert "2 need " in line
     assert "this machine has 0.0 GB" in line
     assert "rounding: stochastic" in line
+
+
+@pytest.mark.parametrize(
+    ("gpus", "workers", "room"),
+    [(0, 4, 80), (4, 1, 320), (4, 2, 160), (4, 3, 80), (4, 5, 40), (1, 3, 320 / 3)],
+)
+def test_a_worker_has_the_memory_of_its_gpus(monkeypatch, gpus, workers, room):
+    """Of 320 bytes in all; of three workers on four GPUs two have one."""
+    monkeypatch.setattr("benchmark.pipeline.memory.machine_bytes", lambda: 320)
+    monkeypatch.setattr("benchmark.pipeline.memory.accelerators", lambda: gpus)
+    assert room_of(workers) == pytest.approx(room)
+
+
+def test_a_plan_names_the_number_of_workers_that_fits(planned):
+    """A worker takes about 0.7 GB."""
+    refused = planned(10**9, "--method", "npo")
+    assert refused.exit_code == 2
+    assert "`--workers 1` fits, and" in refused.output

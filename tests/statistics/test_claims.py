@@ -143,6 +143,30 @@ def test_the_interval_of_a_median_is_that_of_the_sign_test(values, expected):
     assert median_over(values) == pytest.approx(expected, nan_ok=True)
 
 
+def test_pairs_and_differences_in_either_direction_have_no_verdict_on_their_median(standings):
+    """Six pairs share their methods; six methods differ, three in each direction."""
+
+    def pairs(*_):
+        for i in range(6):
+            yield f"a against b{i}", (0.5, 0.4, 0.6)
+
+    def both(*_):
+        for i in range(6):
+            value = (-1) ** i * 0.5
+            yield f"m{i}", (value, value - 0.1, value + 0.1)
+
+    setups = (
+        SetUp(CONTROLLED, "frequency", "pairs", 1, pairs),
+        SetUp(CONTROLLED, "frequency", "both", 0, both),
+    )
+    rows = claim_rows([standings], [Claim(BALUTA, "Something.", setups)])
+    pair, either = over_methods(rows).to_dict("records")
+    assert (pair["value"], pair[HOLDS], pair["verdict"]) == (0.5, 6, "")
+    assert math.isnan(pair["low"])
+    assert (either["low"], either["high"], either[HOLDS], either["verdict"]) == (-0.5, 0.5, 6, "")
+    assert "| median of 6 | 0.500 | – | 6 | 0 | 0 |" in claims_markdown(rows)
+
+
 def test_a_test_of_many_methods_has_a_row_with_their_median(standings):
     """Eight methods, of which one goes against the claim."""
 
