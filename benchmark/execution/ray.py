@@ -67,8 +67,7 @@ class RayExecutor:
         which would wait for ever.
         """
         with _cluster() as ray:
-            for job in jobs:
-                _require_node(ray, job, self._resources(ray, job))
+            _require_nodes(ray, {job.label: self._resources(ray, job) for job in jobs})
             running: dict[Any, _Task] = {}
             schedule = JobSchedule(jobs)
             try:
@@ -140,12 +139,13 @@ class RayExecutor:
             notify(Event(kind, task.job, message, time.monotonic() - task.started))
 
 
-def _require_node(ray: Any, job: Job, needed: Mapping[str, int]) -> None:
-    """BadInput if no node has as much."""
+def _require_nodes(ray: Any, needs: Mapping[str, Mapping[str, int]]) -> None:
+    """BadInput if no node has what a job, by its label, needs."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if not any(all(node.get(name, 0) >= n for name, n in needed.items()) for node in nodes):
-        said = ", ".join(f"{n} {name}" for name, n in needed.items() if n)
-        raise BadInput(f"{job.label} needs {said}: no node of the cluster has that")
+    for label, needed in needs.items():
+        if not any(all(node.get(name, 0) >= n for name, n in needed.items()) for node in nodes):
+            said = ", ".join(f"{n} {name}" for name, n in needed.items() if n)
+            raise BadInput(f"{label} needs {said}: no node of the cluster has that")
 
 
 def _answer(ray: Any, reference: Any) -> tuple[str, str]:
