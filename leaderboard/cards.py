@@ -63,7 +63,8 @@ def rendered(text: str, task: str) -> Card:
 
 def _html(tokens: Sequence[Token]) -> Markup:
     html = MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
-    html = html.replace("<pre>", '<pre tabindex="0">')  # scrolled by keyboard
+    for scrolled in ("pre", "table"):  # by keyboard too
+        html = html.replace(f"<{scrolled}>", f'<{scrolled} tabindex="0">')
     return Markup(html)  # raw HTML is disabled above
 
 

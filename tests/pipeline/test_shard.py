@@ -45,7 +45,7 @@ def test_a_shard_has_the_models_and_references_that_its_cells_need(plan):
 
 def test_a_shard_without_a_cell_of_the_first_target_has_it_for_its_oracles(plan):
     """They are compared with it, and are scored with their shard."""
-    shards = [shard_of(plan, number, 60) for number in range(1, 61)]
+    shards = [shard_of(plan, number, 300) for number in range(1, 301)]
     apart = [s for s in shards if s.cells and all(cell.seed for cell in s.cells)]
     assert apart
     for shard in shards:
