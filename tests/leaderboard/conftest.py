@@ -1,11 +1,12 @@
-"""A small results folder with every kind of row that the leaderboard shows, and the site that is
-built from it.
+"""A small results folder with every kind of row that the leaderboard shows, the site that is built
+from it, and a browser that opens it.
 """
 
 import shutil
 from dataclasses import replace
 
 import pytest
+from browsing import ARGUMENTS, CHROMIUM, DESKTOP, Visit
 from toy_board import FREQUENCIES, HOSTILE, HOSTILE_END, Folder
 
 from leaderboard.build import build_site
@@ -55,3 +56,35 @@ def folder(tmp_path, filled, make_folder):
     """A copy of the folder that a test may change."""
     shutil.copytree(filled.store.root, tmp_path / "results")
     return make_folder(tmp_path / "results")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is missing: pip install playwright"
+    )
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def visits(browser, site):
+    opened = []
+
+    def visit(**context):
+        opened.append(Visit(browser, site.as_uri(), **({"viewport": DESKTOP} | context)))
+        return opened[-1]
+
+    yield visit
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def visit(visits):
+    """A visit on a desktop screen; whatever the test did, nothing went wrong in the browser."""
+    own = visits()
+    yield own
+    assert own.trouble == []

@@ -1,0 +1,88 @@
+"""Examples on the pages of the built site: filtered, compared, and shown as text."""
+
+import pytest
+from browsing import IN_BROWSER, RECORD, examples
+from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
+
+pytestmark = IN_BROWSER
+
+
+def test_examples_on_which_rows_differ(visit):
+    page = visit.open(f"compare.html#track={TRACK}&row=harsh&row=gentle")
+    page.locator("#comparison a", has_text="examples").first.click()
+    page.wait_for_selector("#examples tbody")
+    assert page.input_value("[name=outcome]") == "differ"
+    columns = page.locator("#examples thead th").all_inner_texts()
+    assert columns[-2:] == ["harsh", "gentle"]
+    for body in page.locator("#examples tbody").all():
+        right = [body.locator(f"td:nth-last-child({n}) .right").count() > 0 for n in (1, 2)]
+        assert right[0] != right[1]
+
+
+def test_the_explorer_filters_by_outcome_and_stratum_before_and_after_an_attack(visit):
+    place = f"track={TRACK}&variant=frequency%2Flow&row=harsh"
+    page = visit.open(f"explore.html#{place}")
+    everything = examples(page)
+    page.select_option("[name=outcome]", "leaked")
+    leaked = examples(page)
+    page.select_option("[name=outcome]", "forgotten")
+    assert page.locator("#examples tbody").count() + len(leaked) <= len(everything)
+    assert page.locator("#examples tbody td:last-child .right").count() == 0
+    page.select_option("[name=outcome]", "")
+    page.select_option("[name=stratum]", "frequency 1")
+    assert 0 < len(examples(page)) < len(everything)
+    page.select_option("[name=attack]", "shaken")
+    page.wait_for_function("document.querySelectorAll('#examples thead th').length === 7")
+    assert page.locator("#examples thead th").all_inner_texts()[-1] == "harsh after shaken"
+    assert page.locator("#examples mark").count() > 0
+
+
+def test_what_the_oracle_still_knows_and_the_model_does_not_is_over_forgotten(visit):
+    page = visit.open(f"explore.html#track={TRACK}&variant=frequency%2Flow&row=harsh&split=retain")
+    everything = examples(page)
+    page.select_option("[name=outcome]", "over")
+    lost = page.locator("#examples tbody")
+    assert 0 < lost.count() < len(everything)
+    for body in lost.all():
+        right = [body.locator(f"td:nth-last-child({n}) .right").count() > 0 for n in (1, 2)]
+        assert right == [False, True]
+
+
+def test_examples_are_filtered_by_split_text_and_answer(visit):
+    page = visit.open(RECORD)
+    assert len(examples(page)) == 6
+    page.select_option("[name=split]", "retain")
+    assert len(examples(page)) == 4
+    page.select_option("[name=split]", "")
+    page.fill("[name=text]", "PERSON 3 of forget")
+    assert [text.split()[0] for text in examples(page)] == ["Townforget3"]
+    page.fill("[name=text]", "")
+    page.check("[name=answered]")
+    rows = page.locator("#examples tbody")
+    assert all(rows.nth(i).locator("td:last-child .right").count() for i in range(rows.count()))
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"), [("target", 0), ("oracle", 1), ("oracle", 2), ("gentle", 0)]
+)
+def test_answers_stand_beside_those_of_target_and_oracle(visit, name, seed):
+    page = visit.open(f"records/{record_id('low', name, seed)}.html")
+    page.wait_for_selector("#examples tbody")
+    columns = page.locator("#examples thead th").all_inner_texts()[3:]
+    assert (
+        columns
+        == {
+            "target": ["oracle", "target"],
+            "oracle": ["target", "oracle"] if seed == 1 else ["target", "oracle", "oracle"],
+            "gentle": ["target", "oracle", "gentle"],
+        }[name]
+    )
+    assert page.locator("#examples tbody tr").first.locator("td .answer").count() == len(columns)
+
+
+def test_what_a_model_said_is_shown_as_text(visit):
+    page = visit.open(RECORD)
+    page.wait_for_selector("#examples tbody")
+    cells = page.locator("#examples tbody").first.locator("td:last-child").all_inner_texts()
+    assert HOSTILE in cells[0]
+    assert HOSTILE_END in cells[1]
