@@ -14,7 +14,7 @@ from benchmark.statistics.variants import Run, VariantScores
 
 ALL_ATTACKS = "all attacks"
 # What may stand for all attacks: the attacks of an evaluation, by its name. The last are those of
-# trials and of the suite `board`.
+# trials and of the suite `cpu`.
 LIGHT: Mapping[str, tuple[str, ...]] = {
     "no attack": (),
     "on weights": ("quantize_int4_g64", "relearn_disjoint"),
