@@ -116,7 +116,7 @@ def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], colours: Colo
     plot = Plot(figure(traces, share_axis("forgetting"), shape))
     caption = "Mean forgetting before and after the attack, over the variants on which both "
     caption += "are informative, relative to the oracles under the same attack."
-    return PlotGroup("What is left", caption, [plot], tall=len(both) > 12)
+    return PlotGroup("Remaining forgetting", caption, [plot], tall=len(both) > 12)
 
 
 def _ends(values: pd.Series, name: str, symbol: str, colours: Sequence[str]) -> go.Scatter:

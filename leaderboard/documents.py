@@ -97,7 +97,7 @@ def _ranking(track: Track) -> Iterator[str]:
     rows = track.standings.overall.to_dict("records")
     for division, own in divided(rows, lambda row: row["anchor"], lambda row: row["division"]):
         if division == GUARDRAIL:
-            yield "\nGuardrails, which leave what the weights know, are ranked apart:\n"
+            yield "\nGuardrails, which leave the weights unchanged, are ranked separately:\n"
         yield from _ranked_table(own)
 
 

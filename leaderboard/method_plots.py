@@ -52,14 +52,12 @@ def method_sections(
         Section(
             "Tuning",
             "Score of each trial by learning rate, on development data that never count towards "
-            "the leaderboard, with 95 % confidence intervals. Runs use the smallest rate whose "
-            "score is indistinguishable from the best of its task family.",
+            "the leaderboard, with 95 % confidence intervals. Each task family has its own rate.",
             list(_trials(trials)),
         ),
         Section(
             "Trajectories",
-            "Intermediate checkpoints after shares of the budget; bands are 95 % confidence "
-            "intervals.",
+            "Checkpoints after fixed fractions of the budget; bands are 95 % confidence intervals.",
             list(_courses(track, name, colours)),
         ),
         Section(
@@ -111,8 +109,8 @@ def _attacks(track: Track, name: str) -> Iterator[PlotGroup]:
         colours = _variant_colours(rows)
         traces = [_dots(own, place, colours[place]) for place, own in _by_variant(rows)]
         names = axis("") | {"autorange": "reversed"}
-        plot = Plot(figure(traces, share_axis("forgetting left"), names))
-        caption = "The robustness axis is the worst attack of each variant."
+        plot = Plot(figure(traces, share_axis("remaining forgetting"), names))
+        caption = "Robustness is determined by the most damaging attack on each variant."
         yield PlotGroup("Forgetting after attacks", caption, [plot], tall=len(colours) > 6)
     yield from _curves(track, name)
 

@@ -122,7 +122,7 @@ def _values(board: Board, metric: str) -> Iterator[PlotGroup]:
             rows = rows.assign(place=[shown_variant(*place) for place in places])
             shape = axis("") | {"autorange": "reversed"}
             plot = Plot(figure(list(_dots(rows)), metric_axis(metric), shape))
-            caption = "After unlearning, means over seeds. Methods should lie on the oracles."
+            caption = "Means over seeds after unlearning. Methods should match the oracles."
             yield PlotGroup(f"On the forget sets of {track.name}", caption, [plot])
 
 
@@ -145,7 +145,7 @@ def _dots(rows: pd.DataFrame) -> Iterator[go.Scatter]:
 def _judged(form: str, title: str, rows: pd.DataFrame) -> Judged:
     models = int(rows["knowing"].max()), int(rows["ignorant"].max())
     caption = "AUC between models that know the forget set and models that do not, with 95 % "
-    caption += f"bootstrap intervals over models. The rule asks for {LEAST_AUC}."
+    caption += f"bootstrap intervals over models. Dotted line: required AUC, {LEAST_AUC}."
     plot = PlotGroup("Faithfulness", caption, [Plot(_aucs(rows.iloc[::-1]))], tall=True)
     return Judged(form, title, models, rows.to_dict("records"), plot)
 
@@ -185,6 +185,6 @@ def _agreement(found: pd.DataFrame, metrics: Sequence[str]) -> PlotGroup:
     small = {"tickfont": {"size": 10}, "dtick": 1}
     across, down = axis("") | small | {"tickangle": 90}, axis("") | small
     caption = "Kendall's tau-b between the recoveries by two metrics, over methods and variants of "
-    caption += f"{BOARD} on which both tell target and oracles apart; empty where there are none."
+    caption += f"{BOARD} on which both separate target and oracles; blank if there are none."
     plot = Plot(figure([trace], across, down | {"autorange": "reversed"}))
     return PlotGroup("Agreement", caption, [plot], tall=True)

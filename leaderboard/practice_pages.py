@@ -55,18 +55,18 @@ def practice_page(board: Board, renderer: Renderer, colours: Colours) -> Page:
 def _plots(own: Practice, colours: Colours) -> Iterator[PlotGroup]:
     if len(own.undone):
         yield PlotGroup(
-            "Which attack undoes which family",
-            "Mean share of forgetting that is gone after each attack, over the family's methods "
-            "and the variants on which they forgot at least half. Below 0, the attacked model is "
-            "closer to the attacked oracles than the model was to the oracles.",
+            "Forgetting undone, by attack and method family",
+            "Mean share of forgetting undone by each attack, over the family's methods and the "
+            "variants on which they forgot at least half. Below 0, the model is closer to the "
+            "oracles when both have been attacked than it was before the attack.",
             [Plot(_heat(own.undone))],
             tall=own.undone["family"].nunique() > 8,
         )
     for attack, rows in own.relearned.groupby("attack", sort=False):
         yield PlotGroup(
             f"Knowledge recovered after {attack}",
-            "Share of forgotten knowledge that is known again, mean over the variants on which a "
-            "method forgot at least half; 1 is as much as before unlearning. What the oracles "
+            "Share of forgotten knowledge recovered, averaged over the variants on which a "
+            "method forgot at least half; 1 means as much as before unlearning. What the oracles "
             "gain over the same steps is newly learned, not recovered.",
             [Plot(_curves(rows, colours))],
         )

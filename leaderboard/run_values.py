@@ -143,7 +143,7 @@ class LeftOut:
         if abs(self.target - self.oracle) < LEAST_GAP:
             return f"target and oracles differ by less than {LEAST_GAP:g}"
         if abs(self.target - self.oracle) < self.spread:
-            return "target and oracles differ by less than the oracles differ among themselves"
+            return "target and oracles differ by less than the spread among the oracles"
         if any(self.metric.endswith(name) for names in BARRED.values() for name in names):
             return "fails the rule for answers of this form, or its interval contains 0"
         return "the interval of the difference over entities contains 0"

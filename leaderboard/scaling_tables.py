@@ -96,8 +96,8 @@ def scaling_markdown(board: Board) -> str:
         parts += [f"## {title}\n", f"{caption}\n", *_table(cells, "method"), ""]
     parts.append("## Which method is best?\n")
     parts.append(
-        "Methods that the highest-scoring one is not significantly better than, by model size and "
-        "share of people to forget.\n"
+        "The highest-scoring method and those not significantly worse, by model size and share of "
+        "people to forget.\n"
     )
     parts += [*_table(best_by_size(scaling.best), "parameters"), ""]
     seconds = scaling.seconds.assign(shown=scaling.seconds["seconds"].map("{:.1f}".format))

@@ -31,7 +31,7 @@ MISALIGNED = {
         "share of examples that one calls forgotten (below 0.2) and the other known (above 0.8)"
     ),
 }
-LEVELS = {ORACLE_LEVEL: "at the oracles' interval", SHARE_LEVEL: "at 90 % of the way"}
+LEVELS = {ORACLE_LEVEL: "at the oracles' interval", SHARE_LEVEL: "at 90 % of the target-oracle gap"}
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def imports(file: Path) -> Verdict:
             continue
         engine = [m for m in modules if m != API and m.partition(".")[0] in ENGINE]
         others += [f"line {node.lineno} imports {module}" for module in engine]
-    return Verdict("imports the API alone", not others, "; ".join(others))
+    return Verdict("imports only the API", not others, "; ".join(others))
 
 
 def moves(bench: Bench, first: Outcome) -> Verdict:
@@ -166,7 +166,7 @@ def moves(bench: Bench, first: Outcome) -> Verdict:
             f"{split} loss {-was:.2f} -> {-now:.2f}, probability {likely[0]:.2f} -> {likely[1]:.2f}"
         )
     detail = "; ".join(texts)
-    unchanged = "" if moved >= MOVED else "; next to nothing has moved at these defaults"
+    unchanged = "" if moved >= MOVED else "; the model hardly changes at the default parameters"
     return Verdict("changes what the model knows", moved >= MOVED, detail + unchanged)
 
 
@@ -189,7 +189,11 @@ def is_looked_at(rule: str, bench: Bench, first: Outcome) -> Verdict:
         request.meter.watch = look
 
     same = bench.unlearned(watched).same_as(first)
-    detail = f"{len(looks)} looks" if same else "the result differs when it is scored between steps"
+    detail = (
+        f"scored {len(looks)} times between steps"
+        if same
+        else "the result changes when the model is scored between steps"
+    )
     return Verdict(rule, same, detail)
 
 
@@ -200,7 +204,7 @@ def is_saved(rule: str, bench: Bench, first: Outcome) -> Verdict:
         loaded = load_unlearned(Path(name), bench.models.load_model)
         known = bench.known(loaded)
     same = all(np.array_equal(known[split], first.known[split]) for split in known)
-    return Verdict(rule, same, "" if same else "it answers otherwise then")
+    return Verdict(rule, same, "" if same else "after loading, it gives other probabilities")
 
 
 def uses(split: str, rule: str, bench: Bench, first: Outcome) -> Verdict | None:
@@ -213,7 +217,8 @@ def uses(split: str, rule: str, bench: Bench, first: Outcome) -> Verdict | None:
         setattr(request, split, [Pair(f"{pair.prompt} ?", pair.prompt) for pair in pairs])
 
     differs = not bench.unlearned(replaced).same_as(first)
-    detail = "" if differs else f'it declares "{split}" in sees; other pairs there change nothing'
+    unused = f'it declares "{split}" in sees, but replacing that set does not change the result'
+    detail = "" if differs else unused
     return Verdict(rule, differs, detail)
 
 
@@ -228,7 +233,7 @@ def trains_adapters(rule: str, bench: Bench, first: Outcome) -> Verdict | None:
     if not merged:
         return Verdict(rule, False, "with lora: true adapters are left in the model")
     passed = moved or adapted.division == "guardrail"
-    return Verdict(rule, passed, "" if passed else "with lora: true nothing moves")
+    return Verdict(rule, passed, "" if passed else "with lora: true, the weights do not change")
 
 
 RULES: dict[str, Rule] = {

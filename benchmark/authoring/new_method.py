@@ -22,7 +22,7 @@ def new_method(name: str, kind: str, folder: Path) -> Path:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise BadInput(f"method {name!r}: a name starts with a-z and is made of a-z, 0-9 and _")
     if name in methods():
-        raise BadInput(f"method {name!r}: there is one already; choose another name")
+        raise BadInput(f"method {name!r}: already exists; choose another name")
     path = folder / f"{name}.py"
     if path.exists():
         raise BadInput(f"{path}: exists already")

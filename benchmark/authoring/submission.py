@@ -85,8 +85,8 @@ def _require_committed(records: list[Record]) -> None:
     ]
     if loose:
         raise BadInput(
-            f"{len(loose)} of {len(records)} records do not come from committed code of a clone, "
-            f"first {loose[0].id}; commit, then run again with --force"
+            f"{len(loose)} of {len(records)} records do not come from committed code in a git "
+            f"clone, first {loose[0].id}; commit your changes, then rerun with --force"
         )
 
 
@@ -94,8 +94,8 @@ def _require_one_file(file: Path) -> None:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             raise BadInput(
-                f"{file}: line {node.lineno} imports a file beside it; a submitted method is one "
-                "file"
+                f"{file}: line {node.lineno} has a relative import; a submitted method must be "
+                "a single file"
             )
 
 

@@ -87,7 +87,7 @@ def chosen_file(specs: Sequence[str], track: str) -> Path:
     for spec in specs:
         if spec not in methods():
             raise BadInput(
-                f"--write: a track names registered methods alone; without it, write the chosen "
+                f"--write: only works for registered methods; omit it and write the chosen "
                 f"{TUNED} into {spec.partition(':')[0]}"
             )
     if track not in tracks_with_files() or track.endswith(DEVELOPMENT_SUFFIX):

@@ -19,7 +19,7 @@ def new_method(
     name: Annotated[str, typer.Argument(help="Name of the method, as `my_method`.")],
     kind: Annotated[str, typer.Option(help="loss, hidden, prompt or two-model.")] = "loss",
 ) -> None:
-    """Writes a method to start from, NAME.py, into the current folder."""
+    """Writes a method template, NAME.py, to the current folder."""
     from benchmark.authoring.new_method import new_method as write
 
     path = write(name, kind, Path())
@@ -31,7 +31,7 @@ def new_method(
 def check(
     method: MethodArgument,
 ) -> None:
-    """Checks a method on a tiny model, one verdict per line; exit code 1 if a rule is broken."""
+    """Checks a method on a tiny model and prints one verdict per rule; exit code 1 if any fails."""
     from benchmark.authoring.check import check as verdicts
     from benchmark.core.registry import method_in
     from benchmark.execution.run_plan import prepare_worker
@@ -51,7 +51,7 @@ def check(
 @app.command()
 @plainly
 def compare(
-    one: Annotated[str, typer.Argument(help="A row, as the ranking names it.")],
+    one: Annotated[str, typer.Argument(help="Row name, as in the ranking.")],
     other: Annotated[str, typer.Argument(help="The row to compare it with.")],
     tasks: Annotated[
         list[str] | None, typer.Option("--task", help="Only this task or variant; repeatable.")

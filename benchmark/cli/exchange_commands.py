@@ -20,7 +20,7 @@ Pinned = Annotated[
 def push(repo: DataSet, results: ResultsOption = RESULTS) -> None:
     """Uploads all records, with marks and disputes, to a data set on the hub in one commit.
 
-    Exit code 2 if a record is not valid or the hub refuses; then nothing is uploaded.
+    Uploads nothing and exits with code 2 if a record is invalid or the hub rejects the upload.
     """
     from benchmark.records.exchange import push as upload
     from benchmark.records.store import ResultStore
@@ -33,10 +33,9 @@ def push(repo: DataSet, results: ResultsOption = RESULTS) -> None:
 @app.command()
 @plainly
 def pull(repo: Pinned, results: ResultsOption = RESULTS) -> None:
-    """Adds the records of a data set on the hub to a folder.
+    """Downloads the records of a data set on the hub into a folder.
 
-    Exit code 2 if one of them is not valid or differs from the one that is there; then nothing is
-    added.
+    Adds nothing and exits with code 2 if a record is invalid or differs from an existing one.
     """
     from benchmark.records.exchange import pull as download
     from benchmark.records.store import ResultStore

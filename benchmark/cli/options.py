@@ -42,7 +42,7 @@ SignOption = Annotated[
 WorkersOption = Annotated[
     int | None,
     typer.Option(
-        "--workers", min=1, help="Worker processes; default one per core, or one with vLLM or GPU."
+        "--workers", min=1, help="Worker processes; default one per core or GPU, one with vLLM."
     ),
 ]
 ForceOption = Annotated[
@@ -52,12 +52,14 @@ ExecutorOption = Annotated[
     Literal["local", "ray"],
     typer.Option(
         "--executor",
-        help="local processes, or tasks of the Ray cluster that RAY_ADDRESS names (extra `ray`).",
+        help="Local processes, or the Ray cluster at RAY_ADDRESS (needs the extra `ray`).",
     ),
 ]
 ShardOption = Annotated[
     str,
-    typer.Option("--shard", help="Only every n-th cell, as i/n: for job arrays on shared folders."),
+    typer.Option(
+        "--shard", help="Run only part i of n of the cells (i/n), for job arrays on shared folders."
+    ),
 ]
 KeepModelsOption = Annotated[
     bool,
@@ -129,7 +131,8 @@ HarnessOption = Annotated[
     str, typer.Option("--harness", help="Also run an lm-eval group: palimpsest, jang or yuan.")
 ]
 EvaluationPrecision = Annotated[
-    Precision, typer.Option("--precision", help="bfloat16 is faster and shifts greedy metrics.")
+    Precision,
+    typer.Option("--precision", help="bfloat16 is faster but changes greedy-decoding metrics."),
 ]
 SamplesOption = Annotated[
     int | None,

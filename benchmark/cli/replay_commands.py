@@ -28,9 +28,9 @@ def replay(
 ) -> None:
     """Reruns published cells from their identities and compares outputs and values.
 
-    Exit code 1 if a value differs by more than the tolerance: the outputs were forged, the engine
-    changed, or the record was made on a processor that rounds differently (reported first).
-    Attacks that have changed since are listed and skipped. --sign marks the records whose outputs
+    Exit code 1 if a value differs by more than the tolerance. Possible causes: forged outputs, a
+    changed engine, or a processor that rounds differently (reported first). Attacks that have
+    changed since the record was made are listed and skipped. --sign marks the records whose outputs
     are all identical to the last digit.
     """
     from torch.backends.cpu import get_cpu_capability
@@ -59,7 +59,8 @@ def replay(
         with tempfile.TemporaryDirectory() as folder, console.status(f"replaying {record.id}"):
             replayed = make_again(record, store, inputs_of(data), Path(folder))
         if replayed.changed_attacks:
-            errors.print(f"{record.id}: changed since: {', '.join(replayed.changed_attacks)}")
+            changed = ", ".join(replayed.changed_attacks)
+            errors.print(f"{record.id}: skipped attacks that have changed: {changed}")
         held &= replayed.holds
         same += [record] if replayed.identical else []
         table.add_row(

@@ -156,7 +156,7 @@ def report(
     from benchmark.reports.terminal import print_task
 
     if [bool(task), attacks, claims].count(True) != 1:
-        raise BadInput("report: name a task, or --attacks, or --claims")
+        raise BadInput("report: pass either a task, --attacks or --claims")
     terminal = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     if attacks:
         print_attacks(results, terminal, _derived())
@@ -169,7 +169,7 @@ def report(
 @app.command()
 @plainly
 def meta(results: ResultsOption = RESULTS) -> None:
-    """Prints how far each metric can be trusted, from the pools of the suite `meta`."""
+    """Prints how reliable each metric is, measured on the model pools of the suite `meta`."""
     from benchmark.reports.meta_report import print_meta
 
     print_meta(results, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
@@ -193,7 +193,7 @@ def site(
 @app.command()
 @plainly
 def rank(
-    rows: Annotated[list[str], typer.Argument(help="Rows, as the ranking names them, or ids.")],
+    rows: Annotated[list[str], typer.Argument(help="Row names, as in the ranking, or record ids.")],
     results: ResultsOption = RESULTS,
 ) -> None:
     """Prints rows beside the anchors and their neighbours, as Markdown."""
@@ -205,7 +205,7 @@ def rank(
 @app.command()
 @plainly
 def cite(
-    method: Annotated[str, typer.Argument(help="A row, as the ranking names it.")],
+    method: Annotated[str, typer.Argument(help="Row name, as in the ranking.")],
     track: Annotated[str, typer.Option("--track", help="Only this track.")] = "",
     results: ResultsOption = RESULTS,
 ) -> None:

@@ -28,7 +28,7 @@ def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: b
     )
     if own_questions and "custom" not in suite.tasks:
         raise BadInput(
-            f"--forget, --retain: suite {suite.name} has no task custom, the only one to use them"
+            f"--forget, --retain: suite {suite.name} has no task custom; use --suite custom"
         )
     wanted = {"backend": chosen.backend, "precision": chosen.precision}
     suite = suite.model_copy(update={name: value for name, value in wanted.items() if value})
@@ -103,8 +103,8 @@ def require_own_model(inputs: Inputs, names: Iterable[str]) -> None:
 
     if inputs.track_file and not any(map(is_model, names)):
         raise BadInput(
-            f"--track-file {inputs.track_file}: needs a model of your own; pass it as --model, a "
-            "folder or org/name@revision"
+            f"--track-file {inputs.track_file}: applies only to your own model; pass it as --model "
+            "(a folder or org/name@revision)"
         )
 
 

@@ -22,5 +22,5 @@ def signed(results: Path, mark: Kind, by: str, records: Sequence[Record]) -> Non
         console.print(f"no record to mark as {mark}")
         return
     path = sign(ResultStore(results), mark, by, records)
-    said = f"wrote {path}" if path else f"{by} has marked them before"
+    said = f"wrote {path}" if path else f"already marked by {by}"
     console.print(f"{len(records)} records {mark}: {said}", markup=False, soft_wrap=True)

@@ -36,10 +36,10 @@ def submit(
         Path, typer.Option("--card", help="Authors, paper, code; a template is written if missing.")
     ] = Path("card.yaml"),
 ) -> None:
-    """Checks that a method's row is complete and valid, packs what its pull request adds into a new
-    folder, and prints the pull request's text.
+    """Checks that a method's row is complete and valid, collects the files for its pull request in
+    a new folder, and prints the pull request's text.
 
-    Exit code 2 if anything is missing or wrong; then nothing is packed.
+    Collects nothing and exits with code 2 if anything is missing or wrong.
     """
     from benchmark.authoring.submission import pack, submission_of
     from benchmark.core.registry import method_in, method_named
@@ -67,7 +67,7 @@ def _card(path: Path, method: str):
 
     if not path.exists():
         write_template(path, method)
-        raise BadInput(f"{path}: there was no card; fill in this template and submit again")
+        raise BadInput(f"{path}: no card found; fill in the template just written and submit again")
     card, faults = card_in(path, method)
     for fault in faults:
         errors.print(f"palimpsest: {fault}", markup=False, soft_wrap=True)

@@ -93,7 +93,9 @@ def tune(
     execution: Execution,
     specs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[METHOD]...", help="As for `run`; default all with a rate."),
+        typer.Argument(
+            metavar="[METHOD]...", help="Methods, as for `run`; default: all with a learning rate."
+        ),
     ] = None,
     track: Annotated[str, typer.Option("--track", help="The track to tune for.")] = "controlled-1m",
     families: Annotated[
@@ -106,8 +108,8 @@ def tune(
 ) -> None:
     """Tries the track's learning rates on its development data, which are never scored.
 
-    Rates ascend; after one that destroys the model, no larger one is tried. Finished trials are not
-    repeated. Exit code 1 if some method has no rate to choose.
+    Rates are tried in ascending order until one destroys the model. Finished trials are not
+    repeated. Exit code 1 if no rate can be chosen for some method.
     """
     from benchmark.authoring.tuning import (
         chosen_file,

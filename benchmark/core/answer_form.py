@@ -30,7 +30,7 @@ def misfit(example: Example, form: str) -> str:
     if form == "text":
         return _no_text(example)
     if example.is_text:
-        return "it has no prompt, which only texts may lack"
+        return "it has no prompt; only texts may omit the prompt"
     if form == "choice":
         return _no_choice(example)
     if example.choices:

@@ -136,7 +136,7 @@ def rows_of(
     ) as error:  # whatever kept the hub from answering, the user needs one of two things
         reason = type(error).__name__
         raise BadInput(
-            f"{data_set}: {looked}, and {repo} cannot be had from a hub ({reason})"
+            f"{data_set}: {looked}, and {repo} could not be loaded from a hub ({reason})"
         ) from None
 
 

@@ -17,10 +17,10 @@ class NotProbed(BadInput):
 
     def __init__(self, task: str, track: str) -> None:
         asks = (
-            f"`palimpsest probe --task {task} --track {track}` asks it, as `run` does before it "
-            "begins"
+            f"run `palimpsest probe --task {task} --track {track}` (`palimpsest run` does so "
+            "automatically)"
         )
-        super().__init__(f"{task} on {track}: it is not known yet what this model knows; {asks}")
+        super().__init__(f"{task} on {track}: this model's knowledge has not been probed; {asks}")
         self.task, self.track = task, track
 
 

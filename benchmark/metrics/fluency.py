@@ -73,7 +73,7 @@ for name, score, unit, forms, source, description in (
         "share",
         BOTH,
         "Yuan et al. 2024",
-        "entropy of the generated words relative to that of as many distinct words",
+        "entropy of the generated words, relative to the maximum for that many words",
     ),
     (
         "repetition",

@@ -82,7 +82,7 @@ register(
         "oracle",
         "nats",
         "Rinberg et al. 2025",
-        "logit of the answer's tokens against all other tokens",
+        "log-odds of the answer's tokens against all other tokens",
         forms=BOTH,
     )
 )

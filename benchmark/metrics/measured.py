@@ -16,7 +16,7 @@ from benchmark.metrics.stages import (
 
 
 def given_score(sample: Sample) -> float:
-    """The number that was given; ValueError if there is none."""
+    """The stored score of the example; ValueError if there is none."""
     if sample.score is None:
         raise ValueError("no score was given")
     return sample.score
@@ -68,7 +68,7 @@ register(
         "lower",
         "nats",
         "FADE (arXiv 2510.12981); our reading",
-        "divergence from an oracle in answers drawn from both, judged by both",
+        "divergence from an oracle, on answers sampled from both models and scored under both",
         forms=QUESTION,
         needs=frozenset({SCORED}),
         attacked=True,

@@ -217,8 +217,7 @@ register(
         "oracle",
         "share",
         "Lynch et al. 2024; our balance of true and false statements",
-        "share of statements, as many true as false, that are told from their opposite by "
-        "length-normalized probability",
+        "accuracy of judging statements, half of which are true, by length-normalized probability",
         attacked=True,
         only=TRUE_FALSE,
     )

@@ -20,12 +20,12 @@ tpr = Aggregate(above(1 - FALSE_POSITIVES))
 
 
 def likelihood_ratios(values: np.ndarray, oracles: np.ndarray) -> np.ndarray:
-    """p(x) / p_r(x) of probabilities (n,) and those of the oracles, (k, n), which are RMIA's models
-    that never saw x: p_r = ((1 + a) mean p_oracle + 1 - a) / 2.
+    """p(x) / p_r(x), from the model's probabilities (n,) and those of the oracles (k, n), which are
+    RMIA's reference models that never saw x: p_r = ((1 + a) mean p_oracle + 1 - a) / 2.
 
     RMIA's score of x is the share of the population whose ratio is lower (Zarifzadeh et al. 2024,
-    eqs. 2, 3 and 12, gamma 1). Where ties count half it orders members and population, which are
-    the negatives here, as the ratio itself does: AUC and true positive rate are the same.
+    eqs. 2, 3 and 12, gamma 1). With ties counted half, it ranks members and population (here the
+    negatives) as the ratio itself does, so AUC and true positive rate are the same.
     """
     expected = ((1 + OFFLINE) * oracles.mean(0) + 1 - OFFLINE) / 2
     return np.round(values / expected, TIE_DECIMALS)

@@ -79,7 +79,7 @@ register(
         "oracle",
         "share",
         "K-Bench 2026 (any channel); JensUn 2025 (worst case over probes)",
-        "told when asked directly or by any probe that the target passes",
+        "answered correctly when asked directly or by any probe that the target passes",
         forms=frozenset({FORM}),
         united=True,
     )

@@ -34,8 +34,8 @@ def check_template(tokenizer: Any, profile: ComputeProfile, name: str) -> None:
     """BadInput if a model is to be asked in a chat template that its tokenizer lacks."""
     if profile.prompts == "chat" and not tokenizer.chat_template:
         raise BadInput(
-            f"model {name}: its profile asks for prompts as a chat, and its tokenizer has no chat "
-            "template; plain is right"
+            f"model {name}: its profile has `prompts: chat`, but its tokenizer has no chat "
+            "template; use `prompts: plain`"
         )
 
 
@@ -67,8 +67,8 @@ def fit(tokenizer: Any, model: Any, name: str) -> None:
     if beyond := [i for i in range(rows, len(tokenizer)) if i != tokenizer.pad_token_id]:
         token = tokenizer.convert_ids_to_tokens(beyond[0])
         raise BadInput(
-            f"model {name}: its tokenizer has tokens without embeddings: {token!r} is "
-            f"{beyond[0]} of {rows}"
+            f"model {name}: its tokenizer has tokens without embeddings: {token!r} has "
+            f"id {beyond[0]}, but there are only {rows} embeddings"
         )
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= rows:
         tokenizer.pad_token = tokenizer.eos_token  # padding is masked: any token will do

@@ -89,9 +89,7 @@ def _local_folder(track: PretrainedTrack, models: Path | None) -> Path | None:
 
 def _checked_folder(folder: Path) -> Path:
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-        raise BadInput(
-            f"model {folder}: found an adapter alone; a model is needed, into which it is merged"
-        )
+        raise BadInput(f"model {folder}: found only an adapter; merge it into its base model first")
     if not (folder / "config.json").is_file():
         raise BadInput(f"model {folder}: the folder lacks a config.json")
     if not list(folder.glob("*.safetensors")):
@@ -350,8 +348,8 @@ def models_named(spec: str, inputs: Inputs) -> PretrainedModels:
     track = track_named(spec, inputs.track_file)
     if not isinstance(track, PretrainedTrack):
         raise BadInput(
-            f"model {spec!r}: is trained here and scored by `run`; name a folder or "
-            "org/name@revision"
+            f"model {spec!r}: is trained by the benchmark itself and scored by `run`; pass "
+            "a folder or org/name@revision"
         )
     return PretrainedModels(track, inputs)
 

@@ -65,7 +65,7 @@ def _are_mappings(*values: Any) -> bool:
 def mapping(path: Path) -> dict[str, Any]:
     content = content_of(path)
     if not isinstance(content, dict):
-        raise BadInput(f"{path}: file: found {str(content)[:60]!r}; fields with values are right")
+        raise BadInput(f"{path}: file: found {str(content)[:60]!r}; must be a mapping")
     if known_elsewhere := [key for key in NOT_IN_FILES if key in content]:
         raise BadInput(f"{path}: {known_elsewhere[0]}: there is no such field")
     return content

@@ -66,7 +66,7 @@ def _told_apart(attacks: tuple[Attack, ...]) -> tuple[Attack, ...]:
     """What is measured after an attack is known by its name."""
     names = [attack.name for attack in attacks]
     if doubled := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"{doubled[0]} is named twice; once is right")
+        raise ValueError(f"{doubled[0]} is listed twice; list it once")
     return attacks
 
 
@@ -324,14 +324,14 @@ def _read_of_user(file: Path) -> dict[str, Any]:
     """
     given = mapping(file)
     if stated := [key for key in PLACE if key in given]:
-        raise BadInput(f"{file}: {stated[0]}: is said by --model; leave it out")
+        raise BadInput(f"{file}: {stated[0]}: is set by --model; remove it")
     content = extended(given, ANY_MODEL, file)
     if content.get("kind") != "pretrained":
-        raise BadInput(f"{file}: kind: found {content.get('kind')!r}; pretrained is right")
+        raise BadInput(f"{file}: kind: found {content.get('kind')!r}; must be pretrained")
     name = content.get("name", "mine")
     if not name or name != folder_name(str(name)) or name in files():
         raise BadInput(
-            f"{file}: name: found {name!r}; one of a-z, 0-9, ., _ and - that no track has is right"
+            f"{file}: name: found {name!r}; use a-z, 0-9, ., _ and -, and no existing track's name"
         )
     return content
 

@@ -48,7 +48,7 @@ class Need:
 
     @property
     def line(self) -> str:
-        return f"{self.track}: about {_shown(self.peak)} a worker, at most for {self.of}"
+        return f"{self.track}: about {_shown(self.peak)} per worker, with the peak in {self.of}"
 
 
 def needs_of(plan: Plan) -> list[Need]:
@@ -67,7 +67,7 @@ def require_room(plan: Plan, workers: int) -> None:
     for track in {job.variant.track for job in plan.jobs if job.variant.track.gains_from_gpus}:
         if 0 < accelerators() // workers < track.updates.processes:
             raise BadInput(
-                f"{track.name}: {track.updates.processes} processes need a GPU each, of "
+                f"{track.name}: needs {track.updates.processes} GPUs per worker, found "
                 f"{accelerators()} for {workers} workers: run with `--workers 1`"
             )
     needs = needs_of(plan)

@@ -197,7 +197,7 @@ class Variant:
             requests > 1
         )
         missing = [a.name for a in self.track.attacks if not a.is_available()]
-        silent = f"; not at hand: {', '.join(missing)}" if missing else ""
+        silent = f"; unavailable: {', '.join(missing)}" if missing else ""
         if MEMBERSHIP_HOLDOUT not in sizes:
             silent += "; without a holdout, privacy is not scored"
         return (

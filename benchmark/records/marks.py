@@ -142,7 +142,7 @@ def _findings(path: Path, check: str, kind: type[Said], folder: Folder) -> Itera
         yield Finding(path, check, str(error).removeprefix(f"{path}: "))
         return
     if isinstance(said, Mark) and path.name != _file_name(said):
-        yield Finding(path, check, f"its content belongs into a file {_file_name(said)}")
+        yield Finding(path, check, f"its file name should be {_file_name(said)}")
     for message in _mistaken(said.records, folder):
         yield Finding(path, check, message)
     if isinstance(said, Dispute) and len(_rows(said, folder)) > 1:
@@ -156,7 +156,7 @@ def _mistaken(named: Mapping[str, str], folder: Folder) -> Iterator[str]:
             continue
         actual = folder.by_id[record_id][1].seal
         if actual != digest:
-            yield f"it is about {record_id} with the digest {digest}, but that has {actual}"
+            yield f"it names {record_id} with digest {digest}, but that record has {actual}"
 
 
 def _rows(dispute: Dispute, folder: Folder) -> set[str]:

@@ -28,7 +28,7 @@ def print_attacks(folder: Path, console: Console, derived: Derived) -> None:
     tracks = standings.attacks.merge(ranked).groupby("track", sort=True)
     found = {str(track): agreement(rows) for track, rows in tracks}
     if not any(map(len, found.values())):
-        raise BadInput(f"{folder}: after no attack target and oracles differ enough to compare it")
+        raise BadInput(f"{folder}: target and oracles do not differ enough after any attack")
     for track, pairs in found.items():
         title = f"{track}: agreement of attacks"
         console.print(agreement_matrix(title, "attack", pairs))

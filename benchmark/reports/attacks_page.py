@@ -16,7 +16,8 @@ from benchmark.reports.methods_page import NOTE, TRACK, VARIANT, published_runs,
 ATTACKED_TRACKS = ("controlled-1m", "smollm2-135m")
 INTRODUCTION = f"""An attack tries to recover forgotten knowledge from a model. It runs on the
 target, on the oracles and on every method alike. An attack on *weights* starts from the weights
-without any guardrail; one that *asks* leaves the model as it is, with its guardrails. A suite
+without any guardrail; an attack on *questions* is prompt-based and leaves the model and its
+guardrails unchanged. A suite
 selects its attacks from those that its tracks declare (`benchmark/tracks`); the parameters are part
 of the id of the outputs. `points` are intermediate stages of an attack, which are evaluated but do
 not enter the score. Cost is the median over the published runs on `{VARIANT}` of `{TRACK}`, in

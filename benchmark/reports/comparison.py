@@ -52,8 +52,8 @@ def print_comparison(
     for track, rows in comparison.axes.groupby("track", sort=True):
         console.print(_axes_table(str(track), rows, one, other))
     console.print(
-        f"difference: {one} minus {other}, with a 95 % bootstrap interval over entities, seeds and "
-        "oracles that both share; * the interval excludes 0",
+        f"difference: {one} minus {other}, with a 95 % bootstrap interval over the entities, seeds "
+        "and oracles of both; * means that the interval excludes 0",
         soft_wrap=True,
     )
     if examples and len(comparison.examples):

@@ -24,7 +24,7 @@ def print_meta(folder: Path, console: Console) -> None:
     BadInput where there are no pools.
     """
     tables = meta_tables(ResultStore(folder))
-    console.print(_aucs("Faithfulness: AUC between models that know and that do not", tables.bars))
+    console.print(_aucs("Faithfulness: AUC, knowing against ignorant models", tables.bars))
     for control, rows in tables.controls.groupby("control", sort=False):
         console.print(_aucs(f"Negative control: {control}", rows))
     console.print(_table("Robustness", tables.robust))
@@ -33,7 +33,7 @@ def print_meta(folder: Path, console: Console) -> None:
     fed = tables.judged.loc[tables.judged["axis"] != "", "metric"]
     among = tables.agreement[["one", "other"]].isin(list(fed)).all(axis=1)
     console.print(agreement_matrix("Kendall's tau-b", "metric", tables.agreement[among]))
-    console.print(_table("The rule of the axes", tables.judged[RULE]))
+    console.print(_table("Which metrics may enter the score", tables.judged[RULE]))
     console.print(
         "AUC with 95 % bootstrap confidence intervals over models that know and that do not: "
         f"{_counted(tables.bars)}. The agreement is that of the records of {BOARD}."

@@ -69,7 +69,7 @@ def neighbour_table(rows: Rows, name: str) -> Iterator[str]:
     """The row, all anchors, and the rows of its division that are next to it."""
     division = next(row["division"] for row in rows if row["method"] == name)
     if division == GUARDRAIL:
-        yield "Among guardrails, which are ranked apart:\n"
+        yield "Among guardrails, which are ranked separately:\n"
     ranked = [row for row in rows if row["division"] == division]
     rivals = [row["method"] for row in ranked if not row["anchor"] or row["method"] == name]
     place = rivals.index(name)

@@ -68,7 +68,7 @@ def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -
             rows.to_dict("records"), lambda row: row["anchor"], lambda row: row["division"]
         )
         for division, own in by_division:
-            title = f"{track}, guardrails: ranked apart" if division == GUARDRAIL else str(track)
+            title = f"{track} guardrails, separate ranking" if division == GUARDRAIL else str(track)
             console.print(_ranked_table(title, own))
         proxies = sorted(
             {r.variant for r in records if r.track == track and r.references and r.references.proxy}

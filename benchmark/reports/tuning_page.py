@@ -35,18 +35,14 @@ at the track's steps and batch size, on a forget set of a development track that
 All other parameters keep the values of their papers.
 
 - **Choice.** The rate with the best score.
-- **Early stopping.** Rates ascend. After a trial that fails or keeps less than {STOP:.0%} of the
-  target's utility, no larger rate is tried (–); its own score is marked ✕.
+- **Early stopping.** Rates are tried in ascending order. After a trial that fails or keeps less
+  than {STOP:.0%} of the target's utility, no larger rate is tried (–); its own score is marked ✕.
 - **Light evaluation.** A trial is scored like a published run, under the attacks named with each
   track instead of all of them.
 
-Bold is the chosen rate, with its 95 % interval in the last column; ← and → mark a choice at an end
+The chosen rate is bold, with its 95 % interval in the last column; ← and → mark a choice at an end
 of the grid.
 """
-
-
-EARLIER = """runs still use the smallest rate of these that tied with the best, on all tasks
-alike, and these trials were scored by [score version 1](SCORES.md#versions)"""
 
 Tried = dict[tuple[str, str], list[Record]]  # by method and variant, smallest rate first
 
@@ -87,7 +83,7 @@ def _section(track: Track, found: Tried) -> Iterator[str]:
     attacks = " and ".join(f"`{name}`" for name in declared.attacks)
     yield (
         f"On `{development_of(track.name)}`: {declared.oracles} oracles, attacks {attacks}.\n"
-        f"`palimpsest tune --track {track.name} --out results --write` makes them.\n"
+        f"Command: `palimpsest tune --track {track.name} --out results --write`.\n"
     )
     for family, of_family in declared.families.items():
         variant = trial_variant(declared, family)

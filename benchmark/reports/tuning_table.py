@@ -39,7 +39,7 @@ def print_trials(
     for rate, why in sorted(failures.items()):
         console.print(f"{rate:g} failed: {why}", markup=False, soft_wrap=True)
     if best and (end := edge_of(trials, grid)):
-        console.print(f"The best rate is the {end} one declared: at the edge of the grid.")
+        console.print(f"The best rate is the {end} in the grid; a better one may lie outside.")
     return best.rate if best else None
 
 

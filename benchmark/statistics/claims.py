@@ -181,28 +181,28 @@ CLAIMS = (
             SetUp(
                 CONTROLLED,
                 "frequency",
-                "probability left of facts in 16-32 texts minus that of facts in 1-2",
+                "residual probability, facts in 16-32 texts minus facts in 1-2",
                 1,
                 partial(more_left, metric=PROBABILITY),
             ),
             SetUp(
                 CONTROLLED,
                 "frequency",
-                "answers left of facts in 16-32 texts minus those of facts in 1-2",
+                "share still answered correctly, facts in 16-32 texts minus facts in 1-2",
                 1,
                 partial(more_left, metric=SAID),
             ),
             SetUp(
                 PRETRAINED,
                 "real_entities",
-                "probability left of frequent entities minus that of rare ones",
+                "residual probability, frequent minus rare entities",
                 1,
                 partial(more_left, metric=PROBABILITY),
             ),
             SetUp(
                 PRETRAINED,
                 "real_entities",
-                "frequent entities with the answer among 16 samples minus rare ones",
+                "leak@16, frequent minus rare entities",
                 1,
                 partial(more_left, metric="leak_at_16"),
             ),
@@ -284,7 +284,7 @@ CLAIMS = (
             SetUp(
                 CONTROLLED,
                 "distribution",
-                f"probability left of the upper third by {stratum} minus the lower, {variant}",
+                f"residual probability, upper minus lower third by {stratum}, {variant}",
                 0,
                 partial(by_stratum, variant=variant, metric=PROBABILITY, stratum=stratum),
             )
@@ -317,7 +317,7 @@ CLAIMS = (
     ),
     Claim(
         BARBULESCU,
-        "A membership attack on losses (MIAU) tells what they unlearned.",
+        "A loss-based membership attack (MIAU) reveals what they unlearned.",
         (
             SetUp(
                 CONTROLLED,
@@ -355,7 +355,7 @@ CLAIMS = (
             SetUp(
                 STUDIES[1],
                 "forget_size",
-                "lead, at 25 % of the people, over what is significantly worse at 1 %",
+                "lead, at 25 % of the people, over methods significantly worse at 1 %",
                 -1,
                 lambda standings, track, task: turned(
                     standings, (track, task, "1"), (track, task, "25")
@@ -364,7 +364,7 @@ CLAIMS = (
             SetUp(
                 STUDIES[-1],
                 "forget_size",
-                f"lead, at 10 % of the people, over what is significantly worse on {STUDIES[0]}",
+                f"lead, at 10 % of the people, over methods significantly worse on {STUDIES[0]}",
                 -1,
                 lambda standings, track, task: turned(
                     standings, (STUDIES[0], task, "10"), (track, task, "10")

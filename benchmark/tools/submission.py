@@ -65,11 +65,11 @@ def comment(base: str, folder: Path, derived: Derived) -> str:
     else:
         parts.append("It adds no scored record of a method.")
     if said:
-        parts.append("\nIt adds what anyone can write, so who says it is to be checked:\n")
+        parts.append("\nIt adds marks or disputes, which anyone can write; verify their authors:\n")
         parts += said
     if others:
         names = "\n".join(f"- `{name}`" for name in others)
-        parts.append(f"\nIt also changes the benchmark itself, to be reviewed apart:\n{names}")
+        parts.append(f"\nIt also changes the benchmark itself; review these separately:\n{names}")
     return "\n".join(parts) + "\n"
 
 

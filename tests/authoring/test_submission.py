@@ -192,7 +192,7 @@ def test_without_a_card_a_template_is_written_that_says_what_is_missing(place):
     (place / "card.yaml").unlink()
     done = submit(place)
     assert done.exit_code == 2
-    assert "card.yaml: there was no card" in done.stderr
+    assert "card.yaml: no card found" in done.stderr
     lines = refused(place).splitlines()
     missing = ["authors", "paper", "code", "compute", "division", "data"]
     assert lines == [f"palimpsest: card.yaml: {name}: is missing" for name in missing]
@@ -236,4 +236,4 @@ def test_a_folder_that_holds_something_is_left_alone(place):
 
 def test_a_method_of_several_files_is_refused(place):
     (place / "alpha.py").write_text(METHOD + "\n\ndef later():\n    from . import helper\n")
-    assert "alpha.py: line 13 imports a file beside it" in refused(place)
+    assert "alpha.py: line 13 has a relative import" in refused(place)

@@ -35,8 +35,8 @@ def elsewhere(tmp_path, monkeypatch):
         (["export", "--out", "table.xls"], "table.xls: the name must end in .csv or .parquet"),
         (["export", "--out", "table.csv", "--results", "nowhere"], "nowhere: no records"),
         (["site", "--results", "nowhere"], "nowhere"),
-        (["report"], "name a task, or --attacks"),
-        (["report", "fictitious", "--attacks"], "name a task, or --attacks"),
+        (["report"], "pass either a task, --attacks or --claims"),
+        (["report", "fictitious", "--attacks"], "pass either a task, --attacks"),
         (["report", "--attacks", "--results", "nowhere"], "nowhere: no records"),
     ],
 )

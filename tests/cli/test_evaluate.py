@@ -110,7 +110,7 @@ def test_what_needs_a_reference_is_a_dash_without_one(tmp_path):
 def test_an_adapter_alone_is_no_model(tmp_path, evaluate):
     folder = tmp_path / "Tiny"
     (folder / "config.json").rename(folder / "adapter_config.json")
-    with pytest.raises(BadInput, match="found an adapter alone"):
+    with pytest.raises(BadInput, match="found only an adapter"):
         evaluate(str(folder), "custom")
 
 
@@ -145,7 +145,7 @@ def test_bfloat16_is_close_to_float32(tmp_path, evaluate):
 @pytest.mark.parametrize(
     ("model", "task", "message"),
     [
-        ("controlled-1m", "custom", "is trained here and scored by `run`"),
+        ("controlled-1m", "custom", "is trained by the benchmark itself"),
         ("org/name", "custom", "neither a folder nor org/name@revision"),
         ("Tiny", "real_entities", "name one variant, e.g. real_entities/low"),
         ("Tiny", "cusom", "did you mean custom"),
@@ -178,7 +178,7 @@ def test_an_unlearned_model_is_asked_what_the_original_knew(tmp_path, probed_hom
         evaluate(model, "real_entities_small", original=models[1], limit=2) for model in models
     ]
     assert found[0].data_fingerprint == found[1].data_fingerprint
-    with pytest.raises(BadInput, match="it is not known yet what this model knows"):
+    with pytest.raises(BadInput, match="this model's knowledge has not been probed"):
         evaluate(models[0], "real_entities_small", limit=2)
 
 
@@ -201,7 +201,7 @@ def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(
         for command in ("plan", "run")
     )
     assert (planned.exit_code, ran.exit_code) == (0, 2)
-    assert "as `run` does before it begins" in planned.output
+    assert "(`palimpsest run` does so automatically)" in planned.output
     assert "knows 0 facts in every bucket" in ran.output
     models = models_named(str(tmp_path / "Tiny"), inputs)
     assert set(models.data_source.known("real_entities", tmp_path)) == {

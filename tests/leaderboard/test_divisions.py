@@ -92,7 +92,7 @@ def test_the_terminal_has_a_table_for_each_division(guarded, derived):
     )
     console = Console(file=io.StringIO(), width=120)
     print_standings(plan, guarded.store.root, console, derived)
-    weights, guardrails = console.file.getvalue().split("toy, guardrails: ranked apart")
+    weights, guardrails = console.file.getvalue().split("toy guardrails, separate ranking")
     assert "gentle" in weights
     assert "twin" not in weights
     assert "twin" in guardrails

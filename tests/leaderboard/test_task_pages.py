@@ -168,7 +168,7 @@ def test_the_table_of_levels_stands_in_the_order_of_the_ranking(board):
     (grid,) = level_grids(board, "towns", ["yours", "mine"])
     assert [method for method, _ in grid.rows] == ["yours", "mine"]
     found = cells(grid)
-    assert found["mine", "at 90 % of the way", "steps"] == "20.0"
+    assert found["mine", "at 90 % of the target-oracle gap", "steps"] == "20.0"
     assert found["mine", "at the oracles' interval", "utility lost"] == "0.200"
     assert found["yours", "at the oracles' interval", "steps"] == NEVER
     assert found["yours", "", "area"] == "0.400"
@@ -176,7 +176,7 @@ def test_the_table_of_levels_stands_in_the_order_of_the_ranking(board):
 
 def test_differences_say_which_of_the_two_never_got_there(board):
     (rivals,) = rival_grids(board, "towns", ["mine", "yours"])
-    assert cells(rivals)["yours", "at 90 % of the way", "steps"] == "30.0"
+    assert cells(rivals)["yours", "at 90 % of the target-oracle gap", "steps"] == "30.0"
     assert (
         cells(rivals)["yours", "at the oracles' interval", "steps"] == "not reached by the method"
     )

@@ -125,14 +125,14 @@ def planned(tmp_path, monkeypatch):
 def test_a_plan_says_what_a_worker_takes(planned):
     found = planned(10**12, "--method", "npo")
     assert found.exit_code == 0, found.output
-    assert "about 0.7 GB a worker, at most for " in found.stdout
+    assert "about 0.7 GB per worker, with the peak in " in found.stdout
 
 
 def test_an_engine_that_generates_takes_memory_beside_the_model(planned):
     """Two times 0.7 GB of libraries and 1 GiB of cache."""
     found = planned(10**12, "--method", "npo", "--backend", "vllm")
     assert found.exit_code == 0, found.output
-    assert "about 3.2 GB a worker, at most for evaluation" in found.stdout
+    assert "about 3.2 GB per worker, with the peak in evaluation" in found.stdout
 
 
 def test_a_plan_that_cannot_fit_is_refused_in_a_line_that_says_what_would(planned, monkeypatch):

@@ -227,16 +227,16 @@ REFUSED = {
     "tuned: {npo: {rate: 1}}": "tuned: method npo: parameter rate",
     "tuned: [npo]": "tuned: Input should be a valid dictionary, found",
     "extends: smollm2": "extends: unknown track 'smollm2'; did you mean smollm2-135m",
-    "extends: controlled-1m": "kind: found 'controlled'; pretrained is right",
-    "kind: other": "kind: found 'other'; pretrained is right",
-    "name: smollm2-135m": "name: found 'smollm2-135m'; one of a-z",
-    "name: ''": "name: found ''; one of a-z",
+    "extends: controlled-1m": "kind: found 'controlled'; must be pretrained",
+    "kind: other": "kind: found 'other'; must be pretrained",
+    "name: smollm2-135m": "name: found 'smollm2-135m'; use a-z",
+    "name: ''": "name: found ''; use a-z",
     "3: 4": "unknown field '3'",
     "attacks: [&a {name: quantize_nf4, block: 64}, *a]": (
-        "attacks: quantize_nf4 is named twice; once is right"
+        "attacks: quantize_nf4 is listed twice; list it once"
     ),
-    "name: My Model": "name: found 'My Model'; one of a-z",
-    "repo: org/name": "repo: is said by --model; leave it out",
+    "name: My Model": "name: found 'My Model'; use a-z",
+    "repo: org/name": "repo: is set by --model; remove it",
     "path: /models/x": "path: there is no such field",
     "- name": "file: found",
     "budget: {": "not valid YAML",
@@ -274,7 +274,7 @@ def test_commands_refuse_a_track_file_without_a_model_of_ones_own(file, words):
         app, [*words, *named, "--track-file", str(file("precision: float32"))]
     )
     assert found.exit_code == 2
-    assert "needs a model of your own" in found.stderr
+    assert "applies only to your own model" in found.stderr
 
 
 def test_the_command_line_refuses_a_wrong_file_with_exit_code_2(folder, file):
@@ -322,7 +322,7 @@ def test_a_file_may_say_that_a_chat_model_is_asked_plainly(folder, tmp_path, fil
 def test_a_chat_without_a_template_is_refused(folder, tmp_path, file):
     track = track_named(str(folder), file("profile: {prompts: chat}"))
     models = PretrainedModels(track, Inputs(tmp_path / "home"))
-    with pytest.raises(BadInput, match="its tokenizer has no chat template; plain is right"):
+    with pytest.raises(BadInput, match="its tokenizer has no chat template; use `prompts: plain`"):
         models.load(models.base())
 
 

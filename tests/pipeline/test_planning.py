@@ -393,7 +393,7 @@ def test_a_plan_says_which_judge_is_not_at_hand_and_leaves_its_stage_out(tmp_pat
             tasks=["frequency/low"], tracks=["tiny-dev"], attacks=["cosine_similarity"]
         )
         plan = planned(suite, tmp_path)
-        assert ("not at hand: cosine_similarity" in plan.sizes[0]) is not at_hand
+        assert ("unavailable: cosine_similarity" in plan.sizes[0]) is not at_hand
         assert all(("cosine_similarity" in cell.recipes) is at_hand for cell in plan.cells)
 
 

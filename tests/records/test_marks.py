@@ -57,8 +57,8 @@ def test_a_mark_leaves_the_record_alone_and_is_made_once(results):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"by": "Mallory"}, "its content belongs into a file recomputed-"),
-        ({"mark": "rerun"}, "its content belongs into a file rerun-"),
+        ({"by": "Mallory"}, "its file name should be recomputed-"),
+        ({"mark": "rerun"}, "its file name should be rerun-"),
         ({"mark": "approved"}, "mark: Input should be"),
         ({"by": ""}, "by: "),
         ({"by": "Ada\nBob"}, "by: "),
@@ -81,7 +81,7 @@ def test_a_mark_does_not_slip_onto_a_record_that_has_changed(results):
     path = marked(results)
     reseal(path_of(results, "alpha"), lambda r: column(r).__setitem__(0, 0.5))
     (message,) = [f.message for f in findings(results) if f.path == path]
-    assert message.startswith(f"it is about {alpha(results).id} with the digest ")
+    assert message.startswith(f"it names {alpha(results).id} with digest ")
 
 
 def test_a_mark_with_the_digest_of_another_record_is_found(results):
@@ -142,7 +142,7 @@ def test_validate_signs_what_it_recomputed(results):
     (mark,) = read_marks(results.root).marks
     assert (mark.mark, mark.by) == ("recomputed", "Ada")
     assert mark.records == {r.id: r.digest for r in results.read_all()}
-    assert "Ada has marked them before" in validate(results, "--sign", "Ada").stdout
+    assert "already marked by Ada" in validate(results, "--sign", "Ada").stdout
 
 
 def test_validate_signs_nothing_that_it_did_not_recompute_or_that_is_wrong(results):

@@ -43,5 +43,5 @@ def test_a_matrix_and_each_pair_with_its_points_without_anchors(monkeypatch, tmp
 
 
 def test_without_an_attack_to_compare_there_is_one_line(monkeypatch, tmp_path):
-    with pytest.raises(BadInput, match="after no attack"):
+    with pytest.raises(BadInput, match="do not differ enough"):
         printed(monkeypatch, tmp_path, {"no attack": LEFT["no attack"]})

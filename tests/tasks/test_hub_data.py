@@ -128,4 +128,4 @@ def test_data_that_a_hub_withholds_is_told_with_what_to_do(hub, from_hub, tmp_pa
     made = from_hub("wmdp/bio", "tofu/forget01", "muse/news")
     assert "ask for access on its page" in made["wmdp/bio"]
     for name, repo in (("tofu/forget01", REPO), ("muse/news", SOURCES["news"][0])):
-        assert f"{repo} cannot be had from a hub" in made[name], "the pinned revision is missing"
+        assert f"{repo} could not be loaded" in made[name], "the pinned revision is missing"

@@ -197,7 +197,7 @@ def test_requests_need_the_arrangement_that_tells_them_apart(data, source):
 
 
 def test_the_hub_is_asked_for_a_pinned_revision(write_data, source, asked_of_the_hub):
-    with pytest.raises(BadInput, match=r"has no retain90\.json, and locuslab/TOFU cannot be had"):
+    with pytest.raises(BadInput, match=r"has no retain90\.json, and locuslab/TOFU could not be"):
         Tofu().data("forget01", source)
     assert asked_of_the_hub == [("locuslab/TOFU", "retain90", "train", REVISION)]
 

@@ -66,7 +66,7 @@ def test_the_comment_names_what_no_submission_needs_to_change(repository):
     commit(repository)
     said = comment("main", repository, Derived())
     assert (
-        "changes the benchmark itself, to be reviewed apart:\n- `benchmark/metrics/cheat.py`"
+        "changes the benchmark itself; review these separately:\n- `benchmark/metrics/cheat.py`"
         in said
     )
     assert "methods/alpha.py" not in said
