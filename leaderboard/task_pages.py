@@ -182,8 +182,9 @@ def _trajectory_part(track: Track, task: str, order: list[str], colours: Colours
         "Intermediate checkpoints, evaluated after fixed shares of the budget. A run that stops "
         "early keeps its final values. Lines are means over seeds; bands and bars are 95 % "
         "confidence intervals. Methods without training steps have only a start and an end. "
-        "For methods that jump at the end (task arithmetic negates a fine-tuned model), values "
-        f"read off after the last checkpoint lie within the jump. {CLUTTER}"
+        "Some methods change the weights only at the end (task arithmetic negates a fine-tuned "
+        "model): between their last checkpoint and their result, values are interpolated and were "
+        f"never measured. {CLUTTER}"
     )
     makers = (level_grids, rival_grids, contrast_grids)
     grids = [grid for make in makers for grid in make(track.standings, task, order)]

@@ -15,8 +15,9 @@ from benchmark.cli.terminal import app, console, errors, plainly
 @plainly
 @grouped
 def plan(chosen: Selection, data: DataSources, execution: Execution, spread: Spread) -> None:
-    """Shows a suite's cells, which of them are cached, and the estimated time and memory. Runs
-    nothing; exit code 2 if this machine has too little memory.
+    """Shows a suite's cells (a method on one variant of a task with one seed), which of them are
+    cached, and the estimated time and memory. Runs nothing; exit code 2 if this machine has too
+    little memory.
     """
     from benchmark.execution.estimates import clock
     from benchmark.execution.run_plan import default_workers
