@@ -87,26 +87,24 @@ def _serve(
 
 
 class LocalExecutor:
-    """Runs jobs on `workers` processes, dependencies first.
+    """Runs jobs on a worker process per entry of `gpus`, dependencies first. An entry names the
+    worker's GPUs as CUDA_VISIBLE_DEVICES does; a worker with an empty entry sees all of them.
 
     `prepare` is called once in each process, `execute` for each job. Where a job runs a method,
     `run_method` comes first, in its own process, which ends with it: nothing that a method changes
     in its process affects the evaluation. A process that `is_spent` after a job ends too, and
-    a new one does the next. All four must be importable. `gpus` are those of each worker, as
-    CUDA_VISIBLE_DEVICES names them; without, all workers see all.
+    a new one does the next. All four must be importable.
     """
 
     def __init__(
         self,
-        workers: int,
+        gpus: Sequence[str],
         prepare: Callable[[], None],
         run_method: Act,
         execute: Act,
         is_spent: Callable[[], bool],
-        gpus: Sequence[str] = (),
     ) -> None:
-        self.prepare, self.is_spent = prepare, is_spent
-        self.gpus = gpus or [""] * workers
+        self.gpus, self.prepare, self.is_spent = gpus, prepare, is_spent
         self.run_method, self.execute = run_method, execute
         self._context = _clean_forks()
 

@@ -74,7 +74,7 @@ def executor_named(name: str, context: RunContext, workers: int) -> Executor:
     if name == "ray":
         return RayExecutor(prepare, *halves, context.threads, _gpus_of, _memory_of)
     gpus = shares(workers, accelerators())
-    return LocalExecutor(workers, prepare, *halves, has_imported_methods, gpus)
+    return LocalExecutor(gpus, prepare, *halves, has_imported_methods)
 
 
 def _gpus_of(job: Job) -> int:

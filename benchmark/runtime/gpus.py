@@ -13,11 +13,11 @@ def shown(count: int) -> list[str]:
 
 def shares(workers: int, count: int) -> list[str]:
     """CUDA_VISIBLE_DEVICES of each of several workers: the GPUs dealt out as evenly as they go, one
-    shared by several workers where there are more of these; nothing where there are no GPUs.
+    shared by several workers where there are more of these; empty where there are no GPUs.
     """
     gpus = shown(count)
     if not gpus:
-        return []
+        return [""] * workers
     bounds = [len(gpus) * worker // workers for worker in range(workers + 1)]
     return [
         ",".join(gpus[bounds[worker] : bounds[worker + 1]]) or gpus[bounds[worker]]

@@ -59,7 +59,7 @@ def act(job):
 
 def run(jobs, workers=2):
     events = []
-    LocalExecutor(workers, prepare, act, act, is_stained).run(jobs, events.append)
+    LocalExecutor([""] * workers, prepare, act, act, is_stained).run(jobs, events.append)
     return events
 
 
@@ -96,11 +96,11 @@ def test_workers_give_back_what_they_hold_when_all_is_done(tmp_path):
     assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text() == "given back"
 
 
-@pytest.mark.parametrize(("gpus", "seen"), [(["0,1", "2"], {"0,1", "2"}), ([], {"all"})])
+@pytest.mark.parametrize(("gpus", "seen"), [(["0,1", "2"], {"0,1", "2"}), (["", ""], {"all"})])
 def test_each_worker_has_its_own_gpus(tmp_path, monkeypatch, gpus, seen):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     jobs = [job(f"gpus {tmp_path / name}") for name in ("a", "b")]
-    LocalExecutor(2, prepare, act, act, is_stained, gpus).run(jobs, lambda event: None)
+    LocalExecutor(gpus, prepare, act, act, is_stained).run(jobs, lambda event: None)
     assert {path.read_text() for path in tmp_path.iterdir()} == seen
 
 

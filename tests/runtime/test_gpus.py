@@ -13,7 +13,7 @@ from benchmark.runtime.gpus import shares, shown
         (3, 4, ["0", "1", "2,3"]),
         (4, 4, ["0", "1", "2", "3"]),
         (5, 2, ["0", "0", "0", "1", "1"]),
-        (3, 0, []),
+        (3, 0, ["", "", ""]),
     ],
 )
 def test_gpus_are_dealt_out_evenly_and_shared_where_there_are_too_few(
