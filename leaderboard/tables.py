@@ -86,11 +86,7 @@ class Row:
 
     @property
     def seconds(self) -> float:
-        """Median duration of unlearning; NaN without a successful run, and for what retrains: the
-        published runs took trained models from a store.
-        """
-        if "training" in self.method.sees:
-            return math.nan
+        """Median duration of unlearning; NaN without a successful run."""
         return _median(run.provenance.cost.seconds.get(UNLEARN, math.nan) for run in self._scored)
 
     @property
