@@ -13,7 +13,7 @@ VERDICTS = (HOLDS, FAILS, OPEN)
 UNTESTED = "No published record tests it.\n"
 NOTHING = "–"
 FEW = 5  # estimates, without an interval for their median: each of them has a row
-HEADER = "| test | track | of | estimate | verdict |"
+HEADER = "| test | track | method | estimate | verdict |"
 
 
 def claims_markdown(rows: pd.DataFrame) -> str:
