@@ -125,7 +125,9 @@ function drawFront(names) {
   const rivals = points.filter(({ meta }) => meta !== "anchor");
   const beaten = (one) => rivals.some(({ x, y }) => x[0] >= one.x[0] && y[0] >= one.y[0] && (x[0] > one.x[0] || y[0] > one.y[0]));
   const front = rivals.filter((one) => !beaten(one)).sort((one, other) => one.x[0] - other.x[0]);
-  for (const point of front) {
+  const near = (one) => (other) => Math.abs(one.x[0] - other.x[0]) < 0.25 && Math.abs(one.y[0] - other.y[0]) < 0.05;
+  for (const [index, point] of front.entries()) {
+    if (front.slice(0, index).some(near(point))) continue; // its name would cover another
     const side = point.x[0] > 0.5 ? "left" : "right";
     Object.assign(point, { mode: "markers+text", text: [point.name], textposition: `bottom ${side}`, cliponaxis: false });
   }
