@@ -5,6 +5,7 @@ claim holds beyond the intervals.
 import io
 from collections import Counter
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from rich.console import Console
@@ -21,6 +22,7 @@ from benchmark.reports.terminal import HELD_OUT_BAR, TRAINED_BAR, print_task
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 TRACK, PRETRAINED = "controlled-1m", "smollm2-135m"
 TEXTS = ("memorized", "memorized_distinct")
+BARS = {"exact_answer_trained": TRAINED_BAR, "exact_answer": HELD_OUT_BAR}
 OFTEN = ("fictitious", "frequency/high", "frequency/mid")  # what they forget was read often
 BUCKETS = ("low", "mid", "high")  # of `real_entities`
 SUITE = {entry.name: entry.seeds for entry in load_suite("cpu").methods}
@@ -70,26 +72,25 @@ def test_doing_nothing_forgets_nothing_and_keeps_everything(board):
     assert (rows["utility"] == 1).all()
     own = board.table[(board.table["method"] == "none") & (board.table["axis"] == "forgetting")]
     parts = own[(own["metric"] != "forgetting") & (own["stratum"] == "all")]
-    assert len(parts) == 7 * 3 + 1  # variants of questions, and the one of texts
+    assert len(parts) == 9 * 4 + 2  # variants of questions, and those of texts
     assert (parts["recovery"] == 0).all()
 
 
 def test_targets_know_what_they_saw_often_in_any_wording(records):
-    """95 % of trained and 90 % of held-out wordings."""
-    targets = [r for r in records if r.method.name == "target"]
+    """95 % of trained and 90 % of held-out wordings, on average over a variant's targets."""
+    known = {}
     path_of = ResultStore(RESULTS).path_of
-    for target in targets:
+    for target in (r for r in records if r.method.name == "target"):
         often = ["neighbors"]
         often += ["retain"] * (target.task.name not in TEXTS)
         often += ["forget"] * (target.variant in OFTEN)
-        for split in often:
-            values = {
-                v.metric: v.value
-                for v in read_record(path_of(target)).value_rows()
-                if (v.stage, v.split, v.stratum) == ("model", split, "all")
-            }
-            assert values["exact_answer_trained"] >= TRAINED_BAR, (target.variant, target.seed)
-            assert values["exact_answer"] >= HELD_OUT_BAR, (target.variant, target.seed)
+        for v in read_record(path_of(target)).value_rows():
+            if v.stage == "model" and v.split in often and v.stratum == ALL and v.metric in BARS:
+                known.setdefault((target.variant, v.split, v.metric), []).append(v.value)
+    assert len(known) == (11 + 9 + len(OFTEN)) * len(BARS)
+    for (variant, split, metric), values in known.items():
+        assert len(values) == 3
+        assert fmean(values) >= BARS[metric], (variant, split, metric)
 
 
 def test_buckets_are_known_comparably_before_unlearning(board):
@@ -111,17 +112,20 @@ def told(frame, **wanted):
     return row
 
 
-def test_targets_know_facts_of_both_distributions_equally_well(board):
+def test_targets_know_facts_of_both_distributions_about_equally_well(board):
     known = {
         v: told(board.strata, variant=v, method="target", metric="exact_answer", stratum="all")
         for v in ("in", "out")
     }
-    assert abs(known["in"]["value"] - known["out"]["value"]) < 0.02
+    assert abs(known["in"]["value"] - known["out"]["value"]) < 0.03
 
 
-def test_memorisation_grows_with_reads_before_unlearning(board):
+@pytest.mark.parametrize("task", TEXTS)
+def test_memorization_grows_with_reads_before_unlearning(board, task):
     strata = board.strata[
-        (board.strata["method"] == "target") & (board.strata["metric"] == "memorization_accuracy")
+        (board.strata["task"] == task)
+        & (board.strata["method"] == "target")
+        & (board.strata["metric"] == "memorization_accuracy")
     ]
     rows = strata[strata["stratum"].str.startswith("reads=")].set_index("stratum")["value"]
     assert (
