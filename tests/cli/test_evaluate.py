@@ -152,7 +152,7 @@ def test_bfloat16_is_close_to_float32(tmp_path, evaluate):
         (
             "Tiny",
             "real_entities/low",
-            "palimpsest probe --task real_entities --track /.*/Tiny` asks it",
+            "run `palimpsest probe --task real_entities --track /.*/Tiny`",
         ),
     ],
 )

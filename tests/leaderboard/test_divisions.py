@@ -67,7 +67,7 @@ def test_rows_of_different_divisions_are_not_tied(guarded, derived):
 
 def test_documents_have_a_table_for_each_division(guarded, derived):
     board = load_board(guarded.store.root, derived)
-    weights, guardrails = result_figures(board).split("Guardrails, which leave what")[:2]
+    weights, guardrails = result_figures(board).split("Guardrails, which leave the weights")[:2]
     assert "| 1 | `gentle`" in weights
     assert "`twin`" not in weights
     assert "| 1 | `twin`" in guardrails

@@ -88,7 +88,7 @@ def test_a_mark_with_the_digest_of_another_record_is_found(results):
     other = read_record(path_of(results, "beta"))
     path = marked(results, records={alpha(results).id: other.digest})
     messages = [f.message for f in findings(results) if f.path == path]
-    assert any("it is about" in message for message in messages)
+    assert any("it names" in message for message in messages)
 
 
 @pytest.mark.parametrize(
