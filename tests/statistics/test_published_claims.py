@@ -12,6 +12,7 @@ from rich.console import Console
 
 from benchmark.core.registry import methods
 from benchmark.metrics.frames import ALL
+from benchmark.models.track_files import chosen
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import load_suite
 from benchmark.records.derived import Derived
@@ -53,6 +54,7 @@ def test_the_suite_cpu_is_complete_and_without_errors(records):
     }
     assert [r.id for r in records if r.status != "ok"] == []
     assert {*NULLS, "retrain"} <= set(SUITE)
+    assert {SUITE[name] for name in chosen(TRACK)["chosen"]} == {3}, "all that is tuned"
     for variant in {r.variant for r in records}:
         found = Counter(r.method.name for r in records if r.variant == variant)
         assert found == SUITE | {"target": 3, "oracle": 3}, variant
