@@ -13,6 +13,8 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,6 +101,11 @@ class Inputs:
     def from_bytes(cls, content: bytes) -> Inputs:
         return cls(pq.read_table(io.BytesIO(content), schema=INPUTS).to_pylist())
 
+    @cached_property
+    def fields(self) -> list[dict[str, Any]]:
+        """What each row says of a sample."""
+        return [_fields(row) for row in self.rows]
+
     def to_bytes(self) -> bytes:
         """A parquet file; the same inputs give the same bytes."""
         return _to_bytes(self.rows, INPUTS)
@@ -118,10 +125,15 @@ def samples_of(outputs: bytes, inputs: Inputs) -> list[Sample]:
     """The samples of a file of outputs; ValueError, TypeError, KeyError or IndexError if it is
     none, or one of other inputs.
     """
-    rows = pq.read_table(io.BytesIO(outputs), schema=OUTPUTS).to_pylist()
+    table = pq.read_table(io.BytesIO(outputs), schema=OUTPUTS)
+    per_token = {name: _floats(table[name]) for name in ("logprobs", "standardized")}
+    rows = table.drop_columns(list(per_token)).to_pylist()
     if any(not 0 <= row["input"] < len(inputs.rows) for row in rows):
         raise IndexError("a row has no input")
-    return [_sample(row, inputs.rows[row["input"]]) for row in rows]
+    return [
+        _sample(row | dict(zip(per_token, numbers, strict=True)), inputs.fields[row["input"]])
+        for row, *numbers in zip(rows, *per_token.values(), strict=True)
+    ]
 
 
 def stage_digests(samples: Sequence[Sample]) -> dict[str, tuple[int, str]]:
@@ -219,44 +231,49 @@ def _float(number: int | None) -> float:
     return float("-inf") if number == MINUS_INFINITY else number / SCALE
 
 
-def _floats(numbers: Sequence[int | None]) -> np.ndarray:
-    return np.array([_float(number) for number in numbers], dtype=np.float64)
+def _floats(lists: pa.ChunkedArray) -> list[np.ndarray]:
+    """The log-probabilities (T,) in each of the lists."""
+    column = lists.combine_chunks()
+    numbers = column.values.to_numpy(zero_copy_only=False).astype(np.float64)
+    numbers = np.where(numbers == MINUS_INFINITY, -np.inf, numbers / SCALE)
+    ends = column.offsets.to_numpy()
+    return [numbers[start:end] for start, end in pairwise(ends)]
 
 
-def _evenly(total: int | None, tokens: int) -> np.ndarray:
+def _evenly(total: float, tokens: int) -> np.ndarray:
     """Log-probabilities (T,) of which the sum alone is known: their mean at every token."""
-    return np.full(tokens, _float(total) / tokens if tokens else 0.0)
+    return np.full(tokens, total / tokens if tokens else 0.0)
 
 
-def _sample(row: dict[str, Any], asked: dict[str, Any]) -> Sample:
-    if row["tokens"] is None:
-        logprobs, correct = _floats(row["logprobs"]), np.array(row["correct"], dtype=bool)
-    else:
-        logprobs = _evenly(row["logprobs"][0], row["tokens"])
+def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in row.items()}
+    fields["history"] = tuple((role, text) for role, text in row["history"])
+    return fields | {"strata": json.loads(row["strata"])}
+
+
+def _sample(row: dict[str, Any], asked: Mapping[str, Any]) -> Sample:
+    logprobs, correct = row["logprobs"], np.array(row["correct"], dtype=bool)
+    if row["tokens"] is not None:
+        logprobs = _evenly(logprobs[0], row["tokens"])
         correct = np.arange(row["tokens"]) < row["hits"]
     scored: dict[str, Any] = {
         f"{name}_logprobs": tuple(
-            _evenly(*scored)
-            for scored in zip(row[f"{name}_logprobs"], row[f"{name}_tokens"], strict=True)
+            _evenly(_float(total), tokens)
+            for total, tokens in zip(row[f"{name}_logprobs"], row[f"{name}_tokens"], strict=True)
         )
         for name in ("paraphrase", "perturbed")
     }
     texts: dict[str, Any] = {
         name: tuple(row[name]) for name in ("paraphrase_generations", "continuations", "sampled")
     }
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in asked.items()
-    }
-    given |= {name: () for name, outputs in OPTIONAL.items() if not row.get(outputs)}
-    given["history"] = tuple((role, text) for role, text in asked["history"])
-    given["strata"] = json.loads(asked["strata"])
+    left_out = {name: () for name, outputs in OPTIONAL.items() if not row[outputs]}
     return Sample(
-        **given,
+        **{**asked, **left_out},
         stage=row["stage"],
         logprobs=logprobs,
         correct=correct,
         generation=row["generation"],
-        standardized=_floats(row["standardized"]),
+        standardized=row["standardized"],
         score=row["score"],
         **scored,
         **texts,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ OUTPUTS_SUFFIX = ".outputs.parquet"
 MARKS, DISPUTES = "marks", "disputes"  # folders beside the tracks: what is said of records
 SHA256_DIGITS = 64
 INPUTS_DIGITS = 16  # of their digest, in the name of their file
+INPUTS_HELD = 8  # in memory, of the variants read last
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -223,9 +225,15 @@ def read_samples(path: Path, record: Record) -> list[Sample]:
 def parsed(outputs: bytes, inputs: bytes, path: Path) -> list[Sample]:
     """The samples in the files of the record at `path`; BadInput if they hold none."""
     try:
-        return samples_of(outputs, Inputs.from_bytes(inputs))
+        return samples_of(outputs, _inputs_in(inputs))
     except (ArrowException, ValueError, TypeError, KeyError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(
             f"{path.with_suffix(OUTPUTS_SUFFIX)}: no samples can be read: {reason}"
         ) from None
+
+
+@lru_cache(INPUTS_HELD)
+def _inputs_in(content: bytes) -> Inputs:
+    """The inputs in a file, which many records of a variant share."""
+    return Inputs.from_bytes(content)

@@ -7,17 +7,25 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import cpu_count, get_context
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 MOST = 4  # processes: each needs some hundred MB
 FEW = 20  # records, for which another process is not worth its start
 
 
 def shared_out(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], records: int) -> None:
-    """Does `work(*job)` for each job, in processes of their own where there are many records."""
+    """Does `work(*job)` for each job, in processes of their own where there are many records.
+
+    Each process has one thread for linear algebra: its matrices are small, and threads of several
+    processes would wait for each other.
+    """
     processes = min(cpu_count(), MOST, len(jobs))
     if processes < 2 or records < FEW:
         for job in jobs:
             work(*job)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=threadpool_limits, initargs=(1,)
+    ) as pool:
         for done in [pool.submit(work, *job) for job in jobs]:
             done.result()
