@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from benchmark.authoring.tuning import declared_trials, development_of, trial_variant
+from benchmark.metrics.stages import HARNESS, MODEL_STAGE
 from benchmark.models.tracks import Track, Trials, all_tracks, track_named
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, split_current
@@ -80,9 +81,8 @@ def page(results: ResultStore) -> str:
 def _section(track: Track, found: Tried) -> Iterator[str]:
     declared = declared_trials(track.name)
     yield f"## {track.name}\n"
-    attacks = " and ".join(f"`{name}`" for name in declared.attacks)
     yield (
-        f"On `{development_of(track.name)}`: {declared.oracles} oracles, attacks {attacks}.\n"
+        f"On `{development_of(track.name)}`.\n"
         f"Command: `palimpsest tune --track {track.name} --out results --write`.\n"
     )
     for family, of_family in declared.families.items():
@@ -93,8 +93,18 @@ def _section(track: Track, found: Tried) -> Iterator[str]:
             tasks = (
                 ", ".join(f"`{task}`" for task in of_family.tasks) if track.chosen else "all tasks"
             )
-            yield f"On `{variant}`; the rates are used on {tasks}.\n"
+            under = _scored_under([record for records in own.values() for record in records])
+            yield f"On `{variant}`, {under}; the rates are used on {tasks}.\n"
             yield from _table(own, declared)
+
+
+def _scored_under(trials: Sequence[Record]) -> str:
+    """Their oracles and attacks, which may be others than the track now declares."""
+    oracles = sorted({len(r.references.oracles) for r in trials if r.references})
+    attacks = dict.fromkeys(s for r in trials for s in r.shards if s not in (MODEL_STAGE, HARNESS))
+    named = [f"`{name}`" for name in attacks]
+    told = f"{', '.join(named[:-1])} and {named[-1]}" if named[1:] else "".join(named) or "none"
+    return f"{' or '.join(map(str, oracles))} oracles, attacks {told}"
 
 
 def _light(results: ResultStore) -> Iterator[str]:
