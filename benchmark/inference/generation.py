@@ -99,6 +99,8 @@ def _continued(
     if shared:
         _read(model, ids[:1, :shared], mask[:1, :shared], cache)
         cache.batch_repeat_interleave(len(prompts))
+    if not config.do_sample:
+        return _greedily(model, ids, mask, cache, config)
     if copies > 1:
         if length > 1:
             _read(model, ids[:, :-1], mask[:, :-1], cache)
@@ -108,6 +110,39 @@ def _continued(
     return model.generate(ids, attention_mask=mask, generation_config=config, **begun)[
         :, length:
     ].tolist()
+
+
+def _greedily(
+    model, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache, config: GenerationConfig
+) -> list[list[int]]:
+    """The likeliest token after each prompt (B, L), and so on. A prompt whose answer has ended
+    leaves the batch: the others need as many tokens as the longest answer has.
+    """
+    if cache.get_seq_length() < ids.shape[1] - 1:
+        _read(model, ids[:, :-1], mask[:, :-1], cache)
+    stops = torch.tensor(config.eos_token_id, device=ids.device)
+    continuations: list[list[int]] = [[] for _ in ids]
+    rows, tokens = list(range(len(ids))), ids[:, -1:]
+    for _ in range(config.max_new_tokens):
+        logits = model(
+            tokens,
+            attention_mask=mask,
+            position_ids=mask.sum(1, keepdim=True) - 1,
+            past_key_values=cache,
+            use_cache=True,
+        ).logits
+        tokens = logits[:, -1:].argmax(-1)
+        for row, token in zip(rows, tokens[:, 0].tolist(), strict=True):
+            continuations[row].append(token)
+        going_on = (~torch.isin(tokens[:, 0], stops)).nonzero()[:, 0]
+        if not len(going_on):
+            break
+        if len(going_on) < len(rows):
+            cache.batch_select_indices(going_on)
+            tokens, mask = tokens[going_on], mask[going_on]
+            rows = [rows[place] for place in going_on.tolist()]
+        mask = torch.nn.functional.pad(mask, (0, 1), value=1)
+    return continuations
 
 
 def _common(prompts: Sequence[Tokens]) -> int:
