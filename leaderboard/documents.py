@@ -85,7 +85,7 @@ def made_from(store: ResultStore) -> str:
     """
     seals = sorted(read_record(path).seal for path in store.paths())
     digest = hashlib.sha256("".join(seals).encode()).hexdigest()[:16]
-    return f"{len(seals)} records (`{digest}`), score version {SCORE_VERSION}"
+    return f"{len(seals)} records (digest `{digest}`), score version {SCORE_VERSION}"
 
 
 def _spread(value: float, low: float, high: float) -> str:

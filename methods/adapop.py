@@ -21,7 +21,7 @@ class AdaPop(GradientMethod):
     `rate` (max(0, R/R_1 - 1) - `tolerance`), 0, `most`), where R is a moving average of the retain
     loss and R_1 its value after the first epoch. The exponent is the paper's; its scale of 58.7 is
     for counts in a pre-training corpus and would give all facts stated in fewer than 70 texts the
-    same weight. The learning rate is that of `wga`.
+    same weight.
     """
 
     learning_rate: float = 1e-3

@@ -1,4 +1,4 @@
-"""Preference optimisation towards alternative answers."""
+"""Preference optimization towards alternative answers."""
 
 import random
 from dataclasses import replace

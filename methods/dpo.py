@@ -1,4 +1,4 @@
-"""Direct preference optimisation: refusals are preferred to the answers to forget."""
+"""Direct preference optimization: refusals are preferred to the answers to forget."""
 
 from benchmark.api import GradientMethod, logsigmoid, register_method
 from methods._shared.refusals import refusals
@@ -13,7 +13,7 @@ class DPO(GradientMethod):
 
     -(2/beta) log sigmoid(beta [(log p(refusal) - log p(answer)) - the same under the target]),
     summed over tokens, plus nll/T on retain (Rafailov et al. 2023, eq. 7; Maini et al. 2024,
-    preference optimisation). The factor is 2/beta, as in NPO, not the paper's 1.
+    preference optimization). The factor is 2/beta, as in NPO, not the paper's 1.
 
     Of a text, the first half is the prompt and the rest the answer.
     """

@@ -12,7 +12,7 @@ class GAKL(GradientMethod):
     close to the target's.
 
     -nll/T on forget plus KL(target || model) at the answer tokens of retain (Maini et al. 2024,
-    section 3.2, KL minimisation).
+    section 3.2, KL minimization).
     """
 
     learning_rate: float = 1e-4

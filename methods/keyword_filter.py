@@ -28,7 +28,7 @@ class KeywordFilter(Method):
     """Refuses if the prompt or the answer contains a forgotten name (Thaker et al. 2024, section 3,
     filter outputs; this one filters prompts as well).
 
-    Names are runs of capitalised words in the forget questions or texts. The weights are unchanged:
+    Names are runs of capitalized words in the forget questions or texts. The weights are unchanged:
     a question without the name passes, and so does anyone with access to the weights.
     """
 

@@ -1,4 +1,4 @@
-"""Low-rank knowledge unlearning: an inverted hinge loss, and adapters initialised from the weights
+"""Low-rank knowledge unlearning: an inverted hinge loss, and adapters initialized from the weights
 that matter for the forget set.
 """
 
@@ -39,7 +39,7 @@ class LoKU(GradientMethod):
     most important for the forget set.
 
     Mean over answer tokens of relu(1 + p(y) - max_v p(v)) on forget plus nll/T on retain (Cha et
-    al. 2025); with `lora`, the default, adapters are initialised from the part of the weights that
+    al. 2025); with `lora`, the default, adapters are initialized from the part of the weights that
     is important for forget relative to retain (FILA).
 
     The importance of a weight is F_f / (F_r + 1e-5), where F is the mean squared gradient of a

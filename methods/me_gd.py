@@ -1,4 +1,4 @@
-"""Maximising entropy: answers to what is to be forgotten become a guess among all tokens."""
+"""Maximizing entropy: answers to what is to be forgotten become a guess among all tokens."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Negative preference optimisation."""
+"""Negative preference optimization."""
 
 from benchmark.api import GradientMethod, logsigmoid, register_method
 

@@ -1,4 +1,4 @@
-"""Negative preference optimisation held back by the target's own answers."""
+"""Negative preference optimization held back by the target's own answers."""
 
 from benchmark.api import GradientMethod, logsigmoid, register_method
 from methods._shared.divergences import kl

@@ -76,7 +76,7 @@ class RMU(GradientMethod):
 class RMULAT(RMU):
     """RMU against a latent adversary (Sheshadri et al. 2024, section 4.3): at each step, a
     perturbation d with |d| <= e is added to every token's state at an earlier layer such that it
-    minimises nll/T on forget, and the states must reach c u in spite of it.
+    minimizes nll/T on forget, and the states must reach c u in spite of it.
 
     Projected gradient descent from zero, `inner_steps` steps of length e/2. e is a fraction of the
     mean norm of these states; the paper uses e = 2 at layer 7 of 32 and 16 steps. The budget does

@@ -1,4 +1,4 @@
-"""Methods that treat each sequence by how strongly it is memorised (Barbulescu & Triantafillou
+"""Methods that treat each sequence by how strongly it is memorized (Barbulescu & Triantafillou
 2024).
 """
 
@@ -10,10 +10,10 @@ from benchmark.api import Budget, GradientMethod, negated, register_method
 
 @register_method("sga", reference="barbulescu2024each", family="ascent", sees={"forget"})
 class SGA(GradientMethod):
-    """Selective gradient ascent: each epoch ascends on the sequences whose memorisation accuracy
+    """Selective gradient ascent: each epoch ascends on the sequences whose memorization accuracy
     exceeds a threshold.
 
-    Where none does at the start, it ascends for one epoch on the most memorised `top` of them; it
+    Where none does at the start, it ascends for one epoch on the most memorized `top` of them; it
     stops once all are below. The paper's threshold is the mean accuracy on unseen text, which a
     method here is not given: the default is that of never-seen passages on the development world.
     """

@@ -16,7 +16,7 @@ class LogitDifference(LogitsTransform):
     """z - w z_a, where z_a are the assistant's logits, set to zero for tokens that the model finds
     improbable: below the (tau V)-th largest probability and below tau times the largest.
 
-    z_a is normalised to log(p_a V), so that an assistant that knows nothing changes nothing,
+    z_a is normalized to log(p_a V), so that an assistant that knows nothing changes nothing,
     whatever the offset of its logits.
     """
 
@@ -42,7 +42,8 @@ class ULD(GradientMethod):
     An assistant, made of the target's first blocks, is trained on nll/T on forget plus u
     KL(uniform || p) on retain; answers come from z - w z_a (Ji et al. 2024).
 
-    A guardrail: the target's weights are unchanged. w, u and tau are the paper's (0.8, 5, 0.01).
+    A guardrail: the target's weights are unchanged. w (`weight`), u (`uniform_weight`) and `floor`
+    are the paper's.
     Its relative depth of a quarter would be a single block of a small model, which learns no names.
     The paper trains adapters (`lora`) and augments the data; the latter is left out.
     """

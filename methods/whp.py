@@ -87,7 +87,7 @@ class WHPDecode(_Reinforcement):
     Answers from the logits z - a relu(z_reinforced - z), where z are the target's (Eldan &
     Russinovich 2023, eq. 1). A guardrail: the target's weights are unchanged.
 
-    The whole budget reinforces a copy of the target. Other learning rates were not tried.
+    The whole budget reinforces a copy of the target.
     """
 
     learning_rate: float = 1e-3

@@ -33,7 +33,7 @@ def single_cell(method: str, track: str, task: str) -> Suite:
     """A suite of one cell; BadInput if the task has several variants and none is named."""
     names = [variant_name(*pair) for pair in expand_tasks([task])]
     if len(names) > 1:
-        raise BadInput(f"--task {task}: has {len(names)} variants; name one, as {names[0]}")
+        raise BadInput(f"--task {task}: has {len(names)} variants; name one, e.g. {names[0]}")
     return Suite(
         name="debug",
         description="one cell",

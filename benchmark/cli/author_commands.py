@@ -16,7 +16,7 @@ from benchmark.cli.terminal import app, console, plainly
 @app.command("new-method")
 @plainly
 def new_method(
-    name: Annotated[str, typer.Argument(help="Name of the method, as `my_method`.")],
+    name: Annotated[str, typer.Argument(help="Name of the method, e.g. `my_method`.")],
     kind: Annotated[str, typer.Option(help="loss, hidden, prompt or two-model.")] = "loss",
 ) -> None:
     """Writes a method template, NAME.py, to the current folder."""

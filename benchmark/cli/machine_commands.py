@@ -43,11 +43,11 @@ def list_command() -> None:
         [(name, cls.family, _sees(cls), _first_line(cls)) for name, cls in methods().items()],
     )
     show("metrics", [(m.id, m.unit, m.description) for m in METRICS.values()])
-    show("attacks", [(a.name, a.source) for a in attacks().values()])
+    show("attacks", [(a.name, _first_line(a), a.source) for a in attacks().values()])
 
 
 def _sees(cls) -> str:
-    return "sees " + (", ".join(sorted(cls.sees)) or "nothing")
+    return "uses " + (", ".join(sorted(cls.sees)) or "nothing")
 
 
 def _first_line(cls: type) -> str:
@@ -79,10 +79,12 @@ def perf(
     ) as progress:
         bar = progress.add_task("measuring", total=None)
         rows = measure(folder, profile, lambda what: progress.update(bar, description=what), quick)
-    table = Table(*rows.columns, box=SIMPLE_HEAD)
+    names = ("measurement", "backend", "precision", "batch size", "value", "unit", "share of peak")
+    table = Table(*names, box=SIMPLE_HEAD)
     for row in rows.to_dict("records"):
         share = "" if pd.isna(row["share_of_peak"]) else f"{row['share_of_peak']:.1%}"
-        first = (str(row[name]) for name in ("what", "backend", "precision", "batch"))
+        columns = ("what", "backend", "precision", "batch")
+        first = ("" if pd.isna(row[name]) else str(row[name]) for name in columns)
         table.add_row(*first, f"{row['value']:.4g}", row["unit"], share)
     console.print(table)
     if csv:

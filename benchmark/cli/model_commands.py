@@ -79,7 +79,7 @@ def evaluate(
 
 def _value_table(values: pd.DataFrame) -> Table:
     """A printed row per value; what could not be measured is a dash."""
-    names = ("split", "metric", "value", "reference", "better", "unit", "n", "failed")
+    names = ("split", "metric", "value", "reference", "better", "unit", "examples", "failed")
     table = Table(*names, box=SIMPLE_HEAD)
     for row in values.to_dict("records"):
         numbers = (

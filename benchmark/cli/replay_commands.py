@@ -48,7 +48,9 @@ def replay(
     paths = {path.stem: path for path in store.paths()}
     if unknown := [i for i in ids if i not in paths]:
         raise BadInput(f"{results}: no record {unknown[0]}")
-    table = Table("record", "cell", "stages reproduced", "values", "largest difference", "holds")
+    table = Table(
+        *("record", "run", "identical stages", "values", "largest difference", "within tolerance")
+    )
     here, held, same = processor(get_cpu_capability()), True, []
     for record in (read_record(paths[i]) for i in ids):
         if record.status != "ok":

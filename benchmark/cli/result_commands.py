@@ -33,7 +33,7 @@ def validate(
     ] = True,
     sign: SignOption = None,
 ) -> None:
-    """Checks ids, seals, hashes, references and marks, and recomputes every value from its outputs.
+    """Checks ids, checksums, references and marks, and recomputes every value from its outputs.
 
     Forged but consistent outputs pass; only `replay` regenerates outputs.
 

@@ -28,7 +28,7 @@ def plan(chosen: Selection, data: DataSources, execution: Execution, spread: Spr
     planned = part_of(planned, spread.shard)
     estimates = estimates_of(planned, execution.out, RESULTS)
     jobs = {cell.id: job for job in planned.jobs for cell in job.cells}
-    table = Table("cell", "id", "state", "seconds", "GB")
+    table = Table("cell", "id", "state", "seconds", "peak GB")
     for cell in (*planned.references, *planned.cells):
         state = "cached" if cell.id in planned.cached else "to run"
         job = jobs.get(cell.id)

@@ -106,7 +106,7 @@ def tune(
         bool, typer.Option("--write", help="Write the chosen rates into the track's file.")
     ] = False,
 ) -> None:
-    """Tries the track's learning rates on its development data, which are never scored.
+    """Tries the track's learning rates on its development data, which no ranked run uses.
 
     Rates are tried in ascending order until one destroys the model. Finished trials are not
     repeated. Exit code 1 if no rate can be chosen for some method.

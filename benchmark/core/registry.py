@@ -190,7 +190,7 @@ def method_in(spec: str) -> str:
     if len(names) != 1:
         raise BadInput(
             f"method {spec!r}: it defines {', '.join(names) or 'no method'}; "
-            f"name one, as {spec}:Class"
+            f"name one, e.g. {spec}:Class"
         )
     return f"{spec}:{names[0]}"
 

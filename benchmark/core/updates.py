@@ -26,5 +26,10 @@ class Updates:
     parts: PositiveInt = 1
     processes: PositiveInt = 1
 
+    def __post_init__(self) -> None:
+        """ValueError where updates would be lost: Adam in 8 bits keeps no master copy."""
+        if (self.weights, self.rounding, self.states) == ("bfloat16", "master", "int8"):
+            raise ValueError("states int8 and weights bfloat16 need rounding stochastic")
+
 
 USUAL = Updates()

@@ -41,7 +41,7 @@ def extraction_strength(sample: Sample) -> float:
 def exact_memorization(sample: Sample) -> float:
     """Share of answer positions whose greedy token is correct (Tirumala et al. 2022)."""
     if len(sample.correct) == 0:
-        raise ValueError("an answer without tokens has no memorisation")
+        raise ValueError("an answer without tokens has no memorization")
     return float(np.mean(sample.correct))
 
 

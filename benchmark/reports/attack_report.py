@@ -55,7 +55,7 @@ def agreement_matrix(title: str, of: str, found: pd.DataFrame) -> Table:
 
 
 def _pairs(found: pd.DataFrame) -> Table:
-    table = Table("attack", "and", "tau-b", "points", "rows", box=SIMPLE_HEAD)
+    table = Table("attack", "other attack", "tau-b", "rows on variants", "rows", box=SIMPLE_HEAD)
     for row in found.to_dict("records"):
         tau = spoken(row["tau"], row["low"], row["high"], digits=2)
         counts = str(row["points"]), str(row["methods"])

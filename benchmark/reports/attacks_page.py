@@ -9,19 +9,21 @@ from statistics import median
 
 from benchmark.core.attack import Attack
 from benchmark.core.registry import attacks
+from benchmark.metrics.stages import MEASURING
 from benchmark.models.tracks import track_named
 from benchmark.records.store import ResultStore
 from benchmark.reports.methods_page import NOTE, TRACK, VARIANT, published_runs, shown
 
 ATTACKED_TRACKS = ("controlled-1m", "smollm2-135m")
-INTRODUCTION = f"""An attack tries to recover forgotten knowledge from a model. It runs on the
-target, on the oracles and on every method alike. An attack on *weights* starts from the weights
-without any guardrail; an attack on *questions* is prompt-based and leaves the model and its
-guardrails unchanged. A suite
-selects its attacks from those that its tracks declare (`benchmark/tracks`); the parameters are part
-of the id of the outputs. `points` are intermediate stages of an attack, which are evaluated but do
-not enter the score. Cost is the median over the published runs on `{VARIANT}` of `{TRACK}`, in
-seconds on one thread, including the scoring afterwards; a dash means that no run is published.
+INTRODUCTION = f"""An attack tries to recover forgotten knowledge from a model; a *measurement*
+({", ".join(f"`{name}`" for name in sorted(MEASURING))}) only yields a metric and never enters
+robustness. Both run on the target, on the oracles and on every method alike. An attack on
+*weights* starts from the weights without any guardrail; an attack on *questions* is prompt-based
+and leaves the model and its guardrails unchanged. A suite selects its attacks from those that its
+tracks declare (`benchmark/tracks`); the parameters are part of the id of the outputs. `points` are
+intermediate stages of an attack, which are evaluated but do not enter the score. Cost is the
+median over the published runs on `{VARIANT}` of `{TRACK}`, in seconds on one thread, including the
+scoring afterwards; a dash means that none is published there.
 """
 
 

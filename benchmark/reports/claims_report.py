@@ -21,7 +21,7 @@ def print_claims(folder: Path, console: Console, derived: Derived) -> None:
     rows = claim_rows([published_standings(folder, derived)])
     for (paper, claim), own in rows.groupby(["paper", "claim"], sort=False):
         table = Table(
-            *("track", "test", "of", "estimate", "verdict"),
+            *("track", "test", "method", "estimate", "verdict"),
             title=f"{paper}: {claim}",
             title_justify="left",
             box=SIMPLE_HEAD,

@@ -62,7 +62,7 @@ def print_comparison(
 
 
 def _axes_table(track: str, rows: pd.DataFrame, one: str, other: str) -> Table:
-    columns = ("variant", "quantity", one, other, "difference", "95 %", "")
+    columns = ("variant", "axis", one, other, "difference", "95 % interval", "")
     table = Table(*columns, title=track, title_justify="left", box=SIMPLE_HEAD)
     for row in rows.to_dict("records"):
         place = ALL_VARIANTS

@@ -32,8 +32,8 @@ or quoted). Models of the *ignorant* pool are instead trained on nothing, on wro
 equally many facts about other people. Each kind is trained at several learning rates and for two
 durations. SmolLM2 models instead start from an oracle and are then trained on the forget set in one
 of these forms, or again on an equal amount of the oracle's own training data.
-`palimpsest meta --results results` prints all figures from the records in `results/`; brackets are
-95 % bootstrap confidence intervals over models.
+`palimpsest meta --results results` prints these figures, except *seconds* and those of UDS, from
+the records in `results/`; brackets are 95 % bootstrap confidence intervals over models.
 
 - *AUC* (faithfulness): how well a metric, computed on the forget set alone, separates models that
   know the forget set from models that do not. For membership metrics, only models trained on the

@@ -16,6 +16,17 @@ from benchmark.statistics.meta_evaluation import BOARD
 from benchmark.statistics.meta_tables import meta_tables
 
 RULE = ["form", "metric", "axis", "auc", "neutral", "passed", "symmetric", "overall", "meets"]
+HEADERS = {
+    "group": "models",
+    "form": "answers",
+    "auc": "AUC",
+    "passed": "share of oracles passed",
+    "symmetric": "robustness",
+    "one_sided": "one-sided robustness",
+    "rows": "runs",
+    "caught": "share caught",
+    "meets": "meets the rule",
+}
 
 
 def print_meta(folder: Path, console: Console) -> None:
@@ -33,11 +44,17 @@ def print_meta(folder: Path, console: Console) -> None:
     fed = tables.judged.loc[tables.judged["axis"] != "", "metric"]
     among = tables.agreement[["one", "other"]].isin(list(fed)).all(axis=1)
     console.print(agreement_matrix("Kendall's tau-b", "metric", tables.agreement[among]))
-    console.print(_table("Which metrics may enter the score", tables.judged[RULE]))
+    console.print(_table("Which metrics may enter the score", _judged(tables.judged)))
     console.print(
         "AUC with 95 % bootstrap confidence intervals over models that know and that do not: "
         f"{_counted(tables.bars)}. The agreement is that of the records of {BOARD}."
     )
+
+
+def _judged(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rule of the axes; what is uninformative is neither accepted nor refused."""
+    meets = rows["meets"].astype(object).where(rows["informative"], float("nan"))
+    return rows.assign(meets=meets)[RULE]
 
 
 def _counted(bars: pd.DataFrame) -> str:
@@ -61,13 +78,16 @@ def _aucs(title: str, rows: pd.DataFrame) -> Table:
 
 
 def _table(title: str, rows: pd.DataFrame) -> Table:
-    table = Table(*rows.columns, title=title, title_justify="left", box=SIMPLE_HEAD)
+    headers = [HEADERS.get(name, name) for name in rows.columns]
+    table = Table(*headers, title=title, title_justify="left", box=SIMPLE_HEAD)
     for row in rows.to_dict("records"):
         table.add_row(*map(_shown, row.values()))
     return table
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return "–" if pd.isna(value) else f"{value:.2f}"
     return str(value)

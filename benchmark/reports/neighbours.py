@@ -47,8 +47,8 @@ def compared_rows(folder: Path, wanted: Collection[str], derived: Derived) -> st
 
 NOTE = (
     f"95 % bootstrap intervals over entities, seeds and oracles; score version {SCORE_VERSION}. "
-    "A rank is one plus the number of significantly better methods of the same division. Equal "
-    "ranks are ties, anchors have none."
+    "A rank is one plus the number of significantly better methods of the same division; "
+    "anchors have none."
 )
 
 

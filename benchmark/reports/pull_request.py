@@ -31,7 +31,7 @@ def pull_request(
 - compute: {card.compute}
 - division: {card.division}
 - data beyond the request: {card.data}
-- declares that it sees: {", ".join(sorted(cls.sees)) or "nothing"}
+- data that it uses: {", ".join(sorted(cls.sees)) or "nothing"}
 
 ## Scores
 
@@ -42,7 +42,7 @@ def pull_request(
 - `methods/{submission.method}.py`, reviewed before publication
 - `submissions/{submission.method}/card.yaml`
 - `results/`: {len(ids)} records with their outputs, and {_trials(submission)}; references that are
-  published already are the same files
+  published already are identical files
 
 ## Check
 

@@ -24,9 +24,11 @@ def metrics_page() -> str:
     """The metrics with their definition, direction, unit and source."""
     parts = [
         "# Metrics\n\n" + NOTE,
-        "Every metric is a pure function of one model's samples. *better* is the better direction",
-        "on the forget set; `oracle` means that closer to the oracle is better. Values that cannot",
-        "be computed count as `n_failed`, never as zero.\n",
+        "Every metric is computed from the stored samples of one model, some relative to those of",
+        "the oracles. *better* is the better direction on the forget set; `oracle` means that",
+        "closer to the oracle is better. Failed values are counted, never replaced by zero. *axis*",
+        "names the axis that a metric feeds if its answer form meets the rule:",
+        "[SCORES.md](SCORES.md#score) has the table.\n",
     ]
     summaries = [
         f"| `{name}` | {unit} | {better} | {version} |"

@@ -80,7 +80,7 @@ def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -
             )
     console.print(
         "Means over variants with 95 % bootstrap confidence intervals over entities, seeds and "
-        "oracles. Equal ranks are ties."
+        "oracles. A rank is one plus the number of significantly better methods."
     )
 
 
@@ -154,7 +154,7 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
                 (values.get((split, a)), values.get((split, b))) for a, b in KNOWN_BY
             ):
                 if trained:
-                    reworded = f"{held_out.value:.1%}" if held_out else "texts: token accuracy"
+                    reworded = f"{held_out.value:.1%}" if held_out else "–"
                     table.add_row(
                         record.variant,
                         split,
@@ -163,6 +163,7 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
                         str(trained.n_scored),
                     )
     console.print(table)
+    console.print("Of texts, which have no paraphrases, the share of tokens that are predicted.")
 
 
 def print_task(task: str, folder: Path, console: Console, derived: Derived) -> None:

@@ -110,10 +110,10 @@ function apply() {
   keep();
 }
 
-// In the address, unless that is a place on the page.
+// In the address; one that is a place on the page stays until something is chosen.
 function keep() {
-  if (!askedFor()) return;
   const changed = Object.entries(chosen()).filter(([name, value]) => value !== served[name]);
+  if (!changed.length && !askedFor()) return;
   history.replaceState(null, "", `#${new URLSearchParams(changed)}`);
 }
 
@@ -186,6 +186,7 @@ document.addEventListener("keydown", ({ key }) => {
   closeAll(panels);
 });
 document.getElementById("share").addEventListener("click", async ({ target }) => {
+  keep();
   try {
     await navigator.clipboard.writeText(location.href);
     target.textContent = "Copied";

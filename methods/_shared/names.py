@@ -16,7 +16,7 @@ RUN = re.compile(rf"{WORD}(?: {WORD})*")
 
 
 def names_of(pairs):
-    """Names in the questions (or texts), most frequent first: runs of capitalised words, without
+    """Names in the questions (or texts), most frequent first: runs of capitalized words, without
     the opening words of questions.
 
     A single word at the beginning of a sentence does not count, and names that occur once are left

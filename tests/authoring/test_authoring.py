@@ -132,7 +132,7 @@ def test_a_file_with_two_methods_has_to_be_told_which(tmp_path):
     second = HEAD.replace("NAME", "second_of_two").partition("\n\n")[2]
     body = "(Method):\n    pass\n"
     path.write_text(f"{head}class A{body}\n{second}class B{body}")
-    with pytest.raises(BadInput, match="A, B; name one, as"):
+    with pytest.raises(BadInput, match="A, B; name one, e"):
         method_in(str(path))
     assert method_in(f"{path}:A") == f"{path}:A"
     with pytest.raises(BadInput, match="is not a file"):

@@ -153,7 +153,7 @@ def test_a_guardrail_shows_what_is_known_before_and_behind_it(home):
 
 
 def test_a_task_of_several_variants_is_bad_input():
-    with pytest.raises(BadInput, match="has 3 variants; name one, as frequency/"):
+    with pytest.raises(BadInput, match=r"has 3 variants; name one, e\.g\. frequency/"):
         single_cell("npo", TRACK, "frequency")
 
 
