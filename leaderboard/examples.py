@@ -102,7 +102,7 @@ def shown(samples: Sequence[Sample]) -> dict[Key, Sample]:
 
 def variant_examples(samples: Sequence[Sample]) -> list[dict]:
     """Each example of a variant: split, id, kind, strata, prompts, and what is expected: once, or
-    for each prompt.
+    for each prompt; what else counts as the answer where there are such `aliases`.
 
     Of a question the prompt as trained comes first, then the held-out ones. The prompts of a text
     are its beginnings.
@@ -114,6 +114,7 @@ def variant_examples(samples: Sequence[Sample]) -> list[dict]:
             "kind": "text" if s.form == "text" else "question",
             "strata": ", ".join(f"{name} {value}" for name, value in sorted(s.strata.items())),
             **(_text(s) if s.form == "text" else {"expected": [s.answer], "prompts": _prompts(s)}),
+            **({"aliases": list(s.aliases)} if s.aliases else {}),
         }
         for s in shown(samples).values()
     ]

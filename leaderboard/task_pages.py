@@ -106,10 +106,9 @@ def _shown(board: Board, name: str, colours: Colours) -> TaskShown:
 
 
 def _few(examples: list[dict]) -> list[dict]:
-    """Some from all over the list: not all of the same kind, where kinds alternate."""
-    step = max(1, len(examples) // SHOWN_EXAMPLES)
-    places = [n * step + n for n in range(SHOWN_EXAMPLES)]
-    return [examples[place] for place in places if place < len(examples)]
+    """Some from all over the list, the first and the last among them."""
+    count = min(SHOWN_EXAMPLES, len(examples))
+    return [examples[n * (len(examples) - 1) // max(1, count - 1)] for n in range(count)]
 
 
 def _forgotten(board: Board, record: Record) -> list[dict]:

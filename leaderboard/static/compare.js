@@ -67,7 +67,7 @@ function differenceTable(names, rows, places) {
   const heading = ["", ...quantities, "differing answers"].map((textContent) => element("th", { scope: "col", textContent }));
   const lines = places.map(([label, variants]) => {
     const cells = quantities.map((quantity) => cell(difference(...rows, variants, quantity)));
-    const link = element("td", {}, ...(variants.length === 1 && cells[0].className !== "missing" ? [examplesLink(label, names)] : []));
+    const link = element("td", {}, ...(variants.length === 1 && cells.some(({ className }) => className !== "missing") ? [examplesLink(label, names)] : []));
     return element("tr", {}, element("th", { scope: "row", textContent: label }), ...cells, link);
   });
   const table = element("table", { className: "grid" }, element("thead", {}, element("tr", {}, ...heading)), element("tbody", {}, ...lines));

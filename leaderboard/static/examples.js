@@ -3,10 +3,15 @@
 
 const FIRST = 20; // examples that are listed at once, until all are asked for
 
-// What a model said, with the expected answer marked where it stands in it as words of its own.
+// Where an answer stands in a text as words of its own.
+function place(text, answer) {
+  const words = answer.replace(/[.,;:!?\s]+$/u, "").replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return words && new RegExp(`(?<![\\p{L}\\p{N}])${words}(?![\\p{L}\\p{N}])`, "iu").exec(text);
+}
+
+// What a model said, with the first of the expected answers that it contains marked.
 function said(text, expected) {
-  const words = expected.replace(/[.,;:!?\s]+$/u, "").replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const found = words && new RegExp(`(?<![\\p{L}\\p{N}])${words}(?![\\p{L}\\p{N}])`, "iu").exec(text);
+  const found = expected.map((answer) => place(text, answer)).find(Boolean);
   if (!found) return [text];
   const end = found.index + found[0].length;
   return [text.slice(0, found.index), element("mark", { textContent: found[0] }), text.slice(end)];
@@ -32,7 +37,7 @@ function exampleBody(example, index, columns) {
   const lines = example.prompts.map((prompt, n) => {
     const wording = element("td", { className: "small", textContent: wordingOf(example, n) });
     const line = element("tr", {}, wording, element("td", { className: "prompt", textContent: prompt }));
-    const expected = example.expected[example.expected.length > 1 ? n : 0];
+    const expected = [example.expected[example.expected.length > 1 ? n : 0], ...(example.aliases ?? [])];
     line.append(...answersTo.map((answers) => answerCell(answers[n], expected)));
     return line;
   });

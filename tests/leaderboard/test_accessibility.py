@@ -53,7 +53,7 @@ def whole(tmp_path_factory, make_folder):
 
 
 @pytest.mark.parametrize(("scheme", "width"), AUDITED, ids=["light", "dark", "phone"])
-@pytest.mark.parametrize("path", ["metrics.html", "scaling.html"])
+@pytest.mark.parametrize("path", ["metrics.html", "metrics/truth_ratio.html", "scaling.html"])
 def test_pages_that_not_every_site_has_fit_the_screen_and_meet_level_aa(
     browser, whole, path, scheme, width
 ):

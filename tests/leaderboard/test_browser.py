@@ -60,6 +60,39 @@ def test_what_is_chosen_is_in_the_address_and_comes_back_from_it(visit):
     assert heading(page, "seconds").count() == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("task", "frequency/high"),
+        ("division", ""),
+        ("family", "test"),
+        ("sees", "forget"),
+        ("retainfree", True),
+        ("anchors", False),
+    ],
+)
+def test_every_filter_is_in_the_link_that_is_copied(visits, name, value):
+    """Also after the skip link, which puts a place on the page into the address."""
+    visit = visits(permissions=["clipboard-read", "clipboard-write"])
+    page = visit.open("index.html")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#content")
+    field = f"[name={name}]"
+    page.evaluate("document.querySelectorAll('details.panel').forEach((d) => { d.open = true })")
+    if isinstance(value, bool):
+        page.set_checked(field, value)
+    else:
+        page.select_option(field, value)
+    page.click("#share")
+    page.wait_for_function("document.getElementById('share').textContent === 'Copied'")
+    page = visit.open(page.evaluate("navigator.clipboard.readText()").rsplit("/", 1)[1])
+    page.wait_for_selector("#view table")
+    found = page.is_checked(field) if isinstance(value, bool) else page.input_value(field)
+    assert found == value
+    assert visit.trouble == []
+
+
 def test_filters_by_what_methods_see(visit):
     page = visit.open("index.html")
     everything = names(page)  # all of them see the forget set alone, so one is told to see more
@@ -95,12 +128,17 @@ def test_rows_that_are_picked_are_compared_as_the_command_compares_them(visit, f
     records = list(filled.store.read_all())
     index, frames = index_frame(records), ExampleFrames(filled.store, records)
     axes = compare(index[index["track"] == TRACK], frames, "gentle", "harsh").axes
+    headings = page.locator("#comparison thead").first.locator("th").all_inner_texts()
     for label, variant in {"all shared variants": "mean", "frequency/low": "low"}.items():
         row = page.locator("#comparison tbody tr", has=page.locator(f"th:text-is('{label}')"))
-        told = row.locator("td").first.inner_text().replace("−", "-").split()
-        wanted = axes[(axes["variant"] == variant) & (axes["quantity"] == "score")].iloc[0]
-        expected = [-wanted["difference"], -wanted["high"], -wanted["low"]]
-        assert [float(told[n]) for n in (0, 1, 3)] == pytest.approx(expected, abs=6e-4)
+        cells = row.first.locator("td").all_inner_texts()
+        own = axes[axes["variant"] == variant].set_index("quantity")
+        assert set(own.index) <= set(headings)
+        assert len(own) > 1
+        for quantity, wanted in own.iterrows():
+            told = cells[headings.index(quantity) - 1].replace("−", "-").split()
+            expected = [-wanted["difference"], -wanted["high"], -wanted["low"]]
+            assert [float(told[n]) for n in (0, 1, 3)] == pytest.approx(expected, abs=6e-4)
 
 
 def test_rows_stay_picked_on_other_views_and_in_the_address(visit):

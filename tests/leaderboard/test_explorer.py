@@ -19,16 +19,25 @@ def test_examples_on_which_rows_differ(visit):
         assert right[0] != right[1]
 
 
-def test_the_explorer_filters_by_outcome_and_stratum_before_and_after_an_attack(visit):
+@pytest.mark.parametrize(
+    ("row", "share", "expected"),
+    [("harsh", 1, "leaked"), ("gentle", 1, "forgotten"), ("gentle", 0.001, "over")],
+)
+def test_each_example_to_forget_has_one_outcome(visit, row, share, expected):
+    """One that the model finds far less likely than the oracle does is over-forgotten."""
+    page = visit.open(f"explore.html#track={TRACK}&variant=frequency%2Flow&row={row}")
+    everything = examples(page)
+    page.evaluate(f"shown.own.flat().forEach((answer) => {{ answer[1] *= {share} }})")
+    for outcome in ("leaked", "forgotten", "over"):
+        page.select_option("[name=outcome]", outcome)
+        listed = page.locator("#examples tbody td.expected").all_inner_texts()
+        assert listed == (everything if outcome == expected else [])
+
+
+def test_the_explorer_filters_by_stratum_before_and_after_an_attack(visit):
     place = f"track={TRACK}&variant=frequency%2Flow&row=harsh"
     page = visit.open(f"explore.html#{place}")
     everything = examples(page)
-    page.select_option("[name=outcome]", "leaked")
-    leaked = examples(page)
-    page.select_option("[name=outcome]", "forgotten")
-    assert page.locator("#examples tbody").count() + len(leaked) <= len(everything)
-    assert page.locator("#examples tbody td:last-child .right").count() == 0
-    page.select_option("[name=outcome]", "")
     page.select_option("[name=stratum]", "frequency 1")
     assert 0 < len(examples(page)) < len(everything)
     page.select_option("[name=attack]", "shaken")

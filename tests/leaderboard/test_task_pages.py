@@ -12,6 +12,7 @@ from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LE
 from leaderboard.cards import card_of, rendered
 from leaderboard.strata_plots import is_geometric, is_numeric, stratum_plots
 from leaderboard.tables import UNKNOWN, Quantity
+from leaderboard.task_pages import _few
 from leaderboard.task_tables import (
     NEVER,
     contrast_grids,
@@ -26,6 +27,12 @@ from leaderboard.trajectory_plots import trajectory_plots
 
 KNOWN = "paraphrased_probability"
 COLOURS = {"mine": "#3b7dd8", "yours": "#e07b39", "none": "#8b929c"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 12, 33])
+def test_five_examples_are_shown_or_all(count):
+    shown = _few([{"id": n} for n in range(count)])
+    assert len({example["id"] for example in shown}) == min(5, count)
 
 
 def test_a_card_has_a_title_a_summary_and_a_body():
