@@ -35,8 +35,8 @@ bench: .venv/.installed  ## run the suite (SUITE=quick) into OUT=runs, print the
 	$(BIN)/palimpsest run --suite $(SUITE) --out $(OUT)
 	$(BIN)/palimpsest site --results $(OUT) --out site
 
-site: .venv/.installed  ## build the leaderboard of the published records in results/
-	$(BIN)/palimpsest site --results results --out site
+site: .venv/.installed  ## build the leaderboard of the published records; ADDRESS=https://... adds an RSS feed
+	$(BIN)/palimpsest site --results results --out site $(if $(ADDRESS),--address $(ADDRESS))
 
 test: venv  ## lint, type-check and run the tests
 	$(BIN)/ruff check .

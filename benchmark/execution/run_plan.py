@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import partial
 
@@ -23,6 +24,9 @@ from benchmark.pipeline.write_record import write_failure
 from benchmark.records.schema import Failure
 from benchmark.runtime.gpus import shares
 from benchmark.runtime.memory import keep_freed_memory
+
+# Loggers that warn of parts for GPUs whenever torchao, an extra, is installed.
+IRRELEVANT = ("torchao", "torch.utils._pytree")
 
 
 def cores() -> int:
@@ -65,6 +69,8 @@ def prepare_worker(threads: int = 1) -> None:
     torch.set_num_threads(threads)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    for name in IRRELEVANT:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def executor_named(name: str, context: RunContext, workers: int) -> Executor:

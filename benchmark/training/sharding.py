@@ -18,6 +18,8 @@ from torch.distributed.tensor import DTensor
 
 Part = TypeVar("Part")
 
+WHOLE = "which needs whole weights: leave `processes` out of the track's `updates`"
+
 
 def processes() -> int:
     """How many processes train together; 1 for one that trains alone."""
@@ -45,7 +47,7 @@ def sharded(model: torch.nn.Module) -> Iterator[None]:
         return
     unloaded, names = _unloaded(model), [name for name, _ in model.named_parameters()]
     _share_out(model)
-    with _only_backward():
+    with _whole_weights_named(), _only_backward():
         yield
     for module in model.modules():  # a last forward pass without gradients leaves weights gathered
         if isinstance(module, FSDPModule):
@@ -64,16 +66,24 @@ def sharded(model: torch.nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def _whole_weights_named() -> Iterator[None]:
+    """Within it, a method that computes with weights itself, and meets shares, fails in words."""
+    try:
+        yield
+    except RuntimeError as error:
+        if DTensor.__name__ not in str(error):
+            raise
+        raise RuntimeError(f"weights are read within the loss, {WHOLE}") from error
+
+
+@contextmanager
 def _only_backward() -> Iterator[None]:
     """Within it `torch.autograd.grad` fails: of shared weights it finds no graph, and zero where it
     may.
     """
 
     def refused(*_: Any, **__: Any) -> NoReturn:
-        raise RuntimeError(
-            "a gradient is taken within the loss, which needs whole weights: leave `processes` out "
-            "of the track's `updates`"
-        )
+        raise RuntimeError(f"a gradient is taken within the loss, {WHOLE}")
 
     own, torch.autograd.grad = torch.autograd.grad, refused
     try:

@@ -85,6 +85,30 @@ def test_the_controls_are_reached_by_keyboard(visit):
     assert "share" in reached
 
 
+def test_rows_are_compared_by_keyboard(visit):
+    page = visit.open("index.html")
+    for name in ("harsh", "gentle"):
+        page.locator(f"[aria-label='Compare {name}']").focus()
+        page.keyboard.press("Space")
+    page.locator("#compare").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#comparison table")
+    assert page.locator("[name=row]").first.input_value() == "gentle"
+
+
+def test_examples_are_filtered_and_folds_opened_by_keyboard(visit):
+    page = visit.open(PAGES["explore"])
+    page.wait_for_selector("#examples tbody")
+    page.locator("[name=outcome]").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.input_value("[name=outcome]") == "leaked"
+    page = visit.open(PAGES["task"])
+    fold = page.locator("details.fold").first
+    fold.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert fold.get_attribute("open") is not None
+
+
 def test_panels_close_by_escape_and_by_a_click_elsewhere(visit):
     page = visit.open("index.html")
     panel = page.locator("details.panel", has_text="Filters")

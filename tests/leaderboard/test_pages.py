@@ -41,7 +41,7 @@ def served(site):
         server.shutdown()
 
 
-@pytest.mark.parametrize("name", ["index", "variant", "compare", "explore", "record", "method"])
+@pytest.mark.parametrize("name", PAGES)
 def test_pages_open_from_a_web_server(browser, served, name):
     visit = Visit(browser, served, viewport=DESKTOP)
     visit.open(PAGES[name])

@@ -8,6 +8,7 @@ from toy_models import plain_tokenizer, tiny_model
 from typer.testing import CliRunner
 
 from benchmark.cli import app
+from benchmark.core.inputs import Inputs
 from benchmark.core.updates import Updates
 from benchmark.models import memory
 from benchmark.models.memory import (
@@ -18,7 +19,7 @@ from benchmark.models.memory import (
     training_bytes,
     unloaded,
 )
-from benchmark.models.pretrained import source_of
+from benchmark.models.pretrained import models_named, source_of
 from benchmark.pipeline.memory import room_of
 from benchmark.training.lora import Lora, adapt
 
@@ -60,6 +61,17 @@ def test_a_shape_is_that_of_the_loaded_model_and_of_its_adapters():
     assert shape == shape_of(model, lora)
     adapt(model, lora)
     assert shape.adapters == sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize(("room", "again"), [(10**12, False), (10**6, True)])
+def test_activations_that_would_crowd_the_memory_are_computed_again(
+    tmp_path, monkeypatch, room, again
+):
+    tiny_model().save_pretrained(tmp_path / "tiny")
+    plain_tokenizer().save_pretrained(tmp_path / "tiny")
+    models = models_named(str(tmp_path / "tiny"), Inputs(tmp_path / "home"))
+    monkeypatch.setattr(memory, "machine_bytes", lambda: room)
+    assert models.load_model(models.base()).is_gradient_checkpointing is again
 
 
 MEASURED = """

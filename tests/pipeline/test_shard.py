@@ -8,6 +8,7 @@ import pytest
 
 from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
+from benchmark.models.artifacts import MADE
 from benchmark.pipeline.planner import Planner
 from benchmark.pipeline.shard import parsed_shard, shard_of
 from benchmark.pipeline.suite import load_suite
@@ -83,6 +84,29 @@ oracles: 2
 attacks: [quantize_int4_g64]
 methods: [none, {name: FILE, seeds: 3}]
 """
+
+
+@pytest.mark.slow
+def test_a_shard_with_a_home_of_its_own_trains_no_model_that_the_store_has(tmp_path):
+    method, suite, out = tmp_path / "logged.py", tmp_path / "twice.yaml", tmp_path / "results"
+    method.write_text(LOGGED)
+    suite.write_text(SUITE.replace("FILE", f"{method}:Logged"))
+    command = [sys.executable, "-m", "benchmark.cli", "run", "--suite", str(suite)]
+    command += ["--out", str(out), "--workers", "1"]
+    store, made = tmp_path / "store", []
+    for shard in ("1/2", "2/2"):
+        homes = {
+            "PALIMPSEST_HOME": str(tmp_path / shard[0]),
+            "PALIMPSEST_STORE": store.as_uri(),
+        }
+        subprocess.run(
+            [*command, "--shard", shard], env=os.environ | homes, capture_output=True, check=True
+        )
+        made.append({path: path.stat().st_mtime_ns for path in store.rglob(MADE)})
+    assert len(made[0]) >= 4  # base, target, two oracles
+    assert made[0].items() <= made[1].items()
+    records = list(ResultStore(out).read_all())
+    assert [record.status for record in records] == ["ok"] * 7
 
 
 @pytest.mark.slow

@@ -178,7 +178,7 @@ def test_a_method_of_each_family_unlearns_in_two_processes_as_in_one():
     ("name", "message"),
     [
         ("npo_sam", "a gradient is taken within the loss, which needs whole weights"),
-        ("loku", "got mixed torch.Tensor and DTensor"),  # it decomposes weights
+        ("loku", "weights are read within the loss, which needs whole weights"),
     ],
 )
 def test_what_needs_whole_weights_fails_and_says_so(name, message):
