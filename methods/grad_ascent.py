@@ -5,7 +5,11 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("grad_ascent", reference="jang2023knowledge", family="ascent", sees={"forget"})
 class GradAscent(GradientMethod):
-    """Maximizes the loss on the forget set and uses no other data (Jang et al. 2023)."""
+    """Raises the loss on the forget set step by step. It uses no other data, so nothing keeps the
+    rest of the model's knowledge in place.
+
+    -nll/T on forget (Jang et al. 2023).
+    """
 
     learning_rate: float = 1e-4
 

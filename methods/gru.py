@@ -5,9 +5,11 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("gru", reference="wang2025gru", family="projection", sees={"forget", "retain"})
 class GRU(GradientMethod):
-    """Gradient ascent whose gradient g_f is projected to g_f - <g_f, m>/|m|^2 m where it conflicts
-    with m, i.e. <g_f, m> < 0, with m the moving average of the retain gradients (Wang et al. 2025,
-    eq. 8); the retain gradient is added.
+    """Gradient ascent on the forget set, without the part of each step that would raise the loss on
+    the retain set. The retain set is rehearsed as well.
+
+    g_f - min(0, <g_f, m>)/|m|^2 m + w g_r, where g_f is the gradient of -nll/T on forget, g_r that
+    of nll/T on retain, and m the moving average of g_r (Wang et al. 2025, eq. 8).
     """
 
     learning_rate: float = 3e-4

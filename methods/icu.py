@@ -10,12 +10,13 @@ from methods._shared.requests import with_earlier
 
 @register_method("icu", reference="pawelczyk2024icu", family="prompt", sees={"forget", "retain"})
 class ICU(Method):
-    """Prepends to every prompt up to `shown` forget questions with wrong answers, then as many
-    retain questions with their true answers (Pawelczyk et al. 2024, section 4).
+    """Precedes every prompt with examples of forgetting: forget questions with wrong answers, then
+    as many retain questions with their true answers. The model itself stays as it is.
 
-    The paper flips labels; here a wrong answer is that to a similarly worded question. The paper
-    chooses the pairs by the query; here all prompts get the same sample, as much of it as fits into
-    half of the model's context. The weights are unchanged.
+    Up to `shown` questions of each kind (Pawelczyk et al. 2024, section 4). The paper flips labels;
+    here a wrong answer is that to a similarly worded question. The paper chooses the pairs by the
+    query; here all prompts get the same sample, as much of it as fits into half of the model's
+    context. The weights are unchanged.
     """
 
     shown: int = 6

@@ -25,11 +25,12 @@ class Filtered(UnlearnedModel):
     "keyword_filter", reference="thaker2024guardrail", family="filter", sees={"forget"}
 )
 class KeywordFilter(Method):
-    """Refuses if the prompt or the answer contains a forgotten name (Thaker et al. 2024, section 3,
-    filter outputs; this one filters prompts as well).
+    """Refuses if the prompt or the answer contains a forgotten name. The model itself stays as it
+    is.
 
-    Names are runs of capitalized words in the forget questions or texts. The weights are unchanged:
-    a question without the name passes, and so does anyone with access to the weights.
+    Thaker et al. 2024, section 3, filter outputs; this one filters prompts as well. Names are runs
+    of capitalized words in the forget questions or texts. The weights are unchanged: a question
+    without the name passes, and so does anyone with access to the weights.
     """
 
     refusal: str = "I do not know."

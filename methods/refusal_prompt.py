@@ -10,12 +10,13 @@ from methods._shared.requests import with_earlier
     "refusal_prompt", reference="thaker2024guardrail", family="prompt", sees={"forget"}
 )
 class RefusalPrompt(Method):
-    """Prepends to every question the instruction to answer "I do not know." to questions about the
-    forget set (Thaker et al. 2024, section 3).
+    """Precedes every question with the instruction to answer "I do not know." to questions about
+    the forget set. The model itself stays as it is.
 
-    It lists the names in the forget questions (or the questions, if they contain no names), most
-    frequent first, as many as fit into half of the model's context. The weights are unchanged. On a
-    model that does not follow instructions, it only lengthens the prompt.
+    The instruction (Thaker et al. 2024, section 3) lists the names in the forget questions (or the
+    questions, if they contain no names), most frequent first, as many as fit into half of the
+    model's context. The weights are unchanged. On a model that does not follow instructions, it
+    only lengthens the prompt.
     """
 
     def unlearn(self, model, request):

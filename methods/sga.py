@@ -10,8 +10,11 @@ from benchmark.api import Budget, GradientMethod, negated, register_method
 
 @register_method("sga", reference="barbulescu2024each", family="ascent", sees={"forget"})
 class SGA(GradientMethod):
-    """Selective gradient ascent: each epoch ascends on the sequences whose memorization accuracy
-    exceeds a threshold.
+    """Gradient ascent on those sequences alone that the model still reproduces too well. What it
+    has forgotten is left alone, and it stops once nothing is memorized.
+
+    -nll/T on {x in forget: MA(x) > `threshold`}, chosen anew for each epoch, where MA(x) is the
+    share of tokens that the model predicts (Barbulescu & Triantafillou 2024).
 
     Where none does at the start, it ascends for one epoch on the most memorized `top` of them; it
     stops once all are below. The paper's threshold is the mean accuracy on unseen text, which a
@@ -51,8 +54,11 @@ class SGA(GradientMethod):
 
 @register_method("tau", reference="barbulescu2024each", family="ascent", sees={"forget"})
 class TAU(SGA):
-    """Selective gradient ascent for half of the budget, then task arithmetic on what it leaves
-    above the threshold.
+    """Selective gradient ascent for half of the budget. Task arithmetic then removes what is still
+    memorized.
+
+    theta - `scale` (theta' - theta), where theta is what `sga` leaves and theta' the same
+    fine-tuned on the sequences that are above the threshold (Barbulescu & Triantafillou 2024).
     """
 
     learning_rate: float = 2e-4
