@@ -17,7 +17,15 @@ from benchmark.records.identity import shown_variant
 from benchmark.statistics import AXES, Standings
 from benchmark.statistics.axes import axis_of
 from benchmark.statistics.probes import UNION
-from benchmark.statistics.trajectories import AREA, BASELINE, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
+from benchmark.statistics.trajectories import (
+    AREA,
+    BASELINE,
+    EQUAL_LEVEL,
+    LOST,
+    ORACLE_LEVEL,
+    SHARE_LEVEL,
+    STEPS,
+)
 from leaderboard.board import REFERENCES
 from leaderboard.plots import quantities_of
 from leaderboard.tables import Quantity
@@ -31,7 +39,11 @@ MISALIGNED = {
         "share of examples that one calls forgotten (below 0.2) and the other known (above 0.8)"
     ),
 }
-LEVELS = {ORACLE_LEVEL: "at the oracles' interval", SHARE_LEVEL: "at 90 % of the target-oracle gap"}
+LEVELS = {
+    ORACLE_LEVEL: "at the oracles' interval",
+    SHARE_LEVEL: "at 90 % of the target-oracle gap",
+    EQUAL_LEVEL: "at equal forgetting",
+}
 
 
 @dataclass(frozen=True)

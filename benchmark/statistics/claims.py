@@ -29,7 +29,14 @@ from benchmark.statistics.estimates import (
     turned,
 )
 from benchmark.statistics.ranking import Standings, combined
-from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
+from benchmark.statistics.trajectories import (
+    AREA,
+    EQUAL_LEVEL,
+    LOST,
+    ORACLE_LEVEL,
+    SHARE_LEVEL,
+    STEPS,
+)
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
 CONTROLLED, PRETRAINED = "controlled-1m", "smollm2-135m"
@@ -335,7 +342,7 @@ CLAIMS = (
             SetUp(
                 track,
                 task,
-                f"outliers at {SHARE_LEVEL} minus those of gradient ascent{setting}",
+                f"outliers minus those of gradient ascent at {EQUAL_LEVEL}{setting}",
                 -1,
                 partial(against_ascent, quantity="outliers", methods=("sga", "tau")),
             )

@@ -18,7 +18,7 @@ from scipy.stats import binom
 from benchmark.metrics.frames import ALL
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.ranking import Standings
-from benchmark.statistics.trajectories import SHARE_LEVEL
+from benchmark.statistics.trajectories import EQUAL_LEVEL
 
 PAIR = " against "  # in the name of an estimate, between the methods that it compares
 
@@ -196,8 +196,8 @@ def above_the_oracle(
 def against_ascent(
     standings: Standings, track: str, task: str, quantity: str, methods: Iterable[str]
 ) -> Estimates:
-    """Of methods less that of `grad_ascent`, where both have forgotten equally much."""
-    about = {"track": track, "task": task, "level": SHARE_LEVEL, "quantity": quantity}
+    """Of methods' final models less that of `grad_ascent` where it had forgotten equally much."""
+    about = {"track": track, "task": task, "level": EQUAL_LEVEL, "quantity": quantity}
     spreads = _spreads(where(standings.rivals, **about))
     names = (name for method in methods for name in _rows_of(method, spreads))
     return ((name, spreads[name]) for name in names)

@@ -24,6 +24,7 @@ from benchmark.statistics.variants import VariantScores, seed_picks
 KNOWLEDGE = ("paraphrased_probability", "memorization_accuracy")  # of questions, of texts
 UTILITY, STEPS, LOST, AREA = "utility", "steps", "utility lost", "area"
 ORACLE_LEVEL, SHARE_LEVEL = "oracles' interval", "90 % of the way"
+EQUAL_LEVEL = "equal forgetting"  # of a method's final model
 SHARE = 0.9
 BASELINE = "grad_ascent"  # that the others are compared with: the plainest there is
 GRID = np.linspace(0, 1, 21)  # levels of forgetting over which the area is taken
@@ -164,7 +165,17 @@ def spent_by(scores: VariantScores, method: str) -> Spent:
             for m, curve in by_quantity.items()
             if m not in (UTILITY, metric)
         }
-    return result
+    return result | _course(shares, by_quantity, whole=method == BASELINE)
+
+
+def _course(shares: np.ndarray, by_quantity: Curves, whole: bool) -> Spent:
+    """The final values, or all on the way there as well; the level is the share of the budget."""
+    points = range(len(shares)) if whole else [len(shares) - 1]
+    return {
+        (f"{shares[point]:g}", quantity): curve[point]
+        for quantity, curve in by_quantity.items()
+        for point in points
+    }
 
 
 def spread(replicated: np.ndarray) -> Row:
@@ -204,7 +215,9 @@ def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 def level_rows(place: Place, method: str, spent: Spent) -> Iterator[Row]:
     """A row per level and quantity, with its interval, of what a trajectory comes to."""
     where = dict(zip(("track", "task", "variant"), place, strict=True)) | {"method": method}
-    for (level, quantity), replicated in spent.items():
+    named = ("", ORACLE_LEVEL, SHARE_LEVEL, EQUAL_LEVEL)
+    for level, quantity in (key for key in spent if key[0] in named):
+        replicated = spent[level, quantity]
         yield where | {"level": level, "quantity": quantity} | spread(replicated)
 
 
@@ -213,10 +226,29 @@ def rival_rows(place: Place, spent: Mapping[str, Spent]) -> Iterator[Row]:
     draws.
     """
     base = spent.get(BASELINE, {})
-    for method in sorted(spent.keys() - {BASELINE}) if base else ():
+    others = sorted(name for name, own in spent.items() if own and name != BASELINE)
+    for method in others if base else ():
         with np.errstate(invalid="ignore"):
             differences = {key: values - base[key] for key, values in spent[method].items()}
-        yield from level_rows(place, method, differences)
+        equal = _at_equal_forgetting(base, spent[method])
+        yield from level_rows(place, method, differences | equal)
+
+
+def _at_equal_forgetting(base: Spent, own: Spent) -> Spent:
+    """What a method's final model has, minus what the baseline had where it had first forgotten as
+    much.
+    """
+    last = f"{1.0:g}"
+    quantities = [quantity for level, quantity in base if level == last]
+    metric = next(m for m in KNOWLEDGE if m in quantities)
+    shares = [level for level, quantity in base if quantity == metric]
+    points = np.array(shares, dtype=float)
+    course = {q: np.vstack([base[share, q] for share in shares]) for q in quantities}
+    where = first_below(course[metric], points, own[last, metric])
+    common = [q for q in quantities if q != metric and (last, q) in own]
+    more = {q: own[last, q] - value_at(course[q], points, where) for q in common}
+    more[LOST] = -more.pop(UTILITY)
+    return {(EQUAL_LEVEL, quantity): values for quantity, values in more.items()}
 
 
 def _other_draws(replicated: np.ndarray) -> np.ndarray:

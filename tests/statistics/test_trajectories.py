@@ -9,6 +9,7 @@ from benchmark.metrics.stages import budget_stage, request_stage
 from benchmark.statistics.continual import request_rows
 from benchmark.statistics.trajectories import (
     AREA,
+    EQUAL_LEVEL,
     LOST,
     ORACLE_LEVEL,
     SHARE_LEVEL,
@@ -204,6 +205,23 @@ def test_the_others_are_compared_with_gradient_ascent():
     assert found["stuck", SHARE_LEVEL, STEPS] == math.inf
     assert not [key for key in found if key[0] == "grad_ascent"]
     assert not list(rival_rows(PLACE, spent(board({"slow": ((0.9, 1), (0.1, 1))}))))
+
+
+def test_a_final_model_is_compared_with_gradient_ascent_where_that_knew_as_much():
+    """Gradient ascent knows 0.6 after 0.4 of the budget, and has lost 0.16 of utility by then; it
+    never knows 0.1.
+    """
+    scores = board(
+        {
+            "grad_ascent": ((0.5, 0.8), (0.2, 0.4)),
+            "half": ((0.9, 1), (0.6, 0.95)),
+            "more": ((0.5, 1), (0.1, 1)),
+        }
+    )
+    found = cells(rival_rows(PLACE, spent(scores)), "method", "level", "quantity")
+    assert found["half", EQUAL_LEVEL, LOST] == pytest.approx(0.05 - 0.16)
+    assert math.isnan(found["more", EQUAL_LEVEL, LOST])
+    assert EQUAL_LEVEL not in {row["level"] for row in levels(scores)}
 
 
 def test_variants_are_compared_within_a_task():
