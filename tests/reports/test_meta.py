@@ -73,9 +73,9 @@ def test_the_rule_is_printed_for_each_form_of_answers(tables, tmp_path):
     lines = [line.split() for line in text.splitlines()]
     rule = {(line[0], line[1]): line for line in lines[-40:] if len(line) == 9}
     assert rule["names", "exact_answer"][2:4] == ["forgetting", "1.00"]
-    assert rule["names", "exact_answer"][-1] == "True"
-    assert rule["names", "truth_ratio"][-1] == "False"
-    assert rule["texts", "mia_loss"][-1] == "True", "those that saw the examples stand out"
+    assert rule["names", "exact_answer"][-1] == "yes"
+    assert rule["names", "truth_ratio"][-1] == "–"
+    assert rule["texts", "mia_loss"][-1] == "yes", "those that saw the examples stand out"
     assert "questions 12 + 12" in text
 
 
