@@ -12,6 +12,9 @@ AXES = ("forgetting", "utility", "privacy", "robustness")  # the last is forgett
 FLOOR = 0.01  # inside harmonic means smaller values count as this
 TIE = 1e-9
 LEAST_GAP = 0.05  # between target and oracles: divided by less, chance becomes a score
+LEAST_SHARE = (
+    1 / 3
+)  # of the forget set: the worst of several attacks would be one on a few examples
 
 _OTHERS = ("rouge_l_recall", "choice_probability", "truth_ratio_utility", "choice_accuracy")
 _RETAINED = (

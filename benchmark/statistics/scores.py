@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
-from benchmark.statistics.axes import FLOOR, LEAST_GAP, TIE, axis_of
+from benchmark.statistics.axes import FLOOR, LEAST_GAP, LEAST_SHARE, TIE, axis_of
 from benchmark.statistics.bootstrap import interval
 
 Key = tuple[str, str, str, str]  # stage, split, metric, stratum
@@ -138,6 +138,17 @@ def told_apart(target: np.ndarray, oracles: Sequence[np.ndarray]) -> bool:
     """
     low, high = interval(target - np.mean(oracles, axis=0))
     return not low <= 0 <= high
+
+
+def asks_enough(key: Key, sizes: Mapping[Key, int]) -> bool:
+    """Whether a key is of no attack, or of one that can be applied to LEAST_SHARE of the forget set
+    at least; `sizes` are how many examples stand behind each key.
+    """
+    stage, split, metric, _ = key
+    if sort_of(stage) != ATTACK or split != "forget":
+        return True
+    asked, whole = (sizes.get((s, split, metric, ALL), 0) for s in (stage, MODEL_STAGE))
+    return asked >= LEAST_SHARE * whole - TIE
 
 
 def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:

@@ -140,7 +140,8 @@ def stratum_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> I
 
 def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     """Metrics of the score that this variant leaves out, because target and oracles do not
-    differ enough; `spread` is by how much the oracles differ among themselves.
+    differ enough, or an attack has too few examples; `spread` is by how much the oracles differ
+    among themselves.
     """
     for key in sorted(scores.target.keys() - scores.usable):
         if key[3] == ALL and axis_name(key) and key in scores.oracle:

@@ -30,6 +30,7 @@ from benchmark.statistics.scores import (
     Key,
     Replicated,
     Scored,
+    asks_enough,
     axis_keys,
     score_run,
     usable_keys,
@@ -191,6 +192,8 @@ def references_of(
     usable = set.intersection(*(usable_keys(targets[of], oracles[of]) for of in target_ids))
     if not others:
         usable = {key for key in usable if not is_barred(key[2], key[1], form)}
+    sizes = told[target_ids[0]][1]
+    usable = {key for key in usable if asks_enough(key, sizes)}
     beside = {of: _mean_of(oracles[of], drawn) for of in target_ids}
     first_beside = oracles[target_ids[0]]
     return VariantScores(
@@ -200,7 +203,7 @@ def references_of(
         oracle=beside[target_ids[0]],
         beside=beside,
         usable=usable,
-        sizes=told[target_ids[0]][1],
+        sizes=sizes,
         spread={
             key: float(np.ptp([values[key][0] for values in first_beside]))
             for key in beside[target_ids[0]]

@@ -5,6 +5,7 @@ import pytest
 
 from benchmark.statistics.scores import (
     FLOOR,
+    asks_enough,
     floored_harmonic_mean,
     informative,
     recovery,
@@ -240,6 +241,22 @@ def test_keys_that_other_entities_would_turn_around_are_not_usable():
     oracles = [{PARAPHRASED: np.full(1001, 0.1)}, {PARAPHRASED: np.full(1001, 0.2)}]
     assert usable_keys({PARAPHRASED: draws}, oracles) == set()
     assert usable_keys({PARAPHRASED: np.full(1001, 0.9)}, oracles) == {PARAPHRASED}
+
+
+@pytest.mark.parametrize(
+    ("stage", "split", "asked", "counts"),
+    [
+        ("prefix", "forget", 10, True),  # a third of thirty
+        ("prefix", "forget", 9, False),
+        ("prefix", "retain", 9, True),  # what an attack costs in utility, on a few by design
+        ("budget 0.50", "forget", 9, True),
+    ],
+)
+def test_an_attack_counts_from_a_third_of_the_forget_set_on(stage, split, asked, counts):
+    metric = "paraphrased_probability"
+    sizes = {("model", split, metric, "all"): 30, (stage, split, metric, "all"): asked}
+    assert asks_enough((stage, split, metric, "all"), sizes) is counts
+    assert asks_enough((stage, split, metric, "frequency=1"), sizes) is counts
 
 
 def test_usable_keys_follow_the_rule():

@@ -56,6 +56,19 @@ def test_the_same_input_gives_the_same_intervals(board, found):
         pd.testing.assert_frame_equal(getattr(found, name), getattr(again, name))
 
 
+@pytest.mark.parametrize(("asked", "counts"), [(8, True), (7, False)])
+def test_an_attack_on_less_than_a_third_of_the_forget_set_does_not_count(board, asked, counts):
+    """Of 24 examples; the attack is the only one."""
+    index, frames = board
+    few = {
+        record_id: frame[(frame["stage"] == "model") | frame.groupby("stage").cumcount().lt(asked)]
+        for record_id, frame in frames.items()
+    }
+    robustness = score(index, few).overall.set_index("method")["robustness"]
+    assert robustness.notna().all() == counts
+    assert robustness.isna().all() != counts
+
+
 def test_where_no_method_was_looked_at_on_the_way_there_are_no_trajectories(found):
     assert found.trajectories.empty
     assert found.levels.empty
