@@ -99,8 +99,11 @@ def _continued(
     if shared:
         _read(model, ids[:1, :shared], mask[:1, :shared], cache)
         cache.batch_repeat_interleave(len(prompts))
-    if not config.do_sample:
-        return _greedily(model, ids, mask, cache, config)
+    if not config.do_sample and length > 1:
+        if cache.get_seq_length() < length - 1:
+            _read(model, ids[:, :-1], mask[:, :-1], cache)
+        if cache.get_seq_length():  # a few architectures keep no cache
+            return _greedily(model, ids, mask, cache, config)
     if copies > 1:
         if length > 1:
             _read(model, ids[:, :-1], mask[:, :-1], cache)
@@ -115,11 +118,10 @@ def _continued(
 def _greedily(
     model, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache, config: GenerationConfig
 ) -> list[list[int]]:
-    """The likeliest token after each prompt (B, L), and so on. A prompt whose answer has ended
-    leaves the batch: the others need as many tokens as the longest answer has.
+    """The likeliest token after each prompt (B, L), and so on; the cache has all but the last
+    token. A prompt whose answer has ended leaves the batch: the others need as many tokens as the
+    longest answer has.
     """
-    if cache.get_seq_length() < ids.shape[1] - 1:
-        _read(model, ids[:, :-1], mask[:, :-1], cache)
     stops = torch.tensor(config.eos_token_id, device=ids.device)
     continuations: list[list[int]] = [[] for _ in ids]
     rows, tokens = list(range(len(ids))), ids[:, -1:]

@@ -37,7 +37,7 @@ def palimpsest(installed, *words):
 def test_palimpsest_lists_the_method_of_an_installed_package(installed):
     listed = palimpsest(installed, "list").stdout
     (line,) = [line for line in listed.splitlines() if line.startswith(NAME)]
-    assert "sees forget, retain" in line
+    assert "uses forget, retain" in line
     assert NAME not in methods(), "only where it is installed"
 
 
