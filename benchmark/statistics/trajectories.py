@@ -25,6 +25,7 @@ KNOWLEDGE = ("paraphrased_probability", "memorization_accuracy")  # of questions
 UTILITY, STEPS, LOST, AREA = "utility", "steps", "utility lost", "area"
 ORACLE_LEVEL, SHARE_LEVEL = "oracles' interval", "90 % of the way"
 EQUAL_LEVEL = "equal forgetting"  # of a method's final model
+END = "1"  # the whole budget, as a share
 SHARE = 0.9
 BASELINE = "grad_ascent"  # that the others are compared with: the plainest there is
 GRID = np.linspace(0, 1, 21)  # levels of forgetting over which the area is taken
@@ -238,15 +239,14 @@ def _at_equal_forgetting(base: Spent, own: Spent) -> Spent:
     """What a method's final model has, minus what the baseline had where it had first forgotten as
     much.
     """
-    last = f"{1.0:g}"
-    quantities = [quantity for level, quantity in base if level == last]
+    quantities = [quantity for level, quantity in base if level == END]
     metric = next(m for m in KNOWLEDGE if m in quantities)
     shares = [level for level, quantity in base if quantity == metric]
     points = np.array(shares, dtype=float)
     course = {q: np.vstack([base[share, q] for share in shares]) for q in quantities}
-    where = first_below(course[metric], points, own[last, metric])
-    common = [q for q in quantities if q != metric and (last, q) in own]
-    more = {q: own[last, q] - value_at(course[q], points, where) for q in common}
+    where = first_below(course[metric], points, own[END, metric])
+    common = [q for q in quantities if q != metric and (END, q) in own]
+    more = {q: own[END, q] - value_at(course[q], points, where) for q in common}
     more[LOST] = -more.pop(UTILITY)
     return {(EQUAL_LEVEL, quantity): values for quantity, values in more.items()}
 
