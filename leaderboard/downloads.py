@@ -26,7 +26,7 @@ from leaderboard.tables import QUANTITIES, Row, by_division
 from leaderboard.views import View
 
 SCHEMA = "palimpsest-leaderboard/1"
-EEE_SCHEMA = "0.2.1"  # the version of Every Eval Ever's schema that rows are exported to
+EEE_SCHEMA = "0.3.0"  # the version of Every Eval Ever's schema that rows are exported to
 NEWEST = 50  # rows that the feed names
 NAME = "Palimpsest"
 
@@ -187,7 +187,6 @@ def every_eval_ever(track: Track, row: Row, views: Sequence[View]) -> Json:
     return {
         "schema_version": EEE_SCHEMA,
         "evaluation_id": f"palimpsest/{track.name}/{row.name}/{row_digest(row)}",
-        "dedupe_identity": {"content_hash": row_digest(row), "hash_algorithm": "other"},
         "evaluation_timestamp": created,
         "retrieved_timestamp": str(int(datetime.fromisoformat(created).timestamp())),
         "source_metadata": {
@@ -204,7 +203,12 @@ def every_eval_ever(track: Track, row: Row, views: Sequence[View]) -> Json:
         "model_info": {
             "name": name,
             "id": f"palimpsest/{track.name}/{row.name}",
-            "additional_details": {"unlearning_method": row.method.name, "track": track.name},
+            "additional_details": {
+                "deployment_type": "self_deployed",
+                "model_availability": "unknown",  # nobody distributes it; its records remake it
+                "unlearning_method": row.method.name,
+                "track": track.name,
+            },
         },
         "evaluation_results": results,
     }

@@ -107,7 +107,8 @@ def test_the_feed_names_new_rows_and_no_anchors(filled, tmp_path):
     assert all(item.find("pubDate").text.endswith("+0000") for item in items)
 
 
-# What version 0.2.1 of Every Eval Ever's schema requires of each part.
+# What version 0.3.0 of Every Eval Ever's schema requires of each part, and all that it allows at
+# the top.
 REQUIRED = {
     "": [
         *("schema_version", "evaluation_id", "retrieved_timestamp", "source_metadata"),
@@ -115,14 +116,21 @@ REQUIRED = {
     ],
     "source_metadata": ["source_type", "source_organization_name", "evaluator_relationship"],
     "eval_library": ["name", "version"],
-    "model_info": ["name", "id"],
+    "model_info": ["name", "id", "additional_details"],
 }
+ALLOWED = {*REQUIRED[""], "evaluation_timestamp", "detailed_evaluation_results"}
 
 
 def test_rows_are_exported_to_the_schema_of_every_eval_ever(site):
     row = content(site, f"every_eval_ever/{TRACK}/harsh.json")
     for part, names in REQUIRED.items():
         assert set(names) <= set(row[part] if part else row)
+    assert row["schema_version"] == "0.3.0"
+    assert set(row) <= ALLOWED
+    details = row["model_info"]["additional_details"]
+    assert details["deployment_type"] in ("self_deployed", "externally_managed", "unknown")
+    assert details["model_availability"] in ("open_weights", "closed_weights", "unknown")
+    assert all(isinstance(value, str) for value in details.values())
     assert datetime.fromtimestamp(int(row["retrieved_timestamp"])).year >= 2024
     assert len(row["evaluation_results"]) == 3 * 4  # rankings, quantities without privacy
     for result in row["evaluation_results"]:
