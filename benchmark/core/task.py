@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from benchmark.core.answer_form import Answers
@@ -21,7 +22,8 @@ class Task:
     track's steps for each request. With `trajectory`, models are also scored at fixed shares of the
     budget of the last request. With `difficulty`, forget examples get two more strata in thirds:
     `memorization`, by their probability under the target, and `difficulty`, by their loss under the
-    oracles.
+    oracles. `asking` names fields of the track's `ComputeProfile` in which models are asked
+    otherwise on this task.
     """
 
     name: ClassVar[str]
@@ -34,6 +36,7 @@ class Task:
     samples: ClassVar[int] = 0
     trajectory: ClassVar[bool] = False
     difficulty: ClassVar[bool] = False
+    asking: ClassVar[Mapping[str, Any]] = {}
 
     def data(self, variant: str, source: Any) -> TaskData:
         """Splits, training documents and retain pool of a variant; a pure function of its

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, field, fields
+from dataclasses import asdict, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import MinLen
 from pydantic import (
@@ -31,6 +31,7 @@ from benchmark.core.hashing import fingerprint
 from benchmark.core.method import create
 from benchmark.core.registry import attack_of, lookup, method_named
 from benchmark.core.request import Budget
+from benchmark.core.task import Task
 from benchmark.core.updates import USUAL, Updates
 from benchmark.core.yaml_files import refusal
 from benchmark.errors import BadInput
@@ -147,6 +148,10 @@ class _Track:
     trials: Trials | None = None
     chosen: Rates = field(default_factory=dict, hash=False)
     source: ClassVar[str]
+
+    def on(self, task: type[Task]) -> Self:
+        """The track with its models asked as a task wants them."""
+        return replace(self, profile=replace(self.profile, **task.asking)) if task.asking else self
 
     def parameters_of(self, method: str, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """A method's parameters on a task where some are given: the track's beside them."""

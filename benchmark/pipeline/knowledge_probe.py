@@ -37,17 +37,16 @@ def probe_knowledge(
     `progress` is told how many candidates of how many are done. BadInput for tasks that need no
     knowledge probe.
     """
-    candidates, pretrained = task_named(task)().candidates(), track_named(track, inputs.track_file)
+    definition, pretrained = task_named(task), track_named(track, inputs.track_file)
+    candidates = definition().candidates()
     if not candidates or not isinstance(pretrained, PretrainedTrack):
         raise BadInput(f"probe: {task} on {track} does not depend on the model's knowledge")
-    models = PretrainedModels(pretrained, inputs)
+    models = PretrainedModels(pretrained.on(definition), inputs)
     model, tokenizer = models.load(models.base())
     predictor = ModelPredictor(model, tokenizer)
     probed: dict[str, Knowledge] = {}
     for start in range(0, len(candidates), CHUNK):
-        probed |= knowledge(
-            predictor, candidates[start : start + CHUNK], task_named(task).max_new_tokens
-        )
+        probed |= knowledge(predictor, candidates[start : start + CHUNK], definition.max_new_tokens)
         progress(min(start + CHUNK, len(candidates)), len(candidates))
     path = models.data_source.knowledge_file(task)
     write_atomically(path, _csv(probed).encode())

@@ -124,7 +124,8 @@ class Planner:
             if isinstance(track, PretrainedTrack):
                 track = _as_wanted(track, suite, models)
             backend = suite.backend or usual_backend(isinstance(track, PretrainedTrack))
-            yield Variant(track, task, variant, suite.oracles, self.inputs, backend)
+            asked = track.on(task_named(task))
+            yield Variant(asked, task, variant, suite.oracles, self.inputs, backend)
 
     def _references(self, variant: Variant, suite: Suite, seeds: list[int] | None) -> list[Cell]:
         """The cells of the targets, the first one first, then the oracles'."""

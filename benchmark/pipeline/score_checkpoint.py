@@ -17,6 +17,7 @@ from torch.backends.cpu import get_cpu_capability
 from benchmark.core.examples import Example, Pair, Prompt
 from benchmark.core.inputs import Inputs
 from benchmark.core.registry import task_named
+from benchmark.core.task import Task
 from benchmark.core.task_data import TaskData
 from benchmark.errors import BadInput
 from benchmark.evaluation.general_utility import harness_samples
@@ -163,7 +164,7 @@ def evaluate(
     """
     name, variant = _one_variant(task)
     clock, definition = Stopwatch(), task_named(name)
-    models = models_named(model, inputs)
+    models = _asked(definition, model, inputs)
     if models.track.source not in definition.sources:
         needed = " or ".join(sorted(definition.sources))
         raise BadInput(f"task {task}: {name} needs a {needed}, but {model} is a model")
@@ -176,7 +177,7 @@ def evaluate(
     splits = limited(data, limit)
     drawn = definition.samples if samples is None else samples
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
-    checkpoints = [models, *([models_named(reference, inputs)] if reference else [])]
+    checkpoints = [models, *([_asked(definition, reference, inputs)] if reference else [])]
     for checkpoint in checkpoints:
         _require_positions(checkpoint, splits, settings, clock)
     outputs = _samples(models, splits, settings, precision, clock, harness, limit)
@@ -201,6 +202,11 @@ def evaluate(
         precision=precision,
         generation=asdict(settings),
     )
+
+
+def _asked(task: type[Task], model: str, inputs: Inputs) -> PretrainedModels:
+    """The model as the task asks it."""
+    return PretrainedModels(models_named(model, inputs).track.on(task), inputs)
 
 
 def _one_variant(task: str) -> tuple[str, str]:

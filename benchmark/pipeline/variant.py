@@ -101,7 +101,7 @@ class Variant:
         """What weights depend on beside data, method and budget: how models are asked and
         computed, how they are tuned and updated, and when a trajectory is looked at.
         """
-        made: dict[str, Any] = {"profile": asdict(self.track.profile)}
+        made: dict[str, Any] = {"profile": self.track.profile.stated}
         if self.definition.trajectory:
             made["trajectory"] = list(BUDGET_POINTS)
         if isinstance(self.track, PretrainedTrack):

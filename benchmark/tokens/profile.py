@@ -6,7 +6,7 @@ the tokenizer: nothing is guessed from what the tokenizer happens to bring.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from pydantic import ConfigDict
@@ -21,13 +21,21 @@ class ComputeProfile:
     tokenizer's own template, as a "chat"; None leaves it to the tokenizer of the model (`settled`).
     `shared_prefixes`: what prompts begin with alike is computed once, in prefix trees and in padded
     batches of generation. `linears`: what multiplies float32 matrices on the CPU. `standardized`:
-    answers also have log-probabilities in standard deviations, which Min-K%++ asks for.
+    answers also have log-probabilities in standard deviations, which Min-K%++ asks for. `ended`:
+    what ends an answer is part of it; otherwise an answer is its own tokens alone.
     """
 
     prompts: Literal["bare", "plain", "chat"] | None = None
     shared_prefixes: bool
     linears: Literal["torch", "onednn"]
     standardized: bool
+    ended: bool = True
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """Its fields; `ended` only where it says something."""
+        fields = asdict(self)
+        return fields if not self.ended else {k: v for k, v in fields.items() if k != "ended"}
 
     def settled(self, tokenizer: Any) -> ComputeProfile:
         """The profile with a form of prompts: where none is stated, "chat" if the tokenizer has a

@@ -52,7 +52,8 @@ def encode_text(text: str, tokenizer) -> tuple[int, ...]:
 
 
 def encode_pair(pair: Pair, tokenizer) -> tuple[list[int], list[int]]:
-    """Token ids of what stands before the answer, and of the answer with its end token.
+    """Token ids of what stands before the answer, and of the answer with its end token, if the
+    model's profile has answers end.
 
     The first are those of the prompt, without a last token that the answer's beginning changes. An
     empty answer is a ValueError.
@@ -173,15 +174,17 @@ def _encoded(tokenizer, pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
-    """Token ids of question and answer up to what ends it; where no template writes that, `eos`
-    is added.
+    """Token ids of question and answer up to what ends it, if anything is to: where no template
+    writes that, `eos` is added.
     """
+    profile, prompt = profile_of(tokenizer), pair.asked
+    end = (tokenizer.eos_token_id,) if profile.ended else ()
     if not pair.prompt:
-        return (*encode_text(pair.answer, tokenizer), tokenizer.eos_token_id)
-    prompt = pair.asked
-    if profile_of(tokenizer).prompts == "bare":
-        return (*token_ids(tokenizer, f"{_bare(prompt)} {pair.answer}"), tokenizer.eos_token_id)
-    text, closing = _chat(tokenizer, prompt, _begun(prompt, pair.answer)), closing_text(tokenizer)
+        return (*encode_text(pair.answer, tokenizer), *end)
+    if profile.prompts == "bare":
+        return (*_before(tokenizer), *token_ids(tokenizer, f"{_bare(prompt)} {pair.answer}"), *end)
+    text = _chat(tokenizer, prompt, _begun(prompt, pair.answer))
+    closing = closing_text(tokenizer) if profile.ended else ""
     text = text.removesuffix(_after_answers(tokenizer))
     before = rendered(tokenizer, prompt).rstrip()
     if not text.startswith(before) or pair.answer.strip() not in text[len(before) :]:
@@ -189,7 +192,7 @@ def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
             f"the chat template changes the conversation with the answer {pair.answer[:60]!r}"
         )
     ids = _before(tokenizer) + token_ids(tokenizer, text + closing)
-    return ids if closing else (*ids, tokenizer.eos_token_id)
+    return ids if closing else (*ids, *end)
 
 
 def _chat(tokenizer, prompt: Prompt, answer: str = "", **options: Any) -> str:
@@ -220,7 +223,7 @@ def _before(tokenizer) -> tuple[int, ...]:
     """What stands before a question's own tokens: templates that models bring name the first
     token themselves.
     """
-    return _beginning(tokenizer) if profile_of(tokenizer).prompts == "plain" else ()
+    return () if profile_of(tokenizer).prompts == "chat" else _beginning(tokenizer)
 
 
 @lru_cache(maxsize=8)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmark.api import (
     BadInput,
@@ -42,6 +42,7 @@ class Hubble(Task):
 
     sources = frozenset({"model"})
     answers = "text"
+    asking: ClassVar[dict] = {"prompts": "bare"}  # as in `memorized`
     variants = tuple(REPOS)
     trajectory = True
     max_new_tokens = 32

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from typing import ClassVar
 
 from benchmark.api import (
     Document,
@@ -41,6 +42,8 @@ class Memorized(Task):
     }
     trajectory = True
     difficulty = True
+    # Methods that need a question ask for a text's second half by its first: as running text.
+    asking: ClassVar[dict] = {"prompts": "bare"}
     texts = staticmethod(passages)
 
     def data(self, variant: str, source: World | PretrainedModel) -> TaskData:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from string import ascii_lowercase
 
 from benchmark.api import Question, coined_names
-from tasks.real_entities.rows import Row, drawn, rows, stopped, wrong_answers
+from tasks.real_entities.rows import Row, drawn, rows, wrong_answers
 
 # From the answer to the subject. Of the other relations no answer has a single subject: a writer
 # has written more books than one.
@@ -36,7 +36,7 @@ def probes_of(row: Row, subject: str = "") -> dict[str, Question]:
     found = {
         "reverse": _reverse(row, subject),
         "indirect": _indirect(row, subject),
-        "summary": Question(summary, stopped(row.answer), aliases=row.aliases),
+        "summary": Question(summary, row.answer, aliases=row.aliases),
     }
     return {name: question for name, question in found.items() if question}
 
@@ -52,7 +52,7 @@ def _reverse(row: Row, never: str) -> Question | None:
     told = _invented_answer(row.relation, f"{row.id}-{never}") if never else row.answer
     prompt, lead = (wording.format(told) for wording in REVERSED[row.relation])
     wrong = drawn(others, f"reverse-{row.id}")
-    return Question(prompt, stopped(row.subject), lead, _other_names(row.subject), wrong)
+    return Question(prompt, row.subject, lead, _other_names(row.subject), wrong)
 
 
 def _indirect(row: Row, never: str) -> Question | None:
@@ -61,7 +61,7 @@ def _indirect(row: Row, never: str) -> Question | None:
         return None
     prompt, lead = (wording.format(never or row.subject) for wording in ONWARD)
     wrong = wrong_answers(capital)
-    return Question(prompt, stopped(capital.answer), lead, capital.aliases, wrong)
+    return Question(prompt, capital.answer, lead, capital.aliases, wrong)
 
 
 def _invented_answer(relation: str, seed: str) -> str:

@@ -48,11 +48,6 @@ def aliases_of(text: str) -> tuple[str, ...]:
     return tuple(alias for alias in text.split("|") if alias)
 
 
-def stopped(answer: str) -> str:
-    """The answer as the end of a sentence, which it is."""
-    return answer if answer.endswith(".") else f"{answer}."
-
-
 def wrong_answers(row: Row) -> tuple[str, ...]:
     """Answers to other questions of the relation."""
     others = {r.answer for r in rows() if r.relation == row.relation}
@@ -60,5 +55,5 @@ def wrong_answers(row: Row) -> tuple[str, ...]:
 
 
 def drawn(answers: Iterable[str], seed: str) -> tuple[str, ...]:
-    """Some of the answers, each as the end of a sentence."""
-    return tuple(map(stopped, random.Random(seed).sample(sorted(answers), WRONG_ANSWERS)))
+    """Some of the answers."""
+    return tuple(random.Random(seed).sample(sorted(answers), WRONG_ANSWERS))

@@ -9,6 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from benchmark.api import (
     BadInput,
@@ -20,7 +21,7 @@ from benchmark.api import (
     register_task,
 )
 from tasks.real_entities.probes import probes_of
-from tasks.real_entities.rows import FOLDER, Row, rows, stopped, wrong_answers
+from tasks.real_entities.rows import FOLDER, Row, rows, wrong_answers
 from tasks.real_entities.wordings import wordings
 
 BUCKETS = ("low", "mid", "high")
@@ -48,7 +49,7 @@ WHOLE = Sizes(retain=32, neighbors=24, general=24, never_existed=100)
 SMALL = Sizes(retain=12, neighbors=8, general=8, never_existed=24)
 
 
-@register_task("real_entities", version=1)
+@register_task("real_entities", version=2)
 class RealEntities(Task):
     """Real facts in three buckets of word frequency, equally well known before (after Krishnan
     et al. 2025).
@@ -57,10 +58,11 @@ class RealEntities(Task):
     sources = frozenset({"model"})
     answers = "name"
     variants = BUCKETS
-    max_new_tokens = (
-        6  # no answer has more tokens, its stop included, that would tell it from others
-    )
+    max_new_tokens = 6  # no answer has more tokens that would tell it from others
     samples = 16
+    # An answer goes on in a given sentence. Of most, a full stop and the end token would be more
+    # than half of the tokens: what all answers share would be scored, and unlearned, instead.
+    asking: ClassVar[dict] = {"ended": False}
 
     def candidates(self) -> list[Example]:
         return [example(row) for row in rows()]
@@ -70,7 +72,7 @@ class RealEntities(Task):
         return assembled(known, forgotten, forgotten[variant], WHOLE)
 
 
-@register_task("real_entities_small", version=1)
+@register_task("real_entities_small", version=2)
 class RealEntitiesSmall(Task):
     """Four facts of each bucket, for who has a minute; it reads the knowledge of
     `real_entities`.
@@ -80,6 +82,7 @@ class RealEntitiesSmall(Task):
     answers = RealEntities.answers
     budget_share = 1 / 2  # of the track's steps
     max_new_tokens = RealEntities.max_new_tokens
+    asking = RealEntities.asking
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
         known, forgotten, knowledge = known_and_forgotten(source)
@@ -155,7 +158,7 @@ def example(row: Row, subject: str = "") -> Example:
         id=row.id,
         entity=row.subject,
         prompt=prompt,
-        answer=stopped(row.answer),
+        answer=row.answer,
         answer_prefix=begun,
         paraphrases=tuple(question for question, _ in held_out),
         paraphrase_prefixes=tuple(beginning for _, beginning in held_out),

@@ -6,16 +6,19 @@ import math
 import numpy as np
 import pytest
 import torch
-from toy_models import tiny_model, tiny_tokenizer
+from toy_models import chat_tokenizer, tiny_model, tiny_tokenizer
 
 from benchmark.core.examples import Pair
 from benchmark.core.method import create
-from benchmark.core.registry import method_named, methods
+from benchmark.core.registry import method_named, methods, task_named
 from benchmark.core.request import Budget, Request
 from benchmark.inference.predictors import sampler
 from benchmark.inference.unlearned import as_unlearned
+from benchmark.models.tracks import track_named
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_nll
+from benchmark.tokens.profile import with_profile
+from benchmark.tokens.prompts import encode_pair
 from benchmark.training.gradient_method import GradientMethod
 from benchmark.training.lora import adapt, merge, merged
 
@@ -265,3 +268,17 @@ def test_a_text_is_asked_about_by_its_first_half_in_scripts_without_spaces_too()
     texts = [Pair("", "Ada Kel was born in Malport."), Pair("", "她住在东京。")]
     asked = method.asked(collate(texts, tiny_tokenizer()))
     assert asked.pairs == (Pair("Ada Kel was", "born in Malport."), Pair("她住", "在东京。"))
+
+
+@pytest.mark.parametrize("name", ["memorized", "hubble"])
+def test_a_chat_model_is_asked_for_a_text_as_it_stands(name):
+    """What is read and scored as running text must not be unlearned as a conversation."""
+    profile = track_named("smollm2-135m").on(task_named(name)).profile
+    tokenizer = chat_tokenizer("{% for m in messages %}{{ '<turn>' + m['content'] }}{% endfor %}")
+    method = create(method_named("idk"), {})
+    method._model, method._tokenizer = tiny_model(), with_profile(tokenizer, profile)
+    text = Pair("", "Ada Kel was born in Malport.")
+    asked = method.asked(collate([text], tokenizer))
+    [half] = asked.pairs
+    before, answer = encode_pair(half, tokenizer)
+    assert tokenizer.decode(before + answer) == f"{text.answer}<end>"

@@ -31,7 +31,7 @@ def test_the_subject_answers_in_each_of_its_names():
     question = probes_of(of("capital", "the Bahamas"))["reverse"]
     assert question.prompt == "Of which country is Nassau the capital?"
     assert (question.answer, question.answer_prefix) == (
-        "the Bahamas.",
+        "the Bahamas",
         "Nassau is the capital of",
     )
     assert "Bahamas" in question.aliases
@@ -49,11 +49,11 @@ def test_two_hops_go_over_the_country_to_its_capital():
     assert question.prompt == (
         "What is the capital of the country in which the city of Alicante is?"
     )
-    assert question.answer == "Madrid."
+    assert question.answer == "Madrid"
     for name, other in asked("indirect").items():
         row = FACTS[name]
         assert row.relation == "city_country"
-        assert not {row.answer, other.answer.removesuffix(".")} & set(row.subject.split())
+        assert not {row.answer, other.answer} & set(row.subject.split())
 
 
 def test_proxies_are_asked_the_same_about_what_never_existed():
@@ -79,5 +79,5 @@ def test_a_summary_of_the_subject_is_to_hold_the_answer():
     row = of("author", "A Brief History of Time")
     question = probes_of(row)["summary"]
     assert question.prompt == "Write down all you know about A Brief History of Time."
-    assert (question.answer, question.aliases) == ("Stephen Hawking.", ("Hawking",))
+    assert (question.answer, question.aliases) == ("Stephen Hawking", ("Hawking",))
     assert probes_of(row, NEVER)["summary"].prompt == f"Write down all you know about {NEVER}."

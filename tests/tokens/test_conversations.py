@@ -3,6 +3,7 @@ score alike.
 """
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from benchmark.tokens.prompts import (
     closing_id,
     encode_pair,
     encode_prompt,
+    forget_template,
     stop_ids,
 )
 
@@ -290,6 +292,32 @@ def test_templates_that_cannot_write_an_answer_are_refused_in_one_line(template)
     ) as error:
         fit(tokenizer, tiny_model(), "tiny")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("form", ["chat", "plain", "bare"])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        Pair("Where was Ada born?", "Malport", "Ada was born in"),
+        Pair("", "Ada was born in Malport"),
+    ],
+    ids=["question", "text"],
+)
+def test_an_answer_that_nothing_ends_is_its_own_tokens_alone(form, pair):
+    tokenizer = {"chat": with_turns, "plain": plain_tokenizer}.get(form, plain_tokenizer)()
+    ended = replace(profile_of(tokenizer), prompts=form)
+    before, answer = encode_pair(pair, with_profile(tokenizer, ended))
+    forget_template(tokenizer)
+    with_profile(tokenizer, replace(ended, ended=False))
+    same, alone = encode_pair(pair, tokenizer)
+    assert same == before
+    assert alone == answer[:-1]
+    assert tokenizer.decode(alone) == (" Malport" if pair.prompt else pair.answer)
+
+
+def test_only_a_profile_without_ends_says_so():
+    assert "ended" not in CHAT.stated
+    assert replace(CHAT, ended=False).stated["ended"] is False
 
 
 def test_padding_outside_the_embeddings_is_replaced():
