@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-SCORE_VERSION = 3  # raise it when a score would be another one: of this table, or of its formulas
+SCORE_VERSION = 4  # raise it when a score would be another one: of this table, or of its formulas
 AXES = ("forgetting", "utility", "privacy", "robustness")  # the last is forgetting under attack
 FLOOR = 0.01  # inside harmonic means smaller values count as this
 TIE = 1e-9
 LEAST_GAP = 0.05  # between target and oracles: divided by less, chance becomes a score
+LEAST_KEPT = 0.1  # by the target: of less, a share that is kept would be chance
 LEAST_SHARE = (
     1 / 3
 )  # of the forget set: the worst of several attacks would be one on a few examples

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
-from benchmark.statistics.axes import FLOOR, LEAST_GAP, LEAST_SHARE, TIE, axis_of
+from benchmark.statistics.axes import FLOOR, LEAST_GAP, LEAST_KEPT, LEAST_SHARE, TIE, axis_of
 from benchmark.statistics.bootstrap import interval
 
 Key = tuple[str, str, str, str]  # stage, split, metric, stratum
@@ -61,7 +61,8 @@ def floored_harmonic_mean(values: list[np.ndarray], replicates: int) -> np.ndarr
 @dataclass(frozen=True)
 class Scored:
     """One method run on one variant: the recovery or retention of each key, the axes, the score;
-    arrays are (B,), those of strata their plain value alone, (1,).
+    arrays are (B,), those of strata their plain value alone, (1,). Where no metric of forgetting is
+    informative there is no score.
     """
 
     parts: dict[Key, np.ndarray]
@@ -108,8 +109,16 @@ def score_run(
     informative_axes = [
         a for a in axes if (attacks if a == "robustness" else axis_keys(keys, a, MODEL_STAGE))
     ]
-    score = _mean_of_all([axes[a] for a in informative_axes], replicates)
-    return Scored(parts, axes, attacks, score)
+    told = [axes[a] for a in informative_axes] if "forgetting" in informative_axes else []
+    return Scored(parts, axes, attacks, _score(told, replicates))
+
+
+def _score(axes: list[np.ndarray], replicates: int) -> np.ndarray:
+    """The mean over axes; NaN without any, and in draws on which one is undefined: the others must
+    not stand for it.
+    """
+    undefined = np.isnan(axes).any(axis=0) if axes else True
+    return np.where(undefined, np.nan, _mean_of_all(axes, replicates))
 
 
 def forgetting_before(scored: Scored, stage: str) -> np.ndarray:
@@ -152,8 +161,8 @@ def asks_enough(key: Key, sizes: Mapping[Key, int]) -> bool:
 
 
 def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
-    """Keys that are informative by both rules; utility compares with the target alone and is
-    always kept.
+    """Keys that are informative by both rules. Utility compares with the target alone, and is
+    informative where that has LEAST_KEPT at least.
     """
     usable = set()
     for key, values in target.items():
@@ -161,7 +170,7 @@ def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
             continue  # proxies of a mixed set of answers may be scored otherwise
         oracle_values = np.array([oracle[key][0] for oracle in oracles])
         if axis_of(key[2], key[1]) == "utility":
-            usable |= {key} if values[0] > TIE else set()
+            usable |= {key} if values[0] >= LEAST_KEPT - TIE else set()
         elif informative(float(values[0]), oracle_values):
             replicated = [oracle[key] for oracle in oracles]
             usable |= {key} if told_apart(values, replicated) else set()

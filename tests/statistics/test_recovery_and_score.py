@@ -207,6 +207,28 @@ def test_an_attack_without_informative_forgetting_does_not_undo_robustness():
     assert min(found.attacks, key=lambda name: found.attacks[name][0]) == "quantize"
 
 
+def test_without_informative_forgetting_there_is_no_score():
+    """A model that nothing was done to has all its utility."""
+    found = scored(RUN, {RETAIN, MIA, QUANTIZED})
+    assert np.isnan(found.axes["forgetting"][0])
+    assert found.axes["utility"][0] == pytest.approx(0.75)
+    assert np.isnan(found.score[0])
+
+
+def test_a_draw_on_which_an_axis_is_undefined_has_no_score():
+    """The nobody that it drew was asked after the attack: the other axes would be better."""
+    method, target, oracle = (
+        {key: np.full(3, float(v[i])) for key, v in RUN.items()} for i in range(3)
+    )
+    for values in (method, target, oracle):
+        for key in (QUANTIZED, RELEARNED):
+            values[key] = np.array([values[key][0], values[key][0], NAN])
+    found = score_run(method, target, oracle, set(RUN))
+    assert found.score[:2] == pytest.approx(scored(RUN).score[0])
+    assert np.isnan(found.score[2])
+    assert found.axes["forgetting"] == pytest.approx(0.6)
+
+
 def test_over_forgetting_costs_as_much_as_under_forgetting():
     under, over = scored(RUN | {MIA: (0.6, 1.0, 0.5)}), scored(RUN | {MIA: (0.4, 1.0, 0.5)})
     assert under.score[0] == pytest.approx(over.score[0])
@@ -264,11 +286,12 @@ def test_usable_keys_follow_the_rule():
         return {key: np.full(3, value) for key, value in values.items()}
 
     flat = ("model", "forget", "exact_answer", "all")
-    nothing = ("model", "general", "rouge_l_recall", "all")
-    target = {PARAPHRASED: 0.9, flat: 0.2, RETAIN: 0.8, nothing: 0.0, MIA: NAN}
-    one = {PARAPHRASED: 0.1, flat: 0.1, RETAIN: 0.8, nothing: 0.0, MIA: 0.5}
-    other = {PARAPHRASED: 0.2, flat: 0.4, RETAIN: 0.8, nothing: 0.0, MIA: 0.6}
+    little, enough = (("model", split, "rouge_l_recall", "all") for split in ("general", "retain"))
+    utility = {RETAIN: 0.8, little: 0.099, enough: 0.1}
+    target = utility | {PARAPHRASED: 0.9, flat: 0.2, MIA: NAN}
+    one = utility | {PARAPHRASED: 0.1, flat: 0.1, MIA: 0.5}
+    other = utility | {PARAPHRASED: 0.2, flat: 0.4, MIA: 0.6}
     usable = usable_keys(replicated(target), [replicated(one), replicated(other)])
-    assert usable == {PARAPHRASED, RETAIN}, (
-        "utility is kept though target and oracles agree, unless it is nothing"
+    assert usable == {PARAPHRASED, RETAIN, enough}, (
+        "utility is kept though target and oracles agree, unless the target has less than a tenth"
     )
