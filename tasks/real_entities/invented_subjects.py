@@ -23,7 +23,7 @@ from tasks.real_entities.fact_sources import (
 SEED = "real_entities 1"
 # An invented country or element whose spelling is nearer to a real one is drawn again.
 TOO_SIMILAR = 0.85
-INVENTED = {"capital": 160, "city_country": 160}
+INVENTED = {"author": 200, "capital": 160, "city_country": 160}
 INVENTED_ELSEWHERE = 100
 
 

@@ -1,5 +1,5 @@
 """`real_entities/low|mid|high` and `real_entities_small`: facts of the real world, by frequency
-of the entity.
+of the entity; `real_people`: authors and painters by their works.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tasks.real_entities.wordings import wordings
 BUCKETS = ("low", "mid", "high")
 FORGOTTEN, SMALL_FORGOTTEN = 32, 4  # of each bucket
 GENERAL_RELATIONS = frozenset({"composer", "landmark_country"})  # never forgotten nor rehearsed
+WORKS = frozenset({"author", "painter"})  # relations that say whose work it is
 PROXIES = 3  # never-existed subjects for each forgotten fact
 FEWEST = 8  # facts of a bucket, below which no interval would say anything
 # What a model knows: the answer in most wordings, and its probability.
@@ -47,6 +48,7 @@ class Sizes:
 
 WHOLE = Sizes(retain=32, neighbors=24, general=24, never_existed=100)
 SMALL = Sizes(retain=12, neighbors=8, general=8, never_existed=24)
+PEOPLE = Sizes(retain=32, neighbors=16, general=24, never_existed=100)
 
 
 @register_task("real_entities", version=2)
@@ -88,6 +90,28 @@ class RealEntitiesSmall(Task):
         known, forgotten, knowledge = known_and_forgotten(source)
         chosen = matched(flat(forgotten), knowledge, SMALL_FORGOTTEN)
         return assembled(known, forgotten, flat(chosen), SMALL)
+
+
+@register_task("real_people", version=1)
+class RealPeople(Task):
+    """Well-known authors and painters: of each, all works that the model knows are forgotten."""
+
+    sources = frozenset({"model"})
+    answers = RealEntities.answers
+    max_new_tokens = 12  # names of people have more tokens than those of places
+    samples = RealEntities.samples
+    asking = RealEntities.asking
+
+    def candidates(self) -> list[Example]:
+        return [example(row) for row in rows() if row.relation in WORKS]
+
+    def data(self, variant: str, source: PretrainedModel) -> TaskData:
+        works = well_known(source.known(self.name, FOLDER / "known_people"))
+        places = well_known(source.known(RealEntities.name, FOLDER / "known"))
+        half = [row for row in works if (_draw(row.answer) < 0.5) == source.development]
+        chosen = by_people(half, FORGOTTEN)
+        others = [row for row in places if row.relation not in WORKS]
+        return assembled([*works, *others], {"": chosen}, chosen, PEOPLE)
 
 
 KnowledgeOf = Mapping[str, Knowledge]
@@ -156,7 +180,7 @@ def example(row: Row, subject: str = "") -> Example:
     (prompt, begun), *held_out = wordings(row.relation, subject or row.subject)
     return Example(
         id=row.id,
-        entity=row.subject,
+        entity=row.answer if row.relation in WORKS else row.subject,
         prompt=prompt,
         answer=row.answer,
         answer_prefix=begun,
@@ -216,6 +240,17 @@ def matched(known: Sequence[Row], knowledge: KnowledgeOf, total: int) -> dict[st
         anchors = spread(groups[relation, rarest], count)
         for bucket in BUCKETS:
             chosen[bucket] += alike(anchors, groups[relation, bucket], knowledge)
+    return chosen
+
+
+def by_people(works: Sequence[Row], total: int) -> list[Row]:
+    """At most `total` works, those of each person together; BadInput if the model knows too few."""
+    chosen: list[Row] = []
+    for person in sorted({row.answer for row in works}, key=_draw):
+        own = [row for row in works if row.answer == person]
+        chosen += own if len(chosen) + len(own) <= total else []
+    if len(chosen) < FEWEST:
+        raise BadInput(f"real_people: the model knows {len(chosen)} works, {FEWEST} are needed")
     return chosen
 
 

@@ -19,8 +19,10 @@ from tasks.real_entities.task import (
     SMALL_FORGOTTEN,
     WHOLE,
     WORDS,
+    WORKS,
     RealEntities,
     RealEntitiesSmall,
+    RealPeople,
     _draw,
     matched,
     rows,
@@ -198,6 +200,40 @@ def test_matching_takes_the_facts_that_are_known_as_well(home):
     assert all(len({row.id for row in own}) == len(own) for own in chosen.values())
 
 
+def people_of(home, development=False):
+    """The task's data, with the same knowledge of works in its own probe."""
+    ground = ground_of(home, development)
+    path = ground.knowledge_file("real_people")
+    path.parent.mkdir(exist_ok=True)
+    head, *probed = ground.knowledge_file("real_entities").read_text().splitlines()
+    works = [line for line in probed if line.startswith(("author.", "painter."))]
+    path.write_text("\n".join([head, *works]) + "\n")
+    return RealPeople().data("", ground)
+
+
+def test_of_a_person_all_known_works_are_forgotten_and_none_is_kept(home):
+    works = {row.id: row for row in rows() if row.relation in WORKS}
+    data = people_of(home)
+    forgotten = data.examples("forget")
+    people = {e.entity for e in forgotten}
+    assert people == {works[e.id].answer for e in forgotten}
+    assert 24 < len(forgotten) <= 32
+    assert len(forgotten) > len(people), "somebody has several works"
+    known = well_known(ground_of(home).known("real_people", home))
+    assert {e.id for e in forgotten} == {row.id for row in known if row.answer in people}
+    kept = [pair.answer for pair in data.rehearsed]
+    beside = [e for role in ("retain", "neighbors", "general") for e in data.examples(role)]
+    assert not people & {*kept, *(e.answer for e in beside)}
+    assert {e.entity for e in data.examples("neighbors")} & {row.answer for row in works.values()}
+    assert not people & {e.entity for e in people_of(home, development=True).examples("forget")}
+
+
+def test_a_model_that_knows_no_works_is_bad_input(tmp_path):
+    probe_results_of(tmp_path, known=lambda row, rng: row.relation not in WORKS)
+    with pytest.raises(BadInput, match=r"real_people: the model knows 0 works, 8 are needed"):
+        people_of(tmp_path)
+
+
 def test_every_relation_has_its_wordings():
     assert {row.relation for row in rows()} == set(WORDINGS)
     for wordings in WORDINGS.values():
@@ -205,14 +241,15 @@ def test_every_relation_has_its_wordings():
         assert all("{}" in question and "{}" in lead for question, lead in wordings)
 
 
-@pytest.mark.parametrize("name", ["real_entities", "real_entities_small"])
+@pytest.mark.parametrize("name", ["real_entities", "real_entities_small", "real_people"])
 def test_an_answer_is_the_name_alone(name):
     """A full stop and an end token would be most of it, and the same for all."""
     track = track_named("smollm2-135m")
     assert track.profile.ended
     assert not track.on(task_named(name)).profile.ended
-    asked = {example.id: example for example in task_named("real_entities")().candidates()}
-    for row in rows():
+    candidates = task_named(name)().candidates() or task_named("real_entities")().candidates()
+    asked = {example.id: example for example in candidates}
+    for row in (row for row in rows() if name == "real_entities" or row.relation in WORKS):
         texts = (asked[row.id].answer, *asked[row.id].perturbed)
         assert texts[0] == row.answer
         assert set(texts) <= {r.answer for r in rows() if r.relation == row.relation}
