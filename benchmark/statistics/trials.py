@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -73,12 +73,17 @@ def compared(records: Sequence[Record]) -> list[Trial]:
     drawn = {rate: trial.replicates for rate, trial in sorted(scored.items())}
     if not drawn:
         return []
-    trials = [
-        Trial(rate, scored[rate].axes, float(score[0]), *interval(score), behind=(0.0, 0.0))
+    best = max(drawn.values(), key=lambda score: score[0])
+    return [
+        Trial(
+            rate,
+            scored[rate].axes,
+            float(score[0]),
+            *interval(score),
+            behind=interval(best - score),
+        )
         for rate, score in drawn.items()
     ]
-    best = drawn[best_of(trials).rate]
-    return [replace(trial, behind=interval(best - drawn[trial.rate])) for trial in trials]
 
 
 def has_score(record: Record) -> bool:
@@ -94,11 +99,8 @@ def has_destroyed(record: Record) -> bool:
 
 
 def best_of(trials: Sequence[Trial]) -> Trial:
-    """The trial with the best score among those that did not destroy the model, if any; of equals
-    the smallest rate, which changes the model least.
-    """
-    kept = [trial for trial in trials if trial.axes[UTILITY] >= STOP] or trials
-    return max(sorted(kept, key=lambda trial: trial.rate), key=lambda trial: trial.score)
+    """The trial with the best score; of equals the smallest rate, which changes the model least."""
+    return max(sorted(trials, key=lambda trial: trial.rate), key=lambda trial: trial.score)
 
 
 def edge_of(trials: Sequence[Trial], rates: Sequence[float]) -> str:

@@ -214,13 +214,6 @@ def test_a_trial_that_failed_or_kept_a_tenth_of_utility_ends_the_search(make_tri
     assert [has_destroyed(r) for r in tried] == [False, False, True, True, True]
 
 
-def test_a_trial_that_destroyed_the_model_is_chosen_only_where_all_did(make_trials):
-    spared = compared(make_trials([0.2, 0.1, 0.4], [0.3, 0.9, 0.05]))
-    assert best_of(spared).rate == 3e-5
-    assert spared[0].behind == (0, 0), "differences are those to the best that is left"
-    assert best_of(compared(make_trials([0.1, 0.2], [0.09, 0.05]))).rate == 1e-4
-
-
 @pytest.mark.parametrize(
     ("scores", "tried", "edge"),
     [
