@@ -61,8 +61,7 @@ def floored_harmonic_mean(values: list[np.ndarray], replicates: int) -> np.ndarr
 @dataclass(frozen=True)
 class Scored:
     """One method run on one variant: the recovery or retention of each key, the axes, the score;
-    arrays are (B,), those of strata their plain value alone, (1,). Where no metric of forgetting is
-    informative there is no score.
+    arrays are (B,), those of strata their plain value alone, (1,).
     """
 
     parts: dict[Key, np.ndarray]
@@ -109,8 +108,8 @@ def score_run(
     informative_axes = [
         a for a in axes if (attacks if a == "robustness" else axis_keys(keys, a, MODEL_STAGE))
     ]
-    told = [axes[a] for a in informative_axes] if "forgetting" in informative_axes else []
-    return Scored(parts, axes, attacks, _score(told, replicates))
+    score = _score([axes[a] for a in informative_axes], replicates)
+    return Scored(parts, axes, attacks, score)
 
 
 def _score(axes: list[np.ndarray], replicates: int) -> np.ndarray:

@@ -113,12 +113,11 @@ class VariantScores:
         return mean_of_picks(np.vstack(values), seed_picks(len(values), self.replicates))
 
     def informs(self, name: str) -> bool:
-        """Whether an axis has informative metrics here; the score needs those of forgetting."""
+        """Whether an axis has informative metrics here; the score has those of the axes that do."""
         attacked = [key for key in self.usable if sort_of(key[0]) == ATTACK]
         if name == "robustness":
             return any(axis_keys([key], "forgetting", key[0]) for key in attacked)
-        axis = "forgetting" if name == "score" else name
-        return bool(axis_keys(list(self.usable), axis, MODEL_STAGE))
+        return name == "score" or bool(axis_keys(list(self.usable), name, MODEL_STAGE))
 
     def left_after(self, method: str) -> dict[str, float]:
         """The forgetting that is left after each attack, averaged over seeds."""

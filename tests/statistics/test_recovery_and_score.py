@@ -207,14 +207,6 @@ def test_an_attack_without_informative_forgetting_does_not_undo_robustness():
     assert min(found.attacks, key=lambda name: found.attacks[name][0]) == "quantize"
 
 
-def test_without_informative_forgetting_there_is_no_score():
-    """A model that nothing was done to has all its utility."""
-    found = scored(RUN, {RETAIN, MIA, QUANTIZED})
-    assert np.isnan(found.axes["forgetting"][0])
-    assert found.axes["utility"][0] == pytest.approx(0.75)
-    assert np.isnan(found.score[0])
-
-
 def test_a_draw_on_which_an_axis_is_undefined_has_no_score():
     """The nobody that it drew was asked after the attack: the other axes would be better."""
     method, target, oracle = (
