@@ -13,7 +13,7 @@ from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.records.identity import shown_variant
 from benchmark.records.schema import MetricValue, Record
 from benchmark.statistics import metric_name
-from benchmark.statistics.axes import BARRED, LEAST_GAP
+from benchmark.statistics.axes import BARRED, LEAST_GAP, LEAST_KEPT
 from leaderboard.board import Track
 from leaderboard.tables import QUANTITIES
 
@@ -137,7 +137,7 @@ class LeftOut:
     @property
     def reason(self) -> str:
         if self.axis == "utility":
-            return "the target scores zero"
+            return f"the target scores below {LEAST_KEPT:g}"
         if self.target == self.oracle:
             return "target and oracles are equal"
         if abs(self.target - self.oracle) < LEAST_GAP:

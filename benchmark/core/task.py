@@ -22,8 +22,7 @@ class Task:
     track's steps for each request. With `trajectory`, models are also scored at fixed shares of the
     budget of the last request. With `difficulty`, forget examples get two more strata in thirds:
     `memorization`, by their probability under the target, and `difficulty`, by their loss under the
-    oracles. `asking` names fields of the track's `ComputeProfile` in which models are asked
-    otherwise on this task.
+    oracles. `asking` overrides fields of the track's `ComputeProfile` on this task.
     """
 
     name: ClassVar[str]

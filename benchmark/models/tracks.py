@@ -150,7 +150,7 @@ class _Track:
     source: ClassVar[str]
 
     def on(self, task: type[Task]) -> Self:
-        """The track with its models asked as a task wants them."""
+        """The track with the profile that a task asks for."""
         return replace(self, profile=replace(self.profile, **task.asking)) if task.asking else self
 
     def parameters_of(self, method: str, task: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class RealEntities(Task):
     sources = frozenset({"model"})
     answers = "name"
     variants = BUCKETS
-    max_new_tokens = 6  # no answer has more tokens that would tell it from others
+    max_new_tokens = 6  # the knowledge probe generates as many: known answers fit
     samples = 16
     # An answer goes on in a given sentence. Of most, a full stop and the end token would be more
     # than half of the tokens: what all answers share would be scored, and unlearned, instead.
