@@ -131,8 +131,9 @@ class Plan:
     rest.
 
     `missing` says of each variant that cannot be run here, because a model or a data set cannot be
-    had, what it lacks, `sizes` of each other one how much it asks for. `unprobed` are the (task,
-    track) pairs whose models have not been probed yet.
+    had, what it lacks, `sizes` of each other one how much it asks for and which of its methods
+    nobody has tuned for it. `unprobed` are the (task, track) pairs whose models have not been
+    probed yet.
     """
 
     suite: Suite

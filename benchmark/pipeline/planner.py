@@ -24,7 +24,7 @@ from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.pipeline.variant import TARGET_SEED, Variant
 from benchmark.pipeline.write_record import method_info, reference_info
-from benchmark.records.identity import ORACLE, TARGET, variant_name
+from benchmark.records.identity import ORACLE, TARGET, TUNED, variant_name
 from benchmark.records.store import ResultStore
 
 
@@ -53,7 +53,7 @@ class Planner:
                 continue
             own_references = self._references(variant, suite, seeds)
             own_cells = list(self._cells(variant, suite, own_references, seeds))
-            sizes.append(variant.size)
+            sizes += [variant.size, *_untuned(variant, own_cells)]
             references += own_references
             cells += own_cells
             jobs += self._jobs(variant, own_references, own_cells, force)
@@ -278,6 +278,21 @@ def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple
             )
         published[pairs[0]] = (models.target, *models.oracles)
     return published
+
+
+def _untuned(variant: Variant, cells: Sequence[Cell]) -> list[str]:
+    """At most one line: the variant's methods whose learning rate nobody has chosen, although the
+    track says how.
+    """
+    methods = [c.identity.method for c in cells if TUNED not in c.parameters]
+    untuned = dict.fromkeys(m.name for m in methods if TUNED in m.parameters and not m.anchor)
+    if not untuned or not variant.track.trials:
+        return []
+    family = variant.track.trials.family_of(variant.task)
+    return [
+        f"{variant.track.name} · {variant.name}: no learning rate chosen for {family}, so their "
+        f"defaults: {', '.join(untuned)}"
+    ]
 
 
 def _entries(variant: Variant, suite: Suite) -> Iterator[MethodEntry]:

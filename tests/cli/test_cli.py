@@ -111,6 +111,18 @@ def test_plan_counts_cells_and_runs_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("method", "untuned"), [("npo", True), ("npo_chosen", False), ("none", False), ("pool", False)]
+)
+def test_plan_says_which_methods_nobody_tuned_for_a_task(tmp_path, method, untuned):
+    """An anchor with a learning rate is not tuned, nor is a rate that the suite gives."""
+    entry = "{name: npo, parameters: {learning_rate: 1.0e-4}}" if "_" in method else method
+    path = tmp_path / "mine.yaml"
+    path.write_text(SUITE.replace("[none]", f"[{entry}]"))
+    line = "no learning rate chosen for questions, so their defaults: npo"
+    assert (line in call("plan", "--suite", path).stdout) is untuned
+
+
 def test_a_run_with_failed_cells_says_so_last_and_exits_with_1(tmp_path, monkeypatch):
     """Here nothing runs, so that no cell has a record."""
     monkeypatch.setattr("benchmark.execution.run_plan.run_plan", lambda *_: None)
