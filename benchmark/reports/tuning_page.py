@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from benchmark.authoring.tuning import declared_trials, development_of, trial_variant
+from benchmark.authoring.tuning import declared_trials, development_of, trial_variant, tunable
 from benchmark.metrics.stages import HARNESS, MODEL_STAGE
 from benchmark.models.tracks import Track, Trials, all_tracks, track_named
 from benchmark.records.derived import Derived
@@ -82,15 +82,24 @@ def page(results: ResultStore) -> str:
     return "\n".join([*parts, *_light(results)])
 
 
+def _command(track: Track, variants: Mapping[str, str], found: Tried) -> str:
+    """What runs these trials: it names methods and families unless all were tried."""
+    tried, tasks = {method for method, _ in found}, {variant for _, variant in found}
+    named = [] if tried >= set(tunable([])) else sorted(tried)
+    families = [family for family, variant in variants.items() if variant in tasks]
+    only = [] if len(families) == len(variants) else [f"--family {family}" for family in families]
+    return " ".join(
+        ["palimpsest tune", *named, f"--track {track.name}", *only, "--out results --write"]
+    )
+
+
 def _section(track: Track, found: Tried) -> Iterator[str]:
     declared = declared_trials(track.name)
     yield f"## {track.name}\n"
-    yield (
-        f"On `{development_of(track.name)}`.\n"
-        f"Command: `palimpsest tune --track {track.name} --out results --write`.\n"
-    )
+    variants = {family: trial_variant(declared, family) for family in declared.families}
+    yield f"On `{development_of(track.name)}`.\nCommand: `{_command(track, variants, found)}`.\n"
     for family, of_family in declared.families.items():
-        variant = trial_variant(declared, family)
+        variant = variants[family]
         own = {method: records for (method, on), records in found.items() if on == variant}
         if own:
             yield f"### {family.capitalize()}\n"

@@ -137,7 +137,7 @@ def test_what_is_given_comes_before_what_is_tuned():
     assert track_named("tiny-dev").parameters_of("npo", TASK, {}) == {}
     chosen = track_named("controlled-1m").parameters_of("npo", TASK, {})
     assert track_named("controlled-1m-dev").parameters_of("npo", TASK, {}) == chosen != {}
-    same_models, other_models = track_named("study-1m"), track_named("study-4m")
+    same_models, other_models = track_named("study-1m"), track_named("study-25m")
     assert same_models.parameters_of("npo", TASK, {}) == chosen
     assert other_models.parameters_of("npo", TASK, {}) == {}
 

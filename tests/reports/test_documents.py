@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import benchmark
+from benchmark.authoring.tuning import tunable
 from benchmark.core.registry import tasks
 from benchmark.models.track_files import CHOSEN
 from benchmark.models.tracks import track_named
@@ -76,6 +77,15 @@ def test_every_method_had_all_its_trials_or_was_stopped(tried):
 
 def test_the_page_of_trials_is_up_to_date():
     assert (ROOT / "docs/TUNING.md").read_text() == page(ResultStore(ROOT / "results"))
+
+
+def test_the_commands_of_the_page_of_trials_run_what_its_tables_show():
+    text = (ROOT / "docs/TUNING.md").read_text()
+    for section in re.split(r"^## ", text, flags=re.MULTILINE):
+        if command := re.search(r"^Command: `palimpsest tune (.*)`", section, re.MULTILINE):
+            named = command[1].partition("--track")[0].split()
+            shown = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+            assert shown == set(named or tunable([]))
 
 
 def test_figures_were_made_from_the_records_that_are_committed():
