@@ -37,7 +37,7 @@ def plan(chosen: Selection, data: DataSources, execution: Execution, spread: Spr
         peak = f"{need.peak / GIGABYTE:.1f}" if need else ""
         table.add_row(cell.label, cell.id, state, spent, peak)
     console.print(table)
-    for line in planned.sizes:
+    for line in (*planned.sizes, *planned.untuned):
         console.print(line, markup=False, soft_wrap=True)
     models = [job for job in planned.jobs if job.kind in ("base", "model")]
     for job in models:

@@ -131,7 +131,7 @@ class Plan:
     rest.
 
     `missing` says of each variant that cannot be run here, because a model or a data set cannot be
-    had, what it lacks, `sizes` of each other one how much it asks for and which of its methods
+    had, what it lacks, `sizes` of each other one how much it asks for, `untuned` which methods
     nobody has tuned for it. `unprobed` are the (task, track) pairs whose models have not been
     probed yet.
     """
@@ -143,6 +143,7 @@ class Plan:
     jobs: tuple[Job, ...] = field(default=())
     missing: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
+    untuned: tuple[str, ...] = ()
     unprobed: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -46,6 +46,7 @@ class Planner:
         jobs: list[Job] = []
         missing: list[str] = []
         sizes: list[str] = []
+        untuned: list[str] = []
         unprobed: list[tuple[str, str]] = []
         for variant in self._variants(suite):
             if lack := self._lack(variant, unprobed):
@@ -53,7 +54,8 @@ class Planner:
                 continue
             own_references = self._references(variant, suite, seeds)
             own_cells = list(self._cells(variant, suite, own_references, seeds))
-            sizes += [variant.size, *_untuned(variant, own_cells)]
+            sizes.append(variant.size)
+            untuned += _untuned(variant, own_cells)
             references += own_references
             cells += own_cells
             jobs += self._jobs(variant, own_references, own_cells, force)
@@ -61,8 +63,8 @@ class Planner:
         cached = frozenset() if force else present
         unique = {job.id: job for job in jobs}
         done = (tuple(cells), tuple(references), cached, tuple(unique.values()))
-        probes = tuple(dict.fromkeys(unprobed))
-        return Plan(suite, *done, missing=tuple(missing), sizes=tuple(sizes), unprobed=probes)
+        lines = {"missing": tuple(missing), "sizes": tuple(sizes), "untuned": tuple(untuned)}
+        return Plan(suite, *done, **lines, unprobed=tuple(dict.fromkeys(unprobed)))
 
     def _lack(self, variant: Variant, unprobed: list[tuple[str, str]]) -> str:
         """Which model, data set or knowledge probe is missing here; missing probes are noted in
