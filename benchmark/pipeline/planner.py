@@ -63,8 +63,8 @@ class Planner:
         cached = frozenset() if force else present
         unique = {job.id: job for job in jobs}
         done = (tuple(cells), tuple(references), cached, tuple(unique.values()))
-        lines = {"missing": tuple(missing), "sizes": tuple(sizes), "untuned": tuple(untuned)}
-        return Plan(suite, *done, **lines, unprobed=tuple(dict.fromkeys(unprobed)))
+        said = (tuple(missing), tuple(sizes), tuple(untuned))
+        return Plan(suite, *done, *said, unprobed=tuple(dict.fromkeys(unprobed)))
 
     def _lack(self, variant: Variant, unprobed: list[tuple[str, str]]) -> str:
         """Which model, data set or knowledge probe is missing here; missing probes are noted in
