@@ -292,8 +292,8 @@ def _untuned(variant: Variant, cells: Sequence[Cell]) -> list[str]:
         return []
     family = variant.track.trials.family_of(variant.task)
     return [
-        f"{variant.track.name} · {variant.name}: no learning rate chosen for {family}, so their "
-        f"defaults: {', '.join(untuned)}"
+        f"{variant.track.name} · {variant.name}: not tuned for {family}, runs at the default "
+        f"learning rate: {', '.join(untuned)}"
     ]
 
 

@@ -112,15 +112,21 @@ def test_plan_counts_cells_and_runs_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("method", "untuned"), [("npo", True), ("npo_chosen", False), ("none", False), ("pool", False)]
+    ("entry", "said"),
+    [
+        ("npo", True),
+        ("{name: npo, parameters: {learning_rate: 1.0e-4}}", False),
+        ("none", False),
+        ("pool", False),
+    ],
 )
-def test_plan_says_which_methods_nobody_tuned_for_a_task(tmp_path, method, untuned):
+def test_plan_says_which_methods_nobody_tuned_for_a_task(tmp_path, entry, said):
     """An anchor with a learning rate is not tuned, nor is a rate that the suite gives."""
-    entry = "{name: npo, parameters: {learning_rate: 1.0e-4}}" if "_" in method else method
     path = tmp_path / "mine.yaml"
     path.write_text(SUITE.replace("[none]", f"[{entry}]"))
-    line = "no learning rate chosen for questions, so their defaults: npo"
-    assert (line in call("plan", "--suite", path).stdout) is untuned
+    line = f"not tuned for questions, runs at the default learning rate: {entry}"
+    assert (line in call("plan", "--suite", path).stdout) is said
+    assert ("not tuned" in call("plan", "--suite", path).stdout) is said
 
 
 def test_a_run_with_failed_cells_says_so_last_and_exits_with_1(tmp_path, monkeypatch):
