@@ -10,6 +10,7 @@ import pytest
 from browsing import DESKTOP, IN_BROWSER, PAGES, PHONE, Visit
 
 READY, LARGEST = 2, 2e6  # seconds; bytes
+VISITS = 5
 SLOWER = 4  # times that a phone computes than this machine does
 
 pytestmark = IN_BROWSER
@@ -83,9 +84,17 @@ def test_a_permalink_says_if_the_row_has_changed_since(visit):
 
 
 def test_the_first_page_is_small_and_ready_on_a_phone(browser, site):
-    """Without the library of plots, which comes when a plot is near the screen. Ready is what the
-    page's thread computes, which other processes of this machine do not slow down.
-    """
+    """Without the library of plots, which comes when a plot is near the screen."""
+    visits = [first_visit(browser, site) for _ in range(VISITS)]
+    # What else runs on this machine can only add to the time: the fastest visit is nearest to it.
+    assert 0 < SLOWER * min(seconds for seconds, _ in visits) < READY
+    files = [url.removeprefix(site.as_uri()).partition("#")[0] for url in visits[0][1]]
+    size = sum((site / name.lstrip("/")).stat().st_size for name in files if "plotly" not in name)
+    assert size < LARGEST
+
+
+def first_visit(browser, site):
+    """Seconds that the page's thread computes until its table is there, and the URLs it loads."""
     context = browser.new_context(viewport=PHONE)
     page, loaded = context.new_page(), []
     counters = context.new_cdp_session(page)
@@ -94,8 +103,5 @@ def test_the_first_page_is_small_and_ready_on_a_phone(browser, site):
     page.goto(f"{site.as_uri()}/index.html")
     page.wait_for_selector("#view .dt-container")
     found = {m["name"]: m["value"] for m in counters.send("Performance.getMetrics")["metrics"]}
-    assert 0 < SLOWER * found["TaskDuration"] < READY
-    files = [url.removeprefix(site.as_uri()).partition("#")[0] for url in loaded]
-    size = sum((site / name.lstrip("/")).stat().st_size for name in files if "plotly" not in name)
-    assert size < LARGEST
     context.close()
+    return found["TaskDuration"], loaded
