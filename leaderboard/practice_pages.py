@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from benchmark.records.identity import ORACLE
+from benchmark.statistics.findings import steps
 from leaderboard.board import Board
 from leaderboard.plots import (
     GREY,
@@ -25,7 +26,7 @@ from leaderboard.plots import (
     quantities_of,
     spoken,
 )
-from leaderboard.practice_tables import Pick, Practice, practice_of, steps
+from leaderboard.practice_tables import Pick, Practice, practice_of
 from leaderboard.render import Page, Renderer
 
 PAGE = "practice.html"

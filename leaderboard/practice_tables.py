@@ -10,8 +10,7 @@ from statistics import median
 import pandas as pd
 
 from benchmark.records.schema import UNLEARN, Record
-from benchmark.statistics.attack_curves import END
-from benchmark.statistics.findings import spoken
+from benchmark.statistics.findings import spoken, steps
 from benchmark.statistics.practice import picks, relearned, undone_by
 from leaderboard.board import Board, Track
 
@@ -126,11 +125,6 @@ def picks_markdown(board: Board, track: str, most: int) -> str:
         by_task.setdefault(pick.task, []).append(pick)
     shown = [pick for picked in by_task.values() for pick in picked[:most]]
     return "\n".join([*_picks(shown), ""])
-
-
-def steps(point: str) -> str:
-    """How a point of a relearning attack is written."""
-    return point if point == END else f"{int(point)} steps"
 
 
 def _picks(rows: Sequence[Pick]) -> Iterator[str]:

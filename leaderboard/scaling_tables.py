@@ -18,7 +18,7 @@ TASKS = ("forget_size", "frequency")
 CAPTIONS = {
     "harder": (
         "Are frequent facts harder to forget at each size?",
-        "Probability left of facts stated in 16-32 texts minus that of facts stated once or twice. "
+        "Residual probability of facts stated in 16-32 texts minus that of facts stated in 1-2. "
         "Above 0, frequent facts are harder to forget.",
     ),
     "disagreement": (

@@ -85,7 +85,7 @@ def printed(quantity: Quantity, digits: int = 3) -> Cell:
     if not quantity.known:
         return EMPTY
     if math.isinf(quantity.low) and math.isinf(quantity.high):
-        return Cell(f"{quantity.value:.{digits}f}".replace("-", "−"), "not in all draws")
+        return Cell(f"{quantity.value:.{digits}f}".replace("-", "−"), "not reached in all draws")
     low, high = (
         ("∞" if math.isinf(end) else f"{end:.{digits}f}")
         for end in (abs(quantity.low), quantity.high)

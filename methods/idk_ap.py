@@ -6,8 +6,8 @@ from methods._shared.refusals import refusals
 
 @register_method("idk_ap", reference="yuan2024closer", family="refusal", sees={"forget", "retain"})
 class IDKAP(GradientMethod):
-    """Fine-tunes the model to refuse forget prompts. Against refusing everything, its retain
-    loss prefers the answer to a refusal.
+    """Fine-tunes the model to refuse forget prompts. So that it does not refuse everything, its
+    retain loss prefers the answer to a refusal.
 
     nll of a refusal on forget prompts plus answer preservation on retain (Yuan et al. 2024,
     section 5).

@@ -29,8 +29,8 @@ class KeywordFilter(Method):
     is.
 
     Thaker et al. 2024, section 3, filter outputs; this one filters prompts as well. Names are runs
-    of capitalized words in the forget questions or texts. The weights are unchanged: a question
-    without the name passes, and so does anyone with access to the weights.
+    of capitalized words in the forget questions or texts. The weights are unchanged: questions
+    without the name pass, and anyone with access to the weights can remove the filter.
     """
 
     refusal: str = "I do not know."

@@ -34,13 +34,13 @@ def split(weight, importance, rank, scaling):
 
 @register_method("loku", reference="cha2025loku", family="hinge", sees={"forget", "retain"})
 class LoKU(GradientMethod):
-    """Lowers each answer token and raises the likeliest other one through a bounded loss (an
-    inverted hinge), with a retain loss. It trains low-rank adapters that start from the weights
-    most important for the forget set.
+    """Lowers the probability of each answer token and raises that of the likeliest other token
+    through a bounded loss (an inverted hinge), with a retain loss. It trains low-rank adapters that
+    start from the weights most important for the forget set.
 
-    Mean over answer tokens of relu(1 + p(y) - max_v p(v)) on forget plus nll/T on retain (Cha et
-    al. 2025); with `lora`, the default, adapters are initialized from the part of the weights that
-    is important for forget relative to retain (FILA).
+    Mean over answer tokens of relu(1 + p(y) - max_{v != y} p(v)) on forget plus nll/T on retain
+    (Cha et al. 2025); with `lora`, the default, adapters are initialized from the part of the
+    weights that is important for forget relative to retain (FILA).
 
     The importance of a weight is F_f / (F_r + 1e-5), where F is the mean squared gradient of a
     sequence's nll/T. It is estimated before the first step on `sequences` pairs of each set; the

@@ -13,8 +13,8 @@ class MASC(GradientMethod):
     weight mean_t relu(m_t - (tau - eta))/eta with the margin m_t = z_y - logsumexp of the ten
     largest other logits and tau = log(rho/(1 - rho)) (arXiv 2606.02920). No retain loss.
 
-    The paper takes a random suffix of each answer; answers here are short, so that all of their
-    tokens count.
+    The paper takes a random suffix of each answer; answers here are short, so all of their tokens
+    count.
     """
 
     learning_rate: float = 3e-4

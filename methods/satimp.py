@@ -7,8 +7,8 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("satimp", reference="yang2025satimp", family="ascent", sees={"forget", "retain"})
 class SatImp(GradientMethod):
-    """Gradient ascent in which each answer token counts by its current probability, so that
-    tokens already forgotten count little, plus a retain loss.
+    """Gradient ascent in which an answer token with probability p is weighted by p^beta1 (1 -
+    p)^beta2, so that forgotten and near-certain tokens count little, plus a retain loss.
 
     -mean_t sg(p_t)^beta1 sg(1 - p_t)^beta2 nll_t over the answer tokens of forget, plus nll/T on
     retain (Yang et al. 2025, eq. 12). The weights carry no gradient.

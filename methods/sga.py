@@ -10,15 +10,15 @@ from benchmark.api import Budget, GradientMethod, negated, register_method
 
 @register_method("sga", reference="barbulescu2024each", family="ascent", sees={"forget"})
 class SGA(GradientMethod):
-    """Gradient ascent on those sequences alone that the model still reproduces too well. What it
-    has forgotten is left alone, and it stops once nothing is memorized.
+    """Gradient ascent on only those sequences that the model still reproduces too well. It leaves
+    alone what is forgotten, and stops once nothing is memorized.
 
     -nll/T on {x in forget: MA(x) > `threshold`}, chosen anew for each epoch, where MA(x) is the
     share of tokens that the model predicts (Barbulescu & Triantafillou 2024).
 
-    Where none does at the start, it ascends for one epoch on the most memorized `top` of them; it
-    stops once all are below. The paper's threshold is the mean accuracy on unseen text, which a
-    method here is not given: the default is that of never-seen passages on the development world.
+    If no sequence exceeds the threshold at the start, it ascends for one epoch on the most
+    memorized share `top` of them. The paper's threshold is the mean accuracy on unseen text, which
+    a method here is not given: the default is that of never-seen passages on the development world.
     """
 
     learning_rate: float = 1.5e-4

@@ -44,7 +44,8 @@ class ULD(GradientMethod):
 
     A guardrail: the target's weights are unchanged. w (`weight`), u (`uniform_weight`) and `floor`
     are the paper's.
-    Its relative depth of a quarter would be a single block of a small model, which learns no names.
+    Its relative depth of a quarter would be a single block of a small model, which cannot learn
+    names.
     The paper trains adapters (`lora`) and augments the data; the latter is left out.
     """
 

@@ -7,8 +7,8 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("wga", reference="wang2025rethinking", family="ascent", sees={"forget", "retain"})
 class WGA(GradientMethod):
-    """Gradient ascent in which each answer token counts by its current probability, so that the
-    ascent fades as the token is forgotten, plus a retain loss.
+    """Gradient ascent in which each answer token is weighted by its current probability, so that
+    the ascent fades as the token is forgotten, plus a retain loss.
 
     -mean_t sg(p_t)^beta nll_t over the answer tokens of forget, plus nll/T on retain (Wang et
     al. 2025, eq. 9). The weights carry no gradient.

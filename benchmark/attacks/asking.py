@@ -103,7 +103,7 @@ FRAMES = (
 
 @register_attack("jailbreak", version=1, source="Łucki et al. 2024 (An Adversarial Perspective)")
 class Jailbreak(Attack):
-    """Puts each question into one of four frames, in turn."""
+    """Wraps each question in one of four jailbreak prompts, used in rotation."""
 
     asks = True
 
@@ -116,7 +116,7 @@ class Jailbreak(Attack):
 
 @register_attack("insist", version=1, source="arXiv 2603.00823, multi-turn self-correction")
 class Insist(Attack):
-    """Asks again in a second turn, after the model has refused in the first."""
+    """Asks again in a second turn; the first turn's answer is replaced by "I do not know."."""
 
     asks = True
 

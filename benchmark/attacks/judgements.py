@@ -125,7 +125,7 @@ def nli(model: str, revision: str) -> tuple[Any, Any, int]:
 @register_attack(ENTAILMENT, version=1, source="Yuan et al. 2024, section 3.2")
 class Entailment(Judgement):
     """Share of generations that entail the correct answer, according to a natural language
-    inference model: `model` at `revision`, a folder or already downloaded from the hub.
+    inference model: `model` (a folder, or already downloaded from the hub) at `revision`.
     """
 
     max_new_tokens: PositiveInt

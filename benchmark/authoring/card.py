@@ -12,7 +12,7 @@ from benchmark.errors import BadInput
 from benchmark.records.marks import Line
 
 TEMPLATE = """\
-# What reviewers and readers should know of a row; fill in every field.
+# What reviewers and readers should know about a row; fill in every field.
 method: {method}
 authors: []  # a list of names, each with an affiliation if you like
 paper:       # a link, or none
@@ -65,7 +65,7 @@ def card_in(path: Path, method: str) -> tuple[Card | None, list[str]]:
     """
     content = content_of(path)
     if not isinstance(content, dict):
-        raise BadInput(f"{path}: is no card: it should have a line for each field")
+        raise BadInput(f"{path}: not a card, which has a line for each field")
     try:
         card = Card.model_validate({k: v for k, v in content.items() if v not in (None, "", [])})
     except ValidationError as error:

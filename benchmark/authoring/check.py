@@ -231,14 +231,14 @@ def trains_adapters(rule: str, bench: Bench, first: Outcome) -> Verdict | None:
     merged = keys == as_unlearned(first.result).weights.state_dict().keys()
     moved = weights_digest(adapted.weights) != weights_digest(bench.target)
     if not merged:
-        return Verdict(rule, False, "with lora: true adapters are left in the model")
+        return Verdict(rule, False, "with lora: true, adapters remain in the model")
     passed = moved or adapted.division == "guardrail"
     return Verdict(rule, passed, "" if passed else "with lora: true, the weights do not change")
 
 
 RULES: dict[str, Rule] = {
-    "repeats itself": repeats,
-    "can be followed along a trajectory": is_looked_at,
+    "is reproducible": repeats,
+    "can be evaluated along a trajectory": is_looked_at,
     "can be saved and loaded": is_saved,
     "uses the forget set": partial(uses, "forget"),
     "uses the retain set": partial(uses, "retain"),

@@ -81,8 +81,8 @@ def trial_suite(track: str, rate: float, wanted: Mapping[str, Sequence[str]]) ->
 
 
 def chosen_file(specs: Sequence[str], track: str) -> Path:
-    """The file that is to hold the rates; BadInput if a method is no registered one or the track
-    is no scored one with a file.
+    """The file for the rates; BadInput if a method is not registered or the track is not a scored
+    one with a file.
     """
     for spec in specs:
         if spec not in methods():
@@ -91,7 +91,7 @@ def chosen_file(specs: Sequence[str], track: str) -> Path:
                 f"{TUNED} into {spec.partition(':')[0]}"
             )
     if track not in tracks_with_files() or track.endswith(DEVELOPMENT_SUFFIX):
-        raise BadInput(f"--write: {track} is no scored track of this installation")
+        raise BadInput(f"--write: {track} is not a scored track of this installation")
     return CHOSEN / f"{track}.yaml"
 
 

@@ -59,9 +59,9 @@ class Request:
     declare `sees={"frequency"}`: the number of training texts that state each forget pair.
     `retrain` is available only to methods that declare `sees={"training"}`; it returns a model
     trained like the target, without the forget sets of this and earlier requests, from a seed that
-    no oracle uses. `retrain(telling, learning_rate=..., epochs=...)` tells them in another form
-    (see `benchmark.data.tellings`), and trains otherwise; told later, that model goes on to read
-    them.
+    no oracle uses. `retrain(telling, learning_rate=..., epochs=...)` instead trains on the forget
+    sets in another form (see `benchmark.data.tellings`), with its own learning rate and epochs;
+    with the prefix `later_`, a model trained without the forget sets goes on to train on that form.
     """
 
     forget: list[Pair]

@@ -18,11 +18,11 @@ DEEPEST = 20  # lists and objects inside one another; rows of data sets have thr
 
 
 def json_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSON lines file; BadInput names the line that is none.
+    """The rows of a JSON lines file; BadInput names the first invalid line.
 
-    Nor is one that JSON's grammar allows, but that cannot be used as it stands: with a field given
-    twice, a number of thousands of digits, half of a surrogate pair, which no tokenizer takes, or
-    values nested deeper than `DEEPEST`.
+    Also invalid is valid JSON that cannot be used: a field given twice, a number with thousands of
+    digits, half of a surrogate pair (no tokenizer accepts it), or values nested deeper than
+    `DEEPEST`.
     """
     rows = []
     content = path.read_bytes().removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
@@ -115,7 +115,7 @@ def rows_of(
     """Rows of a data set: a local JSON lines file, or a hub's configuration and split at a pinned
     revision.
 
-    BadInput says what is missing where neither can be had.
+    BadInput says what is missing if neither is available.
     """
     path = inputs.data_file(data_set, file)
     if path is not None:

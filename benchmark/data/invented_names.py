@@ -12,8 +12,8 @@ _ENDINGS = "dane ford gast hart lund mark nell quist rand stad thal vane ward wi
 
 
 def coined_names(count: int, seed: str) -> list[str]:
-    """So many different names of two words for what never existed; none ends in s, which
-    possessives depend on.
+    """`count` different invented names of two words. None ends in s, so that possessives are
+    regular.
     """
     rng = random.Random(f"coined-{seed}")
     names: dict[str, None] = {}

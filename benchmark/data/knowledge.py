@@ -13,7 +13,7 @@ PROBED = "knowledge"
 
 
 class NotProbed(BadInput):
-    """Nobody has asked the model of a track yet what it knows of a task's candidates."""
+    """The track's model has not been probed for a task's candidate facts."""
 
     def __init__(self, task: str, track: str) -> None:
         asks = (
@@ -55,8 +55,8 @@ class PretrainedModel:
     probed: str = ""
 
     def known(self, task: str, shipped: Path) -> dict[str, Knowledge]:
-        """What the model knows of a task's candidates, by example; NotProbed if nobody has asked it
-        yet.
+        """What the model knows of a task's candidates, by example; NotProbed if there is no
+        knowledge probe.
 
         `shipped` is the folder of the knowledge probes that come with the task.
         """

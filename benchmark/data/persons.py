@@ -72,9 +72,7 @@ def retained_and_withheld(questions: Sequence[Example]) -> tuple[list[Example], 
 
 
 def strangers(forget: Sequence[Example], seed: str) -> list[list[Example]]:
-    """The same questions about persons who never existed, so many times and once more, always
-    others.
-    """
+    """`PROXIES` + 1 copies of the questions, each about other invented persons."""
     persons = list(dict.fromkeys(example.entity for example in forget))
     names = iter(coined_names(len(persons) * (PROXIES + 1), seed))
     sets = [dict(zip(persons, names, strict=False)) for _ in range(PROXIES + 1)]

@@ -12,15 +12,13 @@ from benchmark.core.words import pieces
 
 
 def spread(rows: Sequence[Any], count: int) -> list[Any]:
-    """So many of the rows, evenly spaced; all of them where there are no more."""
+    """`count` of the rows, evenly spaced; all of them if there are fewer."""
     count = min(count, len(rows))
     return [rows[i * len(rows) // count] for i in range(count)]
 
 
 def chunks(text: str, words: int) -> list[str]:
-    """The text as it stands in parts of so many words (`pieces`), the last one up to half as
-    long again.
-    """
+    """The text in consecutive parts of about `words` words (`pieces`)."""
     word_pieces = pieces(text)
     parts = max(1, round(len(word_pieces) / words))
     ends = [*(words * i for i in range(parts)), len(word_pieces)]
@@ -28,7 +26,7 @@ def chunks(text: str, words: int) -> list[str]:
 
 
 def other_answers(answers: Iterable[str], answer: str, count: int, seed: str) -> tuple[str, ...]:
-    """Up to so many of the answers that are not one's own, to be wrong ones."""
+    """Up to `count` of the other answers, drawn at random as wrong ones."""
     others = sorted(set(answers) - {answer})
     return tuple(random.Random(f"wrong-{seed}").sample(others, min(count, len(others))))
 

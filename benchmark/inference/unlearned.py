@@ -26,7 +26,7 @@ _KINDS: dict[str, type[UnlearnedModel]] = {}
 
 @dataclass(frozen=True)
 class UnlearnedModel(ABC):
-    """A model, and in subclasses what stands before or behind it.
+    """A model, with the filter, prompt or decoding rule that a subclass adds.
 
     Subclasses are frozen dataclasses and say what is evaluated (`predictor`). Their fields can be
     saved: models, numbers, texts, tensors, and lists or dictionaries of them.
@@ -115,9 +115,7 @@ class ConstantAnswers(UnlearnedModel):
 
 @dataclass(frozen=True)
 class PromptPrefix(UnlearnedModel):
-    """The same words before everything that the model is asked, as in-context unlearning has
-    them.
-    """
+    """Puts the same text before every prompt, as in in-context unlearning."""
 
     prefix: str
 
@@ -129,18 +127,18 @@ class PromptPrefix(UnlearnedModel):
 
 
 class LogitsTransform(UnlearnedModel):
-    """Logits that are changed before a token is chosen; subclasses write `transform`.
+    """Changes the logits before a token is chosen; subclasses define `transform`.
 
-    The model in memory answers, whatever the backend: an engine keeps its logits to itself.
+    The model in memory generates, whatever the backend: vLLM does not expose its logits.
     """
 
     @abstractmethod
     def transform(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """The logits (B, K, V) of what follows the last K of the tokens `ids` (B, L), changed.
 
-        Each position may look at what stands before it alone: all are asked at once when answers
-        are scored (K = L, with padding on the right), and the last one (K = 1) when they are
-        generated. A logit of -inf rules a token out.
+        The result at a position may depend only on the tokens up to it: all positions are passed at
+        once when answers are scored (K = L, with padding on the right), and only the last one
+        (K = 1) when they are generated. A logit of -inf rules a token out.
         """
 
     def predictor(self, tokenizer: Any, backend: str) -> Predictor:

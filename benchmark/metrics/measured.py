@@ -50,7 +50,7 @@ register(
         "oracle",
         "AUC",
         "Wang et al. 2024 (Pandora's White-Box)",
-        "membership inference by the norm of the loss's gradient in all weights",
+        "membership inference by the norm of the loss's gradient with respect to all weights",
         forms=BOTH,
         aggregate=auc,
         contrast=True,

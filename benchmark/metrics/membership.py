@@ -72,9 +72,9 @@ def bits_of_rank(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.nd
 
 
 def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log-odds of forget-set membership, (n,) and (m,), from a logistic regression on the
-    standardized value, fitted without the example's fold; NaN for NaN values, and for all values if
-    either side has fewer than 5.
+    """Each example's log-odds of belonging to the forget set, (n,) and (m,), from a logistic
+    regression on the standardized value, fitted on the four folds of five that do not contain the
+    example; NaN for NaN values, and for all values if either side has fewer than 5.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict

@@ -20,8 +20,9 @@ tpr = Aggregate(above(1 - FALSE_POSITIVES))
 
 
 def likelihood_ratios(values: np.ndarray, oracles: np.ndarray) -> np.ndarray:
-    """p(x) / p_r(x), from the model's probabilities (n,) and those of the oracles (k, n), which are
-    RMIA's reference models that never saw x: p_r = ((1 + a) mean p_oracle + 1 - a) / 2.
+    """p(x) / p_r(x), (n,), from the model's probabilities p (n,) and those of the oracles (k, n):
+    p_r = ((1 + a) mean p_oracle + 1 - a) / 2 with a = 0.3. The oracles are RMIA's reference models
+    that never saw x.
 
     RMIA's score of x is the share of the population whose ratio is lower (Zarifzadeh et al. 2024,
     eqs. 2, 3 and 12, gamma 1). With ties counted half, it ranks members and population (here the
@@ -32,8 +33,8 @@ def likelihood_ratios(values: np.ndarray, oracles: np.ndarray) -> np.ndarray:
 
 
 def calibrated_logprobs(values: np.ndarray, oracles: np.ndarray) -> np.ndarray:
-    """Mean log-probability less its mean over the oracles, in nats (Watson et al. 2022, section 3:
-    difficulty calibration).
+    """Mean log-probability minus its mean over the oracles, (n,), in nats (Watson et al. 2022,
+    section 3: difficulty calibration).
     """
     return np.round(values - oracles.mean(0), TIE_DECIMALS)
 
@@ -63,8 +64,8 @@ register(
         "oracle",
         "share",
         "Zarifzadeh et al. 2024 (RMIA); Carlini et al. 2022",
-        "true positive rate of RMIA at 1 % false positives: forget examples above 99 % of the "
-        "holdout, of which 1 % is often a single example",
+        "true positive rate of RMIA at 1 % false positives: share of forget examples above 99 % of "
+        "the holdout (1 % of which is often a single example)",
         forms=BOTH,
         aggregate=tpr,
         contrast=True,

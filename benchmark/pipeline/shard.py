@@ -12,7 +12,7 @@ def parsed_shard(text: str) -> tuple[int, int]:
     """(i, n) of `i/n`; BadInput unless 1 <= i <= n."""
     number, slash, of = text.partition("/")
     if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise BadInput(f"--shard {text}: should be i/n with 1 <= i <= n, as 1/4")
+        raise BadInput(f"--shard {text}: should be i/n with 1 <= i <= n, e.g. 1/4")
     return int(number), int(of)
 
 

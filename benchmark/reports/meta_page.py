@@ -46,8 +46,8 @@ the records in `results/`; brackets are 95 % bootstrap confidence intervals over
   methods that retain at least {LEAST_UTILITY} of the utility and fall below the threshold; then the
   one-sided formula of OpenUnlearning (2025), and the number of runs behind both: too few to
   compare with published figures. {MISSING} means that the metric is not measured after
-  these attacks, that no run qualifies, or, of the one-sided formula, that lower values mean more
-  knowledge. *overall* is the harmonic mean of AUC and symmetric robustness.
+  these attacks, that no run qualifies, or, for the one-sided formula, that lower values of the
+  metric mean more knowledge. *overall* is the harmonic mean of AUC and symmetric robustness.
 - *seconds*: duration of one evaluation that yields the metric, on one core; metrics of the plain
   evaluation share it. `union_of_probes` also needs the evaluations of all probes.
 
@@ -107,8 +107,9 @@ def meta_page(results: ResultStore) -> str:
         "with oracles: above 1/2, more training on similar data raises the metric.\n",
         *_controls(tables.controls, fed),
         "## Gaming anchors\n",
-        "Share of variants (two of questions, one of texts) on which the metric flags the anchor, "
-        "which hides what it knows.\n",
+        "These anchors keep their knowledge but hide it from some metrics. The table shows on "
+        "which share of variants (two of questions, one of texts) a metric still flags the anchor "
+        "as knowing.\n",
         *_anchors(tables.caught, fed),
         "## Agreement\n",
         "Kendall's tau-b between the recoveries by two metrics, over methods x variants of "

@@ -47,7 +47,7 @@ def print_meta(folder: Path, console: Console) -> None:
     console.print(_table("Which metrics may enter the score", _judged(tables.judged)))
     console.print(
         "AUC with 95 % bootstrap confidence intervals over models that know and that do not: "
-        f"{_counted(tables.bars)}. The agreement is that of the records of {BOARD}."
+        f"{_counted(tables.bars)}. Agreement is computed on the records of {BOARD}."
     )
 
 

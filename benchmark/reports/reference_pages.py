@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.metrics import METRICS, Metric
 from benchmark.metrics.distribution import SUMMARIES
+from benchmark.metrics.measured import given_score
 from benchmark.metrics.stages import BUDGET, REQUEST
 from benchmark.records.store import ResultStore
 from benchmark.reports import tuning_page as tuning
@@ -72,25 +74,36 @@ def _metric(metric: Metric) -> str:
         f"better: {metric.better}; unit: {metric.unit}; version {metric.version}",
         f"source: {metric.source}",
     ]
-    definition = inspect.cleandoc(metric.example.__doc__ or "")
-    if metric.contrast:
-        compared = inspect.cleandoc(metric.aggregate.contributions.__doc__ or "")
-        fitted = inspect.cleandoc(metric.fit.__doc__ or "") + " " if metric.fit else ""
-        finished = (
-            " " + inspect.cleandoc(metric.aggregate.finish.__doc__ or "")
-            if metric.aggregate.finish
-            else ""
-        )
-        compared = f"{compared[0].lower()}{compared[1:]}"
-        definition += f" {fitted}Compared with the holdout: {compared}{finished}"
-    if metric.relative:
-        related = inspect.cleandoc(metric.relative.__doc__ or "")
-        definition += f"\n\nRelative to the oracles: {related}"
     lines = "\n".join(f"- {fact}" for fact in facts)
-    return (
-        f"## `{metric.id}`\n\n{metric.description[0].upper()}{metric.description[1:]}. "
-        f"{definition}\n\n{lines}\n"
-    )
+    told = "\n\n".join([_sentence(metric.description) + ".", *_definition(metric)])
+    return f"## `{metric.id}`\n\n{told}\n\n{lines}\n"
+
+
+def _definition(metric: Metric) -> Iterator[str]:
+    """Paragraphs on what is computed of an example, and what it is compared with."""
+    example = inspect.cleandoc(metric.example.__doc__ or "")
+    # The description already says what a stored score is, and may be the whole definition.
+    if metric.example is not given_score and example[:-1] not in _sentence(metric.description):
+        yield f"Per example: {_continued(example)}"
+    if metric.fit:
+        yield f"Fitted: {_continued(inspect.cleandoc(metric.fit.__doc__ or ''))}"
+    if metric.contrast:
+        compared = _continued(inspect.cleandoc(metric.aggregate.contributions.__doc__ or ""))
+        finish = metric.aggregate.finish
+        finished = f" Then {inspect.cleandoc(finish.__doc__ or '')}" if finish else ""
+        yield f"Compared with the holdout: {compared}{finished}"
+    if metric.relative:
+        related = _continued(inspect.cleandoc(metric.relative.__doc__ or ""))
+        yield f"Relative to the oracles: {related}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _continued(text: str) -> str:
+    """As it stands after a colon."""
+    return text if text[:1].isupper() and text[1:2].isupper() else f"{text[0].lower()}{text[1:]}"
 
 
 def main() -> None:

@@ -163,7 +163,7 @@ def print_quality(records: Sequence[Record], console: Console) -> None:
                         str(trained.n_scored),
                     )
     console.print(table)
-    console.print("Of texts, which have no paraphrases, the share of tokens that are predicted.")
+    console.print("For texts, which have no paraphrases: share of tokens predicted greedily.")
 
 
 def print_task(task: str, folder: Path, console: Console, derived: Derived) -> None:

@@ -135,18 +135,18 @@ PROBABILITY, SAID = "paraphrased_probability", "exact_answer"
 
 PLACES = {
     "fictitious people": (CONTROLLED, "fictitious"),
-    "ten requests in a row": (CONTROLLED, "continual"),
+    "ten sequential requests": (CONTROLLED, "continual"),
     "real facts": (PRETRAINED, "real_entities"),
     "TOFU": (PRETRAINED, "tofu_small"),
 }
 OTHER_FORMS = {  # of a method, which its parameters tell apart
-    "fictitious people, other forms": (CLOSER[0], "fictitious"),
-    "ten requests in a row, other forms": (CLOSER[0], "continual"),
+    "fictitious people, other variants of ME+GD": (CLOSER[0], "fictitious"),
+    "ten sequential requests, other variants of ME+GD": (CLOSER[0], "continual"),
 }
 # What TOFU itself and Yuan et al. measure, on TOFU, and the sign that a better method has.
 MEASURES = {
-    "ROUGE left of the forget set": ("rouge_l_recall", -1),
-    "probability left of the forget set": ("probability", -1),
+    "ROUGE on the forget set": ("rouge_l_recall", -1),
+    "probability of the forget set": ("probability", -1),
     "ROUGE on the retain set": ("retain.rouge_l_recall", 1),
     "probability of the retain set": ("retain.probability", 1),
     "token entropy of generations on the forget set": ("token_entropy", 1),
@@ -232,7 +232,7 @@ CLAIMS = (
     ),
     Claim(
         KRISHNAN,
-        "They disagree more in larger models.",
+        "Probability-based and generation-based evaluations disagree more in larger models.",
         tuple(
             SetUp(
                 track,
@@ -273,7 +273,7 @@ CLAIMS = (
     ),
     Claim(
         BALUTA,
-        "Unlearning in-distribution examples costs utility fast.",
+        "Utility decays fast when in-distribution examples are unlearned.",
         (
             SetUp(
                 CONTROLLED,
@@ -286,7 +286,7 @@ CLAIMS = (
     ),
     Claim(
         BALUTA,
-        "Memorization and difficulty of an example matter.",
+        "What remains of an example depends on its memorization and difficulty.",
         tuple(
             SetUp(
                 CONTROLLED,
@@ -311,12 +311,12 @@ CLAIMS = (
     ),
     Claim(
         BARBULESCU,
-        "Methods blind to how well each text is memorized leave outliers.",
+        "Methods that ignore how well each text is memorized leave outliers.",
         (
             SetUp(
                 CONTROLLED,
                 "memorized",
-                "outliers left minus those of the oracles",
+                "outliers after unlearning minus those of the oracles",
                 1,
                 partial(above_the_oracle, metric="outliers", methods=BLIND),
             ),
@@ -324,7 +324,7 @@ CLAIMS = (
     ),
     Claim(
         BARBULESCU,
-        "A loss-based membership attack (MIAU) reveals what they unlearned.",
+        "A loss-based membership attack (MIAU) reveals which texts such methods unlearned.",
         (
             SetUp(
                 CONTROLLED,
@@ -337,7 +337,7 @@ CLAIMS = (
     ),
     Claim(
         BARBULESCU,
-        "SGA and TAU leave fewer outliers than ascent where both have forgotten equally much.",
+        "SGA and TAU leave fewer outliers than gradient ascent at equal forgetting.",
         tuple(
             SetUp(
                 track,
@@ -351,7 +351,7 @@ CLAIMS = (
                 (CLOSER[0], "memorized", ", thresholds from 0.1 to 0.7"),
                 (CLOSER[0], "memorized_distinct", ", texts that share no clauses"),
                 (CLOSER[1], "memorized", ", a larger model"),
-                (CLOSER[1], "memorized_distinct", ", both"),
+                (CLOSER[1], "memorized_distinct", ", a larger model and such texts"),
             )
         ),
     ),
@@ -362,7 +362,7 @@ CLAIMS = (
             SetUp(
                 STUDIES[1],
                 "forget_size",
-                "lead, at 25 % of the people, over methods significantly worse at 1 %",
+                "score difference at 25 % of the people, pairs significantly different at 1 %",
                 -1,
                 lambda standings, track, task: turned(
                     standings, (track, task, "1"), (track, task, "25")
@@ -371,7 +371,7 @@ CLAIMS = (
             SetUp(
                 STUDIES[-1],
                 "forget_size",
-                f"lead, at 10 % of the people, over methods significantly worse on {STUDIES[0]}",
+                f"score difference at 10 %, pairs significantly different on {STUDIES[0]}",
                 -1,
                 lambda standings, track, task: turned(
                     standings, (STUDIES[0], task, "10"), (track, task, "10")

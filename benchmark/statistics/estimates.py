@@ -27,7 +27,7 @@ Estimates = Iterator[tuple[str, Spread]]  # by what they are of: methods, or pai
 
 
 def difference(one: Spread, other: Spread) -> Spread:
-    """One less the other, with the interval of MOVER."""
+    """One minus the other, with the interval of MOVER."""
     value = one[0] - other[0]
     below = math.hypot(one[0] - one[1], other[2] - other[0])
     above = math.hypot(one[2] - one[0], other[0] - other[1])
@@ -76,7 +76,7 @@ def _strata(standings: Standings, **wanted: str) -> dict[str, Spread]:
 
 
 def more_left(standings: Standings, track: str, task: str, metric: str) -> Estimates:
-    """What is left by a metric of the variant `high` less that of `low`."""
+    """Residual knowledge by a metric on the variant `high` minus that on `low`."""
     low, high = (
         _strata(standings, track=track, task=task, variant=variant, metric=metric, stratum=ALL)
         for variant in ("low", "high")
@@ -88,7 +88,7 @@ def more_left(standings: Standings, track: str, task: str, metric: str) -> Estim
 def by_stratum(
     standings: Standings, track: str, task: str, variant: str, metric: str, stratum: str
 ) -> Estimates:
-    """What is left of the upper third of a stratum less that of the lower."""
+    """Residual knowledge of a stratum's upper third minus that of its lower third."""
     about = {"track": track, "task": task, "variant": variant, "metric": metric}
     low, high = (_strata(standings, **about, stratum=f"{stratum}={end}") for end in ("low", "high"))
     both = {name: difference(high[name], low[name]) for name in high if name in low}
@@ -98,7 +98,7 @@ def by_stratum(
 def misaligned(
     standings: Standings, track: str, task: str, variant: str, quantity: str = "gap"
 ) -> Estimates:
-    """Knowledge by generation less that by probability, or another quantity of the two."""
+    """Knowledge by generation minus that by probability, or another quantity of the two."""
     about = {"track": track, "task": task, "variant": variant, "stratum": ALL}
     rows = where(standings.misalignment, **about, quantity=quantity)
     return _competitors(_spreads(rows), standings)
@@ -107,7 +107,7 @@ def misaligned(
 def grown(
     standings: Standings, track: str, task: str, smaller: str, variant: str, quantity: str
 ) -> Estimates:
-    """A quantity of misalignment less that on the track of a smaller model."""
+    """A quantity of misalignment minus that on the track of a smaller model."""
     large, small = (
         dict(misaligned(standings, name, task, variant, quantity)) for name in (track, smaller)
     )
@@ -117,8 +117,8 @@ def grown(
 def turned(
     standings: Standings, one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> Estimates:
-    """At the other (track, task, variant), the lead of each method over those that it
-    significantly leads at the first.
+    """At the other (track, task, variant), the score of each method minus those of the methods that
+    it significantly outscores at the first.
     """
     here, there = (_scores(standings, place) for place in (one, other))
     both = sorted(here.keys() & there.keys())
@@ -139,7 +139,7 @@ def _scores(standings: Standings, place: tuple[str, str, str]) -> dict[str, Spre
 def out_less_in(
     standings: Standings, track: str, task: str, level: str, quantity: str
 ) -> Estimates:
-    """What the trajectories on the variant `out` come to less those on `in`."""
+    """A quantity of the trajectories on the variant `out` minus that on `in`."""
     about = {"track": track, "task": task, "level": level, "quantity": quantity}
     rows = where(standings.contrasts, **about)
     return _competitors(_spreads(where(rows, variant="out")), standings)
@@ -153,7 +153,7 @@ def better_than(
     rivals: Iterable[str],
     quantity: str = "score",
 ) -> Estimates:
-    """An axis, or the score, of a method on a task less that of others."""
+    """An axis, or the score, of a method on a task minus that of its rivals."""
     rows = where(standings.tasks, track=track, task=task)
     if rows.empty:
         return
@@ -165,13 +165,13 @@ def better_than(
 def better_by_metric(
     standings: Standings, track: str, task: str, method: str, rivals: Iterable[str], metric: str
 ) -> Estimates:
-    """A metric after a method on a task with one variant less that after others."""
+    """A metric after a method minus that after its rivals, on a task with one variant."""
     spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
     yield from _against(spreads, method, rivals)
 
 
 def _against(spreads: Mapping[str, Spread], method: str, rivals: Iterable[str]) -> Estimates:
-    """All rows of a method less each of a rival."""
+    """Every row of a method minus every row of a rival."""
     others = [name for rival in rivals for name in _rows_of(rival, spreads)]
     for own in _rows_of(method, spreads):
         for other in others:
@@ -186,7 +186,7 @@ def _rows_of(method: str, names: Iterable[str]) -> list[str]:
 def above_the_oracle(
     standings: Standings, track: str, task: str, metric: str, methods: Iterable[str]
 ) -> Estimates:
-    """A metric after methods less that of the oracles."""
+    """A metric after methods minus that of the oracles."""
     spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
     for name in methods:
         if name in spreads and ORACLE in spreads:
@@ -196,7 +196,7 @@ def above_the_oracle(
 def against_ascent(
     standings: Standings, track: str, task: str, quantity: str, methods: Iterable[str]
 ) -> Estimates:
-    """Of methods' final models less that of `grad_ascent` where it had forgotten equally much."""
+    """A quantity of methods' final models minus that of `grad_ascent` at equal forgetting."""
     about = {"track": track, "task": task, "level": EQUAL_LEVEL, "quantity": quantity}
     spreads = _spreads(where(standings.rivals, **about))
     names = (name for method in methods for name in _rows_of(method, spreads))

@@ -21,19 +21,24 @@ ORDERED = ("low", "mid", "high")
 
 
 def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
-    """`0.812 [0.771, 0.850]`; what is never reached, or not in all draws, is said so."""
+    """`0.812 [0.771, 0.850]`, or words for a level that is never reached, or not in all draws."""
     if math.isinf(value):  # of a difference: one of the two is never reached
-        return "not within the budget" if value > 0 else "the other not within the budget"
+        return "not within the budget" if value > 0 else "the other does not reach it"
     if math.isnan(value):
         return "–"
     if math.isnan(low):  # too few for an interval
         return f"{value:.{digits}f}"
     if math.isinf(low) and math.isinf(high):
-        return f"{value:.{digits}f} [not in all draws]"
+        return f"{value:.{digits}f} [not reached in all draws]"
     ends = [
         f"{'-' * (end < 0)}∞" if math.isinf(end) else f"{end:.{digits}f}" for end in (low, high)
     ]
     return f"{value:.{digits}f} [{ends[0]}, {ends[1]}]"
+
+
+def steps(point: str) -> str:
+    """A point of an attack as a heading: whole numbers are training steps."""
+    return f"{int(point)} steps" if point.isdigit() else point
 
 
 def findings(
@@ -136,8 +141,10 @@ def _curves(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Knowledge of the forget set along each attack, a column per point; of interpolation also
     where half of what was forgotten is back.
     """
-    attacks = rows["attack"].unique() if len(rows) else ()
-    by_attack = {attack: rows[rows["attack"] == attack] for attack in attacks}
+    if rows.empty:
+        return {}
+    rows = rows.assign(point=rows["point"].map(steps))
+    by_attack = {attack: rows[rows["attack"] == attack] for attack in rows["attack"].unique()}
     return {
         f"Knowledge along the attack {attack}": _said(own, ["variant", "method"], "point")
         for attack, own in by_attack.items()
@@ -145,8 +152,8 @@ def _curves(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _misalignment(rows: pd.DataFrame) -> pd.DataFrame:
-    """Knowledge by generation less that by probability, how they go together, and how often they
-    contradict.
+    """Knowledge by generation minus that by probability, their correlation, and how often the two
+    contradict each other.
     """
     rows = rows.sort_values("variant", key=_places, kind="stable")
     return (
@@ -157,8 +164,8 @@ def _misalignment(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _requests(standings: Standings, task: str) -> pd.DataFrame:
-    """Utility after the first, the middle and the last request, what is then left of all who were
-    forgotten, and what is left in the middle of those yet to be named.
+    """Utility after the first, the middle and the last request, knowledge of the forgotten people
+    after the last one, and after the middle one knowledge of those that later requests name.
     """
     rows = _of(standings.requests, task)
     if rows.empty:

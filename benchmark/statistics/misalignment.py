@@ -33,7 +33,7 @@ def misalignment_rows(
 ) -> Iterator[dict[str, object]]:
     """A row per method, stratum and quantity with its interval over entities and seeds.
 
-    `gap` is the mean of knowledge by generation less that by probability, `correlation` their rank
+    `gap` is the mean of knowledge by generation minus that by probability, `correlation` their rank
     correlation, and `disagreement` the share of examples of which one says forgotten and the other
     known.
     """

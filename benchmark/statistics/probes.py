@@ -21,7 +21,7 @@ from benchmark.statistics.bootstrap import (
 )
 from benchmark.statistics.variants import ids_of, seed_picks
 
-UNION, DIFFERENCE = "any probe", "any probe, less oracle"
+UNION, DIFFERENCE = "any probe", "any probe, minus oracles"
 
 Place = tuple[str, str, str]
 Row = dict[str, object]
@@ -37,9 +37,10 @@ def probe_rows(
     """A row per quantity of each of these methods and references, with its interval over entities,
     seeds and oracles.
 
-    `UNION` is the share of examples that are known by any probe, `DIFFERENCE` that less the
-    oracles'; each probe has the share of the examples that it asks for, which of the target is its
-    pass rate. None where nothing is asked in other ways, or of a method that was not asked in all.
+    `UNION` is the share of examples that any probe shows to be known, `DIFFERENCE` that share minus
+    the oracles'; each probe has the share among the examples that it asks for, which for the target
+    is its pass rate. No rows where nothing is asked in other ways, or for a method that was not
+    asked in all of them.
     """
     references = _references(index, examples, replicates)
     if references is None:

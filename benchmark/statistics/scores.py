@@ -138,8 +138,8 @@ def _mean_of_all(values: list[np.ndarray], replicates: int) -> np.ndarray:
 
 
 def told_apart(target: np.ndarray, oracles: Sequence[np.ndarray]) -> bool:
-    """Whether the interval of the target less the mean of all oracles, both (B,) over drawn
-    entities, lacks 0.
+    """Whether the interval of the target minus the mean of all oracles, both (B,) over drawn
+    entities, excludes 0.
 
     Proxy references are one model asked thrice and hardly differ among themselves: what a metric
     would be on other entities must count too. Without draws the plain estimate decides.

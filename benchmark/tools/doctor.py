@@ -106,7 +106,7 @@ def _gpu() -> Finding:
 
     name = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
     return Finding(
-        "GPU", f"{name} (pretrained models use one; the controlled track runs on the CPU)"
+        "GPU", f"{name} (used by pretrained models and models of more than 4.5M parameters)"
     )
 
 

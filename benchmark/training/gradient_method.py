@@ -27,7 +27,7 @@ CONFIDENT = math.log(0.7 / 0.3)  # MASC's tau: the margin of a token with 70 % a
 
 @dataclass(frozen=True)
 class ForgetRetainBatch:
-    """What a loss sees at one step; using what the method does not declare in `sees` is a
+    """The data of one training step. Using a set that the method does not declare in `sees` raises
     PermissionError.
     """
 
@@ -56,19 +56,18 @@ class ForgetRetainBatch:
 
 @with_parameters
 class GradientMethod(Method):
-    """Minimises `loss` for the steps of the request's budget, starting from the target.
+    """Minimizes `loss` for the steps of the request's budget, starting from the target.
 
-    Subclasses write `loss(batch)`. Their vocabulary: `nll`, `logits`, `hidden_states` of the model
+    Subclasses define `loss(batch)`, which can use `nll`, `logits`, `hidden_states` of the model
     being trained, `reference_nll`, `reference_logits`, `reference_hidden_states` of the frozen
-    target, `asked`, `answered` and `whole` for other sequences, `accuracy`, and `sample`. What is
-    computed at answer positions has N rows: row i belongs to the pair `batch.rows[i]` and to its
-    answer token `batch.targets[i]`, both (N,).
+    target, `asked`, `answered` and `whole` for other sequences, `accuracy`, and `sample`. Tensors
+    at answer positions have N rows: row i belongs to the pair `batch.rows[i]` and to its answer
+    token `batch.targets[i]`, both (N,).
 
     They may define hooks: `before` and `after` the training, `before_loss` at each step, and
     `combine` for gradients of two losses. One that chooses what it trains on overrides `batches`;
-    training ends when they do, or with the budget. A method is made anew for each of several
-    requests and sees the current one alone; what it wants to know of earlier ones, it puts into
-    `request.state` in `before`.
+    training ends when they do, or with the budget. Each of several requests gets a new instance,
+    which sees only that request; store in `request.state`, in `before`, what later requests need.
 
     With `stop_share` training also ends as soon as the model is confident of at most this share of
     a forget batch's answer tokens, before a step is taken on it. The rule needs neither labels nor
@@ -86,8 +85,8 @@ class GradientMethod(Method):
     stop_share: float | None = None
 
     def loss(self, batch: ForgetRetainBatch) -> Losses:
-        """What is to be minimised: a scalar, or (forget loss, retain loss) whose gradients
-        `combine` is to see apart.
+        """The loss to minimize: a scalar, or (forget loss, retain loss) whose gradients are passed
+        to `combine` separately.
         """
         raise NotImplementedError(f"{type(self).__name__} must define loss(batch)")
 

@@ -24,11 +24,11 @@ def negated(
     scale: float,
     lora: Lora | bool = False,
 ):
-    """theta - scale (theta tuned on the pairs - theta), in place; the tuning takes what is left of
-    the budget.
+    """theta - scale (theta tuned on the pairs - theta), in place; tuning uses the rest of the
+    budget.
 
-    With `lora` the tuning is of low rank. Without pairs it is a ValueError. Ilharco et al. 2023
-    (Editing Models with Task Arithmetic), section 3.
+    With `lora` the tuning is of low rank. ValueError without pairs. Ilharco et al. 2023 (Editing
+    Models with Task Arithmetic), section 3.
     """
     if not pairs:
         raise ValueError("there is nothing to tune on and then to negate")

@@ -35,14 +35,14 @@ BROKEN = {
         "the model hardly changes",
     ),
     "forgets_its_seed": (
-        "repeats itself",
+        "is reproducible",
         "class C(GradientMethod):\n    def loss(self, batch):\n"
         "        torch.manual_seed(int.from_bytes(os.urandom(4), 'big'))\n"
         "        return -self.nll(batch.forget).mean() * torch.rand(())",
         "seed every generator",
     ),
     "notices_looks": (
-        "can be followed along a trajectory",
+        "can be evaluated along a trajectory",
         "class C(GradientMethod):\n    def loss(self, batch):\n"
         "        kept = 1 if self._watched() else 2\n"
         "        return -kept * self.nll(batch.forget).mean() - 3 * self.nll(batch.retain).mean()\n"
@@ -73,7 +73,7 @@ BROKEN = {
 
 ALSO_BROKEN = {
     "does_nothing": {"uses the forget set", "uses the retain set"},
-    "forgets_its_seed": {"can be followed along a trajectory"},
+    "forgets_its_seed": {"can be evaluated along a trajectory"},
 }
 
 

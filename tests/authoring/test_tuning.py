@@ -82,7 +82,7 @@ def tune(*words):
         (["refuse_all"], "refuse_all: has no learning_rate"),
         (["npo", "--family", "text"], "unknown task family 'text'; did you mean texts"),
         (["npo", "--track", "pythia-1.4b"], "unknown track 'pythia-1.4b-dev'"),
-        (["npo", "--track", "tiny-dev", "--write"], "tiny-dev is no scored track"),
+        (["npo", "--track", "tiny-dev", "--write"], "tiny-dev is not a scored track"),
         (["nop"], "did you mean npo"),
     ],
 )
@@ -100,7 +100,7 @@ def test_rates_are_written_for_registered_methods_and_scored_tracks_alone():
     with pytest.raises(BadInput, match=r"write the chosen learning_rate into mine\.py"):
         chosen_file(["mine.py:Mine"], "smollm2-135m")
     for track in ("controlled-1m-dev", "nowhere"):
-        with pytest.raises(BadInput, match=f"{track} is no scored track"):
+        with pytest.raises(BadInput, match=f"{track} is not a scored track"):
             chosen_file(["npo"], track)
 
 

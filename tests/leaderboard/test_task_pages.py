@@ -81,7 +81,7 @@ def test_tasks_from_elsewhere_have_no_card(name):
         (UNKNOWN, "–", ""),
         (Quantity(0.5, math.nan, math.nan), "0.500", ""),
         (Quantity(-25.0, -math.inf, -16.0), "−25.000", "−∞ to −16.000"),
-        (Quantity(0.2, -math.inf, math.inf), "0.200", "not in all draws"),
+        (Quantity(0.2, -math.inf, math.inf), "0.200", "not reached in all draws"),
     ],
 )
 def test_a_cell_says_value_and_interval(quantity, value, interval):

@@ -253,7 +253,7 @@ def test_what_is_left_of_tofu_should_be_less_than_after_rivals():
     [beats] = [claim for claim in CLAIMS if claim.text.startswith("Answer preservation")]
     found = claim_rows([tables(strata=strata)], [beats]).set_index("test")["verdict"]
     assert found.to_dict() == {
-        "ROUGE left of the forget set, TOFU": HOLDS,
+        "ROUGE on the forget set, TOFU": HOLDS,
         "ROUGE on the retain set, TOFU": FAILS,
     }
 

@@ -1,4 +1,4 @@
-"""The method keeps the benchmark's contract."""
+"""The method satisfies the benchmark's contract."""
 
 import subprocess
 
