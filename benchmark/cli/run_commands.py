@@ -20,7 +20,7 @@ def plan(chosen: Selection, data: DataSources, execution: Execution, spread: Spr
     little memory.
     """
     from benchmark.execution.estimates import clock
-    from benchmark.execution.run_plan import default_workers
+    from benchmark.execution.run_plan import default_workers, duration
     from benchmark.models.memory import GIGABYTE
     from benchmark.pipeline.memory import need_of, needs_of, require_room
 
@@ -46,8 +46,7 @@ def plan(chosen: Selection, data: DataSources, execution: Execution, spread: Spr
     counts = (
         f"{len(planned.ids)} cells, {len(planned.cached)} cached, {len(models)} models to train"
     )
-    total = clock(estimates.total(planned.jobs, workers))
-    console.print(f"{counts}; about {total} on {workers} workers")
+    console.print(f"{counts}; {duration(estimates, planned, workers, spread.executor)}")
     for need in needs_of(planned):
         console.print(need.line, markup=False, soft_wrap=True)
     if spread.executor == "local":

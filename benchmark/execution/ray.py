@@ -18,15 +18,22 @@ from benchmark.pipeline.plan import Job
 Act = Callable[[Job], str]
 RETRIES = 2  # of a task whose node or worker is lost
 WAITING = 1.0  # seconds between two looks at a cluster on which nothing ends
+PATIENCE = 60.0  # seconds that a task may wait without a node that could hold it
+
+Resources = Mapping[str, float]
 
 
 @dataclass
 class _Task:
-    """A job under way; `halves` are what is left of it, one after the other."""
+    """A job under way; `halves` are what is left of it, one after the other. `held` is when a node
+    of the cluster could last hold it.
+    """
 
     job: Job
+    needed: Resources
     halves: list[Act]
     started: float
+    held: float
 
 
 def _perform(prepare: Callable[[], None], act: Act, job: Job) -> str:
@@ -41,10 +48,11 @@ class RayExecutor:
     """Runs jobs on the cluster that RAY_ADDRESS names, or on this machine; `prepare`,
     `run_method` and `execute` are as for `LocalExecutor`, and must be importable on every node.
 
-    `threads` are the processors that a job takes, `gpus_of` the GPUs where the cluster has any, and
-    `memory_of` the bytes of the models, which lie in the node's memory unless a GPU has them. Home
-    and output folder must be the same on all nodes. A method runs in a process that ends with it,
-    and so does what evaluates it, since a guardrail's own class may answer there.
+    `threads` are the processors that a job takes, or as many as the largest node has; `gpus_of` the
+    GPUs where the cluster has any, and `memory_of` the bytes of the models, which lie in the node's
+    memory unless a GPU has them. Home and output folder must be the same on all nodes. A method
+    runs in a process that ends with it, and so does what evaluates it, since a guardrail's own
+    class may answer there.
     """
 
     def __init__(
@@ -63,19 +71,21 @@ class RayExecutor:
         """Runs all jobs; `notify` hears of each start and end, in this process.
 
         A job whose dependency failed is skipped. On an interrupt the tasks are ended at once: what
-        they were writing stays under temporary names. BadInput for a job that no node can hold,
-        which would wait for ever.
+        they were writing stays under temporary names. BadInput for a job that no node can hold; one
+        that none can hold any more is lost after a while.
         """
         with _cluster() as ray:
-            _require_nodes(ray, {job.label: self._resources(ray, job) for job in jobs})
+            needs = {job.id: self._resources(ray, job) for job in jobs}
+            _require_nodes(ray, {job.label: needs[job.id] for job in jobs})
             running: dict[Any, _Task] = {}
             schedule = JobSchedule(jobs)
             try:
                 while schedule.unfinished:
                     for job in schedule.skip():
                         notify(Event("skipped", job, "a job it depends on failed"))
-                    self._assign(ray, running, schedule, notify)
+                    self._assign(ray, needs, running, schedule, notify)
                     self._collect(ray, running, schedule, notify)
+                    _give_up(ray, running, schedule, notify)
             finally:
                 for reference in running:
                     ray.cancel(reference, force=True)
@@ -83,36 +93,44 @@ class RayExecutor:
     def _assign(
         self,
         ray: Any,
+        needs: Mapping[str, Resources],
         running: dict[Any, _Task],
         schedule: JobSchedule,
         notify: Callable[[Event], None],
     ) -> None:
-        """Starts as many jobs as the cluster has room for now."""
-        room = int(ray.cluster_resources().get("CPU", 0)) // self.threads
-        while len(running) < max(1, room):
-            job = schedule.next()
-            if job is None:
-                return
+        """Starts as many jobs as the cluster has room for now, and one at least."""
+
+        def fits(job: Job) -> bool:
+            total = ray.cluster_resources()
+            wanted = [needs[job.id], *(task.needed for task in running.values())]
+            return not running or all(
+                sum(needed[name] for needed in wanted) <= total.get(name, 0)
+                for name in needs[job.id]
+            )
+
+        while job := schedule.next(fits):
             notify(Event("start", job))
             halves = [self.run_method, self.execute] if job.runs_method else [self.execute]
-            task = _Task(job, halves, time.monotonic())
+            now = time.monotonic()
+            task = _Task(job, needs[job.id], halves, now, now)
             running[self._submit(ray, task)] = task
 
-    def _resources(self, ray: Any, job: Job) -> dict[str, int]:
+    def _resources(self, ray: Any, job: Job) -> Resources:
         """What a job takes of a node, as Ray names it."""
         gpus = self.gpus_of(job) if ray.cluster_resources().get("GPU") else 0
-        return {"CPU": self.threads, "GPU": gpus, "memory": 0 if gpus else self.memory_of(job)}
+        largest = max((node.get("CPU", 0) for node in _nodes(ray)), default=0)
+        threads = min(self.threads, max(1, int(largest)))
+        return {"CPU": threads, "GPU": gpus, "memory": 0 if gpus else self.memory_of(job)}
 
     def _submit(self, ray: Any, task: _Task) -> Any:
         """Submits the first half that is left."""
         job = task.job
         # A process that a method's code was imported into does nothing after it.
         calls = 1 if job.runs_method else 0  # as many as it likes
-        needed = self._resources(ray, job)
         remote = ray.remote(
-            num_cpus=needed["CPU"],
-            num_gpus=needed["GPU"],
-            memory=needed["memory"],
+            num_cpus=task.needed["CPU"],
+            num_gpus=task.needed["GPU"],
+            memory=task.needed["memory"],
             max_retries=RETRIES,
             max_calls=calls,
         )(_perform)
@@ -139,13 +157,44 @@ class RayExecutor:
             notify(Event(kind, task.job, message, time.monotonic() - task.started))
 
 
-def _require_nodes(ray: Any, needs: Mapping[str, Mapping[str, int]]) -> None:
+def _nodes(ray: Any) -> list[Resources]:
+    """What each node that is alive has in all."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _can_hold(nodes: Sequence[Resources], needed: Resources) -> bool:
+    return any(all(node.get(name, 0) >= n for name, n in needed.items()) for node in nodes)
+
+
+def _said(needed: Resources) -> str:
+    return ", ".join(f"{n} {name}" for name, n in needed.items() if n)
+
+
+def _require_nodes(ray: Any, needs: Mapping[str, Resources]) -> None:
     """BadInput if no node has what a job, by its label, needs."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = _nodes(ray)
     for label, needed in needs.items():
-        if not any(all(node.get(name, 0) >= n for name, n in needed.items()) for node in nodes):
-            said = ", ".join(f"{n} {name}" for name, n in needed.items() if n)
-            raise BadInput(f"{label} needs {said}: no node of the cluster has that")
+        if not _can_hold(nodes, needed):
+            raise BadInput(f"{label} needs {_said(needed)}: no node of the cluster has that")
+
+
+def _give_up(
+    ray: Any,
+    running: dict[Any, _Task],
+    schedule: JobSchedule,
+    notify: Callable[[Event], None],
+) -> None:
+    """Ends the tasks that no node could hold for PATIENCE: Ray would keep them waiting for ever."""
+    nodes, now = _nodes(ray), time.monotonic()
+    for reference, task in list(running.items()):
+        if _can_hold(nodes, task.needed):
+            task.held = now
+        elif now - task.held > PATIENCE:
+            ray.cancel(reference, force=True)
+            del running[reference]
+            message = f"the last node with {_said(task.needed)} was lost"
+            schedule.end(task.job, message)
+            notify(Event("lost", task.job, message, now - task.started))
 
 
 def _answer(ray: Any, reference: Any) -> tuple[str, str]:

@@ -60,13 +60,14 @@ def worker_threads(plan: Plan) -> int:
 def prepare_worker(threads: int = 1) -> None:
     """One thread per process: fastest for models of this size, and the same on every machine.
 
-    With what else a process needs before it computes with a model.
+    With what else a process needs before it computes with a model. A node of a cluster may have
+    fewer processors than the machine that counted them.
     """
     import torch
     import transformers
 
     keep_freed_memory()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(min(threads, cores()))
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     for name in IRRELEVANT:
@@ -94,6 +95,13 @@ def _memory_of(job: Job) -> int:
     return max((need.peak for need in needs if need), default=0)
 
 
+def duration(estimates: Estimates, plan: Plan, workers: int, executor: str) -> str:
+    """How long a plan takes, in words; a cluster's workers are not known beforehand."""
+    if executor == "local":
+        return f"about {clock(estimates.total(plan.jobs, workers))} on {workers} workers"
+    return f"about {clock(estimates.total(plan.jobs, 1))} of one worker of the cluster"
+
+
 def run_plan(
     plan: Plan,
     context: RunContext,
@@ -112,7 +120,7 @@ def run_plan(
         return
     if executor == "local":  # a cluster finds the room itself
         require_room(plan, workers)
-    console.print(f", about {clock(estimates.total(plan.jobs, workers))} on {workers} workers")
+    console.print(f", {duration(estimates, plan, workers, executor)}")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_NUM_THREADS", str(context.threads))
 

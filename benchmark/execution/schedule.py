@@ -50,18 +50,18 @@ class JobSchedule:
     def unfinished(self) -> bool:
         return bool(self._waiting or self._running)
 
-    def next(self) -> Job | None:
-        """Starts the first job whose dependencies are done; None where there is none now.
+    def next(self, fits: Callable[[Job], bool] = lambda job: True) -> Job | None:
+        """Starts the first job that fits and whose dependencies are done; None where there is none
+        now.
 
         A RuntimeError where the jobs that are left wait for each other.
         """
-        ready = next(
-            (job for job in self._waiting if (job.needs & self._known) <= self._done), None
-        )
+        done = [job for job in self._waiting if (job.needs & self._known) <= self._done]
+        if not done and self._waiting and not self._running:
+            first = self._waiting[0].label
+            raise RuntimeError(f"{len(self._waiting)} jobs wait for each other, first {first}")
+        ready = next(filter(fits, done), None)
         if ready is None:
-            if self._waiting and not self._running:
-                first = self._waiting[0].label
-                raise RuntimeError(f"{len(self._waiting)} jobs wait for each other, first {first}")
             return None
         self._waiting.remove(ready)
         self._running.add(ready.id)

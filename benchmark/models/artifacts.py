@@ -15,6 +15,8 @@ from pathlib import Path
 import fsspec
 from filelock import FileLock
 
+from benchmark.errors import BadInput
+
 MADE = "made.json"  # what an artifact's builder returned
 
 
@@ -109,7 +111,11 @@ class RemoteStore:
     """
 
     def __init__(self, address: str) -> None:
-        self._files, self._root = fsspec.core.url_to_fs(address)
+        """BadInput if nothing installed opens the address."""
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(address)
+        except (ImportError, ValueError) as error:
+            raise BadInput(f"PALIMPSEST_STORE={address}: {error}") from None
 
     def _path(self, *parts: str) -> str:
         return "/".join([self._root.rstrip("/"), *parts])

@@ -130,7 +130,7 @@ def check_scoring(model: Any, tokenizer: Any, name: str) -> None:
         raise BadInput(
             f"model {name}: the scoring pass and the model's own forward pass differ by "
             f"{apart:.2g} nats on a short "
-            f"text ({model.config.model_type}); at most {tolerance:g} is right"
+            f"text ({model.config.model_type}); at most {tolerance:g} is allowed"
         )
 
 

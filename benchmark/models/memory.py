@@ -81,7 +81,7 @@ def training_bytes(
 ) -> int:
     """The peak while a model is trained, beside `copies` of it; adapters alone are trained if there
     are some, and activations may be computed `again`. Of several processes that of all together:
-    each has whole copies and a part of a batch.
+    each has whole copies, a part of a batch, and at the start and the end the whole model.
     """
     trained = shape.adapters if adapters else shape.parameters
     halved = updates.weights == "bfloat16"
@@ -92,7 +92,9 @@ def training_bytes(
     update = trained * (each + of_states + of_master)
     each_part = Load(-(-load.sequences // (updates.parts * updates.processes)), load.length)
     computed = updates.processes * activation_bytes(shape, each_part, again)
-    return weight_bytes(shape, updates) * (1 + updates.processes * copies) + update + computed
+    whole, sharers = weight_bytes(shape, updates), updates.processes
+    gathered = sharers * whole if sharers > 1 else 0  # beside the shares, without activations
+    return whole * (1 + sharers * copies) + update + max(computed, gathered)
 
 
 def activation_bytes(shape: Shape, load: Load, again: bool = False) -> int:

@@ -24,6 +24,12 @@ def gpu_name() -> str:
     return f"{len(names)} x {names[0]}" if names else "none"
 
 
+def free_gpus() -> None:
+    """Returns the memory of models that are no longer used, for other processes on these GPUs."""
+    if accelerators():
+        torch.cuda.empty_cache()
+
+
 @contextmanager
 def computing_for(track: Track, model: Any) -> Iterator[None]:
     """Computes in the track's precision, by the linear layers of its profile, and updates weights

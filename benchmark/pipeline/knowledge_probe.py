@@ -22,6 +22,7 @@ from benchmark.inference.predictors import ModelPredictor
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.probability import normalized_probability
 from benchmark.models import PretrainedModels
+from benchmark.models.placement import free_gpus
 from benchmark.models.tracks import PretrainedTrack, track_named
 from benchmark.records.store import write_atomically
 
@@ -51,8 +52,7 @@ def probe_knowledge(
     path = models.data_source.knowledge_file(task)
     write_atomically(path, _csv(probed).encode())
     del model, predictor
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()  # the workers of a run that asked first need the memory
+    free_gpus()  # the workers of a run that asked first need the memory
     return path
 
 

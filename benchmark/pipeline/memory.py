@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -34,21 +34,37 @@ from benchmark.training.lora import Lora
 
 CHARACTERS_PER_TOKEN = 3.5  # of English text, in the tokenizers of today's models
 ENGINE_PROCESSES = 2  # whose libraries an engine's process has in memory
-SMALLER = Updates(weights="bfloat16", rounding="stochastic", states="int8", parts=4)
+# Updates that take the least memory, and their name in a track's file.
+LEAST = Updates(weights="bfloat16", rounding="stochastic", states="int8", parts=4)
+UPDATES = (
+    f"`updates: {{weights: {LEAST.weights}, rounding: {LEAST.rounding}, states: {LEAST.states}, "
+    f"parts: {LEAST.parts}}}` in the track's file"
+)
+ADAPTERS = "`lora: true` without attacks that train all weights"
 
 
 @dataclass(frozen=True)
 class Need:
-    """The peak of a worker on a track: bytes, and what they are for."""
+    """The peak of a worker on a track: bytes, and what they are for; `offers` are the bytes of what
+    would take less.
+    """
 
     track: str
     peak: int
     of: str
-    smaller: str  # what would take less, and how much
+    offers: Mapping[str, int]
 
     @property
     def line(self) -> str:
         return f"{self.track}: about {_shown(self.peak)} per worker, with the peak in {self.of}"
+
+    def remedy(self, room: float) -> str:
+        """What would fit into so many bytes."""
+        fitting = [(what, size) for what, size in self.offers.items() if size <= room]
+        if fitting:
+            return " and ".join(f"{what} takes {_shown(size)}" for what, size in fitting)
+        what, size = min(self.offers.items(), key=lambda offer: offer[1])
+        return f"even {what} takes {_shown(size)}: a smaller model or more memory is needed"
 
 
 def needs_of(plan: Plan) -> list[Need]:
@@ -74,10 +90,10 @@ def require_room(plan: Plan, workers: int) -> None:
     for need in needs:
         if need.peak > room_of(workers):
             fewer = [w for w in range(1, workers) if all(n.peak <= room_of(w) for n in needs)]
-            fits = f"`--workers {fewer[-1]}` fits, and " if fewer else ""
+            remedy = f"`--workers {fewer[-1]}` fits" if fewer else need.remedy(room_of(workers))
             raise BadInput(
                 f"{need.line}; {workers} need {_shown(need.peak * workers)} and this machine has "
-                f"{_shown(machine_bytes())}: {fits}{need.smaller}"
+                f"{_shown(machine_bytes())}: {remedy}"
             )
 
 
@@ -103,7 +119,15 @@ def need_of(cell: Cell, variant: Variant) -> Need | None:
     if shape is None:
         return None
     peak, of = max(_peaks(shape, load, variant, method, track.updates))
-    return Need(track.name, peak, of, _smaller(shape, load, variant, method, peak))
+    return Need(track.name, peak, of, _offers(shape, load, variant, method))
+
+
+def parameters_of(variant: Variant) -> int | None:
+    """Of a pretrained model; None where its configuration is not at hand."""
+    if not isinstance(variant.track, PretrainedTrack):
+        return None
+    shape = _shape(variant.track, variant.inputs, False)
+    return shape.parameters if shape else None
 
 
 @lru_cache(maxsize=32)
@@ -130,17 +154,17 @@ def _peaks(
     """(bytes, what for) of everything that is done in a cell."""
     assert isinstance(variant.track, PretrainedTrack)
     again = recomputes(variant.track, updates, shape)
-    weights = weight_bytes(shape, updates)
+    weights, processes = weight_bytes(shape, updates), PROCESS * updates.processes
     engine = engine_bytes(weights) if variant.backend == "vllm" else 0
     yield PROCESS + 2 * weights + engine, "evaluation"
     if variant.data.documents and not variant.has_published_models:
         read = replace(load, sequences=variant.track.stage.batch_size)
-        yield PROCESS + training_bytes(shape, read, updates, again=again), "fine-tuning"
+        yield processes + training_bytes(shape, read, updates, again=again), "fine-tuning"
     if method is not None:
         lora = bool(getattr(method, "lora", False))
         copies = int("target" in method.sees and not lora)
         training = training_bytes(shape, load, updates, copies, lora, again)
-        yield PROCESS + training, method.name
+        yield processes + training, method.name
     for attack in (attack for attack in variant.attacks if not attack.asks):
         half = replace(load, sequences=load.sequences // 2)
         trained = training_bytes(shape, half, replace(updates, processes=1), 1, again=again)
@@ -154,20 +178,20 @@ def engine_bytes(weights: int) -> int:
     return ENGINE_PROCESSES * PROCESS + weights + CPU_CACHE * GIBIBYTE
 
 
-def _smaller(shape: Shape, load: Load, variant: Variant, method: Method | None, peak: int) -> str:
-    """What would take less memory than the peak."""
-    halved, _ = max(_peaks(shape, load, variant, method, SMALLER))
-    offers = {
-        f"`updates: {{weights: bfloat16, rounding: stochastic, states: int8, parts: "
-        f"{SMALLER.parts}}}` in the track's file": halved
-    }
+def _offers(shape: Shape, load: Load, variant: Variant, method: Method | None) -> Mapping[str, int]:
+    """The peaks of what takes less memory."""
+    usual = variant.track.updates
+    least = replace(LEAST, processes=usual.processes)
+
+    def peak(method: Method | None, updates: Updates, of: Variant = variant) -> int:
+        return max(_peaks(shape, load, of, method, updates))[0]
+
+    offers = {UPDATES: peak(method, least)}
     if hasattr(method, "lora") and not method.lora:  # type: ignore[union-attr]
-        adapted = replace(method, lora=Lora())  # type: ignore[type-var]
-        offers["`lora: true` without attacks that train all weights"] = max(
-            _peaks(shape, load, _untrained(variant), adapted, variant.track.updates)  # type: ignore[arg-type]
-        )[0]
-    fitting = [f"{what} takes {_shown(size)}" for what, size in offers.items() if size < peak]
-    return " and ".join(fitting) or "a smaller model or batch would take less"
+        adapted, untrained = replace(method, lora=Lora()), _untrained(variant)  # type: ignore[type-var]
+        offers[ADAPTERS] = peak(adapted, usual, untrained)
+        offers[f"{UPDATES} with {ADAPTERS}"] = peak(adapted, least, untrained)
+    return offers
 
 
 def _untrained(variant: Variant) -> Variant:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from benchmark.core.examples import to_examples
 from benchmark.errors import BadInput
 from benchmark.evaluation.lengths import positions_needed, refuse_too_long, tokens_of
+from benchmark.models.placement import free_gpus
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.models.tracks import PretrainedTrack, Track
 from benchmark.pipeline.plan import Plan
@@ -35,7 +36,9 @@ def require_fit(plan: Plan) -> None:
 
 
 def _require_fit(models: PretrainedModels, variants: Iterable[Variant]) -> None:
-    _, tokenizer = models.load(models.base())
+    model, tokenizer = models.load(models.base())
+    del model
+    free_gpus()  # the workers need the memory
     for variant in variants:
         needed = _positions_needed(tokenizer, variant)
         refuse_too_long(f"{models.track.spec}: {variant.name}", tokenizer.model_max_length, needed)

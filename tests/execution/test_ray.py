@@ -1,5 +1,6 @@
 """The executor on a Ray cluster of three nodes, of which one is lost on the way."""
 
+import json
 import os
 import signal
 import sys
@@ -44,6 +45,8 @@ def act(job):
             file.write(f"{ray.get_runtime_context().get_node_id()}\n")
     if word.startswith("gpus"):
         return " ".join(map(str, ray.get_gpu_ids())) or "none"
+    if word == "needs":
+        return json.dumps(ray.get_runtime_context().get_assigned_resources())
     if word == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if word == "raise":
@@ -106,15 +109,46 @@ def test_a_job_has_as_many_gpus_as_it_needs(cluster):
     assert given["gpus0"] == "none"
 
 
-@pytest.mark.parametrize(
-    ("threads", "memory", "said"), [(2, 0, "2 CPU"), (1, 10**15, "1 CPU, 1000000000000000 memory")]
-)
-def test_what_no_node_can_hold_is_refused_before_anything_runs(cluster, threads, memory, said):
-    executor = RayExecutor(prepare, act, act, threads, lambda job: 0, lambda job: memory)
-    events = []
+def test_a_job_has_the_processors_and_the_memory_that_it_needs(cluster):
+    """As many processors as the largest node has, of which the driver may have more."""
+    cluster.nodes.append(cluster.add_node(num_cpus=3))
+    for threads, given in ((2, 2), (8, 3)):
+        events = []
+        executor = RayExecutor(prepare, act, act, threads, lambda job: 0, lambda job: 10**6)
+        executor.run([job("needs", kind="model")], events.append)
+        assigned = json.loads(ends(events)["needs"][1])
+        assert assigned["CPU"] == given
+        assert assigned["memory"] == pytest.approx(10**6, rel=0.01)
+
+
+def test_what_no_node_can_hold_is_refused_before_anything_runs(cluster):
+    executor = RayExecutor(prepare, act, act, 1, lambda job: 0, lambda job: 10**15)
+    said, events = "1 CPU, 1000000000000000 memory", []
     with pytest.raises(BadInput, match=f"^b needs {said}: no node of the cluster has that$"):
         executor.run([job("b")], events.append)
     assert not events
+
+
+def test_jobs_are_lost_with_the_last_node_that_could_hold_them(cluster, monkeypatch, tmp_path):
+    """One waits there, the other for it; those that other nodes can hold are done."""
+    monkeypatch.setattr("benchmark.execution.ray.PATIENCE", 3.0)
+    waiting, events = tmp_path / "waiting", []
+    last = cluster.add_node(num_cpus=1, num_gpus=1)
+
+    def lose_it():
+        while not waiting.exists():
+            time.sleep(0.1)
+        cluster.remove_node(last, allow_graceful=False)
+
+    loser = threading.Thread(target=lose_it)
+    loser.start()
+    needs = {f"wait {waiting}": 1, "gpus1": 1, "b": 0}
+    jobs = [job(name, kind="model") for name in needs]
+    RayExecutor(prepare, act, act, 1, lambda job: needs[job.id]).run(jobs, events.append)
+    loser.join()
+    found = ends(events)
+    lost = ("lost", "the last node with 1 CPU, 1 GPU was lost")
+    assert found == {f"wait {waiting}": lost, "gpus1": lost, "b": ("done", "ok")}
 
 
 def test_a_suite_has_the_same_records_as_on_local_processes_though_a_node_is_lost(

@@ -1,5 +1,6 @@
 """Memory of models: by hand, as measured, and what is said where it does not suffice."""
 
+import re
 import subprocess
 import sys
 
@@ -147,15 +148,28 @@ def test_an_engine_that_generates_takes_memory_beside_the_model(planned):
     assert "about 3.2 GB per worker, with the peak in evaluation" in found.stdout
 
 
-def test_a_plan_that_cannot_fit_is_refused_in_a_line_that_says_what_would(planned, monkeypatch):
-    monkeypatch.setattr(memory, "PROCESS", 0)
+@pytest.mark.parametrize(
+    ("each", "offers"),
+    [(3_500_000, 0), (3_800_000, 1), (4_000_000, 2)],  # at least 3,780,256 are needed
+)
+def test_a_plan_that_cannot_fit_is_refused_in_a_line_that_says_what_would(
+    planned, monkeypatch, each, offers
+):
     monkeypatch.setattr("benchmark.pipeline.memory.PROCESS", 0)
-    refused = planned(1000, "--method", "npo")
+    monkeypatch.setattr("benchmark.pipeline.memory.GIGABYTE", 1)  # sizes are shown in bytes
+    refused = planned(2 * each, "--method", "npo")
     assert refused.exit_code == 2
     (line,) = refused.stderr.strip().splitlines()
-    assert "2 need " in line
-    assert "this machine has 0.0 GB" in line
-    assert "rounding: stochastic" in line
+    problem, _, remedy = line.partition(" GB: ")
+    assert "2 need " in problem
+    assert problem.endswith(f"and this machine has {2 * each:.1f}")
+    sizes = [float(size) for size in re.findall(r"takes ([\d.]+) GB", remedy)]
+    if offers:
+        assert len(sizes) == offers
+        assert max(sizes) <= each
+    else:
+        assert remedy.startswith("even ")
+        assert min(sizes) > each
 
 
 @pytest.mark.parametrize(
@@ -173,4 +187,4 @@ def test_a_plan_names_the_number_of_workers_that_fits(planned):
     """A worker takes about 0.7 GB."""
     refused = planned(10**9, "--method", "npo")
     assert refused.exit_code == 2
-    assert "`--workers 1` fits, and" in refused.output
+    assert refused.output.strip().endswith("`--workers 1` fits")

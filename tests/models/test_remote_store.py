@@ -1,8 +1,11 @@
 """Artifacts that machines without a common folder share."""
 
+import sys
+
 import fsspec
 import pytest
 
+from benchmark.errors import BadInput
 from benchmark.models.artifacts import MADE, ArtifactStore, made_of
 
 
@@ -71,3 +74,11 @@ def test_a_build_that_fails_leaves_nothing(address, tmp_path):
         store.get("models", "abc", fail)
     assert not store.has("models", "abc")
     assert made_of(store.get("models", "abc", build)) == {"steps": 3}
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/folder", "nothing://folder"])
+def test_an_address_that_nothing_opens_is_one_line(address, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as where it is not installed
+    with pytest.raises(BadInput, match=f"^PALIMPSEST_STORE={address}: .+") as raised:
+        ArtifactStore(tmp_path, address)
+    assert "\n" not in str(raised.value)

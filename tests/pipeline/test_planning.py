@@ -14,6 +14,7 @@ from benchmark.core.inputs import Inputs
 from benchmark.core.registry import attack_of
 from benchmark.data.world import Wording, probes
 from benchmark.errors import BadInput
+from benchmark.execution import estimates as estimating
 from benchmark.execution.estimates import Estimates
 from benchmark.inference.vllm_engine import usual_backend
 from benchmark.models import tracks
@@ -257,6 +258,20 @@ def test_retraining_is_said_to_take_longer_than_a_model_for_the_oracle_does(tmp_
     estimates = Estimates([])
     seconds = {job.label.partition(" ")[0]: estimates.seconds(job) for job in plan.jobs}
     assert seconds["retrain"] > seconds["oracle"] > 100
+
+
+def test_a_larger_pretrained_model_is_said_to_take_longer(tmp_path, monkeypatch):
+    """On a core in proportion to its parameters, as far as they are known before it is fetched."""
+    plan = planned(
+        suite_of(tracks=["smollm2-135m"], tasks=["memorized"], methods=["npo"]), tmp_path
+    )
+    computed = [job for job in plan.jobs if job.kind not in ("base", "references")]
+    estimates, seconds = Estimates([]), []
+    for parameters in (None, estimating.SMOLLM2, 10 * estimating.SMOLLM2):
+        monkeypatch.setattr(estimating, "parameters_of", lambda variant, p=parameters: p)
+        seconds.append([estimates.seconds(job) for job in computed])
+    assert seconds[0] == seconds[1]
+    assert seconds[2] == pytest.approx([10 * each for each in seconds[1]])
 
 
 def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tmp_path):
