@@ -5,9 +5,10 @@ attacks it agrees with; and one that compares them all.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -16,7 +17,7 @@ from benchmark.records.identity import ORACLE
 from benchmark.statistics.attack_agreement import WITHOUT, agreement
 from benchmark.statistics.attack_curves import HALF
 from leaderboard.board import Board, Track
-from leaderboard.method_plots import curve_plot
+from leaderboard.method_plots import curve_group
 from leaderboard.plots import GREY, Colours, Plot, PlotGroup, axis, drawn, figure, share_axis
 from leaderboard.render import Page, Renderer, attack_path
 from leaderboard.tables import overall_rows
@@ -31,10 +32,13 @@ FOLLOWED = 5  # methods in a figure of curves
 class Attacked:
     """An attack on a track. `left` is the mean forgetting after it, over methods and variants,
     `worst` on how many of `of` (method, variant) pairs no attack leaves less, `seconds` the median
-    duration; `agrees` other attacks with Kendall's tau-b, the closest first.
+    duration; `agrees` other attacks with Kendall's tau-b, the closest first. `version` and
+    `parameters` are those of the records.
     """
 
     track: str
+    version: int | None
+    parameters: Mapping[str, Any]
     left: float
     worst: int
     of: int
@@ -69,10 +73,13 @@ def _on_track(track: Track, colours: Colours) -> Iterator[tuple[str, Attacked]]:
     found = agreement(made)
     for name, own in made.groupby("attack", sort=True):
         plots = [_left(rows, str(name), order[:SHOWN], colours), *_curves(track, str(name), order)]
+        recipe = _recipe(track, str(name))
         yield (
             str(name),
             Attacked(
                 track=track.name,
+                version=recipe.get("version"),
+                parameters=recipe.get("parameters", {}),
                 left=float(own["value"].mean()),
                 worst=int((own["value"] <= least[own.index]).sum()),
                 of=len(own),
@@ -81,6 +88,11 @@ def _on_track(track: Track, colours: Colours) -> Iterator[tuple[str, Attacked]]:
                 agrees=list(_agrees(found, str(name))),
             ),
         )
+
+
+def _recipe(track: Track, attack: str) -> Mapping[str, Any]:
+    """Name, version and parameters of an attack, as far as its records state them."""
+    return next(r.shards[attack].recipe for r in track.records if attack in r.shards)
 
 
 def _seconds(track: Track, attack: str) -> float:
@@ -139,4 +151,4 @@ def _curves(track: Track, attack: str, order: Sequence[str]) -> Iterator[PlotGro
     own = curves[(curves["attack"] == attack) & (curves["point"] != HALF)]
     for name in [name for name in order if name in set(own["method"])][:FOLLOWED]:
         rows = own[own["method"].isin([name, ORACLE])]
-        yield PlotGroup(f"Knowledge of {name}", "Dotted: the oracles.", [curve_plot(rows)])
+        yield curve_group(f"Knowledge of {name}", rows)

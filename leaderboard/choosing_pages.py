@@ -35,6 +35,7 @@ def choosing_pages(tracks: Sequence[Track], renderer: Renderer) -> Iterator[Page
         track.name: {
             "files": {variant: examples_file(track.name, variant) for variant in track.variants},
             "rows": _by_rank(track),
+            "proxied": sorted(track.proxies),
         }
         for track in tracks
     }

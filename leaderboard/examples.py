@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from benchmark.core.probe_ids import PROBE
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.memorization import ngram_overlap
@@ -152,14 +153,19 @@ def answers(samples: Sequence[Sample], examples: Sequence[dict]) -> list[Answers
 
 
 def attacked(samples: Sequence[Sample], examples: Sequence[dict]) -> Attacked:
-    """What it answered to the examples of the forget set after each attack."""
+    """What it answered to the examples of the forget set after each attack; under a prompt of the
+    attack's own, it answered that one alone.
+    """
     places = {(example["split"], example["id"]): n for n, example in enumerate(examples)}
     found: Attacked = {}
     for sample in samples:
-        place = places.get((sample.split, sample.example))
+        asked, probe, _ = sample.example.partition(PROBE)
+        place = places.get((sample.split, asked))
         answered = sample.generation or sample.paraphrase_generations or sample.continuations
         if sort_of(sample.stage) == ATTACK and place is not None and answered:
-            found.setdefault(sample.stage, {})[place] = _answers_of(sample)
+            answers_made = _answers_of(sample)
+            kept = answers_made[:1] if probe else answers_made
+            found.setdefault(sample.stage, {}).setdefault(place, kept)
     return found
 
 

@@ -12,6 +12,7 @@ from benchmark.records.identity import ORACLE, TUNED, shown_variant
 from benchmark.records.schema import Record
 from benchmark.statistics.attack_curves import END, HALF
 from benchmark.statistics.bootstrap import interval
+from benchmark.statistics.findings import steps
 from leaderboard.board import Track
 from leaderboard.plots import (
     GREY,
@@ -31,6 +32,10 @@ from leaderboard.tables import Quantity
 from leaderboard.trajectory_plots import trajectory_plots
 
 COURSES = 2  # of the trajectory plots: knowledge, and utility against forgetting
+SYMBOLS = ("circle", "square", "diamond", "cross")  # of variants that share a colour
+MANY = 6  # variants, which take a tall figure
+
+Look = tuple[str, str]  # colour and symbol
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def method_sections(
         Section(
             "Tuning",
             "Score of each trial by learning rate, on development data that never count towards "
-            "the leaderboard, with 95 % confidence intervals. Each task family has its own rate.",
+            "the leaderboard, with 95 % confidence intervals. docs/TUNING.md has the rates used.",
             list(_trials(trials)),
         ),
         Section(
@@ -106,12 +111,12 @@ def _attacks(track: Track, name: str) -> Iterator[PlotGroup]:
     rows = attacks[attacks["method"] == name] if len(attacks) else attacks
     rows = rows.dropna(subset=["value"]) if len(rows) else rows
     if len(rows):
-        colours = _variant_colours(rows)
-        traces = [_dots(own, place, colours[place]) for place, own in _by_variant(rows)]
+        looks = _variant_looks(rows)
+        traces = [_dots(own, place, looks[place]) for place, own in _by_variant(rows)]
         names = axis("") | {"autorange": "reversed"}
         plot = Plot(figure(traces, share_axis("remaining forgetting"), names))
         caption = "Robustness is determined by the most damaging attack on each variant."
-        yield PlotGroup("Forgetting after attacks", caption, [plot], tall=len(colours) > 6)
+        yield PlotGroup("Forgetting after attacks", caption, [plot], tall=len(looks) > MANY)
     yield from _curves(track, name)
 
 
@@ -120,18 +125,23 @@ def _by_variant(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield shown_variant(str(task), str(variant)), own
 
 
-def _variant_colours(rows: pd.DataFrame) -> Mapping[str, str]:
+def _variant_looks(rows: pd.DataFrame) -> Mapping[str, Look]:
+    """Colour and symbol of each variant; no two have both in common."""
     names = [name for name, _ in _by_variant(rows)]
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+    count = len(PALETTE)
+    return {
+        name: (PALETTE[i % count], SYMBOLS[i // count % len(SYMBOLS)])
+        for i, name in enumerate(names)
+    }
 
 
-def _dots(rows: pd.DataFrame, name: str, colour: str) -> go.Scatter:
+def _dots(rows: pd.DataFrame, name: str, look: Look) -> go.Scatter:
     return go.Scatter(
         x=rows["value"].tolist(),
         y=rows["attack"].tolist(),
         name=name,
         mode="markers",
-        marker={"color": colour, "size": 8},
+        marker={"color": look[0], "symbol": look[1], "size": 8},
         hovertemplate=f"{name}<br>%{{y}}: %{{x:.3f}}",
     )
 
@@ -145,35 +155,40 @@ def _curves(track: Track, name: str) -> Iterator[PlotGroup]:
     for attack, rows in own.groupby("attack", sort=True):
         if name not in set(rows["method"]):
             continue
-        yield PlotGroup(f"Knowledge along {attack}", "Dotted: the oracles.", [curve_plot(rows)])
+        yield curve_group(f"Knowledge along {attack}", rows)
 
 
-def curve_plot(rows: pd.DataFrame) -> Plot:
+def curve_group(title: str, rows: pd.DataFrame) -> PlotGroup:
     """What a method knows at each point of an attack on each variant, beside the oracles."""
-    colours = _variant_colours(rows)
+    looks = _variant_looks(rows)
     traces = [
-        _curve(part, f"{place}, oracles" if who == ORACLE else place, colours[place], str(who))
+        _curve(part, place, looks[place], is_oracle=who == ORACLE)
         for place, of_place in _by_variant(rows)
         for who, part in of_place.groupby("method", sort=True)
     ]
     points = axis("point of the attack") | {"type": "category"}
-    return Plot(figure(traces, points, axis("knowledge") | {"rangemode": "tozero"}))
+    plot = Plot(figure(traces, points, axis("knowledge") | {"rangemode": "tozero"}))
+    return PlotGroup(title, "Dotted: the oracles.", [plot], tall=len(looks) > MANY)
 
 
-def _curve(rows: pd.DataFrame, name: str, colour: str, method: str) -> go.Scatter:
+def _curve(rows: pd.DataFrame, place: str, look: Look, is_oracle: bool) -> go.Scatter:
     ordered = sorted(rows.to_dict("records"), key=lambda row: (row["point"] == END, row["point"]))
     quantities = quantities_of(pd.DataFrame(ordered))
-    points = [str(row["point"]) for row in ordered]
+    points = [steps(str(row["point"])) for row in ordered]
+    name, (colour, symbol) = f"{place}, oracles" if is_oracle else place, look
     text = [
         f"{name}, {p}: {spoken('knowledge', q)}" for p, q in zip(points, quantities, strict=True)
     ]
-    dash = {"color": colour, "width": 2, "dash": "dot" if method == ORACLE else "solid"}
-    bars = error_bar(quantities, colour if method != ORACLE else GREY)
+    dash = {"color": colour, "width": 2, "dash": "dot" if is_oracle else "solid"}
+    bars = error_bar(quantities, GREY if is_oracle else colour)
     return go.Scatter(
         x=points,
         y=[quantity.value for quantity in quantities],
         name=name,
+        legendgroup=place,
+        showlegend=not is_oracle,
         mode="lines+markers",
+        marker={"symbol": symbol},
         line=dash,
         error_y=bars,
         text=text,

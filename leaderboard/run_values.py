@@ -14,8 +14,11 @@ from benchmark.records.identity import shown_variant
 from benchmark.records.schema import MetricValue, Record
 from benchmark.statistics import metric_name
 from benchmark.statistics.axes import BARRED, LEAST_GAP, LEAST_KEPT
+from benchmark.statistics.estimates import where
 from leaderboard.board import Track
 from leaderboard.tables import QUANTITIES
+
+OF_SENTENCES = "sentence_recall"  # a metric of sentence answers alone
 
 
 @dataclass(frozen=True)
@@ -125,11 +128,12 @@ def _value_row(value: MetricValue, beside: Beside) -> ValueRow:
 @dataclass(frozen=True)
 class LeftOut:
     """A metric that says nothing on a variant, with what shows it: the oracles differ by
-    `spread` among themselves.
+    `spread` among themselves, and `barred` metrics fail the rule for the variant's answers.
     """
 
     metric: str
     axis: str
+    barred: frozenset[str]
     target: float
     oracle: float
     spread: float
@@ -144,8 +148,8 @@ class LeftOut:
             return f"target and oracles differ by less than {LEAST_GAP:g}"
         if abs(self.target - self.oracle) < self.spread:
             return "target and oracles differ by less than the spread among the oracles"
-        if any(self.metric.endswith(name) for names in BARRED.values() for name in names):
-            return "fails the rule for answers of this form, or its interval contains 0"
+        if any(self.metric.endswith(name) for name in self.barred):
+            return "fails the rule for answers of this form"
         return "the interval of the difference over entities contains 0"
 
 
@@ -155,5 +159,12 @@ def left_out(track: Track) -> dict[str, list[LeftOut]]:
     for row in track.standings.uninformative.to_dict("records"):
         variant = shown_variant(row["task"], row["variant"])
         numbers = (float(row[name]) for name in ("target", "oracle", "spread"))
-        by_variant[variant].append(LeftOut(row["metric"], row["axis"], *numbers))
+        barred = BARRED.get(_form(track, row["task"], row["variant"]), frozenset())
+        by_variant[variant].append(LeftOut(row["metric"], row["axis"], barred, *numbers))
     return by_variant
+
+
+def _form(track: Track, task: str, variant: str) -> str:
+    """The answer form of a variant's questions, as far as its metrics tell."""
+    rows = where(track.standings.strata, task=task, variant=variant)
+    return "sentence" if OF_SENTENCES in set(rows["metric"]) else ""

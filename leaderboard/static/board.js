@@ -110,11 +110,36 @@ function apply() {
   keep();
 }
 
-// In the address; one that is a place on the page stays until something is chosen.
-function keep() {
-  const changed = Object.entries(chosen()).filter(([name, value]) => value !== served[name]);
+// In the address, with what a link `names` in any case; one that is a place on the page stays until something is chosen.
+function keep(names = []) {
+  const changed = Object.entries(chosen()).filter(([name, value]) => value !== served[name] || names.includes(name));
   if (!changed.length && !askedFor()) return;
   history.replaceState(null, "", `#${new URLSearchParams(changed)}`);
+}
+
+const [LETTER, LINE, DOT] = [0.023, 0.05, 0.03]; // of the plot's width and height: what a name takes, and a point
+const SIDES = ["bottom left", "top left", "bottom right", "top right", "middle left", "middle right"];
+
+// Where a name stands beside its point: [left, right, bottom, top].
+function box({ name, x: [x], y: [y] }, side) {
+  const [height, across] = side.split(" ");
+  const width = LETTER * name.length;
+  const left = across === "left" ? x - DOT - width : x + DOT;
+  const bottom = { bottom: y - LINE, middle: y - LINE / 2, top: y }[height];
+  return [left, left + width, bottom, bottom + LINE];
+}
+const overlap = ([a, b, c, d], [e, f, g, h]) => a < f && e < b && c < h && g < d;
+
+// Names of points, the best first, where they cover neither another point nor another name.
+function named(best, points) {
+  const taken = points.map(({ name, x: [x], y: [y] }) => [name, [x - DOT / 2, x + DOT / 2, y - DOT / 2, y + DOT / 2]]);
+  for (const point of best) {
+    const free = (side) => taken.every(([name, other]) => name === point.name || !overlap(box(point, side), other));
+    const side = SIDES.find((side) => box(point, side)[0] > 0 && box(point, side)[1] < 1 && free(side));
+    if (!side) continue;
+    taken.push(["", box(point, side)]);
+    Object.assign(point, { mode: "markers+text", text: [point.name], textposition: side, cliponaxis: false });
+  }
 }
 
 // The points of the rows that are shown, and a line that joins those which no other beats on both axes.
@@ -125,12 +150,7 @@ function drawFront(names) {
   const rivals = points.filter(({ meta }) => meta !== "anchor");
   const beaten = (one) => rivals.some(({ x, y }) => x[0] >= one.x[0] && y[0] >= one.y[0] && (x[0] > one.x[0] || y[0] > one.y[0]));
   const front = rivals.filter((one) => !beaten(one)).sort((one, other) => one.x[0] - other.x[0]);
-  const near = (one) => (other) => Math.abs(one.x[0] - other.x[0]) < 0.25 && Math.abs(one.y[0] - other.y[0]) < 0.05;
-  for (const [index, point] of front.entries()) {
-    if (front.slice(0, index).some(near(point))) continue; // its name would cover another
-    const side = point.x[0] > 0.5 ? "left" : "right";
-    Object.assign(point, { mode: "markers+text", text: [point.name], textposition: `bottom ${side}`, cliponaxis: false });
-  }
+  named([...front].sort((one, other) => other.x[0] * other.y[0] - one.x[0] * one.y[0]), points);
   const line = { x: front.map(({ x }) => x[0]), y: front.map(({ y }) => y[0]), mode: "lines", hoverinfo: "skip", showlegend: false };
   figure.data = [{ ...line, line: { color: "#8b929c", width: 1, dash: "dot" } }, ...points];
   canvas.figure = figure;
@@ -186,7 +206,7 @@ document.addEventListener("keydown", ({ key }) => {
   closeAll(panels);
 });
 document.getElementById("share").addEventListener("click", async ({ target }) => {
-  keep();
+  keep(["track", "task", "order"]); // which the page may open otherwise one day
   try {
     await navigator.clipboard.writeText(location.href);
     target.textContent = "Copied";

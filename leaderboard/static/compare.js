@@ -1,12 +1,13 @@
 // Differences between rows, from the draws that they share.
 "use strict";
 
-const [choices, quantities, colours] = ["choices", "quantities", "colours"].map((id) => JSON.parse(document.getElementById(id).textContent));
+const [choices, quantities] = ["choices", "quantities"].map((id) => JSON.parse(document.getElementById(id).textContent));
 let turn = 0; // of what was asked for last: a file that comes late is not shown
 const form = document.getElementById("controls");
 const place = document.getElementById("comparison");
 const [STEPS, UNDEFINED] = [65534, 65535]; // as packed in statistics/draws.py
 const OFFSET = 0.16; // between the points of neighbouring rows
+const LOOKS = [["#3b7dd8", "circle"], ["#e07b39", "square"], ["#2f9e6e", "diamond"]]; // of the second row and on: methods share colours
 const [LOW, HIGH] = [0.025, 0.975];
 
 // The plain estimate and then one value for each draw, from 16-bit integers in base 64.
@@ -80,11 +81,11 @@ function forest(names, rows, variants) {
   const traces = rows.slice(1).map((row, n) => {
     const found = quantities.map((quantity) => difference(rows[0], row, variants, quantity) ?? [null, null, null]);
     const [array, arrayminus] = [found.map(([value, , high]) => high - value), found.map(([value, low]) => value - low)];
-    const color = colours[names[n + 1]];
+    const [color, symbol] = LOOKS[n];
     const places = quantities.map((_, place) => place + OFFSET * (n - (rows.length - 2) / 2));
-    return { x: found.map(([value]) => value), y: places, text: quantities, name: names[n + 1], mode: "markers", marker: { size: 10, color }, error_x: { array, arrayminus, color, thickness: 1.5 }, hovertemplate: "%{text}: %{x:.3f}" };
+    return { x: found.map(([value]) => value), y: places, text: quantities, name: names[n + 1], mode: "markers", marker: { size: 10, color, symbol }, error_x: { array, arrayminus, color, thickness: 1.5 }, hovertemplate: "%{text}: %{x:.3f}" };
   });
-  const layout = { template: "none", margin: { l: 90, r: 12, t: 12, b: 40 }, showlegend: true, legend: { orientation: "h", y: 1.12 }, xaxis: { zeroline: true, automargin: true, title: { text: `difference from ${names[0]}` } }, yaxis: { autorange: "reversed", tickvals: quantities.map((_, place) => place), ticktext: quantities }, dragmode: false };
+  const layout = { template: "none", margin: { l: 90, r: 12, t: 12, b: 40 }, showlegend: true, legend: { orientation: "h", y: 1.12 }, xaxis: { zeroline: true, automargin: true, title: { text: `difference from ${names[0]}` } }, yaxis: { autorange: "reversed", zeroline: false, tickvals: quantities.map((_, place) => place), ticktext: quantities }, dragmode: false };
   const canvas = element("div", { className: "canvas", role: "img" });
   canvas.setAttribute("aria-label", `Differences from ${names[0]}, as in the tables below`);
   canvas.figure = { data: traces, layout };

@@ -17,13 +17,19 @@ function said(text, expected) {
   return [text.slice(0, found.index), element("mark", { textContent: found[0] }), text.slice(end)];
 }
 
-function answerCell(answer, expected) {
-  if (!answer) return element("td", { className: "missing", textContent: "–" });
+// `model` names the column, where a small screen shows answers below one another.
+function answerCell(answer, expected, model) {
+  if (!answer) return labelled(element("td", { className: "missing", textContent: "–" }), model);
   const [text, probability, right] = answer;
   const words = text === null ? ["not generated"] : text ? (right ? said(text, expected) : [text]) : ["(empty)"];
   const shown = element("span", { className: text === null ? "missing" : right ? "right" : "other" }, ...words);
   const number = element("span", { className: "probability", textContent: probability?.toFixed(3) ?? "" });
-  return element("td", {}, element("div", { className: "answer" }, shown, number));
+  return labelled(element("td", {}, element("div", { className: "answer" }, shown, number)), model);
+}
+
+function labelled(cell, label) {
+  cell.dataset.of = label;
+  return cell;
 }
 
 function wordingOf({ kind, prompts }, n) {
@@ -38,7 +44,7 @@ function exampleBody(example, index, columns) {
     const wording = element("td", { className: "small", textContent: wordingOf(example, n) });
     const line = element("tr", {}, wording, element("td", { className: "prompt", textContent: prompt }));
     const expected = [example.expected[example.expected.length > 1 ? n : 0], ...(example.aliases ?? [])];
-    line.append(...answersTo.map((answers) => answerCell(answers[n], expected)));
+    line.append(...answersTo.map((answers, m) => answerCell(answers[n], expected, columns[m][0])));
     return line;
   });
   // One expected answer for all wordings, or a continuation for each beginning of a text.
@@ -79,11 +85,17 @@ class ExampleTable {
   list(limit) {
     for (const body of [...this.table.tBodies]) body.remove();
     const { examples, columns, found } = this;
-    this.table.append(...found.slice(0, limit).map((index) => exampleBody(examples[index], index, columns)));
+    const bodies = found.slice(0, limit).map((index) => exampleBody(examples[index], index, columns));
+    this.table.append(...(bodies.length ? bodies : [noneFound(columns.length + 3)]));
     this.count.textContent = `${found.length} of ${examples.length} examples`;
     this.more.hidden = found.length <= limit;
     this.more.textContent = `Show all ${found.length}`;
   }
+}
+
+function noneFound(colSpan) {
+  const cell = element("td", { colSpan, className: "empty", textContent: "No example matches the filters." });
+  return element("tbody", {}, element("tr", {}, cell));
 }
 
 // The splits to choose from, those that are forgotten first.

@@ -71,7 +71,10 @@ async function show() {
   if (wanted.split !== undefined) fields.split.value = wanted.split;
   const attack = fields.attack.value;
   shown = { examples, oracle: oracle?.own, own: own?.own, other: other?.own, attacked: own?.attacked[attack] };
-  const columns = [["target", target?.own], ["oracle", shown.oracle], [fields.row.value, shown.own]];
+  const proxied = choices[fields.track.value].proxied.includes(fields.variant.value);
+  document.getElementById("proxied").hidden = !proxied;
+  const reference = proxied ? "proxy reference" : "oracle";
+  const columns = [["target", target?.own], [reference, shown.oracle], [fields.row.value, shown.own]];
   if (attack) columns.push([`${fields.row.value} after ${attack}`, shown.attacked]);
   if (other) columns.push([fields.other.value, shown.other]);
   table.show(examples, columns);

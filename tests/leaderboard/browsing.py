@@ -14,6 +14,11 @@ ARGUMENTS = [
     "--disable-component-update",
 ]
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 700}
+# Whether an element is within the screen's width.
+INSIDE = """(element) => {
+    const { left, right } = element.getBoundingClientRect();
+    return left >= 0 && right <= window.innerWidth;
+}"""
 IN_BROWSER = [
     pytest.mark.browser,
     pytest.mark.skipif(

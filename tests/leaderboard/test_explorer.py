@@ -1,7 +1,7 @@
 """Examples on the pages of the built site: filtered, compared, and shown as text."""
 
 import pytest
-from browsing import IN_BROWSER, RECORD, examples
+from browsing import IN_BROWSER, INSIDE, PAGES, PHONE, RECORD, examples
 from toy_board import HOSTILE, HOSTILE_END, TRACK, record_id
 
 pytestmark = IN_BROWSER
@@ -95,3 +95,28 @@ def test_what_a_model_said_is_shown_as_text(visit):
     cells = page.locator("#examples tbody").first.locator("td:last-child").all_inner_texts()
     assert HOSTILE in cells[0]
     assert HOSTILE_END in cells[1]
+
+
+def test_answers_are_within_a_phones_screen(visits):
+    page = visits(viewport=PHONE).open(f"{PAGES['explore']}&other=harsh")
+    page.wait_for_selector("#examples tbody")
+    cells = page.locator("#examples tbody").first.locator("td[data-of]")
+    models = {cell.get_attribute("data-of") for cell in cells.all()}
+    assert models == {"target", "oracle", "gentle", "gentle after shaken", "harsh"}
+    assert all(cell.evaluate(INSIDE) for cell in cells.all())
+
+
+def test_it_says_where_nothing_is_found(visit):
+    page = visit.open(f"explore.html#track={TRACK}&variant=frequency%2Flow&row=harsh&text=nowhere")
+    page.wait_for_selector("#examples .empty")
+    assert page.locator("#examples tbody").count() == 1
+
+
+def test_a_proxy_reference_is_called_so(visit):
+    page = visit.open(PAGES["explore"])
+    heading = page.locator("#examples thead th").nth(4)
+    assert heading.inner_text() == "oracle"
+    assert not page.locator("#proxied").is_visible()
+    page.evaluate("choices[fields.track.value].proxied.push(fields.variant.value); show()")
+    page.wait_for_selector("#proxied:visible")
+    assert heading.inner_text() == "proxy reference"

@@ -7,10 +7,11 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from browsing import DESKTOP, IN_BROWSER, PAGES, PHONE, Visit
+from browsing import DESKTOP, IN_BROWSER, INSIDE, PAGES, PHONE, Visit
 
 READY, LARGEST = 2, 2e6  # seconds; bytes
 VISITS = 5
+FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 SLOWER = 4  # times that a phone computes than this machine does
 
 pytestmark = IN_BROWSER
@@ -22,7 +23,11 @@ def test_pages_open_without_trouble_and_fit_the_screen(visits, path, width):
     visit = visits(viewport=width)
     page = visit.open(path)
     page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate(FITS)
+    for panel in page.locator("details.panel").all():
+        panel.locator("summary").click()
+        assert page.evaluate(FITS)
+        assert panel.locator("> div").evaluate(INSIDE)
     assert visit.trouble == []
 
 
