@@ -23,6 +23,7 @@ from leaderboard.plots import (
     points,
 )
 from leaderboard.render import Page, Renderer
+from leaderboard.tables import overall_rows
 
 PAGE = "claims.html"
 COLOURS = {HOLDS: PALETTE[2], FAILS: PALETTE[1], OPEN: GREY}
@@ -59,7 +60,10 @@ def claim_page(board: Board, renderer: Renderer) -> Page:
         Told(str(paper), str(claim), list(_tests(own[own["test"] != ""])))
         for (paper, claim), own in rows.groupby(["paper", "claim"], sort=False)
     ]
-    return renderer.page(PAGE, PAGE, claims=told, verdicts=tuple(COLOURS))
+    linked = {
+        track.name: {row.name for row in overall_rows(track)} for track in board.tracks
+    }  # which have pages
+    return renderer.page(PAGE, PAGE, claims=told, verdicts=tuple(COLOURS), linked=linked)
 
 
 def _tests(rows: pd.DataFrame) -> Iterator[Test]:

@@ -81,15 +81,15 @@ class TaskOnTrack:
 class TaskShown:
     """A task with its card, if it has one, and what its page says about each track that has it.
 
-    `examples` are a few of the `forgotten` ones of `place`, a track and one of its variants.
+    `examples` are a few of the `forgotten` ones of a track's variants, each with its variant.
     """
 
     name: str
     card: Card | None
     tracks: list[TaskOnTrack]
-    place: tuple[str, str]
-    examples: list[dict]
+    examples: list[tuple[str, dict]]
     forgotten: int
+    example_track: str
 
 
 def tasks_shown(board: Board, colours: Colours) -> list[TaskShown]:
@@ -99,21 +99,34 @@ def tasks_shown(board: Board, colours: Colours) -> list[TaskShown]:
 
 def _shown(board: Board, name: str, colours: Colours) -> TaskShown:
     tracks = [_on_track(t, name, colours) for t in board.ranked if name in t.tasks]
-    record = next((r for own in tracks for r in own.track.records_of(name) if has_outputs(r)), None)
-    forgotten = _forgotten(board, record) if record else []
-    place = (record.track, record.variant) if record else ("", "")
-    return TaskShown(name, card_of(name), tracks, place, _few(forgotten), len(forgotten))
+    own = next((own for own in tracks if _first_records(own, name)), None)
+    forgotten = _forgotten(board, own, name) if own else {}
+    count, where = sum(map(len, forgotten.values())), own.track.name if own else ""
+    return TaskShown(name, card_of(name), tracks, _few(forgotten), count, where)
 
 
-def _few(examples: list[dict]) -> list[dict]:
-    """Some from all over the list, the first and the last among them."""
-    count = min(SHOWN_EXAMPLES, len(examples))
-    return [examples[n * (len(examples) - 1) // max(1, count - 1)] for n in range(count)]
+def _few(forgotten: Mapping[str, list[dict]]) -> list[tuple[str, dict]]:
+    """SHOWN_EXAMPLES in all, about as many of each variant, from all over its list."""
+    found = []
+    for number, (variant, examples) in enumerate(forgotten.items()):
+        share = SHOWN_EXAMPLES // len(forgotten) + (number < SHOWN_EXAMPLES % len(forgotten))
+        count = min(share, len(examples))
+        places = (n * (len(examples) - 1) // max(1, count - 1) for n in range(count))
+        found += [(variant, examples[place]) for place in places]
+    return found
 
 
-def _forgotten(board: Board, record: Record) -> list[dict]:
-    said = Said(board.results, board.derived, [record])
-    return [example for example in said.examples if example["split"] == "forget"]
+def _first_records(own: TaskOnTrack, task: str) -> dict[str, Record]:
+    """A record with outputs of each variant."""
+    records = [record for record in own.track.records_of(task) if has_outputs(record)]
+    return {record.variant: record for record in reversed(records)}
+
+
+def _forgotten(board: Board, own: TaskOnTrack, task: str) -> dict[str, list[dict]]:
+    """The examples of the forget set of each variant."""
+    first = _first_records(own, task)
+    said = {v: Said(board.results, board.derived, [first[v]]) for v in own.variants if v in first}
+    return {v: [e for e in own.examples if e["split"] == "forget"] for v, own in said.items()}
 
 
 def task_pages(tasks: list[TaskShown], renderer: Renderer) -> Iterator[Page]:
