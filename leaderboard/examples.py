@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from benchmark.core.probe_ids import PROBE
+from benchmark.core.probe_ids import probed
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.generation import contains_answer
 from benchmark.metrics.memorization import ngram_overlap
@@ -159,12 +159,12 @@ def attacked(samples: Sequence[Sample], examples: Sequence[dict]) -> Attacked:
     places = {(example["split"], example["id"]): n for n, example in enumerate(examples)}
     found: Attacked = {}
     for sample in samples:
-        asked, probe, _ = sample.example.partition(PROBE)
-        place = places.get((sample.split, asked))
+        place = places.get((sample.split, probed(sample.example)))
         answered = sample.generation or sample.paraphrase_generations or sample.continuations
         if sort_of(sample.stage) == ATTACK and place is not None and answered:
             answers_made = _answers_of(sample)
-            kept = answers_made[:1] if probe else answers_made
+            whole = probed(sample.example) == sample.example
+            kept = answers_made if whole else answers_made[:1]
             found.setdefault(sample.stage, {}).setdefault(place, kept)
     return found
 

@@ -75,6 +75,7 @@ def test_leaderboard_reads_records_and_statistics_and_never_torch():
         "benchmark.statistics",
         "benchmark.metrics",
         "benchmark.errors",
+        "benchmark.core.probe_ids",
         "leaderboard",
     )
     for path in files_of("leaderboard"):
