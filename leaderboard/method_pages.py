@@ -52,12 +52,19 @@ def _of_task(by_variant: Mapping[str, Row], task: str) -> dict[str, Row]:
     return {name: own for name, own in by_variant.items() if own.runs[0].task.name == task}
 
 
+def _shown(value: object) -> str:
+    """A parameter's value, without Python's words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
 def _parameters(row: Row) -> dict[str, dict[str, list[str]]]:
     """The tasks that each value of each parameter was used on."""
     used: dict[str, dict[str, list[str]]] = {}
     for run in row.runs:
         for name, value in sorted(run.method.parameters.items()):
-            tasks = used.setdefault(name, {}).setdefault(str(value), [])
+            tasks = used.setdefault(name, {}).setdefault(_shown(value), [])
             if run.task.name not in tasks:
                 tasks.append(run.task.name)
     return used
