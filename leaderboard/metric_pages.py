@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.frames import ALL
-from benchmark.records.derived import code
+from benchmark.records.code_digest import behind
 from benchmark.records.identity import ORACLE, TARGET, shown_variant
 from benchmark.statistics.axis_rule import LEAST_AUC, LEAST_PASSED
 from benchmark.statistics.meta_evaluation import BOARD
@@ -90,7 +90,7 @@ def _tables(board: Board) -> tuple[pd.DataFrame, pd.DataFrame]:
             "agreement": tables.agreement,
         }
 
-    kept = board.derived.tables("meta", [code("statistics"), board.digest], make)
+    kept = board.derived.tables("meta", [behind(meta_tables.__module__), board.digest], make)
     judged = kept["judged"].to_pandas()
     return judged.astype(dict.fromkeys(NUMBERS, float)), kept["agreement"].to_pandas()
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
-from benchmark.records.derived import Derived, code
+from benchmark.records.code_digest import behind
+from benchmark.records.derived import Derived
 from benchmark.records.frames import has_outputs
 from benchmark.records.identity import ORACLE
 from benchmark.records.outputs import sha256
@@ -113,7 +114,7 @@ class VariantRecords:
             return compact_json(plain(_packed(values))).encode()
 
         compared = [record.seal for record in self.references]
-        sources = [_code(), code("statistics"), head.seal, compared]
+        sources = [_code(), behind("benchmark.statistics.parts"), head.seal, compared]
         values = self.derived.content("record_values", sources, make).decode()
         return f'{{"values":{values},"answers":{answers}}}'
 

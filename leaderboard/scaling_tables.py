@@ -27,6 +27,11 @@ CAPTIONS = {
         "forgotten (below 0.2), the other as known (above 0.8). It also depends on how far a "
         "method forgets.",
     ),
+    "gap": (
+        "Which of the two finds more knowledge?",
+        "Mean knowledge of frequent facts by generation minus that by probability. Above 0, models "
+        "answer correctly although the answer's probability is low.",
+    ),
 }
 
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -20,12 +18,12 @@ import pyarrow as pa
 
 from benchmark.core.hashing import fingerprint
 from benchmark.metrics.base import METRICS
+from benchmark.records.code_digest import of_rooms
 from benchmark.records.outputs import sha256
 from benchmark.records.store import write_atomically
 
 FOLDER = "derived"  # of the home
 ROOMS = ("core", "metrics", "records")  # whose code makes frames, and what is made of them
-PACKAGES = ("numpy", "scipy", "scikit-learn", "rouge-score", "regex")
 DIGEST = 64  # characters of a SHA-256
 
 Tables = dict[str, pa.Table]  # which are put together faster than frames
@@ -66,7 +64,7 @@ class Derived:
 
     def _path(self, kind: str, sources: object) -> Path:
         assert self.folder is not None
-        key = fingerprint([code(*ROOMS), metric_versions(), sources])
+        key = fingerprint([of_rooms(*ROOMS), metric_versions(), sources])
         return self.folder / kind / key[:2] / key
 
 
@@ -78,15 +76,6 @@ def _checked(path: Path) -> bytes | None:
         return None
     digest, content = written[:DIGEST], written[DIGEST:]
     return content if digest == sha256(content).encode() else None
-
-
-@cache
-def code(*rooms: str) -> str:
-    """A digest of the code of these rooms and of the packages that it calculates with."""
-    root = Path(__file__).parents[1]
-    files = sorted(path for room in rooms for path in (root / room).rglob("*.py"))
-    sources = {str(path.relative_to(root)): sha256(path.read_bytes()) for path in files}
-    return fingerprint([sources, {name: version(name) for name in PACKAGES}])
 
 
 def metric_versions() -> Mapping[str, int]:

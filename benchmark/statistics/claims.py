@@ -237,9 +237,13 @@ CLAIMS = (
             SetUp(
                 track,
                 "frequency",
-                f"share of frequent facts on which the two disagree minus that on {smaller}",
-                1,
-                partial(grown, smaller=smaller, variant="high", quantity="disagreement"),
+                f"{measure} minus that on {smaller}",
+                sign,
+                partial(grown, smaller=smaller, variant="high", quantity=quantity),
+            )
+            for quantity, measure, sign in (
+                ("disagreement", "share of frequent facts on which the two disagree", 1),
+                ("correlation", "rank correlation of the two over frequent facts", -1),
             )
             for smaller, track in pairwise(STUDIES)
         ),

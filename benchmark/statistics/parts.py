@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from benchmark.records.derived import Derived, Tables, code
+from benchmark.records.code_digest import behind
+from benchmark.records.derived import Derived, Tables
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.attack_agreement import attack_rows
 from benchmark.statistics.attack_curves import curve_rows
@@ -97,7 +98,7 @@ class Variant:
         digests = dict(zip(self._compared["id"], self._compared["digest"], strict=True))
         others = [[digests[i] for i in ids_of(self._compared, role)] for role in REFERENCES]
         steps = int(self._compared["budget_steps"].iloc[0])
-        return [code("statistics"), *self.place, others, steps, self._replicates]
+        return [behind(__name__), *self.place, others, steps, self._replicates]
 
     def _sources(self, method: str = "") -> list:
         """All that the part of a method depends on, and that of the references without one."""

@@ -38,6 +38,7 @@ def scaling_rows(standings: Standings) -> pd.DataFrame:
     - `harder`: the probability left of frequent facts minus that of rare ones;
     - `disagreement`: the share of frequent facts on which probability and generation contradict
       each other;
+    - `gap`: knowledge of frequent facts by generation minus that by probability;
     - `score` by share of the people that are forgotten; `share` is 0 for the others.
     """
     tracks = [track for track in SIZES if track in set(standings.strata.get("track", ()))]
@@ -50,6 +51,7 @@ def _rows(standings: Standings, track: str) -> Iterator[Row]:
     quantities = {
         "harder": more_left(standings, track, "frequency", PROBABILITY),
         "disagreement": misaligned(standings, track, "frequency", "high", "disagreement"),
+        "gap": misaligned(standings, track, "frequency", "high", "gap"),
     }
     for quantity, estimates in quantities.items():
         for method, spread in estimates:

@@ -91,7 +91,7 @@ def test_another_version_of_a_metric_makes_everything_anew(derived, make, monkey
 
 def test_other_code_makes_everything_anew(derived, make, monkeypatch):
     derived.content("frames", "a", make)
-    monkeypatch.setattr("benchmark.records.derived.code", lambda *rooms: "other")
+    monkeypatch.setattr("benchmark.records.derived.of_rooms", lambda *rooms: "other")
     derived.content("frames", "a", make)
     assert make.made == 2
 
