@@ -71,9 +71,10 @@ class LogitLens(Attack):
     source="Alain & Bengio 2017 (Understanding Intermediate Layers), as a read-out of answers",
 )
 class Probe(Attack):
-    """Decodes a layer with a linear classifier of the answer's next token in place of the head,
-    fitted on the answers to `examples` retain pairs: of the layers at the relative depths in
-    `points`, which are all scored, the one at which the forget set's answers are most likely.
+    """Fits a linear classifier of the answer's next token to a layer's states, on the answers to
+    `examples` retain pairs, and decodes with it in place of the head. All layers at the relative
+    depths in `points` are scored; the attack uses the one at which the forget set's answers are
+    most likely.
     """
 
     examples: PositiveInt
