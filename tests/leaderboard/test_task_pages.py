@@ -31,8 +31,18 @@ COLOURS = {"mine": "#3b7dd8", "yours": "#e07b39", "none": "#8b929c"}
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 12, 33])
 def test_five_examples_are_shown_or_all(count):
-    shown = _few([{"id": n} for n in range(count)])
-    assert len({example["id"] for example in shown}) == min(5, count)
+    shown = _few({"low": [{"id": n} for n in range(count)]})
+    assert len({example["id"] for _, example in shown}) == min(5, count)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [((9, 9), (3, 2)), ((9, 9, 9), (2, 2, 1)), ((9,) * 7, (1, 1, 1, 1, 1, 0, 0)), ((1, 9), (1, 2))],
+)
+def test_examples_come_from_all_variants_as_far_as_they_go(sizes, expected):
+    forgotten = {f"v{i}": [{"id": n} for n in range(size)] for i, size in enumerate(sizes)}
+    shown = _few(forgotten)
+    assert tuple(sum(own == v for own, _ in shown) for v in forgotten) == expected
 
 
 def test_a_card_has_a_title_a_summary_and_a_body():

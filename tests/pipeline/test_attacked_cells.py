@@ -172,7 +172,7 @@ def test_reports_say_what_any_probe_tells(place, tmp_path):
     table = text.partition("Known by any probe")[2]
     assert all(probe in table for probe in ("direct", "in_context", *PROBES))
     curve = text.partition("Knowledge along the attack relearn_disjoint")[2]
-    assert all(point in curve for point in ("005", "010", "end", "grad_diff", "oracle"))
+    assert all(point in curve for point in ("5 steps", "10 steps", "end", "grad_diff", "oracle"))
     with pytest.raises(BadInput, match="do not differ enough"):
         print_attacks(place.results.root, console, derived)
 
