@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,16 +100,15 @@ class RayExecutor:
         notify: Callable[[Event], None],
     ) -> None:
         """Starts as many jobs as the cluster has room for now, and one at least."""
+        free = Counter(ray.cluster_resources())
+        for task in running.values():
+            free.subtract(task.needed)
 
         def fits(job: Job) -> bool:
-            total = ray.cluster_resources()
-            wanted = [needs[job.id], *(task.needed for task in running.values())]
-            return not running or all(
-                sum(needed[name] for needed in wanted) <= total.get(name, 0)
-                for name in needs[job.id]
-            )
+            return not running or all(n <= free[name] for name, n in needs[job.id].items())
 
         while job := schedule.next(fits):
+            free.subtract(needs[job.id])
             notify(Event("start", job))
             halves = [self.run_method, self.execute] if job.runs_method else [self.execute]
             now = time.monotonic()
