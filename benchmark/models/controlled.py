@@ -27,7 +27,7 @@ from benchmark.core.task_data import Document
 from benchmark.data.world import World, base_corpus
 from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.loading import load_model
-from benchmark.models.placement import accelerators, seeded
+from benchmark.models.placement import accelerators, computing_for, seeded
 from benchmark.models.tracks import ControlledTrack, Training
 from benchmark.tokens.batches import Batch, collate
 from benchmark.tokens.losses import answer_nll
@@ -248,9 +248,10 @@ class ControlledModels:
         model: Any = new_model(self.track, tokenizer, seed=0)
         if self.track.gains_from_gpus and accelerators():
             model = model.cuda()
-        cost = _train(
-            model, tokenizer, base_corpus(self.data_source), [], 0, self.track.base, seed=0
-        )
+        with computing_for(self.track, model):
+            cost = _train(
+                model, tokenizer, base_corpus(self.data_source), [], 0, self.track.base, seed=0
+            )
         save(model, tokenizer, folder)
         return {"made": "trained from scratch on the base corpus", **cost}
 
@@ -281,15 +282,9 @@ class ControlledModels:
     ) -> dict:
         model, tokenizer = self.load(start or self.base())
         count = self.track.replay
-        cost = _train(
-            model,
-            tokenizer,
-            documents,
-            base_corpus(self.data_source),
-            count,
-            stage,
-            seed,
-        )
+        replay = base_corpus(self.data_source)
+        with computing_for(self.track, model):
+            cost = _train(model, tokenizer, documents, replay, count, stage, seed)
         save(model, tokenizer, folder)
         made = (
             f"shared base {self.base_key}, then the task's documents with {count} base texts "
