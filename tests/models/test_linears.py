@@ -3,13 +3,18 @@ asked.
 """
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from toy_models import plain_tokenizer, tiny_model
 
 from benchmark.core.examples import Pair
+from benchmark.core.task_data import Document
+from benchmark.models import controlled, linears
+from benchmark.models.artifacts import ArtifactStore
 from benchmark.models.linears import fast_linears, head_in_float32
+from benchmark.models.tracks import track_named
 from benchmark.tokens.batches import collate
 from benchmark.tokens.losses import answer_logits
 
@@ -86,3 +91,23 @@ def test_a_bfloat16_head_computes_float32_logits_for_as_long_as_asked():
     assert "forward" not in model.lm_head.__dict__
     with head_in_float32("torch", model):
         assert "forward" not in model.lm_head.__dict__
+
+
+@pytest.mark.parametrize("library", ["torch", "onednn"])
+def test_models_trained_from_scratch_compute_by_what_their_track_names(
+    library, tmp_path, monkeypatch
+):
+    corpus, multiplied, seen = controlled.base_corpus, linears._multiplied, []
+    monkeypatch.setattr(controlled, "base_corpus", lambda source: corpus(source)[:64])
+    monkeypatch.setattr(
+        linears, "_multiplied", lambda *given: seen.append(given) or multiplied(*given)
+    )
+    track = track_named("controlled-250k")
+    profile, base = replace(track.profile, linears=library), replace(track.base, epochs=1)
+    short = replace(track, profile=profile, base=base, stage=base, replay=8)
+    models = controlled.ControlledModels(short, ArtifactStore(tmp_path))
+    models.base()
+    assert bool(seen) == (library == "onednn")
+    seen.clear()
+    models.trained([Document("ada", "", "Ada Kel lives in Malport.")], seed=0)
+    assert bool(seen) == (library == "onednn")
