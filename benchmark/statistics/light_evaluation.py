@@ -13,13 +13,13 @@ from benchmark.statistics.scores import floored_harmonic_mean
 from benchmark.statistics.variants import Run, VariantScores
 
 ALL_ATTACKS = "all attacks"
-# What may stand for all attacks: the attacks of an evaluation, by its name. The last are those of
-# trials and of the suite `cpu`.
+# What may stand for all attacks: the attacks of an evaluation, by its name. Trials are scored under
+# the last ones too.
 LIGHT: Mapping[str, tuple[str, ...]] = {
     "no attack": (),
     "on weights": ("quantize_int4_g64", "relearn_disjoint"),
     "by asking": ("prefix", "in_context"),
-    "board": ("quantize_int4_g64", "relearn_disjoint", "prefix", "in_context"),
+    "suite cpu": ("quantize_int4_g64", "relearn_disjoint", "prefix", "in_context"),
 }
 UNATTACKED = ("forgetting", "utility", "privacy")
 
@@ -35,7 +35,7 @@ def evaluation_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     for method, by_seed in sorted(scores.runs.items()):
         runs = list(by_seed.values())
         every = tuple(runs[0].scored.attacks)
-        if not set(LIGHT["board"]) < set(every):
+        if not set(LIGHT["suite cpu"]) < set(every):
             continue
         for name, attacks in {**LIGHT, ALL_ATTACKS: every}.items():
             value = fmean(_score(scores, run, attacks) for run in runs)

@@ -152,8 +152,8 @@ def assembled(
     ):
         if not facts:
             raise BadInput(
-                "real_entities: the model knows nothing else to measure what is kept by "
-                f"({relations})"
+                f"real_entities: the model knows no other facts ({relations}), so that utility "
+                "cannot be measured"
             )
     invented = NeverExisted()
     splits = {

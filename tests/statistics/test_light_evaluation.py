@@ -17,7 +17,7 @@ from benchmark.statistics.variants import Run, VariantScores
 
 PLACE = ("toy", "towns", "low")
 SEEN = ("model", "forget", "paraphrased_probability", "all")
-AFTER = {name: (name, "forget", "paraphrased_probability", "all") for name in LIGHT["board"]}
+AFTER = {name: (name, "forget", "paraphrased_probability", "all") for name in LIGHT["suite cpu"]}
 KEPT = ("model", "retain", "probability", "all")
 
 
@@ -49,7 +49,7 @@ def test_the_worst_of_the_named_attacks_counts():
         "no attack": pytest.approx(harmonic(0.8, 0.5)),
         "on weights": pytest.approx(harmonic(0.8, 0.5, 0.4)),
         "by asking": pytest.approx(harmonic(0.8, 0.5, 0.25)),
-        "board": pytest.approx(harmonic(0.8, 0.5, 0.25)),
+        "suite cpu": pytest.approx(harmonic(0.8, 0.5, 0.25)),
         ALL_ATTACKS: pytest.approx(harmonic(0.8, 0.5, 0.1)),
     }
 
@@ -67,21 +67,21 @@ def test_without_further_attacks_there_is_nothing_to_compare():
 
 def test_tau_of_each_light_evaluation_with_all_attacks():
     """Four methods; the board ranks one pair of six the other way round, no attack ranks all so."""
-    ranks = {ALL_ATTACKS: (1, 2, 3, 4), "board": (1, 3, 2, 4), "no attack": (4, 3, 2, 1)}
+    ranks = {ALL_ATTACKS: (1, 2, 3, 4), "suite cpu": (1, 3, 2, 4), "no attack": (4, 3, 2, 1)}
     where = dict(zip(("track", "task", "variant"), PLACE, strict=True))
     rows = pd.DataFrame(
         where | {"method": f"m{i}", "evaluation": name, "value": value / 4}
-        for name in ("no attack", "board", ALL_ATTACKS)
+        for name in ("no attack", "suite cpu", ALL_ATTACKS)
         for i, value in enumerate(ranks[name])
     )
     found = light_agreement(rows).set_index("one")
-    assert found["tau"].to_dict() == {"no attack": -1.0, "board": pytest.approx(4 / 6)}
+    assert found["tau"].to_dict() == {"no attack": -1.0, "suite cpu": pytest.approx(4 / 6)}
     assert (found["low"] <= found["tau"]).all()
     assert (found["tau"] <= found["high"]).all()
     assert set(found["methods"]) == {4}
 
 
 def test_trials_are_scored_under_the_attacks_of_the_board():
-    assert set(LIGHT["board"]) == set(load_suite("cpu").attacks)
-    assert set(LIGHT["board"]) == set(track_named("controlled-1m").trials.attacks)
-    assert set(LIGHT["board"]) < set(load_suite("attacks").attacks)
+    assert set(LIGHT["suite cpu"]) == set(load_suite("cpu").attacks)
+    assert set(LIGHT["suite cpu"]) == set(track_named("controlled-1m").trials.attacks)
+    assert set(LIGHT["suite cpu"]) < set(load_suite("attacks").attacks)

@@ -164,7 +164,7 @@ def test_a_model_that_knows_nothing_that_is_to_be_kept_is_bad_input(tmp_path, ke
     capitals = [row for row in rows() if row.relation == "capital" and _draw(row.id) >= 0.5]
     asked = {row for bucket in BUCKETS for row in [r for r in capitals if r.bucket == bucket][:9]}
     probe_results_of(tmp_path, lambda row, rng: row in asked or row.relation in kept)
-    with pytest.raises(BadInput, match=f"what is kept by .*{missing}"):
+    with pytest.raises(BadInput, match=f"no other facts .*{missing}"):
         data_of(tmp_path, "low")
 
 
