@@ -32,6 +32,12 @@ RESIDUALS = {
 }
 MISSING = "–"
 SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2 --data-dir DIR"}  # of others `hub`
+# What a track's published records lag behind in, until they are replaced.
+EARLIER = {
+    "smollm2-135m": " The published rows are of `real_entities` version 1, whose probabilities say "
+    "little ([card](../tasks/real_entities/card.md)), and of earlier versions of the attacks; the "
+    "command runs the current ones."
+}
 # The methods that a task's papers make claims about: its card compares them.
 COMPARED = {
     "frequency": ("grad_ascent", "grad_diff", "npo", "idk"),
@@ -66,7 +72,7 @@ def result_figures(board: Board) -> str:
         parts += [
             f"## `{track.name}`\n",
             f"`palimpsest run --suite {SUITES.get(track.name, 'hub')} --out results` prints "
-            "this ranking.\n",
+            f"this ranking.{EARLIER.get(track.name, '')}\n",
             *_ranking(track),
             "",
             *_proxies(track),

@@ -13,12 +13,8 @@ from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.records.identity import shown_variant
 from benchmark.records.schema import MetricValue, Record
 from benchmark.statistics import metric_name
-from benchmark.statistics.axes import BARRED, LEAST_GAP, LEAST_KEPT
-from benchmark.statistics.estimates import where
 from leaderboard.board import Track
 from leaderboard.tables import QUANTITIES
-
-OF_SENTENCES = "sentence_recall"  # a metric of sentence answers alone
 
 
 @dataclass(frozen=True)
@@ -127,30 +123,16 @@ def _value_row(value: MetricValue, beside: Beside) -> ValueRow:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A metric that says nothing on a variant, with what shows it: the oracles differ by
-    `spread` among themselves, and `barred` metrics fail the rule for the variant's answers.
+    """A metric that says nothing on a variant, why, and its values; the oracles differ by `spread`
+    among themselves.
     """
 
     metric: str
     axis: str
-    barred: frozenset[str]
+    reason: str
     target: float
     oracle: float
     spread: float
-
-    @property
-    def reason(self) -> str:
-        if self.axis == "utility":
-            return f"the target scores below {LEAST_KEPT:g}"
-        if self.target == self.oracle:
-            return "target and oracles are equal"
-        if abs(self.target - self.oracle) < LEAST_GAP:
-            return f"target and oracles differ by less than {LEAST_GAP:g}"
-        if abs(self.target - self.oracle) < self.spread:
-            return "target and oracles differ by less than the spread among the oracles"
-        if any(self.metric.endswith(name) for name in self.barred):
-            return "fails the rule for answers of this form"
-        return "the interval of the difference over entities contains 0"
 
 
 def left_out(track: Track) -> dict[str, list[LeftOut]]:
@@ -159,12 +141,6 @@ def left_out(track: Track) -> dict[str, list[LeftOut]]:
     for row in track.standings.uninformative.to_dict("records"):
         variant = shown_variant(row["task"], row["variant"])
         numbers = (float(row[name]) for name in ("target", "oracle", "spread"))
-        barred = BARRED.get(_form(track, row["task"], row["variant"]), frozenset())
-        by_variant[variant].append(LeftOut(row["metric"], row["axis"], barred, *numbers))
+        said = (row["metric"], row["axis"], row["reason"])
+        by_variant[variant].append(LeftOut(*said, *numbers))
     return by_variant
-
-
-def _form(track: Track, task: str, variant: str) -> str:
-    """The answer form of a variant's questions, as far as its metrics tell."""
-    rows = where(track.standings.strata, task=task, variant=variant)
-    return "sentence" if OF_SENTENCES in set(rows["metric"]) else ""

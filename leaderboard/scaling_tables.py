@@ -46,7 +46,8 @@ class Scaling:
 
 def scaling_of(board: Board) -> Scaling:
     """From the records of the scaling tracks."""
-    rows = scaling_rows(combined([track.standings for track in board.tracks]))
+    together = combined([track.standings for track in board.tracks])
+    rows = scaling_rows(together)
     spent = [
         {
             "size": SIZES[track.name],
@@ -60,7 +61,7 @@ def scaling_of(board: Board) -> Scaling:
     ]
     costs = pd.DataFrame(spent, columns=["size", "method", "seconds"])
     seconds = costs.groupby(["size", "method"], as_index=False).agg({"seconds": "median"})
-    return Scaling(rows, best(rows, set(costs["method"])), seconds)
+    return Scaling(rows, best(rows, set(costs["method"]), together), seconds)
 
 
 def size_text(millions: float) -> str:

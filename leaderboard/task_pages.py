@@ -33,8 +33,8 @@ MISALIGNED_NOTE = (
     "over seeds, with 95 % confidence intervals over entities and seeds."
 )
 PROBED_NOTE = (
-    "Share of the forget set that the model still reveals, when asked directly or under any attack "
-    "that asks in another way. For each example, only the probes that the target passes count; the "
+    "Share of the forget set that the model still reveals, when asked directly or by any attack "
+    "through prompts. For each example, only the probes that the target passes count; the "
     "target's row shows each probe's pass rate. Means over seeds, with 95 % "
     "confidence intervals over entities, seeds and oracles."
 )

@@ -14,7 +14,7 @@ class UNDIAL(GradientMethod):
     logit of the true token lowered, plus a retain loss.
 
     Cross-entropy to softmax(z_target - beta onehot(y_t)) over the answer tokens of forget, plus
-    nll/T on retain (Dong et al. 2025, eq. 3, have no retain term).
+    nll/T on retain (Dong et al. 2025, eq. 3, which has no retain term).
     """
 
     learning_rate: float = 3e-3

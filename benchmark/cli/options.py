@@ -19,15 +19,24 @@ SuiteOption = Annotated[
     ),
 ]
 TracksOption = Annotated[
-    list[str] | None, typer.Option("--track", help="Only this track; repeatable.")
+    list[str] | None,
+    typer.Option("--track", help="This track instead of the suite's; repeatable."),
 ]
 TasksOption = Annotated[
     list[str] | None,
-    typer.Option("--task", help="Only this task or variant: `frequency`, `frequency/low`."),
+    typer.Option(
+        "--task",
+        help="This task or variant (`frequency`, `frequency/low`) instead of the suite's; "
+        "repeatable.",
+    ),
 ]
 MethodsOption = Annotated[
     list[str] | None,
-    typer.Option("--method", help="Only this method: a name, or path/to/file.py:Class."),
+    typer.Option(
+        "--method",
+        help="Only this method: a name, or path/to/file.py:Class, with three seeds if it is not in "
+        "the suite; repeatable.",
+    ),
 ]
 SeedsOption = Annotated[
     list[int] | None,
@@ -65,8 +74,8 @@ KeepModelsOption = Annotated[
     bool,
     typer.Option(
         "--keep-models",
-        help="Keep unlearned models in `partial` under PALIMPSEST_HOME, so that later attacks need "
-        "not unlearn again; uses one model's disk space per cell.",
+        help="Keep unlearned models in `partial` under PALIMPSEST_HOME, so that attacks added "
+        "later do not require unlearning again; takes the disk space of one model per cell.",
     ),
 ]
 ModelOption = Annotated[
@@ -78,7 +87,10 @@ DataOption = Annotated[
 ]
 ModelsOption = Annotated[
     list[str] | None,
-    typer.Option("--model", help="Only this model: a folder, or org/name@revision."),
+    typer.Option(
+        "--model",
+        help="This model (a folder, or org/name@revision) instead of the suite's; repeatable.",
+    ),
 ]
 TrackFileOption = Annotated[
     Path | None,

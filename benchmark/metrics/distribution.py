@@ -24,11 +24,11 @@ MODEL_UTILITY = (
 
 
 # Values of a model as a whole: (which direction is better, unit, version).
-SUMMARIES: dict[str, tuple[Literal["higher", "lower"], str, int]] = {
+SUMMARIES: dict[str, tuple[Literal["higher", "lower", "oracle"], str, int]] = {
     "forget_quality": ("higher", "p-value", 2),
     "forget_quality_ks": ("lower", "KS statistic", 2),
     "model_utility": ("higher", "harmonic mean", 1),
-    "privleak": ("higher", "relative difference", 1),
+    "privleak": ("oracle", "relative difference", 1),
     "margin_kl": ("lower", "nats", 1),
     "unlearning_depth": ("higher", "share", 1),
     "unlearning_depth_least": ("higher", "share", 1),

@@ -44,10 +44,10 @@ the records in `results/`; brackets are 95 % bootstrap confidence intervals over
   below the threshold that best separates all other models.
 - *robustness*: the symmetric formula of UDS (2026) over relearning and int4 quantization, for
   methods that retain at least {LEAST_UTILITY} of the utility and fall below the threshold; then the
-  one-sided formula of OpenUnlearning (2025), and the number of runs behind both: too few to
-  compare with published figures. {MISSING} means that the metric is not measured after
-  these attacks, that no run qualifies, or, for the one-sided formula, that lower values of the
-  metric mean more knowledge. *overall* is the harmonic mean of AUC and symmetric robustness.
+  one-sided formula of OpenUnlearning (2025), and the number of runs behind both. {MISSING} means
+  that the metric is not measured after these attacks, that no run qualifies, or, for the one-sided
+  formula, that lower values of the metric mean more knowledge. *overall* is the harmonic mean of
+  AUC and symmetric robustness.
 - *seconds*: duration of one evaluation that yields the metric, on one core; metrics of the plain
   evaluation share it. `union_of_probes` also needs the evaluations of all probes.
 
@@ -91,7 +91,8 @@ def meta_page(results: ResultStore) -> str:
         INTRODUCTION,
         *(line for form, title in TITLES.items() for line in _form(tables, form, title)),
         "## Comparison with published figures\n",
-        "UDS (2026), table 2: TOFU with Llama-3.2-1B, 30 + 30 models, no intervals.\n",
+        "UDS (2026), table 2: TOFU with Llama-3.2-1B, 30 + 30 models, no intervals. Our robustness "
+        "rests on few runs: compare the AUCs alone.\n",
         *_beside_published(judged),
         "## After attacks and probes\n",
         "AUC of the answer metrics under each attack, over the models that answer questions. "

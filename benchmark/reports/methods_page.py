@@ -20,7 +20,8 @@ INTRODUCTION = f"""`sees` lists the data that a method uses, as it declares; the
 everything else. *Learning rates* were chosen for `{TRACK}` by trials on a development world,
 separately for each family of tasks ([TUNING.md](TUNING.md)). A method without trials is listed with
 its default, marked untuned. Other tracks use the rates in their files in `benchmark/tracks`, or the
-default. Anchors are never ranked.
+default. Anchors are never ranked. In formulas, nll is an answer's negative log-likelihood, T its
+number of tokens, and sg(x) is x without its gradient.
 With `lora`, rank-8 adapters (or `{{rank, alpha, targets}}`) are trained and then merged (Hu et al.
 2022). With `stop_share`, training ends once at most this share of a batch's answer tokens is
 predicted with confidence (the rule of `masc`). Cost is the median over the published runs on

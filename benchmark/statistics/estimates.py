@@ -1,27 +1,32 @@
 """Differences that claims are about, with intervals, from the tables of standings.
 
-Where a table has them paired they are taken from there; else they combine two intervals by MOVER
-(Zou and Donner 2008), as if the two were independent, which is conservative where shared draws
-correlate them positively.
+Axes and scores of two methods are compared by paired draws, as in the rankings, and trajectories by
+tables that pair them. Others combine two intervals by MOVER (Zou and Donner 2008), as if the two
+were independent, which is conservative where shared draws correlate them positively.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import permutations
 from statistics import median
+from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
 from benchmark.metrics.frames import ALL
 from benchmark.records.identity import ORACLE, TARGET
+from benchmark.statistics.bootstrap import interval
+from benchmark.statistics.draws import unpacked
 from benchmark.statistics.ranking import Standings
 from benchmark.statistics.trajectories import EQUAL_LEVEL
 
 PAIR = " against "  # in the name of an estimate, between the methods that it compares
 
+T = TypeVar("T")
 Spread = tuple[float, float, float]  # value, low, high
 Estimates = Iterator[tuple[str, Spread]]  # by what they are of: methods, or pairs of them
 
@@ -32,6 +37,27 @@ def difference(one: Spread, other: Spread) -> Spread:
     below = math.hypot(one[0] - one[1], other[2] - other[0])
     above = math.hypot(one[2] - one[0], other[0] - other[1])
     return value, value - below, value + above
+
+
+def paired(one: np.ndarray, other: np.ndarray) -> Spread:
+    """One minus the other, both (replicates + 1,) of the same draws, with the interval of the
+    differences.
+    """
+    apart = one - other
+    return float(apart[0]), *interval(apart)
+
+
+def drawn(standings: Standings, quantity: str, **place: str) -> dict[str, np.ndarray]:
+    """An axis, or the score, by method: (replicates + 1,), averaged over the variants of a place
+    that inform about it.
+    """
+    rows = where(standings.draws, quantity=quantity, **place)
+    if rows.empty:
+        return {}
+    return {
+        str(method): np.mean([unpacked(text) for text in own], axis=0)
+        for method, own in rows.groupby("method")["packed"]
+    }
 
 
 def median_over(values: Iterable[float]) -> Spread:
@@ -62,13 +88,15 @@ def _spreads(rows: pd.DataFrame) -> dict[str, Spread]:
     return {name: (value, low, high) for name, value, low, high in columns}
 
 
-def _competitors(spreads: Mapping[str, Spread], standings: Standings) -> Estimates:
+def _competitors(names: Iterable[str], standings: Standings) -> list[str]:
     """Those of methods that compete: no anchors, no references."""
     overall = standings.overall
     anchors = set(where(overall, anchor=True)["method"]) if len(overall) else set()
-    for name, spread in spreads.items():
-        if name not in anchors and name not in (TARGET, ORACLE):
-            yield name, spread
+    return [name for name in names if name not in {*anchors, TARGET, ORACLE}]
+
+
+def _of_competitors(spreads: Mapping[str, Spread], standings: Standings) -> Estimates:
+    return ((name, spreads[name]) for name in _competitors(spreads, standings))
 
 
 def _strata(standings: Standings, **wanted: str) -> dict[str, Spread]:
@@ -82,7 +110,7 @@ def more_left(standings: Standings, track: str, task: str, metric: str) -> Estim
         for variant in ("low", "high")
     )
     both = {name: difference(high[name], low[name]) for name in high if name in low}
-    return _competitors(both, standings)
+    return _of_competitors(both, standings)
 
 
 def by_stratum(
@@ -92,7 +120,7 @@ def by_stratum(
     about = {"track": track, "task": task, "variant": variant, "metric": metric}
     low, high = (_strata(standings, **about, stratum=f"{stratum}={end}") for end in ("low", "high"))
     both = {name: difference(high[name], low[name]) for name in high if name in low}
-    return _competitors(both, standings)
+    return _of_competitors(both, standings)
 
 
 def misaligned(
@@ -101,7 +129,7 @@ def misaligned(
     """Knowledge by generation minus that by probability, or another quantity of the two."""
     about = {"track": track, "task": task, "variant": variant, "stratum": ALL}
     rows = where(standings.misalignment, **about, quantity=quantity)
-    return _competitors(_spreads(rows), standings)
+    return _of_competitors(_spreads(rows), standings)
 
 
 def grown(
@@ -120,20 +148,18 @@ def turned(
     """At the other (track, task, variant), the score of each method minus those of the methods that
     it significantly outscores at the first.
     """
-    here, there = (_scores(standings, place) for place in (one, other))
+    here, there = (_competing(standings, place) for place in (one, other))
     both = sorted(here.keys() & there.keys())
     for first, second in permutations(both, 2):
-        if difference(here[first], here[second])[1] > 0:
-            yield f"{first}{PAIR}{second}", difference(there[first], there[second])
+        if paired(here[first], here[second])[1] > 0:
+            yield f"{first}{PAIR}{second}", paired(there[first], there[second])
 
 
-def _scores(standings: Standings, place: tuple[str, str, str]) -> dict[str, Spread]:
+def _competing(standings: Standings, place: tuple[str, str, str]) -> dict[str, np.ndarray]:
+    """The drawn scores of methods that compete."""
     about = dict(zip(("track", "task", "variant"), place, strict=True))
-    rows = where(standings.variants, **about)
-    if rows.empty:
-        return {}
-    named = rows.assign(value=rows["score"], low=rows["score_low"], high=rows["score_high"])
-    return dict(_competitors(_spreads(named), standings))
+    scores = drawn(standings, "score", **about)
+    return {name: scores[name] for name in _competitors(scores, standings)}
 
 
 def out_less_in(
@@ -142,7 +168,7 @@ def out_less_in(
     """A quantity of the trajectories on the variant `out` minus that on `in`."""
     about = {"track": track, "task": task, "level": level, "quantity": quantity}
     rows = where(standings.contrasts, **about)
-    return _competitors(_spreads(where(rows, variant="out")), standings)
+    return _of_competitors(_spreads(where(rows, variant="out")), standings)
 
 
 def better_than(
@@ -154,12 +180,8 @@ def better_than(
     quantity: str = "score",
 ) -> Estimates:
     """An axis, or the score, of a method on a task minus that of its rivals."""
-    rows = where(standings.tasks, track=track, task=task)
-    if rows.empty:
-        return
-    ends = {end: rows[f"{quantity}{end}"] for end in ("", "_low", "_high")}
-    named = rows.assign(value=ends[""], low=ends["_low"], high=ends["_high"])
-    yield from _against(_spreads(named), method, rivals)
+    found = drawn(standings, quantity, track=track, task=task)
+    yield from _against(found, method, rivals, paired)
 
 
 def better_by_metric(
@@ -167,15 +189,17 @@ def better_by_metric(
 ) -> Estimates:
     """A metric after a method minus that after its rivals, on a task with one variant."""
     spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
-    yield from _against(spreads, method, rivals)
+    yield from _against(spreads, method, rivals, difference)
 
 
-def _against(spreads: Mapping[str, Spread], method: str, rivals: Iterable[str]) -> Estimates:
+def _against(
+    found: Mapping[str, T], method: str, rivals: Iterable[str], minus: Callable[[T, T], Spread]
+) -> Estimates:
     """Every row of a method minus every row of a rival."""
-    others = [name for rival in rivals for name in _rows_of(rival, spreads)]
-    for own in _rows_of(method, spreads):
+    others = [name for rival in rivals for name in _rows_of(rival, found)]
+    for own in _rows_of(method, found):
         for other in others:
-            yield f"{own}{PAIR}{other}", difference(spreads[own], spreads[other])
+            yield f"{own}{PAIR}{other}", minus(found[own], found[other])
 
 
 def _rows_of(method: str, names: Iterable[str]) -> list[str]:

@@ -63,7 +63,7 @@ def findings(
         ),
         "Known by any probe that the target passes": _by_quantity(_of(standings.probes, task)),
         "Cost of reaching a level of forgetting": _levels(_of(standings.levels, task)),
-        f"Differences to {BASELINE} at these levels": _levels(_of(standings.rivals, task)),
+        f"Differences from {BASELINE} at these levels": _levels(_of(standings.rivals, task)),
         "Differences between variants": _contrasts(standings, task),
         "Continual unlearning": _requests(standings, task),
         "Probability against generation": _misalignment(_of(standings.misalignment, task)),

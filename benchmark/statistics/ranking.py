@@ -24,7 +24,7 @@ COMPOSED: Mapping[str, tuple[str, ...]] = {
     "table": COLUMNS,
     "variants": (),
     "strata": (),
-    "uninformative": (*PLACE, "axis", "metric", "target", "oracle", "spread"),
+    "uninformative": (*PLACE, "axis", "metric", "reason", "target", "oracle", "spread"),
     "trajectories": (*PLACE, "method", "quantity", "share", *SPREAD),
     "levels": (*PLACE, "method", "level", "quantity", *SPREAD),
     "requests": (*PLACE, "method", "request", "quantity", *SPREAD),

@@ -1,8 +1,4 @@
-"""How findings change with the size of the model and of the forget set (suite `scaling`).
-
-Methods are compared by differences with intervals of MOVER (`estimates.difference`), as if the two
-were independent.
-"""
+"""How findings change with the size of the model and of the forget set (suite `scaling`)."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from benchmark.statistics.claims import PROBABILITY
-from benchmark.statistics.estimates import difference, misaligned, more_left, where
+from benchmark.statistics.estimates import drawn, misaligned, more_left, paired, where
 from benchmark.statistics.ranking import Standings
 
 # Parameters in millions, by track.
@@ -64,7 +60,7 @@ def _rows(standings: Standings, track: str) -> Iterator[Row]:
         yield about | {"method": row["method"], "quantity": "score", "share": share} | numbers
 
 
-def best(rows: pd.DataFrame, competing: set[str]) -> pd.DataFrame:
+def best(rows: pd.DataFrame, competing: set[str], standings: Standings) -> pd.DataFrame:
     """The rows of `scaling_rows` with the scores of those methods that, at a size of model and
     forget set, the best is not significantly better than, in descending order.
     """
@@ -72,8 +68,11 @@ def best(rows: pd.DataFrame, competing: set[str]) -> pd.DataFrame:
         subset=["value"]
     )
     kept = []
-    for _, own in scores.groupby(["size", "share"], sort=False):
+    for (track, share), own in scores.groupby(["track", "share"], sort=False):
         ordered = own.sort_values("value", ascending=False)
-        spreads = list(ordered[list(NUMBERS)].itertuples(index=False, name=None))
-        kept.append(ordered[[not difference(spreads[0], s)[1] > 0 for s in spreads]])
+        place = {"track": str(track), "task": "forget_size", "variant": str(share)}
+        by_method = drawn(standings, "score", **place)
+        first, *_ = names = list(ordered["method"])
+        behind = [paired(by_method[first], by_method[name])[1] > 0 for name in names]
+        kept.append(ordered[[not clearly for clearly in behind]])
     return pd.concat(kept) if kept else scores

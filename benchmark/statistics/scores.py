@@ -36,6 +36,9 @@ def retention(method: np.ndarray, target: np.ndarray) -> np.ndarray:
         return np.where(target > TIE, np.clip(method / target, 0, 1), np.nan)
 
 
+UNMEASURED = "without a value for the target or an oracle"
+
+
 def informative(target: float, oracles: np.ndarray) -> bool:
     """Whether target and oracles differ by 0.05 at least, and by no less than the oracles differ
     among themselves.
@@ -159,18 +162,21 @@ def asks_enough(key: Key, sizes: Mapping[Key, int]) -> bool:
     return asked >= LEAST_SHARE * whole - TIE
 
 
-def usable_keys(target: Replicated, oracles: Sequence[Replicated]) -> set[Key]:
-    """Keys that are informative by both rules. Utility compares with the target alone, and is
-    informative where that has LEAST_KEPT at least.
+def reason_against(key: Key, target: Replicated, oracles: Sequence[Replicated]) -> str:
+    """Why one of the target's keys says nothing, by both rules; "" where it is informative.
+    Utility compares with the target alone, and is informative where that has LEAST_KEPT at least.
     """
-    usable = set()
-    for key, values in target.items():
-        if any(key not in oracle for oracle in oracles):
-            continue  # proxies of a mixed set of answers may be scored otherwise
-        oracle_values = np.array([oracle[key][0] for oracle in oracles])
-        if axis_of(key[2], key[1]) == "utility":
-            usable |= {key} if values[0] >= LEAST_KEPT - TIE else set()
-        elif informative(float(values[0]), oracle_values):
-            replicated = [oracle[key] for oracle in oracles]
-            usable |= {key} if told_apart(values, replicated) else set()
-    return usable
+    if any(key not in oracle for oracle in oracles):
+        return UNMEASURED  # proxies of mixed answers may be scored otherwise
+    value, at_oracles = float(target[key][0]), np.array([oracle[key][0] for oracle in oracles])
+    if axis_of(key[2], key[1]) == "utility":
+        return "" if value >= LEAST_KEPT - TIE else f"the target scores below {LEAST_KEPT:g}"
+    if np.isnan(value) or np.isnan(at_oracles).any():
+        return UNMEASURED
+    if abs(value - float(np.mean(at_oracles))) < LEAST_GAP - TIE:
+        return f"target and oracles differ by less than {LEAST_GAP:g}"
+    if not informative(value, at_oracles):
+        return "target and oracles differ by less than the spread among the oracles"
+    if not told_apart(target[key], [oracle[key] for oracle in oracles]):
+        return "the interval of the difference over entities contains 0"
+    return ""

@@ -139,18 +139,19 @@ def stratum_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> I
 
 
 def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Metrics of the score that this variant leaves out, because target and oracles do not
-    differ enough, or an attack has too few examples; `spread` is by how much the oracles differ
-    among themselves.
+    """Metrics of the score that this variant leaves out, with the reason; `spread` is by how much
+    the oracles differ among themselves.
     """
     for key in sorted(scores.target.keys() - scores.usable):
         if key[3] == ALL and axis_name(key) and key in scores.oracle:
+            about = {"axis": axis_name(key), "metric": metric_name(key)}
             numbers = {
+                "reason": scores.reasons.get(key, ""),
                 "target": float(scores.target[key][0]),
                 "oracle": float(scores.oracle[key][0]),
                 "spread": scores.spread[key],
             }
-            yield _where(place) | {"axis": axis_name(key), "metric": metric_name(key)} | numbers
+            yield _where(place) | about | numbers
 
 
 def text_rows(

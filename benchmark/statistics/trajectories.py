@@ -184,10 +184,10 @@ def spread(replicated: np.ndarray) -> Row:
     all numbers.
 
     Draws without a value (NaN: what is compared is never reached) leave both ends open if there are
-    more than that.
+    more than that. Without a value of its own it has no ends.
     """
     value, drawn = float(replicated[0]), replicated[1:]
-    if not np.isfinite(value):
+    if np.isnan(value):
         return {"value": value, "low": float("nan"), "high": float("nan")}
     low = np.quantile(
         np.where(np.isnan(drawn), -np.inf, drawn), (1 - LEVEL) / 2, method="inverted_cdf"

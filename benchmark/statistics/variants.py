@@ -32,11 +32,14 @@ from benchmark.statistics.scores import (
     Scored,
     asks_enough,
     axis_keys,
+    reason_against,
     score_run,
-    usable_keys,
 )
 
 QUANTITIES = (*AXES, "score")
+# Why a metric is left out whose values do differ.
+NOT_FOR_FORM = "fails the rule for answers of this form"
+ASKS_LITTLE = "asks less than a third of the forget set"
 ABOUT = ["stage", "split", "entity", "form", "features", "strata"]  # of an example
 
 
@@ -59,9 +62,9 @@ class VariantScores:
 
     `targets` are those that runs started from, by record, `oracle` is the mean of the drawn
     oracles, `beside` the same by target, whose probes count, `usable` the keys that are informative
-    here, `sizes` how many examples stand behind each key, `spread` by how much the oracles differ,
-    `weights` the draws of entities that all share, `oracle_ids` the records of the oracles,
-    `budget_steps` the steps that a request has.
+    here, `reasons` why the other ones are not, `sizes` how many examples stand behind each key,
+    `spread` by how much the oracles differ, `weights` the draws of entities that all share,
+    `oracle_ids` the records of the oracles, `budget_steps` the steps that a request has.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -73,6 +76,7 @@ class VariantScores:
     budget_steps: int = 1
     weights: EntityWeights = field(default_factory=dict)
     spread: Mapping[Key, float] = field(default_factory=dict)
+    reasons: Mapping[Key, str] = field(default_factory=dict)
     oracle_ids: Sequence[str] = ()
     beside: Mapping[str, Replicated] = field(default_factory=dict)
 
@@ -189,11 +193,18 @@ def references_of(
     drawn = picks(len(oracle_ids), replicates, rng)
     asked = first["split"].eq("forget") & first["stage"].eq(MODEL_STAGE)
     [form, *others] = first.loc[asked, "form"].unique() if asked.any() else [""]
-    usable = set.intersection(*(usable_keys(targets[of], oracles[of]) for of in target_ids))
-    if not others:
-        usable = {key for key in usable if not is_barred(key[2], key[1], form)}
     sizes = told[target_ids[0]][1]
-    usable = {key for key in usable if asks_enough(key, sizes)}
+    common = set.intersection(*(set(targets[of]) for of in target_ids))
+
+    def reason(key: Key) -> str:
+        for of in target_ids:
+            if found := reason_against(key, targets[of], oracles[of]):
+                return found
+        if not others and is_barred(key[2], key[1], form):
+            return NOT_FOR_FORM
+        return "" if asks_enough(key, sizes) else ASKS_LITTLE
+
+    reasons = {key: reason(key) for key in common}
     beside = {of: _mean_of(oracles[of], drawn) for of in target_ids}
     first_beside = oracles[target_ids[0]]
     return VariantScores(
@@ -202,7 +213,8 @@ def references_of(
         targets=targets,
         oracle=beside[target_ids[0]],
         beside=beside,
-        usable=usable,
+        usable={key for key, reason in reasons.items() if not reason},
+        reasons=reasons,
         sizes=sizes,
         spread={
             key: float(np.ptp([values[key][0] for values in first_beside]))

@@ -3,6 +3,7 @@
 import math
 from dataclasses import fields
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -24,7 +25,8 @@ from benchmark.statistics.claims import (
     over_methods,
     verdict,
 )
-from benchmark.statistics.estimates import difference, median_over
+from benchmark.statistics.draws import packed
+from benchmark.statistics.estimates import difference, drawn, median_over, paired
 from benchmark.statistics.ranking import Standings
 from benchmark.statistics.variants import QUANTITIES
 from leaderboard.claim_tables import claims_markdown, claims_summary, task_claims
@@ -39,6 +41,20 @@ def test_mover_by_hand():
     assert found == pytest.approx((0.5, 0.5 - below, 0.5 + above))
     turned = difference((0.2, 0.1, 0.5), (0.7, 0.6, 0.9))
     assert turned == pytest.approx((-found[0], -found[2], -found[1]))
+
+
+def test_what_rises_and_falls_together_is_told_apart_by_its_draws():
+    """0.5 and 0.4 over two variants, each between .3 and .7 in the draws, always .1 apart."""
+    ups = np.array([0, -0.15, 0.05, 0.15])
+    rows = [
+        {"track": "t", "task": "k", "variant": variant, "method": method, "quantity": "score"}
+        | {"packed": packed(score + ups + shift)}
+        for method, score in (("one", 0.5), ("other", 0.4))
+        for variant, shift in (("a", 0.05), ("b", -0.05))
+    ]
+    found = drawn(tables(draws=pd.DataFrame(rows)), "score", track="t", task="k")
+    assert found["one"] == pytest.approx(0.5 + ups, abs=1e-4)
+    assert paired(found["one"], found["other"]) == pytest.approx((0.1, 0.1, 0.1), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -206,9 +222,13 @@ def test_a_claim_may_compare_the_tracks_of_two_standings():
 
 
 def scores_at(track, variant, **scores):
+    """The same ten draws of each: up to .1 apart, not in step."""
     place = {"track": track, "task": "forget_size", "variant": variant}
+    rng = np.random.default_rng(0)
     return [
-        place | {"method": m, "score": s, "score_low": s - 0.1, "score_high": s + 0.1}
+        place
+        | {"method": m, "quantity": "score"}
+        | {"packed": packed(s + np.append(0, rng.uniform(-0.1, 0.1, 10)))}
         for m, s in scores.items()
     ]
 
@@ -222,19 +242,20 @@ def test_the_best_depends_on_size_where_a_certain_lead_turns():
         *scores_at(STUDIES[1], "25", a=0.5, b=0.7, c=0.1),
     ]
     [depends] = [claim for claim in CLAIMS if "forget-set size" in claim.text]
-    found = claim_rows([tables(variants=pd.DataFrame(rows))], [depends]).set_index("of")
+    found = claim_rows([tables(draws=pd.DataFrame(rows))], [depends]).set_index("of")
     assert found["verdict"].to_dict() == {"a against b": HOLDS, "a against c": FAILS}
-    assert found.loc["a against b", "value"] == pytest.approx(-0.2)
+    assert found.loc["a against b", "value"] == pytest.approx(-0.2, abs=1e-4)
 
 
 def test_forms_of_a_method_are_compared_each_with_its_rivals():
     rows = [
-        {"track": CLOSER[0], "task": "fictitious", "method": method}
-        | {f"{name}{end}": score for name in QUANTITIES for end in ("", "_low", "_high")}
+        {"track": CLOSER[0], "task": "fictitious", "variant": "", "method": method}
+        | {"quantity": name, "packed": packed(np.full(5, score))}
         for method, score in (("me_gd (lora=False)", 0.2), ("me_gd (lora=True)", 0.5), ("npo", 0.4))
+        for name in QUANTITIES
     ]
     [beats] = [claim for claim in CLAIMS if claim.text.startswith("Maximizing entropy")]
-    found = claim_rows([tables(tasks=pd.DataFrame(rows))], [beats])
+    found = claim_rows([tables(draws=pd.DataFrame(rows))], [beats])
     scores = found[found["test"].str.startswith("score,")]
     assert dict(zip(scores["of"], scores["verdict"], strict=True)) == {
         "me_gd (lora=False) against npo": FAILS,

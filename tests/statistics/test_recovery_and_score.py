@@ -8,11 +8,11 @@ from benchmark.statistics.scores import (
     asks_enough,
     floored_harmonic_mean,
     informative,
+    reason_against,
     recovery,
     retention,
     score_run,
     told_apart,
-    usable_keys,
 )
 
 NAN = float("nan")
@@ -253,8 +253,9 @@ def test_a_value_that_is_not_there_never_scores_better_than_the_worst_one(key):
 def test_keys_that_other_entities_would_turn_around_are_not_usable():
     draws = np.where(np.arange(1001) % 10 == 9, 0.0, 0.9)
     oracles = [{PARAPHRASED: np.full(1001, 0.1)}, {PARAPHRASED: np.full(1001, 0.2)}]
-    assert usable_keys({PARAPHRASED: draws}, oracles) == set()
-    assert usable_keys({PARAPHRASED: np.full(1001, 0.9)}, oracles) == {PARAPHRASED}
+    turned = reason_against(PARAPHRASED, {PARAPHRASED: draws}, oracles)
+    assert turned == "the interval of the difference over entities contains 0"
+    assert reason_against(PARAPHRASED, {PARAPHRASED: np.full(1001, 0.9)}, oracles) == ""
 
 
 @pytest.mark.parametrize(
@@ -273,17 +274,28 @@ def test_an_attack_counts_from_a_third_of_the_forget_set_on(stage, split, asked,
     assert asks_enough((stage, split, metric, "frequency=1"), sizes) is counts
 
 
-def test_usable_keys_follow_the_rule():
+def test_each_key_that_says_nothing_has_its_reason():
     def replicated(values):
         return {key: np.full(3, value) for key, value in values.items()}
 
-    flat = ("model", "forget", "exact_answer", "all")
+    near, flat, unmeasured, alone = (
+        ("model", "forget", name, "all")
+        for name in ("exact_answer", "rouge_l_recall", "extraction_strength", "truth_ratio")
+    )
     little, enough = (("model", split, "rouge_l_recall", "all") for split in ("general", "retain"))
     utility = {RETAIN: 0.8, little: 0.099, enough: 0.1}
-    target = utility | {PARAPHRASED: 0.9, flat: 0.2, MIA: NAN}
-    one = utility | {PARAPHRASED: 0.1, flat: 0.1, MIA: 0.5}
-    other = utility | {PARAPHRASED: 0.2, flat: 0.4, MIA: 0.6}
-    usable = usable_keys(replicated(target), [replicated(one), replicated(other)])
-    assert usable == {PARAPHRASED, RETAIN, enough}, (
-        "utility is kept though target and oracles agree, unless the target has less than a tenth"
-    )
+    target = utility | {PARAPHRASED: 0.9, near: 0.2, flat: 0.44, unmeasured: NAN, alone: 0.9}
+    one = utility | {PARAPHRASED: 0.1, near: 0.18, flat: 0.1, unmeasured: 0.5, alone: 0.1}
+    other = utility | {PARAPHRASED: 0.2, near: 0.2, flat: 0.5, unmeasured: 0.6}
+    oracles = [replicated(one), replicated(other)]
+    found = {key: reason_against(key, replicated(target), oracles) for key in target}
+    assert found == {
+        RETAIN: "",  # utility is kept though target and oracles agree ...
+        enough: "",
+        little: "the target scores below 0.1",  # ... unless the target has less than a tenth
+        PARAPHRASED: "",
+        near: "target and oracles differ by less than 0.05",
+        flat: "target and oracles differ by less than the spread among the oracles",
+        unmeasured: "without a value for the target or an oracle",
+        alone: "without a value for the target or an oracle",
+    }

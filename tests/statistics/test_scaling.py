@@ -3,6 +3,7 @@
 from collections import UserList
 from dataclasses import fields
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -11,6 +12,7 @@ from benchmark.models.controlled import new_model
 from benchmark.models.tracks import all_tracks, track_named
 from benchmark.records.identity import STUDY_PREFIX
 from benchmark.statistics.claims import CLOSER, STUDIES
+from benchmark.statistics.draws import packed
 from benchmark.statistics.practice import ATTACKS_STUDY
 from benchmark.statistics.ranking import Standings
 from benchmark.statistics.scaling import SHARES, SIZES, best, scaling_rows
@@ -77,18 +79,35 @@ def test_rows_by_hand():
     assert (score["quantity"], score["share"], score["value"]) == ("score", 25, 0.6)
 
 
-def test_the_best_are_all_that_the_highest_score_is_not_certainly_above():
-    """b is .06 behind, within the .07 of two intervals of .05; c is .2 behind."""
-    scores = {"a": {"1": 0.7, "5": 0.2}, "b": {"1": 0.64, "5": 0.6}, "c": {"1": 0.5}}
-    scores["an anchor"] = {"1": 1.0}
-    rows = scaling_rows(
-        tables(strata=strata("study-1m", {"a": (0, 0)}), variants=variants("study-1m", scores))
+def draws(track, scores, half):
+    """Five draws each, the plain score between the ends; all methods rise and fall together."""
+    return pd.DataFrame(
+        {"track": track, "task": "forget_size", "variant": variant, "method": method}
+        | {"quantity": "score", "packed": packed(score + half * np.array([0, -1, -0.5, 0.5, 1]))}
+        for method, by_variant in scores.items()
+        for variant, score in by_variant.items()
     )
-    kept = best(rows, {"a", "b", "c"})
+
+
+def test_the_best_are_all_that_the_highest_score_is_not_certainly_above():
+    """Draws are paired: c is behind a in each of them although their intervals overlap, b ahead in
+    one.
+    """
+    scores = {"a": {"1": 0.7, "5": 0.2}, "b": {"1": 0.64, "5": 0.6}, "c": {"1": 0.6}}
+    scores["an anchor"] = {"1": 0.99}
+    drawn = draws("study-1m", scores, 0.2)
+    ahead = packed(np.array([0.64, 0.6, 0.3, 0.9, 0.8]))
+    drawn.loc[(drawn["method"] == "b") & (drawn["variant"] == "1"), "packed"] = ahead
+    together = tables(
+        strata=strata("study-1m", {"a": (0, 0)}),
+        variants=variants("study-1m", scores),
+        draws=drawn,
+    )
+    kept = best(scaling_rows(together), {"a", "b", "c"}, together)
     assert kept[["share", "method"]].to_numpy().tolist() == [[1, "a"], [1, "b"], [5, "b"]]
 
 
 def test_without_records_there_is_nothing():
     rows = scaling_rows(tables())
     assert rows.empty
-    assert best(rows, {"a"}).empty
+    assert best(rows, {"a"}, tables()).empty

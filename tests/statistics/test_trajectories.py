@@ -133,8 +133,12 @@ def test_intervals_are_open_where_draws_never_reach_the_level():
     assert (unknown["low"], unknown["high"]) == (-math.inf, math.inf)
     rarely = spread(np.array([10.0, *range(1, 100), math.inf]))  # one draw in a hundred
     assert (rarely["low"], rarely["high"]) == (3, 98)
-    never = spread(np.array([math.inf, 9, 10, 11]))
-    assert (never["value"], math.isnan(never["low"])) == (math.inf, True)
+    seldom = spread(np.array([math.inf, 9, 10, 11]))
+    assert (seldom["value"], seldom["low"], seldom["high"]) == (math.inf, 9, math.inf)
+    never = spread(np.array([math.inf, math.inf, math.inf]))  # more than any number
+    assert (never["low"], never["high"]) == (math.inf, math.inf)
+    unvalued = spread(np.array([math.nan, 1, 2]))
+    assert math.isnan(unvalued["low"])
 
 
 def test_steps_and_utility_lost_at_both_levels():
