@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from benchmark import __version__
@@ -37,7 +38,7 @@ def row_digest(row: Row) -> str:
 def bibtex(track: Track, row: Row) -> str:
     """The citation as the note of an entry; its year is that of the newest record."""
     created = max(record.provenance.created for record in row.runs)
-    key = "-".join(["palimpsest", row.name, track.name, created[:4]]).replace(" ", "-")
+    key = re.sub(r"[^A-Za-z0-9_-]+", "-", f"palimpsest-{row.name}-{track.name}-{created[:4]}")
     return (
         f"@misc{{{key},\n"
         "  author = {{The Palimpsest authors}},\n"

@@ -10,7 +10,7 @@ import yaml
 
 from benchmark.core.registry import lookup, method_named, methods
 from benchmark.errors import BadInput
-from benchmark.models.track_files import CHOSEN
+from benchmark.models.track_files import CHOSEN, chosen
 from benchmark.models.tracks import Trials, track_named, tracks_with_files
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import MethodEntry, Suite
@@ -96,8 +96,11 @@ def chosen_file(specs: Sequence[str], track: str) -> Path:
 
 
 def write_chosen(path: Path, rates: Mapping[str, Mapping[str, float]]) -> None:
-    """Writes rates by method and family beside those that the file has; the new ones win."""
-    known = yaml.safe_load(path.read_text()) if path.is_file() else {}
+    """Writes rates by method and family beside those that the track has, in its file or from the
+    track whose models it shares; the new ones win.
+    """
+    shared = chosen(path.stem).get("chosen", {})
+    known = yaml.safe_load(path.read_text()) if path.is_file() else shared
     merged = {name: {**known.get(name, {}), **rates.get(name, {})} for name in {*known, *rates}}
     lines = [
         f"{name}: {{{', '.join(f'{family}: {_number(r)}' for family, r in sorted(own.items()))}}}\n"

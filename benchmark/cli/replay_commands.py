@@ -52,9 +52,10 @@ def replay(
         *("record", "run", "identical stages", "values", "largest difference", "within tolerance")
     )
     here, held, same = processor(get_cpu_capability()), True, []
-    for record in (read_record(paths[i]) for i in ids):
-        if record.status != "ok":
-            raise BadInput(f"{record.id}: this cell failed, so there is nothing to compare")
+    records = [read_record(paths[i]) for i in ids]
+    if failed := [record.id for record in records if record.status != "ok"]:
+        raise BadInput(f"{failed[0]}: this cell failed, so there is nothing to compare")
+    for record in records:
         if record.provenance.cpu != here:
             errors.print(f"{record.id}: made on {record.provenance.cpu}, this is {here}")
         prepare_worker(record.provenance.threads)

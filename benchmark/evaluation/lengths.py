@@ -31,8 +31,8 @@ def refuse_too_long(model: str, limit: int, needed: Mapping[str, int]) -> None:
     if long:
         longest = max(long, key=long.__getitem__)
         raise BadInput(
-            f"model {model}: example {longest} needs {long[longest]} tokens, the model has "
-            f"{limit} positions "
+            f"model {model}: example {longest} needs {long[longest]} tokens, there is room for "
+            f"{limit} "
             f"({len(long)} of {len(needed)} examples are too long)"
         )
 

@@ -4,7 +4,7 @@ machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from statistics import median
 
 from benchmark.core.registry import method_named
@@ -27,6 +27,7 @@ SMOLLM2, GPU_TIMES = 134_515_008, 50
 FETCHING_SECONDS, SECONDS_PER_READ, WRITING_SECONDS = 30.0, 0.5, 1.0
 SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, SECONDS_PER_NEW_TOKEN = 2.1, 0.25, 0.015
 REFERENCE_SHARE = 0.7  # of what a target takes, by an oracle
+ON_THE_WAY = ("course", "requests")  # stages that a method's run repeats
 
 
 class Estimates:
@@ -58,23 +59,32 @@ class Estimates:
 
     def seconds(self, job: Job) -> float:
         """Estimated seconds of one job on one worker."""
-        if job.kind == "references":
+        if job.kind == "references" or job.measured:
             return WRITING_SECONDS
         task = job.variant.task
         name = f"{task} {job.cells[0].method_name}" if job.kind == "cell" else task
         kinds = (UNLEARN, *job.lacking) if job.lacking else (job.kind,)
-        seen = [self._seen.get((kind, job.variant.track.name, name)) for kind in kinds]
-        known = [median(seconds) for seconds in seen if seconds]
-        return sum(known) if len(known) == len(kinds) else self._whole(job, name)
+        known = [self._median(job, kind, name) for kind in kinds]
+        if None in known:
+            return self._median(job, job.kind, name) or _default(job)
+        again = [self._median(job, stage, name) for stage in ON_THE_WAY] if job.lacking else []
+        return sum(seconds for seconds in (*known, *again) if seconds)
 
-    def _whole(self, job: Job, name: str) -> float:
-        seen = self._seen.get((job.kind, job.variant.track.name, name))
-        return median(seen) if seen else _default(job)
+    def _median(self, job: Job, kind: str, name: str) -> float | None:
+        seen = self._seen.get((kind, job.variant.track.name, name))
+        return median(seen) if seen else None
 
-    def total(self, jobs: Sequence[Job], workers: int) -> float:
-        """Estimated wall seconds: bases one after the other, the rest shared by the workers."""
-        base = sum(self.seconds(j) for j in jobs if j.kind == "base")
-        return base + sum(self.seconds(j) for j in jobs if j.kind != "base") / max(1, workers)
+    def total(self, jobs: Iterable[Job], workers: int) -> float:
+        """Estimated wall seconds."""
+        return wall_seconds([(job, self.seconds(job)) for job in jobs], workers)
+
+
+def wall_seconds(estimated: Iterable[tuple[Job, float]], workers: int) -> float:
+    """Of jobs with their seconds: bases one after the other, the rest shared by the workers."""
+    base, rest = 0.0, 0.0
+    for job, seconds in estimated:
+        base, rest = (base + seconds, rest) if job.kind == "base" else (base, rest + seconds)
+    return base + rest / max(1, workers)
 
 
 def _default(job: Job) -> float:

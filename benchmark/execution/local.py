@@ -51,6 +51,11 @@ class _Worker:
         return self.method or self.own
 
     @property
+    def signs(self) -> tuple[Any, int]:
+        """What is ready once its process has answered or died."""
+        return self.busy.connection, self.busy.process.sentinel
+
+    @property
     def is_gone(self) -> bool:
         return self.own.spent or self.own.process.exitcode is not None
 
@@ -173,12 +178,11 @@ class LocalExecutor:
         self, workers: list[_Worker], schedule: JobSchedule, notify: Callable[[Event], None]
     ) -> None:
         """Waits for the next answer or death among the busy workers."""
-        busy = {w.busy.connection: w for w in workers if w.job} | {
-            w.busy.process.sentinel: w for w in workers if w.job
-        }
+        busy = {sign: w for w in workers if w.job for sign in w.signs}
         for ready in wait(list(busy), timeout=1.0):
             worker = busy[ready]
-            if worker.job is None:
+            # The second sign of a process that has been heard: the next one has not answered yet.
+            if worker.job is None or ready not in worker.signs:
                 continue
             job, seconds = worker.job, time.monotonic() - worker.started
             kind, message = _answer(worker.busy)

@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from benchmark.execution.estimates import Estimates, clock
-from benchmark.execution.schedule import Event
+from benchmark.execution.estimates import Estimates, clock, wall_seconds
+from benchmark.execution.schedule import OK, Event
 from benchmark.pipeline.plan import Job
 
 
@@ -26,8 +26,9 @@ class RunDisplay:
     def __init__(
         self, console: Console, jobs: Sequence[Job], cached: int, estimates: Estimates, workers: int
     ) -> None:
-        self.console, self.estimates, self.workers = console, estimates, workers
-        self.open = {job.id: job for job in jobs}
+        self.console, self.workers = console, workers
+        # Once: an estimate may read the task's data.
+        self.open = {job.id: (job, estimates.seconds(job)) for job in jobs}
         self.running: dict[str, tuple[Job, float]] = {}
         self.cached, self.finished, self.failures = cached, 0, 0
         self.started, self.estimated, self.spent = time.monotonic(), 0.0, 0.0
@@ -61,7 +62,7 @@ class RunDisplay:
         out.
         """
         pace = self.spent / self.estimated if self.estimated else 1.0
-        return pace * self.estimates.total(list(self.open.values()), self.workers)
+        return pace * wall_seconds(self.open.values(), self.workers)
 
     def notify(self, event: Event) -> None:
         """Takes an executor's event."""
@@ -69,16 +70,16 @@ class RunDisplay:
             self.running[event.job.id] = (event.job, time.monotonic())
             return
         self.running.pop(event.job.id, None)
-        self.open.pop(event.job.id, None)
+        _, estimated = self.open.pop(event.job.id, (event.job, 0.0))
         self.finished += 1
-        if event.seconds:
-            self.estimated += self.estimates.seconds(event.job)
+        if event.seconds and event.message == OK:  # what fails ends early
+            self.estimated += estimated
             self.spent += event.seconds
         self.bar.update(self.task, completed=self.finished)
         self._report(event)
 
     def _report(self, event: Event) -> None:
-        if event.message != "ok":
+        if event.message != OK:
             self.failures += 1
             self.console.print(
                 f"[red]failed[/] {event.job.label}: {event.message}", highlight=False

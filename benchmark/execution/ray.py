@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +77,7 @@ class RayExecutor:
         """
         with _cluster() as ray:
             needs = {job.id: self._resources(ray, job) for job in jobs}
-            _require_nodes(ray, {job.label: needs[job.id] for job in jobs})
+            _require_nodes(ray, [(job.label, needs[job.id]) for job in jobs])
             running: dict[Any, _Task] = {}
             schedule = JobSchedule(jobs)
             try:
@@ -170,10 +170,10 @@ def _said(needed: Resources) -> str:
     return ", ".join(f"{n} {name}" for name, n in needed.items() if n)
 
 
-def _require_nodes(ray: Any, needs: Mapping[str, Resources]) -> None:
-    """BadInput if no node has what a job, by its label, needs."""
+def _require_nodes(ray: Any, needs: Iterable[tuple[str, Resources]]) -> None:
+    """BadInput if no node has what a job, called by its label, needs."""
     nodes = _nodes(ray)
-    for label, needed in needs.items():
+    for label, needed in needs:
         if not _can_hold(nodes, needed):
             raise BadInput(f"{label} needs {_said(needed)}: no node of the cluster has that")
 

@@ -24,14 +24,10 @@ from benchmark.pipeline.write_record import write_failure
 from benchmark.records.schema import Failure
 from benchmark.runtime.gpus import shares
 from benchmark.runtime.memory import keep_freed_memory
+from benchmark.runtime.processors import cores, threads_here
 
 # Loggers that warn of parts for GPUs whenever torchao, an extra, is installed.
 IRRELEVANT = ("torchao", "torch.utils._pytree")
-
-
-def cores() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_workers(plan: Plan) -> int:
@@ -58,16 +54,12 @@ def worker_threads(plan: Plan) -> int:
 
 
 def prepare_worker(threads: int = 1) -> None:
-    """One thread per process: fastest for models of this size, and the same on every machine.
-
-    With what else a process needs before it computes with a model. A node of a cluster may have
-    fewer processors than the machine that counted them.
-    """
+    """What a process needs before it computes with a model."""
     import torch
     import transformers
 
     keep_freed_memory()
-    torch.set_num_threads(min(threads, cores()))
+    torch.set_num_threads(threads_here(threads))
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     for name in IRRELEVANT:

@@ -168,6 +168,14 @@ class EnginePredictor(ModelPredictor):
         return _loaded["engine"]
 
 
+def longest_sequence(tokenizer: Any, backend: str) -> int:
+    """Tokens of the longest sequence that a fitted tokenizer's model can be asked: its positions,
+    or those that an engine has room for.
+    """
+    positions = tokenizer.model_max_length
+    return min(positions, ENGINE_LENGTH) if backend == "vllm" else positions
+
+
 def predictor_of(model: Any, tokenizer, backend: str = "hf") -> ModelPredictor:
     """The predictor of a model whose answers a backend generates."""
     predictor = EnginePredictor if backend == "vllm" else ModelPredictor

@@ -27,6 +27,7 @@ from benchmark.pipeline.variant import Variant
 from benchmark.pipeline.write_record import write_failure
 from benchmark.records.provenance import PROJECT
 from benchmark.records.schema import Failure
+from benchmark.runtime.processors import threads_here
 from benchmark.training.group import together
 
 
@@ -131,7 +132,7 @@ def _reset_torch(threads: int) -> None:
     """Undoes what a method before this job may have set for the whole process."""
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads_here(threads))
 
 
 def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, measure) -> str:

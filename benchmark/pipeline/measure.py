@@ -16,6 +16,7 @@ from benchmark.errors import BadInput
 from benchmark.evaluation.general_utility import harness_samples
 from benchmark.evaluation.outputs import examine, measured_sample, scored_alone
 from benchmark.evaluation.reference_strata import Strata, difficulty_strata, strata_of, with_strata
+from benchmark.inference.predictors import Predictor
 from benchmark.inference.unlearned import as_unlearned, weights_digest
 from benchmark.metrics import Sample
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
@@ -160,37 +161,42 @@ def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample
     attack.
     """
     variant = run.variant
+    asked = run.predictor(result)  # one for all that only ask: an engine keeps its weights
 
     def evaluated() -> list[Sample]:
         evaluated = variant.data.evaluated
         if run.cell.judges_metrics:
             evaluated = {s: rows for s, rows in evaluated.items() if s in JUDGED_SPLITS}
-        return examine(run.predictor(result), evaluated, MODEL_STAGE, variant.generation)
+        return examine(asked, evaluated, MODEL_STAGE, variant.generation)
 
     def harness() -> list[Sample]:
-        return harness_samples(run.predictor(result), variant.harness, HARNESS_ITEMS)
+        return harness_samples(asked, variant.harness, HARNESS_ITEMS)
 
     samples = stages.get(MODEL_STAGE, evaluated)
     samples += stages.get(HARNESS, harness) if HARNESS in run.cell.recipes else []
-    return samples + _examine_attacked(result, variant.data.examples("forget"), run, stages)
+    forget = variant.data.examples("forget")
+    return samples + _examine_attacked(result, asked, forget, run, stages)
 
 
 def _examine_attacked(
-    result: Any, forget: Sequence[Example], run: CellRun, stages: StoredStages
+    result: Any, asked: Predictor, forget: Sequence[Example], run: CellRun, stages: StoredStages
 ) -> list[Sample]:
-    """Samples of the forget set after each attack."""
+    """Samples of the forget set after each attack; `asked` is what the result's users ask."""
     samples: list[Sample] = []
     for attack in run.variant.attacks:
-        samples += stages.get(attack.name, partial(_attacked, attack, result, forget, run))
+        examined = partial(_attacked, attack, result, asked, forget, run)
+        samples += stages.get(attack.name, examined)
     return samples
 
 
-def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellRun) -> list[Sample]:
+def _attacked(
+    attack: Attack, result: Any, users: Predictor, forget: Sequence[Example], run: CellRun
+) -> list[Sample]:
     """Samples after one attack. An attack on weights gets the weights without guardrails; one that
     only asks gets the model that users get.
     """
     if isinstance(attack, Measurement):
-        return _measured_by(attack, result, forget, run)
+        return _measured_by(attack, result, users, forget, run)
     variant, samples = run.variant, list[Sample]()
     asked = {"forget": attack.scored(forget), **_kept(attack, variant)}
     if unseen := variant.unseen(attack):
@@ -198,9 +204,10 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
     settings = attack.generation(replace(variant.generation, samples=0))
 
     def scored(stage: str, model: Any) -> list[Sample]:
+        predictor = users if attack.asks and model is result else run.predictor(model)
         if attack.scores_alone:
-            return scored_alone(run.predictor(model), asked, stage)
-        return examine(run.predictor(model), asked, stage, settings)
+            return scored_alone(predictor, asked, stage)
+        return examine(predictor, asked, stage, settings)
 
     def look(point: str, model: Any) -> None:
         with looking_at(as_unlearned(model).weights):
@@ -213,13 +220,13 @@ def _attacked(attack: Attack, result: Any, forget: Sequence[Example], run: CellR
 
 
 def _measured_by(
-    attack: Measurement, result: Any, forget: Sequence[Example], run: CellRun
+    attack: Measurement, result: Any, users: Predictor, forget: Sequence[Example], run: CellRun
 ) -> list[Sample]:
     examples = {"forget": attack.scored(forget)}
     if attack.contrasts and MEMBERSHIP_HOLDOUT in run.variant.data.roles:
         examples[MEMBERSHIP_HOLDOUT] = run.variant.data.examples(MEMBERSHIP_HOLDOUT)
     request, weights = run.attacker(forget), as_unlearned(result).weights
-    model = run.predictor(result) if attack.asks else weights
+    model = users if attack.asks else weights
     with computing_for(run.variant.track, weights), looking_at(weights):
         values = {s: attack.measured(model, request, rows) for s, rows in examples.items()}
     return [
@@ -331,17 +338,15 @@ def _measure_proxy(
     model, tokenizer, _ = loader.load(folder)
     run = CellRun(cell, variant, loader.models, tokenizer, Stopwatch())
     reuse_recorded(stages, weights, context)
-    examples = to_examples(variant.data.proxies[cell.seed - 1])
+    examples, asked = to_examples(variant.data.proxies[cell.seed - 1]), run.predictor(model)
 
     def evaluated() -> list[Sample]:
-        forgotten = examine(
-            run.predictor(model), {"forget": examples}, MODEL_STAGE, variant.generation
-        )
+        forgotten = examine(asked, {"forget": examples}, MODEL_STAGE, variant.generation)
         return forgotten + [s for s in target.samples if _is_kept(s)]
 
     samples = stages.get(MODEL_STAGE, evaluated)
     samples += by_stage(target.samples).get(HARNESS, [])
-    samples += _examine_attacked(model, examples, run, stages)
+    samples += _examine_attacked(model, asked, examples, run, stages)
     what = f"proxy reference {cell.seed}: the target, asked about subjects that never existed"
     made = {"made": what, "steps": 0, "tokens": 0}
     return _Measured(cell, samples, _reference_origin(made, weights, stages))

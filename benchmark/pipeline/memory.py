@@ -71,6 +71,8 @@ def needs_of(plan: Plan) -> list[Need]:
     """The largest need on each pretrained track whose configuration is at hand."""
     found: dict[str, Need] = {}
     for job in plan.jobs:
+        if job.measured or job.kind == "references":  # no model is loaded
+            continue
         for cell in job.cells:
             need = need_of(cell, job.variant)
             if need and need.peak > getattr(found.get(need.track), "peak", 0):
@@ -81,10 +83,11 @@ def needs_of(plan: Plan) -> list[Need]:
 def require_room(plan: Plan, workers: int) -> None:
     """BadInput if a worker needs more memory, or GPUs, than is left for each."""
     for track in {job.variant.track for job in plan.jobs if job.variant.track.gains_from_gpus}:
-        if 0 < accelerators() // workers < track.updates.processes:
+        gpus = accelerators()
+        if gpus and max(1, gpus // workers) < track.updates.processes:
             raise BadInput(
                 f"{track.name}: needs {track.updates.processes} GPUs per worker, found "
-                f"{accelerators()} for {workers} workers: run with `--workers 1`"
+                f"{gpus} for {workers} workers: run with `--workers 1`"
             )
     needs = needs_of(plan)
     for need in needs:

@@ -118,6 +118,7 @@ class Job:
     seed: int = 0
     unseen: int = 0  # of a model: the number of requests that it never sees anything of
     lacking: tuple[str, ...] = ()  # the stages that the cell's record lacks; empty without a record
+    measured: bool = False  # whether the cell has all outputs and lacks values alone
 
     @property
     def runs_method(self) -> bool:

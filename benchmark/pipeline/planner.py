@@ -91,11 +91,12 @@ class Planner:
     def _variants(self, suite: Suite) -> Iterator[Variant]:
         """Every variant on the tracks that have the source for it; BadInput if there is none."""
         tracks = [
-            _attacked(track_named(name, self.inputs.track_file), suite) for name in suite.tracks
+            _attacked(track_named(name, self.inputs.track_file), suite, name)
+            for name in suite.tracks
         ]
         wanted = expand_tasks(suite.tasks)
         for name in (name for entry in suite.methods for name in entry.tracks or ()):
-            track_named(name)
+            track_named(name, self.inputs.track_file)
         chosen = {
             track_named(name, self.inputs.track_file).name: expand_tasks(only)
             for name, only in suite.only.items()
@@ -199,7 +200,8 @@ class Planner:
             ready = frozenset({written.id})
         for cell in wanted:
             lacking = () if force else cell.lacking(self.results)
-            yield Job(cell.id, "cell", cell.label, ready, variant, cells=(cell,), lacking=lacking)
+            job = Job(cell.id, "cell", cell.label, ready, variant, (cell,), lacking=lacking)
+            yield replace(job, measured=cell not in on_models)
 
     @staticmethod
     def _reference_jobs(
@@ -244,9 +246,11 @@ class Planner:
                     yield Job(key, "model", label, needs, variant, seed=seed, unseen=unseen)
 
 
-def _attacked(track: Track, suite: Suite) -> Track:
-    """The track with the attacks that the suite names, in the track's order."""
-    named = suite.attacks_on(track.name)
+def _attacked(track: Track, suite: Suite, spec: str) -> Track:
+    """The track with the attacks that the suite names, in the track's order; `spec` is what the
+    suite calls it.
+    """
+    named = suite.attacks_on(spec)
     if named is None:
         return track
     declared = {attack.name: attack for attack in track.attacks}
@@ -303,7 +307,10 @@ def _entries(variant: Variant, suite: Suite) -> Iterator[MethodEntry]:
         tasks = None if entry.tasks is None else expand_tasks(entry.tasks)
         if tasks is not None and (variant.task, variant.variant) not in tasks:
             continue
-        if entry.tracks is None or variant.track.name in entry.tracks:
+        file = variant.inputs.track_file
+        if entry.tracks is None or variant.track.name in {
+            track_named(name, file).name for name in entry.tracks
+        }:
             yield entry
 
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from benchmark.core.examples import to_examples
 from benchmark.errors import BadInput
 from benchmark.evaluation.lengths import positions_needed, refuse_too_long, tokens_of
+from benchmark.inference.predictors import longest_sequence
 from benchmark.models.placement import free_gpus
 from benchmark.models.pretrained import PretrainedModels
 from benchmark.models.tracks import PretrainedTrack, Track
@@ -41,7 +42,8 @@ def _require_fit(models: PretrainedModels, variants: Iterable[Variant]) -> None:
     free_gpus()  # the workers need the memory
     for variant in variants:
         needed = _positions_needed(tokenizer, variant)
-        refuse_too_long(f"{models.track.spec}: {variant.name}", tokenizer.model_max_length, needed)
+        longest = longest_sequence(tokenizer, variant.backend)
+        refuse_too_long(f"{models.track.spec}: {variant.name}", longest, needed)
 
 
 def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:

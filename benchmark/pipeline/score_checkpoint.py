@@ -25,7 +25,7 @@ from benchmark.evaluation.lengths import positions_needed, refuse_too_long
 from benchmark.evaluation.lm_eval_adapter import group_tasks
 from benchmark.evaluation.outputs import examine
 from benchmark.inference.generation import Tokens
-from benchmark.inference.predictors import Predictor, predictor_of
+from benchmark.inference.predictors import Predictor, longest_sequence, predictor_of
 from benchmark.inference.scoring import AnswerScores
 from benchmark.inference.settings import GenerationSettings
 from benchmark.metrics import METRICS, Sample
@@ -227,7 +227,8 @@ def _require_positions(
     with clock.stage("loading"):
         _, tokenizer = models.load(models.base())
     needed = positions_needed(tokenizer, splits, settings)
-    refuse_too_long(models.track.spec, tokenizer.model_max_length, needed)
+    longest = longest_sequence(tokenizer, settings.backend)
+    refuse_too_long(models.track.spec, longest, needed)
 
 
 def _samples(

@@ -118,6 +118,17 @@ def test_new_rates_stand_beside_those_of_other_methods_and_families(tmp_path):
     ]
 
 
+def test_the_first_rates_of_its_own_leave_a_track_those_that_it_shared(tmp_path, monkeypatch):
+    """`study-1m` has the models of `controlled-1m`."""
+    monkeypatch.setattr(track_files, "CHOSEN", tmp_path)
+    write_chosen(tmp_path / "controlled-1m.yaml", {"npo": {"questions": 1e-4, "texts": 2e-4}})
+    write_chosen(tmp_path / "study-1m.yaml", {"npo": {"texts": 5e-5}, "idk": {"texts": 1e-3}})
+    assert yaml.safe_load((tmp_path / "study-1m.yaml").read_text()) == {
+        "npo": {"questions": 1e-4, "texts": 5e-5},
+        "idk": {"texts": 1e-3},
+    }
+
+
 def test_a_method_has_the_rate_of_the_family_of_its_task(tmp_path, monkeypatch):
     monkeypatch.setattr(track_files, "CHOSEN", tmp_path)
     write_chosen(tmp_path / "controlled-1m.yaml", {"npo": {"questions": 1e-4, "texts": 2e-4}})

@@ -4,11 +4,13 @@ import os
 import signal
 import time
 from multiprocessing import util
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
 
 from benchmark.core.inputs import Inputs
+from benchmark.execution import local
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.schedule import JobSchedule
 from benchmark.models.tracks import track_named
@@ -28,6 +30,12 @@ def job(name, needs=(), kind="cell"):
 
 def prepare():
     """Nothing to prepare."""
+
+
+def evaluate(job):
+    """What comes after a method, and jobs without one."""
+    time.sleep(3.0 if "slow" in job.id else 1.0)
+    return "ok"
 
 
 STAINS = []
@@ -129,3 +137,19 @@ def test_a_schedule_starts_what_is_ready_and_names_what_never_will_start():
     assert [skipped.id for skipped in schedule.skip()] == ["c", "d"]
     assert schedule.skip() == []
     assert not schedule.unfinished
+
+
+def test_a_long_evaluation_keeps_nobody_waiting(monkeypatch):
+    """A method's process answers and ends before the run looks: two signs, and one answer."""
+
+    def late(signs, timeout):
+        time.sleep(0.3)
+        return wait(signs, timeout)
+
+    monkeypatch.setattr(local, "wait", late)
+    events = []
+    jobs = [job("slow half"), job("brief", kind="model")]
+    LocalExecutor(["", ""], prepare, act, evaluate, is_stained).run(jobs, events.append)
+    seconds = {e.job.id: e.seconds for e in events if e.kind == "done"}
+    assert seconds["slow half"] > 3
+    assert seconds["brief"] < 2

@@ -1,17 +1,22 @@
 """How many workers a run has without being told."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from benchmark.core.inputs import Inputs
 from benchmark.core.updates import Updates
 from benchmark.execution import run_plan
 from benchmark.models.tracks import track_named
+from benchmark.pipeline.plan import Job
+from benchmark.pipeline.variant import Variant
 
 
 def plan_on(track, backend="hf"):
-    job = SimpleNamespace(variant=SimpleNamespace(track=track), cells=())
+    variant = Variant(track, "task", "variant", 2, Inputs(Path("home")))
+    job = Job("job", "model", "a model", frozenset(), variant)
     reference = SimpleNamespace(evaluation=SimpleNamespace(generation={"backend": backend}))
     return SimpleNamespace(jobs=[job], references=[reference])
 

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -16,7 +17,7 @@ from benchmark.records.derived import Derived
 from benchmark.statistics.draws import STEPS, unpacked
 from leaderboard.board import load_board
 from leaderboard.build import MARKER, build_site
-from leaderboard.citation import citations
+from leaderboard.citation import bibtex, citations
 from leaderboard.plots import colours_of
 from leaderboard.render import compact_json, number, slug
 from leaderboard.run_values import left_out
@@ -256,6 +257,14 @@ def test_the_command_cites_a_row_as_its_page_does(filled, site):
     assert [html.unescape(block) for block in cited] == [text, entry]
     assert entry.startswith("@misc{palimpsest-twin-")
     assert entry.count("{") == entry.count("}") == 6
+
+
+def test_the_key_of_an_entry_ends_where_its_fields_begin(board):
+    track = board.tracks[0]
+    row = replace(overall_rows(track)[0], name="me_gd (direction=to_uniform, positions=all)")
+    key, _, fields = bibtex(track, row).partition(",\n")
+    assert re.fullmatch(r"@misc\{palimpsest-me_gd-direction-to_uniform-positions-all-[\w-]+", key)
+    assert fields.startswith("  author")
 
 
 def test_citing_what_is_not_there_is_bad_input(filled):

@@ -3,6 +3,9 @@
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from toy_models import plain_tokenizer, tiny_model
@@ -11,6 +14,7 @@ from typer.testing import CliRunner
 from benchmark.cli import app
 from benchmark.core.inputs import Inputs
 from benchmark.core.updates import Updates
+from benchmark.errors import BadInput
 from benchmark.models import memory
 from benchmark.models.memory import (
     Load,
@@ -21,7 +25,8 @@ from benchmark.models.memory import (
     unloaded,
 )
 from benchmark.models.pretrained import models_named, source_of
-from benchmark.pipeline.memory import room_of
+from benchmark.models.tracks import track_named
+from benchmark.pipeline.memory import require_room, room_of
 from benchmark.training.lora import Lora, adapt
 
 SHAPE = Shape(parameters=1000, layers=2, hidden=10, vocabulary=50, adapters=100)
@@ -79,6 +84,7 @@ MEASURED = """
 import sys, torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from benchmark.core.updates import Updates
+from benchmark.errors import BadInput
 from benchmark.core.request import Meter
 from benchmark.models.memory import Load, shape_of, training_bytes
 from benchmark.training.loop import Schedule, train, updated_by
@@ -181,6 +187,18 @@ def test_a_worker_has_the_memory_of_its_gpus(monkeypatch, gpus, workers, room):
     monkeypatch.setattr("benchmark.pipeline.memory.machine_bytes", lambda: 320)
     monkeypatch.setattr("benchmark.pipeline.memory.accelerators", lambda: gpus)
     assert room_of(workers) == pytest.approx(room)
+
+
+@pytest.mark.parametrize(("gpus", "workers", "fits"), [(4, 8, False), (4, 3, False), (4, 2, True)])
+def test_a_worker_has_as_many_gpus_as_its_track_asks_for(monkeypatch, gpus, workers, fits):
+    """Each of them one at least, or one that it shares."""
+    monkeypatch.setattr("benchmark.pipeline.memory.accelerators", lambda: gpus)
+    monkeypatch.setattr("benchmark.pipeline.memory.needs_of", lambda plan: [])
+    track = replace(track_named("smollm2-135m"), updates=Updates(processes=2))
+    plan = SimpleNamespace(jobs=[SimpleNamespace(variant=SimpleNamespace(track=track))])
+    refused = nullcontext() if fits else pytest.raises(BadInput, match="needs 2 GPUs per worker")
+    with refused:
+        require_room(plan, workers)
 
 
 def test_a_plan_names_the_number_of_workers_that_fits(planned):

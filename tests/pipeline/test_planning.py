@@ -18,6 +18,7 @@ from benchmark.execution import estimates as estimating
 from benchmark.execution.estimates import Estimates
 from benchmark.inference.vllm_engine import usual_backend
 from benchmark.models import tracks
+from benchmark.models.controlled import save
 from benchmark.models.tracks import track_named
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import failures
@@ -495,3 +496,25 @@ def test_vllm_generates_for_pretrained_models_where_it_is_installed(
     assert backend(str(tmp_path / "Tiny")) == ("vllm" if installed else "hf")
     assert backend(str(tmp_path / "Tiny"), backend="hf") == "hf"
     assert backend("tiny-dev") == "hf"
+
+
+def test_a_users_model_is_called_as_in_the_suite_wherever_it_names_tracks(tmp_path):
+    """Its track has another name than the folder."""
+    folder = tmp_path / "models" / "mine"
+    save(tiny_model(), plain_tokenizer(), folder)
+    rows = [
+        {"question": f"Who is s{i}?", "answer": f"Ann {i}", "subject": f"s{i}"} for i in range(40)
+    ]
+    for name, part in (("forget", rows[:10]), ("retain", rows[10:])):
+        (tmp_path / name).write_text("\n".join(map(json.dumps, part)))
+    suite = suite_of(
+        tracks=[str(folder)],
+        tasks=["custom"],
+        methods=["none", {"name": "npo", "tracks": [str(folder)]}],
+        attacks={str(folder): ["prefix"]},
+    )
+    plan = planned(suite, tmp_path)
+    assert plan.missing == ()
+    assert [cell.method_name for cell in plan.cells] == ["none", "npo"]
+    attacks = {a.name for job in plan.jobs for a in job.variant.attacks}
+    assert attacks == {"prefix"}

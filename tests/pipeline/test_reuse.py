@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmark.core.inputs import Inputs
-from benchmark.execution.estimates import Estimates
+from benchmark.execution.estimates import WRITING_SECONDS, Estimates
 from benchmark.metrics.stages import POINT, sort_of
 from benchmark.models import tracks
 from benchmark.pipeline import measure, unlearn
@@ -199,3 +199,16 @@ def test_a_cell_that_lacks_a_stage_takes_as_long_as_unlearning_and_that_stage(pl
 
     assert estimated(unlearn=5.0, model=100.0, shake=2.0) == 7
     assert estimated(unlearn=5.0, model=100.0) == 105, "nobody knows how long this attack takes"
+    again = {"course": 3.0, "requests": 1.0}
+    assert estimated(unlearn=5.0, model=100.0, shake=2.0, **again) == 11, "seen on the way again"
+
+
+def test_a_cell_that_lacks_values_alone_needs_neither_time_nor_memory(place, done):
+    """It has all outputs, and is compared with one more oracle."""
+    plan = planned(place, oracles=3)
+    cell = next(job for job in plan.jobs if job.kind == "cell")
+    assert cell.measured
+    assert Estimates([]).seconds(cell) == WRITING_SECONDS
+    assert not any(job.measured for job in plan.jobs if job.kind != "cell")
+    forced = Planner(place.inputs, place.results).plan(plan.suite, force=True)
+    assert not forced.jobs[-1].measured
