@@ -207,9 +207,9 @@ def points(rows: pd.DataFrame, of: str, name: str, colour: str, digits: int = 3)
     )
 
 
-def transparent(colour: str, opacity: float = 0.13) -> str:
+def transparent(colour: str) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
+    return f"rgba({red},{green},{blue},0.13)"
 
 
 def share_axis(title: str) -> dict[str, Any]:

@@ -56,11 +56,9 @@ def forget_quality(model: np.ndarray, oracles: Sequence[np.ndarray]) -> tuple[fl
     )
 
 
-def harmonic_mean(values: Sequence[float] | np.ndarray, floor: float = 0.0) -> float:
-    """Harmonic mean of the values, each raised to at least `floor`; 0 if any value is 0, NaN if
-    there are none.
-    """
-    array = np.maximum(np.asarray(values, dtype=float), floor)
+def harmonic_mean(values: Sequence[float] | np.ndarray) -> float:
+    """Harmonic mean of the values; 0 if any of them is 0, NaN if there are none or one is NaN."""
+    array = np.asarray(values, dtype=float)
     if array.size == 0 or np.isnan(array).any():
         return float("nan")
     return 0.0 if (array <= 0).any() else float(array.size / np.sum(1 / array))

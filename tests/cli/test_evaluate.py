@@ -355,7 +355,7 @@ def test_examples_longer_than_the_models_positions_are_counted_before_anything_r
     )
     said = one_line(CliRunner().invoke(app, words_of(command, tmp_path)))
     assert re.search(
-        r"example .*forget.0008 needs \d{4} tokens, the model has 512 positions \(\d+ of \d+ "
+        r"example .*forget.0008 needs \d{4} tokens, there is room for 512 \(\d+ of \d+ "
         r"examples",
         said,
     )
@@ -365,7 +365,7 @@ def test_examples_longer_than_the_models_positions_are_counted_before_anything_r
 def test_a_reference_with_too_few_positions_is_refused_as_well(tmp_path, evaluate):
     config = tmp_path / "Other" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"max_position_embeddings": 40}))
-    with pytest.raises(BadInput, match=r"Other: example .* the model has 40 positions"):
+    with pytest.raises(BadInput, match=r"Other: example .* there is room for 40 "):
         evaluate(str(tmp_path / "Tiny"), "custom", str(tmp_path / "Other"))
 
 

@@ -76,15 +76,13 @@ def test_harmonic_mean_is_at_most_the_arithmetic_and_at_least_the_least():
     assert min(values) < harmonic_mean(values) < sum(values) / 3
 
 
-def test_harmonic_mean_of_a_zero_is_zero_unless_floored():
+def test_harmonic_mean_of_a_zero_is_zero():
     assert harmonic_mean([0, 1, 1]) == 0
-    assert harmonic_mean([0, 1], floor=0.01) == pytest.approx(2 / 101)
 
 
 @pytest.mark.parametrize("values", [[], [NAN], [1, NAN], [0, NAN]])
 def test_harmonic_mean_without_a_value_is_nan(values):
     assert math.isnan(harmonic_mean(values))
-    assert math.isnan(harmonic_mean(values, floor=0.01))
 
 
 NINE = {
