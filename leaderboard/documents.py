@@ -67,7 +67,7 @@ def readme_figures(board: Board) -> str:
 
 def result_figures(board: Board) -> str:
     """The ranking of each track, and the residual knowledge of each variant, as Markdown."""
-    parts = [f"Made from {made_from(board.store)}.\n"]
+    parts = [f"Made from {made_from(board.results)}.\n"]
     for track in board.ranked:
         parts += [
             f"## `{track.name}`\n",
