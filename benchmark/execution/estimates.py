@@ -66,7 +66,8 @@ class Estimates:
         kinds = (UNLEARN, *job.lacking) if job.lacking else (job.kind,)
         known = [self._median(job, kind, name) for kind in kinds]
         if None in known:
-            return self._median(job, job.kind, name) or _default(job)
+            whole = self._median(job, job.kind, name)
+            return _default(job) if whole is None else whole
         again = [self._median(job, stage, name) for stage in ON_THE_WAY] if job.lacking else []
         return sum(seconds for seconds in (*known, *again) if seconds)
 
@@ -81,10 +82,7 @@ class Estimates:
 
 def wall_seconds(estimated: Iterable[tuple[Job, float]], workers: int) -> float:
     """Of jobs with their seconds: bases one after the other, the rest shared by the workers."""
-    base, rest = 0.0, 0.0
-    for job, seconds in estimated:
-        base, rest = (base + seconds, rest) if job.kind == "base" else (base, rest + seconds)
-    return base + rest / max(1, workers)
+    return sum(s if job.kind == "base" else s / max(1, workers) for job, s in estimated)
 
 
 def _default(job: Job) -> float:

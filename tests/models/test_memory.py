@@ -84,7 +84,6 @@ MEASURED = """
 import sys, torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from benchmark.core.updates import Updates
-from benchmark.errors import BadInput
 from benchmark.core.request import Meter
 from benchmark.models.memory import Load, shape_of, training_bytes
 from benchmark.training.loop import Schedule, train, updated_by

@@ -18,7 +18,6 @@ from benchmark.execution import estimates as estimating
 from benchmark.execution.estimates import Estimates
 from benchmark.inference.vllm_engine import usual_backend
 from benchmark.models import tracks
-from benchmark.models.controlled import save
 from benchmark.models.tracks import track_named
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import failures
@@ -413,7 +412,9 @@ def test_a_plan_says_which_judge_is_not_at_hand_and_leaves_its_stage_out(tmp_pat
         assert all(("cosine_similarity" in cell.recipes) is at_hand for cell in plan.cells)
 
 
-def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path):
+@pytest.fixture
+def own_model(tmp_path):
+    """What a suite calls a user's model, with questions beside it."""
     (tmp_path / "Tiny").mkdir()
     (tmp_path / "Tiny/config.json").write_text("{}")
     (tmp_path / "Tiny/model.safetensors").write_bytes(b"")
@@ -423,7 +424,20 @@ def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path):
             for i in range(9)
         ]
         (tmp_path / side).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    suite = suite_of(tracks=[str(tmp_path / "Tiny")], tasks=["custom"], methods=["none"])
+    return str(tmp_path / "Tiny")
+
+
+def test_a_suite_names_a_users_model_wherever_it_names_tracks(tmp_path, own_model):
+    """Its track has another name than the folder."""
+    methods = ["none", {"name": "npo", "tracks": [own_model]}]
+    named = {"tracks": [own_model], "attacks": {own_model: ["quantize_int8"]}}
+    plan = planned(suite_of(**named, tasks=["custom"], methods=methods), tmp_path)
+    assert [cell.method_name for cell in plan.cells] == ["none", "npo"]
+    assert {a.name for job in plan.jobs for a in job.variant.attacks} == {"quantize_int8"}
+
+
+def test_a_suite_may_set_precision_and_harness_of_pretrained_tracks(tmp_path, own_model):
+    suite = suite_of(tracks=[own_model], tasks=["custom"], methods=["none"])
     changes = {"precision": "float32", "harness": "yuan"}
     plain, changed = (planned(s, tmp_path) for s in (suite, suite.model_copy(update=changes)))
     found = changed.jobs[-1].variant
@@ -496,25 +510,3 @@ def test_vllm_generates_for_pretrained_models_where_it_is_installed(
     assert backend(str(tmp_path / "Tiny")) == ("vllm" if installed else "hf")
     assert backend(str(tmp_path / "Tiny"), backend="hf") == "hf"
     assert backend("tiny-dev") == "hf"
-
-
-def test_a_users_model_is_called_as_in_the_suite_wherever_it_names_tracks(tmp_path):
-    """Its track has another name than the folder."""
-    folder = tmp_path / "models" / "mine"
-    save(tiny_model(), plain_tokenizer(), folder)
-    rows = [
-        {"question": f"Who is s{i}?", "answer": f"Ann {i}", "subject": f"s{i}"} for i in range(40)
-    ]
-    for name, part in (("forget", rows[:10]), ("retain", rows[10:])):
-        (tmp_path / name).write_text("\n".join(map(json.dumps, part)))
-    suite = suite_of(
-        tracks=[str(folder)],
-        tasks=["custom"],
-        methods=["none", {"name": "npo", "tracks": [str(folder)]}],
-        attacks={str(folder): ["prefix"]},
-    )
-    plan = planned(suite, tmp_path)
-    assert plan.missing == ()
-    assert [cell.method_name for cell in plan.cells] == ["none", "npo"]
-    attacks = {a.name for job in plan.jobs for a in job.variant.attacks}
-    assert attacks == {"prefix"}
