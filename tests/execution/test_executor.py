@@ -148,8 +148,6 @@ def test_a_long_evaluation_keeps_nobody_waiting(monkeypatch):
 
     monkeypatch.setattr(local, "wait", late)
     events = []
-    jobs = [job("slow half"), job("brief", kind="model")]
+    jobs = [job("slow stain"), job("brief", kind="model")]
     LocalExecutor(["", ""], prepare, act, evaluate, is_stained).run(jobs, events.append)
-    seconds = {e.job.id: e.seconds for e in events if e.kind == "done"}
-    assert seconds["slow half"] > 3
-    assert seconds["brief"] < 2
+    assert [e.job.id for e in events if e.kind == "done"] == ["brief", "slow stain"]
