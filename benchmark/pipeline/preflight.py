@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.util import find_spec
 
+from transformers.utils.logging import disable_progress_bar
+
 from benchmark.core.examples import to_examples
 from benchmark.errors import BadInput
 from benchmark.evaluation.lengths import positions_needed, refuse_too_long, tokens_of
@@ -37,6 +39,7 @@ def require_fit(plan: Plan) -> None:
 
 
 def _require_fit(models: PretrainedModels, variants: Iterable[Variant]) -> None:
+    disable_progress_bar()  # of reading the weights: the run has its own
     model, tokenizer = models.load(models.base())
     del model
     free_gpus()  # the workers need the memory
