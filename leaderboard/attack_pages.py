@@ -18,7 +18,7 @@ from benchmark.statistics.attack_agreement import WITHOUT, agreement
 from benchmark.statistics.attack_curves import HALF
 from leaderboard.board import Board, Track
 from leaderboard.method_plots import curve_group
-from leaderboard.plots import GREY, Colours, Plot, PlotGroup, axis, drawn, figure, share_axis
+from leaderboard.plots import GREY, Looks, Plot, PlotGroup, axis, drawn, figure, share_axis
 from leaderboard.render import Page, Renderer, attack_path
 from leaderboard.tables import overall_rows
 from leaderboard.texts import DOCS, section
@@ -47,10 +47,10 @@ class Attacked:
     agrees: Sequence[dict]
 
 
-def attack_pages(board: Board, colours: Colours, renderer: Renderer) -> Iterator[Page]:
+def attack_pages(board: Board, looks: Looks, renderer: Renderer) -> Iterator[Page]:
     by_attack: dict[str, list[Attacked]] = {}
     for track in board.attacked:
-        for name, attacked in _on_track(track, colours):
+        for name, attacked in _on_track(track, looks):
             by_attack.setdefault(name, []).append(attacked)
     abouts = {name: section(DOCS / "ATTACKS.md", name) for name in sorted(by_attack)}
     yield renderer.page(PAGE, PAGE, attacks=by_attack, abouts=abouts)
@@ -60,11 +60,11 @@ def attack_pages(board: Board, colours: Colours, renderer: Renderer) -> Iterator
         )
 
 
-def _on_track(track: Track, colours: Colours) -> Iterator[tuple[str, Attacked]]:
+def _on_track(track: Track, looks: Looks) -> Iterator[tuple[str, Attacked]]:
     if track.standings.attacks.empty:
         return
     rows = track.standings.attacks.dropna(subset=["value"])
-    shown = drawn(rows["method"], colours)
+    shown = drawn(rows["method"], looks)
     order = [row.name for row in overall_rows(track) if row.name in shown]
     rows = rows[rows["method"].isin(order)]
     made = rows[rows["attack"] != WITHOUT]
@@ -72,7 +72,7 @@ def _on_track(track: Track, colours: Colours) -> Iterator[tuple[str, Attacked]]:
     least = made.groupby(pairs)["value"].transform("min")
     found = agreement(made)
     for name, own in made.groupby("attack", sort=True):
-        plots = [_left(rows, str(name), order[:SHOWN], colours), *_curves(track, str(name), order)]
+        plots = [_left(rows, str(name), order[:SHOWN], looks), *_curves(track, str(name), order)]
         recipe = _recipe(track, str(name))
         yield (
             str(name),
@@ -108,7 +108,7 @@ def _agrees(found: pd.DataFrame, attack: str) -> Iterator[dict]:
         yield row | {"name": row["other"] if row["one"] == attack else row["one"]}
 
 
-def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], colours: Colours) -> PlotGroup:
+def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], looks: Looks) -> PlotGroup:
     """Forgetting before and after, means over the variants that the attack informs about."""
     after = rows[rows["attack"] == attack].set_index(["task", "variant", "method"])["value"]
     before = rows[rows["attack"] == WITHOUT].set_index(["task", "variant", "method"])["value"]
@@ -121,8 +121,8 @@ def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], colours: Colo
     style = {"color": GREY, "width": 1}
     traces = [
         go.Scatter(x=joined, y=names, mode="lines", line=style, hoverinfo="skip", showlegend=False),
-        _ends(both["before"], "before", "circle-open", [GREY] * len(both)),
-        _ends(both["after"], "after", "circle", [colours[name] for name in both.index]),
+        _ends(both["before"], "before", [GREY] * len(both), "circle-open"),
+        _ends(both["after"], "after", [looks[name].colour for name in both.index]),
     ]
     shape = axis("") | {"autorange": "reversed", "dtick": 1, "tickfont": {"size": 11}}
     plot = Plot(figure(traces, share_axis("forgetting"), shape))
@@ -131,8 +131,10 @@ def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], colours: Colo
     return PlotGroup("Remaining forgetting", caption, [plot], tall=len(both) > 12)
 
 
-def _ends(values: pd.Series, name: str, symbol: str, colours: Sequence[str]) -> go.Scatter:
-    marker = {"symbol": symbol, "size": 10, "color": list(colours)}
+def _ends(
+    values: pd.Series, name: str, shades: Sequence[str], symbol: str = "circle"
+) -> go.Scatter:
+    marker = {"symbol": symbol, "size": 10, "color": list(shades)}
     return go.Scatter(
         x=values.tolist(),
         y=values.index.tolist(),

@@ -9,7 +9,7 @@ from benchmark.records.identity import DEVELOPMENT_SUFFIX
 from leaderboard.board import Board, Track
 from leaderboard.citation import bibtex, citation, row_digest
 from leaderboard.method_plots import method_sections
-from leaderboard.plots import Colours
+from leaderboard.plots import Looks
 from leaderboard.render import Page, Renderer, method_page
 from leaderboard.tables import Row, overall_rows, task_rows, variant_rows
 from leaderboard.task_pages import TaskShown
@@ -17,7 +17,7 @@ from leaderboard.texts import texts_of
 
 
 def method_pages(
-    board: Board, track: Track, tasks: Sequence[TaskShown], colours: Colours, renderer: Renderer
+    board: Board, track: Track, tasks: Sequence[TaskShown], looks: Looks, renderer: Renderer
 ) -> Iterator[Page]:
     variants = {variant: variant_rows(track, variant) for variant in track.variants}
     by_task = {task: task_rows(track, task) for task in track.tasks}
@@ -33,7 +33,7 @@ def method_pages(
             ranked=track in board.ranked,
             texts=texts_of(row.method.name, row.method.reference),
             parameters=_parameters(row),
-            sections=method_sections(track, row.name, own, colours),
+            sections=method_sections(track, row.name, own, looks),
             by_task=_own(row, by_task),
             with_pages=with_pages,
             variants_of=partial(_of_task, _own(row, variants)),

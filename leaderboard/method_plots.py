@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -16,14 +16,16 @@ from benchmark.statistics.findings import steps
 from leaderboard.board import Track
 from leaderboard.plots import (
     GREY,
-    PALETTE,
-    Colours,
+    Look,
+    Looks,
     Plot,
     PlotGroup,
     axis,
     error_bar,
     figure,
     line,
+    looks_of,
+    marker_of,
     quantities_of,
     share_axis,
     spoken,
@@ -32,10 +34,7 @@ from leaderboard.tables import Quantity
 from leaderboard.trajectory_plots import trajectory_plots
 
 COURSES = 2  # of the trajectory plots: knowledge, and utility against forgetting
-SYMBOLS = ("circle", "square", "diamond", "cross")  # of variants that share a colour
 MANY = 6  # variants, which take a tall figure
-
-Look = tuple[str, str]  # colour and symbol
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Section:
 
 
 def method_sections(
-    track: Track, name: str, trials: Sequence[Record], colours: Colours
+    track: Track, name: str, trials: Sequence[Record], looks: Looks
 ) -> list[Section]:
     """All figures that there are data for; `trials` are those of the method on the development
     track.
@@ -63,7 +62,7 @@ def method_sections(
         Section(
             "Trajectories",
             "Checkpoints after fixed fractions of the budget; bands are 95 % confidence intervals.",
-            list(_courses(track, name, colours)),
+            list(_courses(track, name, looks)),
         ),
         Section(
             "Attacks",
@@ -83,13 +82,12 @@ def _trials(records: Sequence[Record]) -> Iterator[PlotGroup]:
             score = Quantity(trial.score, *interval(trial.replicates))
             scores.setdefault(record.variant, {})[rate] = score
     traces = []
-    for number, (variant, by_rate) in enumerate(sorted(scores.items())):
-        rates, own = zip(*sorted(by_rate.items()), strict=True)
+    for variant, look in looks_of(sorted(scores)).items():
+        rates, own = zip(*sorted(scores[variant].items()), strict=True)
         pairs = zip(rates, own, strict=True)
         text = [f"{variant}, {rate:g}: {spoken('score', score)}" for rate, score in pairs]
-        colour = PALETTE[number % len(PALETTE)]
-        bars = error_bar(own, colour)
-        traces.append(line(rates, own, variant, colour, text=text, error_y=bars))
+        bars = error_bar(own, look.colour)
+        traces.append(line(rates, own, variant, look, text=text, error_y=bars))
     if traces:
         tried = sorted({rate for by_rate in scores.values() for rate in by_rate})
         across = axis("learning rate") | {"type": "log", "tickvals": tried, "tickformat": "~g"}
@@ -97,12 +95,12 @@ def _trials(records: Sequence[Record]) -> Iterator[PlotGroup]:
         yield PlotGroup("Trials", caption, [Plot(figure(traces, across, share_axis("score")))])
 
 
-def _courses(track: Track, name: str, colours: Colours) -> Iterator[PlotGroup]:
+def _courses(track: Track, name: str, looks: Looks) -> Iterator[PlotGroup]:
     all_rows = track.standings.trajectories
     own = all_rows[all_rows["method"] == name]
     standings = replace(track.standings, trajectories=own)
     for task in sorted(set(own["task"])):
-        for group in trajectory_plots(standings, task, colours)[:COURSES]:
+        for group in trajectory_plots(standings, task, looks)[:COURSES]:
             yield replace(group, title=f"{group.title}: {task}")
 
 
@@ -111,7 +109,7 @@ def _attacks(track: Track, name: str) -> Iterator[PlotGroup]:
     rows = attacks[attacks["method"] == name] if len(attacks) else attacks
     rows = rows.dropna(subset=["value"]) if len(rows) else rows
     if len(rows):
-        looks = _variant_looks(rows)
+        looks = looks_of(name for name, _ in _by_variant(rows))
         traces = [_dots(own, place, looks[place]) for place, own in _by_variant(rows)]
         names = axis("") | {"autorange": "reversed"}
         plot = Plot(figure(traces, share_axis("remaining forgetting"), names))
@@ -125,23 +123,13 @@ def _by_variant(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield shown_variant(str(task), str(variant)), own
 
 
-def _variant_looks(rows: pd.DataFrame) -> Mapping[str, Look]:
-    """Colour and symbol of each variant; no two have both in common."""
-    names = [name for name, _ in _by_variant(rows)]
-    count = len(PALETTE)
-    return {
-        name: (PALETTE[i % count], SYMBOLS[i // count % len(SYMBOLS)])
-        for i, name in enumerate(names)
-    }
-
-
 def _dots(rows: pd.DataFrame, name: str, look: Look) -> go.Scatter:
     return go.Scatter(
         x=rows["value"].tolist(),
         y=rows["attack"].tolist(),
         name=name,
         mode="markers",
-        marker={"color": look[0], "symbol": look[1], "size": 8},
+        marker=marker_of(look, 8),
         hovertemplate=f"{name}<br>%{{y}}: %{{x:.3f}}",
     )
 
@@ -160,7 +148,7 @@ def _curves(track: Track, name: str) -> Iterator[PlotGroup]:
 
 def curve_group(title: str, rows: pd.DataFrame) -> PlotGroup:
     """What a method knows at each point of an attack on each variant, beside the oracles."""
-    looks = _variant_looks(rows)
+    looks = looks_of(name for name, _ in _by_variant(rows))
     traces = [
         _curve(part, place, looks[place], is_oracle=who == ORACLE)
         for place, of_place in _by_variant(rows)
@@ -175,12 +163,12 @@ def _curve(rows: pd.DataFrame, place: str, look: Look, is_oracle: bool) -> go.Sc
     ordered = sorted(rows.to_dict("records"), key=lambda row: (row["point"] == END, row["point"]))
     quantities = quantities_of(pd.DataFrame(ordered))
     points = [steps(str(row["point"])) for row in ordered]
-    name, (colour, symbol) = f"{place}, oracles" if is_oracle else place, look
+    name = f"{place}, oracles" if is_oracle else place
     text = [
         f"{name}, {p}: {spoken('knowledge', q)}" for p, q in zip(points, quantities, strict=True)
     ]
-    dash = {"color": colour, "width": 2, "dash": "dot" if is_oracle else "solid"}
-    bars = error_bar(quantities, GREY if is_oracle else colour)
+    dash = {"color": look.colour, "width": 2, "dash": "dot" if is_oracle else "solid"}
+    bars = error_bar(quantities, GREY if is_oracle else look.colour)
     return go.Scatter(
         x=points,
         y=[quantity.value for quantity in quantities],
@@ -188,7 +176,7 @@ def _curve(rows: pd.DataFrame, place: str, look: Look, is_oracle: bool) -> go.Sc
         legendgroup=place,
         showlegend=not is_oracle,
         mode="lines+markers",
-        marker={"symbol": symbol},
+        marker={"symbol": look.symbol},
         line=dash,
         error_y=bars,
         text=text,

@@ -15,7 +15,7 @@ from leaderboard.claim_pages import claim_page
 from leaderboard.downloads import downloads
 from leaderboard.method_pages import method_pages
 from leaderboard.metric_pages import metric_pages
-from leaderboard.plots import Colours
+from leaderboard.plots import Looks
 from leaderboard.practice_pages import practice_page
 from leaderboard.render import Page, Renderer
 from leaderboard.run_values import left_out
@@ -28,14 +28,14 @@ EXTRA_COLUMNS = ("mean over attacks", "tokens", "runs")  # of the first screen: 
 COLUMNS = ("rank", *QUANTITIES, "worst attack", "seconds", *EXTRA_COLUMNS)
 
 
-def pages_of(board: Board, colours: Colours, address: str) -> Iterator[Page]:
+def pages_of(board: Board, looks: Looks, address: str) -> Iterator[Page]:
     """All pages and downloads but those of records; `address` is where the site will stand."""
-    tasks = tasks_shown(board, colours)
+    tasks = tasks_shown(board, looks)
     axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}
     homes = homes_of(tasks)
     shared = {"board": board, "homes": homes, "axes_of_metrics": axes, "address": address}
-    renderer = Renderer(colours, board.extra, **shared)
-    views = [views_of(track, colours) for track in board.ranked]
+    renderer = Renderer(looks, board.extra, **shared)
+    views = [views_of(track, looks) for track in board.ranked]
     yield _first_screen(board, views, tasks, renderer)
     for own in views:
         yield from view_files(own, renderer)
@@ -47,15 +47,15 @@ def pages_of(board: Board, colours: Colours, address: str) -> Iterator[Page]:
     yield renderer.page(
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
     )
-    yield practice_page(board, renderer, colours)
+    yield practice_page(board, renderer, looks)
     if SCALING_PAGE in board.extra:
-        yield scaling_page(board, renderer, colours)
+        yield scaling_page(board, renderer, looks)
     yield claim_page(board, renderer)
     yield from metric_pages(board, renderer)
-    yield from attack_pages(board, colours, renderer)
+    yield from attack_pages(board, looks, renderer)
     yield from task_pages(tasks, renderer)
     for track in board.tracks:
-        yield from method_pages(board, track, tasks, colours, renderer)
+        yield from method_pages(board, track, tasks, looks, renderer)
 
 
 def _first_screen(

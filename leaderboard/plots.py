@@ -5,9 +5,9 @@ utility.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -19,6 +19,7 @@ PALETTE = (
     *("#3b7dd8", "#e07b39", "#2f9e6e", "#c2477f", "#8662c7"),
     *("#b08a1e", "#1f9bb0", "#d1495b", "#6b8e23", "#a0653b"),
 )
+SYMBOLS = ("circle", "square", "diamond", "cross")  # of names that share a colour
 GREY = "#8b929c"
 ANCHOR_SYMBOLS = ("diamond", "square", "x", "cross", "triangle-up", "triangle-down", "star")
 REFERENCE_DASHES = {"target": "dash", "oracle": "dot"}
@@ -26,8 +27,17 @@ DIGITS = (
     5  # significant digits that figures carry: more than can be seen, and half the size of a page
 )
 
-Colours = dict[str, str]
 Figure = dict[str, Any]
+
+
+class Look(NamedTuple):
+    """How the points of a method or a variant are drawn."""
+
+    colour: str
+    symbol: str = "circle"
+
+
+Looks = Mapping[str, Look]
 
 
 @dataclass(frozen=True)
@@ -51,21 +61,36 @@ class PlotGroup:
     tall: bool = False
 
 
-def colours_of(rows: Sequence[Row]) -> Colours:
-    """A colour for each row name: the same in all plots and tables, grey for anchors."""
-    methods = sorted({row.name for row in rows if not row.anchor})
-    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(methods)}
-    return colours | {row.name: GREY for row in rows if row.anchor}
+PLAIN = Look(GREY)
 
 
-def drawn(names: Sequence[str] | pd.Series, colours: Colours) -> list[str]:
+def looks_of(names: Iterable[str]) -> dict[str, Look]:
+    """Colour and symbol of each; no two of forty have both in common."""
+    count = len(PALETTE)
+    return {
+        name: Look(PALETTE[i % count], SYMBOLS[i // count % len(SYMBOLS)])
+        for i, name in enumerate(names)
+    }
+
+
+def method_looks(rows: Sequence[Row]) -> Looks:
+    """A look for each row name: the same in all plots and tables, grey for anchors."""
+    methods = looks_of(sorted({row.name for row in rows if not row.anchor}))
+    return methods | {row.name: PLAIN for row in rows if row.anchor}
+
+
+def marker_of(look: Look, size: float) -> dict[str, Any]:
+    return {"color": look.colour, "symbol": look.symbol, "size": size}
+
+
+def drawn(names: Sequence[str] | pd.Series, looks: Looks) -> list[str]:
     """The methods among these names that plots show: neither anchors nor references, which are
     drawn apart.
     """
-    return sorted({name for name in names if colours.get(name, GREY) != GREY})
+    return sorted({name for name in names if looks.get(name, PLAIN) != PLAIN})
 
 
-def scatter(rows: Sequence[Row], colours: Colours) -> Figure:
+def scatter(rows: Sequence[Row], looks: Looks) -> Figure:
     """Forgetting against utility with intervals both ways, a point per row; anchors are hollow and
     grey.
 
@@ -77,15 +102,16 @@ def scatter(rows: Sequence[Row], colours: Colours) -> Figure:
     ]
     known = [row for row in known if row.state != "partial"]
     anchors = sorted(row.name for row in known if row.anchor)
-    symbols = {
-        name: ANCHOR_SYMBOLS[i % len(ANCHOR_SYMBOLS)] + "-open" for i, name in enumerate(anchors)
+    hollow = {
+        name: Look(GREY, ANCHOR_SYMBOLS[i % len(ANCHOR_SYMBOLS)] + "-open")
+        for i, name in enumerate(anchors)
     }
     points = sorted(known, key=lambda row: row.anchor)
-    traces = [_point(row, colours[row.name], symbols.get(row.name, "circle")) for row in points]
+    traces = [_point(row, hollow.get(row.name, looks[row.name])) for row in points]
     return figure(traces, share_axis("forgetting"), share_axis("utility"))
 
 
-def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
+def _point(row: Row, look: Look) -> go.Scatter:
     x, y = row.quantity("forgetting"), row.quantity("utility")
     return go.Scatter(
         x=[x.value],
@@ -94,14 +120,9 @@ def _point(row: Row, colour: str, symbol: str) -> go.Scatter:
         meta="anchor" if row.anchor else "",
         mode="markers",
         showlegend=False,
-        marker={
-            "color": colour,
-            "symbol": symbol,
-            "size": 11,
-            "line": {"color": colour, "width": 1.5},
-        },
-        error_x=error_bar([x], colour),
-        error_y=error_bar([y], colour),
+        marker=marker_of(look, 11) | {"line": {"color": look.colour, "width": 1.5}},
+        error_x=error_bar([x], look.colour),
+        error_y=error_bar([y], look.colour),
         hovertemplate=f"{spoken('forgetting', x)}<br>{spoken('utility', y)}",
     )
 
@@ -145,18 +166,22 @@ def spoken(name: str, quantity: Quantity) -> str:
 
 
 def line(
-    x: Sequence[float], quantities: Sequence[Quantity], name: str, colour: str, **changes: Any
+    x: Sequence[float],
+    quantities: Sequence[Quantity],
+    name: str,
+    look: Look,
+    size: float = 7,
+    **changes: Any,
 ) -> go.Scatter:
     """A method's values, joined in the order given; hovering tells `text`."""
-    style = {"color": colour, "width": 2, "dash": REFERENCE_DASHES.get(name, "solid")}
-    looks = {
+    style = {
         "mode": "lines+markers",
-        "marker": {"size": 6},
-        "line": style,
+        "marker": marker_of(look, size),
+        "line": {"color": look.colour, "width": 2, "dash": REFERENCE_DASHES.get(name, "solid")},
         "hovertemplate": "%{text}",
     }
     return go.Scatter(
-        x=list(x), y=[q.value for q in quantities], name=name, legendgroup=name, **(looks | changes)
+        x=list(x), y=[q.value for q in quantities], name=name, legendgroup=name, **(style | changes)
     )
 
 
@@ -182,7 +207,7 @@ def reference(span: tuple[float, float], quantity: Quantity, name: str) -> list[
     """A reference's value as a line across the plot, with its interval as a band."""
     ends = [quantity, quantity]
     text = [f"{name}: {spoken('value', quantity)}"] * 2
-    return [band(span, ends, name, GREY), line(span, ends, name, GREY, mode="lines", text=text)]
+    return [band(span, ends, name, GREY), line(span, ends, name, PLAIN, mode="lines", text=text)]
 
 
 def error_bar(quantities: Sequence[Quantity], colour: str) -> dict[str, Any]:
@@ -224,7 +249,7 @@ def axis(title: str) -> dict[str, Any]:
 def figure(
     traces: Sequence[go.Scatter | go.Box | go.Heatmap], xaxis: dict[str, Any], yaxis: dict[str, Any]
 ) -> Figure:
-    """Colours of text and grid are set where the page's theme is known: in plots.js."""
+    """Looks of text and grid are set where the page's theme is known: in plots.js."""
     plot = go.Figure(
         list(traces),
         {

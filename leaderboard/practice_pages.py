@@ -12,10 +12,10 @@ from benchmark.records.identity import ORACLE
 from benchmark.statistics.findings import steps
 from leaderboard.board import Board
 from leaderboard.plots import (
-    GREY,
     PALETTE,
-    Colours,
+    PLAIN,
     Figure,
+    Looks,
     Plot,
     PlotGroup,
     axis,
@@ -43,17 +43,17 @@ class Shown:
     plots: list[PlotGroup]
 
 
-def practice_page(board: Board, renderer: Renderer, colours: Colours) -> Page:
+def practice_page(board: Board, renderer: Renderer, looks: Looks) -> Page:
     """The page, from the records of all tracks."""
     ranked = {track.name for track in board.ranked}
     shown = [
-        Shown(own.track.name, own.track.name in ranked, own.picks, list(_plots(own, colours)))
+        Shown(own.track.name, own.track.name in ranked, own.picks, list(_plots(own, looks)))
         for own in practice_of(board)
     ]
     return renderer.page(PAGE, PAGE, tracks=shown)
 
 
-def _plots(own: Practice, colours: Colours) -> Iterator[PlotGroup]:
+def _plots(own: Practice, looks: Looks) -> Iterator[PlotGroup]:
     if len(own.undone):
         yield PlotGroup(
             "Forgetting undone, by attack and method family",
@@ -69,7 +69,7 @@ def _plots(own: Practice, colours: Colours) -> Iterator[PlotGroup]:
             "Share of forgotten knowledge recovered, averaged over the variants on which a "
             "method forgot at least half; 1 means as much as before unlearning. What the oracles "
             "gain over the same steps is newly learned, not recovered.",
-            [Plot(_curves(rows, colours))],
+            [Plot(_curves(rows, looks))],
         )
 
 
@@ -99,19 +99,19 @@ def _heat(rows: pd.DataFrame) -> Figure:
     return figure([trace], axis("") | small, axis("") | small | {"autorange": "reversed"})
 
 
-def _curves(rows: pd.DataFrame, colours: Colours) -> Figure:
+def _curves(rows: pd.DataFrame, looks: Looks) -> Figure:
     places = list(dict.fromkeys(rows["point"]))
     traces = []
-    for name in (*drawn(rows["method"], colours), ORACLE):
-        own, colour = rows[rows["method"] == name], colours.get(name, GREY)
+    for name in (*drawn(rows["method"], looks), ORACLE):
+        own, look = rows[rows["method"] == name], looks.get(name, PLAIN)
         quantities = _quantities(own, "back")
         text = [
             f"{name}, {steps(point)}<br>{spoken('back', quantity)}"
             for point, quantity in zip(own["point"], quantities, strict=True)
         ]
         x = [places.index(point) for point in own["point"]]
-        bars = error_bar(quantities, colour)
-        traces.append(line(x, quantities, name, colour, text=text, error_y=bars))
+        bars = error_bar(quantities, look.colour)
+        traces.append(line(x, quantities, name, look, text=text, error_y=bars))
     ticks = {"tickvals": list(range(len(places))), "ticktext": [steps(p) for p in places]}
     return figure(traces, axis("") | ticks, axis("share recovered"))
 

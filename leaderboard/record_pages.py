@@ -22,7 +22,7 @@ from benchmark.records.store import ResultStore, read_record
 from leaderboard.board import Board, Track
 from leaderboard.croissant import examples_lines
 from leaderboard.examples import Said
-from leaderboard.plots import Colours, plain
+from leaderboard.plots import Looks, plain
 from leaderboard.render import (
     Page,
     Renderer,
@@ -51,12 +51,12 @@ class VariantRecords:
     row_names: Mapping[str, str]
     scores: Mapping[str, RunScores]
     proxy: bool
-    colours: Colours
+    looks: Looks
     extra: frozenset[str]
 
     def pages(self) -> Iterator[Page]:
         """A page and a file for each record, and the file of examples that they share."""
-        renderer = Renderer(self.colours, self.extra)
+        renderer = Renderer(self.looks, self.extra)
         answered = [r for r in (*self.references, *self.records) if has_outputs(r)]
         said = Said(self.results, self.derived, answered)
         yield self._examples(said)
@@ -155,16 +155,16 @@ def metrics_data() -> Page:
     return data_page(METRICS_FILE, compact_json(about))
 
 
-def variant_records(board: Board, colours: Colours) -> Iterator[VariantRecords]:
+def variant_records(board: Board, looks: Looks) -> Iterator[VariantRecords]:
     """The records of each variant of each track."""
     for track in board.tracks:
         proxies = track.proxies
         for variant in track.variants:
-            yield _of_variant(board, track, variant, variant in proxies, colours)
+            yield _of_variant(board, track, variant, variant in proxies, looks)
 
 
 def _of_variant(
-    board: Board, track: Track, variant: str, proxy: bool, colours: Colours
+    board: Board, track: Track, variant: str, proxy: bool, looks: Looks
 ) -> VariantRecords:
     records = [record for record in track.records if record.variant == variant]
     return VariantRecords(
@@ -177,6 +177,6 @@ def _of_variant(
         row_names={record.id: track.row_names[record.id] for record in records},
         scores=run_scores(track, records),
         proxy=proxy,
-        colours=colours,
+        looks=looks,
         extra=board.extra,
     )

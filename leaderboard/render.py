@@ -19,7 +19,7 @@ from markupsafe import Markup
 from benchmark import __version__
 from benchmark.records.schema import Record
 from benchmark.statistics import AXES, SCORE_VERSION
-from leaderboard.plots import Colours
+from leaderboard.plots import Looks
 from leaderboard.tables import QUANTITIES, by_division
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -116,7 +116,7 @@ class Renderer:
     the pages that this site has beside those of every site.
     """
 
-    def __init__(self, colours: Colours, extra: Collection[str], **shared: Any) -> None:
+    def __init__(self, looks: Looks, extra: Collection[str], **shared: Any) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -137,7 +137,7 @@ class Renderer:
             "score_version": SCORE_VERSION,
             "axes": AXES,
             "quantities": QUANTITIES,
-            "colours": colours,
+            "looks": looks,
             "extra": extra,
             "record_page": record_page,
             "method_page": method_page,

@@ -8,8 +8,8 @@ import pandas as pd
 
 from leaderboard.board import SCALING_PAGE, Board
 from leaderboard.plots import (
-    Colours,
     Figure,
+    Looks,
     Plot,
     PlotGroup,
     axis,
@@ -17,6 +17,7 @@ from leaderboard.plots import (
     error_bar,
     figure,
     line,
+    looks_of,
     quantities_of,
     share_axis,
     spoken,
@@ -25,52 +26,57 @@ from leaderboard.render import Page, Renderer
 from leaderboard.scaling_tables import CAPTIONS, best_by_size, scaling_of, size_text
 
 
-def scaling_page(board: Board, renderer: Renderer, colours: Colours) -> Page:
+def scaling_page(board: Board, renderer: Renderer, looks: Looks) -> Page:
     """The page, with a plot for each question."""
     scaling = scaling_of(board)
     table = best_by_size(scaling.best)
-    cells = [[size, *row] for size, row in zip(table.index, table.to_numpy().tolist(), strict=True)]
     seconds = scaling.seconds.rename(columns={"seconds": "value"})
-    plots = [*_plots(scaling.rows, colours), _costs(seconds, colours)]
+    # Its few methods have colours of their own: on the site as a whole, four share each.
+    own = looks_of(drawn(scaling.rows["method"], looks))
+    plots = [*_plots(scaling.rows, own), _costs(seconds, own)]
     return renderer.page(
-        SCALING_PAGE, SCALING_PAGE, shares=list(table.columns), cells=cells, plots=plots
+        SCALING_PAGE,
+        SCALING_PAGE,
+        columns=list(table.columns),
+        cells=table.to_numpy().tolist(),
+        plots=plots,
     )
 
 
-def _plots(rows: pd.DataFrame, colours: Colours) -> Iterator[PlotGroup]:
+def _plots(rows: pd.DataFrame, looks: Looks) -> Iterator[PlotGroup]:
     for quantity, (title, caption) in CAPTIONS.items():
         own = rows[rows["quantity"] == quantity]
-        yield PlotGroup(title, caption, [Plot(_over_sizes(own, colours, axis("")))])
+        yield PlotGroup(title, caption, [Plot(_over_sizes(own, looks, axis("")))])
     scores = rows[rows["quantity"] == "score"]
     yield PlotGroup(
         "Score by size of model and forget set",
         "Score on forget_size; each plot forgets another share of the same people.",
         [
-            Plot(_over_sizes(own, colours, share_axis("score")), f"{share} % of the people")
+            Plot(_over_sizes(own, looks, share_axis("score")), f"{share} % of the people")
             for share, own in scores.groupby("share")
         ],
     )
 
 
-def _costs(seconds: pd.DataFrame, colours: Colours) -> PlotGroup:
+def _costs(seconds: pd.DataFrame, looks: Looks) -> PlotGroup:
     rows = seconds.assign(low=float("nan"), high=float("nan"))
-    scale = axis("seconds") | {"type": "log"}
+    scale = axis("seconds") | {"type": "log", "dtick": 1}
     caption = "Median seconds of unlearning, over all variants of forget_size and frequency."
-    return PlotGroup("Cost", caption, [Plot(_over_sizes(rows, colours, scale))])
+    return PlotGroup("Cost", caption, [Plot(_over_sizes(rows, looks, scale))])
 
 
-def _over_sizes(rows: pd.DataFrame, colours: Colours, yaxis: dict) -> Figure:
+def _over_sizes(rows: pd.DataFrame, looks: Looks, yaxis: dict) -> Figure:
     """A line for each method over the models' sizes."""
     traces = []
-    for name in drawn(rows["method"], colours):
+    for name in drawn(rows["method"], looks):
         own = rows[rows["method"] == name].sort_values("size")
         quantities, sizes = quantities_of(own), own["size"].tolist()
         text = [
             f"{name}, {size_text(size)}<br>{spoken('value', quantity)}"
             for size, quantity in zip(sizes, quantities, strict=True)
         ]
-        bars = error_bar(quantities, colours[name])
-        traces.append(line(sizes, quantities, name, colours[name], text=text, error_y=bars))
+        bars = error_bar(quantities, looks[name].colour)
+        traces.append(line(sizes, quantities, name, looks[name], text=text, error_y=bars))
     sizes = sorted(set(rows["size"]))
     ticks = {"type": "log", "tickvals": sizes, "ticktext": [size_text(size) for size in sizes]}
     return figure(traces, axis("parameters") | ticks, yaxis)

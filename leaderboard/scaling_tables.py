@@ -69,21 +69,21 @@ def size_text(millions: float) -> str:
 
 
 def best_by_size(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per size, a column per share: the methods that may be the best, with their scores."""
-    if rows.empty:
-        return pd.DataFrame()
-    texts = rows.assign(
-        size=rows["size"].map(size_text),
-        share=rows["share"].map("{} %".format),
+    """A row per share and size: the highest-scoring method, and those that may be as good."""
+    ordered = rows.sort_values(["share", "size", "value"], ascending=[True, True, False])
+    texts = ordered.assign(
+        people=ordered["share"].map("{} %".format),
+        parameters=ordered["size"].map(size_text),
         shown=[
             f"{row['method']} {spoken(row['value'], row['low'], row['high'], digits=2)}"
-            for row in rows.to_dict("records")
+            for row in ordered.to_dict("records")
         ],
     )
-    cells = texts.groupby(["size", "share"], sort=False)["shown"].agg(", ".join).unstack()
-    sizes = [size_text(size) for size in sorted(set(rows["size"]))]
-    shares = [f"{share} %" for share in sorted(set(rows["share"]))]
-    return cells.reindex(index=sizes, columns=shares).fillna(NOTHING)
+    places = texts.groupby(["people", "parameters"], sort=False)["shown"]
+    cells = [(*place, *own.iloc[:1], ", ".join(own.iloc[1:]) or NOTHING) for place, own in places]
+    return pd.DataFrame(
+        cells, columns=["people to forget", "parameters", "best", "not significantly worse"]
+    )
 
 
 def scaling_markdown(board: Board) -> str:
@@ -102,10 +102,11 @@ def scaling_markdown(board: Board) -> str:
         parts += [f"## {title}\n", f"{caption}\n", *_table(cells, "method"), ""]
     parts.append("## Which method is best?\n")
     parts.append(
-        "The highest-scoring method and those not significantly worse, by model size and share of "
-        "people to forget.\n"
+        "The highest-scoring method and those not significantly worse, by share of people to "
+        "forget and model size.\n"
     )
-    parts += [*_table(best_by_size(scaling.best), "parameters"), ""]
+    table = best_by_size(scaling.best)
+    parts += [*_table(table.set_index(table.columns[0]), table.columns[0]), ""]
     seconds = scaling.seconds.assign(shown=scaling.seconds["seconds"].map("{:.1f}".format))
     parts += ["## What does it cost?\n", "Median seconds of unlearning.\n"]
     parts += [*_table(_by_size(seconds), "method"), ""]

@@ -17,9 +17,10 @@ from benchmark.statistics import Standings
 from leaderboard.board import REFERENCES, Track
 from leaderboard.plots import (
     GREY,
+    PLAIN,
     REFERENCE_DASHES,
-    Colours,
     Figure,
+    Looks,
     Plot,
     PlotGroup,
     axis,
@@ -27,6 +28,7 @@ from leaderboard.plots import (
     error_bar,
     figure,
     line,
+    marker_of,
     quantities_of,
     sentence,
     share_axis,
@@ -50,7 +52,7 @@ NEVER_SEEN = "holdout texts"
 SPREAD = 0.6  # of the distance between neighbouring strata: how wide their methods are set apart
 
 
-def stratum_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
+def stratum_plots(standings: Standings, task: str, looks: Looks) -> list[PlotGroup]:
     """What is left by each sort of strata: first, as lines, those with numbers for values, then,
     as dots, words.
     """
@@ -67,12 +69,12 @@ def stratum_plots(standings: Standings, task: str, colours: Colours) -> list[Plo
     groups = [
         g
         for name, stratum_rows in rows.groupby("name", sort=True)
-        for g in _stratum_groups(stratum_rows, task, str(name), colours)
+        for g in _stratum_groups(stratum_rows, task, str(name), looks)
     ]
     return sorted(groups, key=lambda group: group.compact)
 
 
-def _stratum_groups(rows: pd.DataFrame, task: str, name: str, colours: Colours) -> list[PlotGroup]:
+def _stratum_groups(rows: pd.DataFrame, task: str, name: str, looks: Looks) -> list[PlotGroup]:
     numeric = is_numeric(rows["level"].tolist())
     groups = []
     for metric in (metric for metric in LEFT if metric in set(rows["metric"])):
@@ -81,11 +83,11 @@ def _stratum_groups(rows: pd.DataFrame, task: str, name: str, colours: Colours) 
             continue
         plots = [
             Plot(
-                (_by_number if numeric else _by_word)(part, name, metric_axis(metric), colours),
+                (_by_number if numeric else _by_word)(part, name, metric_axis(metric), looks),
                 label,
             )
             for label, part in parts.items()
-            if part["level"].nunique() > 1 and drawn(part["method"], colours)
+            if part["level"].nunique() > 1 and drawn(part["method"], looks)
         ]
         if plots:
             title = f"{titled(metric)} by {name}"
@@ -119,13 +121,13 @@ def is_geometric(values: Sequence[float]) -> bool:
     return bool(uneven[1] < uneven[0])
 
 
-def _by_number(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: Colours) -> Figure:
+def _by_number(rows: pd.DataFrame, name: str, values: dict[str, Any], looks: Looks) -> Figure:
     rows = rows.assign(place=pd.to_numeric(rows["level"])).sort_values(["place", "variant"])
     places = sorted({float(place) for place in rows["place"]})
     log = is_geometric(places)
     scale = np.log10 if log else np.asarray
     span = float(scale(places[-1]) - scale(places[0]))
-    methods = drawn(rows["method"], colours)
+    methods = drawn(rows["method"], looks)
     step = min(
         0.012 * span, SPREAD * span / (len(places) - 1) / max(1, len(methods))
     )  # a little to each side
@@ -134,11 +136,10 @@ def _by_number(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: C
         method_rows = rows[rows["method"] == method]
         on_axis = method_rows["place"]
         at = [10 ** (math.log10(x) + shift) if log else x + shift for x in on_axis]
-        quantities, colour = quantities_of(method_rows), colours.get(method, GREY)
+        quantities, look = quantities_of(method_rows), looks.get(method, PLAIN)
         text = _stratum_texts(method_rows, method, name)
-        traces.append(
-            line(at, quantities, method, colour, text=text, error_y=error_bar(quantities, colour))
-        )
+        bars = error_bar(quantities, look.colour)
+        traces.append(line(at, quantities, method, look, text=text, error_y=bars))
     ends = [float(scale(places[0])) - 0.06 * span, float(scale(places[-1])) + 0.06 * span]
     marks = {"tickvals": places, "ticktext": [f"{place:g}" for place in places], "range": ends}
     ticks = axis(name) | marks | ({"type": "log"} if log else {})
@@ -160,13 +161,13 @@ def _stratum_texts(rows: pd.DataFrame, method: str, name: str) -> list[str]:
     return [f"{method}, {name} {level}<br>{spoken('value', q)}<br>n {n}" for level, q, n in points]
 
 
-def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: Colours) -> Figure:
+def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], looks: Looks) -> Figure:
     """Dots side by side within each word, across the lines of target and oracles."""
     words = sorted(
         set(rows["level"]), key=lambda w: (ORDERED_WORDS.index(w) if w in ORDERED_WORDS else -1, w)
     )
     rows = rows.assign(place=rows["level"].map(words.index)).sort_values("place")
-    methods = drawn(rows["method"], colours)
+    methods = drawn(rows["method"], looks)
     shifts = _shifts(rows, methods, SPREAD / max(1, len(methods)))
     traces = []
     for method, shift in shifts.items():
@@ -176,13 +177,9 @@ def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: Col
             values_there = [q.value for q in quantities]
             traces.append(_segments(method_rows["place"].tolist(), values_there, texts, method))
             continue
-        at, colour = [place + shift for place in method_rows["place"]], colours[method]
-        looks = {
-            "mode": "markers",
-            "marker": {"size": 8, "color": colour},
-            "error_y": error_bar(quantities, colour),
-        }
-        traces.append(line(at, quantities, method, colour, text=texts, **looks))
+        at, look = [place + shift for place in method_rows["place"]], looks[method]
+        dots = {"mode": "markers", "error_y": error_bar(quantities, look.colour)}
+        traces.append(line(at, quantities, method, look, size=8, text=texts, **dots))
     ticks = axis(name) | {
         "tickvals": list(range(len(words))),
         "ticktext": words,
@@ -191,17 +188,17 @@ def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], colours: Col
     return figure(traces, ticks | {"showgrid": False}, values)
 
 
-def misalignment_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
+def misalignment_plots(standings: Standings, task: str, looks: Looks) -> list[PlotGroup]:
     """By how much generations show more of the forgotten than probabilities, by variant."""
     rows = standings.misalignment
     rows = rows[(rows["task"] == task) & (rows["stratum"] == ALL) & (rows["quantity"] == "gap")]
-    if not drawn(rows["method"], colours):
+    if not drawn(rows["method"], looks):
         return []
     rows = rows.assign(
         level=[shown_variant(task, str(v)) if v == ALL else v for v in rows["variant"]]
     )
     plot = _by_word(
-        rows, "variant", axis("generation minus probability") | {"zeroline": True}, colours
+        rows, "variant", axis("generation minus probability") | {"zeroline": True}, looks
     )
     caption = (
         "Above 0, the model still generates answers that appear forgotten by probability; "
@@ -226,7 +223,7 @@ def _segments(
     )
 
 
-def text_plots(track: Track, task: str, order: Sequence[str], colours: Colours) -> list[PlotGroup]:
+def text_plots(track: Track, task: str, order: Sequence[str], looks: Looks) -> list[PlotGroup]:
     """The accuracy of every single text under each model, and outliers; empty where nothing is
     forgotten but facts.
     """
@@ -236,8 +233,8 @@ def text_plots(track: Track, task: str, order: Sequence[str], colours: Colours) 
         label = shown_variant(task, variant) if len(variants) > 1 else ""
         by_model = accuracies(track.standings, task, variant, order)
         if by_model:
-            boxes.append(Plot(_boxes(by_model, colours), label))
-            counted = _outliers(track.standings, task, variant, list(by_model), colours)
+            boxes.append(Plot(_boxes(by_model, looks), label))
+            counted = _outliers(track.standings, task, variant, list(by_model), looks)
             counts += [Plot(counted, label)] if counted else []
     groups = [
         PlotGroup(
@@ -273,10 +270,10 @@ def accuracies(
     return {name: values for name, values in ({NEVER_SEEN: never} | forgotten).items() if values}
 
 
-def _boxes(by_model: Mapping[str, Sequence[float]], colours: Colours) -> Figure:
+def _boxes(by_model: Mapping[str, Sequence[float]], looks: Looks) -> Figure:
     traces = []
     for name, values in by_model.items():
-        colour = colours.get(name, GREY)
+        colour = looks.get(name, PLAIN).colour
         traces.append(
             go.Box(
                 x=list(values),
@@ -297,7 +294,7 @@ def _boxes(by_model: Mapping[str, Sequence[float]], colours: Colours) -> Figure:
 
 
 def _outliers(
-    standings: Standings, task: str, variant: str, names: Sequence[str], colours: Colours
+    standings: Standings, task: str, variant: str, names: Sequence[str], looks: Looks
 ) -> Figure | None:
     """A dot per method, in the order of the boxes; None if outliers were not counted."""
     strata = standings.strata
@@ -318,7 +315,7 @@ def _outliers(
             traces.append(go.Scatter(x=[value.value] * 2, y=ends, hovertemplate="%{text}", **line))
     for i, name in enumerate(methods):
         (quantity,) = quantities_of(rows.loc[[name]])
-        marker = {"color": colours[name], "size": 9}
+        marker = marker_of(looks[name], 9)
         point = go.Scatter(
             x=[quantity.value],
             y=[i],
@@ -326,7 +323,7 @@ def _outliers(
             mode="markers",
             marker=marker,
             showlegend=False,
-            error_x=error_bar([quantity], colours[name]),
+            error_x=error_bar([quantity], looks[name].colour),
             hovertemplate=f"{name}: {spoken('outliers', quantity)}",
         )
         traces.append(point)

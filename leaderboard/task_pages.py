@@ -12,7 +12,7 @@ from benchmark.records.schema import Record
 from leaderboard.board import Board, Track
 from leaderboard.cards import Card, card_of
 from leaderboard.examples import Said
-from leaderboard.plots import Colours, PlotGroup, focused
+from leaderboard.plots import Looks, PlotGroup, focused
 from leaderboard.render import Page, Renderer, slug, task_page
 from leaderboard.strata_plots import misalignment_plots, stratum_plots, text_plots
 from leaderboard.tables import Row, task_rows
@@ -92,13 +92,13 @@ class TaskShown:
     example_track: str
 
 
-def tasks_shown(board: Board, colours: Colours) -> list[TaskShown]:
+def tasks_shown(board: Board, looks: Looks) -> list[TaskShown]:
     names = sorted({task for track in board.ranked for task in track.tasks})
-    return [_shown(board, name, colours) for name in names]
+    return [_shown(board, name, looks) for name in names]
 
 
-def _shown(board: Board, name: str, colours: Colours) -> TaskShown:
-    tracks = [_on_track(t, name, colours) for t in board.ranked if name in t.tasks]
+def _shown(board: Board, name: str, looks: Looks) -> TaskShown:
+    tracks = [_on_track(t, name, looks) for t in board.ranked if name in t.tasks]
     own = next((own for own in tracks if _first_records(own, name)), None)
     forgotten = _forgotten(board, own, name) if own else {}
     count, where = sum(map(len, forgotten.values())), own.track.name if own else ""
@@ -147,27 +147,27 @@ def homes_of(tasks: list[TaskShown]) -> Mapping[tuple[str, str], list[str]]:
     return homes
 
 
-def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
+def _on_track(track: Track, task: str, looks: Looks) -> TaskOnTrack:
     rows = task_rows(track, task)
     order = [row.name for row in rows]
     variants = sorted({record.variant for record in track.records_of(task)})
     name, standings = slug(track.name), track.standings
     parts = [
-        _trajectory_part(track, task, order, colours),
+        _trajectory_part(track, task, order, looks),
         Part(
             "requests",
             "Sequential requests",
             "Each request is applied to the model left by the previous one. Means over seeds, "
             f"with 95 % confidence intervals. {CLUTTER}",
-            request_plots(standings, task, colours),
+            request_plots(standings, task, looks),
             [],
         ),
-        _stratum_part(track, task, colours),
+        _stratum_part(track, task, looks),
         Part(
             "misaligned",
             "Probability vs. generation",
             MISALIGNED_NOTE,
-            misalignment_plots(standings, task, colours),
+            misalignment_plots(standings, task, looks),
             misalignment_grids(standings, task, order),
         ),
         Part("probed", "Known by any probe", PROBED_NOTE, [], probe_grids(standings, task, order)),
@@ -175,7 +175,7 @@ def _on_track(track: Track, task: str, colours: Colours) -> TaskOnTrack:
             "texts",
             "Individual texts",
             "Anchors are grey.",
-            text_plots(track, task, order, colours),
+            text_plots(track, task, order, looks),
             [],
         ),
     ]
@@ -189,7 +189,7 @@ def _focused(part: Part, hidden: Collection[str]) -> Part:
     return replace(part, groups=[focused(group, hidden) for group in part.groups])
 
 
-def _trajectory_part(track: Track, task: str, order: list[str], colours: Colours) -> Part:
+def _trajectory_part(track: Track, task: str, order: list[str], looks: Looks) -> Part:
     note = (
         "Intermediate checkpoints, evaluated after fixed shares of the budget. A run that stops "
         "early keeps its final values. Lines are means over seeds; bands and bars are 95 % "
@@ -201,11 +201,11 @@ def _trajectory_part(track: Track, task: str, order: list[str], colours: Colours
     makers = (level_grids, rival_grids, contrast_grids)
     grids = [grid for make in makers for grid in make(track.standings, task, order)]
     return Part(
-        "trajectory", "Trajectory", note, trajectory_plots(track.standings, task, colours), grids
+        "trajectory", "Trajectory", note, trajectory_plots(track.standings, task, looks), grids
     )
 
 
-def _stratum_part(track: Track, task: str, colours: Colours) -> Part:
+def _stratum_part(track: Track, task: str, looks: Looks) -> Part:
     note = (
         "Forget set after unlearning; means over seeds with 95 % confidence intervals. A good "
         "method lies on the oracles' dotted line, neither above nor below. Points are offset "
@@ -215,6 +215,6 @@ def _stratum_part(track: Track, task: str, colours: Colours) -> Part:
         "strata",
         "Residual knowledge by stratum",
         note,
-        stratum_plots(track.standings, task, colours),
+        stratum_plots(track.standings, task, looks),
         [],
     )

@@ -17,9 +17,10 @@ from benchmark.statistics import Standings
 from benchmark.statistics.trajectories import KNOWLEDGE, UTILITY
 from leaderboard.plots import (
     GREY,
+    PLAIN,
     REFERENCE_DASHES,
-    Colours,
     Figure,
+    Looks,
     Plot,
     PlotGroup,
     axis,
@@ -79,12 +80,12 @@ def metric_axis(metric: str) -> dict[str, Any]:
     return axis(f"{title} ({unit})") | {"rangemode": "tozero" if unit != "AUC" else "normal"}
 
 
-def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
+def trajectory_plots(standings: Standings, task: str, looks: Looks) -> list[PlotGroup]:
     """Knowledge, the trade-off, and each metric that compares with never-seen examples; empty
     without a trajectory.
     """
     rows = standings.trajectories[standings.trajectories["task"] == task]
-    rows = rows[rows["method"].isin(drawn(rows["method"], colours))]
+    rows = rows[rows["method"].isin(drawn(rows["method"], looks))]
     measured = set(rows["quantity"])
     knowledge = next((name for name in KNOWLEDGE if name in measured), None)
     if knowledge is None:
@@ -96,20 +97,20 @@ def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[
             f"{sentence(knowledge)}, from the target at 0 to the final model at 1. The dotted "
             "line is the oracles' value; below it, the model has forgotten more than retraining "
             "would.",
-            _over_budget(standings, rows, task, knowledge, colours),
+            _over_budget(standings, rows, task, knowledge, looks),
         ),
         PlotGroup(
             "Utility vs. forgetting",
             "Each point is a checkpoint. The horizontal axis is forgetting: 0 at the target's "
             "knowledge, 1 at the oracles' (dotted). Higher is better.",
-            _trade_offs(standings, rows, task, knowledge, colours),
+            _trade_offs(standings, rows, task, knowledge, looks),
         ),
     ]
     groups += [
         PlotGroup(
             f"{titled(name)} over the budget",
             f"{sentence(name)}. Closer to the oracles' dotted line, from either side, is better.",
-            _over_budget(standings, rows, task, name, colours),
+            _over_budget(standings, rows, task, name, looks),
         )
         for name in contrasts
     ]
@@ -117,7 +118,7 @@ def trajectory_plots(standings: Standings, task: str, colours: Colours) -> list[
 
 
 def _over_budget(
-    standings: Standings, rows: pd.DataFrame, task: str, quantity: str, colours: Colours
+    standings: Standings, rows: pd.DataFrame, task: str, quantity: str, looks: Looks
 ) -> list[Plot]:
     quantity_rows = rows[rows["quantity"] == quantity]
     variants = sorted(set(quantity_rows["variant"]))
@@ -126,30 +127,30 @@ def _over_budget(
     for variant in variants:
         oracle = reference_value(standings.strata, task, variant, ORACLE, quantity)
         traces = reference(WHOLE_BUDGET, oracle, ORACLE) if oracle.known else []
-        traces += _trajectories(quantity_rows[quantity_rows["variant"] == variant], colours)
+        traces += _trajectories(quantity_rows[quantity_rows["variant"] == variant], looks)
         plots.append(
             Plot(figure(traces, share, metric_axis(quantity)), _label(task, variant, variants))
         )
     return plots
 
 
-def _trajectories(rows: pd.DataFrame, colours: Colours) -> list[go.Scatter]:
+def _trajectories(rows: pd.DataFrame, looks: Looks) -> list[go.Scatter]:
     """All bands first, so that no line lies behind one."""
     bands, lines = [], []
-    for name in drawn(rows["method"], colours):
+    for name in drawn(rows["method"], looks):
         method_rows = rows[rows["method"] == name].sort_values("share")
         shares, quantities = method_rows["share"].tolist(), quantities_of(method_rows)
         points = zip(shares, quantities, strict=True)
         text = [
             f"{name} after {share:.0%} of the budget<br>{spoken('value', q)}" for share, q in points
         ]
-        bands.append(band(shares, quantities, name, colours[name]))
-        lines.append(line(shares, quantities, name, colours[name], text=text, marker={"size": 4}))
+        bands.append(band(shares, quantities, name, looks[name].colour))
+        lines.append(line(shares, quantities, name, looks[name], text=text, size=5))
     return bands + lines
 
 
 def _trade_offs(
-    standings: Standings, rows: pd.DataFrame, task: str, knowledge: str, colours: Colours
+    standings: Standings, rows: pd.DataFrame, task: str, knowledge: str, looks: Looks
 ) -> list[Plot]:
     variants = sorted(set(rows["variant"]))
     plots = []
@@ -162,7 +163,7 @@ def _trade_offs(
             variant_rows = rows[rows["variant"] == variant]
             plots.append(
                 Plot(
-                    _trade_off(variant_rows, knowledge, (ends[0], ends[1]), colours),
+                    _trade_off(variant_rows, knowledge, (ends[0], ends[1]), looks),
                     _label(task, variant, variants),
                 )
             )
@@ -170,7 +171,7 @@ def _trade_offs(
 
 
 def _trade_off(
-    rows: pd.DataFrame, knowledge: str, ends: tuple[float, float], colours: Colours
+    rows: pd.DataFrame, knowledge: str, ends: tuple[float, float], looks: Looks
 ) -> Figure:
     """Utility over the share of the way from the target's knowledge, `ends[0]`, to the oracles'."""
     gap = ends[0] - ends[1]
@@ -178,7 +179,7 @@ def _trade_off(
     traces = [
         go.Scatter(x=[1, 1], y=[0, 1], mode="lines", name=ORACLE, line=style, hoverinfo="skip")
     ]
-    for name in drawn(rows["method"], colours):
+    for name in drawn(rows["method"], looks):
         method_rows = rows[rows["method"] == name]
         known = method_rows[method_rows["quantity"] == knowledge].set_index("share").sort_index()
         utility_rows = method_rows[method_rows["quantity"] == UTILITY].set_index("share")
@@ -194,11 +195,11 @@ def _trade_off(
         points = zip(known.index, pairs, strict=True)
         text = [f"{name} after {share:.0%} of the budget<br>{pair}" for share, pair in points]
         bars = {
-            "error_x": _thin(error_bar(ways, colours[name])),
-            "error_y": _thin(error_bar(utility, colours[name])),
+            "error_x": _thin(error_bar(ways, looks[name].colour)),
+            "error_y": _thin(error_bar(utility, looks[name].colour)),
         }
         x = [way.value for way in ways]
-        traces.append(line(x, utility, name, colours[name], text=text, marker={"size": 5}, **bars))
+        traces.append(line(x, utility, name, looks[name], text=text, size=5, **bars))
     return figure(traces, axis("forgetting (1 = oracles)"), share_axis("utility"))
 
 
@@ -206,7 +207,7 @@ def _thin(bar: dict[str, Any]) -> dict[str, Any]:
     return bar | {"thickness": 0.7, "width": 0}
 
 
-def request_plots(standings: Standings, task: str, colours: Colours) -> list[PlotGroup]:
+def request_plots(standings: Standings, task: str, looks: Looks) -> list[PlotGroup]:
     """Utility, and knowledge of the current, earlier and later people, over requests; empty for
     ordinary tasks.
     """
@@ -219,7 +220,7 @@ def request_plots(standings: Standings, task: str, colours: Colours) -> list[Plo
     for quantity, (title, caption) in REQUEST_GROUPS.items():
         quantity_rows = rows[rows["quantity"] == quantity]
         plots = [
-            Plot(_over_requests(part, quantity, colours), _label(task, variant, variants))
+            Plot(_over_requests(part, quantity, looks), _label(task, variant, variants))
             for variant in variants
             if len(part := quantity_rows[quantity_rows["variant"] == variant])
         ]
@@ -227,21 +228,20 @@ def request_plots(standings: Standings, task: str, colours: Colours) -> list[Plo
     return [group for group in groups if group.plots]
 
 
-def _over_requests(rows: pd.DataFrame, quantity: str, colours: Colours) -> Figure:
-    methods = drawn(rows["method"], colours)
+def _over_requests(rows: pd.DataFrame, quantity: str, looks: Looks) -> Figure:
+    methods = drawn(rows["method"], looks)
     shifts = {name: REQUEST_DODGE * (i - (len(methods) - 1) / 2) for i, name in enumerate(methods)}
     traces = []
     for name in (*[n for n in (TARGET, ORACLE) if n in set(rows["method"])], *methods):
         method_rows = rows[rows["method"] == name].sort_values("request")
         requests, quantities = method_rows["request"].tolist(), quantities_of(method_rows)
-        colour, x = colours.get(name, GREY), [request + shifts.get(name, 0) for request in requests]
+        look, x = looks.get(name, PLAIN), [request + shifts.get(name, 0) for request in requests]
         text = [
             f"{name} after request {r}<br>{spoken('value', q)}"
             for r, q in zip(requests, quantities, strict=True)
         ]
-        traces.append(
-            line(x, quantities, name, colour, text=text, error_y=error_bar(quantities, colour))
-        )
+        bars = error_bar(quantities, look.colour)
+        traces.append(line(x, quantities, name, look, text=text, error_y=bars))
     last = int(rows["request"].max())
     ticks = axis("requests") | {
         "tickvals": list(range(1, last + 1)),

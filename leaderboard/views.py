@@ -10,7 +10,7 @@ from itertools import groupby
 
 from benchmark.records.schema import GUARDRAIL, Record
 from leaderboard.board import Track
-from leaderboard.plots import Colours, Figure, scatter
+from leaderboard.plots import Figure, Looks, scatter
 from leaderboard.render import Page, Renderer, compact_json, data_page, view_file
 from leaderboard.tables import Row, overall_rows, task_rows, variant_rows
 
@@ -50,20 +50,20 @@ class View:
         return sorted({row.division for row in self.rows if not row.anchor}, key=GUARDRAIL.__eq__)
 
 
-def views_of(track: Track, colours: Colours) -> list[View]:
+def views_of(track: Track, looks: Looks) -> list[View]:
     """All views of a track, the whole track first; a task with one variant has one view."""
-    views = [_view(track, "", "", overall_rows(track), colours)]
+    views = [_view(track, "", "", overall_rows(track), looks)]
     of_task = sorted({(r.task.name, r.variant) for r in track.records})
     for task, places in groupby(of_task, key=lambda place: place[0]):
-        views.append(_view(track, task, "", task_rows(track, task), colours))
+        views.append(_view(track, task, "", task_rows(track, task), looks))
         variants = [variant for _, variant in places]
         for variant in variants if len(variants) > 1 else []:
-            views.append(_view(track, task, variant, variant_rows(track, variant), colours))
+            views.append(_view(track, task, variant, variant_rows(track, variant), looks))
     return views
 
 
-def _view(track: Track, task: str, variant: str, rows: list[Row], colours: Colours) -> View:
-    view = View(track, task, variant, rows, scatter(rows, colours), [])
+def _view(track: Track, task: str, variant: str, rows: list[Row], looks: Looks) -> View:
+    view = View(track, task, variant, rows, scatter(rows, looks), [])
     alone = view.variants if task and len(view.variants) == 1 else []
     return replace(view, references=[r for name in alone for r in track.references(name)])
 

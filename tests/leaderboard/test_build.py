@@ -18,7 +18,7 @@ from benchmark.statistics.draws import STEPS, unpacked
 from leaderboard.board import load_board
 from leaderboard.build import MARKER, build_site
 from leaderboard.citation import bibtex, citations
-from leaderboard.plots import colours_of
+from leaderboard.plots import method_looks
 from leaderboard.render import compact_json, number, slug
 from leaderboard.run_values import left_out
 from leaderboard.strata_plots import stratum_plots
@@ -200,7 +200,7 @@ def test_development_tracks_are_left_out_and_named(site, board):
 
 def test_frequencies_of_all_variants_are_in_one_figure(board):
     track = board.tracks[0]
-    groups = stratum_plots(track.standings, "frequency", colours_of(overall_rows(track)))
+    groups = stratum_plots(track.standings, "frequency", method_looks(overall_rows(track)))
     figures = {group.title: group.plots[0].figure for group in groups if len(group.plots) == 1}
     assert list(figures) == ["Paraphrased probability by frequency", "Exact answer by frequency"]
     lines = {

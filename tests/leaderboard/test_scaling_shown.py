@@ -3,12 +3,13 @@
 import re
 import shutil
 
+import pandas as pd
 import pytest
 import toy_board
 
 from leaderboard.board import SCALING_PAGE, load_board
 from leaderboard.build import build_site
-from leaderboard.scaling_tables import scaling_markdown
+from leaderboard.scaling_tables import best_by_size, scaling_markdown
 
 MODELS = (("target", 0), ("oracle", 1), ("oracle", 2), ("none", 0), ("gentle", 0), ("harsh", 0))
 
@@ -30,6 +31,21 @@ def test_methods_are_compared_over_sizes_and_anchors_left_out(scaled):
     assert "| method | 0.26M | 0.93M |" in harder
     assert "| gentle | " in harder
     assert "none" not in text
+
+
+def test_the_best_comes_before_those_that_may_be_as_good_by_share_then_size():
+    names = ["share", "size", "method", "value", "low", "high"]
+    rows = [
+        (10, 3.9, "alone", 0.8, 0.75, 0.85),
+        (10, 0.26, "second", 0.6, 0.5, 0.7),
+        (10, 0.26, "first", 0.65, 0.5, 0.8),
+        (5, 3.9, "other", 0.1, 0.0, 0.2),
+    ]
+    assert best_by_size(pd.DataFrame(rows, columns=names)).to_numpy().tolist() == [
+        ["5 %", "3.9M", "other 0.10 [0.00, 0.20]", "–"],
+        ["10 %", "0.26M", "first 0.65 [0.50, 0.80]", "second 0.60 [0.50, 0.70]"],
+        ["10 %", "3.9M", "alone 0.80 [0.75, 0.85]", "–"],
+    ]
 
 
 def test_the_site_has_a_page_that_all_others_link_to(scaled, tmp_path):

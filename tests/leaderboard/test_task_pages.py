@@ -10,6 +10,7 @@ from benchmark.metrics.frames import ALL
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.cards import card_of, rendered
+from leaderboard.plots import PLAIN, Look
 from leaderboard.strata_plots import is_geometric, is_numeric, stratum_plots
 from leaderboard.tables import UNKNOWN, Quantity
 from leaderboard.task_pages import _few
@@ -26,7 +27,7 @@ from leaderboard.task_tables import (
 from leaderboard.trajectory_plots import trajectory_plots
 
 KNOWN = "paraphrased_probability"
-COLOURS = {"mine": "#3b7dd8", "yours": "#e07b39", "none": "#8b929c"}
+LOOKS = {"mine": Look("#3b7dd8"), "yours": Look("#e07b39", "square"), "none": PLAIN}
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 12, 33])
@@ -209,7 +210,7 @@ def test_all_metrics_stand_below_their_axes_with_references_first(board):
 
 
 def test_a_course_goes_from_the_target_to_the_end_and_anchors_are_left_out(board):
-    knowledge, trade_off = trajectory_plots(board, "towns", COLOURS)
+    knowledge, trade_off = trajectory_plots(board, "towns", LOOKS)
     lines = {
         t["name"]: t for t in knowledge.plots[0].figure["data"] if t.get("name") and t.get("line")
     }
@@ -223,7 +224,7 @@ def test_a_course_goes_from_the_target_to_the_end_and_anchors_are_left_out(board
 
 
 def test_strata_of_numbers_are_drawn_in_their_order(board):
-    (group,) = stratum_plots(board, "towns", COLOURS)
+    (group,) = stratum_plots(board, "towns", LOOKS)
     lines = {t["name"]: t for t in group.plots[0].figure["data"]}
     assert lines[TARGET]["x"] == [1, 16, 32]
 
@@ -243,11 +244,11 @@ def by_word(*levels):
 
 def test_what_is_said_is_drawn_beside_what_is_probable_unless_it_takes_a_plot_for_each_variant():
     apart = SimpleNamespace(strata=by_word(("rare", "low"), ("often", "high")))
-    assert [len(group.plots) for group in stratum_plots(apart, "towns", COLOURS)] == [1, 1]
+    assert [len(group.plots) for group in stratum_plots(apart, "towns", LOOKS)] == [1, 1]
     both = SimpleNamespace(
         strata=by_word(*((variant, kind) for variant in ("rare", "often") for kind in ("a", "b")))
     )
-    assert [(g.title, len(g.plots)) for g in stratum_plots(both, "towns", COLOURS)] == [
+    assert [(g.title, len(g.plots)) for g in stratum_plots(both, "towns", LOOKS)] == [
         ("Paraphrased probability by kind", 2)
     ]
 
@@ -295,10 +296,10 @@ def test_what_any_probe_tells_has_references_first_and_says_of_how_many_examples
 
 def test_nothing_to_draw_gives_no_plots(board):
     empty = SimpleNamespace(trajectories=board.trajectories.iloc[:0], strata=board.strata.iloc[:0])
-    assert trajectory_plots(empty, "towns", COLOURS) == stratum_plots(empty, "towns", COLOURS) == []
+    assert trajectory_plots(empty, "towns", LOOKS) == stratum_plots(empty, "towns", LOOKS) == []
     assert (
         stratum_plots(
-            SimpleNamespace(strata=board.strata[board.strata["stratum"] == "all"]), "towns", COLOURS
+            SimpleNamespace(strata=board.strata[board.strata["stratum"] == "all"]), "towns", LOOKS
         )
         == []
     )
