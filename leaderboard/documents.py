@@ -50,7 +50,7 @@ COMPARED = {
 
 
 README_TRACK = "controlled-1m"  # its ranking is in the README
-README_ROWS, README_PICKS = 12, 3  # methods in the ranking, and for each task
+README_ROWS = 12  # methods in the ranking
 
 
 def readme_figures(board: Board) -> str:
@@ -223,7 +223,7 @@ def documents(board: Board) -> dict[Path, str]:
         path: with_figures(path.read_text(encoding="utf-8"), text) for path, text in figures.items()
     }
     readme = ROOT / "README.md"
-    picks = picks_markdown(board, README_TRACK, README_PICKS)
+    picks = picks_markdown(board, README_TRACK)
     for name, text in {PICKS: picks, CLAIMS: claims_summary(claims)}.items():
         texts[readme] = with_figures(texts[readme], text, name)
     return texts

@@ -47,7 +47,7 @@ def pages_of(board: Board, looks: Looks, address: str) -> Iterator[Page]:
     yield renderer.page(
         "left-out.html", "left_out.html", left_out={t.name: left_out(t) for t in board.tracks}
     )
-    yield practice_page(board, renderer, looks)
+    yield practice_page(board, renderer)
     if SCALING_PAGE in board.extra:
         yield scaling_page(board, renderer, looks)
     yield claim_page(board, renderer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,24 +13,21 @@ from benchmark.statistics.findings import steps
 from leaderboard.board import Board
 from leaderboard.plots import (
     PALETTE,
-    PLAIN,
     Figure,
-    Looks,
     Plot,
     PlotGroup,
     axis,
-    drawn,
     error_bar,
     figure,
-    line,
     quantities_of,
     spoken,
 )
-from leaderboard.practice_tables import Pick, Practice, practice_of
+from leaderboard.practice_tables import MOST, Pick, Practice, by_task, practice_of
 from leaderboard.render import Page, Renderer
 
 PAGE = "practice.html"
 SCALE = [[0, "#f4f4f4"], [1, PALETTE[1]]]
+SHADES = ("#9cc3f0", "#3b7dd8", "#1b4a8f")  # of an attack's points, the last is its end
 
 
 @dataclass(frozen=True)
@@ -39,21 +36,21 @@ class Shown:
 
     track: str
     ranked: bool
-    picks: list[Pick]
+    picks: Mapping[str, Sequence[Pick]]
     plots: list[PlotGroup]
 
 
-def practice_page(board: Board, renderer: Renderer, looks: Looks) -> Page:
+def practice_page(board: Board, renderer: Renderer) -> Page:
     """The page, from the records of all tracks."""
     ranked = {track.name for track in board.ranked}
     shown = [
-        Shown(own.track.name, own.track.name in ranked, own.picks, list(_plots(own, looks)))
+        Shown(own.track.name, own.track.name in ranked, by_task(own.picks), list(_plots(own)))
         for own in practice_of(board)
     ]
-    return renderer.page(PAGE, PAGE, tracks=shown)
+    return renderer.page(PAGE, PAGE, tracks=shown, most=MOST)
 
 
-def _plots(own: Practice, looks: Looks) -> Iterator[PlotGroup]:
+def _plots(own: Practice) -> Iterator[PlotGroup]:
     if len(own.undone):
         yield PlotGroup(
             "Forgetting undone, by attack and method family",
@@ -69,7 +66,8 @@ def _plots(own: Practice, looks: Looks) -> Iterator[PlotGroup]:
             "Share of forgotten knowledge recovered, averaged over the variants on which a "
             "method forgot at least half; 1 means as much as before unlearning. What the oracles "
             "gain over the same steps is newly learned, not recovered.",
-            [Plot(_curves(rows, looks))],
+            [Plot(_recovered(rows))],
+            tall=rows["method"].nunique() > 12,
         )
 
 
@@ -99,21 +97,35 @@ def _heat(rows: pd.DataFrame) -> Figure:
     return figure([trace], axis("") | small, axis("") | small | {"autorange": "reversed"})
 
 
-def _curves(rows: pd.DataFrame, looks: Looks) -> Figure:
-    places = list(dict.fromkeys(rows["point"]))
-    traces = []
-    for name in (*drawn(rows["method"], looks), ORACLE):
-        own, look = rows[rows["method"] == name], looks.get(name, PLAIN)
-        quantities = _quantities(own, "back")
-        text = [
-            f"{name}, {steps(point)}<br>{spoken('back', quantity)}"
-            for point, quantity in zip(own["point"], quantities, strict=True)
-        ]
-        x = [places.index(point) for point in own["point"]]
-        bars = error_bar(quantities, look.colour)
-        traces.append(line(x, quantities, name, look, text=text, error_y=bars))
-    ticks = {"tickvals": list(range(len(places))), "ticktext": [steps(p) for p in places]}
-    return figure(traces, axis("") | ticks, axis("share recovered"))
+def _recovered(rows: pd.DataFrame) -> Figure:
+    """A row per method, most recovered at the top, with a dot for each point of the attack."""
+    points = list(dict.fromkeys(rows["point"]))
+    order = rows[rows["point"] == points[-1]].sort_values("back")["method"]
+    traces = [
+        _dots(rows[rows["point"] == point].set_index("method").reindex(order), steps(point), shade)
+        for point, shade in zip(points, SHADES[-len(points) :], strict=True)
+    ]
+    small = {"tickfont": {"size": 10}, "dtick": 1}
+    return figure(traces, axis("share recovered"), axis("") | small)
+
+
+def _dots(rows: pd.DataFrame, point: str, shade: str) -> go.Scatter:
+    names = [f"{name}s" if name == ORACLE else str(name) for name in rows.index]
+    quantities = _quantities(rows, "back")
+    texts = [
+        spoken(f"{name}, {point}:", quantity)
+        for name, quantity in zip(names, quantities, strict=True)
+    ]
+    return go.Scatter(
+        x=[quantity.value for quantity in quantities],
+        y=names,
+        name=point,
+        mode="markers",
+        marker={"color": shade, "size": 8},
+        error_x=error_bar(quantities, shade),
+        text=texts,
+        hovertemplate="%{text}<extra></extra>",
+    )
 
 
 def _quantities(rows: pd.DataFrame, name: str):

@@ -16,6 +16,7 @@ from leaderboard.board import Board, Track
 
 RETRAIN = "retrain"  # the anchor beside which costs are stated
 NOTHING = "–"
+MOST = 3  # picks of a task that are shown with all they cost
 PICK_COLUMNS = (
     *("task", "method", "score", "utility", "seconds", "tokens / retraining"),
     "most damaging attack (share of forgetting undone)",
@@ -117,14 +118,19 @@ def practice_markdown(board: Board) -> str:
     return "\n".join(parts)
 
 
-def picks_markdown(board: Board, track: str, most: int) -> str:
-    """The picks of one track, of each task so many at most, those with the highest scores."""
+def picks_markdown(board: Board, track: str) -> str:
+    """The picks of one track, of each task those with the highest scores."""
     own = next(own for own in board.tracks if own.name == track)
-    by_task: dict[str, list[Pick]] = {}
-    for pick in _practice(own).picks:
-        by_task.setdefault(pick.task, []).append(pick)
-    shown = [pick for picked in by_task.values() for pick in picked[:most]]
+    shown = [pick for picked in by_task(_practice(own).picks).values() for pick in picked[:MOST]]
     return "\n".join([*_picks(shown), ""])
+
+
+def by_task(picked: Sequence[Pick]) -> dict[str, list[Pick]]:
+    """In the order of the picks."""
+    tasks: dict[str, list[Pick]] = {}
+    for pick in picked:
+        tasks.setdefault(pick.task, []).append(pick)
+    return tasks
 
 
 def _picks(rows: Sequence[Pick]) -> Iterator[str]:
