@@ -139,16 +139,18 @@ def stratum_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> I
 
 
 def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Metrics of the score that this variant leaves out, with the reason; `spread` is by how much
-    the oracles differ among themselves.
+    """Metrics of the score that this variant leaves out, with the reason and the values of the
+    target that it concerns; `spread` is by how much the oracles differ among themselves.
     """
     for key in sorted(scores.target.keys() - scores.usable):
         if key[3] == ALL and axis_name(key) and key in scores.oracle:
             about = {"axis": axis_name(key), "metric": metric_name(key)}
+            reason, of = scores.reasons[key]
+            beside = scores.beside[of]
             numbers = {
-                "reason": scores.reasons.get(key, ""),
-                "target": float(scores.target[key][0]),
-                "oracle": float(scores.oracle[key][0]),
+                "reason": reason,
+                "target": float(scores.targets[of][key][0]),
+                "oracle": float(beside[key][0]) if key in beside else math.nan,
                 "spread": scores.spread[key],
             }
             yield _where(place) | about | numbers

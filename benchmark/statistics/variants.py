@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,13 @@ class Run:
     oracle: Replicated = field(default_factory=dict)
 
 
+class Reason(NamedTuple):
+    """Why a key is not informative, and the record of the first target for which it is not."""
+
+    text: str
+    target: str
+
+
 @dataclass(frozen=True)
 class VariantScores:
     """All runs of one variant, by method and seed, with what they were compared with.
@@ -76,7 +84,7 @@ class VariantScores:
     budget_steps: int = 1
     weights: EntityWeights = field(default_factory=dict)
     spread: Mapping[Key, float] = field(default_factory=dict)
-    reasons: Mapping[Key, str] = field(default_factory=dict)
+    reasons: Mapping[Key, Reason] = field(default_factory=dict)
     oracle_ids: Sequence[str] = ()
     beside: Mapping[str, Replicated] = field(default_factory=dict)
 
@@ -196,15 +204,15 @@ def references_of(
     sizes = told[target_ids[0]][1]
     common = set.intersection(*(set(targets[of]) for of in target_ids))
 
-    def reason(key: Key) -> str:
+    def reason(key: Key) -> Reason | None:
         for of in target_ids:
             if found := reason_against(key, targets[of], oracles[of]):
-                return found
+                return Reason(found, of)
         if not others and is_barred(key[2], key[1], form):
-            return NOT_FOR_FORM
-        return "" if asks_enough(key, sizes) else ASKS_LITTLE
+            return Reason(NOT_FOR_FORM, target_ids[0])
+        return None if asks_enough(key, sizes) else Reason(ASKS_LITTLE, target_ids[0])
 
-    reasons = {key: reason(key) for key in common}
+    reasons = {key: found for key in common if (found := reason(key))}
     beside = {of: _mean_of(oracles[of], drawn) for of in target_ids}
     first_beside = oracles[target_ids[0]]
     return VariantScores(
@@ -213,7 +221,7 @@ def references_of(
         targets=targets,
         oracle=beside[target_ids[0]],
         beside=beside,
-        usable={key for key, reason in reasons.items() if not reason},
+        usable=common - reasons.keys(),
         reasons=reasons,
         sizes=sizes,
         spread={

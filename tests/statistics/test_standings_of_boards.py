@@ -247,7 +247,9 @@ def test_a_metric_that_one_target_does_not_inform_about_is_left_out(two_targets)
     oracle = frames[index.loc[index["role"] == "oracle", "id"].iloc[0]]
     frames["other"] = frames["other"].assign(exact_answer=oracle["exact_answer"])
     found = score(index, frames)
-    assert not of(found.uninformative, metric="exact_answer").empty
+    row = of(found.uninformative, metric="exact_answer")
+    assert row["reason"].item() == "target and oracles differ by less than 0.05"
+    assert abs(row["target"].item() - row["oracle"].item()) < 0.05
     assert of(found.uninformative, metric="truth_ratio").empty
 
 
