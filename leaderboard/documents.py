@@ -34,9 +34,9 @@ MISSING = "–"
 SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2 --data-dir DIR"}  # of others `hub`
 # What a track's published records lag behind in, until they are replaced.
 EARLIER = {
-    "smollm2-135m": " The published rows are of `real_entities` version 1, whose probabilities say "
-    "little ([card](../tasks/real_entities/card.md)), and of earlier versions of the attacks; the "
-    "command runs the current ones."
+    "smollm2-135m": "This ranking is of `real_entities` version 1, whose probabilities say little "
+    "([card](../tasks/real_entities/card.md)), and of earlier versions of the attacks. `{}` "
+    "runs the current ones."
 }
 # The methods that a task's papers make claims about: its card compares them.
 COMPARED = {
@@ -69,10 +69,10 @@ def result_figures(board: Board) -> str:
     """The ranking of each track, and the residual knowledge of each variant, as Markdown."""
     parts = [f"Made from {made_from(board.results)}.\n"]
     for track in board.ranked:
+        command = f"palimpsest run --suite {SUITES.get(track.name, 'hub')} --out results"
         parts += [
             f"## `{track.name}`\n",
-            f"`palimpsest run --suite {SUITES.get(track.name, 'hub')} --out results` prints "
-            f"this ranking.{EARLIER.get(track.name, '')}\n",
+            EARLIER.get(track.name, "`{}` prints this ranking.").format(command) + "\n",
             *_ranking(track),
             "",
             *_proxies(track),

@@ -19,9 +19,9 @@ class AdaPop(GradientMethod):
 
     w = clip(1 + lambda, 0, `most`). After each epoch of the forget set, lambda <- clip(lambda +
     `rate` (max(0, R/R_1 - 1) - `tolerance`), 0, `most`), where R is a moving average of the retain
-    loss and R_1 its value after the first epoch. The exponent is the paper's; its scale of 58.7 is
-    for counts in a pre-training corpus and would give all facts stated in fewer than 70 texts the
-    same weight.
+    loss, `smoothing` the share of the newest, and R_1 its value after the first epoch. The exponent
+    is the paper's; its scale of 58.7 is for counts in a pre-training corpus and would give all
+    facts stated in fewer than 70 texts the same weight.
     """
 
     learning_rate: float = 1e-3

@@ -17,15 +17,15 @@ class AltPO(GradientMethod):
     """Preference optimization: the model learns to prefer plausible but wrong answers to the
     true ones. A retain loss preserves everything else.
 
-    -(2/b) log sigmoid(b [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]) on forget, where y+
-    is one of several alternative answers, drawn anew at each step, plus nll/T on retain (Mekala et
-    al. 2025; nll summed over tokens).
+    -(2/beta) log sigmoid(beta [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]) on forget, where
+    y+ is one of several alternative answers, drawn anew at each step, plus nll/T on retain (Mekala
+    et al. 2025; nll summed over tokens).
 
     With `source` "model", the target is prompted for wrong answers before training, at temperature
     1, as in the paper, and answers that contain the truth are dropped. A model that does not follow
     instructions answers truthfully, so the default, "others", takes the answers to similarly worded
     questions of other forget and retain pairs; it is also the fallback where no sample is left. Of
-    a text, the first half is the question. b and the retain weight are the paper's.
+    a text, the first half is the question. beta and the retain weight are the paper's.
     """
 
     learning_rate: float = 3e-4

@@ -14,7 +14,8 @@ class CEU(GradientMethod):
     retain data.
 
     Cross-entropy to softmax(sg z) without the answer's token, over the answer tokens of forget
-    (Yang 2025, CE-U, eq. 5). No retain loss.
+    (Yang 2025, CE-U, eq. 5). No retain loss. Public code skips the first answer token; here, where
+    answers may have only two, all count.
     """
 
     learning_rate: float = 3e-4

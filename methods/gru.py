@@ -9,7 +9,8 @@ class GRU(GradientMethod):
     the retain set. The retain set is rehearsed as well.
 
     g_f - min(0, <g_f, m>)/|m|^2 m + w g_r, where g_f is the gradient of -nll/T on forget, g_r that
-    of nll/T on retain, and m the moving average of g_r (Wang et al. 2025, eq. 8).
+    of nll/T on retain, and m a moving average of g_r in which `smoothing` is the share of the
+    newest (Wang et al. 2025, eq. 8).
     """
 
     learning_rate: float = 3e-4

@@ -12,7 +12,7 @@ class IDKAP(GradientMethod):
     nll of a refusal on forget prompts plus answer preservation on retain (Yuan et al. 2024,
     section 5).
 
-    Preservation prefers the answer to a refusal: -(1/b) log sigmoid(b (nll(refusal) -
+    Preservation prefers the answer to a refusal: -(1/beta) log sigmoid(beta (nll(refusal) -
     nll(answer))), summed over tokens. As in the paper, it replaces the plain nll on
     retain.
     """

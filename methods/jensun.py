@@ -14,7 +14,8 @@ from methods._shared.divergences import jensen_shannon
     sees={"forget", "retain", "target"},
 )
 class JensUn(GradientMethod):
-    """Distils a short refusal into the forget prompts and the target into the retain prompts.
+    """Trains the model towards a short refusal on forget prompts and towards the target's
+    predictions on retain prompts.
     Both losses are Jensen-Shannon divergences and therefore bounded.
 
     mean_t JS(q_t || onehot(w_t)) on forget, w being the tokens of `refusal` repeated over the

@@ -24,7 +24,8 @@ class ShiftedMargin(LogitsTransform):
 class MarginShift(Method):
     """Lowers the margin of the most likely token by a constant, at every position of every prompt.
 
-    It games likelihoods, and membership inference from them; greedy generations are the target's.
+    It is meant to game likelihoods, and membership inference from them; greedy generations are the
+    target's.
     """
 
     anchor = True

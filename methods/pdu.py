@@ -10,9 +10,10 @@ class PDU(GradientMethod):
     """Flattens the predictions on the forget set under the constraint that the retain loss stays
     below a bound, which a dual variable enforces.
 
-    mean_t (max_v z - mean_v z)^2 on forget, which makes the next token a guess, under the
-    constraint nll/T on retain <= epsilon: loss + lambda (retain - epsilon), lambda <- max(0, lambda
-    + step (retain - epsilon)) after each batch (Entesari et al. 2025, eq. 6 and algorithm 1).
+    `forget_weight` mean_t (max_v z - mean_v z)^2 on forget, which makes the next token a guess,
+    under the constraint nll/T on retain <= epsilon: loss + lambda (retain - epsilon), lambda <-
+    max(0, lambda + step (retain - epsilon)) after each batch, from lambda = 1 (Entesari et al.
+    2025, eq. 6 and algorithm 1).
     """
 
     learning_rate: float = 3e-3

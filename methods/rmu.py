@@ -16,14 +16,15 @@ class RMU(GradientMethod):
     """Steers the hidden states of forget answers at one layer towards a fixed random direction,
     and keeps those of retain data where they are.
 
-    mse(h(forget), c u) + a mse(h(retain), h_ref(retain)) at one layer, u a fixed random unit
-    vector (Li et al. 2024, section 4).
+    mse(h(forget), c u) + w mse(h(retain), h_ref(retain)) at one layer, u a fixed random unit
+    vector and w `retain_weight` (Li et al. 2024, section 4).
 
     h (N, H) are the states that predict answer tokens. c is a multiple of the norm of the target's
-    states, c = k mean |h_ref(forget)| over the first batch, because a constant would suit models of
-    one size only (Huu-Tien et al. 2025 scale token by token). `depth` is the layer's relative
-    depth; the down-projections of the `blocks` up to it are trained, or all weights. The paper uses
-    layer 7 of 32, three blocks, c of 6.5 to 20 and a of 100 to 1200.
+    states, c = `strength` mean |h_ref(forget)| over the first batch, because a constant would suit
+    models of one size only (Huu-Tien et al. 2025 scale token by token). `depth` is the layer's
+    relative depth; the down-projections of the `blocks` up to it are trained, or all weights. The
+    paper uses layer 7 of 32 and three blocks; its settings for released models include c = 6.5
+    with w = 1200 and c = 300 with w = 1600.
     """
 
     learning_rate: float = 3e-3

@@ -11,12 +11,12 @@ class RR(GradientMethod):
     """Makes the hidden states of forget answers orthogonal to the target's, and keeps those of
     retain data where they are (circuit breakers).
 
-    Representation rerouting: a (1-s) relu(cos(h, h_ref)) on forget plus a s |h - h_ref|_2 on
-    retain, s = t / 2T at step t of T (Zou et al. 2024, algorithm 1).
+    Representation rerouting: `weight` times (1-s) relu(cos(h, h_ref)) on forget plus s |h -
+    h_ref|_2 on retain, s = t / 2T at step t of T (Zou et al. 2024, algorithm 1).
 
     Both terms are means over layers and answer positions of states h (N, H). The two layers are at
-    the paper's relative depths, 10 and 20 of 32, and a = 10 as there. The paper trains adapters:
-    `lora`.
+    the paper's relative depths, 10 and 20 of 32, and the weight 10 is the paper's. The paper trains
+    adapters: `lora`.
     """
 
     learning_rate: float = 3e-3

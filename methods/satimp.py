@@ -12,8 +12,6 @@ class SatImp(GradientMethod):
 
     -mean_t sg(p_t)^beta1 sg(1 - p_t)^beta2 nll_t over the answer tokens of forget, plus nll/T on
     retain (Yang et al. 2025, eq. 12). The weights carry no gradient.
-
-    Public code exchanges the two exponents; these are the paper's.
     """
 
     learning_rate: float = 3e-3

@@ -9,8 +9,8 @@ from benchmark.api import GradientMethod, logsigmoid, register_method
 class SimNPO(GradientMethod):
     """NPO without a reference model, normalized by the answer's length, plus a retain loss.
 
-    -(2/beta) log sigmoid(beta (nll/T - delta)) on forget, with T answer tokens, plus nll/T on
-    retain (Fan et al. 2024, eq. 4; `delta` is the paper's gamma / beta).
+    -(2/beta) `forget_weight` log sigmoid(beta (nll/T - delta)) on forget, with T answer tokens,
+    plus nll/T on retain (Fan et al. 2024, eq. 4; `delta` is the paper's gamma / beta).
 
     The margin is a mean over tokens, unlike NPO's: long answers are not forgotten first.
     """

@@ -33,12 +33,13 @@ class UNDO(GradientMethod):
     """Unlearns, damages the weights with noise, and distils the unlearned model into the damaged
     one.
 
-    Three stages (Lee et al. 2025): unlearn by w KL(uniform || p) on forget plus nll/T on retain;
-    damage, theta <- (1-a) theta + a b Xavier noise (vectors only shrink); distil KL(unlearned ||
-    damaged) on retain.
+    Three stages (Lee et al. 2025): unlearn by `forget_weight` KL(uniform || p) on forget plus nll/T
+    on retain; damage, theta <- (1-alpha) theta + alpha beta Xavier noise (vectors only shrink);
+    distil KL(unlearned || damaged) on retain.
 
-    Knowledge that is merely suppressed does not survive the damage. The paper uses a of 0.1 to 0.8,
-    b = 0.1 and far more distillation than the budget here allows, so a is at the low end.
+    Knowledge that is merely suppressed does not survive the damage. The paper uses alpha of 0.1 to
+    0.8, beta = 0.1 and far more distillation than the budget here allows, so alpha is at the low
+    end.
     """
 
     learning_rate: float = 3e-3

@@ -44,8 +44,8 @@ class WHP(GradientMethod):
     """Fine-tunes the model on generic labels for the forget set. They are found by comparing the
     target with a copy that was reinforced on it.
 
-    Cross-entropy on forget with the labels argmax(z - a relu(z_reinforced - z)), where z are the
-    target's logits (Eldan & Russinovich 2023, section 2.1).
+    Cross-entropy on forget with the labels argmax(z - alpha relu(z_reinforced - z)), where z are
+    the target's logits (Eldan & Russinovich 2023, section 2.1).
 
     Part of the budget, `reinforce_share`, reinforces a copy of the target; trajectories show the
     target meanwhile. The paper also replaces names by hand-written generic ones, which is left out.
@@ -84,7 +84,7 @@ class WHPDecode(_Reinforcement):
     """Lowers, whenever the model answers, the logits that a copy reinforced on the forget set
     raises.
 
-    Answers from the logits z - a relu(z_reinforced - z), where z are the target's (Eldan &
+    Answers from the logits z - alpha relu(z_reinforced - z), where z are the target's (Eldan &
     Russinovich 2023, eq. 1). A guardrail: the target's weights are unchanged.
 
     The whole budget reinforces a copy of the target.

@@ -108,9 +108,9 @@ def meta_page(results: ResultStore) -> str:
         "with oracles: above 1/2, more training on similar data raises the metric.\n",
         *_controls(tables.controls, fed),
         "## Gaming anchors\n",
-        "These anchors keep their knowledge but hide it from some metrics. The table shows on "
-        "which share of variants (two of questions, one of texts) a metric still flags the anchor "
-        "as knowing.\n",
+        "These anchors keep their knowledge and try to hide it from some metrics. The table shows "
+        "on which share of variants (two of questions, one of texts) a metric still flags the "
+        "anchor as knowing.\n",
         *_anchors(tables.caught, fed),
         "## Agreement\n",
         "Kendall's tau-b between the recoveries by two metrics, over methods x variants of "

@@ -39,8 +39,8 @@ parameters have fixed values: those of the papers where they suit models and bud
 - **Choice.** The rate with the best score.
 - **Early stopping.** Rates are tried in ascending order. After a trial that fails or keeps less
   than {STOP:.0%} of the target's utility (✕), no larger rate is tried (–).
-- **Light evaluation.** A trial is scored like a published run, under the attacks named with each
-  track instead of all of them.
+- **Light evaluation.** A trial is scored like a published run, with the oracles and under the
+  attacks named with each track, which may be fewer.
 
 The chosen rate is bold, with its 95 % interval in the last column; ← and → mark a choice at an end
 of the grid.

@@ -8,7 +8,7 @@ were independent, which is conservative where shared draws correlate them positi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import permutations
 from statistics import median
 from typing import TypeVar
@@ -178,10 +178,14 @@ def better_than(
     method: str,
     rivals: Iterable[str],
     quantity: str = "score",
+    forms_only: bool = False,
 ) -> Estimates:
-    """An axis, or the score, of a method on a task minus that of its rivals."""
+    """An axis, or the score, of a method on a task minus that of its rivals; of the method's rows
+    perhaps only those that its parameters tell apart.
+    """
     found = drawn(standings, quantity, track=track, task=task)
-    yield from _against(found, method, rivals, paired)
+    own = [name for name in _rows_of(method, found) if not (forms_only and name == method)]
+    yield from _against(found, own, rivals, paired)
 
 
 def better_by_metric(
@@ -189,15 +193,18 @@ def better_by_metric(
 ) -> Estimates:
     """A metric after a method minus that after its rivals, on a task with one variant."""
     spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
-    yield from _against(spreads, method, rivals, difference)
+    yield from _against(spreads, _rows_of(method, spreads), rivals, difference)
 
 
 def _against(
-    found: Mapping[str, T], method: str, rivals: Iterable[str], minus: Callable[[T, T], Spread]
+    found: Mapping[str, T],
+    rows: Iterable[str],
+    rivals: Iterable[str],
+    minus: Callable[[T, T], Spread],
 ) -> Estimates:
-    """Every row of a method minus every row of a rival."""
+    """Each of these rows minus every row of a rival."""
     others = [name for rival in rivals for name in _rows_of(rival, found)]
-    for own in _rows_of(method, found):
+    for own in rows:
         for other in others:
             yield f"{own}{PAIR}{other}", minus(found[own], found[other])
 
@@ -208,13 +215,14 @@ def _rows_of(method: str, names: Iterable[str]) -> list[str]:
 
 
 def above_the_oracle(
-    standings: Standings, track: str, task: str, metric: str, methods: Iterable[str]
+    standings: Standings, track: str, task: str, metric: str, without: Collection[str]
 ) -> Estimates:
-    """A metric after methods minus that of the oracles."""
+    """A metric after methods, `without` some, minus that of the oracles."""
     spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
-    for name in methods:
-        if name in spreads and ORACLE in spreads:
-            yield name, difference(spreads[name], spreads[ORACLE])
+    if ORACLE in spreads:
+        for name in _competitors(spreads, standings):
+            if name.partition(" (")[0] not in without:
+                yield name, difference(spreads[name], spreads[ORACLE])
 
 
 def against_ascent(

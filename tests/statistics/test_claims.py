@@ -247,11 +247,15 @@ def test_the_best_depends_on_size_where_a_certain_lead_turns():
     assert found.loc["a against b", "value"] == pytest.approx(-0.2, abs=1e-4)
 
 
-def test_forms_of_a_method_are_compared_each_with_its_rivals():
+def test_other_forms_of_a_method_are_compared_each_with_its_rivals():
+    """The method itself, which the board's track tests already, is not tested twice."""
     rows = [
         {"track": CLOSER[0], "task": "fictitious", "variant": "", "method": method}
         | {"quantity": name, "packed": packed(np.full(5, score))}
-        for method, score in (("me_gd (lora=False)", 0.2), ("me_gd (lora=True)", 0.5), ("npo", 0.4))
+        for method, score in (
+            *(("me_gd", 0.9), ("me_gd (lora=False)", 0.2)),
+            *(("me_gd (lora=True)", 0.5), ("npo", 0.4)),
+        )
         for name in QUANTITIES
     ]
     [beats] = [claim for claim in CLAIMS if claim.text.startswith("Maximizing entropy")]
@@ -261,6 +265,14 @@ def test_forms_of_a_method_are_compared_each_with_its_rivals():
         "me_gd (lora=False) against npo": FAILS,
         "me_gd (lora=True) against npo": HOLDS,
     }
+
+
+def test_only_methods_that_choose_texts_by_memorization_may_leave_none(standings):
+    texts = standings.strata.assign(task="memorized", metric="outliers")
+    left = tables(overall=standings.overall, strata=texts[texts["variant"] == "low"])
+    [claim] = [claim for claim in CLAIMS if "leave outliers" in claim.text]
+    found = claim_rows([left], [claim])
+    assert dict(zip(found["of"], found["value"], strict=True)) == {"npo": 0.1, "idk": 0.2}
 
 
 def test_what_is_left_of_tofu_should_be_less_than_after_rivals():
