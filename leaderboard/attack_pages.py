@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from benchmark.metrics.frames import ALL
 from benchmark.records.identity import ORACLE
 from benchmark.statistics.attack_agreement import WITHOUT, agreement
 from benchmark.statistics.attack_curves import HALF
@@ -32,8 +33,9 @@ FOLLOWED = 5  # methods in a figure of curves
 class Attacked:
     """An attack on a track. `left` is the mean forgetting after it, over methods and variants,
     `worst` on how many of `of` (method, variant) pairs no attack leaves less, `seconds` the median
-    duration; `agrees` other attacks with Kendall's tau-b, the closest first. `version` and
-    `parameters` are those of the records.
+    duration; `metrics` are those measured under it, with how many variants they inform about,
+    `agrees` other attacks with Kendall's tau-b, the closest first. `version` and `parameters` are
+    those of the records.
     """
 
     track: str
@@ -44,6 +46,7 @@ class Attacked:
     of: int
     seconds: float
     plots: Sequence[PlotGroup]
+    metrics: Sequence[dict]
     agrees: Sequence[dict]
 
 
@@ -85,6 +88,7 @@ def _on_track(track: Track, looks: Looks) -> Iterator[tuple[str, Attacked]]:
                 of=len(own),
                 seconds=_seconds(track, str(name)),
                 plots=plots,
+                metrics=list(_metrics(track, str(name))),
                 agrees=list(_agrees(found, str(name))),
             ),
         )
@@ -93,6 +97,24 @@ def _on_track(track: Track, looks: Looks) -> Iterator[tuple[str, Attacked]]:
 def _recipe(track: Track, attack: str) -> Mapping[str, Any]:
     """Name, version and parameters of an attack, as far as its records state them."""
     return next(r.shards[attack].recipe for r in track.records if attack in r.shards)
+
+
+def _metrics(track: Track, attack: str) -> Iterator[dict]:
+    """What is measured under an attack: target's and oracles' means over variants, and on how many
+    of them a metric tells the two apart.
+    """
+    rows = track.standings.table
+    under = rows["metric"].str.startswith(f"{attack}.") & (rows["axis"] == "robustness")
+    for metric, own in rows[under & (rows["stratum"] == ALL)].groupby("metric", sort=True):
+        variants = own.groupby(["task", "variant"])
+        means = variants[["target", "oracle"]].mean().mean()
+        yield {
+            "name": str(metric).partition(".")[2],
+            "target": float(means["target"]),
+            "oracle": float(means["oracle"]),
+            "informative": int(variants["recovery"].count().gt(0).sum()),
+            "of": variants.ngroups,
+        }
 
 
 def _seconds(track: Track, attack: str) -> float:
@@ -127,7 +149,8 @@ def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], looks: Looks)
     shape = axis("") | {"autorange": "reversed", "dtick": 1, "tickfont": {"size": 11}}
     plot = Plot(figure(traces, share_axis("forgetting"), shape))
     caption = "Mean forgetting before and after the attack, over the variants on which both "
-    caption += "are informative, relative to the oracles under the same attack."
+    caption += "are informative, relative to the oracles under the same attack"
+    caption += f"; the {SHOWN} highest-ranked methods." if len(methods) == SHOWN else "."
     return PlotGroup("Remaining forgetting", caption, [plot], tall=len(both) > 12)
 
 

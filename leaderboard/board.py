@@ -46,6 +46,11 @@ class Track:
         return sorted({record.variant for record in self.records})
 
     @property
+    def is_study(self) -> bool:
+        """Whether it answers a question of its own, and its methods are not ranked."""
+        return self.name.startswith(STUDY_PREFIX)
+
+    @property
     def proxies(self) -> list[str]:
         """The variants that have no exact oracle, whose scores compare with a proxy reference."""
         return sorted({r.variant for r in self.records if r.references and r.references.proxy})
@@ -88,7 +93,7 @@ class Board:
         """The tracks whose rankings are shown, those of pretrained models first: all but those of
         studies, if there are any.
         """
-        ranked = [track for track in self.tracks if not track.name.startswith(STUDY_PREFIX)]
+        ranked = [track for track in self.tracks if not track.is_study]
         return sorted(ranked or self.tracks, key=lambda t: t.name.startswith(CONTROLLED_PREFIX))
 
     @property

@@ -20,13 +20,14 @@ MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 @dataclass(frozen=True)
 class Card:
     """A card's first heading, as HTML and as text, all that stands below it, and what its table
-    says of the data's licence, empty for data that are made here.
+    says of the data's licence, empty for data that are made here, and of the task's version.
     """
 
     title: Markup
     plain_title: str
     body: Markup
     licence: str = ""
+    version: str = ""
 
     @property
     def summary(self) -> str:
@@ -57,8 +58,8 @@ def rendered(text: str, task: str) -> Card:
         return Card(Markup.escape(task), task, _html(tokens))
     title = tokens[1]
     plain = "".join(child.content for child in title.children or [])
-    licence = re.search(r"^\| licence \| (.+) \|$", text, flags=re.MULTILINE)
-    return Card(_html([title]), plain, _html(tokens[3:]), licence[1] if licence else "")
+    said = dict(re.findall(r"^\| (licence|version) \| (.+) \|$", text, flags=re.MULTILINE))
+    return Card(_html([title]), plain, _html(tokens[3:]), **said)
 
 
 def _html(tokens: Sequence[Token]) -> Markup:

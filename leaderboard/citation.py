@@ -24,7 +24,7 @@ def citation(track: Track, row: Row) -> str:
     proxies = f" (proxy reference: {', '.join(proxied)})" if proxied else ""
     return (
         f"Palimpsest {__version__}, score version {SCORE_VERSION}, track {track.name}: {row.name}, "
-        f"{_score(row)}, {_rank(row)}, {row.succeeded} of {row.expected} runs on "
+        f"{_score(row)}, {_rank(track, row)}, {row.succeeded} of {row.expected} runs on "
         f"{', '.join(row.variants)}{proxies}. Digest {row_digest(row)}, records: "
         f"{', '.join(r.id for r in row.runs)}."
     )
@@ -77,8 +77,8 @@ def _score(row: Row) -> str:
     return own
 
 
-def _rank(row: Row) -> str:
-    if row.rank:
+def _rank(track: Track, row: Row) -> str:
+    if row.rank and not track.is_study:
         among = " among guardrails" if row.division == GUARDRAIL else ""
         return f"rank {row.rank}{' (tied)' if row.tied else ''}{among}"
     return "anchor" if row.anchor else "unranked"

@@ -165,7 +165,7 @@ def _latex_line(row: Row) -> str:
     rank = "--" if row.rank is None else f"{row.rank}{'=' if row.tied else ''}"
     cells = []
     for quantity in map(row.quantity, QUANTITIES):
-        interval = rf" {{\scriptsize [{quantity.low:.2f}, {quantity.high:.2f}]}}"
+        interval = rf" {{\scriptsize [{quantity.low:.3f}, {quantity.high:.3f}]}}"
         known = f"{quantity.value:.3f}" + interval * quantity.has_interval
         cells.append(known if quantity.known else "--")
     return " & ".join([rank, rf"\texttt{{{name}}}", *cells]) + r" \\"

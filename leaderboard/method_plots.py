@@ -33,6 +33,9 @@ from leaderboard.plots import (
 from leaderboard.tables import Quantity
 from leaderboard.trajectory_plots import trajectory_plots
 
+CURVE_CAPTION = (
+    "Knowledge is paraphrased probability, on texts memorization accuracy. Dotted: the oracles."
+)
 COURSES = 2  # of the trajectory plots: knowledge, and utility against forgetting
 MANY = 6  # variants, which take a tall figure
 
@@ -156,7 +159,7 @@ def curve_group(title: str, rows: pd.DataFrame) -> PlotGroup:
     ]
     points = axis("point of the attack") | {"type": "category"}
     plot = Plot(figure(traces, points, axis("knowledge") | {"rangemode": "tozero"}))
-    return PlotGroup(title, "Dotted: the oracles.", [plot], tall=len(looks) > MANY)
+    return PlotGroup(title, CURVE_CAPTION, [plot], tall=len(looks) > MANY)
 
 
 def _curve(rows: pd.DataFrame, place: str, look: Look, is_oracle: bool) -> go.Scatter:

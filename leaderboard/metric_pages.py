@@ -86,13 +86,22 @@ def _tables(board: Board) -> tuple[pd.DataFrame, pd.DataFrame]:
         tables = meta_tables(board.results)
         judged = tables.judged
         return {
-            "judged": judged[~judged["metric"].str.contains(": ")],
+            "judged": _of_metrics(judged),
             "agreement": tables.agreement,
         }
 
     kept = board.derived.tables("meta", [behind(meta_tables.__module__), board.digest], make)
     judged = kept["judged"].to_pandas()
     return judged.astype(dict.fromkeys(NUMBERS, float)), kept["agreement"].to_pandas()
+
+
+def _of_metrics(judged: pd.DataFrame) -> pd.DataFrame:
+    """The rows of metrics of the model itself; of a metric that only an attack measures, those of
+    the attack.
+    """
+    own = judged["metric"].str.rpartition(": ")
+    attacked = (own[0] != "") & own[2].isin(set(own[2][own[0] == ""]))
+    return judged.assign(metric=own[2])[~attacked]
 
 
 def _of(judged: pd.DataFrame | None, metric: str) -> list[dict]:

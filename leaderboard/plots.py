@@ -52,13 +52,16 @@ class Plot:
 
 @dataclass(frozen=True)
 class PlotGroup:
-    """Figures that are read together, side by side on the same axes, and how to read them."""
+    """Figures that are read together, side by side on the same axes, and how to read them;
+    `crowded` ones have long legends.
+    """
 
     title: str
     caption: str
     plots: list[Plot]
     compact: bool = False
     tall: bool = False
+    crowded: bool = False
 
 
 PLAIN = Look(GREY)

@@ -55,8 +55,8 @@ def _plots(own: Practice) -> Iterator[PlotGroup]:
         yield PlotGroup(
             "Forgetting undone, by attack and method family",
             "Mean share of forgetting undone by each attack, over the family's methods and the "
-            "variants on which they forgot at least half. Below 0, the model is closer to the "
-            "oracles when both have been attacked than it was before the attack.",
+            "variants on which they forgot at least half. Negative shares are coloured like 0: the "
+            "model is closer to the oracles when both have been attacked than before.",
             [Plot(_heat(own.undone))],
             tall=own.undone["family"].nunique() > 8,
         )

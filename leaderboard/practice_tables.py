@@ -19,14 +19,14 @@ NOTHING = "–"
 MOST = 3  # picks of a task that are shown with all they cost
 PICK_COLUMNS = (
     *("task", "method", "score", "utility", "seconds", "tokens / retraining"),
-    "most damaging attack (share of forgetting undone)",
+    "attack that undoes most (share of forgetting undone)",
 )
 
 
 @dataclass(frozen=True)
 class Pick:
     """A method that no other is significantly better than on a task, what it costs, and the attack
-    that undoes most of it there, if any undoes a significant share.
+    that undoes most of it there, "" if none undoes a significant share.
 
     `share` is how many tokens it reads for each that retraining from the shared base does; NaN
     where nobody retrained.
@@ -82,7 +82,7 @@ def _pick(track: Track, row: dict) -> Pick:
         spoken(row["utility"], row["utility_low"], row["utility_high"]),
         median(run.provenance.cost.seconds.get(UNLEARN, math.nan) for run in runs),
         _tokens(runs) / retrained if retrained else math.nan,
-        NOTHING if worst is None else f"{worst['attack']} ({worst['undone']:.0%})",
+        "" if worst is None else f"{worst['attack']} ({worst['undone']:.0%})",
     )
 
 
@@ -138,7 +138,8 @@ def _picks(rows: Sequence[Pick]) -> Iterator[str]:
     yield f"|{'---|' * len(PICK_COLUMNS)}"
     for pick in rows:
         share = NOTHING if math.isnan(pick.share) else f"{pick.share:.1%}"
-        cells = pick.score, pick.utility, f"{pick.seconds:.1f}", share, pick.attack
+        attack = pick.attack or "none significantly"
+        cells = pick.score, pick.utility, f"{pick.seconds:.1f}", share, attack
         yield f"| `{pick.task}` | `{pick.method}` | {' | '.join(cells)} |"
 
 

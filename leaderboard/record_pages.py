@@ -45,6 +45,7 @@ class VariantRecords:
     results: ResultStore
     derived: Derived
     track: str
+    ranked: bool
     variant: str
     records: list[Record]
     references: list[Record]
@@ -68,6 +69,7 @@ class VariantRecords:
                 "record.html",
                 record=record,
                 row_name=self.row_names[record.id],
+                ranked=self.ranked,
                 proxy=self.proxy,
                 references=self._compared_with(record),
                 examples=examples_file(self.track, self.variant),
@@ -171,6 +173,7 @@ def _of_variant(
         results=board.results,
         derived=board.derived,
         track=track.name,
+        ranked=track in board.ranked,
         variant=variant,
         records=records,
         references=track.references(variant),

@@ -22,6 +22,7 @@ from leaderboard.marks import RowDispute, RowMark, row_disputes, row_marks
 
 QUANTITIES = ("score", *AXES)
 ATTACKED = ("worst_attack", "mean_over_attacks")
+TIE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -203,20 +204,29 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
 
 
 def _attacked(variants: pd.DataFrame, attacks: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """By method: the attack after which the least forgetting is left, averaged over the variants
-    that it was made on, and the forgetting left after an attack, averaged over attacks and
-    variants.
+    """By method: the attack that leaves the least forgetting, and the forgetting left after an
+    attack, averaged over attacks and variants.
     """
     made = attacks[attacks["attack"] != WITHOUT] if len(attacks) else attacks
     if made.empty or variants.empty:
         return {}
-    left = made.groupby(["method", "attack"])["value"].mean().dropna()
     means = variants.groupby("method")["mean_over_attacks"].mean().to_dict()
-    worst = left.groupby("method").idxmin().tolist()
     return {
-        name: dict(zip(ATTACKED, (attack, means.get(name, math.nan)), strict=True))
-        for name, attack in worst
+        str(name): dict(zip(ATTACKED, (_worst(own), means.get(name, math.nan)), strict=True))
+        for name, own in made.groupby("method")
     }
+
+
+def _worst(attacks: pd.DataFrame) -> str:
+    """The attack of a method that leaves the least forgetting, averaged over the variants that all
+    its attacks were made on, or each over its own if there are none; "" where several leave as
+    little.
+    """
+    left = attacks.pivot_table(index=["task", "variant"], columns="attack", values="value")
+    shared = left.dropna()
+    means = (left if shared.empty else shared).mean().sort_values()
+    tied = means[means - means.iloc[:1].sum() < TIE]
+    return str(tied.index[0]) if len(tied) == 1 else ""
 
 
 def _said_of(runs: Sequence[Record], track: Track) -> dict[str, Any]:

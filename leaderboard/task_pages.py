@@ -34,12 +34,15 @@ MISALIGNED_NOTE = (
 )
 PROBED_NOTE = (
     "Share of the forget set that the model still reveals, when asked directly or by any attack "
-    "through prompts. For each example, only the probes that the target passes count; the "
-    "target's row shows each probe's pass rate. Means over seeds, with 95 % "
-    "confidence intervals over entities, seeds and oracles."
+    "through prompts. For each example, only the probes that the target passes count, without "
+    "`prefix`, which supplies part of the answer; the target's row shows each probe's pass rate. "
+    "Means over seeds, with 95 % confidence intervals over entities, seeds and oracles."
 )
-CLUTTER = "Anchors appear only in the tables; click on a name in the legend to show or hide it."
 FOCUS = 8  # methods that plots show at first, from the top of the ranking
+CLUTTER = (
+    f"Plots show the {FOCUS} highest-ranked methods at first; click on a name in the legend to "
+    "show or hide it. Anchors appear only in the tables."
+)
 SHOWN_EXAMPLES = 5
 OPENED = ("strata", "requests", "texts", "trajectory")  # the first of them that a page has is open
 
@@ -61,6 +64,7 @@ class TaskOnTrack:
 
     id: str
     track: Track
+    task: str
     variants: list[str]
     rows: list[Row]
     parts: list[Part]
@@ -71,6 +75,11 @@ class TaskOnTrack:
         """The part that is shown at once."""
         ids = [part.id for part in self.parts]
         return next((part for part in OPENED if part in ids), "")
+
+    @property
+    def versions(self) -> list[int]:
+        """Those of the task that the records are of."""
+        return sorted({record.task.version for record in self.track.records_of(self.task)})
 
     @property
     def ranked(self) -> list[str]:
@@ -181,12 +190,16 @@ def _on_track(track: Track, task: str, looks: Looks) -> TaskOnTrack:
     ]
     rest = [row.name for row in rows if not row.anchor][FOCUS:]
     filled = [_focused(part, rest) for part in parts if part.groups or part.grids]
-    return TaskOnTrack(name, track, variants, rows, filled, metric_grids(standings, task, order))
+    return TaskOnTrack(
+        name, track, task, variants, rows, filled, metric_grids(standings, task, order)
+    )
 
 
 def _focused(part: Part, hidden: Collection[str]) -> Part:
     """The same with plots that do not show these methods at first."""
-    return replace(part, groups=[focused(group, hidden) for group in part.groups])
+    groups = [focused(group, hidden) for group in part.groups]
+    crowded = len(hidden) > FOCUS
+    return replace(part, groups=[replace(group, crowded=crowded) for group in groups])
 
 
 def _trajectory_part(track: Track, task: str, order: list[str], looks: Looks) -> Part:
@@ -196,7 +209,7 @@ def _trajectory_part(track: Track, task: str, order: list[str], looks: Looks) ->
         "confidence intervals. Methods without training steps have only a start and an end. "
         "Some methods change the weights only at the end (task arithmetic negates a fine-tuned "
         "model): between their last checkpoint and their result, values are interpolated and were "
-        f"never measured. {CLUTTER}"
+        f"never measured. Utility is measured on the retain set alone. {CLUTTER}"
     )
     makers = (level_grids, rival_grids, contrast_grids)
     grids = [grid for make in makers for grid in make(track.standings, task, order)]

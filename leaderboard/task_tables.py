@@ -5,7 +5,7 @@ metric at the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -247,17 +247,27 @@ def metric_grids(standings: Standings, task: str, order: Sequence[str]) -> list[
     rows = strata[
         (strata["task"] == task) & (strata["stratum"] == ALL) & strata["metric"].isin(METRICS)
     ]
+    left_out = standings.uninformative
+    left_out = left_out[left_out["task"] == task]
     return [
-        _metric_grid(variant_rows, shown_variant(task, str(v)), order)
+        _metric_grid(
+            variant_rows,
+            shown_variant(task, str(v)),
+            order,
+            set(left_out.loc[left_out["variant"] == v, "metric"]),
+        )
         for v, variant_rows in rows.groupby("variant", sort=True)
     ]
 
 
-def _metric_grid(rows: pd.DataFrame, label: str, order: Sequence[str]) -> Grid:
-    """Columns by the axis of the score that they feed."""
+def _metric_grid(
+    rows: pd.DataFrame, label: str, order: Sequence[str], left_out: Collection[str]
+) -> Grid:
+    """Columns by the axis of the score that they feed here."""
     by_axis: dict[str, list[str]] = {axis: [] for axis in (*AXES, BESIDE)}
     for name in (name for name in METRICS if name in set(rows["metric"])):
-        by_axis[axis_of(name, "forget") or BESIDE].append(name)
+        axis = axis_of(name, "forget") if name not in left_out else ""
+        by_axis[axis or BESIDE].append(name)
     metrics = [name for names in by_axis.values() for name in names]
     quantities = _by_method_and(rows, "metric")
     present = set(rows["method"])

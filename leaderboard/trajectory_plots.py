@@ -40,11 +40,15 @@ from leaderboard.tables import UNKNOWN, Quantity
 
 WHOLE_BUDGET = (0.0, 1.0)
 EQUAL = 1e-9  # knowledge of target and oracles closer than this leaves no way between them
-REQUEST_DODGE = (
-    0.05  # requests between neighbouring methods, so that their error bars do not cover each other
-)
+# How far neighbouring methods, and all of them together, are set apart between two requests, so
+# that their error bars do not cover each other.
+REQUEST_STEP, REQUEST_SPREAD = 0.05, 0.6
 REQUEST_GROUPS = {
-    "utility": ("Utility", "Share of the target's utility retained after each request."),
+    "utility": (
+        "Utility",
+        "Share of the target's performance on the retain set and on general knowledge that is "
+        "kept after each request.",
+    ),
     "current": ("Current request", "Knowledge of the people in the latest request."),
     "earlier": (
         "Earlier requests",
@@ -102,7 +106,8 @@ def trajectory_plots(standings: Standings, task: str, looks: Looks) -> list[Plot
         PlotGroup(
             "Utility vs. forgetting",
             "Each point is a checkpoint. The horizontal axis is forgetting: 0 at the target's "
-            "knowledge, 1 at the oracles' (dotted). Higher is better.",
+            "knowledge, 1 at the oracles' (dotted). Utility here is the "
+            "share of the target's performance kept on the retain set alone. Higher is better.",
             _trade_offs(standings, rows, task, knowledge, looks),
         ),
     ]
@@ -200,7 +205,7 @@ def _trade_off(
         }
         x = [way.value for way in ways]
         traces.append(line(x, utility, name, looks[name], text=text, size=5, **bars))
-    return figure(traces, axis("forgetting (1 = oracles)"), share_axis("utility"))
+    return figure(traces, axis("forgetting (1 = oracles)"), share_axis("utility on retain"))
 
 
 def _thin(bar: dict[str, Any]) -> dict[str, Any]:
@@ -230,7 +235,8 @@ def request_plots(standings: Standings, task: str, looks: Looks) -> list[PlotGro
 
 def _over_requests(rows: pd.DataFrame, quantity: str, looks: Looks) -> Figure:
     methods = drawn(rows["method"], looks)
-    shifts = {name: REQUEST_DODGE * (i - (len(methods) - 1) / 2) for i, name in enumerate(methods)}
+    step = min(REQUEST_STEP, REQUEST_SPREAD / max(1, len(methods)))
+    shifts = {name: step * (i - (len(methods) - 1) / 2) for i, name in enumerate(methods)}
     traces = []
     for name in (*[n for n in (TARGET, ORACLE) if n in set(rows["method"])], *methods):
         method_rows = rows[rows["method"] == name].sort_values("request")

@@ -48,6 +48,8 @@ SELECTIVE = ("sga", "tau")  # choose texts by how well they are memorized
 SETTING = ("paper", "claim", "track", "task", "test", "sign")
 COLUMNS = (*SETTING, "of", "value", "low", "high", "verdict")
 
+LEAST = 0.005  # of a difference in either direction
+
 Row = dict[str, object]
 
 
@@ -74,9 +76,10 @@ class Claim:
 
 
 def verdict(spread: Spread, sign: int) -> str:
-    """Whether an interval lies on the side that the claim expects, on the other, or on both."""
+    """Whether an interval lies on the expected side, on the other, or on both."""
     value, low, high = spread
-    if math.isnan(value) or math.isnan(low) or low <= 0 <= high:
+    unclear = math.isnan(value) or math.isnan(low) or low <= 0 <= high
+    if unclear or (sign == 0 and abs(value) < LEAST):
         return OPEN
     return HOLDS if sign == 0 or (value > 0) == (sign > 0) else FAILS
 
@@ -132,7 +135,6 @@ def over_methods(rows: pd.DataFrame) -> pd.DataFrame:
 KRISHNAN, BALUTA = "Krishnan et al. 2025", "Baluta et al. 2024"
 YUAN, BARBULESCU = "Yuan et al. 2024", "Barbulescu and Triantafillou 2024"
 PROBABILITY, SAID = "paraphrased_probability", "exact_answer"
-
 
 PLACES = {
     "fictitious people": (CONTROLLED, "fictitious"),

@@ -188,7 +188,7 @@ def test_incomplete_rows_and_anchors_are_not_ranked(site, rows):
 def test_quantities_stand_with_their_intervals(site, rows):
     score = rows["harsh"].quantity("score")
     assert score.low <= score.value <= score.high
-    assert f"{score.value:.3f} {score.low:.2f}–{score.high:.2f}" in row_of(
+    assert f"{score.value:.3f} {score.low:.3f}–{score.high:.3f}" in row_of(
         site / "index.html", "harsh"
     )
 

@@ -56,6 +56,23 @@ def test_the_site_has_a_page_that_all_others_link_to(scaled, tmp_path):
         assert re.search(f'{SCALING_PAGE}"[^>]*>Scaling', path.read_text()), path
 
 
+def test_methods_of_a_study_have_no_rank_beside_a_track_that_is_ranked(make_folder, tmp_path):
+    folder = make_folder(tmp_path / "results")
+    for track in ("toy", "study-1m"):
+        for name, seed in MODELS:
+            folder.add("low", name, seed, track=track)
+    site = build_site(folder.store.root, tmp_path / "site").parent
+    ranked, studied = (
+        (site / "methods" / track / "gentle.html").read_text() for track in ("toy", "study-1m")
+    )
+    assert "<dt>rank</dt>" in ranked
+    assert ", rank 1" in ranked
+    assert "<dt>rank</dt>" not in studied
+    assert ", unranked" in studied
+    explorer = "explore.html#track=study"
+    assert not any(explorer in path.read_text() for path in site.rglob("*.html"))
+
+
 def test_without_its_records_there_is_no_page(filled, tmp_path):
     site = build_site(shutil.copytree(filled.store.root, tmp_path / "r"), tmp_path / "site").parent
     assert not (site / SCALING_PAGE).exists()

@@ -10,11 +10,12 @@ from benchmark.metrics.frames import ALL
 from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.trajectories import AREA, LOST, ORACLE_LEVEL, SHARE_LEVEL, STEPS
 from leaderboard.cards import card_of, rendered
-from leaderboard.plots import PLAIN, Look
+from leaderboard.plots import PLAIN, Look, looks_of
 from leaderboard.strata_plots import is_geometric, is_numeric, stratum_plots
 from leaderboard.tables import UNKNOWN, Quantity
 from leaderboard.task_pages import _few
 from leaderboard.task_tables import (
+    BESIDE,
     NEVER,
     contrast_grids,
     level_grids,
@@ -24,7 +25,7 @@ from leaderboard.task_tables import (
     probe_grids,
     rival_grids,
 )
-from leaderboard.trajectory_plots import trajectory_plots
+from leaderboard.trajectory_plots import request_plots, trajectory_plots
 
 KNOWN = "paraphrased_probability"
 LOOKS = {"mine": Look("#3b7dd8"), "yours": Look("#e07b39", "square"), "none": PLAIN}
@@ -170,6 +171,9 @@ def board():
         contrasts=spread(contrasts),
         trajectories=trajectories,
         strata=strata,
+        uninformative=pd.DataFrame(
+            [place | {"variant": "in", "metric": "exact_answer"}],
+        ),
     )
 
 
@@ -207,6 +211,27 @@ def test_all_metrics_stand_below_their_axes_with_references_first(board):
     (grid,) = metric_grids(board, "towns", ["mine"])
     assert [method for method, _ in grid.rows] == [TARGET, ORACLE, "mine"]
     assert cells(grid)["mine", "forgetting", KNOWN] == "0.200"
+
+
+def test_a_metric_that_a_variant_leaves_out_feeds_no_axis_there(board):
+    board.uninformative = board.uninformative.assign(metric=KNOWN)
+    (grid,) = metric_grids(board, "towns", ["mine"])
+    assert cells(grid)["mine", BESIDE, KNOWN] == "0.200"
+
+
+@pytest.mark.parametrize("count", [1, 3, 36])
+def test_however_many_methods_there_are_each_stands_at_its_request(count):
+    names = [f"m{number:02}" for number in range(count)]
+    requests = pd.DataFrame(
+        {"task": "towns", "variant": "10", "method": name, "request": request}
+        | {"quantity": "utility", "value": 0.5, "low": 0.4, "high": 0.6}
+        for name in names
+        for request in (1, 2)
+    )
+    (group,) = request_plots(SimpleNamespace(requests=requests), "towns", looks_of(names))
+    places = [trace["x"] for trace in group.plots[0].figure["data"]]
+    assert all(abs(x[0] - 1) <= 0.3 and abs(x[1] - 2) <= 0.3 for x in places)
+    assert len({x[0] for x in places}) == count
 
 
 def test_a_course_goes_from_the_target_to_the_end_and_anchors_are_left_out(board):

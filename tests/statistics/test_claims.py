@@ -66,6 +66,8 @@ def test_what_rises_and_falls_together_is_told_apart_by_its_draws():
         ((-0.2, -0.3, -0.1), 1, FAILS),
         ((-0.2, -0.3, -0.1), 0, HOLDS),
         ((0.2, 0.0, 0.3), 1, OPEN),
+        ((0.004, 0.003, 0.006), 0, OPEN),
+        ((0.004, 0.003, 0.006), 1, HOLDS),
         ((0.2, -0.1, 0.3), 0, OPEN),
         ((NAN, NAN, NAN), 1, OPEN),
         ((math.inf, NAN, NAN), 1, OPEN),
