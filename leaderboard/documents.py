@@ -20,12 +20,12 @@ from benchmark.statistics.divisions import divided
 from leaderboard.board import Board, Track, load_board
 from leaderboard.cards import TASKS
 from leaderboard.claim_tables import claims_markdown, claims_summary, task_claims
-from leaderboard.practice_tables import picks_markdown, practice_markdown
+from leaderboard.practice_tables import picks_markdown, practice_markdown, undone_markdown
 from leaderboard.scaling_tables import scaling_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 # The names of the parts of documents that are written.
-FIGURES, PICKS, CLAIMS = "figures", "picks", "claims"
+FIGURES, PICKS, UNDONE, CLAIMS = "figures", "picks", "undone", "claims"
 RESIDUALS = {
     "paraphrased_probability": "Probability of the forget set's answers under held-out paraphrases",
     "memorization_accuracy": "Share of forget-set tokens predicted by greedy decoding",
@@ -224,7 +224,8 @@ def documents(board: Board) -> dict[Path, str]:
     }
     readme = ROOT / "README.md"
     picks = picks_markdown(board, README_TRACK)
-    for name, text in {PICKS: picks, CLAIMS: claims_summary(claims)}.items():
+    undone = undone_markdown(board, README_TRACK)
+    for name, text in {PICKS: picks, UNDONE: undone, CLAIMS: claims_summary(claims)}.items():
         texts[readme] = with_figures(texts[readme], text, name)
     return texts
 

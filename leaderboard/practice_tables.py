@@ -16,6 +16,8 @@ from leaderboard.board import Board, Track
 
 RETRAIN = "retrain"  # the anchor beside which costs are stated
 NOTHING = "–"
+UNDONE = "Share of forgetting that attacks undo"
+BACK = "Share of forgotten knowledge that relearning brings back"
 MOST = 3  # picks of a task that are shown with all they cost
 PICK_COLUMNS = (
     *("task", "method", "score", "utility", "seconds", "tokens / retraining"),
@@ -58,8 +60,7 @@ def practice_of(board: Board) -> list[Practice]:
 
 
 def _practice(track: Track) -> Practice:
-    competing = [record for record in track.records if not record.method.anchor]
-    families = {track.row_names[record.id]: record.method.family for record in competing}
+    families = _families(track)
     rows = picks(track.standings).to_dict("records")
     return Practice(
         track,
@@ -67,6 +68,12 @@ def _practice(track: Track) -> Practice:
         undone_by(track.standings, families),
         relearned(track.standings, families),
     )
+
+
+def _families(track: Track) -> dict[str, str]:
+    """Of the rows that compete."""
+    competing = [record for record in track.records if not record.method.anchor]
+    return {track.row_names[record.id]: record.method.family for record in competing}
 
 
 def _pick(track: Track, row: dict) -> Pick:
@@ -106,9 +113,9 @@ def practice_markdown(board: Board) -> str:
         if own.picks or own.track in board.ranked:
             parts.append("*Methods not significantly outperformed by any other*\n")
             parts += [*_picks(own.picks), ""]
-        parts += _table("Share of forgetting that attacks undo", own.undone, "undone", "family")
+        parts += _table(UNDONE, own.undone, "undone", "family")
         parts += _table(
-            "Share of forgotten knowledge that relearning brings back",
+            BACK,
             own.relearned.assign(
                 attack=own.relearned["attack"] + ", " + own.relearned["point"].map(steps)
             ),
@@ -123,6 +130,19 @@ def picks_markdown(board: Board, track: str) -> str:
     own = next(own for own in board.tracks if own.name == track)
     shown = [pick for picked in by_task(_practice(own).picks).values() for pick in picked[:MOST]]
     return "\n".join([*_picks(shown), ""])
+
+
+def undone_markdown(board: Board, track: str) -> str:
+    """By family, what attacks undo on one track, and what steps of relearning bring back."""
+    own = next(own for own in board.tracks if own.name == track)
+    families = _families(own)
+    back = relearned(own.standings, families, of="family")
+    return "\n".join(
+        [
+            *_table(UNDONE, undone_by(own.standings, families), "undone", "family"),
+            *_table(BACK, back.assign(attack=back["point"].map(steps)), "back", "family"),
+        ]
+    )
 
 
 def by_task(picked: Sequence[Pick]) -> dict[str, list[Pick]]:

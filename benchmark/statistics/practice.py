@@ -52,16 +52,20 @@ def undone_by(standings: Standings, families: Mapping[str, str], task: str = "")
     return _means(of_families, ["track", "family", "attack"], "undone")
 
 
-def relearned(standings: Standings, families: Mapping[str, str]) -> pd.DataFrame:
+def relearned(
+    standings: Standings, families: Mapping[str, str], of: str = "method"
+) -> pd.DataFrame:
     """The share of forgotten knowledge that is back at each point of the relearning attacks: track,
-    method, attack, point, `back` with its interval. Of the oracles it is what they learn anew.
+    method (or, `of` families, family), attack, point, `back` with its interval. Of the oracles it
+    is what they learn anew.
     """
     rows = standings.curves
     wanted = rows["attack"].astype(str).str.startswith(RELEARNING) & (rows["point"] != HALF)
     rows = rows[wanted].dropna(subset=["back"])
     forgot = rows[rows["method"].isin(families)].merge(_forgot(standings))
     both = pd.concat([forgot, rows[rows["method"] == ORACLE]])
-    return _means(both, ["track", "method", "attack", "point"], "back")
+    both = both.assign(family=both["method"].map({**families, ORACLE: ORACLE}))
+    return _means(both, ["track", of, "attack", "point"], "back")
 
 
 def _forgot(standings: Standings) -> pd.DataFrame:

@@ -100,6 +100,16 @@ def test_relearning_is_told_point_by_point(empty):
     ], "c hardly forgot anything"
 
 
+def test_relearning_is_averaged_over_the_methods_of_a_family(empty):
+    rows = [curve_row(m, "relearn_lora", "005", b) for m, b in (("a", 0.1), ("b", 0.4), ("c", 0.9))]
+    rows.append(curve_row("oracle", "relearn_lora", "005", 0.2))
+    attacks = pd.DataFrame(attack_row(m, "low", WITHOUT, 0.9, 0) for m in FAMILIES)
+    board = replace(empty, curves=pd.DataFrame(rows), attacks=attacks)
+    found = relearned(board, FAMILIES, of="family").set_index("family")
+    assert found["back"].to_dict() == pytest.approx({"ascent": 0.25, "refusal": 0.9, "oracle": 0.2})
+    assert found["methods"].to_dict() == {"ascent": 2, "refusal": 1, "oracle": 1}
+
+
 def test_without_attacks_nothing_is_said(empty):
     assert relearned(empty, FAMILIES).empty
     assert undone_by(empty, {}).empty
