@@ -75,7 +75,7 @@ def _on_track(track: Track, looks: Looks) -> Iterator[tuple[str, Attacked]]:
     least = made.groupby(pairs)["value"].transform("min")
     found = agreement(made)
     for name, own in made.groupby("attack", sort=True):
-        plots = [_left(rows, str(name), order[:SHOWN], looks), *_curves(track, str(name), order)]
+        plots = [_left(rows, str(name), order, looks), *_curves(track, str(name), order)]
         recipe = _recipe(track, str(name))
         yield (
             str(name),
@@ -135,7 +135,8 @@ def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], looks: Looks)
     after = rows[rows["attack"] == attack].set_index(["task", "variant", "method"])["value"]
     before = rows[rows["attack"] == WITHOUT].set_index(["task", "variant", "method"])["value"]
     both = pd.DataFrame({"before": before, "after": after}).dropna().groupby("method").mean()
-    both = both.reindex([name for name in methods if name in both.index])
+    order = [name for name in methods if name in both.index]
+    are_more, both = len(order) > SHOWN, both.reindex(order[:SHOWN])
     joined = [
         value for pair in zip(both["before"], both["after"], strict=True) for value in (*pair, None)
     ]
@@ -150,7 +151,7 @@ def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], looks: Looks)
     plot = Plot(figure(traces, share_axis("forgetting"), shape))
     caption = "Mean forgetting before and after the attack, over the variants on which both "
     caption += "are informative, relative to the oracles under the same attack"
-    caption += f"; the {SHOWN} highest-ranked methods." if len(methods) == SHOWN else "."
+    caption += f"; the {SHOWN} highest-scoring methods." if are_more else "."
     return PlotGroup("Remaining forgetting", caption, [plot], tall=len(both) > 12)
 
 

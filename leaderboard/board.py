@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.errors import BadInput
@@ -27,7 +27,7 @@ METRICS_PAGE, SCALING_PAGE = "metrics.html", "scaling.html"
 @dataclass(frozen=True)
 class Track:
     """One track's records without their values, successful and failed, with the row name of each
-    by id; `marks` are those of the whole folder.
+    by id; `marks` are those of the whole folder. Studies are not ranked beside other tracks.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Track:
     standings: Standings
     expected: dict[str, int]
     marks: Marks = field(default_factory=Marks)
+    is_ranked: bool = True
 
     @property
     def tasks(self) -> list[str]:
@@ -44,11 +45,6 @@ class Track:
     @property
     def variants(self) -> list[str]:
         return sorted({record.variant for record in self.records})
-
-    @property
-    def is_study(self) -> bool:
-        """Whether it answers a question of its own, and its methods are not ranked."""
-        return self.name.startswith(STUDY_PREFIX)
 
     @property
     def proxies(self) -> list[str]:
@@ -90,11 +86,9 @@ class Board:
 
     @property
     def ranked(self) -> list[Track]:
-        """The tracks whose rankings are shown, those of pretrained models first: all but those of
-        studies, if there are any.
-        """
-        ranked = [track for track in self.tracks if not track.is_study]
-        return sorted(ranked or self.tracks, key=lambda t: t.name.startswith(CONTROLLED_PREFIX))
+        """The tracks whose rankings are shown, those of pretrained models first."""
+        ranked = [track for track in self.tracks if track.is_ranked]
+        return sorted(ranked, key=lambda track: track.name.startswith(CONTROLLED_PREFIX))
 
     @property
     def attacked(self) -> list[Track]:
@@ -126,6 +120,8 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
     by_track = {name: [r for r in current if r.track == name] for name in names}
     marks = read_marks(store.root)
     tracks = [_track(store, name, records, derived, marks) for name, records in by_track.items()]
+    if not all(map(_is_study, names)):
+        tracks = [replace(track, is_ranked=not _is_study(track.name)) for track in tracks]
     pooled = any(r.method.name == POOL and r.status == "ok" for r in records)
     sized = any(track.name in SIZES and len(track.standings.variants) for track in tracks)
     filled = {METRICS_PAGE: pooled, SCALING_PAGE: sized}
@@ -133,6 +129,10 @@ def load_board(results: Path, derived: Derived | None = None) -> Board:
     trials = [r for r in split_current(in_development)[0] if r.trial]
     digest = sha256("".join(sorted(record.seal for record in records)).encode())
     return Board(store, derived, tracks, development, superseded, trials, digest, extra)
+
+
+def _is_study(track: str) -> bool:
+    return track.startswith(STUDY_PREFIX)
 
 
 def _track(

@@ -78,7 +78,7 @@ def _score(row: Row) -> str:
 
 
 def _rank(track: Track, row: Row) -> str:
-    if row.rank and not track.is_study:
+    if row.rank and track.is_ranked:
         among = " among guardrails" if row.division == GUARDRAIL else ""
         return f"rank {row.rank}{' (tied)' if row.tied else ''}{among}"
     return "anchor" if row.anchor else "unranked"

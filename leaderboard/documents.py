@@ -38,6 +38,7 @@ EARLIER = {
     "([card](../tasks/real_entities/card.md)), and of earlier versions of the attacks. `{}` "
     "runs the current ones."
 }
+SATURATED = ["klom", "klom_p95"]  # with a few models they only say whether margins overlap
 # The methods that a task's papers make claims about: its card compares them.
 COMPARED = {
     "frequency": ("grad_ascent", "grad_diff", "npo", "idk"),
@@ -181,7 +182,8 @@ def card_figures(board: Board, claims: pd.DataFrame, task: str) -> str:
             else []
         )
         for title, table in tables.items():
-            parts += [f"*{title}*\n", *_markdown(table), ""]
+            shown = table.drop(columns=SATURATED, errors="ignore")
+            parts += [f"*{title}*\n", *_markdown(shown), ""]
     return "\n".join(parts)
 
 

@@ -30,7 +30,7 @@ def method_pages(
             "method.html",
             track=track,
             row=row,
-            ranked=track in board.ranked,
+            ranked=track.is_ranked,
             texts=texts_of(row.method.name, row.method.reference),
             parameters=_parameters(row),
             sections=method_sections(track, row.name, own, looks),

@@ -84,14 +84,10 @@ def _tables(board: Board) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     def make() -> dict[str, pd.DataFrame]:
         tables = meta_tables(board.results)
-        judged = tables.judged
-        return {
-            "judged": _of_metrics(judged),
-            "agreement": tables.agreement,
-        }
+        return {"judged": tables.judged, "agreement": tables.agreement}
 
     kept = board.derived.tables("meta", [behind(meta_tables.__module__), board.digest], make)
-    judged = kept["judged"].to_pandas()
+    judged = _of_metrics(kept["judged"].to_pandas())
     return judged.astype(dict.fromkeys(NUMBERS, float)), kept["agreement"].to_pandas()
 
 
@@ -99,9 +95,10 @@ def _of_metrics(judged: pd.DataFrame) -> pd.DataFrame:
     """The rows of metrics of the model itself; of a metric that only an attack measures, those of
     the attack.
     """
-    own = judged["metric"].str.rpartition(": ")
-    attacked = (own[0] != "") & own[2].isin(set(own[2][own[0] == ""]))
-    return judged.assign(metric=own[2])[~attacked]
+    names = [str(name).rpartition(": ") for name in judged["metric"]]
+    plain = {metric for attack, _, metric in names if not attack}
+    kept = [not attack or metric not in plain for attack, _, metric in names]
+    return judged.assign(metric=[metric for *_, metric in names])[kept]
 
 
 def _of(judged: pd.DataFrame | None, metric: str) -> list[dict]:

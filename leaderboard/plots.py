@@ -19,7 +19,7 @@ PALETTE = (
     *("#3b7dd8", "#e07b39", "#2f9e6e", "#c2477f", "#8662c7"),
     *("#b08a1e", "#1f9bb0", "#d1495b", "#6b8e23", "#a0653b"),
 )
-SYMBOLS = ("circle", "square", "diamond", "cross")  # of names that share a colour
+SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up")  # of names that share a colour
 GREY = "#8b929c"
 ANCHOR_SYMBOLS = ("diamond", "square", "x", "cross", "triangle-up", "triangle-down", "star")
 REFERENCE_DASHES = {"target": "dash", "oracle": "dot"}
@@ -68,7 +68,7 @@ PLAIN = Look(GREY)
 
 
 def looks_of(names: Iterable[str]) -> dict[str, Look]:
-    """Colour and symbol of each; no two of forty have both in common."""
+    """Colour and symbol of each; no two of fifty have both in common."""
     count = len(PALETTE)
     return {
         name: Look(PALETTE[i % count], SYMBOLS[i // count % len(SYMBOLS)])
@@ -77,8 +77,10 @@ def looks_of(names: Iterable[str]) -> dict[str, Look]:
 
 
 def method_looks(rows: Sequence[Row]) -> Looks:
-    """A look for each row name: the same in all plots and tables, grey for anchors."""
-    methods = looks_of(sorted({row.name for row in rows if not row.anchor}))
+    """A look for each row name, in their order: the same in all plots and tables, grey for
+    anchors.
+    """
+    methods = looks_of(dict.fromkeys(row.name for row in rows if not row.anchor))
     return methods | {row.name: PLAIN for row in rows if row.anchor}
 
 
@@ -252,7 +254,7 @@ def axis(title: str) -> dict[str, Any]:
 def figure(
     traces: Sequence[go.Scatter | go.Box | go.Heatmap], xaxis: dict[str, Any], yaxis: dict[str, Any]
 ) -> Figure:
-    """Looks of text and grid are set where the page's theme is known: in plots.js."""
+    """Colours of text and grid are set where the page's theme is known: in plots.js."""
     plot = go.Figure(
         list(traces),
         {

@@ -27,7 +27,6 @@ from leaderboard.render import Page, Renderer
 
 PAGE = "practice.html"
 SCALE = [[0, "#f4f4f4"], [1, PALETTE[1]]]
-SHADES = ("#9cc3f0", "#3b7dd8", "#1b4a8f")  # of an attack's points, the last is its end
 
 
 @dataclass(frozen=True)
@@ -100,13 +99,18 @@ def _heat(rows: pd.DataFrame) -> Figure:
 def _recovered(rows: pd.DataFrame) -> Figure:
     """A row per method, most recovered at the top, with a dot for each point of the attack."""
     points = list(dict.fromkeys(rows["point"]))
-    order = rows[rows["point"] == points[-1]].sort_values("back")["method"]
+    order = rows.groupby("method", sort=False)["back"].last().sort_values().index
     traces = [
         _dots(rows[rows["point"] == point].set_index("method").reindex(order), steps(point), shade)
-        for point, shade in zip(points, SHADES[-len(points) :], strict=True)
+        for point, shade in zip(points, _shades(len(points)), strict=True)
     ]
     small = {"tickfont": {"size": 10}, "dtick": 1}
     return figure(traces, axis("share recovered"), axis("") | small)
+
+
+def _shades(count: int) -> list[str]:
+    """Of an attack's points, the darker the later."""
+    return [f"rgba(27, 74, 143, {(number + 1) / count:.2f})" for number in range(count)]
 
 
 def _dots(rows: pd.DataFrame, point: str, shade: str) -> go.Scatter:

@@ -173,7 +173,7 @@ def _of_variant(
         results=board.results,
         derived=board.derived,
         track=track.name,
-        ranked=track in board.ranked,
+        ranked=track.is_ranked,
         variant=variant,
         records=records,
         references=track.references(variant),

@@ -31,7 +31,7 @@ def scaling_page(board: Board, renderer: Renderer, looks: Looks) -> Page:
     scaling = scaling_of(board)
     table = best_by_size(scaling.best)
     seconds = scaling.seconds.rename(columns={"seconds": "value"})
-    # Its few methods have colours of their own: on the site as a whole, four share each.
+    # Its few methods have colours of their own: on the site as a whole, several share each.
     own = looks_of(drawn(scaling.rows["method"], looks))
     plots = [*_plots(scaling.rows, own), _costs(seconds, own)]
     return renderer.page(

@@ -16,13 +16,13 @@ from benchmark.records.marks import Dispute
 from benchmark.records.schema import GUARDRAIL, UNLEARN, WEIGHTS, Record
 from benchmark.statistics import AXES
 from benchmark.statistics.attack_agreement import WITHOUT
+from benchmark.statistics.axes import TIE
 from benchmark.statistics.divisions import divided
 from leaderboard.board import REFERENCES, Track
 from leaderboard.marks import RowDispute, RowMark, row_disputes, row_marks
 
 QUANTITIES = ("score", *AXES)
 ATTACKED = ("worst_attack", "mean_over_attacks")
-TIE = 1e-6
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,12 @@ PROBED_NOTE = (
 )
 FOCUS = 8  # methods that plots show at first, from the top of the ranking
 CLUTTER = (
-    f"Plots show the {FOCUS} highest-ranked methods at first; click on a name in the legend to "
+    f"Plots show the {FOCUS} highest-scoring methods at first; click on a name in the legend to "
     "show or hide it. Anchors appear only in the tables."
 )
 SHOWN_EXAMPLES = 5
-OPENED = ("strata", "requests", "texts", "trajectory")  # the first of them that a page has is open
+TEXTS = "texts"
+OPENED = ("strata", "requests", TEXTS, "trajectory")  # the first of them that a page has is open
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def _on_track(track: Track, task: str, looks: Looks) -> TaskOnTrack:
         ),
         Part("probed", "Known by any probe", PROBED_NOTE, [], probe_grids(standings, task, order)),
         Part(
-            "texts",
+            TEXTS,
             "Individual texts",
             "Anchors are grey.",
             text_plots(track, task, order, looks),
@@ -197,6 +198,8 @@ def _on_track(track: Track, task: str, looks: Looks) -> TaskOnTrack:
 
 def _focused(part: Part, hidden: Collection[str]) -> Part:
     """The same with plots that do not show these methods at first."""
+    if part.id == TEXTS:  # a row per method, no legend
+        return part
     groups = [focused(group, hidden) for group in part.groups]
     crowded = len(hidden) > FOCUS
     return replace(part, groups=[replace(group, crowded=crowded) for group in groups])

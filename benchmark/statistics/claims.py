@@ -45,6 +45,7 @@ STUDIES = ("study-250k", "study-1m", "study-4m", "study-16m")  # by size
 CLOSER = ("study-claims-1m", "study-claims-4m")  # with set-ups closer to the papers'
 BASELINES = ("grad_ascent", "grad_diff", "npo")
 SELECTIVE = ("sga", "tau")  # choose texts by how well they are memorized
+AWARE = (*SELECTIVE, "wga", "satimp", "adapop")  # or weigh tokens by their probability
 SETTING = ("paper", "claim", "track", "task", "test", "sign")
 COLUMNS = (*SETTING, "of", "value", "low", "high", "verdict")
 
@@ -142,6 +143,7 @@ PLACES = {
     "real facts": (PRETRAINED, "real_entities"),
     "TOFU": (PRETRAINED, "tofu_small"),
 }
+DEFAULT_FORM = "me_gd (direction=from_uniform, positions=answer)"  # tested on the board already
 OTHER_FORMS = {  # of a method, which its parameters tell apart
     "fictitious people, other variants of ME+GD": (CLOSER[0], "fictitious"),
     "ten sequential requests, other variants of ME+GD": (CLOSER[0], "continual"),
@@ -161,9 +163,7 @@ def _beats(
     rivals: tuple[str, ...],
     forms: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> tuple[SetUp, ...]:
-    """By the score and what it consists of in all scenarios, also of the method's other `forms`,
-    and by earlier measures on TOFU.
-    """
+    """By scores and axes in all scenarios, also of other `forms`, and by measures on TOFU."""
     rated = tuple(
         SetUp(
             track,
@@ -175,7 +175,7 @@ def _beats(
                 method=method,
                 rivals=rivals,
                 quantity=quantity,
-                forms_only=scenario in forms,
+                without=DEFAULT_FORM if scenario in forms else "",
             ),
         )
         for scenario, (track, task) in {**PLACES, **forms}.items()
@@ -335,7 +335,7 @@ CLAIMS = (
                 "memorized",
                 "outliers after unlearning minus those of the oracles",
                 1,
-                partial(above_the_oracle, metric="outliers", without=SELECTIVE),
+                partial(above_the_oracle, metric="outliers", without=AWARE),
             ),
         ),
     ),
@@ -348,7 +348,7 @@ CLAIMS = (
                 "memorized",
                 "AUC of MIAU minus that of the oracles",
                 1,
-                partial(above_the_oracle, metric="mia_unlearned", without=SELECTIVE),
+                partial(above_the_oracle, metric="mia_unlearned", without=AWARE),
             ),
         ),
     ),

@@ -178,13 +178,13 @@ def better_than(
     method: str,
     rivals: Iterable[str],
     quantity: str = "score",
-    forms_only: bool = False,
+    without: str = "",
 ) -> Estimates:
-    """An axis, or the score, of a method on a task minus that of its rivals; of the method's rows
-    perhaps only those that its parameters tell apart.
+    """An axis, or the score, of a method's rows, `without` one, on a task minus that of its
+    rivals.
     """
     found = drawn(standings, quantity, track=track, task=task)
-    own = [name for name in _rows_of(method, found) if not (forms_only and name == method)]
+    own = [name for name in _rows_of(method, found) if name != without]
     yield from _against(found, own, rivals, paired)
 
 

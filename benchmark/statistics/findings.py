@@ -17,7 +17,6 @@ from benchmark.statistics.trajectories import AREA, BASELINE, KNOWLEDGE, LOST, S
 REFERENCES = ("target", "oracle")
 AT_LEVEL = (STEPS, LOST, "outliers", "mia_unlearned")
 SAID = ("exact_answer", "leak_at_16")
-SATURATED = ("klom", "klom_p95")  # with a few models they only say whether margins overlap
 ORDERED = ("low", "mid", "high")
 
 
@@ -60,7 +59,7 @@ def findings(
         ),
         "TOFU's own measures, with their range over seeds": _by_quantity(tofu),
         "Divergence from the oracles, with its range over seeds": _by_quantity(
-            summaries[~summaries["quantity"].isin((*TOFU, *SATURATED))]
+            summaries.drop(tofu.index)
         ),
         "Known by any probe that the target passes": _by_quantity(_of(standings.probes, task)),
         "Cost of reaching a level of forgetting": _levels(_of(standings.levels, task)),

@@ -15,7 +15,7 @@ from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
 from benchmark.records.identity import TARGET
-from benchmark.statistics.axes import axis_of
+from benchmark.statistics.axes import TIE, axis_of
 from benchmark.statistics.bootstrap import interval, mean_of_picks
 from benchmark.statistics.scores import Key
 from benchmark.statistics.variants import QUANTITIES, VariantScores, seed_picks
@@ -101,8 +101,8 @@ def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     """A row per method: axes and score averaged over seeds, with intervals; the attack after which
-    least forgetting is left on average over seeds, empty if not all attacks have a value, and the
-    mean over attacks.
+    least forgetting is left on average over seeds, empty if several leave as little or not all have
+    a value, and the mean over attacks.
     """
     for method, runs in sorted(scores.runs.items()):
         row = _where(place) | {"method": method, "seeds": len(runs)}
@@ -110,7 +110,8 @@ def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
             row |= spread(name, scores.quantity(method, name))
         left = scores.left_after(method)
         mean = fmean(left.values()) if left else float("nan")
-        worst = "" if math.isnan(mean) else min(left, key=lambda name: left[name])
+        tied = [name for name, value in left.items() if value - min(left.values()) < TIE]
+        worst = tied[0] if len(tied) == 1 and not math.isnan(mean) else ""
         yield row | {"worst_attack": worst, "mean_over_attacks": mean}
 
 

@@ -30,7 +30,7 @@ def test_the_method_that_regains_the_most_is_at_the_top_and_each_point_has_its_d
 
 def test_picks_keep_their_order_within_each_task():
     picks = [
-        Pick(task, method, "0.5", "0.9", 1.0, 0.1, "–")
+        Pick(task, method, "0.5", "0.9", 1.0, 0.1, "")
         for task, method in (("b", "first"), ("a", "only"), ("b", "second"))
     ]
     found = by_task(picks)

@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
+from leaderboard.build import STATIC
 from leaderboard.metric_pages import _of_metrics
+from leaderboard.plots import SYMBOLS, looks_of
 from leaderboard.tables import _worst
 
 
@@ -36,3 +38,9 @@ def test_the_worst_attack_is_found_where_all_were_made_and_none_of_several_is_na
 def test_a_metric_that_only_an_attack_measures_has_the_row_of_the_attack():
     judged = pd.DataFrame({"metric": ["rouge", "paraphrase: rouge", "sampling: leak_at_16"]})
     assert list(_of_metrics(judged)["metric"]) == ["rouge", "leak_at_16"]
+
+
+def test_no_two_of_fifty_names_look_alike_in_plots_or_in_tables():
+    assert len(set(looks_of(map(str, range(50))).values())) == 50
+    css = (STATIC / "site.css").read_text()
+    assert [symbol for symbol in SYMBOLS if f".dot.{symbol} " not in css] == ["square"]

@@ -23,6 +23,10 @@ def test_the_attack_that_leaves_least_is_named_beside_the_mean():
     assert row(quantize=0.8, relearn=0.4) == ("relearn", pytest.approx(0.6))
 
 
+def test_none_of_several_that_leave_as_little_is_named():
+    assert row(quantize=0.01, relearn=0.01, prune=0.4) == ("", pytest.approx(0.14))
+
+
 def test_none_is_named_where_one_has_no_value_or_there_are_none():
     for left in ({}, {"quantize": 0.8, "relearn": math.nan}, {"relearn": math.nan, "prune": 0.1}):
         name, mean = row(**left)
