@@ -46,8 +46,8 @@ The chosen rate is bold, with its 95 % interval in the last column; ← and → 
 of the grid.
 """
 
-EARLIER = """all rates were tried. The published rows were tuned by an earlier rule:
-they use the smallest rate that tied with the best, on all tasks (`tuned` in the track's file)."""
+EARLIER = """the published rows predate these trials:
+on all tasks they use the rates that `tuned` in the track's file states."""
 
 Tried = dict[tuple[str, str], list[Record]]  # by method and variant, smallest rate first
 

@@ -27,13 +27,13 @@ def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
     if math.isnan(value):
         return "–"
     if math.isnan(low):  # too few for an interval
-        return f"{value:.{digits}f}"
+        return f"{value:z.{digits}f}"
     if math.isinf(low) and math.isinf(high):
-        return f"{value:.{digits}f} [not reached in all draws]"
+        return f"{value:z.{digits}f} [not reached in all draws]"
     ends = [
-        f"{'-' * (end < 0)}∞" if math.isinf(end) else f"{end:.{digits}f}" for end in (low, high)
+        f"{'-' * (end < 0)}∞" if math.isinf(end) else f"{end:z.{digits}f}" for end in (low, high)
     ]
-    return f"{value:.{digits}f} [{ends[0]}, {ends[1]}]"
+    return f"{value:z.{digits}f} [{ends[0]}, {ends[1]}]"
 
 
 def steps(point: str) -> str:
