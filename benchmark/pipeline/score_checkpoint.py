@@ -165,9 +165,6 @@ def evaluate(
     name, variant = _one_variant(task)
     clock, definition = Stopwatch(), task_named(name)
     models = _asked(definition, model, inputs)
-    if models.track.source not in definition.sources:
-        needed = " or ".join(sorted(definition.sources))
-        raise BadInput(f"task {task}: {name} needs a {needed}, but {model} is a model")
     if harness:
         group_tasks(harness)
     with clock.stage("data"):
@@ -177,15 +174,16 @@ def evaluate(
     splits = limited(data, limit)
     drawn = definition.samples if samples is None else samples
     settings = GenerationSettings(backend, definition.max_new_tokens, samples=drawn)
-    checkpoints = [models, *([_asked(definition, reference, inputs)] if reference else [])]
-    for checkpoint in checkpoints:
-        _require_positions(checkpoint, splits, settings, clock)
-    outputs = _samples(models, splits, settings, precision, clock, harness, limit)
-    others = [_samples(other, splits, settings, precision, clock) for other in checkpoints[1:]]
+    others = [_asked(definition, reference, inputs)] if reference else []
+    asked = _Asked(splits, settings, precision, clock)
+    for other in others:
+        asked.loaded(other)  # one that cannot be evaluated is refused before what takes long
+    outputs = asked.samples(models, harness, limit)
+    beside = [asked.samples(other) for other in others]
     with clock.stage("metrics"):
-        frames = [example_frame(other) for other in others]
+        frames = [example_frame(other) for other in beside]
         values = metric_values(example_frame(outputs), frames)
-        beside = metric_values(frames[0], []) if frames else []
+        reference_values = metric_values(frames[0], []) if frames else []
     cost = Cost(steps=0, tokens=0, seconds=clock.seconds)
     return Evaluation(
         task=task,
@@ -197,7 +195,7 @@ def evaluate(
         harness=harness,
         data_fingerprint=data.fingerprint,
         values=values,
-        reference_values=beside,
+        reference_values=reference_values,
         provenance=collect(cost, torch.get_num_threads(), gpu_name(), get_cpu_capability()),
         precision=precision,
         generation=asdict(settings),
@@ -205,8 +203,12 @@ def evaluate(
 
 
 def _asked(task: type[Task], model: str, inputs: Inputs) -> PretrainedModels:
-    """The model as the task asks it."""
-    return PretrainedModels(models_named(model, inputs).track.on(task), inputs)
+    """The model as the task asks it; BadInput if the task asks no such models."""
+    models = models_named(model, inputs)
+    if models.track.source not in task.sources:
+        needed = " or ".join(sorted(task.sources))
+        raise BadInput(f"task {task.name} needs a {needed}, but {model} is a model")
+    return PretrainedModels(models.track.on(task), inputs)
 
 
 def _one_variant(task: str) -> tuple[str, str]:
@@ -217,35 +219,31 @@ def _one_variant(task: str) -> tuple[str, str]:
     return pairs[0]
 
 
-def _require_positions(
-    models: PretrainedModels,
-    splits: dict[str, list[Example]],
-    settings: GenerationSettings,
-    clock: Stopwatch,
-) -> None:
-    """BadInput if an example is longer than the model's positions."""
-    with clock.stage("loading"):
-        _, tokenizer = models.load(models.base())
-    needed = positions_needed(tokenizer, splits, settings)
-    longest = longest_sequence(tokenizer, settings.backend)
-    refuse_too_long(models.track.spec, longest, needed)
+@dataclass(frozen=True)
+class _Asked:
+    """What every checkpoint of an evaluation is asked, and how."""
 
+    splits: dict[str, list[Example]]
+    settings: GenerationSettings
+    precision: str
+    clock: Stopwatch
 
-def _samples(
-    models: PretrainedModels,
-    splits: dict[str, list[Example]],
-    settings: GenerationSettings,
-    precision: str,
-    clock: Stopwatch,
-    harness: str = "",
-    limit: int | None = None,
-) -> list[Sample]:
-    with clock.stage("loading"):
-        model, tokenizer = models.load(models.base())
-        model = model.to(getattr(torch, precision))
-    predictor = Timed(predictor_of(model, tokenizer, settings.backend), clock)
-    samples = examine(predictor, splits, MODEL_STAGE, settings)
-    if harness:
-        with clock.stage("lm-eval"):
-            samples += harness_samples(predictor, harness, limit)
-    return samples
+    def loaded(self, models: PretrainedModels) -> tuple[Any, Any]:
+        """(model, tokenizer); BadInput if an example is longer than the model's positions."""
+        with self.clock.stage("loading"):
+            model, tokenizer = models.load(models.base())
+            needed = positions_needed(tokenizer, self.splits, self.settings)
+        longest = longest_sequence(tokenizer, self.settings.backend)
+        refuse_too_long(models.track.spec, longest, needed)
+        return model.to(getattr(torch, self.precision)), tokenizer
+
+    def samples(
+        self, models: PretrainedModels, harness: str = "", limit: int | None = None
+    ) -> list[Sample]:
+        model, tokenizer = self.loaded(models)
+        predictor = Timed(predictor_of(model, tokenizer, self.settings.backend), self.clock)
+        samples = examine(predictor, self.splits, MODEL_STAGE, self.settings)
+        if harness:
+            with self.clock.stage("lm-eval"):
+                samples += harness_samples(predictor, harness, limit)
+        return samples
