@@ -47,8 +47,7 @@ of the grid.
 """
 
 EARLIER = """the published rows predate these trials:
-on all tasks they use the rates that `tuned` in the track's file states. The last rate of the grid,
-which was widened after the others, is still to be tried."""
+on all tasks they use the rates that `tuned` in the track's file states."""
 
 Tried = dict[tuple[str, str], list[Record]]  # by method and variant, smallest rate first
 
