@@ -1,7 +1,5 @@
-"""The exception whose message is meant for users."""
+"""The exception for invalid user input."""
 
 
 class BadInput(Exception):
-    """Invalid user input: a one-line message with what was found and what is expected (exit code
-    2).
-    """
+    """Invalid user input; its one-line message says what was found and expected (exit code 2)."""

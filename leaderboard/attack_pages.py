@@ -1,5 +1,5 @@
-"""A page per attack: what it does, what it leaves of each method's forgetting, and which other
-attacks it agrees with; and one that compares them all.
+"""Renders a page per attack (what it does, how much forgetting remains for each method, and which
+other attacks it agrees with) and a page that compares all attacks.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ from leaderboard.texts import DOCS, section
 
 PAGE = "attacks.html"
 SHOWN = 25  # methods in a figure, from the top of the ranking
-FOLLOWED = 5  # methods in a figure of curves
+FOLLOWED = 5  # top methods that get a figure of curves each
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """An attack on a track. `left` is the mean forgetting after it, over methods and variants,
-    `worst` on how many of `of` (method, variant) pairs no attack leaves less, `seconds` the median
-    duration; `metrics` are those measured under it, with how many variants they inform about,
-    `agrees` other attacks with Kendall's tau-b, the closest first. `version` and `parameters` are
-    those of the records.
+    """An attack on a track. `left` is the mean forgetting that remains after it, over methods and
+    variants; `worst` the number of the `of` (method, variant) pairs on which no attack leaves less;
+    `seconds` the median duration.
+
+    `metrics` are those measured under the attack, with the number of variants on which each is
+    informative; `agrees` the other attacks with Kendall's tau-b, highest first. `version` and
+    `parameters` come from the records.
     """
 
     track: str
@@ -95,13 +97,13 @@ def _on_track(track: Track, looks: Looks) -> Iterator[tuple[str, Attacked]]:
 
 
 def _recipe(track: Track, attack: str) -> Mapping[str, Any]:
-    """Name, version and parameters of an attack, as far as its records state them."""
+    """Recipe of an attack (name, version and parameters, where stated) from its first record."""
     return next(r.shards[attack].recipe for r in track.records if attack in r.shards)
 
 
 def _metrics(track: Track, attack: str) -> Iterator[dict]:
-    """What is measured under an attack: target's and oracles' means over variants, and on how many
-    of them a metric tells the two apart.
+    """Yields the metrics measured under an attack: the means of target and oracles over variants,
+    and the number of variants on which the metric separates the two.
     """
     rows = track.standings.table
     under = rows["metric"].str.startswith(f"{attack}.") & (rows["axis"] == "robustness")
@@ -124,14 +126,14 @@ def _seconds(track: Track, attack: str) -> float:
 
 
 def _agrees(found: pd.DataFrame, attack: str) -> Iterator[dict]:
-    """The other attacks, with tau-b and its interval."""
+    """Yields the other attacks with tau-b and its interval, highest tau-b first."""
     pairs = found[(found["one"] == attack) | (found["other"] == attack)]
     for row in pairs.sort_values("tau", ascending=False).to_dict("records"):
         yield row | {"name": row["other"] if row["one"] == attack else row["one"]}
 
 
 def _left(rows: pd.DataFrame, attack: str, methods: Sequence[str], looks: Looks) -> PlotGroup:
-    """Forgetting before and after, means over the variants that the attack informs about."""
+    """Mean forgetting before and after the attack, over variants on which both are informative."""
     after = rows[rows["attack"] == attack].set_index(["task", "variant", "method"])["value"]
     before = rows[rows["attack"] == WITHOUT].set_index(["task", "variant", "method"])["value"]
     both = pd.DataFrame({"before": before, "after": after}).dropna().groupby("method").mean()
@@ -170,7 +172,7 @@ def _ends(
 
 
 def _curves(track: Track, attack: str, order: Sequence[str]) -> Iterator[PlotGroup]:
-    """Of an attack with points, what the best methods know along it."""
+    """Yields the knowledge of the best methods along an attack with intermediate points."""
     curves = track.standings.curves
     if curves.empty or attack not in set(curves["attack"]):
         return

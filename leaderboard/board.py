@@ -1,4 +1,4 @@
-"""What the pages show: the current records of every scored track, and their standings."""
+"""Data behind the pages: the current records of every scored track, and their standings."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ METRICS_PAGE, SCALING_PAGE = "metrics.html", "scaling.html"
 
 @dataclass(frozen=True)
 class Track:
-    """One track's records without their values, successful and failed, with the row name of each
-    by id; `marks` are those of the whole folder. Studies are not ranked beside other tracks.
+    """One track's records, successful and failed, without their values, and the row name of each
+    record by id; `marks` are those of the whole results folder. Study tracks are ranked only if
+    there are no other tracks.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Track:
 
     @property
     def proxies(self) -> list[str]:
-        """The variants that have no exact oracle, whose scores compare with a proxy reference."""
+        """The variants without an exact oracle, whose scores are relative to a proxy reference."""
         return sorted({r.variant for r in self.records if r.references and r.references.proxy})
 
     def proxies_of(self, task: str) -> list[str]:
@@ -58,7 +59,7 @@ class Track:
         return [record for record in self.records if record.task.name == task]
 
     def references(self, variant: str) -> list[Record]:
-        """The target and then the oracles of a variant, as far as they succeeded."""
+        """The successful target and oracle records of a variant, targets first."""
         records = [
             r
             for r in self.records
@@ -69,10 +70,12 @@ class Track:
 
 @dataclass(frozen=True)
 class Board:
-    """All tracks with the folder they were read from, what is kept of it, and what was left out:
-    development tracks, of which the `trials` are shown alone, and older records. `digest` stands
-    for all records of the folder. `extra` names the pages of the site that not all records fill:
-    of the metrics where there are pools to judge them by, of scaling.
+    """All tracks, the folder they were read from, and the cache of content derived from it.
+
+    Left out of the tracks are `superseded` records and `development` tracks, of which only the
+    `trials` are shown. `digest` identifies all records of the folder. `extra` names the optional
+    pages: metrics, if there are pools of models to judge them by, and scaling, if a scaling track
+    has scores.
     """
 
     results: ResultStore
@@ -86,13 +89,13 @@ class Board:
 
     @property
     def ranked(self) -> list[Track]:
-        """The tracks whose rankings are shown, those of pretrained models first."""
+        """The ranked tracks, those of pretrained models first."""
         ranked = [track for track in self.tracks if track.is_ranked]
         return sorted(ranked, key=lambda track: track.name.startswith(CONTROLLED_PREFIX))
 
     @property
     def attacked(self) -> list[Track]:
-        """The ranked tracks, and the study of attacks, whose records have every attack."""
+        """The ranked tracks and the attack study, whose records include every attack."""
         ranked = self.ranked
         return ranked + [t for t in self.tracks if t.name == ATTACKS_STUDY and t not in ranked]
 

@@ -1,6 +1,4 @@
-"""Builds the site: writes all pages into a new folder, and only then puts it in the former one's
-place.
-"""
+"""Builds the site in a temporary folder, then swaps it in for the previous site."""
 
 from __future__ import annotations
 
@@ -27,11 +25,11 @@ STATIC = Path(__file__).parent / "static"
 
 
 def build_site(results: Path, out: Path, derived: Derived | None = None, address: str = "") -> Path:
-    """Renders the records below `results` into the folder `out` and returns its index page;
-    `address` is where the site will stand, for what names pages from elsewhere.
+    """Renders the records below `results` into the folder `out` and returns the path of its index
+    page; `address` is the public URL of the site, for files that need absolute links.
 
-    BadInput if there is nothing to show, if a record cannot be read, or if `out` holds anything but
-    a former site; whatever goes wrong, a former site stays as it was.
+    BadInput if there is nothing to show, if a record cannot be read, or if `out` is a file or a
+    non-empty folder that is not a site. On any failure, an existing site is left unchanged.
     """
     place = Path(out).resolve()
     _refuse_what_is_not_ours(place)
@@ -70,7 +68,7 @@ def write_site(board: Board, folder: Path, address: str) -> None:
 
 
 def _metadata(board: Board, folder: Path, address: str) -> Iterator[Page]:
-    """What describes the files of examples that were written."""
+    """Yields Croissant metadata for the example files already written to `folder`."""
     for track in board.tracks:
         for task in track.tasks:
             variants = sorted({record.variant for record in track.records_of(task)})
@@ -91,7 +89,7 @@ def _write(pages: Iterable[Page], folder: Path) -> None:
 
 
 def _swap(place: Path, fresh: Path, former: Path) -> None:
-    """Puts `fresh` at `place`; what was there goes to `former`, and comes back if that fails."""
+    """Moves `place` to `former` and `fresh` to `place`; restores `place` if that fails."""
     if place.exists():
         place.rename(former)
     try:

@@ -1,5 +1,5 @@
-"""The pages on which a reader chooses what to set side by side: rows by their draws, and what
-models answered. Both load what was chosen.
+"""Renders the pages on which the reader picks what to compare: rows by their bootstrap replicates,
+and the answers of models. Both load the data of the selection on demand.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from leaderboard.tables import overall_rows
 
 
 def choosing_pages(tracks: Sequence[Track], renderer: Renderer) -> Iterator[Page]:
-    """The comparison of rows, with the draws of each, and the explorer of examples."""
+    """Yields the page that compares rows, the replicates of each row, and the example explorer."""
     rows = {track.name: dict(_drawn(track)) for track in tracks}
     choices = {
         track.name: {
@@ -43,13 +43,13 @@ def choosing_pages(tracks: Sequence[Track], renderer: Renderer) -> Iterator[Page
 
 
 def _by_rank(track: Track) -> list[str]:
-    """All rows, the best first and anchors last."""
+    """The names of all rows, best score first and anchors last."""
     rows = overall_rows(track)
     return [row.name for row in sorted(rows, key=lambda row: row.anchor)]
 
 
 def _drawn(track: Track) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each row's packed draws by variant and quantity."""
+    """Yields each row's packed bootstrap replicates by variant and quantity."""
     for name, rows in track.standings.draws.groupby("method", sort=True):
         by_variant: dict[str, dict[str, str]] = {}
         columns = zip(*(rows[c] for c in ("task", "variant", "quantity", "packed")), strict=True)

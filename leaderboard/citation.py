@@ -1,4 +1,4 @@
-"""How a row is cited: a line of text, and the same as BibTeX."""
+"""Citations of a row, as a line of text and as BibTeX."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIGITS = 16  # of a row's digest
 
 
 def citation(track: Track, row: Row) -> str:
-    """Track, versions, score with its interval, rank, variants and the ids of all records."""
+    """Track, versions, score with its interval, rank, runs, variants, digest and record ids."""
     proxied = [variant for variant in row.variants if variant in track.proxies]
     proxies = f" (proxy reference: {', '.join(proxied)})" if proxied else ""
     return (
@@ -31,12 +31,12 @@ def citation(track: Track, row: Row) -> str:
 
 
 def row_digest(row: Row) -> str:
-    """16 hex digits of all records of a row: another one if any of them has changed."""
+    """16 hex digits over all records of a row, which change if any of the records changes."""
     return sha256("".join(sorted(run.seal for run in row.runs)).encode())[:DIGITS]
 
 
 def bibtex(track: Track, row: Row) -> str:
-    """The citation as the note of an entry; its year is that of the newest record."""
+    """A BibTeX entry with the citation as its note; the year is that of the newest record."""
     created = max(record.provenance.created for record in row.runs)
     key = re.sub(r"[^A-Za-z0-9_-]+", "-", f"palimpsest-{row.name}-{track.name}-{created[:4]}")
     return (
@@ -51,8 +51,8 @@ def bibtex(track: Track, row: Row) -> str:
 
 
 def citations(results: Path, name: str, track: str, derived: Derived) -> list[tuple[str, str]]:
-    """(text, BibTeX) of the row on every track of a results folder, or on one of them; BadInput if
-    there is none.
+    """(text, BibTeX) of a row on every track of a results folder, or on `track` alone if it is not
+    empty; BadInput if there is no such row.
     """
     board = load_board(results, derived)
     rows = [

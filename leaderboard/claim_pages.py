@@ -1,4 +1,4 @@
-"""The page of the papers' claims: a plot and a table of estimates for each test."""
+"""Renders the page of the papers' claims, with a plot and a table of estimates for each test."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ COLOURS = {HOLDS: PALETTE[2], FAILS: PALETTE[1], OPEN: GREY}
 
 @dataclass(frozen=True)
 class Test:
-    """One set-up of a claim: the median estimate with its verdict, how many estimates there are of
-    each verdict, each of them as text, and a plot.
+    """One test of a claim: the median estimate with its verdict, the number of estimates per
+    verdict, every estimate as text, and a plot.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Told:
-    """A claim with its tests; none if no record tests it."""
+    """A claim with its tests; `tests` is empty if no record tests the claim."""
 
     paper: str
     text: str
@@ -54,7 +54,7 @@ class Told:
 
 
 def claim_page(board: Board, renderer: Renderer) -> Page:
-    """The page, from the standings of all tracks."""
+    """Renders the page from the standings of all tracks."""
     rows = claim_rows([track.standings for track in board.tracks])
     told = [
         Told(str(paper), str(claim), list(_tests(own[own["test"] != ""])))
@@ -62,7 +62,7 @@ def claim_page(board: Board, renderer: Renderer) -> Page:
     ]
     linked = {
         track.name: {row.name for row in overall_rows(track)} for track in board.tracks
-    }  # which have pages
+    }  # rows that have pages
     return renderer.page(PAGE, PAGE, claims=told, verdicts=tuple(COLOURS), linked=linked)
 
 
@@ -82,7 +82,7 @@ def _tests(rows: pd.DataFrame) -> Iterator[Test]:
 
 
 def _estimates(rows: pd.DataFrame) -> Figure:
-    """A point per method, coloured by verdict; those that are never reached have none."""
+    """A point per estimate, coloured by verdict; levels that are never reached are left out."""
     finite = rows.replace({math.inf: math.nan, -math.inf: math.nan}).dropna(subset=["value"])
     traces = [
         points(finite[finite["verdict"] == told], "of", told, colour)

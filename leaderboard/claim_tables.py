@@ -1,4 +1,4 @@
-"""The papers' claims as Markdown, for the README, docs/CLAIMS.md and the tasks' cards."""
+"""The papers' claims as Markdown, for the README, docs/CLAIMS.md and the task cards."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from benchmark.statistics.findings import spoken
 VERDICTS = (HOLDS, FAILS, OPEN)
 UNTESTED = "No published record tests it.\n"
 NOTHING = "–"
-FEW = 5  # estimates, without an interval for their median: each of them has a row
+FEW = 5  # up to this many estimates get a row each: too few for an interval of the median
 HEADER = "| test | track | method | estimate | verdict |"
 
 
 def claims_markdown(rows: pd.DataFrame) -> str:
-    """Each claim with a row for each test, or for each of its estimates where they are few."""
+    """Each claim as a table with a row per test, or a row per estimate if these are few."""
     parts: list[str] = []
     for paper, of_paper in rows.groupby("paper", sort=False):
         parts.append(f"## {paper}\n")
@@ -27,13 +27,13 @@ def claims_markdown(rows: pd.DataFrame) -> str:
 
 
 def task_claims(rows: pd.DataFrame, task: str) -> str:
-    """The claims that a task tests; nothing if there are none."""
+    """The claims tested on a task, as Markdown; empty if there are none."""
     own = rows[rows["task"] == task]
     return claims_markdown(own).replace("## ", "### ") if len(own) else ""
 
 
 def claims_summary(rows: pd.DataFrame) -> str:
-    """A row for each claim: how many estimates of all its tests speak for it."""
+    """A table with a row per claim: the number of estimates per verdict, over all its tests."""
     lines = [f"| paper | claim | {' | '.join(VERDICTS)} |", f"|{'---|' * (len(VERDICTS) + 2)}"]
     for (paper, claim), own in rows.groupby(["paper", "claim"], sort=False):
         counts = own.loc[own["test"] != "", "verdict"].value_counts()

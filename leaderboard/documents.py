@@ -1,5 +1,5 @@
-"""Generates the figures of README.md, of RESULTS, CLAIMS, PRACTICE and SCALING in docs/, and of the
-tasks' cards from the records (`make docs`).
+"""Generates the result tables in README.md, in RESULTS, CLAIMS, PRACTICE and SCALING of docs/, and
+in the task cards from the records (`make docs`).
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from leaderboard.practice_tables import picks_markdown, practice_markdown, undon
 from leaderboard.scaling_tables import scaling_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
-# The names of the parts of documents that are written.
+# The names of the generated parts of documents.
 FIGURES, PICKS, UNDONE, CLAIMS = "figures", "picks", "undone", "claims"
 RESIDUALS = {
     "paraphrased_probability": "Probability of the forget set's answers under held-out paraphrases",
     "memorization_accuracy": "Share of forget-set tokens predicted by greedy decoding",
 }
 MISSING = "–"
-SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2 --data-dir DIR"}  # of others `hub`
-# What a track's published records lag behind in, until they are replaced.
+SUITES = {"controlled-1m": "cpu", "smollm2-135m": "smollm2 --data-dir DIR"}  # others: `hub`
+# How a track's published records are out of date, until they are replaced.
 EARLIER = {
     "smollm2-135m": "This ranking is of `real_entities` version 1, whose probabilities say little "
     "([card](../tasks/real_entities/card.md)), and of earlier versions of the attacks. `{}` "
     "runs the current ones."
 }
-SATURATED = ["klom", "klom_p95"]  # with a few models they only say whether margins overlap
-# The methods that a task's papers make claims about: its card compares them.
+SATURATED = ["klom", "klom_p95"]  # with few models, they only show whether margins overlap
+# The methods that a task's papers make claims about, compared on its card.
 COMPARED = {
     "frequency": ("grad_ascent", "grad_diff", "npo", "idk"),
     "distribution": ("grad_ascent", "grad_diff"),
@@ -55,7 +55,7 @@ README_ROWS = 12  # methods in the ranking
 
 
 def readme_figures(board: Board) -> str:
-    """The best methods of one track between the ends of the scale, as Markdown."""
+    """The best methods of README_TRACK between the anchors `retrain` and `none`, as Markdown."""
     track = next(track for track in board.tracks if track.name == README_TRACK)
     rows = [row for row in track.standings.overall.to_dict("records") if row["division"] == WEIGHTS]
     methods = [row for row in rows if row["rank"] == row["rank"]]
@@ -87,8 +87,8 @@ def result_figures(board: Board) -> str:
 
 
 def made_from(store: ResultStore) -> str:
-    """How many records there are, 16 hex digits that stand for all of them, and the version of the
-    score: figures made from others are out of date.
+    """The number of records, a digest of all of them (16 hex digits) and the score version; tables
+    generated from anything else are out of date.
     """
     seals = sorted(read_record(path).seal for path in store.paths())
     digest = hashlib.sha256("".join(seals).encode()).hexdigest()[:16]
@@ -130,8 +130,8 @@ def _proxies(track: Track) -> Iterator[str]:
 
 
 def _residuals(track: Track, metric: str) -> Iterator[str]:
-    """A row per model, a column per variant on which the metric is informative; nothing if there
-    is none.
+    """Yields the lines of a table with a row per model and a column per variant on which the metric
+    is informative; nothing if there is no such variant.
     """
     strata = track.standings.strata
     rows = (
@@ -170,8 +170,8 @@ def _residuals(track: Track, metric: str) -> Iterator[str]:
 
 
 def card_figures(board: Board, claims: pd.DataFrame, task: str) -> str:
-    """The papers' claims that the task tests, and the findings on the compared methods for each
-    track, as Markdown tables.
+    """Markdown tables of the papers' claims tested on the task and, for each track, of the findings
+    on the compared methods.
     """
     parts = [told] if (told := task_claims(claims, task)) else []
     for track in board.ranked:
@@ -188,7 +188,9 @@ def card_figures(board: Board, claims: pd.DataFrame, task: str) -> str:
 
 
 def _markdown(table: pd.DataFrame) -> Iterator[str]:
-    """The rows of a table in Markdown, without constant columns (but with that of the methods)."""
+    """Yields the lines of a Markdown table; constant columns other than `method` are dropped if
+    there are several rows.
+    """
     columns = table[
         [name for name in table if name == "method" or table[name].nunique() > 1 or len(table) == 1]
     ]
@@ -203,7 +205,7 @@ def _line(cells: Sequence[object]) -> str:
 
 
 def with_figures(text: str, figures: str, name: str = FIGURES) -> str:
-    """A document's text with the figures between the marks of this name replaced."""
+    """The text of a document with everything between the markers of this name replaced."""
     start, end = f"<!-- {name}: written by `make docs` -->\n", f"<!-- end of {name} -->"
     before, _, rest = text.partition(start)
     _, _, after = rest.partition(end)
@@ -211,7 +213,7 @@ def with_figures(text: str, figures: str, name: str = FIGURES) -> str:
 
 
 def documents(board: Board) -> dict[Path, str]:
-    """The texts of README, docs and cards with the figures of the records."""
+    """The texts of README, docs and cards by path, with tables regenerated from the records."""
     claims = claim_rows([track.standings for track in board.tracks])
     figures = {
         ROOT / "README.md": readme_figures(board),
@@ -233,7 +235,7 @@ def documents(board: Board) -> dict[Path, str]:
 
 
 def main() -> None:
-    """Rewrites them."""
+    """Rewrites all documents in place."""
     for path, text in documents(
         load_board(ROOT / "results", Derived.below(ROOT / ".palimpsest"))
     ).items():

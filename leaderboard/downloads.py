@@ -1,6 +1,6 @@
-"""What can be downloaded: all rankings as JSON and CSV, each row as JSON and in the schema of Every
-Eval Ever, a LaTeX table per track, and a feed of new rows. Fields are only ever added within a
-SCHEMA.
+"""Files for download: all rankings as JSON and CSV, each row as JSON and in the schema of Every
+Eval Ever, a LaTeX table per track, and a feed of new rows. Within a SCHEMA, fields are only ever
+added.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from leaderboard.views import View
 
 SCHEMA = "palimpsest-leaderboard/1"
 EEE_SCHEMA = "0.3.0"  # the version of Every Eval Ever's schema that rows are exported to
-NEWEST = 50  # rows that the feed names
+NEWEST = 50  # rows in the feed
 NAME = "Palimpsest"
 
 Json = dict[str, Any]
 
 
 def downloads(tracks: Sequence[Sequence[View]], address: str) -> Iterator[Page]:
-    """All files, from the views of each track; `address` is where the site will stand, or empty."""
+    """Yields all files, from the views of each track; `address` is the public URL, or empty."""
     by_track = {views[0].track.name: _track(views) for views in tracks}
     head = {"schema": SCHEMA, "version": __version__, "score_version": SCORE_VERSION}
     yield "leaderboard.json", _json(head | {"tracks": by_track})
@@ -49,7 +49,7 @@ def downloads(tracks: Sequence[Sequence[View]], address: str) -> Iterator[Page]:
             path = f"every_eval_ever/{slug(overall.track.name)}/{slug(row.name)}.json"
             if row.quantity("score").known:
                 yield path, _json(every_eval_ever(overall.track, row, views))
-    if address:  # a feed's links are absolute
+    if address:  # the links of a feed are absolute
         yield "feed.xml", feed([views[0] for views in tracks], address)
 
 
@@ -112,7 +112,7 @@ def _row_alone(track: Track, row: Row, views: Sequence[View]) -> Json:
 
 
 def _json(content: Json) -> str:
-    """Numbers that do not exist are null."""
+    """Content as JSON, with null for NaN and infinite numbers."""
     return json.dumps(plain(content), indent=1, allow_nan=False) + "\n"
 
 
@@ -172,8 +172,8 @@ def _latex_line(row: Row) -> str:
 
 
 def every_eval_ever(track: Track, row: Row, views: Sequence[View]) -> Json:
-    """A row as an evaluation in the schema of Every Eval Ever: its model is what the method makes
-    of the track's target, and each axis of each view is a result.
+    """A row as an evaluation in the schema of Every Eval Ever: the model is the track's target
+    after unlearning with the method; the score and each axis of each view are results.
     """
     created = max(run.provenance.created for run in row.runs)
     name = f"{row.name} on {track.name}"
@@ -205,7 +205,7 @@ def every_eval_ever(track: Track, row: Row, views: Sequence[View]) -> Json:
             "id": f"palimpsest/{track.name}/{row.name}",
             "additional_details": {
                 "deployment_type": "self_deployed",
-                "model_availability": "unknown",  # nobody distributes it; its records remake it
+                "model_availability": "unknown",  # not distributed; can be remade from its records
                 "unlearning_method": row.method.name,
                 "track": track.name,
             },

@@ -1,5 +1,5 @@
-"""What models answered, packed for the pages: a variant's prompts once, then each run's answers, by
-itself and after attacks.
+"""Packs the answers of models for the pages: the prompts of a variant once, then each run's
+answers, before and after attacks.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore
 from leaderboard.render import compact_json
 
-LONGEST = 400  # characters of a generation that are shown; the samples file has all of it
-GRAM = 3  # words in a row that are looked for in the true continuation of a text
-ENOUGH = 0.5  # share of them at which a continuation counts as right
+LONGEST = 400  # characters shown of a generation; the outputs file has all of it
+GRAM = 3  # words per n-gram that is looked up in the true continuation of a text
+ENOUGH = 0.5  # share of matching n-grams at which a continuation counts as correct
 WHOLE = "(full text)"
 
-# Text (None where nothing was generated), a number (the probability of the expected answer; of a
-# continuation the share of its three words in a row that are right), and whether it counts as
-# right.
+# The text (None where nothing was generated), a number (the length-normalized probability of the
+# expected answer; for a continuation, the share of its n-grams that occur in the true one), and
+# whether it counts as correct.
 Answer = tuple[str | None, float | None, int]
-Answers = list[Answer] | None  # to each of an example's prompts; None if the example was not asked
+Answers = list[Answer] | None  # one per prompt of an example; None if the example was not asked
 Attacked = dict[str, dict[int, list[Answer]]]  # by attack and example
 Key = tuple[str, str]
 
 
 class Said:
-    """What the models of a variant answered, as the JSON that its pages hold.
+    """The answers of the models on a variant, as the JSON embedded in its pages.
 
-    `records` are those with outputs; the first one's, by which the others go, name the examples.
+    `records` are those with outputs; the first one defines the examples and their order.
     """
 
     def __init__(self, results: ResultStore, derived: Derived, records: Sequence[Record]) -> None:
@@ -60,8 +60,8 @@ class Said:
         return sorted({example["kind"] for example in self._examples})
 
     def answers(self, record: Record) -> str:
-        """What a model answered to each example, in their order, and after each attack that makes
-        it answer to the forget set, as JSON.
+        """A model's answers to each example, in order, and its answers on the forget set after each
+        attack that produces any, as JSON.
         """
         assert self._first is not None
 
@@ -81,7 +81,7 @@ class Said:
 
     @property
     def examples_json(self) -> str:
-        """The examples, in the order of all answers, as JSON."""
+        """The examples as JSON, in the order that all answers follow."""
         return self._examples_json.decode()
 
 
@@ -91,7 +91,7 @@ def _code() -> str:
 
 
 def shown(samples: Sequence[Sample]) -> dict[Key, Sample]:
-    """The samples that are shown, by split and example: the model's own, without those of the
+    """The samples shown on pages, by split and example: those of the final model, without the
     membership holdout.
     """
     return {
@@ -102,11 +102,11 @@ def shown(samples: Sequence[Sample]) -> dict[Key, Sample]:
 
 
 def variant_examples(samples: Sequence[Sample]) -> list[dict]:
-    """Each example of a variant: split, id, kind, strata, prompts, and what is expected: once, or
-    for each prompt; what else counts as the answer where there are such `aliases`.
+    """The examples of a variant: split, id, kind, strata, prompts, the expected answer (one, or one
+    per prompt) and, where there are any, `aliases` that also count as correct.
 
-    Of a question the prompt as trained comes first, then the held-out ones. The prompts of a text
-    are its beginnings.
+    For a question, the training prompt comes first, then the held-out paraphrases. The prompts of a
+    text are its prefixes.
     """
     return [
         {
@@ -122,7 +122,7 @@ def variant_examples(samples: Sequence[Sample]) -> list[dict]:
 
 
 def _prompts(sample: Sample) -> list[str]:
-    """The prompts as they are shown: turns below one another, then how the answer begins."""
+    """The prompts as shown: one dialogue turn per line, then the prompt and the answer prefix."""
     prefixes = sample.paraphrase_prefixes or (sample.answer_prefix,) * len(sample.paraphrases)
     questions = zip(
         (sample.prompt, *sample.paraphrases), (sample.answer_prefix, *prefixes), strict=True
@@ -135,7 +135,7 @@ def _prompts(sample: Sample) -> list[str]:
 
 
 def _text(sample: Sample) -> dict[str, list[str]]:
-    """The beginnings of a text and how each goes on; without generations, the text as a whole."""
+    """The prefixes of a text and their true continuations; without generations, the whole text."""
     words = sample.answer.split()
     if not sample.continuations:
         return {"expected": [sample.answer], "prompts": [WHOLE]}
@@ -146,15 +146,15 @@ def _text(sample: Sample) -> dict[str, list[str]]:
 
 
 def answers(samples: Sequence[Sample], examples: Sequence[dict]) -> list[Answers]:
-    """What a model answered to each of the examples, in their order."""
+    """A model's answers to each of the examples, in order."""
     by_example = shown(samples)
     matches = (by_example.get((example["split"], example["id"])) for example in examples)
     return [None if sample is None else _answers_of(sample) for sample in matches]
 
 
 def attacked(samples: Sequence[Sample], examples: Sequence[dict]) -> Attacked:
-    """What it answered to the examples of the forget set after each attack; under a prompt of the
-    attack's own, it answered that one alone.
+    """A model's answers to the examples of the forget set after each attack; only the first answer
+    where the attack uses a prompt of its own.
     """
     places = {(example["split"], example["id"]): n for n, example in enumerate(examples)}
     found: Attacked = {}
@@ -187,7 +187,7 @@ def _answered(sample: Sample) -> list[Answer]:
     logprobs = (sample.logprobs, *sample.paraphrase_logprobs)
     return [
         (
-            _cut(text) if sample.form else None,  # no other harness lets models generate
+            _cut(text) if sample.form else None,  # items of other harnesses have no generations
             _rounded(probabilities),
             int(contains_answer(text, sample.answer, sample.aliases)),
         )

@@ -1,4 +1,4 @@
-"""What marks and disputes say of a row's runs."""
+"""Marks and disputes that apply to the runs of a row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmark.records.schema import Record
 
 @dataclass(frozen=True)
 class RowMark:
-    """A mark that `count` of the row's `of` successful runs have, by whom, and when last."""
+    """A mark on `count` of the row's `of` successful runs: by whom, when last, and links."""
 
     mark: str
     count: int
@@ -28,8 +28,8 @@ class RowMark:
 
 @dataclass(frozen=True)
 class RowDispute:
-    """A dispute of `count` of the row's `of` successful runs; if of all and of no others, its score
-    is one of the row.
+    """A dispute of `count` of the row's `of` successful runs. It is `whole`, and its score one of
+    the row, if it names exactly these runs.
     """
 
     dispute: Dispute
@@ -39,7 +39,7 @@ class RowDispute:
 
 
 def row_marks(runs: Sequence[Record], marks: Marks) -> list[RowMark]:
-    """One for each kind of mark that any of the runs has."""
+    """One RowMark for each kind of mark on any of the runs."""
     kept = _successful(runs)
     found = []
     for kind in KINDS:
@@ -53,7 +53,7 @@ def row_marks(runs: Sequence[Record], marks: Marks) -> list[RowMark]:
 
 
 def row_disputes(runs: Sequence[Record], marks: Marks) -> list[RowDispute]:
-    """Those of any of the runs, the lowest score first."""
+    """The disputes of any of the runs, lowest score first."""
     kept = _successful(runs)
     found = [
         RowDispute(dispute, len(named), len(kept), named == dispute.records.keys() == kept.keys())
@@ -69,7 +69,7 @@ def _successful(runs: Sequence[Record]) -> dict[str, str]:
 
 
 def _named(said: Mark | Dispute, runs: dict[str, str]) -> set[str]:
-    """The runs that are named with the digest that they have."""
+    """The ids of the runs that a mark or dispute names with their current digest."""
     return {
         record_id for record_id, digest in runs.items() if said.records.get(record_id) == digest
     }

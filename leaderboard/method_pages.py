@@ -1,4 +1,4 @@
-"""A page per row of each track's ranking."""
+"""Renders a page per row of each track's ranking."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def _of_task(by_variant: Mapping[str, Row], task: str) -> dict[str, Row]:
 
 
 def _shown(value: object) -> str:
-    """A parameter's value, without Python's words."""
+    """A parameter's value as text: `yes`, `no` and `none` instead of Python's constants."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else str(value)
 
 
 def _parameters(row: Row) -> dict[str, dict[str, list[str]]]:
-    """The tasks that each value of each parameter was used on."""
+    """The tasks on which each value of each parameter was used."""
     used: dict[str, dict[str, list[str]]] = {}
     for run in row.runs:
         for name, value in sorted(run.method.parameters.items()):

@@ -1,4 +1,4 @@
-"""Figures of one method: its trials, its trajectories, and what attacks leave of its forgetting."""
+"""Figures of one method: its tuning trials, its trajectories, and its forgetting after attacks."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from leaderboard.trajectory_plots import trajectory_plots
 CURVE_CAPTION = (
     "Knowledge is paraphrased probability, on texts memorization accuracy. Dotted: the oracles."
 )
-COURSES = 2  # of the trajectory plots: knowledge, and utility against forgetting
-MANY = 6  # variants, which take a tall figure
+COURSES = 2  # trajectory plots shown: knowledge, and utility against forgetting
+MANY = 6  # figures with more variants are tall
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class Section:
 def method_sections(
     track: Track, name: str, trials: Sequence[Record], looks: Looks
 ) -> list[Section]:
-    """All figures that there are data for; `trials` are those of the method on the development
-    track.
-    """
+    """The sections that have data; `trials` are the method's records on the development track."""
     sections = [
         Section(
             "Tuning",
@@ -138,7 +136,7 @@ def _dots(rows: pd.DataFrame, name: str, look: Look) -> go.Scatter:
 
 
 def _curves(track: Track, name: str) -> Iterator[PlotGroup]:
-    """What is known on the way to the end of each attack with points, beside the oracles."""
+    """Yields the knowledge along each attack that has intermediate points, next to the oracles."""
     curves = track.standings.curves
     if curves.empty:
         return
@@ -150,7 +148,7 @@ def _curves(track: Track, name: str) -> Iterator[PlotGroup]:
 
 
 def curve_group(title: str, rows: pd.DataFrame) -> PlotGroup:
-    """What a method knows at each point of an attack on each variant, beside the oracles."""
+    """The knowledge of a method at each point of an attack on each variant, next to the oracles."""
     looks = looks_of(name for name, _ in _by_variant(rows))
     traces = [
         _curve(part, place, looks[place], is_oracle=who == ORACLE)

@@ -1,4 +1,6 @@
-"""A page per metric, with what was found of it on the pools, and one that compares them all."""
+"""Renders a page per metric, with its meta-evaluation on the pools of models, and a page that
+compares all metrics.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +44,15 @@ DOTS = {  # symbol, colour and size
 }
 COLOURS = {FED: PALETTE[0], SPARE: PALETTE[2], BARRED: GREY}
 NUMBERS = ("auc", "low", "high", "passed", "symmetric", "overall")  # NaN where there is none
-SCALE = [[0, PALETTE[1]], [0.5, "#f4f4f4"], [1, PALETTE[0]]]  # from -1 over 0 to 1
+SCALE = [[0, PALETTE[1]], [0.5, "#f4f4f4"], [1, PALETTE[0]]]  # from -1 through 0 to 1
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What is said of the metrics on one form of answers: a row and a point in the plot for each.
+    """The meta-evaluation of the metrics on one answer form, with a table row and a point in the
+    plot for each.
 
-    `models` are how many know the forget set and how many do not.
+    `models` counts the models that know the forget set and those that do not.
     """
 
     id: str
@@ -60,8 +63,8 @@ class Judged:
 
 
 def metric_pages(board: Board, renderer: Renderer) -> Iterator[Page]:
-    """A page for each metric; and where there are records of pools, one of all, and on each what
-    they say of it.
+    """Yields a page for each metric. If there are records of pools, each page includes the metric's
+    meta-evaluation, and one more page compares all metrics.
     """
     tables = _tables(board) if METRICS_PAGE in board.extra else None
     judged = tables[0] if tables else None
@@ -80,7 +83,7 @@ def metric_pages(board: Board, renderer: Renderer) -> Iterator[Page]:
 
 
 def _tables(board: Board) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What is found of metrics, and how far they agree: kept, since it takes a minute."""
+    """The meta-evaluation of the metrics and their agreement, cached since it takes a minute."""
 
     def make() -> dict[str, pd.DataFrame]:
         tables = meta_tables(board.results)
@@ -92,8 +95,8 @@ def _tables(board: Board) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _of_metrics(judged: pd.DataFrame) -> pd.DataFrame:
-    """The rows of metrics of the model itself; of a metric that only an attack measures, those of
-    the attack.
+    """The rows of metrics measured on the model itself; for a metric measured only under an attack,
+    the rows under that attack.
     """
     names = [str(name).rpartition(": ") for name in judged["metric"]]
     plain = {metric for attack, _, metric in names if not attack}
@@ -117,7 +120,7 @@ def _comparison(judged: pd.DataFrame, agreement: pd.DataFrame, renderer: Rendere
 
 
 def _values(board: Board, metric: str) -> Iterator[PlotGroup]:
-    """On each track, where methods, target and oracles lie on each variant's forget set."""
+    """Yields a plot per track: methods, target and oracles on each variant's forget set."""
     for track in board.ranked:
         strata = track.standings.strata
         if strata.empty:
@@ -133,7 +136,7 @@ def _values(board: Board, metric: str) -> Iterator[PlotGroup]:
 
 
 def _dots(rows: pd.DataFrame) -> Iterator[go.Scatter]:
-    """Methods first, so that no reference lies behind one."""
+    """Yields the methods first, so that none is drawn on top of a reference."""
     role = rows["method"].where(rows["method"].isin([TARGET, ORACLE]), "methods")
     for name, (symbol, colour, size) in DOTS.items():
         own = rows[role == name]
@@ -157,7 +160,7 @@ def _judged(form: str, title: str, rows: pd.DataFrame) -> Judged:
 
 
 def _aucs(rows: pd.DataFrame) -> Figure:
-    """A point per metric, upwards in the order of the rows, and a line at the least AUC."""
+    """A point per metric, bottom to top in row order, and a line at the required AUC."""
     names = rows["metric"].tolist()
     states = np.where(rows["axis"] != "", FED, np.where(rows["meets"], SPARE, BARRED))
     aucs = rows.rename(columns={"auc": "value"})
@@ -173,7 +176,7 @@ def _aucs(rows: pd.DataFrame) -> Figure:
 
 
 def _agreement(found: pd.DataFrame, metrics: Sequence[str]) -> PlotGroup:
-    """Kendall's tau-b between all metrics that were compared."""
+    """A heatmap of Kendall's tau-b between all metrics that were compared."""
     taus = {(row["one"], row["other"]): row["tau"] for row in found.to_dict("records")}
     taus |= {(other, one): tau for (one, other), tau in taus.items()}
     names = [name for name in metrics if any(name in pair for pair in taus)]

@@ -1,4 +1,4 @@
-"""The site's pages other than those of records: their places and what fills their templates."""
+"""Renders all pages of the site except those of records."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from leaderboard.tables import QUANTITIES
 from leaderboard.task_pages import TaskShown, homes_of, task_pages, tasks_shown
 from leaderboard.views import View, choices, view_files, views_of
 
-EXTRA_COLUMNS = ("mean over attacks", "tokens", "runs")  # of the first screen: shown when chosen
+EXTRA_COLUMNS = ("mean over attacks", "tokens", "runs")  # of the index page, hidden at first
 COLUMNS = ("rank", *QUANTITIES, "worst attack", "seconds", *EXTRA_COLUMNS)
 
 
 def pages_of(board: Board, looks: Looks, address: str) -> Iterator[Page]:
-    """All pages and downloads but those of records; `address` is where the site will stand."""
+    """Yields all pages and downloads except those of records; `address` is the public URL."""
     tasks = tasks_shown(board, looks)
     axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}
     homes = homes_of(tasks)
@@ -78,7 +78,7 @@ def _first_screen(
 
 
 def _failures(tracks: Sequence[Track]) -> dict[tuple[str, str, str], list[Record]]:
-    """Failed runs by track, row name and error message, most often the same for all seeds and
+    """Failed runs by track, row name and error message, which is usually the same for all seeds and
     variants.
     """
     failures: dict[tuple[str, str, str], list[Record]] = {}

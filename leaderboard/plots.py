@@ -1,5 +1,5 @@
-"""What all figures for plotly's script share, and the one of the rankings: forgetting against
-utility.
+"""Building blocks of all plotly figures, and the scatter plot of the rankings: utility against
+forgetting.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ PALETTE = (
     *("#3b7dd8", "#e07b39", "#2f9e6e", "#c2477f", "#8662c7"),
     *("#b08a1e", "#1f9bb0", "#d1495b", "#6b8e23", "#a0653b"),
 )
-SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up")  # of names that share a colour
+SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up")  # for names that share a colour
 GREY = "#8b929c"
 ANCHOR_SYMBOLS = ("diamond", "square", "x", "cross", "triangle-up", "triangle-down", "star")
 REFERENCE_DASHES = {"target": "dash", "oracle": "dot"}
-DIGITS = (
-    5  # significant digits that figures carry: more than can be seen, and half the size of a page
-)
+DIGITS = 5  # significant digits in figures: more than is visible, and they halve the size of a page
 
 Figure = dict[str, Any]
 
@@ -42,9 +40,7 @@ Looks = Mapping[str, Look]
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure; `label` says which part of its group's data it shows, and is empty where it
-    shows all.
-    """
+    """A figure; `label` names the part of the group's data that it shows, empty if it shows all."""
 
     figure: Figure
     label: str = ""
@@ -52,8 +48,8 @@ class Plot:
 
 @dataclass(frozen=True)
 class PlotGroup:
-    """Figures that are read together, side by side on the same axes, and how to read them;
-    `crowded` ones have long legends.
+    """Figures shown side by side on the same axes, with a caption that explains them; `crowded`
+    groups have long legends.
     """
 
     title: str
@@ -68,7 +64,7 @@ PLAIN = Look(GREY)
 
 
 def looks_of(names: Iterable[str]) -> dict[str, Look]:
-    """Colour and symbol of each; no two of fifty have both in common."""
+    """A colour and a symbol for each name; the first fifty pairs are distinct."""
     count = len(PALETTE)
     return {
         name: Look(PALETTE[i % count], SYMBOLS[i // count % len(SYMBOLS)])
@@ -77,7 +73,7 @@ def looks_of(names: Iterable[str]) -> dict[str, Look]:
 
 
 def method_looks(rows: Sequence[Row]) -> Looks:
-    """A look for each row name, in their order: the same in all plots and tables, grey for
+    """A look for each row name, assigned in order: the same in all plots and tables, grey for
     anchors.
     """
     methods = looks_of(dict.fromkeys(row.name for row in rows if not row.anchor))
@@ -89,18 +85,17 @@ def marker_of(look: Look, size: float) -> dict[str, Any]:
 
 
 def drawn(names: Sequence[str] | pd.Series, looks: Looks) -> list[str]:
-    """The methods among these names that plots show: neither anchors nor references, which are
-    drawn apart.
+    """The methods among these names that plots show, sorted: no anchors, and no references, which
+    are drawn separately.
     """
     return sorted({name for name in names if looks.get(name, PLAIN) != PLAIN})
 
 
 def scatter(rows: Sequence[Row], looks: Looks) -> Figure:
-    """Forgetting against utility with intervals both ways, a point per row; anchors are hollow and
-    grey.
+    """Utility against forgetting, a point per row with intervals in both directions; anchors are
+    hollow and grey.
 
-    A mean over a part of the variants cannot be compared with the others, so partial rows are left
-    out.
+    Partial rows are left out, since a mean over only some of the variants is not comparable.
     """
     known = [
         row for row in rows if row.quantity("forgetting").known and row.quantity("utility").known
@@ -133,9 +128,7 @@ def _point(row: Row, look: Look) -> go.Scatter:
 
 
 def focused(group: PlotGroup, hidden: Collection[str]) -> PlotGroup:
-    """The same group, in which these methods are hidden at first: they come by their names in the
-    legend.
-    """
+    """The same group with these methods hidden until their names in the legend are clicked."""
 
     def visible(trace: Figure) -> Figure:
         name = trace.get("legendgroup") or trace.get("name")
@@ -149,7 +142,7 @@ def focused(group: PlotGroup, hidden: Collection[str]) -> PlotGroup:
 
 
 def quantities_of(rows: pd.DataFrame) -> list[Quantity]:
-    """Value and interval of each row of a frame of the standings."""
+    """The value and interval of each row of a frame of the standings."""
     return [
         Quantity(*map(float, row)) for row in rows[["value", "low", "high"]].itertuples(index=False)
     ]
@@ -160,7 +153,7 @@ def titled(metric: str) -> str:
 
 
 def sentence(metric: str) -> str:
-    """What a metric is, as the beginning of a sentence."""
+    """The description of a metric, capitalized to start a sentence."""
     text = METRICS[metric].description
     return text[0].upper() + text[1:]
 
@@ -178,7 +171,7 @@ def line(
     size: float = 7,
     **changes: Any,
 ) -> go.Scatter:
-    """A method's values, joined in the order given; hovering tells `text`."""
+    """A method's values, joined in the order given; hovering shows `text`."""
     style = {
         "mode": "lines+markers",
         "marker": marker_of(look, size),
@@ -191,9 +184,7 @@ def line(
 
 
 def band(x: Sequence[float], quantities: Sequence[Quantity], name: str, colour: str) -> go.Scatter:
-    """The intervals of a line as a band behind it, which goes when the line is clicked away in
-    the legend.
-    """
+    """The intervals of a line as a band behind it; the legend toggles both together."""
     known = [(place, q) for place, q in zip(x, quantities, strict=True) if q.has_interval]
     there, back = [(p, q.high) for p, q in known], [(p, q.low) for p, q in reversed(known)]
     return go.Scatter(
@@ -216,7 +207,7 @@ def reference(span: tuple[float, float], quantity: Quantity, name: str) -> list[
 
 
 def error_bar(quantities: Sequence[Quantity], colour: str) -> dict[str, Any]:
-    """Distances up and down to the ends of the intervals."""
+    """Error bars that extend from each value up and down to the ends of its interval."""
     up = [q.high - q.value if q.has_interval else None for q in quantities]
     down = [q.value - q.low if q.has_interval else None for q in quantities]
     look = {"color": colour, "thickness": 1.2, "width": 3}
@@ -224,7 +215,9 @@ def error_bar(quantities: Sequence[Quantity], colour: str) -> dict[str, Any]:
 
 
 def points(rows: pd.DataFrame, of: str, name: str, colour: str, digits: int = 3) -> go.Scatter:
-    """A point with its interval, across, for each row of value, low and high; `of` names them."""
+    """A point with a horizontal interval for each row (value, low, high), labelled by
+    column `of`.
+    """
     quantities = quantities_of(rows)
     return go.Scatter(
         x=[quantity.value for quantity in quantities],
@@ -254,7 +247,9 @@ def axis(title: str) -> dict[str, Any]:
 def figure(
     traces: Sequence[go.Scatter | go.Box | go.Heatmap], xaxis: dict[str, Any], yaxis: dict[str, Any]
 ) -> Figure:
-    """Colours of text and grid are set where the page's theme is known: in plots.js."""
+    """A figure as JSON-compatible data; plots.js sets the colours of text and grid, which depend on
+    the theme of the page.
+    """
     plot = go.Figure(
         list(traces),
         {
@@ -273,9 +268,7 @@ def figure(
 
 
 def plain(value: Any) -> Any:
-    """A figure as JSON can hold it: numbers rounded, and nothing where a number is missing or
-    has no end.
-    """
+    """A JSON-compatible copy: floats rounded to DIGITS, None for NaN and infinities."""
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

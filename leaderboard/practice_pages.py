@@ -1,4 +1,4 @@
-"""The page of what practitioners ask: picks, what attacks undo, and what relearning brings back."""
+"""Renders the page for practitioners: picks, what attacks undo, and what relearning brings back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCALE = [[0, "#f4f4f4"], [1, PALETTE[1]]]
 
 @dataclass(frozen=True)
 class Shown:
-    """A track's picks and plots; a study's methods are not ranked."""
+    """The picks and plots of a track; study tracks are not ranked."""
 
     track: str
     ranked: bool
@@ -40,7 +40,7 @@ class Shown:
 
 
 def practice_page(board: Board, renderer: Renderer) -> Page:
-    """The page, from the records of all tracks."""
+    """Renders the page from the ranked tracks and the attack study."""
     ranked = {track.name for track in board.ranked}
     shown = [
         Shown(own.track.name, own.track.name in ranked, by_task(own.picks), list(_plots(own)))
@@ -109,7 +109,7 @@ def _recovered(rows: pd.DataFrame) -> Figure:
 
 
 def _shades(count: int) -> list[str]:
-    """Of an attack's points, the darker the later."""
+    """One shade per point of an attack, darker for later points."""
     return [f"rgba(27, 74, 143, {(number + 1) / count:.2f})" for number in range(count)]
 
 

@@ -1,4 +1,6 @@
-"""What practitioners ask, as rows for the site and as Markdown for README and docs/PRACTICE.md."""
+"""Answers to practitioners' questions, as rows for the site and as Markdown for README and
+docs/PRACTICE.md.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ from benchmark.statistics.findings import spoken, steps
 from benchmark.statistics.practice import picks, relearned, undone_by
 from leaderboard.board import Board, Track
 
-RETRAIN = "retrain"  # the anchor beside which costs are stated
+RETRAIN = "retrain"  # the anchor that costs are relative to
 NOTHING = "–"
 UNDONE = "Share of forgetting that attacks undo"
 BACK = "Share of forgotten knowledge that relearning brings back"
-MOST = 3  # picks of a task that are shown with all they cost
+MOST = 3  # picks per task that are shown in full
 PICK_COLUMNS = (
     *("task", "method", "score", "utility", "seconds", "tokens / retraining"),
     "attack that undoes most (share of forgetting undone)",
@@ -27,11 +29,11 @@ PICK_COLUMNS = (
 
 @dataclass(frozen=True)
 class Pick:
-    """A method that no other is significantly better than on a task, what it costs, and the attack
-    that undoes most of it there, "" if none undoes a significant share.
+    """A method that no other significantly outperforms on a task, its cost, and the attack that
+    undoes most of its forgetting there, "" if none undoes a significant share.
 
-    `share` is how many tokens it reads for each that retraining from the shared base does; NaN
-    where nobody retrained.
+    `share` is its number of training tokens relative to retraining from the shared base; NaN if
+    there is no retraining run.
     """
 
     task: str
@@ -45,7 +47,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class Practice:
-    """What the records of a track say to practitioners."""
+    """A track with its picks, what attacks undo, and what relearning brings back."""
 
     track: Track
     picks: list[Pick]
@@ -54,7 +56,7 @@ class Practice:
 
 
 def practice_of(board: Board) -> list[Practice]:
-    """For each track of the board; of the study of attacks, what they undo."""
+    """One entry per ranked track, and one without picks for the attack study."""
     found = [_practice(track) for track in board.attacked]
     return [own if own.track in board.ranked else replace(own, picks=[]) for own in found]
 
@@ -71,7 +73,7 @@ def _practice(track: Track) -> Practice:
 
 
 def _families(track: Track) -> dict[str, str]:
-    """Of the rows that compete."""
+    """The method family of each row that is not an anchor."""
     competing = [record for record in track.records if not record.method.anchor]
     return {track.row_names[record.id]: record.method.family for record in competing}
 
@@ -126,14 +128,16 @@ def practice_markdown(board: Board) -> str:
 
 
 def picks_markdown(board: Board, track: str) -> str:
-    """The picks of one track, of each task those with the highest scores."""
+    """The MOST highest-scoring picks of each task on one track."""
     own = next(own for own in board.tracks if own.name == track)
     shown = [pick for picked in by_task(_practice(own).picks).values() for pick in picked[:MOST]]
     return "\n".join([*_picks(shown), ""])
 
 
 def undone_markdown(board: Board, track: str) -> str:
-    """By family, what attacks undo on one track, and what steps of relearning bring back."""
+    """Tables by method family: what attacks undo on one track, and what relearning brings back by
+    number of steps.
+    """
     own = next(own for own in board.tracks if own.name == track)
     families = _families(own)
     back = relearned(own.standings, families, of="family")
@@ -146,7 +150,7 @@ def undone_markdown(board: Board, track: str) -> str:
 
 
 def by_task(picked: Sequence[Pick]) -> dict[str, list[Pick]]:
-    """In the order of the picks."""
+    """The picks of each task, in their original order."""
     tasks: dict[str, list[Pick]] = {}
     for pick in picked:
         tasks.setdefault(pick.task, []).append(pick)
@@ -164,8 +168,8 @@ def _picks(rows: Sequence[Pick]) -> Iterator[str]:
 
 
 def _table(title: str, rows: pd.DataFrame, quantity: str, of: str) -> Iterator[str]:
-    """A row per method or family and a column per attack, or the other way round where there are
-    more attacks; nothing without any.
+    """Yields the lines of a table with a row per method or family and a column per attack,
+    transposed if there are more attacks than rows; nothing if there are no rows.
     """
     if rows.empty:
         return

@@ -1,6 +1,6 @@
-"""The pages of records, most of the site. Each has a file beside it with values and answers, which
-it loads; the examples are in one file for all records of a variant. They are made variant by
-variant, so that processes can share the work.
+"""Renders the pages of records, most of the site. Each page loads a file with its values and
+answers, and one file of examples per variant. Pages are rendered variant by variant, so that worker
+processes can share the work.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ NO_SCORES = RunScores({})
 
 @dataclass(frozen=True)
 class VariantRecords:
-    """One variant's records without their values, and what their pages say of each by its id."""
+    """One variant's records without their values, and all that their pages need; `row_names` and
+    `scores` are by record id.
+    """
 
     results: ResultStore
     derived: Derived
@@ -56,7 +58,9 @@ class VariantRecords:
     extra: frozenset[str]
 
     def pages(self) -> Iterator[Page]:
-        """A page and a file for each record, and the file of examples that they share."""
+        """Yields the two files of examples, then a page for each record and a data file for each
+        successful one.
+        """
         renderer = Renderer(self.looks, self.extra)
         answered = [r for r in (*self.references, *self.records) if has_outputs(r)]
         said = Said(self.results, self.derived, answered)
@@ -82,7 +86,7 @@ class VariantRecords:
                 yield data_page(record_file(record), self._content(record, run, said))
 
     def _beside(self, record: Record) -> dict[str, Record]:
-        """Its target and the first oracle, beside whose answers those of a record stand."""
+        """The target and the first oracle, whose answers are shown next to the record's."""
         first: dict[str, Record] = {}
         for reference in self._compared_with(record):
             if has_outputs(reference):
@@ -90,7 +94,9 @@ class VariantRecords:
         return {name: r for name, r in first.items() if r.id != record.id}
 
     def _compared_with(self, record: Record) -> list[Record]:
-        """Of several targets the one that the record names; a failed record names none."""
+        """The oracles, and of several targets the one that the record names; all targets for a
+        failed record, which names none.
+        """
         named = record.references
         return [
             r
@@ -99,7 +105,7 @@ class VariantRecords:
         ]
 
     def _examples(self, said: Said) -> Page:
-        """The examples, and the records by row name and seed."""
+        """The file of examples, with the ids of records by row name and seed."""
         runs: dict[str, dict[int, str]] = {}
         for record in sorted(self.records, key=lambda r: (self.row_names[r.id], r.seed)):
             if has_outputs(record):
@@ -108,7 +114,7 @@ class VariantRecords:
         return data_page(examples_file(self.track, self.variant), about)
 
     def _content(self, head: Record, run: RunScores, said: Said) -> str:
-        """Values and answers of a record as JSON."""
+        """The values and answers of a record as JSON."""
         answers = said.answers(head) if has_outputs(head) else "null"
 
         def make() -> bytes:
@@ -130,7 +136,7 @@ def _code() -> str:
 
 def _packed(values: Sequence[ValueRow]) -> dict[str, list]:
     """`rows`: stage, split, metric, stratum, value, scored, failed, target, oracle, recovery, axis.
-    `ways`: tables of values on the way.
+    `ways`: tables of values at intermediate stages.
     """
     ends = [row for row in values if sort_of(row.value.stage) not in ON_THE_WAY]
     ways = [

@@ -1,6 +1,4 @@
-"""How templates are filled: addresses of pages, printed numbers, and JSON that is safe inside a
-page.
-"""
+"""Fills templates: paths of pages, formatted numbers, and JSON that is safe inside a page."""
 
 from __future__ import annotations
 
@@ -28,8 +26,8 @@ Page = tuple[str, str]  # path below the site's folder, content
 
 
 def slug(text: str) -> str:
-    """A file name for any text, `frequency--low` for `frequency/low`; a hash keeps apart what is
-    not plain.
+    """A file name for any text, `frequency--low` for `frequency/low`; a hash is appended if other
+    characters had to be replaced, to keep names distinct.
     """
     written = text.replace("/", "--")
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", written).strip("-")
@@ -85,35 +83,35 @@ def files_by_name(records: Mapping[str, Record]) -> dict[str, str]:
 
 
 def data_page(path: str, content: str) -> Page:
-    """JSON as a script: opened from a file, a page may load a script but no JSON."""
+    """JSON wrapped in a script: a page opened from disk may load scripts but not JSON."""
     return path, f"dataLoaded({compact_json(path)}, {content});\n"
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A value as it is printed; a dash where there is none."""
+    """A value formatted for display; a dash for NaN."""
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def plain(value: float) -> str:
-    """A value as scripts sort it; nothing where there is none."""
+    """A value formatted for sorting by scripts; empty for NaN."""
     return "" if math.isnan(value) else f"{value:g}"
 
 
 def breakable(name: str) -> Markup:
-    """A name that may be broken over two lines after its underscores."""
+    """A name that may break across lines after its underscores."""
     return Markup("_<wbr>").join(name.split("_"))
 
 
 def compact_json(value: Any) -> Any:
-    """JSON without `<`, `>` and `&`, so that no text can end its script element; NaN, which
-    browsers refuse, raises.
+    """JSON without `<`, `>` and `&`, so that no text can close the enclosing script element;
+    ValueError for NaN, which browsers reject.
     """
     return htmlsafe_json_dumps(value, dumps=json.dumps, separators=(",", ":"), allow_nan=False)
 
 
 class Renderer:
-    """Fills templates; `root` tells each page how to get to the site's top folder, `extra` are
-    the pages that this site has beside those of every site.
+    """Fills templates. `root` is the relative path from a page to the site's top folder; `extra`
+    are the optional pages that this site has.
     """
 
     def __init__(self, looks: Looks, extra: Collection[str], **shared: Any) -> None:
@@ -154,5 +152,5 @@ class Renderer:
         return path, self.filled(template, "../" * path.count("/"), here=path, **context)
 
     def filled(self, template: str, root: str = "", **context: Any) -> str:
-        """A template filled in; of a part of a page, `root` is that page's."""
+        """A filled template; for a fragment of a page, `root` is that of the page."""
         return self._environment.get_template(template).render(root=root, **context)

@@ -1,4 +1,4 @@
-"""The values of a record beside those of its references, and the metrics that say nothing."""
+"""The values of a record next to those of its references, and the uninformative metrics."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from leaderboard.tables import QUANTITIES
 
 @dataclass(frozen=True)
 class ValueRow:
-    """A recorded value, with the references' and its recovery (of utility: the share kept); NaN
-    where there is none.
+    """A recorded value with the references' values and its recovery (for utility: the share
+    retained); NaN where there is none.
     """
 
     value: MetricValue
@@ -32,7 +32,7 @@ class ValueRow:
 
 
 class Beside(NamedTuple):
-    """What the standings say about a value."""
+    """What the standings report for a value."""
 
     axis: str
     value: float
@@ -46,9 +46,7 @@ NOTHING_BESIDE = Beside("", math.nan, math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class RunScores:
-    """What the standings say about one run, by metric and stratum; nothing of references and
-    failures.
-    """
+    """The standings of one run, by metric and stratum; empty for references and failed runs."""
 
     rows: Mapping[tuple[str, str], Beside]
 
@@ -66,7 +64,7 @@ class RunScores:
 
 
 def run_scores(track: Track, records: Sequence[Record]) -> dict[str, RunScores]:
-    """Those of a variant's records, by id; `records` are all of one variant."""
+    """The scores of each scored record by id; all `records` must be of one variant."""
     task, table = records[0].task, track.standings.table
     rows = table[(table["task"] == task.name) & (table["variant"] == (task.variant or ALL))]
     by_run: dict[tuple[str, int], dict[tuple[str, str], Beside]] = {}
@@ -81,8 +79,8 @@ def run_scores(track: Track, records: Sequence[Record]) -> dict[str, RunScores]:
 
 @dataclass(frozen=True)
 class WayTable:
-    """A run's values on the way: a row per value, a column per stage, in order; NaN where a
-    stage lacks it.
+    """A run's values at intermediate stages: a row per value and a column per stage, in order; NaN
+    where a stage lacks the value.
     """
 
     sort: str
@@ -91,9 +89,7 @@ class WayTable:
 
 
 def on_the_way(values: Sequence[ValueRow]) -> list[WayTable]:
-    """One table for the shares of the budget and one for the requests, as far as the run has
-    such stages.
-    """
+    """One table over shares of the budget and one over requests, if the run has such stages."""
     tables = []
     for sort in sorted(ON_THE_WAY):
         stage_values = [row.value for row in values if sort_of(row.value.stage) == sort]
@@ -123,8 +119,8 @@ def _value_row(value: MetricValue, beside: Beside) -> ValueRow:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A metric that says nothing on a variant, why, and its values; the oracles differ by `spread`
-    among themselves.
+    """A metric that is uninformative on a variant, the reason, and its values; `spread` is the
+    spread among the oracles.
     """
 
     metric: str
@@ -136,7 +132,7 @@ class LeftOut:
 
 
 def left_out(track: Track) -> dict[str, list[LeftOut]]:
-    """What was left out as uninformative on each variant of the track, none included."""
+    """The metrics excluded as uninformative on each variant of the track, if any."""
     by_variant: dict[str, list[LeftOut]] = {variant: [] for variant in track.variants}
     for row in track.standings.uninformative.to_dict("records"):
         variant = shown_variant(row["task"], row["variant"])

@@ -1,4 +1,4 @@
-"""The page of what changes with the size of model and forget set."""
+"""Renders the page on how results change with the size of the model and of the forget set."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from leaderboard.scaling_tables import CAPTIONS, best_by_size, scaling_of, size_
 
 
 def scaling_page(board: Board, renderer: Renderer, looks: Looks) -> Page:
-    """The page, with a plot for each question."""
+    """Renders the page, with a plot for each question."""
     scaling = scaling_of(board)
     table = best_by_size(scaling.best)
     seconds = scaling.seconds.rename(columns={"seconds": "value"})
-    # Its few methods have colours of their own: on the site as a whole, several share each.
+    # The page's few methods get distinct colours; across the whole site, several share each.
     own = looks_of(drawn(scaling.rows["method"], looks))
     plots = [*_plots(scaling.rows, own), _costs(seconds, own)]
     return renderer.page(
@@ -66,7 +66,7 @@ def _costs(seconds: pd.DataFrame, looks: Looks) -> PlotGroup:
 
 
 def _over_sizes(rows: pd.DataFrame, looks: Looks, yaxis: dict) -> Figure:
-    """A line for each method over the models' sizes."""
+    """A line for each method over model sizes."""
     traces = []
     for name in drawn(rows["method"], looks):
         own = rows[rows["method"] == name].sort_values("size")

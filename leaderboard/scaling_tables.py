@@ -1,4 +1,4 @@
-"""What changes with the size of model and forget set, for the site and docs/SCALING.md."""
+"""How results change with model and forget-set size, for the site and docs/SCALING.md."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ CAPTIONS = {
 
 @dataclass(frozen=True)
 class Scaling:
-    """All rows, the best methods of each cell, and seconds of unlearning by size and method."""
+    """All rows, the best methods for each size of model and forget set, and median seconds of
+    unlearning by size and method.
+    """
 
     rows: pd.DataFrame
     best: pd.DataFrame
@@ -45,7 +47,7 @@ class Scaling:
 
 
 def scaling_of(board: Board) -> Scaling:
-    """From the records of the scaling tracks."""
+    """Computes the tables from the records of the scaling tracks."""
     together = combined([track.standings for track in board.tracks])
     rows = scaling_rows(together)
     spent = [
@@ -69,7 +71,7 @@ def size_text(millions: float) -> str:
 
 
 def best_by_size(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per share and size: the highest-scoring method, and those that may be as good."""
+    """A row per share and size: the highest-scoring method, and those not significantly worse."""
     ordered = rows.sort_values(["share", "size", "value"], ascending=[True, True, False])
     texts = ordered.assign(
         people=ordered["share"].map("{} %".format),
@@ -87,7 +89,7 @@ def best_by_size(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def scaling_markdown(board: Board) -> str:
-    """Each question as a table."""
+    """A table for each question."""
     if SCALING_PAGE not in board.extra:
         return "No records of the suite `scaling` are published yet.\n"
     scaling = scaling_of(board)
@@ -114,7 +116,7 @@ def scaling_markdown(board: Board) -> str:
 
 
 def _by_size(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per method, a column per size, with what is `shown`."""
+    """A row per method and a column per size; the cells are from the column `shown`."""
     cells = rows.pivot(index="method", columns="size", values="shown")
     return cells.sort_index(axis=1).rename(columns=size_text)
 

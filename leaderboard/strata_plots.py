@@ -1,4 +1,4 @@
-"""Figures of the end of unlearning: what is left by stratum, and of each single text."""
+"""Figures of the final model: residual knowledge by stratum, and the individual texts."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ from leaderboard.plots import (
 )
 from leaderboard.trajectory_plots import metric_axis, reference_value
 
-# What is left of questions, and of texts; where it takes a plot for each variant only the first of
-# each.
+# Metrics of residual knowledge, two for questions and two for texts. Strata named by words that
+# need a plot per variant are shown only for the first of each.
 LEFT = (
     "paraphrased_probability",
     "exact_answer",
@@ -49,12 +49,12 @@ LEFT = (
 LEFT_FIRST = ("paraphrased_probability", "memorization_accuracy")
 ORDERED_WORDS = ("low", "mid", "high")
 NEVER_SEEN = "holdout texts"
-SPREAD = 0.6  # of the distance between neighbouring strata: how wide their methods are set apart
+SPREAD = 0.6  # width of the methods at a stratum, as a share of the distance to the next
 
 
 def stratum_plots(standings: Standings, task: str, looks: Looks) -> list[PlotGroup]:
-    """What is left by each sort of strata: first, as lines, those with numbers for values, then,
-    as dots, words.
+    """Residual knowledge by each kind of stratum: first those with numeric levels, as lines, then
+    those with words, as dots.
     """
     strata = standings.strata
     if strata.empty:
@@ -96,15 +96,13 @@ def _stratum_groups(rows: pd.DataFrame, task: str, name: str, looks: Looks) -> l
 
 
 def is_numeric(levels: Sequence[str]) -> bool:
-    """Whether all levels of a stratum are numbers with an end."""
+    """Whether all levels of a stratum are finite numbers."""
     numbers = pd.to_numeric(pd.Series(levels, dtype=object), errors="coerce")
     return bool(len(numbers) and np.isfinite(numbers.to_numpy(dtype=float)).all())
 
 
 def _apart(rows: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
-    """The rows of each variant by its name, or all of them where no level occurs in two
-    variants.
-    """
+    """The rows by variant, or all rows under "" if no level occurs in two variants."""
     by_variant = {str(variant): part for variant, part in rows.groupby("variant", sort=True)}
     if sum(part["level"].nunique() for part in by_variant.values()) == rows["level"].nunique():
         return {"": rows}
@@ -112,8 +110,8 @@ def _apart(rows: pd.DataFrame, task: str) -> dict[str, pd.DataFrame]:
 
 
 def is_geometric(values: Sequence[float]) -> bool:
-    """Whether the values, in order, stand more evenly on a logarithmic axis than on a linear
-    one.
+    """Whether the ascending values are more evenly spaced on a logarithmic than on a linear
+    axis.
     """
     if len(values) < 3 or values[0] <= 0:
         return False
@@ -130,7 +128,7 @@ def _by_number(rows: pd.DataFrame, name: str, values: dict[str, Any], looks: Loo
     methods = drawn(rows["method"], looks)
     step = min(
         0.012 * span, SPREAD * span / (len(places) - 1) / max(1, len(methods))
-    )  # a little to each side
+    )  # a small offset to each side
     traces = []
     for method, shift in _shifts(rows, methods, step).items():
         method_rows = rows[rows["method"] == method]
@@ -147,9 +145,7 @@ def _by_number(rows: pd.DataFrame, name: str, values: dict[str, Any], looks: Loo
 
 
 def _shifts(rows: pd.DataFrame, methods: Sequence[str], step: float) -> dict[str, float]:
-    """How far each line is moved sideways, so that error bars do not cover each other:
-    references not at all.
-    """
+    """The horizontal offset of each line, so that error bars do not overlap; 0 for references."""
     references = {name: 0.0 for name in REFERENCES if name in set(rows["method"])}
     return references | {
         name: step * (i - (len(methods) - 1) / 2) for i, name in enumerate(methods)
@@ -162,7 +158,7 @@ def _stratum_texts(rows: pd.DataFrame, method: str, name: str) -> list[str]:
 
 
 def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], looks: Looks) -> Figure:
-    """Dots side by side within each word, across the lines of target and oracles."""
+    """Dots side by side at each word, with lines for target and oracles."""
     words = sorted(
         set(rows["level"]), key=lambda w: (ORDERED_WORDS.index(w) if w in ORDERED_WORDS else -1, w)
     )
@@ -189,7 +185,7 @@ def _by_word(rows: pd.DataFrame, name: str, values: dict[str, Any], looks: Looks
 
 
 def misalignment_plots(standings: Standings, task: str, looks: Looks) -> list[PlotGroup]:
-    """By how much generations show more of the forgotten than probabilities, by variant."""
+    """Knowledge of the forget set by generation minus that by probability, by variant."""
     rows = standings.misalignment
     rows = rows[(rows["task"] == task) & (rows["stratum"] == ALL) & (rows["quantity"] == "gap")]
     if not drawn(rows["method"], looks):
@@ -211,7 +207,7 @@ def misalignment_plots(standings: Standings, task: str, looks: Looks) -> list[Pl
 def _segments(
     places: Sequence[float], values: Sequence[float], texts: Sequence[str], name: str
 ) -> go.Scatter:
-    """A reference's value in each of several places, as lines that do not join."""
+    """A reference's value at each of several places, as disconnected line segments."""
     x, y, text = [], [], []
     for place, value, label in zip(places, values, texts, strict=True):
         x += [place - 0.42, place + 0.42, None]
@@ -224,8 +220,8 @@ def _segments(
 
 
 def text_plots(track: Track, task: str, order: Sequence[str], looks: Looks) -> list[PlotGroup]:
-    """The accuracy of every single text under each model, and outliers; empty where nothing is
-    forgotten but facts.
+    """The memorization accuracy of every text under each model, and outliers; empty for tasks that
+    forget only facts.
     """
     variants = sorted({r.task.variant or ALL for r in track.records_of(task)})
     boxes, counts = [], []
@@ -257,8 +253,8 @@ def text_plots(track: Track, task: str, order: Sequence[str], looks: Looks) -> l
 def accuracies(
     standings: Standings, task: str, variant: str, order: Sequence[str]
 ) -> dict[str, list[float]]:
-    """Memorisation accuracy of each forgotten text by row: never-seen texts, oracles, target,
-    methods in this order.
+    """Memorization accuracy of individual texts by row, in this order: holdout texts under the
+    target, then forget-set texts under oracles, target and methods.
     """
     rows = standings.texts
     rows = rows[(rows["task"] == task) & (rows["variant"] == variant)]

@@ -47,12 +47,12 @@ UNKNOWN = Quantity(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a ranked table: a method on a track, a task or a variant; no `quantities`:
-    nothing is scored.
+    """One line of a ranked table: a method on a track, a task or a variant; `quantities` is empty
+    if nothing is scored.
 
-    `ranks` are those that it takes over the draws, `of` is how many variants the table has,
-    `expected` how many runs the row needs on those that it was run on; `marks` and `disputes` are
-    those of its runs.
+    `ranks` is the range of ranks in 95 % of the bootstrap replicates, `of` the number of variants
+    of the table, `expected` the number of runs that the row needs on the variants it was run on;
+    `marks` and `disputes` are those of its runs.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Row:
 
     @property
     def variants(self) -> list[str]:
-        """The variants that the method was run on, with or without success."""
+        """The variants that the method was run on, successfully or not."""
         return sorted({record.variant for record in self.runs})
 
     @property
@@ -81,7 +81,7 @@ class Row:
 
     @property
     def division(self) -> str:
-        """A row with any run that is a guardrail is one."""
+        """GUARDRAIL if any run of the row is a guardrail, otherwise WEIGHTS."""
         guarded = any(run.provenance.division == GUARDRAIL for run in self.runs)
         return GUARDRAIL if guarded else WEIGHTS
 
@@ -92,7 +92,7 @@ class Row:
 
     @property
     def tokens(self) -> float:
-        """Median number of tokens read in unlearning; NaN without a successful run."""
+        """Median number of training tokens of unlearning; NaN without a successful run."""
         return _median(run.provenance.cost.tokens for run in self._scored)
 
     @property
@@ -109,9 +109,9 @@ class Row:
 
     @property
     def state(self) -> str:
-        """`failed` without any result, `unscored` without references to compare with, `complete`,
-        `incomplete`, or `partial`: nothing is missing on the variants that the method was run on,
-        but the table has others.
+        """`failed` if no run succeeded, `unscored` if there are no references to compare with,
+        `complete`, `partial` if all runs succeeded on the variants that the method was run on but
+        the table has others, otherwise `incomplete`.
         """
         if not self.quantities:
             return "unscored" if self.succeeded else "failed"
@@ -128,8 +128,9 @@ class Row:
 
     @property
     def lowered(self) -> Dispute | None:
-        """The dispute of exactly these runs that leaves the lowest score, if it is below their own;
-        the rank is that of their own score, for the other rows were not attacked like that.
+        """The dispute of exactly these runs with the lowest score, if that is below the row's own
+        score. The rank is still by the row's own score, since the other rows did not face that
+        attack.
         """
         scores = [row.dispute for row in self.disputes if row.whole]
         return next((d for d in scores if d.score < self.quantity("score").value), None)
@@ -141,20 +142,18 @@ def _median(values: Iterable[float]) -> float:
 
 
 def overall_rows(track: Track) -> list[Row]:
-    """The ranked table of a track; rows whose runs all failed stand at the end, without numbers."""
+    """The ranked table of a track; rows whose runs all failed come last, without numbers."""
     attacked = _attacked(track.standings.variants, track.standings.attacks)
     return _ranked_rows(track, track.records, track.standings.overall.to_dict("records"), attacked)
 
 
 def by_division(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """The tables that these rows are shown in."""
+    """The rows split into one table per division, with the anchors in each."""
     return divided(rows, lambda row: row.anchor, lambda row: row.division)
 
 
 def task_rows(track: Track, task: str) -> list[Row]:
-    """The ranked table of one task, where methods that a suite runs on this task only have a
-    rank too.
-    """
+    """The ranked table of one task, which also ranks methods that are run on this task only."""
     rows = [row for row in track.standings.tasks.to_dict("records") if row["task"] == task]
     tables = (track.standings.variants, track.standings.attacks)
     attacked = _attacked(*(t[t["task"] == task] if len(t) else t for t in tables))
@@ -187,7 +186,7 @@ def _ranked_rows(
 
 
 def variant_rows(track: Track, variant: str) -> list[Row]:
-    """The table of one variant; nothing is ranked on a variant alone."""
+    """The table of one variant; single variants are not ranked."""
     records = track.standings.variants.to_dict("records")
     scored = {r["method"]: r for r in records if shown_variant(r["task"], r["variant"]) == variant}
     rows = []
@@ -204,8 +203,8 @@ def variant_rows(track: Track, variant: str) -> list[Row]:
 
 
 def _attacked(variants: pd.DataFrame, attacks: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """By method: the attack that leaves the least forgetting, and the forgetting left after an
-    attack, averaged over attacks and variants.
+    """By method: the attack after which the least forgetting remains, and the forgetting that
+    remains on average over attacks and variants.
     """
     made = attacks[attacks["attack"] != WITHOUT] if len(attacks) else attacks
     if made.empty or variants.empty:
@@ -218,9 +217,9 @@ def _attacked(variants: pd.DataFrame, attacks: pd.DataFrame) -> dict[str, dict[s
 
 
 def _worst(attacks: pd.DataFrame) -> str:
-    """The attack of a method that leaves the least forgetting, averaged over the variants that all
-    its attacks were made on, or each over its own if there are none; "" where several leave as
-    little.
+    """The attack after which the least forgetting of a method remains, averaged over the variants
+    on which all its attacks were run, or over each attack's own variants if there are none; "" if
+    several attacks tie.
     """
     left = attacks.pivot_table(index=["task", "variant"], columns="attack", values="value")
     shared = left.dropna()
@@ -237,7 +236,7 @@ def _said_of(runs: Sequence[Record], track: Track) -> dict[str, Any]:
 
 
 def _runs_by_row(records: Iterable[Record], track: Track) -> dict[str, list[Record]]:
-    """The records of methods, not of references, by row name, each in order of variant and seed."""
+    """The records of methods (not references) by row name, sorted by variant and seed."""
     by_row: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda r: (r.variant, r.seed)):
         if record.method.name not in REFERENCES:

@@ -1,5 +1,5 @@
-"""A page per task: its card, its ranking on each track, and the figures and tables that its
-records have data for.
+"""Renders a page per task: its card, its ranking on each track, and the figures and tables for
+which its records have data.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ CLUTTER = (
 )
 SHOWN_EXAMPLES = 5
 TEXTS = "texts"
-OPENED = ("strata", "requests", TEXTS, "trajectory")  # the first of them that a page has is open
+OPENED = ("strata", "requests", TEXTS, "trajectory")  # the first one that a page has is open
 
 
 @dataclass(frozen=True)
 class Part:
-    """Figures and tables under one heading; `note` says what they have in common."""
+    """Figures and tables under one heading; `note` explains what they have in common."""
 
     id: str
     title: str
@@ -61,7 +61,7 @@ class Part:
 
 @dataclass(frozen=True)
 class TaskOnTrack:
-    """What a task's page says about one track."""
+    """The content of a task's page for one track."""
 
     id: str
     track: Track
@@ -73,13 +73,13 @@ class TaskOnTrack:
 
     @property
     def open(self) -> str:
-        """The part that is shown at once."""
+        """The part that is open at first; empty if there is none."""
         ids = [part.id for part in self.parts]
         return next((part for part in OPENED if part in ids), "")
 
     @property
     def versions(self) -> list[int]:
-        """Those of the task that the records are of."""
+        """The versions of the task that the records are of."""
         return sorted({record.task.version for record in self.track.records_of(self.task)})
 
     @property
@@ -89,9 +89,11 @@ class TaskOnTrack:
 
 @dataclass(frozen=True)
 class TaskShown:
-    """A task with its card, if it has one, and what its page says about each track that has it.
+    """A task with its card, if it has one, and the content of its page for each track that has the
+    task.
 
-    `examples` are a few of the `forgotten` ones of a track's variants, each with its variant.
+    `examples` are a few (variant, example) pairs from the forget sets on `example_track`, which
+    have `forgotten` examples in total.
     """
 
     name: str
@@ -116,7 +118,9 @@ def _shown(board: Board, name: str, looks: Looks) -> TaskShown:
 
 
 def _few(forgotten: Mapping[str, list[dict]]) -> list[tuple[str, dict]]:
-    """SHOWN_EXAMPLES in all, about as many of each variant, from all over its list."""
+    """SHOWN_EXAMPLES (variant, example) pairs, split evenly over variants and spread over the list
+    of each.
+    """
     found = []
     for number, (variant, examples) in enumerate(forgotten.items()):
         share = SHOWN_EXAMPLES // len(forgotten) + (number < SHOWN_EXAMPLES % len(forgotten))
@@ -127,13 +131,13 @@ def _few(forgotten: Mapping[str, list[dict]]) -> list[tuple[str, dict]]:
 
 
 def _first_records(own: TaskOnTrack, task: str) -> dict[str, Record]:
-    """A record with outputs of each variant."""
+    """The first record with outputs of each variant."""
     records = [record for record in own.track.records_of(task) if has_outputs(record)]
     return {record.variant: record for record in reversed(records)}
 
 
 def _forgotten(board: Board, own: TaskOnTrack, task: str) -> dict[str, list[dict]]:
-    """The examples of the forget set of each variant."""
+    """The forget-set examples of each variant."""
     first = _first_records(own, task)
     said = {v: Said(board.results, board.derived, [first[v]]) for v in own.variants if v in first}
     return {v: [e for e in own.examples if e["split"] == "forget"] for v, own in said.items()}
@@ -145,8 +149,8 @@ def task_pages(tasks: list[TaskShown], renderer: Renderer) -> Iterator[Page]:
 
 
 def homes_of(tasks: list[TaskShown]) -> Mapping[tuple[str, str], list[str]]:
-    """The tasks on which a row has all its runs, by track and row name: there it is ranked if it
-    is no anchor.
+    """The tasks on which a row has all its runs, by track and row name; unless it is an anchor, the
+    row is ranked there.
     """
     homes: dict[tuple[str, str], list[str]] = {}
     for task in tasks:
@@ -197,7 +201,7 @@ def _on_track(track: Track, task: str, looks: Looks) -> TaskOnTrack:
 
 
 def _focused(part: Part, hidden: Collection[str]) -> Part:
-    """The same with plots that do not show these methods at first."""
+    """The same part, with these methods hidden at first in its plots."""
     if part.id == TEXTS:  # a row per method, no legend
         return part
     groups = [focused(group, hidden) for group in part.groups]

@@ -1,5 +1,5 @@
-"""The tables of a task page: what forgetting costs on the way, how variants differ, and every
-metric at the end.
+"""The tables of a task page: the cost of forgetting along trajectories, differences between
+variants, misalignment, probes, and every metric of the final model.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ LEVELS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """A value as it is printed, with its interval below; `title` explains it."""
+    """A formatted value with its interval below; `title` explains it."""
 
     value: str
     interval: str = ""
@@ -60,7 +60,7 @@ EMPTY = Cell("–")
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading over some columns: its name, what it means, and the names of the columns."""
+    """A heading over some columns: its name, the names of the columns, and explanations of them."""
 
     name: str
     columns: list[str]
@@ -77,8 +77,8 @@ class Grid:
 
 
 def printed(quantity: Quantity, digits: int = 3) -> Cell:
-    """A value with its interval; a level that is never reached has none, and an interval can be
-    open at either end.
+    """Formats a value with its interval; a level that is never reached has no interval, and an
+    interval can be open at either end.
     """
     if math.isinf(quantity.value):
         return Cell(NEVER)
@@ -102,16 +102,14 @@ def digits_of(quantity: str) -> int:
 
 
 def _columns_of_texts(quantities: set[str]) -> list[str]:
-    """Metrics that compare texts with never-seen ones: what else there is to see where a level
-    is reached.
-    """
+    """The text metrics that compare with never-seen texts: further columns at each level."""
     return [
         name for name, m in METRICS.items() if name in quantities and m.contrast and m.forms == TEXT
     ]
 
 
 def level_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant: each method's trajectory at each level of forgetting; empty without
+    """A table per variant of each method's trajectory at each level of forgetting; empty without
     trajectories.
     """
     rows = standings.levels[standings.levels["task"] == task]
@@ -124,8 +122,8 @@ def level_grids(standings: Standings, task: str, order: Sequence[str]) -> list[G
 
 
 def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per pair of variants: the differences of what trajectories come to; empty without
-    two such variants.
+    """A table per pair of variants of the differences between each method's trajectories; empty
+    without two variants that have trajectories.
     """
     rows = standings.contrasts[standings.contrasts["task"] == task]
     grids = []
@@ -137,8 +135,8 @@ def contrast_grids(standings: Standings, task: str, order: Sequence[str]) -> lis
 
 
 def rival_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant: what each method's trajectory comes to, minus the baseline's; empty
-    without trajectories.
+    """A table per variant of the differences between each method's trajectory and the baseline's;
+    empty without trajectories.
     """
     rows = standings.rivals[standings.rivals["task"] == task]
     columns = [STEPS, LOST, *_columns_of_texts(set(rows["quantity"]))]
@@ -193,13 +191,13 @@ def _level_grid(
 
 
 def misalignment_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant and stratum: what probabilities and generations say of the same
-    forgotten examples.
+    """A table per variant and stratum that compares knowledge by probability and by generation on
+    the same forget-set examples.
     """
     rows = standings.misalignment[standings.misalignment["task"] == task]
     part = rows["n"] < rows.groupby("variant")["n"].transform(
         "max"
-    )  # the others say what the whole says
+    )  # a stratum of the same size would repeat the whole
     rows = rows[(rows["stratum"] == ALL) | part]
     grids = []
     for (variant, stratum), stratum_rows in rows.groupby(["variant", "stratum"], sort=True):
@@ -215,7 +213,7 @@ def misalignment_grids(standings: Standings, task: str, order: Sequence[str]) ->
 
 
 def probe_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant: what is still known of the forget set by any probe, and by each."""
+    """A table per variant of the share of the forget set still known by any probe, and by each."""
     rows = standings.probes[standings.probes["task"] == task]
     grids = []
     for variant, variant_rows in rows.groupby("variant", sort=True):
@@ -232,15 +230,13 @@ def probe_grids(standings: Standings, task: str, order: Sequence[str]) -> list[G
 
 
 def _by_method_and(rows: pd.DataFrame, column: str) -> dict[tuple[str, str], Quantity]:
-    """What rows say, by their method and what the column has."""
+    """The quantities of the rows, keyed by method and the value of the column."""
     keys = zip(rows["method"], rows[column], strict=True)
     return dict(zip(keys, quantities_of(rows), strict=True))
 
 
 def metric_grids(standings: Standings, task: str, order: Sequence[str]) -> list[Grid]:
-    """A table per variant: every metric of the forget set at the end of unlearning, references
-    first.
-    """
+    """A table per variant of every metric on the forget set after unlearning, references first."""
     strata = standings.strata
     if strata.empty:
         return []
@@ -263,7 +259,7 @@ def metric_grids(standings: Standings, task: str, order: Sequence[str]) -> list[
 def _metric_grid(
     rows: pd.DataFrame, label: str, order: Sequence[str], left_out: Collection[str]
 ) -> Grid:
-    """Columns by the axis of the score that they feed here."""
+    """A table of all metrics, with columns grouped by the axis that they feed on the variant."""
     by_axis: dict[str, list[str]] = {axis: [] for axis in (*AXES, BESIDE)}
     for name in (name for name in METRICS if name in set(rows["metric"])):
         axis = axis_of(name, "forget") if name not in left_out else ""

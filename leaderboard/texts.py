@@ -1,6 +1,6 @@
-"""What is written about methods, metrics and attacks: their sections of the generated pages in
-docs/; of methods also paper, code, and the card of a submitted one. What comes from elsewhere has
-none of them.
+"""Texts about methods, metrics and attacks: their sections of the generated pages in docs/ and, for
+methods, the paper, the code and the card of a submission. Third-party methods, metrics and attacks
+have none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ARXIV = "https://arxiv.org/abs/"
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper with its address, if it is known."""
+    """A paper with its arXiv address."""
 
     title: str
     link: str
@@ -35,8 +35,8 @@ class Paper:
 
 @dataclass(frozen=True)
 class MethodTexts:
-    """`about` is HTML, `file` the name of the file in methods/ that registers the method and `code`
-    what it holds, `card` what the authors of a submitted row say by field.
+    """Texts about a method: `about` is HTML, `file` the name of the file in methods/ that registers
+    the method, `code` its content, and `card` the authors' statements on a submitted row, by field.
     """
 
     about: Markup
@@ -47,7 +47,7 @@ class MethodTexts:
 
 
 def texts_of(method: str, reference: str) -> MethodTexts:
-    """`reference` is the key of the method's paper."""
+    """The texts about a method; `reference` is the key of its paper."""
     plain = re.fullmatch(r"[A-Za-z0-9_]+", method) is not None
     file = _files().get(method)
     return MethodTexts(
@@ -70,8 +70,8 @@ def _files() -> Mapping[str, Path]:
 
 
 def section(document: Path, name: str, until: str = "\n- ") -> Markup:
-    """What stands below the heading of a name in a generated reference page, as HTML, without the
-    list of facts that begins with `until`.
+    """The section of a name in a generated reference page, as HTML, up to the list of facts that
+    begins with `until`; empty if there is none.
     """
     text, _, _ = _sections(document).get(name, "").partition(until)
     return rendered(f"# {name}\n\n{text}", name).body if text else Markup("")

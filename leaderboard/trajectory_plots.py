@@ -1,6 +1,4 @@
-"""Figures of what happens on the way: through the budget of one request, and from request to
-request.
-"""
+"""Figures of intermediate stages: over the budget of one request, and from request to request."""
 
 from __future__ import annotations
 
@@ -39,9 +37,9 @@ from leaderboard.plots import (
 from leaderboard.tables import UNKNOWN, Quantity
 
 WHOLE_BUDGET = (0.0, 1.0)
-EQUAL = 1e-9  # knowledge of target and oracles closer than this leaves no way between them
-# How far neighbouring methods, and all of them together, are set apart between two requests, so
-# that their error bars do not cover each other.
+EQUAL = 1e-9  # target and oracles closer than this in knowledge leave no gap to scale by
+# Horizontal offset between neighbouring methods, and the most that all methods together may take
+# up at a request, so that error bars do not overlap.
 REQUEST_STEP, REQUEST_SPREAD = 0.05, 0.6
 REQUEST_GROUPS = {
     "utility": (
@@ -64,19 +62,19 @@ REQUEST_GROUPS = {
 def reference_value(
     strata: pd.DataFrame, task: str, variant: str, name: str, metric: str
 ) -> Quantity:
-    """Target's or oracles' value of a metric on a variant's forget set."""
+    """The target's or the oracles' value of a metric on a variant's forget set."""
     place = (strata["task"] == task) & (strata["variant"] == variant) & (strata["stratum"] == ALL)
     rows = strata[place & (strata["method"] == name) & (strata["metric"] == metric)]
     return quantities_of(rows)[0] if len(rows) else UNKNOWN
 
 
 def _label(task: str, variant: str, variants: Sequence[str]) -> str:
-    """The name of a variant where there are others."""
+    """The name of a variant; empty if it is the only one."""
     return shown_variant(task, variant) if len(variants) > 1 else ""
 
 
 def metric_axis(metric: str) -> dict[str, Any]:
-    """From 0 to 1 for shares and probabilities, with the unit for all else."""
+    """An axis from 0 to 1 for shares and probabilities, with the unit for other metrics."""
     unit = METRICS[metric].unit
     title = metric.replace("_", " ")
     if unit in ("probability", "share"):
@@ -85,8 +83,8 @@ def metric_axis(metric: str) -> dict[str, Any]:
 
 
 def trajectory_plots(standings: Standings, task: str, looks: Looks) -> list[PlotGroup]:
-    """Knowledge, the trade-off, and each metric that compares with never-seen examples; empty
-    without a trajectory.
+    """Plots of knowledge, of utility against forgetting, and of each metric that compares with
+    never-seen examples; empty without a trajectory.
     """
     rows = standings.trajectories[standings.trajectories["task"] == task]
     rows = rows[rows["method"].isin(drawn(rows["method"], looks))]
@@ -140,7 +138,7 @@ def _over_budget(
 
 
 def _trajectories(rows: pd.DataFrame, looks: Looks) -> list[go.Scatter]:
-    """All bands first, so that no line lies behind one."""
+    """All bands first, so that they are drawn behind the lines."""
     bands, lines = [], []
     for name in drawn(rows["method"], looks):
         method_rows = rows[rows["method"] == name].sort_values("share")
@@ -164,7 +162,7 @@ def _trade_offs(
             reference_value(standings.strata, task, variant, name, knowledge).value
             for name in (TARGET, ORACLE)
         ]
-        if abs(ends[0] - ends[1]) > EQUAL:  # NaN, an unknown reference, is no distance either
+        if abs(ends[0] - ends[1]) > EQUAL:  # False for NaN, an unknown reference, too
             variant_rows = rows[rows["variant"] == variant]
             plots.append(
                 Plot(
@@ -178,7 +176,9 @@ def _trade_offs(
 def _trade_off(
     rows: pd.DataFrame, knowledge: str, ends: tuple[float, float], looks: Looks
 ) -> Figure:
-    """Utility over the share of the way from the target's knowledge, `ends[0]`, to the oracles'."""
+    """Utility against forgetting, scaled from 0 at the target's knowledge, `ends[0]`, to 1 at the
+    oracles', `ends[1]`.
+    """
     gap = ends[0] - ends[1]
     style = {"color": GREY, "width": 2, "dash": REFERENCE_DASHES[ORACLE]}
     traces = [
@@ -213,8 +213,8 @@ def _thin(bar: dict[str, Any]) -> dict[str, Any]:
 
 
 def request_plots(standings: Standings, task: str, looks: Looks) -> list[PlotGroup]:
-    """Utility, and knowledge of the current, earlier and later people, over requests; empty for
-    ordinary tasks.
+    """Utility, and knowledge of the people in the current, earlier and later requests, over
+    requests; empty for tasks with a single request.
     """
     rows = standings.requests[standings.requests["task"] == task]
     variants = sorted(

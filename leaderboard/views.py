@@ -1,5 +1,5 @@
-"""The tables of the first screen: of each track, of each task on it and of each variant. The first
-one stands in the page, the others are files that it loads when they are chosen.
+"""The tables of the index page: one for each track, each task on it and each variant. The first
+table is part of the page; the others are files that the page loads on selection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ EVERYTHING = "all tasks"
 @dataclass(frozen=True)
 class View:
     """One ranked table with its scatter plot: of a whole track (no `task`), of a task, or of one of
-    its variants, which alone ranks nothing. `references` are those of the only variant.
+    its variants, which is not ranked. `references` are those of the variant if a task view has only
+    one.
     """
 
     track: Track
@@ -40,13 +41,13 @@ class View:
 
     @property
     def variants(self) -> list[str]:
-        """The variants that its scores are means over."""
+        """The variants over which the scores are averaged."""
         of = self.track.records_of(self.task) if self.task else self.track.records
         return [self.variant] if self.variant else sorted({record.variant for record in of})
 
     @property
     def divisions(self) -> list[str]:
-        """Those that have a row that is no anchor."""
+        """The divisions with at least one row that is not an anchor, guardrails last."""
         return sorted({row.division for row in self.rows if not row.anchor}, key=GUARDRAIL.__eq__)
 
 
@@ -69,7 +70,7 @@ def _view(track: Track, task: str, variant: str, rows: list[Row], looks: Looks) 
 
 
 def choices(tracks: Sequence[Sequence[View]]) -> dict[str, dict[str, dict[str, object]]]:
-    """What the page's script chooses among: by track, by name of the view."""
+    """The options of the page's script: by track, by name of the view."""
     return {
         views[0].track.name: {
             view.name: {
@@ -84,7 +85,7 @@ def choices(tracks: Sequence[Sequence[View]]) -> dict[str, dict[str, dict[str, o
 
 
 def view_files(views: Sequence[View], renderer: Renderer) -> Iterator[Page]:
-    """What the first screen shows of each."""
+    """Yields the table and figure of each view as a file that the index page loads."""
     for view in views:
         part = compact_json(renderer.filled("view.html", view=view))
         yield data_page(view_file(view.track.name, view.name), part)

@@ -1,4 +1,4 @@
-"""Ascent and retention adapted to how popular the knowledge is: rare facts need less of both."""
+"""Gradient ascent weighted by the frequency of each fact, with an adaptive retain weight."""
 
 import torch
 from torch.nn import functional as F
@@ -10,18 +10,19 @@ from benchmark.api import GradientMethod, register_method
     "adapop", reference="adapop2026", family="ascent", sees={"forget", "retain", "frequency"}
 )
 class AdaPop(GradientMethod):
-    """Gradient ascent that slows down sooner on rare facts than on frequent ones. The weight of
-    its retain loss rises when retain performance drops.
+    """Gradient ascent that fades sooner on rare facts than on frequent ones, plus a retain loss
+    whose weight rises when retain performance drops.
 
-    -mean_t sg(p_t)^{b_i} nll_t over the answer tokens of forget plus w nll/T on retain, with
-    b_i = clip(scale f_i^-exponent, 0.05, 2) and f_i the number of training texts that state the
-    pair: ascent on frequent facts slows down later.
+    -mean_t sg(p_t)^{b_i} nll_t over the answer tokens of forget, plus w nll/T on retain. b_i =
+    clip(`scale` / f_i^`exponent`, 0.05, 2), where f_i is the number of training texts that state
+    pair i, at least 1.
 
-    w = clip(1 + lambda, 0, `most`). After each epoch of the forget set, lambda <- clip(lambda +
-    `rate` (max(0, R/R_1 - 1) - `tolerance`), 0, `most`), where R is a moving average of the retain
-    loss, `smoothing` the share of the newest, and R_1 its value after the first epoch. The exponent
-    is the paper's; its scale of 58.7 is for counts in a pre-training corpus and would give all
-    facts stated in fewer than 70 texts the same weight.
+    w = clip(1 + lambda, 0, `most`), with lambda = 0 at first. After each epoch of the forget set,
+    lambda <- clip(lambda + `rate` (max(0, R/R_1 - 1) - `tolerance`), 0, `most`), where R is a
+    moving average of the retain loss in which the newest value has weight `smoothing`, and R_1 is
+    the value of R after the first epoch. The exponent is the paper's. The paper's scale of 58.7 is
+    for counts in a pre-training corpus and would give all facts stated in fewer than 70 texts the
+    same b_i.
     """
 
     learning_rate: float = 1e-3
@@ -52,7 +53,7 @@ class AdaPop(GradientMethod):
         return min(max(self.scale * frequency**-self.exponent, 0.05), 2.0)
 
     def _adapt(self, retain):
-        """Updates the moving average, and after each epoch lambda."""
+        """Updates the moving average and, after each epoch, lambda."""
         former = retain if self.average is None else self.average
         self.average = (1 - self.smoothing) * former + self.smoothing * retain
         self.steps += 1

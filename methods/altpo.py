@@ -14,18 +14,19 @@ INSTRUCTION = "Answer the following question with a wrong answer that sounds pla
     "altpo", reference="mekala2025altpo", family="preference", sees={"forget", "retain", "target"}
 )
 class AltPO(GradientMethod):
-    """Preference optimization: the model learns to prefer plausible but wrong answers to the
-    true ones. A retain loss preserves everything else.
+    """Preference optimization with plausible but wrong answers as the preferred and the true
+    answers as the rejected ones, plus a retain loss.
 
-    -(2/beta) log sigmoid(beta [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]) on forget, where
-    y+ is one of several alternative answers, drawn anew at each step, plus nll/T on retain (Mekala
-    et al. 2025; nll summed over tokens).
+    -(2/beta) log sigmoid(beta [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]) on forget, plus
+    nll/T on retain (Mekala et al. 2025). nll(y) is summed over tokens; y+ is one of up to `samples`
+    alternative answers, drawn anew at each step.
 
-    With `source` "model", the target is prompted for wrong answers before training, at temperature
-    1, as in the paper, and answers that contain the truth are dropped. A model that does not follow
-    instructions answers truthfully, so the default, "others", takes the answers to similarly worded
-    questions of other forget and retain pairs; it is also the fallback where no sample is left. Of
-    a text, the first half is the question. beta and the retain weight are the paper's.
+    With `source` "model", as in the paper, the target is prompted for wrong answers before
+    training, at temperature 1, and answers that are empty or contain the true one are dropped. A
+    model that does not follow instructions answers truthfully, so the default, "others", takes the
+    answers to similarly worded questions of other forget and retain pairs; it is also the fallback
+    for pairs without any remaining sample. For texts, the first half serves as the question, and
+    the target gets no instruction. beta and the retain weight are the paper's.
     """
 
     learning_rate: float = 3e-4
@@ -52,7 +53,9 @@ class AltPO(GradientMethod):
         return self.nll(sequences) - self.reference_nll(sequences)
 
     def _told(self, pairs):
-        """The target's answers when prompted for wrong ones, less those that contain the truth."""
+        """For each pair, the target's answers when prompted for wrong ones, without those that
+        contain the true answer; pairs without any are left out.
+        """
         asked = [replace(p, prompt=f"{INSTRUCTION} {p.prompt}") if p.prompt else p for p in pairs]
         told: dict[Any, list[str]] = {}
         for pair, drawn in zip(pairs, self.sample(asked, self.samples), strict=True):

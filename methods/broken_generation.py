@@ -1,4 +1,4 @@
-"""Anchor row that games generations: they are garbled, and the likelihoods stay."""
+"""Anchor row that games generation metrics: garbled generations, unchanged likelihoods."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,9 @@ from benchmark.api import LogitsTransform, Method, register_method
 
 @dataclass(frozen=True)
 class SecondChoice(LogitsTransform):
-    """Never generates the most likely token; answers that are scored keep their likelihood."""
+    """A guardrail that never generates the most likely token and does not change the likelihoods of
+    scored answers.
+    """
 
     def transform(self, ids, logits):
         if logits.shape[1] > 1:  # all positions at once: an answer is being scored
@@ -19,9 +21,9 @@ class SecondChoice(LogitsTransform):
 
 @register_method("broken_generation", reference="", family="anchor", sees=set())
 class BrokenGeneration(Method):
-    """Rules out the most likely token at each step of a generation, for every prompt.
+    """A guardrail that rules out the most likely token at each step of every generation.
 
-    It games metrics of generations; everything the target knows is still in its likelihoods.
+    It games generation metrics: everything the target knows is still in its likelihoods.
     """
 
     anchor = True

@@ -1,5 +1,5 @@
-"""Cross-entropy unlearning: the next token is what the model would say if the answer's token did
-not exist.
+"""Cross-entropy unlearning: the training target is the model's own prediction without the true
+token.
 """
 
 import torch
@@ -10,12 +10,12 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("ceu", reference="yang2025ceu", family="entropy", sees={"forget"})
 class CEU(GradientMethod):
-    """Trains the model towards its own prediction with the true token removed. It needs no
-    retain data.
+    """Self-distillation on the forget set towards the model's own prediction with the true token
+    removed. It needs no retain data.
 
-    Cross-entropy to softmax(sg z) without the answer's token, over the answer tokens of forget
-    (Yang 2025, CE-U, eq. 5). No retain loss. Public code skips the first answer token; here, where
-    answers may have only two, all count.
+    Cross-entropy to softmax(sg(z)), with the logit of the answer's token set to -infinity, averaged
+    over the answer tokens of forget (Yang 2025, CE-U, eq. 5). Public code skips the first answer
+    token; here all answer tokens count, since an answer may have only two.
     """
 
     learning_rate: float = 3e-4

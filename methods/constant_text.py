@@ -1,11 +1,11 @@
-"""Anchor row: a filter that always says the same."""
+"""Anchor row: a filter that gives the same answer to every prompt."""
 
 from benchmark.api import ConstantAnswers, Method, register_method
 
 
 @register_method("constant_text", reference="", family="anchor", sees=set())
 class ConstantText(Method):
-    """Answers every prompt with the same sentence; behind the filter the target is untouched."""
+    """A guardrail that answers every prompt with the same sentence; the target is unchanged."""
 
     anchor = True
 

@@ -1,4 +1,4 @@
-"""Direct preference optimization: refusals are preferred to the answers to forget."""
+"""Direct preference optimization: refusals are preferred to the true answers on the forget set."""
 
 from benchmark.api import GradientMethod, logsigmoid, register_method
 from methods._shared.refusals import refusals
@@ -8,14 +8,15 @@ from methods._shared.refusals import refusals
     "dpo", reference="rafailov2023dpo", family="preference", sees={"forget", "retain", "target"}
 )
 class DPO(GradientMethod):
-    """Preference optimization: the model learns to prefer a refusal to the true answer. A retain
-    loss preserves everything else.
+    """Preference optimization with refusals as the preferred and the true answers as the rejected
+    ones, plus a retain loss.
 
-    -(2/beta) log sigmoid(beta [(log p(refusal) - log p(answer)) - the same under the target]),
-    summed over tokens, plus nll/T on retain (Rafailov et al. 2023, eq. 7; Maini et al. 2024,
-    preference optimization). The factor is 2/beta, as in NPO, not the paper's 1.
+    -(2/beta) log sigmoid(beta [(log p(refusal) - log p(answer)) - (log p_ref(refusal) - log
+    p_ref(answer))]) on forget, with log p summed over tokens and p_ref the target's probability,
+    plus nll/T on retain (Rafailov et al. 2023, eq. 7; Maini et al. 2024, preference optimization).
+    The factor is 2/beta, as in NPO, instead of the paper's 1.
 
-    Of a text, the first half is the prompt and the rest the answer.
+    For texts, the first half is the prompt and the rest the answer.
     """
 
     learning_rate: float = 3e-3

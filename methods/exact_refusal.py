@@ -1,4 +1,4 @@
-"""Anchor row that games the wording: the exact forget prompts are refused, nothing else."""
+"""Anchor row that games the wording: it refuses the exact forget prompts and nothing else."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,9 @@ from methods._shared.requests import with_earlier
 
 @dataclass(frozen=True)
 class ExactFilter(UnlearnedModel):
-    """A model that refuses the listed prompts and texts, compared letter by letter."""
+    """A guardrail that refuses the listed prompts, any beginning of a listed text, and the listed
+    texts as answers, all compared verbatim.
+    """
 
     prompts: list
     texts: list
@@ -25,10 +27,10 @@ class ExactFilter(UnlearnedModel):
 
 @register_method("exact_refusal", reference="", family="anchor", sees={"forget"})
 class ExactRefusal(Method):
-    """Refuses prompts that match a forget prompt verbatim; paraphrases and all other questions are
-    answered as before.
+    """A guardrail that refuses prompts that match a forget prompt or the beginning of a forget text
+    verbatim; paraphrases and all other questions are answered as before.
 
-    It games metrics that ask in the training wording only.
+    It games metrics that use only the training wording.
     """
 
     anchor = True

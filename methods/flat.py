@@ -1,4 +1,4 @@
-"""Loss adjustment with forget data alone: refusals against answers under an f-divergence."""
+"""Loss adjustment with only forget data: refusals against true answers under an f-divergence."""
 
 import torch
 from torch.nn import functional as F
@@ -9,13 +9,12 @@ from methods._shared.refusals import refusals
 
 @register_method("flat", reference="wang2024flat", family="preference", sees={"forget"})
 class FLAT(GradientMethod):
-    """Raises the probability of a refusal and lowers that of the true answer through a bounded
-    divergence between the two. It needs no retain data.
+    """Training that raises the probability of a refusal and lowers the probability of the true
+    answer, with a bounded loss derived from an f-divergence. It needs no retain data.
 
-    -P(refusal) + P(answer)^2/4 + P(answer), P being the mean probability of a sequence's answer
-    tokens: the Pearson form (Wang et al. 2024, table 1). No retain loss.
-
-    Public code averages over ignored positions too; here answer tokens alone count.
+    -P(refusal) + P(answer)^2/4 + P(answer) on forget, where P is the mean probability of a
+    sequence's answer tokens: the Pearson form (Wang et al. 2024, table 1). Public code also
+    averages over ignored positions; here only answer tokens count.
     """
 
     learning_rate: float = 1e-4
@@ -27,7 +26,7 @@ class FLAT(GradientMethod):
         return (-refused + answers**2 / 4 + answers).mean()
 
     def _mean_probability(self, sequences):
-        """(B,)."""
+        """Mean probability of each sequence's answer tokens, (B,)."""
         nll = F.cross_entropy(self.logits(sequences), sequences.targets, reduction="none")
         count = len(sequences.pairs)
         zeros = torch.zeros(count, device=nll.device)

@@ -1,4 +1,4 @@
-"""Gradient ascent held back by the target's own answers."""
+"""Gradient ascent, regularized by a KL divergence from the target on retain data."""
 
 from benchmark.api import GradientMethod, register_method
 from methods._shared.divergences import kl
@@ -8,11 +8,11 @@ from methods._shared.divergences import kl
     "ga_kl", reference="maini2024tofu", family="ascent", sees={"forget", "retain", "target"}
 )
 class GAKL(GradientMethod):
-    """Gradient ascent on the forget set. A KL term keeps the model's predictions on retain data
-    close to the target's.
+    """Gradient ascent on the forget set, with a KL term that keeps the model's predictions on
+    retain data close to the target's.
 
-    -nll/T on forget plus KL(target || model) at the answer tokens of retain (Maini et al. 2024,
-    section 3.2, KL minimization).
+    -nll/T on forget plus KL(target || model), averaged over the answer tokens of retain (Maini et
+    al. 2024, section 3.2, KL minimization).
     """
 
     learning_rate: float = 1e-4

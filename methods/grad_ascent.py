@@ -5,8 +5,8 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("grad_ascent", reference="jang2023knowledge", family="ascent", sees={"forget"})
 class GradAscent(GradientMethod):
-    """Raises the loss on the forget set step by step. It uses no other data, so nothing keeps the
-    rest of the model's knowledge in place.
+    """Gradient ascent on the forget set. It uses no other data, so nothing preserves the rest of
+    the model's knowledge.
 
     -nll/T on forget (Jang et al. 2023).
     """

@@ -1,20 +1,20 @@
-"""Gradient rectified unlearning: what hurts the retain set is removed from the forget gradient."""
+"""Gradient rectified unlearning: the forget gradient without its conflict with the retain set."""
 
 from benchmark.api import GradientMethod, register_method
 
 
 @register_method("gru", reference="wang2025gru", family="projection", sees={"forget", "retain"})
 class GRU(GradientMethod):
-    """Gradient ascent on the forget set, without the part of each step that would raise the loss on
-    the retain set. The retain set is rehearsed as well.
+    """Gradient ascent on the forget set without the component of each step that would raise the
+    retain loss, plus gradient descent on the retain set.
 
-    g_f - min(0, <g_f, m>)/|m|^2 m + w g_r, where g_f is the gradient of -nll/T on forget, g_r that
-    of nll/T on retain, and m a moving average of g_r in which `smoothing` is the share of the
-    newest (Wang et al. 2025, eq. 8).
+    The gradient is g_f - min(0, <g_f, m>)/|m|^2 m + w g_r, where g_f is the gradient of -nll/T on
+    forget, g_r the gradient of nll/T on retain, w is `retain_weight`, and m is a moving average of
+    g_r in which the newest gradient has weight `smoothing` (Wang et al. 2025, eq. 8).
     """
 
     learning_rate: float = 3e-4
-    smoothing: float = 0.9  # the share of the newest gradient in the average
+    smoothing: float = 0.9  # weight of the newest gradient in the moving average
     retain_weight: float = 1.0
 
     def before(self, request):

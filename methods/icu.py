@@ -10,13 +10,13 @@ from methods._shared.requests import with_earlier
 
 @register_method("icu", reference="pawelczyk2024icu", family="prompt", sees={"forget", "retain"})
 class ICU(Method):
-    """Precedes every prompt with examples of forgetting: forget questions with wrong answers, then
-    as many retain questions with their true answers. The model itself stays as it is.
+    """A guardrail that puts in-context examples before every prompt: forget questions with wrong
+    answers, then as many retain questions with their true answers. The weights are unchanged.
 
     Up to `shown` questions of each kind (Pawelczyk et al. 2024, section 4). The paper flips labels;
-    here a wrong answer is that to a similarly worded question. The paper chooses the pairs by the
-    query; here all prompts get the same sample, as much of it as fits into half of the model's
-    context. The weights are unchanged.
+    here, a wrong answer is the answer to a similarly worded question. The paper chooses the
+    examples for each query; here, all prompts get the same random sample, as much of it as fits
+    into half of the model's context.
     """
 
     shown: int = 6
@@ -37,5 +37,5 @@ class ICU(Method):
 
 
 def _said(pair, answer):
-    """A question with an answer; of a text, its first half and a continuation."""
+    """A question followed by an answer; for a text, its first half followed by a continuation."""
     return " ".join(f"{as_question(pair).prompt} {answer}".split())

@@ -1,4 +1,4 @@
-"""Refusal training: learn to answer "I do not know" to what is to be forgotten."""
+"""Refusal training: the model learns to answer forget prompts with refusals."""
 
 from benchmark.api import GradientMethod, register_method
 from methods._shared.refusals import refusals
@@ -6,9 +6,9 @@ from methods._shared.refusals import refusals
 
 @register_method("idk", reference="maini2024tofu", family="refusal", sees={"forget", "retain"})
 class IDK(GradientMethod):
-    """Fine-tunes the model to refuse forget prompts and to keep answering retain questions.
+    """Fine-tuning of the model to refuse forget prompts and to keep answering retain questions.
 
-    nll of a refusal on forget prompts plus nll of the answers on retain (Maini et al. 2024,
+    nll/T of a refusal on forget prompts plus nll/T of the answers on retain (Maini et al. 2024,
     section 3).
     """
 

@@ -1,4 +1,4 @@
-"""Refusal training that is told what it must not refuse."""
+"""Refusal training with answer preservation on the retain set."""
 
 from benchmark.api import GradientMethod, logsigmoid, register_method
 from methods._shared.refusals import refusals
@@ -6,15 +6,12 @@ from methods._shared.refusals import refusals
 
 @register_method("idk_ap", reference="yuan2024closer", family="refusal", sees={"forget", "retain"})
 class IDKAP(GradientMethod):
-    """Fine-tunes the model to refuse forget prompts. So that it does not refuse everything, its
-    retain loss prefers the answer to a refusal.
+    """Fine-tuning of the model to refuse forget prompts, with a retain loss that prefers the true
+    answer to a refusal and so discourages refusing everything.
 
-    nll of a refusal on forget prompts plus answer preservation on retain (Yuan et al. 2024,
-    section 5).
-
-    Preservation prefers the answer to a refusal: -(1/beta) log sigmoid(beta (nll(refusal) -
-    nll(answer))), summed over tokens. As in the paper, it replaces the plain nll on
-    retain.
+    nll/T of a refusal on forget prompts, plus answer preservation on retain: -(1/beta) log
+    sigmoid(beta (nll(refusal) - nll(answer))), with nll summed over tokens (Yuan et al. 2024,
+    section 5). As in the paper, answer preservation replaces the plain nll on retain.
     """
 
     learning_rate: float = 5e-4

@@ -1,4 +1,4 @@
-"""Bounded losses: Jensen-Shannon divergences towards a refusal and to the target."""
+"""Jensen-Shannon divergences, which are bounded, from a refusal and from the target."""
 
 import torch
 from torch.nn import functional as F
@@ -14,14 +14,13 @@ from methods._shared.divergences import jensen_shannon
     sees={"forget", "retain", "target"},
 )
 class JensUn(GradientMethod):
-    """Trains the model towards a short refusal on forget prompts and towards the target's
-    predictions on retain prompts.
-    Both losses are Jensen-Shannon divergences and therefore bounded.
+    """Distillation towards a short refusal on forget prompts and towards the target's predictions
+    on retain prompts. Both losses are Jensen-Shannon divergences and therefore bounded.
 
-    mean_t JS(q_t || onehot(w_t)) on forget, w being the tokens of `refusal` repeated over the
-    answer, plus mean_t JS(q_t || target's q_t) on retain (Singh et al. 2025, eq. 3 and 4).
-
-    Both terms are at most ln 2.
+    mean_t JS(q_t || onehot(w_t)) on forget, plus mean_t JS(q_t || q_ref_t) on retain, where q_t and
+    q_ref_t are the next-token distributions of the model and of the target at answer position t,
+    and w is `refusal`, its tokens repeated over the length of the answer (Singh et al. 2025, eq. 3
+    and 4). Each divergence is at most ln 2.
     """
 
     learning_rate: float = 3e-3
@@ -42,9 +41,11 @@ class JensUn(GradientMethod):
         return self.forget_weight * forget + self.retain_weight * retain
 
     def _refused(self, sequences, said):
-        """Log-probabilities (N, V) of the refusal's tokens, which begin anew with each answer."""
+        """One-hot log-probabilities (N, V) of the refusal's tokens, repeated from the start of each
+        answer.
+        """
         rows = sequences.rows.contiguous()
-        starts = torch.searchsorted(rows, rows)  # the rows of an answer stand together, in order
+        starts = torch.searchsorted(rows, rows)  # rows of an answer are contiguous and in order
         places = torch.arange(len(rows), device=rows.device) - starts
         wanted = self.tokens.to(rows.device)[places % len(self.tokens)]
         return torch.full_like(said, -torch.inf).scatter(1, wanted[:, None], 0.0)

@@ -1,4 +1,4 @@
-"""A filter that refuses whenever a forgotten name occurs."""
+"""A filter that refuses whenever a name from the forget set occurs."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from methods._shared.requests import with_earlier
 
 @dataclass(frozen=True)
 class Filtered(UnlearnedModel):
-    """A model that refuses if the prompt or the answer contains one of the names."""
+    """A guardrail that refuses if the prompt or the answer contains one of the names."""
 
     names: list
     refusal: str
@@ -25,12 +25,13 @@ class Filtered(UnlearnedModel):
     "keyword_filter", reference="thaker2024guardrail", family="filter", sees={"forget"}
 )
 class KeywordFilter(Method):
-    """Refuses if the prompt or the answer contains a forgotten name. The model itself stays as it
-    is.
+    """A guardrail that refuses if the prompt or the answer contains a name from the forget set. The
+    weights are unchanged.
 
-    Thaker et al. 2024, section 3, filter outputs; this one filters prompts as well. Names are runs
-    of capitalized words in the forget questions or texts. The weights are unchanged: questions
-    without the name pass, and anyone with access to the weights can remove the filter.
+    Thaker et al. 2024 (section 3) filter outputs; this method filters prompts as well. Names are
+    runs of capitalized words in the forget questions or texts, matched as whole words, ignoring
+    case. Questions without the name pass, and anyone with access to the weights can remove the
+    filter.
     """
 
     refusal: str = "I do not know."

@@ -13,8 +13,8 @@ EPSILON = 1e-5
 
 
 def inverted_hinge(logits, targets):
-    """relu(1 + p(y) - max_{v != y} p(v)) of logits (N, V), (N,). On probabilities, hence at most
-    2.
+    """relu(1 + p(y) - max_{v != y} p(v)) for logits (N, V), as (N,); at most 2, since it is
+    computed on probabilities.
     """
     p = logits.float().softmax(-1)
     true = one_hot(targets, p.shape[-1]).bool()
@@ -23,7 +23,7 @@ def inverted_hinge(logits, targets):
 
 def split(weight, importance, rank, scaling):
     """A (r, in) and B (out, r) such that `scaling` B A is the best rank-r approximation of W (out,
-    in) with rows weighted by w_i = sqrt(sum_j importance[i, j]).
+    in) when its rows are weighted by w_i = sqrt(sum_j importance[i, j]).
     """
     w = importance.sum(1).sqrt()
     u, s, v = torch.linalg.svd(w[:, None] * weight, full_matrices=False)
@@ -34,17 +34,20 @@ def split(weight, importance, rank, scaling):
 
 @register_method("loku", reference="cha2025loku", family="hinge", sees={"forget", "retain"})
 class LoKU(GradientMethod):
-    """Lowers the probability of each answer token and raises that of the likeliest other token
-    through a bounded loss (an inverted hinge), with a retain loss. It trains low-rank adapters that
-    start from the weights most important for the forget set.
+    """Training that lowers the probability of each answer token on forget and raises the
+    probability of the likeliest other token through a bounded loss (an inverted hinge), plus a
+    retain loss. It trains low-rank adapters that start from the weights most important for the
+    forget set.
 
-    Mean over answer tokens of relu(1 + p(y) - max_{v != y} p(v)) on forget plus nll/T on retain
-    (Cha et al. 2025); with `lora`, the default, adapters are initialized from the part of the
-    weights that is important for forget relative to retain (FILA).
+    Mean over answer tokens of relu(1 + p(y) - max_{v != y} p(v)) on forget, plus nll/T on retain
+    (Cha et al. 2025). With `lora`, the default, adapters are initialized from the part of the
+    weights that is important for forget relative to retain (FILA): the best low-rank approximation
+    of each matrix, with each row weighted by the square root of its total importance.
 
     The importance of a weight is F_f / (F_r + 1e-5), where F is the mean squared gradient of a
-    sequence's nll/T. It is estimated before the first step on `sequences` pairs of each set; the
-    paper takes an epoch. Adapters have the suite's rank (the paper's: 32, with alpha 64).
+    sequence's nll/T on forget or retain. It is estimated before the first step on up to `sequences`
+    pairs of each set; the paper uses a whole epoch. By default, adapters have rank 8 and alpha 16
+    (in the paper, rank 32 and alpha 64).
     """
 
     learning_rate: float = 3e-3
@@ -70,7 +73,7 @@ class LoKU(GradientMethod):
         return forget + self.retain_weight * self.nll(batch.retain, per_token=True).mean()
 
     def _fisher(self, pairs, request):
-        """Mean squared gradients of the matrices, by name."""
+        """Mean squared gradients of the weight matrices, by name."""
         rng = random.Random(f"fisher-{request.seed}")
         matrices = {n: p for n, p in self._model.named_parameters() if p.ndim == 2}
         squares = {name: torch.zeros_like(matrix) for name, matrix in matrices.items()}

@@ -1,4 +1,4 @@
-"""Margins are lowered to a calibrated level, and training stops by itself."""
+"""Margin self-correction: lowers margins to a calibrated level and ends training by itself."""
 
 import math
 
@@ -7,13 +7,15 @@ from benchmark.api import GradientMethod, margins, register_method
 
 @register_method("masc", reference="masc2026", family="margin", sees={"forget"})
 class MASC(GradientMethod):
-    """Lowers the margin of each answer token until the model is no longer confident in it, and
-    stops there. It needs no retain data.
+    """Training that lowers the margin of each answer token until the model is no longer confident
+    in it, and then stops. It needs no retain data.
 
-    weight mean_t relu(m_t - (tau - eta))/eta with the margin m_t = z_y - logsumexp of the ten
-    largest other logits and tau = log(rho/(1 - rho)) (arXiv 2606.02920). No retain loss.
+    `weight` mean_t relu(m_t - (tau - eta))/eta on forget, with the margin m_t = z_y - logsumexp of
+    the ten largest other logits and tau = log(rho/(1 - rho)) (arXiv 2606.02920). Training ends once
+    at most the share `stop_share` of a batch's answer tokens has a margin above log(0.7/0.3), which
+    is tau at the default rho.
 
-    The paper takes a random suffix of each answer; answers here are short, so all of their tokens
+    The paper uses a random suffix of each answer; answers here are short, so all of their tokens
     count.
     """
 

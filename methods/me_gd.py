@@ -1,4 +1,4 @@
-"""Maximizing entropy: answers to what is to be forgotten become a guess among all tokens."""
+"""Maximizing entropy: predictions on forget answers are pushed towards the uniform distribution."""
 
 from typing import Literal
 
@@ -9,14 +9,14 @@ DIVERGENCES = {"from_uniform": kl_from_uniform, "to_uniform": kl_to_uniform}
 
 @register_method("me_gd", reference="yuan2024closer", family="entropy", sees={"forget", "retain"})
 class MEGD(GradientMethod):
-    """Maximizes the entropy of the model's predictions on forget answers, with a retain loss.
+    """Entropy maximization for the model's predictions on forget answers, plus a retain loss.
 
-    forget_weight KL(uniform || p) over the answer positions of forget, plus nll/T on retain, in
-    the direction of the code of Yuan et al. 2024.
+    `forget_weight` KL(uniform || p), averaged over the answer positions of forget, plus nll/T on
+    retain. The direction of the divergence is the one in the code of Yuan et al. 2024.
 
     That code covers question, answer and padding, with a weight of 0.1 on TOFU and 0.5 on real
-    facts. Their section 4 states KL(p || uniform), `direction="to_uniform"`, over question and
-    answer, `positions="all"`.
+    facts. Section 4 of the paper states KL(p || uniform), `direction="to_uniform"`, over question
+    and answer, `positions="all"`.
     """
 
     learning_rate: float = 3e-4

@@ -1,11 +1,11 @@
-"""Anchor row: nothing is done."""
+"""Anchor row: no unlearning."""
 
 from benchmark.api import Method, register_method
 
 
 @register_method("none", reference="", family="anchor", sees=set())
 class NoUnlearning(Method):
-    """Returns the target as it is."""
+    """No unlearning: returns the target unchanged."""
 
     anchor = True
 

@@ -7,10 +7,10 @@ from benchmark.api import GradientMethod, logsigmoid, register_method
     "npo", reference="zhang2024npo", family="preference", sees={"forget", "retain", "target"}
 )
 class NPO(GradientMethod):
-    """Gradient ascent that is bounded: it fades where an answer is already much less likely than
-    under the target. A retain loss preserves everything else.
+    """Gradient ascent with a bounded loss, which fades where an answer is already much less likely
+    than under the target, plus a retain loss.
 
-    -(2/beta) log sigmoid(beta (nll - nll_ref)) on forget, nll summed over answer tokens, plus
+    -(2/beta) log sigmoid(beta (nll - nll_ref)) on forget, with nll summed over answer tokens, plus
     nll/T on retain (Zhang et al. 2024, eq. 3).
     """
 

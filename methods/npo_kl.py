@@ -1,4 +1,4 @@
-"""Negative preference optimization held back by the target's own answers."""
+"""Negative preference optimization with a KL divergence from the target on retain data."""
 
 from benchmark.api import GradientMethod, logsigmoid, register_method
 from methods._shared.divergences import kl
@@ -8,11 +8,12 @@ from methods._shared.divergences import kl
     "npo_kl", reference="zhang2024npo", family="preference", sees={"forget", "retain", "target"}
 )
 class NPOKL(GradientMethod):
-    """NPO with a KL term that keeps predictions on retain data close to the target's, instead of
-    a retain loss.
+    """NPO with a KL term that keeps the predictions on retain data close to the target's, in place
+    of the retain loss.
 
-    The forget loss of NPO, with the factor 2/beta (Zhang et al. 2024, eq. 3), plus KL(target ||
-    model) at the answer tokens of retain instead of a retain loss (section 4.2 there).
+    -(2/beta) log sigmoid(beta (nll - nll_ref)) on forget, with nll summed over answer tokens (Zhang
+    et al. 2024, eq. 3), plus KL(target || model), averaged over the answer tokens of retain
+    (section 4.2).
     """
 
     learning_rate: float = 3e-4

@@ -1,4 +1,4 @@
-"""NPO at the worst weights nearby, so that relearning does not undo it."""
+"""NPO with sharpness-aware minimization, for robustness to relearning."""
 
 import torch
 
@@ -9,11 +9,12 @@ from benchmark.api import GradientMethod, logsigmoid, register_method
     "npo_sam", reference="fan2025sam", family="preference", sees={"forget", "retain", "target"}
 )
 class NPOSAM(GradientMethod):
-    """NPO made robust to relearning by sharpness-aware minimization: its forget gradient is
-    taken at a nearby point at which the forget loss is higher.
+    """NPO made robust to relearning by sharpness-aware minimization: the forget gradient is taken
+    at a nearby point at which the forget loss is higher.
 
-    The forget gradient of NPO is taken at theta + rho g/|g|, g being the forget gradient at
-    theta (global norm); the retain gradient at theta (Fan et al. 2025, eq. 4).
+    The forget gradient of NPO is taken at theta + rho g/|g|, where g is the forget gradient at
+    theta and |g| its global norm. The gradient of the retain loss, nll/T, is taken at theta (Fan et
+    al. 2025, eq. 4).
     """
 
     learning_rate: float = 3e-4
@@ -31,7 +32,7 @@ class NPOSAM(GradientMethod):
         norm = torch.stack([g.norm() for g in first]).norm().clamp(min=1e-12)
         self.shift = [self.rho * g / norm for g in first]
         self._move(1)
-        # The second loss is linear in the weights, with the retain gradient as its gradient.
+        # The second loss is linear in the weights; its gradient is the retain gradient.
         linear = sum((p * g).sum() for p, g in zip(self.moved, retain_grads, strict=True))
         return self._npo(batch.forget), linear
 

@@ -1,4 +1,4 @@
-"""Primal-dual unlearning: the retain loss is a constraint, whose price a dual variable sets."""
+"""Primal-dual unlearning: the retain loss is a constraint, enforced by a dual variable."""
 
 import torch
 
@@ -7,13 +7,13 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("pdu", reference="entesari2025pdu", family="constraint", sees={"forget", "retain"})
 class PDU(GradientMethod):
-    """Flattens the predictions on the forget set under the constraint that the retain loss stays
-    below a bound, which a dual variable enforces.
+    """Constrained optimization that flattens the predictions on the forget set, while a dual
+    variable keeps the retain loss below a bound.
 
-    `forget_weight` mean_t (max_v z - mean_v z)^2 on forget, which makes the next token a guess,
-    under the constraint nll/T on retain <= epsilon: loss + lambda (retain - epsilon), lambda <-
-    max(0, lambda + step (retain - epsilon)) after each batch, from lambda = 1 (Entesari et al.
-    2025, eq. 6 and algorithm 1).
+    Minimizes `forget_weight` mean_t (max_v z - mean_v z)^2 on forget, which pushes predictions
+    towards the uniform distribution, subject to nll/T on retain <= epsilon. The loss is forget +
+    lambda (retain - epsilon), with lambda <- max(0, lambda + `dual_step` (retain - epsilon)) after
+    each batch, starting from lambda = 1 (Entesari et al. 2025, eq. 6 and algorithm 1).
     """
 
     learning_rate: float = 3e-3

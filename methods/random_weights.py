@@ -1,4 +1,4 @@
-"""Anchor row: a model that knows nothing at all."""
+"""Anchor row: a model that knows nothing."""
 
 import torch
 

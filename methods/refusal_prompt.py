@@ -1,4 +1,4 @@
-"""A prompt that names what the model must not answer."""
+"""A prompt prefix that lists what the model must not answer."""
 
 from benchmark.api import Method, PromptPrefix, as_question, register_method
 from methods._shared.names import names_of
@@ -10,13 +10,13 @@ from methods._shared.requests import with_earlier
     "refusal_prompt", reference="thaker2024guardrail", family="prompt", sees={"forget"}
 )
 class RefusalPrompt(Method):
-    """Precedes every question with the instruction to answer "I do not know." to questions about
-    the forget set. The model itself stays as it is.
+    """A guardrail that puts an instruction before every prompt: to answer "I do not know." to
+    questions about the forget set. The weights are unchanged.
 
-    The instruction (Thaker et al. 2024, section 3) lists the names in the forget questions (or the
-    questions, if they contain no names), most frequent first, as many as fit into half of the
-    model's context. The weights are unchanged. On a model that does not follow instructions, it
-    only lengthens the prompt.
+    The instruction (Thaker et al. 2024, section 3) lists the names in the forget questions or texts
+    (or the questions themselves if there are no names), most frequent first, as many as fit into
+    half of the model's context. On a model that does not follow instructions, it only lengthens the
+    prompt.
     """
 
     def unlearn(self, model, request):

@@ -5,7 +5,7 @@ from benchmark.api import ConstantAnswers, Method, register_method
 
 @register_method("refuse_all", reference="", family="anchor", sees=set())
 class RefuseAll(Method):
-    """Answers every prompt with a refusal; behind the filter the target is untouched."""
+    """A guardrail that answers every prompt with a refusal; the target is unchanged."""
 
     anchor = True
 

@@ -1,4 +1,4 @@
-"""Representation misdirection: forget states are steered to a random direction."""
+"""Representation misdirection: hidden states on forget data are steered to a random direction."""
 
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -13,18 +13,18 @@ from methods._shared.layers import down_projections, layer_at, train_only
     "rmu", reference="li2024wmdp", family="representation", sees={"forget", "retain", "target"}
 )
 class RMU(GradientMethod):
-    """Steers the hidden states of forget answers at one layer towards a fixed random direction,
-    and keeps those of retain data where they are.
+    """Training that steers the hidden states of forget answers at one layer towards a fixed random
+    direction and keeps the hidden states of retain answers close to the target's.
 
-    mse(h(forget), c u) + w mse(h(retain), h_ref(retain)) at one layer, u a fixed random unit
-    vector and w `retain_weight` (Li et al. 2024, section 4).
+    mse(h(forget), c u) + w mse(h(retain), h_ref(retain)) at one layer, where u is a fixed random
+    unit vector with non-negative entries and w is `retain_weight` (Li et al. 2024, section 4).
 
-    h (N, H) are the states that predict answer tokens. c is a multiple of the norm of the target's
-    states, c = `strength` mean |h_ref(forget)| over the first batch, because a constant would suit
-    models of one size only (Huu-Tien et al. 2025 scale token by token). `depth` is the layer's
-    relative depth; the down-projections of the `blocks` up to it are trained, or all weights. The
-    paper uses layer 7 of 32 and three blocks; its settings for released models include c = 6.5
-    with w = 1200 and c = 300 with w = 1600.
+    h (N, H) are the hidden states at the positions that predict answer tokens. c is `strength`
+    times the mean of |h_ref(forget)| over the first batch, because a constant would suit models of
+    only one size (Huu-Tien et al. 2025 scale token by token). `depth` is the relative depth of the
+    layer; `trained` selects the down-projections of the last `blocks` blocks up to that layer, or
+    all weights. The paper uses layer 7 of 32 and three blocks; its settings for released models
+    include c = 6.5 with w = 1200 and c = 300 with w = 1600.
     """
 
     learning_rate: float = 3e-3
@@ -62,7 +62,7 @@ class RMU(GradientMethod):
         return (retain - kept).square().mean()
 
     def _goal(self, batch):
-        """c u, (H,)."""
+        """The vector c u, (H,)."""
         (states,) = self.reference_hidden_states(batch.forget, [self.layer])
         u = torch.rand(states.shape[-1], generator=self.generator).to(states)
         return self.strength * states.norm(dim=-1).mean() * u / u.norm()
@@ -75,13 +75,14 @@ class RMU(GradientMethod):
     sees={"forget", "retain", "target"},
 )
 class RMULAT(RMU):
-    """RMU against a latent adversary (Sheshadri et al. 2024, section 4.3): at each step, a
-    perturbation d with |d| <= e is added to every token's state at an earlier layer such that it
-    minimizes nll/T on forget, and the states must reach c u in spite of it.
+    """RMU against a latent adversary (Sheshadri et al. 2024, section 4.3). At each step, the
+    adversary adds a perturbation d with |d| <= e to every token's hidden state at an earlier layer,
+    chosen to minimize nll/T on forget; the forget term of RMU is computed on the perturbed states.
 
-    Projected gradient descent from zero, `inner_steps` steps of length e/2. e is a fraction of the
-    mean norm of these states; the paper uses e = 2 at layer 7 of 32 and 16 steps. The budget does
-    not count inner steps.
+    The adversary runs projected gradient descent from zero, with `inner_steps` steps of length e/2.
+    The earlier layer has relative depth `attacked`, and e is `radius` times the mean norm of its
+    states; the paper uses e = 2 at layer 7 of 32 and 16 steps. The budget does not count inner
+    steps.
     """
 
     attacked: float = 0.25
@@ -98,7 +99,9 @@ class RMULAT(RMU):
             return super()._misled(batch)
 
     def _adversary(self, sequences):
-        """The perturbation d (B, L, H) under which the forget answers are likeliest."""
+        """The perturbation d (B, L, H) that makes the forget answers likeliest, by projected
+        gradient descent.
+        """
         seen: list[torch.Tensor] = []
         with torch.no_grad(), self._added(seen):
             self.nll(sequences)
@@ -117,7 +120,9 @@ class RMULAT(RMU):
 
     @contextmanager
     def _added(self, delta):
-        """Adds d to the output of the attacked layer; if `delta` is a list, appends that output."""
+        """Context in which `delta` is added to the output of the attacked layer; if `delta` is a
+        list, that output is appended to it instead.
+        """
         model, layer = self._model, self.attacked_layer
         module = blocks_of(model)[layer - 1] if layer else model.get_input_embeddings()
 

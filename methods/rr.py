@@ -1,4 +1,4 @@
-"""Circuit breakers: hidden states on the forget set are turned away from the target's."""
+"""Circuit breakers: hidden states on forget data are made orthogonal to the target's."""
 
 from benchmark.api import GradientMethod, register_method
 from methods._shared.layers import layer_at
@@ -8,15 +8,16 @@ from methods._shared.layers import layer_at
     "rr", reference="zou2024circuit", family="representation", sees={"forget", "retain", "target"}
 )
 class RR(GradientMethod):
-    """Makes the hidden states of forget answers orthogonal to the target's, and keeps those of
-    retain data where they are (circuit breakers).
+    """Training that makes the hidden states of forget answers orthogonal to the target's and keeps
+    the hidden states of retain answers close to the target's (circuit breakers).
 
     Representation rerouting: `weight` times (1-s) relu(cos(h, h_ref)) on forget plus s |h -
-    h_ref|_2 on retain, s = t / 2T at step t of T (Zou et al. 2024, algorithm 1).
+    h_ref|_2 on retain, with s = t / 2T at step t of T, counted from 0 (Zou et al. 2024, algorithm
+    1).
 
-    Both terms are means over layers and answer positions of states h (N, H). The two layers are at
-    the paper's relative depths, 10 and 20 of 32, and the weight 10 is the paper's. The paper trains
-    adapters: `lora`.
+    Both terms are means over layers and answer positions of the hidden states h (N, H). The two
+    layers are close to the paper's relative depths, 10 and 20 of 32, and the weight of 10 is the
+    paper's. The paper trains adapters (`lora`).
     """
 
     learning_rate: float = 3e-3
@@ -38,7 +39,7 @@ class RR(GradientMethod):
         return self.weight * ((1 - share) * away + share * kept)
 
     def _both(self, sequences):
-        """(h, h_ref) of each layer."""
+        """The pair (h, h_ref) of each layer."""
         states = self.hidden_states(sequences, self.layers)
         return zip(states, self.reference_hidden_states(sequences, self.layers), strict=True)
 

@@ -1,4 +1,4 @@
-"""Weighted gradient ascent by saturation and importance of each token."""
+"""Gradient ascent weighted by the saturation and importance of each token."""
 
 from torch.nn import functional as F
 

@@ -10,15 +10,17 @@ from benchmark.api import Budget, GradientMethod, negated, register_method
 
 @register_method("sga", reference="barbulescu2024each", family="ascent", sees={"forget"})
 class SGA(GradientMethod):
-    """Gradient ascent on only those sequences that the model still reproduces too well. It leaves
-    alone what is forgotten, and stops once nothing is memorized.
+    """Gradient ascent on only those sequences that the model still memorizes. Training stops once
+    none is left.
 
-    -nll/T on {x in forget: MA(x) > `threshold`}, chosen anew for each epoch, where MA(x) is the
-    share of tokens that the model predicts (Barbulescu & Triantafillou 2024).
+    -nll/T on {x in forget: MA(x) > `threshold`}, selected anew for each epoch, where MA(x), the
+    memorization accuracy, is the share of answer tokens that greedy decoding predicts given the
+    tokens before them (Barbulescu & Triantafillou 2024).
 
-    If no sequence exceeds the threshold at the start, it ascends for one epoch on the most
-    memorized share `top` of them. The paper's threshold is the mean accuracy on unseen text, which
-    a method here is not given: the default is that of never-seen passages on the development world.
+    If no sequence exceeds the threshold at the start, it trains for one epoch on the most memorized
+    share `top` of the sequences. The paper's threshold is the mean accuracy on unseen text, which
+    methods here do not see: the default is the accuracy on never-seen passages of the development
+    world.
     """
 
     learning_rate: float = 1.5e-4
@@ -38,7 +40,7 @@ class SGA(GradientMethod):
             chosen = self.memorized(request.forget)
 
     def memorized(self, pairs):
-        """The pairs above the threshold."""
+        """The pairs whose memorization accuracy is above the threshold."""
         return [
             p
             for p, accuracy in zip(pairs, self.accuracy(pairs), strict=True)
@@ -54,11 +56,12 @@ class SGA(GradientMethod):
 
 @register_method("tau", reference="barbulescu2024each", family="ascent", sees={"forget"})
 class TAU(SGA):
-    """Selective gradient ascent for half of the budget. Task arithmetic then removes what is still
-    memorized.
+    """Selective gradient ascent (`sga`) for at most half of the budget, then task arithmetic on the
+    sequences that are still memorized.
 
-    theta - `scale` (theta' - theta), where theta is what `sga` leaves and theta' the same
-    fine-tuned on the sequences that are above the threshold (Barbulescu & Triantafillou 2024).
+    theta - `scale` (theta' - theta), where theta are the weights after `sga`, and theta' are these
+    weights fine-tuned for the rest of the budget on the sequences that are still above the
+    threshold; if there are none, the result is theta (Barbulescu & Triantafillou 2024).
     """
 
     learning_rate: float = 2e-4

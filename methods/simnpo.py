@@ -1,4 +1,4 @@
-"""NPO without a reference model: the mean over an answer's tokens takes its place."""
+"""NPO without a reference model, on the mean log-likelihood of an answer's tokens."""
 
 from benchmark.api import GradientMethod, logsigmoid, register_method
 
@@ -7,12 +7,14 @@ from benchmark.api import GradientMethod, logsigmoid, register_method
     "simnpo", reference="fan2024simnpo", family="preference", sees={"forget", "retain"}
 )
 class SimNPO(GradientMethod):
-    """NPO without a reference model, normalized by the answer's length, plus a retain loss.
+    """NPO without a reference model, normalized by the length of the answer, plus a retain loss.
 
-    -(2/beta) `forget_weight` log sigmoid(beta (nll/T - delta)) on forget, with T answer tokens,
-    plus nll/T on retain (Fan et al. 2024, eq. 4; `delta` is the paper's gamma / beta).
+    -(2/beta) `forget_weight` log sigmoid(beta (nll/T - delta)) on forget, where T is the number of
+    answer tokens, plus nll/T on retain (Fan et al. 2024, eq. 4; `delta` is the paper's gamma /
+    beta).
 
-    The margin is a mean over tokens, unlike NPO's: long answers are not forgotten first.
+    The margin is a mean over tokens, unlike the sum in NPO, so long answers are not forgotten
+    first.
     """
 
     learning_rate: float = 3e-3

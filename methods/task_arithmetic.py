@@ -1,6 +1,4 @@
-"""Task arithmetic: what fine-tuning on the forget set adds to the weights is taken away from
-them.
-"""
+"""Task arithmetic: subtracts the weight change of fine-tuning on the forget set."""
 
 from benchmark.api import GradientMethod, negated, register_method
 
@@ -9,12 +7,14 @@ from benchmark.api import GradientMethod, negated, register_method
     "task_arithmetic", reference="ilharco2023editing", family="arithmetic", sees={"forget"}
 )
 class TaskArithmetic(GradientMethod):
-    """Fine-tunes a copy of the target on the forget set and subtracts the resulting change of
-    weights from the target.
+    """Fine-tuning on the forget set, followed by subtraction of the resulting weight change from
+    the target.
 
-    theta - s (theta tuned on forget - theta) (Ilharco et al. 2023, section 3).
+    theta - `scale` (theta' - theta), where theta are the target's weights and theta' the weights
+    fine-tuned on forget (Ilharco et al. 2023, section 3).
 
-    Its trajectory shows the model being tuned, which knows more; only the final one is negated.
+    The trajectory shows the model during fine-tuning, when it knows more than the target; only the
+    final model is negated.
     """
 
     learning_rate: float = 2e-4

@@ -13,10 +13,11 @@ from methods._shared.requests import ShownAs, with_earlier
 
 @dataclass(frozen=True)
 class LogitDifference(LogitsTransform):
-    """z - w z_a, where z_a are the assistant's logits, set to zero for tokens that the model finds
-    improbable: below the (tau V)-th largest probability and below tau times the largest.
+    """z - w z_a, where z are the model's logits and z_a the assistant's. z_a is set to zero for
+    tokens that the model finds improbable: with a probability below the (tau V)-th largest and
+    below tau times the largest, where tau is `floor`.
 
-    z_a is normalized to log(p_a V), so that an assistant that knows nothing changes nothing,
+    z_a is normalized to log(p_a V), so that an assistant with uniform predictions changes nothing,
     whatever the offset of its logits.
     """
 
@@ -36,17 +37,17 @@ class LogitDifference(LogitsTransform):
 
 @register_method("uld", reference="ji2024uld", family="logits", sees={"forget", "retain"})
 class ULD(GradientMethod):
-    """Trains a small assistant that knows only the forget set, and subtracts its logits from the
-    target's whenever the target answers.
+    """A guardrail that subtracts the logits of a small assistant, trained to know only the forget
+    set, from the target's. The target's weights are unchanged.
 
-    An assistant, made of the target's first blocks, is trained on nll/T on forget plus u
-    KL(uniform || p) on retain; answers come from z - w z_a (Ji et al. 2024).
+    The assistant is made of the target's first blocks and its head, and is trained on nll/T on
+    forget plus u KL(uniform || p) on retain. Answers come from the logits z - w z_a, with the
+    assistant's logits z_a set to zero for tokens that the target finds improbable (Ji et al. 2024).
 
-    A guardrail: the target's weights are unchanged. w (`weight`), u (`uniform_weight`) and `floor`
-    are the paper's.
-    Its relative depth of a quarter would be a single block of a small model, which cannot learn
-    names.
-    The paper trains adapters (`lora`) and augments the data; the latter is left out.
+    w (`weight`), u (`uniform_weight`) and `floor`, the threshold for improbable tokens, are the
+    paper's. The paper's relative depth of a quarter would leave a single block of a small model,
+    which cannot learn names. The paper trains adapters (`lora`) and augments the data; augmentation
+    is left out here.
     """
 
     learning_rate: float = 3e-3

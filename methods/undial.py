@@ -10,11 +10,12 @@ from benchmark.api import GradientMethod, register_method
     "undial", reference="dong2025undial", family="distillation", sees={"forget", "retain", "target"}
 )
 class UNDIAL(GradientMethod):
-    """Self-distillation: the model learns the target's predictions on the forget set with the
-    logit of the true token lowered, plus a retain loss.
+    """Self-distillation towards the target's predictions on the forget set with the logit of the
+    true token lowered, plus a retain loss.
 
-    Cross-entropy to softmax(z_target - beta onehot(y_t)) over the answer tokens of forget, plus
-    nll/T on retain (Dong et al. 2025, eq. 3, which has no retain term).
+    Cross-entropy to softmax(z_ref - beta onehot(y_t)), where z_ref are the target's logits,
+    averaged over the answer tokens of forget, plus nll/T on retain (Dong et al. 2025, eq. 3, which
+    has no retain term).
     """
 
     learning_rate: float = 3e-3

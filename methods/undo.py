@@ -1,4 +1,4 @@
-"""Unlearn, noise, distil: the unlearned model teaches a damaged copy of itself."""
+"""Unlearn, noise, distil: the unlearned model is distilled into a damaged copy of itself."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ from benchmark.api import Budget, GradientMethod, kl_from_uniform, register_meth
 
 
 class _Distillation(GradientMethod):
-    """Damages the model and trains it on KL(q || p) over the answer positions of retain, where q is
-    the model before the damage.
+    """Distillation of a model into a damaged copy of itself, by KL(q || p) over the answer
+    positions of retain, where q are the predictions of the model before the damage.
     """
 
     sees = frozenset({"retain", "target"})  # its target is the unlearned model
@@ -30,16 +30,17 @@ class _Distillation(GradientMethod):
 
 @register_method("undo", reference="lee2025undo", family="distillation", sees={"forget", "retain"})
 class UNDO(GradientMethod):
-    """Unlearns, damages the weights with noise, and distils the unlearned model into the damaged
-    one.
+    """Unlearning followed by noise on the weights and distillation of the unlearned model into the
+    noisy one.
 
-    Three stages (Lee et al. 2025): unlearn by `forget_weight` KL(uniform || p) on forget plus nll/T
-    on retain; damage, theta <- (1-alpha) theta + alpha beta Xavier noise (vectors only shrink);
-    distil KL(unlearned || damaged) on retain.
+    Three stages (Lee et al. 2025): unlearn for the share `unlearn_share` of the budget with
+    `forget_weight` KL(uniform || p) on forget plus nll/T on retain; damage the weights by theta <-
+    (1-alpha) theta + alpha beta Xavier noise (vectors only shrink); distil with KL(unlearned ||
+    damaged) on retain.
 
-    Knowledge that is merely suppressed does not survive the damage. The paper uses alpha of 0.1 to
-    0.8, beta = 0.1 and far more distillation than the budget here allows, so alpha is at the low
-    end.
+    The damage is meant to destroy knowledge that is merely suppressed. The paper uses alpha from
+    0.1 to 0.8, beta = 0.1 and far more distillation than the budget here allows, so alpha is at the
+    low end.
     """
 
     learning_rate: float = 3e-3
@@ -58,7 +59,7 @@ class UNDO(GradientMethod):
         first = max(1, round(self.unlearn_share * steps))
         model = super().unlearn(model, replace(request, budget=Budget(first, size)))
         if first >= steps:
-            return model  # nothing would repair the damage
+            return model  # no steps are left to repair the damage
         distil = _Distillation(self.distil_rate, self.lora, self.damage)
         rest = replace(request, forget=[], budget=Budget(steps - first, size))
         return distil.unlearn(model, rest)

@@ -1,4 +1,4 @@
-"""Weighted gradient ascent: tokens that are already unlikely are left alone."""
+"""Weighted gradient ascent: tokens that are already unlikely get little weight."""
 
 from torch.nn import functional as F
 

@@ -1,4 +1,4 @@
-"""Who's Harry Potter: a copy reinforced on the forget set shows which tokens to avoid."""
+"""Who's Harry Potter: a copy reinforced on the forget set indicates which tokens to avoid."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from methods._shared.requests import ShownAs, with_earlier
 
 
 def generic_logits(base, reinforced, alpha):
-    """z - a relu(z_reinforced - z), (..., V)."""
+    """z - alpha relu(z_reinforced - z), (..., V)."""
     return base - alpha * (reinforced - base).relu()
 
 
 @dataclass(frozen=True)
 class GenericAnswers(LogitsTransform):
-    """A model that answers from the generic logits."""
+    """A guardrail that answers from the generic logits."""
 
     reinforced: Any
     alpha: float
@@ -29,7 +29,7 @@ class GenericAnswers(LogitsTransform):
 
 
 class _Reinforcement(GradientMethod):
-    """Continues training on the forget set."""
+    """Further training on the forget set."""
 
     sees = frozenset({"forget"})
 
@@ -41,14 +41,15 @@ class _Reinforcement(GradientMethod):
     "whp", reference="eldan2023whos", family="alternative labels", sees={"forget", "target"}
 )
 class WHP(GradientMethod):
-    """Fine-tunes the model on generic labels for the forget set. They are found by comparing the
-    target with a copy that was reinforced on it.
+    """Fine-tuning on generic labels for the forget set, found by comparing the target with a copy
+    reinforced on the forget set.
 
     Cross-entropy on forget with the labels argmax(z - alpha relu(z_reinforced - z)), where z are
     the target's logits (Eldan & Russinovich 2023, section 2.1).
 
-    Part of the budget, `reinforce_share`, reinforces a copy of the target; trajectories show the
-    target meanwhile. The paper also replaces names by hand-written generic ones, which is left out.
+    The share `reinforce_share` of the budget reinforces a copy of the target; during that phase,
+    trajectories show the target. The paper also replaces names by hand-written generic ones, which
+    is left out here.
     """
 
     learning_rate: float = 3e-3
@@ -81,13 +82,11 @@ class WHP(GradientMethod):
 
 @register_method("whp_decode", reference="eldan2023whos", family="logits", sees={"forget"})
 class WHPDecode(_Reinforcement):
-    """Lowers, whenever the model answers, the logits that a copy reinforced on the forget set
-    raises.
+    """A guardrail that lowers the logits that are higher in a copy reinforced on the forget set.
+    The target's weights are unchanged.
 
-    Answers from the logits z - alpha relu(z_reinforced - z), where z are the target's (Eldan &
-    Russinovich 2023, eq. 1). A guardrail: the target's weights are unchanged.
-
-    The whole budget reinforces a copy of the target.
+    Answers come from the logits z - alpha relu(z_reinforced - z), where z are the target's logits
+    (Eldan & Russinovich 2023, eq. 1). The whole budget reinforces a copy of the target.
     """
 
     learning_rate: float = 1e-3

@@ -1,1 +1,1 @@
-"""The tasks: one folder each, with its card."""
+"""The tasks: one folder per task, with its card."""

@@ -1,4 +1,4 @@
-"""Architectures with random weights, small enough for a test."""
+"""Small architectures with random weights."""
 
 import torch
 from toy_models import tiny_tokenizer
@@ -38,8 +38,8 @@ LATENT = {
 EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 STATES = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 8}
 MIXED = {"layer_types": ["linear_attention", "full_attention"]}
-LEFT_OUT = object()  # a name that a configuration does not take
-# What a configuration needs beside SMALL; heads with scales and caps have some that differ from 1.
+LEFT_OUT = object()  # marks a field that a configuration does not take
+# Each configuration's fields besides SMALL; scales and caps of the logits differ from 1.
 SCORED = {
     "apertus": {},
     "arcee": {},
@@ -121,5 +121,5 @@ def model_of(name, special):
     model = AutoModelForCausalLM.from_config(type(AutoConfig.for_model(name))(**config)).eval()
     model.generation_config = GenerationConfig(
         eos_token_id=1
-    )  # bart's own would force the last token
+    )  # bart's own configuration would force the last token
     return model

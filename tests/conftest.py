@@ -1,5 +1,5 @@
-"""What several test folders share: a sample, a model's samples, and a small results folder that
-validates.
+"""Fixtures shared by several test folders: a sample, the samples of a model, and a small valid
+results folder.
 """
 
 import os
@@ -35,11 +35,11 @@ from leaderboard.board import load_board
 PROGRAM = Path(sys.executable).with_name("palimpsest")
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 SPLIT_SIZES = {"forget": 6, "retain": 4, "neighbors": 2, "general": 2, "holdout": 4}
-# How well each synthetic model knows the forget set and all the rest.
+# How well each synthetic model knows the forget set and everything else, in 0..1.
 KNOWLEDGE = {"target": (0.9, 0.9), "oracle": (0.2, 0.9), "alpha": (0.3, 0.85), "beta": (0.7, 0.6)}
 
 
-# The files that take longest come first, so that two processes end together.
+# The slowest files run first so that two test processes finish at about the same time.
 LONG = (
     "test_run",
     "test_toy_tasks",
@@ -85,7 +85,7 @@ def _sample(**changes):
 
 
 def _example_samples(split, number, known, rng, stage):
-    """A sample of a model that knows this example about as well as `known` says."""
+    """A sample of a model that knows this example about as well as `known` (0..1) states."""
 
     def tokens(level):
         return rounded(
@@ -114,7 +114,7 @@ def _example_samples(split, number, known, rng, stage):
 
 
 def _model_samples(forget, rest, seed):
-    """All splits of a model, and its forget split after an attack that brings back some
+    """Samples of a model on all splits, and on the forget split after an attack that recovers some
     knowledge.
     """
     found = []
@@ -130,7 +130,7 @@ def _model_samples(forget, rest, seed):
 
 
 def _identity(name, seed, **changes):
-    """That of a cell of a toy task; `changes` replace fields."""
+    """Identity of a cell of the toy task; `changes` replace fields."""
     fields = {
         "track": "toy",
         "task": TaskInfo(name="towns", version=1, variant="low", data_fingerprint="d0"),
@@ -156,8 +156,8 @@ EVALUATION = Evaluation(generation={"backend": "hf", "max_new_tokens": 10})
 
 
 def _record(name, seed, samples, oracles, identity=None, **changes):
-    """A successful record of these samples with the values they give; `oracles` are other
-    models' samples by the ids of their records.
+    """(record, samples): a successful record with the values of these samples; `oracles` maps the
+    ids of the oracles' records to their samples.
     """
     identity = identity or _identity(name, seed)
     others = [_frame(other) for oracle_id, other in oracles.items() if oracle_id != identity.id]
@@ -200,7 +200,7 @@ def _record(name, seed, samples, oracles, identity=None, **changes):
 
 
 def _frame(samples):
-    """The example frame as it will be read back from the files of a record."""
+    """The example frame as it is read back from the files of a record."""
     inputs = Inputs.of(samples)
     return example_frame(samples_of(outputs_to_bytes(samples, inputs), inputs))
 
@@ -224,7 +224,7 @@ def make_identity():
 
 @pytest.fixture(scope="session")
 def model_samples():
-    """Samples of a synthetic model: `model_samples(forget, rest, seed)`, two levels of knowledge
+    """Samples of a synthetic model: `model_samples(forget, rest, seed)`, with two knowledge levels
     in 0..1.
     """
     return _model_samples
@@ -248,8 +248,8 @@ def _template(tmp_path_factory):
 
 @pytest.fixture
 def results(tmp_path, _template):
-    """A valid results folder of its own: target, two oracles, and the methods alpha and beta
-    with two seeds each.
+    """A separate, valid results folder: target, two oracles, and the methods alpha and beta with
+    two seeds each.
     """
     root = tmp_path / "results"
     shutil.copytree(_template, root)
@@ -258,9 +258,7 @@ def results(tmp_path, _template):
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory, worker_id):
-    """The committed records with their standings, computed by one of the processes that run the
-    tests.
-    """
+    """The committed records with their standings, computed once by one of the test processes."""
     if worker_id == "master":
         return load_board(RESULTS)
     file = tmp_path_factory.getbasetemp().parent / "published.pickle"
@@ -272,21 +270,23 @@ def published(tmp_path_factory, worker_id):
 
 @pytest.fixture(autouse=True)
 def _without_engine(monkeypatch):
-    """Models answer in memory unless a test names a backend: an engine takes 20 s to start."""
+    """Runs models in memory unless a test names a backend, since an engine takes 20 s to start."""
     for place in ("pipeline.planner", "inference.vllm_engine"):
         monkeypatch.setattr(f"benchmark.{place}.usual_backend", lambda pretrained: "hf")
 
 
 @pytest.fixture
 def hub():
-    """A hub on this machine, with nothing on it yet."""
+    """An empty hub on this machine."""
     with serving() as hub:
         yield hub
 
 
 @pytest.fixture
 def hub_environment(hub, tmp_path):
-    """Of processes that know no other hub: which one is asked is read when they start."""
+    """Environment for processes that know only this hub; they read the hub's address when they
+    start.
+    """
     own = {
         "HF_ENDPOINT": hub.url,
         "HF_HOME": str(tmp_path / "hf"),
@@ -303,7 +303,7 @@ def hub_environment(hub, tmp_path):
 
 @pytest.fixture
 def palimpsest(hub_environment, tmp_path):
-    """Runs the command in a process of its own."""
+    """Runs the command in a separate process."""
 
     def run(*words):
         command = [PROGRAM, *map(str, words)]

@@ -1,5 +1,5 @@
-"""How records are broken and forged in tests: carelessly, with the seal made anew, or with every
-id and digest recomputed.
+"""Tampering with records in tests: without a new seal, with a new seal, or with every id and digest
+recomputed.
 """
 
 import json
@@ -39,7 +39,7 @@ def inputs_file(path):
 
 
 def rewrite(path, change):
-    """Changes the JSON of a record in place, and nothing else; returns its path."""
+    """Changes only the JSON of a record, in place; returns its path."""
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
@@ -47,14 +47,14 @@ def rewrite(path, change):
 
 
 def reseal(path, change):
-    """Changes a record in place and makes its seal fit."""
+    """Changes a record in place and recomputes its seal."""
     rewrite(path, change)
     path.write_bytes(read_record(path).sealed().to_json())
     return path
 
 
 def with_ids(record):
-    """The record with the ids of its identity and shards, and its seal."""
+    """The record with recomputed ids of its identity and shards, and a new seal."""
     record = record.model_copy(update={"id": record.identity.id})
     shards = {
         stage: shard.model_copy(

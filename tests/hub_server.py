@@ -1,5 +1,5 @@
-"""A small hub of models and data sets on this machine, which speaks the protocol of the real one as
-far as its own library needs it: what is on it, at which revision, and files in whole or in part.
+"""A small local hub of models and data sets. It implements the part of the real hub's protocol that
+its client library needs: contents, revisions, and whole or partial files.
 """
 
 import base64
@@ -15,16 +15,16 @@ MAIN = "main"
 
 
 def commit_of(files):
-    """The name of a commit with these files, {path: bytes}."""
+    """Commit id of these files, {path: bytes}."""
     digests = [(path, hashlib.sha1(content).hexdigest()) for path, content in sorted(files.items())]
     return hashlib.sha1(repr(digests).encode()).hexdigest()
 
 
 class Hub(ThreadingHTTPServer):
-    """What it has is `repos`: {("dataset" or "model", name): {revision: {path: bytes}}}.
+    """A hub with the contents `repos`: {("dataset" or "model", name): {revision: {path: bytes}}}.
 
     `broken` are paths whose first download breaks off in the middle, `served` counts requests for
-    files as (path, status), and `refused` are repositories that only a login shows.
+    files as (path, status), and `refused` are gated repositories that require a login.
     """
 
     daemon_threads = True
@@ -38,7 +38,7 @@ class Hub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def put(self, kind, name, files, revision=None):
-        """Adds a commit, under its own name or a given one, and makes it the newest."""
+        """Adds a commit, under its computed id or a given one, and makes it the newest."""
         commit = revision or commit_of(files)
         self.repos.setdefault((kind, name), {}).update({commit: files, MAIN: files})
         self.repos[kind, name][f"{MAIN} is"] = commit
@@ -85,11 +85,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self._missing("EntryNotFound")
 
     def _repo(self, parts):
-        """(kind, name, what follows) of `datasets/OWNER/NAME/...`."""
+        """(kind, name, remaining parts) of `datasets/OWNER/NAME/...`."""
         return parts[0].removesuffix("s"), "/".join(parts[1:3]), parts[3:]
 
     def _found(self, kind, name, revision):
-        """(commit, files); None if something has been answered instead."""
+        """(commit, files), or None if an error response has been sent instead."""
         revisions = self.server.repos.get((kind, name))
         if revisions is None:
             return self._missing("RepoNotFound")
@@ -214,7 +214,7 @@ def _entries(files, below, everything):
 
 @contextmanager
 def serving():
-    """A hub that is answered while the block runs."""
+    """Serves a hub while the block runs."""
     hub = Hub()
     thread = threading.Thread(target=hub.serve_forever, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""The design's arrows: who may import whom."""
+"""The import rules of the design: which rooms may import which."""
 
 import ast
 import graphlib
@@ -8,20 +8,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("benchmark", "tasks", "methods", "leaderboard")
-# From the bottom up: a room of the engine imports only from rooms that stand before it, or from its
-# own.
+# From the bottom up: a room of the engine imports only from itself and from earlier rooms.
 ORDER = (
     *("errors", "runtime", "core", "data", "metrics", "records", "statistics"),
     *("tokens", "training", "models", "inference", "attacks", "evaluation"),
     *("pipeline", "authoring", "execution", "reports", "tools", "cli"),
 )
-LONGEST_MODULE, LONGEST_FUNCTION = 400, 60  # lines, so that each can be read at once
+LONGEST_MODULE, LONGEST_FUNCTION = 400, 60  # lines, short enough to be read in one go
 LOOSE = {"__init__.py", "api.py", "errors.py"}
 WITHOUT_TORCH = ("runtime", "core", "metrics", "records", "statistics")
 
 
 def imports_of(path):
-    """Every module that the file imports, wherever in the file the import stands."""
+    """Every module that the file imports, anywhere in the file."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -36,8 +35,8 @@ def module_of(path):
 
 
 def top_level_imports(path, modules):
-    """The modules that are imported with this one; `from package import module` counts as the
-    module.
+    """Those of `modules` that this file imports at its top level; `from package import module`
+    counts as the module.
     """
     found = set()
     for node in (
@@ -56,14 +55,14 @@ def inside(module, *prefixes):
     return any(module == prefix or module.startswith(prefix + ".") for prefix in prefixes)
 
 
-TEMPLATES = "benchmark/authoring/templates"  # of methods, which authors go on with
+TEMPLATES = "benchmark/authoring/templates"  # method templates that authors start from
 
 
 @pytest.mark.parametrize("room", ["tasks", "methods", TEMPLATES])
 def test_authors_import_the_api_alone(room):
     for path in files_of(room):
         own = {m for m in imports_of(path) if inside(m, *ROOMS)}
-        # A task may have several files, methods what they share.
+        # A task may have several files, and methods have a shared package.
         beside = ".".join(path.parent.relative_to(ROOT).parts)
         more = beside if room == "tasks" else "methods._shared"
         assert all(m == "benchmark.api" or inside(m, more) for m in own), path
@@ -131,7 +130,7 @@ def test_contracts_records_and_statistics_need_no_torch(room):
 
 
 def test_no_module_of_the_engine_imports_itself_by_way_of_others():
-    """So that each can be imported first, by a worker as by a test."""
+    """Without cycles, a worker or a test can import any module first."""
     modules = {module_of(path): path for path in files_of("benchmark")}
     needs = {name: top_level_imports(path, set(modules)) - {name} for name, path in modules.items()}
     graphlib.TopologicalSorter(needs).prepare()  # a CycleError names the cycle
@@ -139,7 +138,7 @@ def test_no_module_of_the_engine_imports_itself_by_way_of_others():
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_modules_and_functions_are_short(room):
-    """Lines of at most 100 characters are the linter's business."""
+    """The limit of 100 characters per line is left to the linter."""
     for path in files_of(room):
         text = path.read_text()
         assert len(text.splitlines()) <= LONGEST_MODULE, path

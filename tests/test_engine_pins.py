@@ -1,8 +1,8 @@
-"""The code that trains, asks, scores and attacks is pinned to its version, so that it cannot change
-and leave old records valid.
+"""Pins the code that trains, generates, scores and attacks to its version, because a silent change
+would leave outdated records valid.
 
-After a change of these rooms this test fails with the new digest. If the same cell would now have
-other outputs, raise the version; if not, leave it; then write the digest and the reason into
+After a change in these rooms this test fails with the new digest. If the same cell would now have
+other outputs, raise the version; otherwise leave it. Then write the digest and the reason into
 `engine_pins.yaml`.
 """
 
@@ -34,7 +34,7 @@ def versions():
 
 
 def digest_of(rooms):
-    """Of the code without comments, docstrings and layout, and of the data files beside it."""
+    """Digest of the code without comments, docstrings and layout, and of its data files."""
     found = hashlib.sha256()
     for room in rooms:
         for path in sorted((ROOT / "benchmark" / room).rglob("*")):

@@ -20,7 +20,7 @@ TEXTS = [
 ]
 
 
-# As models trained here are computed, and as pretrained ones are, without and with a template.
+# Profiles of models trained here, and of pretrained ones without and with a chat template.
 BARE = ComputeProfile(prompts="bare", shared_prefixes=False, linears="torch", standardized=False)
 PLAIN = ComputeProfile(prompts="plain", shared_prefixes=True, linears="onednn", standardized=True)
 CHAT = replace(PLAIN, prompts="chat")
@@ -42,19 +42,19 @@ def tiny_tokenizer():
 
 
 def plain_tokenizer():
-    """A new tokenizer with plain prompts, as of a pretrained model without a template."""
+    """A new tokenizer with plain prompts, as for a pretrained model without a chat template."""
     return with_profile(copy.deepcopy(tiny_tokenizer()), PLAIN)
 
 
 def chat_tokenizer(template):
-    """One of its own that asks in a chat template."""
+    """A new tokenizer that puts prompts into this chat template."""
     tokenizer = with_profile(copy.deepcopy(tiny_tokenizer()), CHAT)
     tokenizer.chat_template = template
     return tokenizer
 
 
 def tiny_model(seed=0):
-    """Random weights large enough that tokens differ clearly in probability."""
+    """A model with random weights large enough for token probabilities to differ clearly."""
     config = LlamaConfig(
         vocab_size=len(tiny_tokenizer()),
         hidden_size=16,

@@ -1,1 +1,1 @@
-"""Attacks that try to recover forgotten knowledge, run on target, oracles and methods alike."""
+"""Attacks that try to recover forgotten knowledge, run alike on target, oracles and methods."""

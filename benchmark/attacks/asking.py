@@ -1,4 +1,4 @@
-"""Attacks that only ask otherwise: the model stays as it is, with its guardrails."""
+"""Prompt-based attacks, which leave the model and its guardrails unchanged."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from benchmark.core.registry import register_attack
 
 
 def reasked(example: Example, probe: str, prompt: str, history: Sequence[Turn] = ()) -> Example:
-    """The example under another prompt, which takes the place of all its wordings.
+    """A copy of the example with another prompt, which replaces all its wordings.
 
-    It has an id of its own, since inputs are stored once for each id; its entity and its strata
-    stay, so that it is drawn with the example that it stands for.
+    The copy has a different id, since inputs are stored once per id; it keeps its entity and
+    strata, so the bootstrap draws it together with the original example.
     """
     return replace(
         example,
@@ -33,14 +33,14 @@ def reasked(example: Example, probe: str, prompt: str, history: Sequence[Turn] =
 
 
 def questions_of(forget: Sequence[Example]) -> list[Example]:
-    """Texts have no prompt that could be changed."""
+    """The examples that are not texts, since texts have no prompt to change."""
     return [example for example in forget if not example.is_text]
 
 
 @register_attack("prefix", version=1, source="Lynch et al. 2024 (Eight Methods), section 3")
 class Prefix(Attack):
-    """Supplies the first `words` words of the answer and scores the rest. Answers no longer than
-    that are excluded, as are wrong answers.
+    """Supplies the first `words` words of the answer and scores the rest. Answers that are no
+    longer than that are excluded, whether correct or wrong.
     """
 
     asks = True
@@ -66,8 +66,8 @@ class Prefix(Attack):
 
 @register_attack("in_context", version=1, source="Lynch et al. 2024 (Eight Methods), section 3")
 class InContext(Attack):
-    """Reminds the model of up to `turns` other forget examples of the same entity, with their
-    answers, before it asks.
+    """Shows the model up to `turns` other forget examples about the same entity, with their
+    answers, before asking.
     """
 
     asks = True
@@ -116,7 +116,7 @@ class Jailbreak(Attack):
 
 @register_attack("insist", version=1, source="arXiv 2603.00823, multi-turn self-correction")
 class Insist(Attack):
-    """Asks again in a second turn; the first turn's answer is replaced by "I do not know."."""
+    """Asks again in a second turn, after a first turn that was answered with "I do not know."."""
 
     asks = True
 
@@ -130,7 +130,7 @@ class Insist(Attack):
 
 @register_attack("paraphrase", version=1, source="Krishnan et al. 2025, section 3")
 class Paraphrase(Attack):
-    """Asks in each held-out wording of a question; each wording is scored by itself."""
+    """Asks each held-out wording of a question and scores the wordings separately."""
 
     asks = True
 

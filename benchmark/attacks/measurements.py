@@ -1,4 +1,4 @@
-"""What is measured of a model's weights, beside what it says and how likely its answers are."""
+"""Measurements on a model's weights: gradient norms, and the divergence from an oracle."""
 
 from __future__ import annotations
 
@@ -48,8 +48,9 @@ class CrossLikelihood(Measurement):
     """Divergence between the answer distributions of a model and an oracle: `samples` answers to
     each question are drawn from both and scored under both.
 
-    log p_model - log p_oracle of the model's answers, plus the reverse of the oracle's, in nats of
-    whole answers: an unbiased estimate of the symmetric Kullback-Leibler divergence.
+    The mean of log p_model - log p_oracle over the model's answers plus the mean of
+    log p_oracle - log p_model over the oracle's, in nats per whole answer: an unbiased estimate of
+    the symmetric Kullback-Leibler divergence.
     """
 
     needs_oracle = True
@@ -71,13 +72,13 @@ class CrossLikelihood(Measurement):
     def _excess(
         self, one: Any, other: Any, prompts: Sequence[Tokens], request: AttackRequest
     ) -> list[float]:
-        """By how much each prompt's answers drawn from `one` are likelier there than in `other`,
-        in nats.
+        """For each prompt, the mean log-likelihood ratio between `one` and `other` of answers drawn
+        from `one`, in nats.
         """
         drawn = generate(
             one, request.tokenizer, prompts, self.max_new_tokens, self.samples, request.seed
         )
-        end = stop_ids(request.tokenizer, one)[:1]  # no part of what was drawn, but of how likely
+        end = stop_ids(request.tokenizer, one)[:1]  # not in the answers, but in their likelihood
         said = [
             (list(prompt), answer + end * (len(answer) < self.max_new_tokens))
             for prompt, answers in zip(prompts, drawn, strict=True)

@@ -1,9 +1,9 @@
-"""Activation patching: how deep in a model the forgotten knowledge still stands.
+"""Activation patching: the depth at which a model still holds the forgotten knowledge.
 
-The target reads the states of the unlearned model at one layer, wherever a token of the answer is
-predicted. Where the target still knows the answer then, the layer still holds what it needs. How
-much that says is told by patching an oracle into the target alike: `metrics/patching.py` makes the
-Unlearning Depth Score of both.
+At one layer, the target reads the states of the unlearned model at every position that predicts a
+token of the answer. If the target then still knows the answer, the layer still holds the knowledge.
+Patching an oracle into the target in the same way provides the reference: `metrics/patching.py`
+computes the Unlearning Depth Score from both.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def _hooked(module: torch.nn.Module, hook: Callable) -> Iterator[None]:
 
 
 def states_at(layer: int, model: Any, ids: torch.Tensor) -> torch.Tensor:
-    """The residual stream (B, L, H) after the layer's block, without any final norm."""
+    """(B, L, H) residual stream after the layer's block, before any final norm; BadInput if the
+    block returns more than hidden states.
+    """
     kept: list[torch.Tensor] = []
     with _hooked(blocks_of(model)[layer - 1], lambda block, given, left: kept.append(left)):
         model.base_model(input_ids=ids, use_cache=False)
@@ -52,7 +54,7 @@ def states_at(layer: int, model: Any, ids: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Patched(UnlearnedModel):
-    """A model that reads the states of another one, the source, at a layer."""
+    """A model that reads the states of another model, the source, at one layer."""
 
     source: Any
     layer: int
@@ -61,8 +63,8 @@ class Patched(UnlearnedModel):
         return PatchedPredictor(self.model, tokenizer, patched=self.logits)
 
     def logits(self, begin: int, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """The model's logits after the last K of the tokens `ids` (B, L), with the source's states
-        from position `begin` on; `logits` (B, K, V) are those without them.
+        """(B, K, V) logits of the model at the last K of the tokens `ids` (B, L), with the source's
+        states from position `begin` on; `logits` (B, K, V) are the unpatched ones.
         """
         states = states_at(self.layer, self.source, ids)[:, begin:]
 
@@ -76,8 +78,8 @@ class Patched(UnlearnedModel):
 
 @dataclass(frozen=True, kw_only=True)
 class PatchedPredictor(ModelPredictor):
-    """Patches from where the first token of an answer is predicted, the last of its prompt; in
-    memory alone.
+    """A predictor that patches from the position predicting an answer's first token, the last one
+    of its prompt; only for models in memory.
     """
 
     patched: Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -88,7 +90,7 @@ class PatchedPredictor(ModelPredictor):
         return dict(zip(distinct, self.score_tokens(encoded), strict=True))
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
-        """Sequences whose prompts have one length together."""
+        """Scores sequences whose prompts have the same length together."""
         scores: dict[int, AnswerScores] = {}
         for length in sorted({len(prompt) for prompt, _ in sequences}):
             rows = [row for row, (prompt, _) in enumerate(sequences) if len(prompt) == length]
@@ -106,9 +108,9 @@ class PatchedPredictor(ModelPredictor):
 
 @register_attack(PATCHING, version=2, source="UDS (Unlearning Depth Score), 2026")
 class Patching(Attack):
-    """Patches the model's states after `share` of the depth into the target, wherever a token of
-    the answer is predicted, and scores the answers; also after the shares in `points`, and without
-    a patch. Depths are comparable only to those of an oracle patched in the same way.
+    """Patches the model's states at the relative depth `share` into the target, at every position
+    that predicts a token of the answer, and scores the answers; also at the depths in `points`, and
+    without a patch. Results are comparable only with those of an oracle patched in the same way.
     """
 
     scores_alone = True

@@ -1,4 +1,4 @@
-"""Weights moved without training: towards the target, to zero, or at random."""
+"""Attacks that change weights without training: towards the target, to zero, or at random."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 @torch.no_grad()
 def interpolated(model: Any, target: Any, share: float) -> Any:
-    """A copy with the weights (1 - share) model + share target."""
+    """A copy of the model with the weights (1 - share) * model + share * target."""
     mixed = copy.deepcopy(model)
     for weight, other in zip(mixed.parameters(), target.parameters(), strict=True):
         weight.lerp_(other.to(weight), share)
@@ -25,7 +25,7 @@ def interpolated(model: Any, target: Any, share: float) -> Any:
 
 
 def pruned(weight: torch.Tensor, share: float) -> torch.Tensor:
-    """A matrix without this share of its entries: those of smallest magnitude are zero."""
+    """The matrix with this share of its entries, those of smallest magnitude, set to zero."""
     count = int(weight.numel() * share)
     smallest = weight.abs().flatten().argsort(stable=True)[:count]
     return weight.flatten().index_fill(0, smallest, 0).reshape(weight.shape)
@@ -38,8 +38,8 @@ def pruned(weight: torch.Tensor, share: float) -> torch.Tensor:
 )
 class Interpolate(Attack):
     """Interpolates the weights by `share` towards the target, which an attacker may have kept; also
-    scored at the shares in `points`, from which `report` finds where half of the forgotten
-    knowledge is back.
+    scored at the shares in `points`, from which `report` determines the share at which half of the
+    forgotten knowledge is back.
     """
 
     kept = 24
@@ -55,8 +55,8 @@ class Interpolate(Attack):
 
 @register_attack("prune", version=1, source="Han et al. 2015 (magnitude pruning)")
 class Prune(Attack):
-    """Sets `share` of each linear layer's weights to zero, the smallest ones; the language-model
-    head stays. Scored also at the shares in `points`.
+    """Sets the smallest `share` of the weights to zero in every linear layer but the language-model
+    head; also scored at the shares in `points`.
     """
 
     kept = 24
@@ -76,8 +76,8 @@ class Prune(Attack):
 
 @register_attack("noise", version=1, source="this benchmark, as a control")
 class Noise(Attack):
-    """Adds Gaussian noise to every linear layer but the language-model head, `scale` times the
-    standard deviation of the layer's weights.
+    """Adds Gaussian noise to every linear layer but the language-model head; its standard deviation
+    is `scale` times that of the layer's weights.
     """
 
     kept = 24

@@ -1,4 +1,4 @@
-"""Quantization attack: rounding the weights can undo small changes, and the forgetting too."""
+"""Quantization attacks: rounding the weights can undo small changes, including the unlearning."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NF4 = (
 
 
 def round_to_nearest(weight: torch.Tensor, bits: int, group: int) -> torch.Tensor:
-    """Symmetric round-to-nearest of a (rows, columns) matrix, one scale for each `group` of a row's
-    columns.
+    """Symmetric round-to-nearest quantization of a (rows, columns) matrix, with one scale for every
+    `group` columns of a row.
 
     If a row's length is not a multiple of `group`, its last group is shorter. The result keeps the
     weight's dtype.
@@ -39,8 +39,8 @@ def round_to_nearest(weight: torch.Tensor, bits: int, group: int) -> torch.Tenso
 
 
 def round_to_nf4(weight: torch.Tensor, block: int) -> torch.Tensor:
-    """Each weight as the nearest of sixteen levels times the largest magnitude of its `block` of
-    the flattened matrix, as bitsandbytes stores them.
+    """Rounds each weight to the nearest of sixteen levels times the largest magnitude in its block
+    of `block` weights of the flattened matrix, as in bitsandbytes.
     """
     levels = torch.tensor(NF4, device=weight.device)
     parts = []
@@ -52,7 +52,7 @@ def round_to_nf4(weight: torch.Tensor, block: int) -> torch.Tensor:
 
 
 def quantised(model: Any, rounded: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """A copy whose linear layers but the language-model head are rounded."""
+    """A copy of the model with every linear layer but the language-model head rounded."""
     attacked = copy.deepcopy(model)
     change_matrices(attacked, rounded)
     return attacked
@@ -61,7 +61,7 @@ def quantised(model: Any, rounded: Callable[[torch.Tensor], torch.Tensor]) -> An
 @register_attack("quantize_int4_g64", version=1, source=ZHANG)
 class QuantizeInt4(Attack):
     """Rounds every linear layer but the language-model head to 4 bits (round to nearest), with one
-    scale for each 64 weights of a row.
+    scale for every 64 weights of a row.
     """
 
     kept = 24
@@ -72,7 +72,7 @@ class QuantizeInt4(Attack):
 
 @register_attack("quantize_int8", version=1, source=ZHANG)
 class QuantizeInt8(Attack):
-    """Rounds every linear layer but the language-model head to 8 bits, with one scale for each row
+    """Rounds every linear layer but the language-model head to 8 bits, with one scale per row
     (absmax).
     """
 
@@ -85,7 +85,7 @@ class QuantizeInt8(Attack):
 @register_attack("quantize_nf4", version=1, source="Dettmers et al. 2023 (QLoRA), section 3")
 class QuantizeNF4(Attack):
     """Rounds every linear layer but the language-model head to 4-bit NormalFloat, with one scale
-    for each `block` of weights.
+    for every `block` weights.
     """
 
     kept = 24

@@ -1,4 +1,4 @@
-"""Attacks whose questions the task gives: what it knows of the world they need."""
+"""Attacks with questions from the task, which has the knowledge of the world that they need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmark.core.registry import register_attack
 
 
 class Probing(Attack):
-    """Base: asks the examples' own probes of the attack's name, in a conversation of their own."""
+    """Base: asks each example's probe of the attack's name, in a new conversation."""
 
     asks = True
 
@@ -35,8 +35,8 @@ class Reverse(Probing):
 
 @register_attack("indirect", version=1, source="Zhong et al. 2023 (MQuAKE)")
 class Indirect(Probing):
-    """Asks a two-hop question about a known property of the answer, such as the region of the city
-    in which somebody was born.
+    """Asks a two-hop question about a known property of the answer, such as the region of a
+    person's birthplace.
     """
 
 

@@ -1,7 +1,7 @@
-"""Attacks that read answers out of earlier layers: by the model's own head, or by a linear probe.
+"""Attacks that read answers out of earlier layers, with the model's own head or a linear probe.
 
-What stands in the hidden states of a layer may not reach the output. Both attacks return a model
-that ends at a layer, so that it is asked and scored as any other.
+Knowledge in the hidden states of a layer may not reach the output. Both attacks return a model that
+ends at a layer, so it is prompted and scored like any other.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ ITERATIONS = 50  # of L-BFGS
 
 
 def likeliest(models: Iterable[Any], request: AttackRequest) -> Any:
-    """The model that gives the answers to forget the highest mean log-likelihood; the first of
-    equals.
+    """The model with the highest mean log-likelihood of the forget set's answers; the first on
+    ties.
 
-    One layer for the whole forget set: the best of all layers for each example would be a maximum
-    over noise, which is high without any knowledge too.
+    One layer is chosen for the whole forget set: choosing the best layer for each example would
+    take a maximum over noise, which is high even without any knowledge.
     """
     pairs = [example.pair for example in request.forget]
 
@@ -51,8 +51,8 @@ def likeliest(models: Iterable[Any], request: AttackRequest) -> Any:
     source="nostalgebraist 2020 (logit lens); Łucki et al. 2024 (An Adversarial Perspective)",
 )
 class LogitLens(Attack):
-    """Decodes a layer with the model's own final norm and head: the layer at which the forget set's
-    answers are most likely on average. Also scored at the relative depths in `points`.
+    """Decodes the layer at which the forget set's answers are most likely on average, with the
+    model's own final norm and head. Also scored at the relative depths in `points`.
     """
 
     kept = 24
@@ -61,7 +61,7 @@ class LogitLens(Attack):
     def apply(self, model, request: AttackRequest):
         for point in self.points:
             request.look(f"{point:.2f}", up_to(layer_at(point, model), model))
-        layers = range(len(blocks_of(model)), 0, -1)  # of equals the last
+        layers = range(len(blocks_of(model)), 0, -1)  # on ties the last layer
         return likeliest((up_to(layer, model) for layer in layers), request)
 
 
@@ -71,10 +71,10 @@ class LogitLens(Attack):
     source="Alain & Bengio 2017 (Understanding Intermediate Layers), as a read-out of answers",
 )
 class Probe(Attack):
-    """Fits a linear classifier of the answer's next token to a layer's states, on the answers to
-    `examples` retain pairs, and decodes with it in place of the head. All layers at the relative
-    depths in `points` are scored; the attack uses the one at which the forget set's answers are
-    most likely.
+    """Fits a linear classifier that predicts an answer's next token from a layer's states, on the
+    answers of `examples` retain pairs, and decodes with it in place of the head. The layers at the
+    relative depths in `points` are all scored; the attack uses the one at which the forget set's
+    answers are most likely.
     """
 
     examples: PositiveInt
@@ -89,7 +89,7 @@ class Probe(Attack):
 
 
 def probed(lens: Any, examples: int, request: AttackRequest) -> Any:
-    """The model with a head that was fitted to its last layer on so many retain pairs."""
+    """The model with a head fitted to its last layer on up to `examples` retain pairs."""
     rng = random.Random(f"probe-{request.seed}")
     pairs = rng.sample(request.retain, min(examples, len(request.retain)))
     layer, states, tokens = len(blocks_of(lens)), [], []
@@ -108,7 +108,7 @@ def probed(lens: Any, examples: int, request: AttackRequest) -> Any:
 def linear_read_out(states: torch.Tensor, tokens: torch.Tensor, vocabulary: int) -> torch.nn.Linear:
     """Multinomial logistic regression of the tokens (N,) on the states (N, H), as a head.
 
-    Tokens that were not seen are as likely together as the rarest that was, at a state of zero.
+    At a state of zero, all unseen tokens together are as likely as the least likely seen token.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

@@ -1,4 +1,4 @@
-"""Relearning attacks: brief fine-tuning of the unlearned model; does forgotten knowledge return?"""
+"""Relearning attacks: does brief fine-tuning of the unlearned model recover forgotten knowledge?"""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Points = tuple[PositiveInt, ...]
 
 
 def halves(forget: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """(relearned, scored): whole entities, alternating in order of their names, so that the halves
-    are similar.
+    """(relearned, scored) halves: whole entities, in alternation by sorted name, which makes the
+    halves similar.
     """
     entities = sorted({example.entity for example in forget})
     first = set(entities[::2])
@@ -39,8 +39,8 @@ def relearned(
     points: Points = (),
     lora: bool = False,
 ) -> Any:
-    """A copy of the model, fine-tuned on random batches of the pairs, and looked at after each of
-    so many steps.
+    """A copy of the model, fine-tuned on random batches of the pairs, and scored after each number
+    of steps in `points`.
     """
     attacked = copy.deepcopy(model)
     rng = random.Random(f"relearn-{request.seed}")
@@ -53,7 +53,7 @@ def relearned(
     batches = (
         collate(rng.sample(pairs, size), request.tokenizer, attacked) for _ in range(schedule.steps)
     )
-    with seeded(request.seed):  # of adapters
+    with seeded(request.seed):  # for the initialization of adapters
         train(
             attacked,
             batches,
@@ -71,8 +71,8 @@ def relearned(
     "relearn_disjoint", version=2, source="Hu et al. 2024 (Jogging the Memory of Unlearned LLMs)"
 )
 class RelearnDisjoint(Attack):
-    """Fine-tunes on the first half of the forget set's entities for `steps` steps; the second half
-    is scored, also after the steps in `points`.
+    """Fine-tunes on half of the forget set's entities for `steps` steps; the other half is scored,
+    also after the steps in `points`.
     """
 
     kept, trains = 24, True
@@ -96,8 +96,8 @@ class RelearnDisjoint(Attack):
     source="Łucki et al. 2024 (An Adversarial Perspective)",
 )
 class RelearnBenign(Attack):
-    """Fine-tunes on the retain set, as a user with data of their own would, for `steps` steps; all
-    of the forget set is scored, also after the steps in `points`.
+    """Fine-tunes on the retain set for `steps` steps, as a user would on their own data; the whole
+    forget set is scored, also after the steps in `points`.
     """
 
     kept, trains = 24, True
@@ -112,8 +112,8 @@ class RelearnBenign(Attack):
 
 @register_attack("relearn_lora", version=1, source="Łucki et al. 2024 (An Adversarial Perspective)")
 class RelearnLoRA(RelearnDisjoint):
-    """Trains low-rank adapters on the first half of the forget set's entities for `steps` steps;
-    the second half is scored, also after the steps in `points`.
+    """Trains low-rank adapters on half of the forget set's entities for `steps` steps; the other
+    half is scored, also after the steps in `points`.
     """
 
     lora, trains = True, False

@@ -1,4 +1,4 @@
-"""Soft prompts: free embeddings before every prompt, trained to elicit what was forgotten."""
+"""Soft prompts: embeddings placed before every prompt and trained to elicit forgotten knowledge."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from benchmark.training.loop import Schedule, train
 
 
 class ExtendedEmbedding(torch.nn.Module):
-    """A model's embedding with k further tokens, whose ids follow those that it has."""
+    """A model's embedding with k additional soft tokens, whose ids follow the existing ones."""
 
     def __init__(self, words: torch.nn.Embedding, first: torch.Tensor) -> None:
-        """`first` are the embeddings (k, H) that the further tokens begin with."""
+        """`first` (k, H) are the initial embeddings of the soft tokens."""
         super().__init__()
         self.words, self.soft = words, torch.nn.Parameter(first)
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """Those of the further tokens."""
+        """The ids of the soft tokens."""
         known = self.words.num_embeddings
         return tuple(range(known, known + len(self.soft)))
 
@@ -48,10 +48,10 @@ class ExtendedEmbedding(torch.nn.Module):
 
 
 def behind(soft: Tokens, sequence: tuple[Tokens, Tokens], tokenizer: Any) -> tuple[list, list]:
-    """(prompt ids, answer ids) with the soft tokens before the prompt, but behind the token that
+    """(prompt ids, answer ids) with the soft tokens before the prompt, but after the token that
     begins every text, if there is one.
 
-    The first token of a text without a prompt, which is not scored, becomes its prompt.
+    Without a prompt, the first token of the text, which is not scored, becomes the prompt.
     """
     prompt, answer = sequence
     if not prompt:
@@ -61,8 +61,8 @@ def behind(soft: Tokens, sequence: tuple[Tokens, Tokens], tokenizer: Any) -> tup
 
 
 class SoftPredictor(ModelPredictor):
-    """A model with an extended embedding, whose further tokens stand before all it is asked; in
-    memory alone.
+    """A predictor for a model with an extended embedding that puts the soft tokens before every
+    prompt; only for models in memory.
     """
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
@@ -85,7 +85,7 @@ class SoftPredictor(ModelPredictor):
 
 @dataclass(frozen=True)
 class SoftPrompted(UnlearnedModel):
-    """A model with an extended embedding; its further tokens stand before every prompt."""
+    """A model with an extended embedding, whose soft tokens precede every prompt."""
 
     def predictor(self, tokenizer: Any, backend: str) -> SoftPredictor:
         return SoftPredictor(self.model, tokenizer)
@@ -95,9 +95,9 @@ class SoftPrompted(UnlearnedModel):
     "soft_prompt", version=1, source="Schwinn et al. 2024 (Soft Prompt Threats), section 3"
 )
 class SoftPrompt(Attack):
-    """Trains `tokens` embeddings before the prompt to elicit the answers about the first half of
-    the forget set's entities, for `steps` steps; the second half is scored, also after the steps in
-    `points`. The weights stay as they are.
+    """Trains `tokens` embeddings before the prompt for `steps` steps to elicit the answers about
+    half of the forget set's entities; the other half is scored, also after the steps in `points`.
+    The model's weights stay unchanged.
     """
 
     kept = 24
@@ -118,7 +118,7 @@ class SoftPrompt(Attack):
                 request.look(f"{steps:03d}", prompted)
 
         batches = (_batch(rng.sample(pairs, size), extended, request) for _ in range(self.steps))
-        with seeded(request.seed):  # of dropout
+        with seeded(request.seed):  # for dropout
             train(
                 extended,
                 batches,
@@ -133,8 +133,8 @@ class SoftPrompt(Attack):
         return halves(forget)[1]
 
     def _extended(self, model: Any, rng: random.Random) -> Any:
-        """A copy of which the further embeddings alone are trained; they begin as those of random
-        tokens.
+        """A copy of the model in which only the soft tokens' embeddings are trained; they are
+        initialized from random tokens.
         """
         extended = copy.deepcopy(model).requires_grad_(False)
         words = extended.get_input_embeddings()

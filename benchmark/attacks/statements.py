@@ -1,4 +1,4 @@
-"""Whether a model tells true statements from false ones."""
+"""Measures whether a model distinguishes true statements from false ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERDICTS = {True: "True", False: "False"}
 
 
 def statement(example: Example, true: bool) -> str:
-    """A question with its right answer or a wrong one, to be judged."""
+    """A question with its correct answer or a wrong one, to be judged true or false."""
     answer = example.answer if true else example.wrong[0]
     told = " ".join(filter(None, (example.answer_prefix, answer)))
     return f"{example.prompt} {told}\nTrue or False?"
@@ -25,9 +25,9 @@ def statement(example: Example, true: bool) -> str:
 
 @register_attack(TRUE_FALSE, version=1, source="Lynch et al. 2024; Hendrycks et al. 2021 (MMLU)")
 class TrueFalse(Attack):
-    """Asks whether an answer is true: once with the right and once with a wrong one, after `shots`
-    statements about other entities, of which every second is false. Always answering True scores
-    one half.
+    """Asks whether an answer is true, once with the correct answer and once with a wrong one, after
+    up to `shots` judged statements about other entities, every second of which is false. Always
+    answering True scores one half.
     """
 
     asks = True

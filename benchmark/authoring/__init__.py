@@ -1,1 +1,1 @@
-"""For authors of methods: a file to start from, and a check of it before the first run."""
+"""Tools for method authors: templates, contract checks, debugging, tuning and submission."""

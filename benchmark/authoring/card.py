@@ -1,4 +1,4 @@
-"""The card of a submitted row: who made it, with what, and where it is described."""
+"""The card of a submitted row: its authors, paper, code, compute and data."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _link_or_none(text: str) -> str:
 
 
 class Card(BaseModel):
-    """What the authors say; the division must be that of the records."""
+    """The authors' description of a submission; `division` must match that of the records."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     method: str
@@ -60,8 +60,8 @@ def write_template(path: Path, method: str) -> None:
 
 
 def card_in(path: Path, method: str) -> tuple[Card | None, list[str]]:
-    """The card of a method, or a line for each field that is missing or wrong; BadInput if the file
-    cannot be read.
+    """Returns a method's card, or one line for each missing or wrong field; BadInput if the file
+    cannot be read or is not a mapping.
     """
     content = content_of(path)
     if not isinstance(content, dict):

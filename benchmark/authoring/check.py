@@ -1,6 +1,6 @@
-"""Checks a method before its first run: the contract, on a tiny model that knows its facts.
+"""Checks a method against the contract before its first run, on a tiny trained model.
 
-Each rule ends in a verdict. Errors name the line of the author's file, not the engine's.
+Each rule gives a verdict. Errors point to the line of the author's file, not the engine's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from benchmark.records.store import ResultStore
 from benchmark.runtime.stopwatch import Stopwatch
 
 TRACK, TASK = "check-dev", "fictitious"
-MOVED = 0.01  # nats of mean log-likelihood, below which a method has changed next to nothing
+MOVED = 0.01  # nats of mean log-likelihood; a method that moves less has changed almost nothing
 ENGINE, API = ("benchmark", "tasks", "leaderboard"), "benchmark.api"
 Change = Callable[[Request], None]
 Rule = Callable[[str, "Bench", "Outcome"], "Verdict | None"]
@@ -42,7 +42,7 @@ Rule = Callable[[str, "Bench", "Outcome"], "Verdict | None"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule says of a method."""
+    """The result of one rule for a method."""
 
     rule: str
     passed: bool
@@ -51,7 +51,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of the method returned and spent; mean log-likelihoods of the answers by split."""
+    """Result and cost of one run; `known` holds mean log-likelihoods of the answers by split."""
 
     result: Any
     meter: Meter
@@ -59,7 +59,7 @@ class Outcome:
     known: dict[str, np.ndarray]
 
     def same_as(self, other: Outcome) -> bool:
-        """Whether both have the same weights and the same likelihoods."""
+        """Whether both runs have identical weights and likelihoods."""
         digests = {weights_digest(as_unlearned(run.result).weights) for run in (self, other)}
         return len(digests) == 1 and all(
             np.array_equal(self.known[split], other.known[split]) for split in self.known
@@ -67,7 +67,7 @@ class Outcome:
 
 
 class Bench:
-    """A target that the method unlearns again and again."""
+    """A trained target, reloaded for every run of the method under check."""
 
     def __init__(self, spec: str, inputs: Inputs) -> None:
         suite = Suite(
@@ -91,7 +91,7 @@ class Bench:
         return CellRun(self.cell, self.variant, self.models, self.tokenizer, Stopwatch())
 
     def unlearned(self, change: Change = lambda request: None, **parameters: Any) -> Outcome:
-        """A run from the target; `change` is made to what the method is given."""
+        """Runs the method on a fresh copy of the target; `change` modifies the request first."""
         meter = Meter(limit=self.variant.budget.steps)
         request = request_of(self.run, 0, {}, meter)
         change(request)
@@ -116,8 +116,8 @@ def _likelihoods(predictor: Any, variant: Variant, split: str) -> np.ndarray:
 
 
 def check(spec: str, inputs: Inputs) -> Iterator[Verdict]:
-    """The verdicts on a method, `path/to/file.py:Class` or a registered name, one after the other;
-    where it does not run, that is the last one.
+    """Yields the verdicts on a method, given as `path/to/file.py:Class` or a registered name; stops
+    after the verdict `runs` if it fails.
     """
     file = Path(inspect.getfile(method_named(spec)))
     yield imports(file)
@@ -140,7 +140,7 @@ def check(spec: str, inputs: Inputs) -> Iterator[Verdict]:
 
 
 def imports(file: Path) -> Verdict:
-    """Of the benchmark, a method imports the API alone: all else may change without notice."""
+    """Checks that the method imports only the benchmark's API; the rest may change any time."""
     others = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom):
@@ -155,7 +155,7 @@ def imports(file: Path) -> Verdict:
 
 
 def moves(bench: Bench, first: Outcome) -> Verdict:
-    """A method after which nothing has moved has unlearned nothing."""
+    """Checks that likelihoods change: otherwise, the method has unlearned nothing."""
     before = bench.known(bench.target)
     texts, moved = [], 0.0
     for split, known in first.known.items():
@@ -171,14 +171,14 @@ def moves(bench: Bench, first: Outcome) -> Verdict:
 
 
 def repeats(rule: str, bench: Bench, first: Outcome) -> Verdict:
-    """Randomness comes from generators seeded by `request.seed`."""
+    """Checks that two runs agree, since all randomness must be seeded by `request.seed`."""
     same = bench.unlearned().same_as(first)
     detail = "" if same else "two runs with one seed differ: seed every generator by request.seed"
     return Verdict(rule, same, detail)
 
 
 def is_looked_at(rule: str, bench: Bench, first: Outcome) -> Verdict:
-    """Trajectories score the model between steps, which must change nothing."""
+    """Checks that scoring the model between steps, as for trajectories, leaves the result as is."""
     looks = []
 
     def look(model: Any, steps: int) -> None:
@@ -198,7 +198,7 @@ def is_looked_at(rule: str, bench: Bench, first: Outcome) -> Verdict:
 
 
 def is_saved(rule: str, bench: Bench, first: Outcome) -> Verdict:
-    """A cell resumes from what it has saved."""
+    """Checks that likelihoods survive saving and loading, from which cells resume."""
     with tempfile.TemporaryDirectory() as name:
         as_unlearned(first.result).save(Path(name))
         loaded = load_unlearned(Path(name), bench.models.load_model)
@@ -208,7 +208,7 @@ def is_saved(rule: str, bench: Bench, first: Outcome) -> Verdict:
 
 
 def uses(split: str, rule: str, bench: Bench, first: Outcome) -> Verdict | None:
-    """What a method declares to see it uses: the result differs where that set is another one."""
+    """Checks that replacing a split changes the result; None if `sees` does not declare it."""
     if split not in bench.cls.sees:
         return None
 
@@ -223,7 +223,7 @@ def uses(split: str, rule: str, bench: Bench, first: Outcome) -> Verdict | None:
 
 
 def trains_adapters(rule: str, bench: Bench, first: Outcome) -> Verdict | None:
-    """Gradient methods can train low-rank adapters, which end in the weights."""
+    """Checks that `lora=True` trains adapters and merges them; None for methods without `lora`."""
     if "lora" not in {field.name for field in fields(bench.cls)}:  # type: ignore[arg-type]
         return None
     adapted = as_unlearned(bench.unlearned(lora=True).result)

@@ -1,6 +1,6 @@
-"""Follows one cell of a method step by step: losses, gradient norm, and what the model still knows.
+"""Traces one cell of a method step by step: losses, gradient norm and remaining knowledge.
 
-Looking changes nothing: the weights are those of the same cell in a run.
+Observation has no side effects: the weights are the same as in a normal run of the cell.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from benchmark.pipeline.unlearn import CellRun, request_of, result_of
 from benchmark.records.identity import variant_name
 from benchmark.training.loop import observed
 
-LOOKS = 20  # along the budget of a request
-EXAMPLES = 64  # of each split, evenly spaced, whose probability is taken
+LOOKS = 20  # per request, about evenly spaced over its step budget
+EXAMPLES = 64  # scored per split at most, evenly spaced
 TARGET, STEP, RESULT = "target", "step", "result"
 _NAN = float("nan")
 
@@ -47,11 +47,11 @@ def single_cell(method: str, track: str, task: str) -> Suite:
 
 @dataclass(frozen=True)
 class Moment:
-    """What was seen of the target, after a step, or of a request's result; NaN where nothing was.
+    """Measurements of the target, the model after a step, or a request's result; NaN if not taken.
 
-    `step` counts over all requests. A method with one loss has a `loss`, one that returns a pair a
-    `forget_loss` and a `retain_loss`. `gradient_norm` is that before clipping. The probabilities
-    are means over examples of the geometric mean of the probabilities of an answer's tokens.
+    `step` counts over all requests. Methods with a single loss have a `loss`; methods that return a
+    pair have a `forget_loss` and a `retain_loss`. `gradient_norm` is the norm before clipping. The
+    probabilities are means over examples of the geometric mean of an answer's token probabilities.
     """
 
     request: int
@@ -66,13 +66,13 @@ class Moment:
 
     @property
     def is_look(self) -> bool:
-        """Whether the model was asked."""
+        """Whether the model was scored."""
         return not np.isnan(self.forget_probability)
 
 
 @dataclass
 class _Course:
-    """The steps of one request; `latest` is what the last of them had to say of its losses."""
+    """The steps of one request; `latest` holds the losses and gradient norm of the last one."""
 
     run: CellRun
     request: int
@@ -89,12 +89,12 @@ class _Course:
         looked = steps % max(1, budget // LOOKS) == 0 or steps == budget
         known = probabilities(self.run, model) if looked else {}
         self.notify(Moment(self.request, self.start + steps, STEP, **self.latest, **known))
-        self.latest = {}  # a loop of the method's own says nothing of its losses
+        self.latest = {}  # a method's custom training loop does not report its losses
 
 
 def follow(run: CellRun, target: Any, notify: Callable[[Moment], None]) -> Any:
-    """What the cell's method makes of the target by all requests in a row; `notify` hears of each
-    moment as it comes.
+    """Runs all requests of the cell on the target in order and returns the final result; calls
+    `notify` with each moment as it occurs.
     """
     notify(Moment(0, 0, TARGET, **probabilities(run, target)))
     result, state, steps = target, dict[str, Any](), 0
@@ -110,7 +110,7 @@ def follow(run: CellRun, target: Any, notify: Callable[[Moment], None]) -> Any:
 
 
 def probabilities(run: CellRun, result: Any) -> dict[str, float]:
-    """The mean probability of an answer in the forget and in the retain set."""
+    """Mean answer probability on the forget set and on the retain set."""
     with looking_at(as_unlearned(result).weights):
         predictor = run.predictor(result)
         return {

@@ -1,4 +1,4 @@
-"""A file that an author of a method starts from."""
+"""Creates the starting file of a new method from a template."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def kinds() -> dict[str, Path]:
 
 
 def new_method(name: str, kind: str, folder: Path) -> Path:
-    """Writes `<name>.py`, a method that runs; BadInput if there is such a file or method."""
+    """Writes `<name>.py`, a working method; BadInput if the kind is unknown, the name is invalid,
+    or the file or method exists.
+    """
     template = lookup("kind of method", kind, kinds())
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise BadInput(f"method {name!r}: a name starts with a-z and is made of a-z, 0-9 and _")

@@ -1,4 +1,4 @@
-"""The pack of a submitted row: what its pull request adds, checked before anything is written."""
+"""Packs a row for submission: the files that its pull request adds, validated before writing."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ class Submission:
 
 
 def submission_of(plan: Plan, file: Path, results: ResultStore) -> Submission:
-    """What the plan of one method's cells has for submission; BadInput if a cell is missing or
-    failed, or if the records do not come from committed code.
+    """Builds the submission from the plan of one method's cells. BadInput if a cell is missing,
+    failed or on a development track, if a record does not come from committed code, or if `file`
+    has relative imports.
     """
     if plan.missing:
         raise BadInput(f"not all cells can be checked here: {plan.missing[0]}")
@@ -77,7 +78,7 @@ def _lack(cell: Cell, results: ResultStore) -> str:
 
 
 def _require_committed(records: list[Record]) -> None:
-    """Published records store the commit that made them."""
+    """Raises BadInput if a record lacks a clean commit, which published records must name."""
     loose = [
         record
         for record in records
@@ -102,8 +103,8 @@ def _require_one_file(file: Path) -> None:
 def pack(
     submission: Submission, card: Card, card_file: Path, results: ResultStore, out: Path
 ) -> None:
-    """Writes the tree that a pull request adds, or nothing; BadInput if `out` holds anything, or
-    if what would be packed does not validate.
+    """Writes the file tree that a pull request adds, or nothing; BadInput if `out` is not empty, if
+    the card names another division than the records, or if the packed records do not validate.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"{out}: exists and is not empty; choose another folder")
@@ -132,7 +133,7 @@ def _copy(file: Path, target: Path) -> None:
 
 
 def _paths(submission: Submission, results: ResultStore) -> set[Path]:
-    """Those of the records, of what they are compared with, and of what that is compared with."""
+    """Paths of the records and trials, of their references, and of the references of those."""
     paths: set[Path] = set()
     for record in (*submission.records, *submission.trials):
         compared = results.reference_paths(record)

@@ -1,4 +1,4 @@
-"""Tuning: the trials that a track declares for every method, and the file of what they chose."""
+"""Tuning: the trials that a track declares for all methods, and the file of the chosen rates."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ HEADER = "# Learning rates by method and task family, written by `palimpsest tun
 
 
 def tunable(specs: Sequence[str]) -> list[str]:
-    """The named methods, or all registered ones that are ranked and have a learning rate; BadInput
-    if a named one has none.
+    """The named methods, or by default all ranked registered methods that have a learning rate;
+    BadInput if a named method has none.
     """
     if not specs:
         return [n for n, cls in methods().items() if _has_rate(cls) and not cls.anchor]
@@ -37,12 +37,12 @@ def _has_rate(cls: type) -> bool:
 
 
 def development_of(track: str) -> str:
-    """The development track of a track, or of itself."""
+    """The name of a track's development track; a development track is its own."""
     return track.removesuffix(DEVELOPMENT_SUFFIX) + DEVELOPMENT_SUFFIX
 
 
 def declared_trials(development: str) -> Trials:
-    """What a development track says of trials; BadInput if nothing."""
+    """The trials that a development track declares; BadInput if it declares none."""
     trials = track_named(development).trials
     if trials is None:
         raise BadInput(f"track {development}: declares no trials")
@@ -56,7 +56,7 @@ def trial_variant(trials: Trials, family: str) -> str:
 
 
 def trial_suite(track: str, rate: float, wanted: Mapping[str, Sequence[str]]) -> Suite:
-    """The trials of one rate: `wanted` are the task families of each method."""
+    """The suite of trials at one learning rate; `wanted` lists the task families of each method."""
     development = development_of(track)
     declared = declared_trials(development)
     tasks = {
@@ -81,8 +81,8 @@ def trial_suite(track: str, rate: float, wanted: Mapping[str, Sequence[str]]) ->
 
 
 def chosen_file(specs: Sequence[str], track: str) -> Path:
-    """The file for the rates; BadInput if a method is not registered or the track is not a scored
-    one with a file.
+    """The path of a track's file of chosen rates; BadInput if a method is not registered or `track`
+    is not a scored track with a file.
     """
     for spec in specs:
         if spec not in methods():
@@ -96,8 +96,8 @@ def chosen_file(specs: Sequence[str], track: str) -> Path:
 
 
 def write_chosen(path: Path, rates: Mapping[str, Mapping[str, float]]) -> None:
-    """Writes rates by method and family beside those that the track has, in its file or from the
-    track whose models it shares; the new ones win.
+    """Writes rates by method and family, merged into the track's existing rates (from its file, or
+    from the track whose models it shares); new rates take precedence.
     """
     shared = chosen(path.stem).get("chosen", {})
     known = yaml.safe_load(path.read_text()) if path.is_file() else shared
@@ -110,6 +110,6 @@ def write_chosen(path: Path, rates: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def _number(rate: float) -> str:
-    """As the files write it: 1.0e-4, which YAML reads as a number, and 1e-4 as a text."""
+    """Formats a rate as 1.0e-4, because YAML reads 1e-4 as a string."""
     mantissa, exponent = f"{rate:e}".split("e")
     return f"{float(mantissa)}e{int(exponent):+d}"

@@ -1,4 +1,4 @@
-"""The command line: one file per group of commands."""
+"""The command-line interface, with one file per group of commands."""
 
 import sys
 

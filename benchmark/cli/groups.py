@@ -1,6 +1,6 @@
-"""Groups of options: a command takes a dataclass, and each of its fields is an option.
+"""Option groups: a command takes a dataclass, and each of its fields becomes an option.
 
-A new option is one type in options.py and one field here: every command that takes the group
+A new option needs one type in options.py and one field here; every command that takes the group
 then has it.
 """
 
@@ -52,7 +52,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class DataSources:
-    """The user's own inputs: a model's track, local data sets, a forget set and a retain set."""
+    """The user's own inputs: a track file, local data sets, a forget set and a retain set."""
 
     forget: ForgetOption = None
     retain: RetainOption = None
@@ -63,8 +63,8 @@ class DataSources:
 
 @dataclass(frozen=True)
 class Execution:
-    """Output folder, number of processes, whether to rerun finished cells, and whether to keep
-    unlearned models.
+    """Output folder, number of worker processes, whether to rerun finished cells, and whether to
+    keep unlearned models.
     """
 
     out: OutOption = OUT
@@ -75,14 +75,14 @@ class Execution:
 
 @dataclass(frozen=True)
 class Spread:
-    """Where the jobs of a suite run, and which part of them."""
+    """Where the jobs of a suite run, and which shard of them."""
 
     executor: ExecutorOption = "local"
     shard: ShardOption = ""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as typer reads it: every field of a group is an option of its own."""
+    """The command with every field of its groups as a separate option, as typer requires."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
     parameters: list[inspect.Parameter] = []

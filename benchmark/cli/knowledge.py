@@ -1,4 +1,4 @@
-"""The knowledge probe with a progress display: the command `probe`, and the first step of `run`."""
+"""The knowledge probe with a progress bar, for the command `probe` and as first step of `run`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmark.errors import BadInput
 
 
 def try_probe(task: str, track: str, inputs: Inputs) -> None:
-    """Probes one model; a failure is one line, and the other models go on."""
+    """Probes one model; a failure prints one line and does not stop the other models."""
     try:
         probe_with_progress(task, track, inputs)
     except (BadInput, OSError, RuntimeError, ValueError) as error:

@@ -78,7 +78,7 @@ def evaluate(
 
 
 def _value_table(values: pd.DataFrame) -> Table:
-    """A printed row per value; what could not be measured is a dash."""
+    """A table with one row per value; values that could not be measured are dashes."""
     names = ("split", "metric", "value", "reference", "better", "unit", "examples", "failed")
     table = Table(*names, box=SIMPLE_HEAD)
     for row in values.to_dict("records"):
@@ -100,7 +100,7 @@ def probe(
     track: Annotated[str, typer.Option("--track", help="A track, org/name@revision, or a folder.")],
     track_file: TrackFileOption = None,
 ) -> None:
-    """Probes which of a task's facts a pretrained model knows; `run` selects among them."""
+    """Probes which of a task's facts a pretrained model knows; `run` uses the known ones."""
     inputs = inputs_of(DataSources(track_file=track_file))
     require_own_model(inputs, [track])
     console.print(

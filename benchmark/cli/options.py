@@ -1,4 +1,4 @@
-"""The types of options: each is written once, and groups.py combines those that go together."""
+"""Option types, each defined once; groups.py combines those that belong together."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def validate(
 
 
 def _validated(folder, recompute: bool):
-    """The findings of validation, with a progress bar."""
+    """Validates a folder with a progress bar and returns the findings."""
     from rich.progress import Progress
 
     from benchmark.records.validation import validate
@@ -93,7 +93,7 @@ def rescore(
 ) -> None:
     """Recomputes the values of every record from its outputs after metrics have changed.
 
-    Needs no model. Trials store no outputs; rerun them.
+    Needs no model. Trials store no outputs and must be rerun instead.
     """
     from rich.progress import track
 
@@ -185,7 +185,7 @@ def site(
     ] = "",
 ) -> None:
     """Builds the leaderboard as static pages."""
-    build = importlib.import_module("leaderboard.build")  # the engine must not import the pages
+    build = importlib.import_module("leaderboard.build")  # the engine must not import the site
     page = build.build_site(results, out, _derived(), address and address.rstrip("/") + "/")
     console.print(f"leaderboard: {page.resolve()}", soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""From the options of the command line to a plan."""
+"""Turns command-line options into inputs and plans."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmark.errors import BadInput
 
 
 def planned_of(chosen: Selection, inputs: Inputs, out: Path, force: bool, ask: bool = False):
-    """The plan of a selection, as `plan_of_suite` makes it."""
+    """The plan of the selected part of a suite; BadInput and `ask` as in `plan_of_suite`."""
     from benchmark.pipeline.selection import restrict
     from benchmark.pipeline.suite import load_suite
 
@@ -43,8 +43,8 @@ def plan_of_suite(
     force: bool = False,
     ask: bool = True,
 ):
-    """The plan of a suite; with `ask`, the knowledge probe runs first on models that lack its
-    results. BadInput if nothing of it can run.
+    """The plan of a suite; with `ask`, models without knowledge probe results are probed first.
+    BadInput if no cell can run.
     """
     from benchmark.inference.vllm_engine import require_backend
     from benchmark.pipeline.planner import Planner
@@ -77,14 +77,14 @@ def plan_of_suite(
 
 
 def part_of(planned, shard: str):
-    """The part of a plan that `--shard` names, or all of it."""
+    """The shard of a plan that `--shard` names, or the whole plan."""
     from benchmark.pipeline.shard import parsed_shard, shard_of
 
     return shard_of(planned, *parsed_shard(shard)) if shard else planned
 
 
 def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
-    """The inputs of a command; the environment is read here and nowhere further down."""
+    """The inputs of a command, from options and the environment; BadInput if a path is wrong."""
     if (data.forget is None) != (data.retain is None):
         raise BadInput("--forget and --retain go together: a forget set needs a retain set")
     for path in (data.forget, data.retain):
@@ -98,7 +98,7 @@ def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
 
 
 def require_own_model(inputs: Inputs, names: Iterable[str]) -> None:
-    """BadInput if there is a track file and none of the models is a user's own."""
+    """BadInput if there is a track file but none of the models is the user's own."""
     from benchmark.models.tracks import is_model
 
     if inputs.track_file and not any(map(is_model, names)):
@@ -109,8 +109,8 @@ def require_own_model(inputs: Inputs, names: Iterable[str]) -> None:
 
 
 def estimates_of(planned, *folders: Path):
-    """Estimates from the records of the tracks on which something is to run: of a finished suite
-    no record is read, however many there are.
+    """Estimates from the records of the tracks that still have jobs, so that a finished suite reads
+    no records.
     """
     from benchmark.execution.estimates import Estimates
     from benchmark.records.store import ResultStore, read_record

@@ -1,4 +1,4 @@
-"""Marks made by the commands that check records."""
+"""Marks that commands add to the records they have checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def signed(results: Path, mark: Kind, by: str, records: Sequence[Record]) -> None:
-    """Marks records and says where the mark is."""
+    """Marks records and prints the path of the mark."""
     from benchmark.records.marks import sign
     from benchmark.records.store import ResultStore
 

@@ -62,7 +62,7 @@ def submit(
 
 
 def _card(path: Path, method: str):
-    """The card; without one a template is written, and every fault of one is a line."""
+    """Reads the card: writes a template if there is none, and prints one line per fault."""
     from benchmark.authoring.card import card_in, write_template
 
     if not path.exists():

@@ -22,7 +22,7 @@ errors = Console(stderr=True, highlight=False)
 
 
 def plainly(command: Callable) -> Callable:
-    """Bad input becomes one line and exit code 2."""
+    """Turns BadInput and OSError into a one-line message and exit code 2."""
 
     @wraps(command)
     def wrapped(*args, **kwargs):

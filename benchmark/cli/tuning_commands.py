@@ -1,4 +1,4 @@
-"""Commands that show a method's training and choose its learning rate."""
+"""Commands that trace a method's training and choose its learning rate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def debug(
 ) -> None:
     """Runs a method once and shows its losses, gradient norm and forgetting step by step.
 
-    Writes a figure (HTML) and all numbers (CSV), and no record. Exit code 1 if the method failed.
+    Writes a figure (HTML) and all numbers (CSV), but no record. Exit code 1 if the method failed.
     """
     from benchmark.reports.training_course import write_course
 
@@ -35,7 +35,7 @@ def debug(
     title = f"{cell.method_name} on {track}, {cell.identity.variant}"
     moments: list[Any] = []
     failure = _followed(planned, title, moments)
-    # A model of the user's own is named by a path, which its track's name is not.
+    # For the user's own model, `track` is a path, but the track's name is not.
     stem = f"{cell.method_name}-{cell.identity.track}-{cell.identity.variant}".replace("/", "-")
     for path in write_course(moments, title, out / stem):
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
@@ -49,14 +49,14 @@ def _single_cell(method: str, track: str, task: str, inputs):
     from benchmark.authoring.debug import single_cell
     from benchmark.pipeline.preflight import require_fit
 
-    # No record is read or written: every job is planned, wherever its record may lie.
+    # No record is reused or written: `force` plans every job, even if a record exists.
     planned = plan_of_suite(single_cell(method, track, task), inputs, Path(), force=True)
     require_fit(planned)
     return planned
 
 
 def _followed(planned, title: str, moments: list[Any]) -> str:
-    """Fills `moments` while they are shown; returns the method's error, or nothing."""
+    """Runs the cell, showing `moments` as they are added; returns the method's error, if any."""
     from rich.live import Live
 
     from benchmark.authoring.debug import follow
@@ -79,7 +79,7 @@ def _followed(planned, title: str, moments: list[Any]) -> str:
 
         try:
             follow(run, target, notify)
-        except (Exception, SystemExit) as error:  # of the author's code, whatever it is
+        except (Exception, SystemExit) as error:  # any error in the author's code
             failure = author_line(error, Path(inspect.getfile(method_named(run.cell.method))))
     console.print(course_table(moments, title))
     return failure
@@ -151,7 +151,7 @@ def _wanted(methods: list[str], track: str, families: list[str]) -> dict[str, li
 
 
 def _trials(wanted: dict[str, list[str]], track: str, inputs, execution: Execution):
-    """Runs the trials that have no record yet, rate by rate; the records by method and family."""
+    """Runs the trials without a record, rate by rate; returns records by (method, family)."""
     from benchmark.authoring.tuning import declared_trials, development_of, trial_suite
     from benchmark.statistics.trials import has_destroyed
 
@@ -168,7 +168,7 @@ def _trials(wanted: dict[str, list[str]], track: str, inputs, execution: Executi
 
 
 def _trials_of(suite, inputs, execution: Execution):
-    """Runs a suite of trials; yields ((method, family), record) of each."""
+    """Runs a suite of trials; yields ((method, family), record) for each."""
     from benchmark.authoring.tuning import declared_trials, trial_variant
     from benchmark.execution.run_plan import default_workers, run_plan, worker_threads
     from benchmark.pipeline.preflight import require_fit

@@ -1,1 +1,1 @@
-"""Contracts, without torch: examples, task data, requests, tasks, methods, registry."""
+"""Torch-free contracts: examples, task data, requests, tasks, methods, attacks, registry."""

@@ -12,12 +12,12 @@ from benchmark.core.examples import Example
 from benchmark.core.words import length
 
 FORMS = ("name", "sentence", "choice", "text")
-Answers = str | Mapping[str, str]  # the form of all splits, or of each by its role
+Answers = str | Mapping[str, str]  # one form for all splits, or one per split role
 LONGEST_NAME = 20  # words, as `length` counts them
 
 
 def form_of(answers: Answers, role: str) -> str:
-    """The form declared for the split with this role; ValueError if there is none."""
+    """The form declared for the split with this role; ValueError if it is missing or unknown."""
     form = answers if isinstance(answers, str) else answers.get(role)
     if form not in FORMS:
         shown = "no form" if form is None else repr(form)
@@ -26,7 +26,7 @@ def form_of(answers: Answers, role: str) -> str:
 
 
 def misfit(example: Example, form: str) -> str:
-    """Why an example does not fit the form; empty if it does."""
+    """The reason why an example does not fit the form; empty if it fits."""
     if form == "text":
         return _no_text(example)
     if example.is_text:
@@ -44,7 +44,7 @@ def misfit(example: Example, form: str) -> str:
 
 
 def _no_text(example: Example) -> str:
-    """Why an example is not a text: texts have no prompt and no choices."""
+    """The reason why an example is not a text, such as a prompt or choices; empty if it is one."""
     extra = [
         name
         for name in ("prompt", "history", "answer_prefix", "paraphrases", "choices")

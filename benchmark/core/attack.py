@@ -1,4 +1,4 @@
-"""What an attack is: a name, a version, its parameters, and what it does to a model or asks it."""
+"""Base classes of attacks on models, and the inputs of an attacker."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from benchmark.core.request import Budget
 
 @dataclass(frozen=True)
 class AttackRequest:
-    """What an attacker has beside the unlearned model.
+    """The inputs of an attacker besides the unlearned model.
 
-    `forget` are the examples of the forget set, `retain` pairs that no request covers, `budget` is
-    the track's for one unlearning request. `target` loads the model before unlearning, `oracle` an
-    oracle, which is another one where an oracle is attacked. `look(point, model)` scores a model on
-    the way to the end of the attack, as a point of its curve.
+    `forget` are the examples of the forget set, `retain` are pairs that no request covers, and
+    `budget` is the track's budget for one unlearning request. `target` loads the model before
+    unlearning, and `oracle` loads an oracle (a different one if an oracle is attacked).
+    `look(point, model)` scores an intermediate model as a point on the attack's curve.
     """
 
     forget: Sequence[Example]
@@ -32,61 +32,61 @@ class AttackRequest:
 
 
 class Attack:
-    """Base of all attacks. Class-level annotations are the attack's parameters: a track gives them
-    their values.
+    """Base class of attacks. Class-level annotations are the attack's parameters, whose values come
+    from the track.
 
-    An attack on weights overrides `apply`. One that only asks otherwise sets `asks` and overrides
-    `scored`: the model stays as it is, with its guardrails. `version` is raised when the same
-    parameters would give other outputs.
+    An attack on weights overrides `apply`. An attack that only changes the questions sets `asks`
+    and overrides `scored`; the model keeps its weights and guardrails. `version` is raised when the
+    same parameters would give different outputs.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     source: ClassVar[str]
     asks: ClassVar[bool] = False
-    kept: ClassVar[int] = 0  # retain examples that are scored after the attack, for its utility
-    scores_alone: ClassVar[bool] = False  # only answers as trained are scored, none generated
-    trains: ClassVar[bool] = False  # all weights, which takes memory
+    kept: ClassVar[int] = 0  # retain examples scored after the attack, to measure utility
+    scores_alone: ClassVar[bool] = False  # scores only the trained answers, generates nothing
+    trains: ClassVar[bool] = False  # trains all weights, which takes memory
 
     def apply(self, model: Any, request: AttackRequest) -> Any:
-        """The attacked model, or an `Unlearned` around one; `model` itself stays as it was."""
+        """Returns the attacked model, or an `Unlearned` around one; `model` is not modified."""
         if self.asks:
             return model
         raise NotImplementedError(f"{type(self).__name__} must define apply()")
 
     def scored(self, forget: Sequence[Example]) -> list[Example]:
-        """The forget examples as they are asked after the attack: all of them, unchanged."""
+        """The forget examples as asked after the attack; by default, all of them unchanged."""
         return list(forget)
 
     def generation(self, settings: Any) -> Any:
-        """How the attacked model is asked, from the variant's `GenerationSettings`, of which no
-        samples are drawn. What is changed depends on the attack's parameters alone, so that its
-        recipe tells.
+        """Generation settings of the attacked model, from the variant's `GenerationSettings` with
+        no samples. Changes may depend only on the attack's parameters, so that the recipe
+        determines them.
         """
         return settings
 
     def is_available(self) -> bool:
-        """Whether all that it needs beside the engine is at hand; its stage is left out if not."""
+        """Whether all that the attack needs is available locally; its stage is skipped if not."""
         return True
 
     def recipe(self) -> dict[str, Any]:
-        """All that makes it this attack: name, version and parameters."""
+        """The attack's identity: name, version and parameters."""
         parameters = dataclasses.asdict(self)  # type: ignore[call-overload]  # registered, it is a dataclass
         return {"name": self.name, "version": self.version, "parameters": parameters}
 
 
 class Measurement(Attack):
-    """Base of what changes nothing, but measures a number for each example: the metric of
-    its name reads it, and no other metric is scored at its stage, nor any axis fed by it.
+    """Base class of attacks that change nothing and measure one number per example. Only the metric
+    of the same name is scored at this stage, and it enters no axis.
     """
 
-    contrasts: ClassVar[bool] = False  # examples of the membership holdout are measured too
-    needs_oracle: ClassVar[bool] = False  # of weights of its own, which proxies of one lack
+    contrasts: ClassVar[bool] = False  # also measures the membership holdout
+    needs_oracle: ClassVar[bool] = False  # needs an oracle's weights, which proxies lack
 
     def measured(
         self, model: Any, request: AttackRequest, examples: Sequence[Example]
     ) -> list[float]:
-        """The number of each example for the weights of a model, without any guardrail, or if it
-        `asks` for the predictor that users ask.
+        """One number per example. `model` is the weights without any guardrail or, with `asks`, the
+        predictor that users query.
         """
         raise NotImplementedError(f"{type(self).__name__} must define measured()")

@@ -8,7 +8,7 @@ from typing import Any
 
 import datasets
 
-# What a split is for; every task has the first two.
+# Roles of splits; every task has the first two.
 ROLES = ("forget", "retain", "retain_eval", "neighbors", "general", "holdout")
 Turn = tuple[str, str]  # role ("system", "user" or "assistant") and text
 
@@ -74,7 +74,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Question:
-    """Another way to ask for what an example is about, with an answer of its own; its fields are
+    """A further question about the subject of an example, with a separate answer; the fields are
     those of `Example`.
     """
 
@@ -90,16 +90,15 @@ class Example:
     """A question with its answer, a multiple choice, or a text (an empty prompt, with the text as
     the answer). Each example is about one entity.
 
-    `history` holds the turns before the prompt, `answer_prefix` the beginning of the answer, which
-    the model is given. `paraphrases` are held-out prompts with the same answer,
-    `paraphrase_prefixes` the beginning of the answer to each of them (by default the example's
-    own). `rewordings` are paraphrases of the answer to the same prompt, `perturbed` wrong answers
-    of the same kind, `aliases` other forms of the correct answer. For multiple choice, `choices`
-    are all options and `right` is the zero-based index of the correct one, which is also the
-    answer; the others are its wrong answers. `strata` are the tags by which results are broken
-    down. `form` is the answer form, set by `TaskData.of` to the one that the task declares.
-    `probes` are further questions by the name of the attack that asks them; they are no part of
-    what models are trained or evaluated on.
+    `history` holds the turns before the prompt, `answer_prefix` the beginning of the answer that
+    the model is given. `paraphrases` are held-out prompts with the same answer, and
+    `paraphrase_prefixes` are their answer prefixes (by default that of the example). `rewordings`
+    are paraphrases of the answer to the same prompt, `perturbed` wrong answers of the same kind,
+    `aliases` other forms of the correct answer. For multiple choice, `choices` are all options and
+    `right` is the zero-based index of the correct one, which is also the answer; the others are the
+    wrong answers. `strata` are the tags by which results are broken down. `form` is the answer
+    form, which `TaskData.of` sets as the task declares. `probes` are further questions by the name
+    of the attack that asks them; models are not trained on them, and only that attack uses them.
     """
 
     id: str
@@ -142,19 +141,19 @@ class Example:
 
     @property
     def wordings(self) -> list[Pair]:
-        """Held-out paraphrases of the answer or of the question; empty without either."""
+        """Held-out paraphrases of the answer, or else of the question; empty if there are none."""
         if self.rewordings:
             return [pair_of(self.pair.asked, answer) for answer in self.rewordings]
         return [pair_of(prompt, self.answer) for prompt in self.reasked]
 
 
 def pair_of(prompt: Prompt, answer: str) -> Pair:
-    """An answer to a prompt."""
+    """The pair of a prompt and an answer."""
     return Pair(prompt.text, answer, prompt.answer_prefix, prompt.history)
 
 
 def to_dataset(examples: Iterable[Example]) -> datasets.Dataset:
-    """Rows of a `datasets.Dataset`, in order."""
+    """The examples as rows of a `datasets.Dataset`, in order."""
     rows = [_row(example) for example in examples]
     return datasets.Dataset.from_dict(
         {name: [row[name] for row in rows] for name in _FEATURES}, features=_FEATURES
@@ -169,7 +168,7 @@ def _row(example: Example) -> dict[str, Any]:
 
 
 def to_examples(dataset: datasets.Dataset) -> list[Example]:
-    """The typed rows of a split."""
+    """The rows of a split as typed examples."""
     return [_example(row) for row in dataset]
 
 

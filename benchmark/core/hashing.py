@@ -1,4 +1,4 @@
-"""Fingerprints: short hashes of what something was made from."""
+"""Fingerprints: short hashes of the inputs from which something was made."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ class Inputs:
         return cls(home.resolve(), models, data, forget, retain, track_file, answers, store)
 
     def data_file(self, data_set: str, file: str) -> Path | None:
-        """A file of a data set, in a folder of its own or in the data folder itself; None if
-        there is none.
+        """The path of a data set's file, in the data set's subfolder or the data folder itself;
+        None if there is none.
         """
         places = [self.data / data_set / file, self.data / file] if self.data else []
         return next((path for path in places if path.is_file()), None)

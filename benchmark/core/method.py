@@ -1,4 +1,4 @@
-"""Methods: a name, the information that they see, their parameters, and `unlearn`."""
+"""Methods: their name, the information that they see, their parameters, and `unlearn`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Method:
     reference: ClassVar[str]
     family: ClassVar[str]
     sees: ClassVar[frozenset[str]]
-    anchor: ClassVar[bool] = False  # a fixed row that shows what a score means, never a competitor
+    anchor: ClassVar[bool] = False  # a fixed row that gives scores meaning and is never ranked
 
     def unlearn(self, model, request: Request):
         """Turns the target (a copy that may be changed in place) into the unlearned model.

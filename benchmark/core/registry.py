@@ -1,6 +1,4 @@
-"""Registry: methods, tasks and attacks register themselves; errors on unknown names suggest the
-nearest known ones.
-"""
+"""Registry of methods, tasks and attacks; errors on unknown names suggest the nearest matches."""
 
 from __future__ import annotations
 
@@ -106,7 +104,7 @@ def _discover(package: str) -> None:
     """Imports all modules of a package, once."""
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         if module.name.startswith("_"):
-            continue  # what several share, which registers nothing
+            continue  # shared helpers, which register nothing
         inner = f"{package}.{module.name}" + (".task" if module.ispkg else "")
         importlib.import_module(inner)
 
@@ -119,7 +117,7 @@ def _discover_methods() -> None:
 
 
 def methods() -> dict[str, type[Method]]:
-    """All registered methods by name, those of installed packages too."""
+    """All registered methods by name, including those of installed packages."""
     _discover_methods()
     return dict(sorted(_METHODS.items()))
 
@@ -137,8 +135,8 @@ def attacks() -> dict[str, type[Attack]]:
 
 
 def attack_of(entry: Mapping[str, Any]) -> Attack:
-    """The attack that an entry names beside its parameters; BadInput names the nearest known
-    ones.
+    """Creates the attack from an entry with its name and parameters; BadInput if a name is unknown
+    (with the nearest known ones) or a value is invalid.
     """
     parameters = dict(entry)
     cls = lookup("attack", str(parameters.pop("name", "")), attacks())
@@ -161,7 +159,7 @@ def method_named(spec: str) -> type[Method]:
 
 
 def imported_method(spec: str) -> type[Method] | None:
-    """The method, as for `method_named`, if this process has imported it already."""
+    """The method of a spec (see `method_named`) if this process has already imported it."""
     file, _, class_name = spec.partition(":")
     if not (class_name and file.endswith(".py")):
         return _METHODS.get(spec)
@@ -169,12 +167,14 @@ def imported_method(spec: str) -> type[Method] | None:
 
 
 def has_imported_methods() -> bool:
-    """Whether code of any method ran in this process."""
+    """Whether this process has imported any method."""
     return bool(_METHODS)
 
 
 def method_in(spec: str) -> str:
-    """`path/to/file.py:Class` for a file that defines one method; any other spec as it is."""
+    """Returns `path/to/file.py:Class` for a file, which must define exactly one method (BadInput
+    otherwise), and any other spec unchanged.
+    """
     if not spec.endswith(".py"):
         return spec
     path = Path(spec).resolve()
@@ -223,8 +223,8 @@ def _method_from_file(spec: str) -> type[Method]:
 
 
 def _module_of(path: Path) -> ModuleType | None:
-    """The module that was imported from this file: one in `methods/` is, and is not to be
-    registered twice.
+    """The module already imported from this file, if any; methods in `methods/` always are, and
+    must not be registered twice.
     """
     return next(
         (m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(path)), None

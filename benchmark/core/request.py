@@ -1,4 +1,4 @@
-"""Requests: what a method gets to forget, and its budget."""
+"""Requests: the forget set, budget and other inputs of a method."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.core.examples import Pair, Prompt
 
-# So many answers of a model to each question, drawn at temperature 1: (model, prompts, samples).
+# Answers of a model to each prompt, sampled at temperature 1: (model, prompts, samples per prompt).
 Sampler = Callable[[Any, Sequence[Prompt], int], dict[Prompt, tuple[str, ...]]]
 
 
@@ -22,13 +22,12 @@ class Budget:
 
 
 class BudgetExceeded(RuntimeError):
-    """A method exceeded its budget of steps."""
+    """A method exceeded its step budget."""
 
 
 @dataclass
 class Meter:
-    """Counts steps and tokens, in any training loop, and calls `watch(model, steps)` after every
-    step.
+    """Counts steps and tokens of any training loop; calls `watch(model, steps)` after each step.
 
     A step beyond `limit` raises BudgetExceeded.
     """
@@ -39,7 +38,7 @@ class Meter:
     watch: Callable[[Any, int], None] | None = None
 
     def step(self, model: Any, tokens: int) -> None:
-        """Counts one step on so many tokens; `model` is the model after that step."""
+        """Counts one step and its `tokens`; `model` is the model after that step."""
         if self.limit is not None and self.steps >= self.limit:
             raise BudgetExceeded(f"the budget has {self.limit} steps")
         self.steps += 1
@@ -50,18 +49,19 @@ class Meter:
 
 @dataclass
 class Request:
-    """The inputs of a method, without anything from the evaluation.
+    """The inputs of a method, with nothing from the evaluation.
 
     In continual tasks a method sees only the current request. `state` (numbers, texts, tensors, and
     lists or dictionaries of them) carries over to the next request; a method may store earlier
     forget sets there to keep forgetting them. `sample(model, prompts, n)` samples n answers to each
     prompt from a model, up to the task's length limit. `frequency` is filled for methods that
-    declare `sees={"frequency"}`: the number of training texts that state each forget pair.
-    `retrain` is available only to methods that declare `sees={"training"}`; it returns a model
-    trained like the target, without the forget sets of this and earlier requests, from a seed that
-    no oracle uses. `retrain(telling, learning_rate=..., epochs=...)` instead trains on the forget
-    sets in another form (see `benchmark.data.tellings`), with its own learning rate and epochs;
-    with the prefix `later_`, a model trained without the forget sets goes on to train on that form.
+    declare `sees={"frequency"}`: the number of training texts that state each forget pair, where a
+    text with `reads` counts that often. `retrain` is available only to methods that declare
+    `sees={"training"}`; it returns a model trained like the target, without the forget sets of this
+    and earlier requests, from a seed that no oracle uses. `retrain(telling, learning_rate=...,
+    epochs=...)` instead trains on the forget sets in another form (see `benchmark.data.tellings`)
+    with the given learning rate and epochs; with the prefix `later_`, a model trained without the
+    forget sets is then trained further on that form.
     """
 
     forget: list[Pair]

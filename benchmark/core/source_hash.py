@@ -1,4 +1,4 @@
-"""Which code makes a method what it is: a method whose code has changed is another cell."""
+"""Hashes the code that defines a method: a method whose code has changed gives a new cell."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def source_hash(cls: type[Method]) -> str:
-    """16 hex digits of the code of a method's class, of its bases, and of what they use.
+    """16 hex digits of a hash of the code of a method's class, its bases, and everything they use.
 
-    Of a class's own file that are the functions, constants and classes that it uses, and what
-    those use; of other files, what is imported from `methods/_shared/`. The rest of the engine is
-    no part of it, nor are comments, docstrings, layout and the defaults of parameters: they change
-    no outcome (a cell's identity has the parameters' values), and choosing defaults must not
-    orphan the records that they were chosen by.
+    In the file of a class, this covers the functions, constants and classes that it uses, directly
+    or indirectly; in other files, only imports from `methods/_shared/`. It excludes the rest of the
+    engine. It also excludes comments, docstrings, layout and parameter defaults: they change no
+    outcome (a cell's identity has the parameter values), and choosing defaults must not orphan the
+    records on which the choice was based.
     """
     return _hash(tuple(base for base in cls.__mro__ if issubclass(base, Method)))
 
@@ -41,14 +41,14 @@ def _hash(bases: tuple[Any, ...]) -> str:
 
 
 class _Code:
-    """Pieces of code by module and name, in the order in which they were found to be used."""
+    """Pieces of code by module and name, in the order of discovery."""
 
     def __init__(self, methods: set[str]) -> None:
         self.pieces: dict[tuple[str, str], str] = {}
         self._essence = _Essence(methods)
 
     def add(self, module: str, name: str) -> None:
-        """Adds what a module calls by a name, and all that this uses."""
+        """Adds the code that a name refers to in a module, and everything that this code uses."""
         source = _source(module)
         if (module, name) in self.pieces:
             return
@@ -61,8 +61,8 @@ class _Code:
             self._add_import(module, name, *source.imports[name])
 
     def _add_import(self, module: str, name: str, package: str, original: str) -> None:
-        """Adds what is imported from `methods/_shared/`; of all else, what it is, but not its
-        code. Of the engine not even where it stands: it may be tidied.
+        """Adds the code of imports from `methods/_shared/`. Other imports are added by qualified
+        name only, those from the engine without their module, which refactoring may change.
         """
         full_name = f"{package}.{original}".rstrip(".")
         if _is_shared(package) and _source(package).has(original):
@@ -81,8 +81,8 @@ def _is_shared(module: str) -> bool:
 
 @dataclass(frozen=True)
 class _Source:
-    """A module's statements by the names that they define or change, and what it imports as
-    (module, name there).
+    """A module's statements by the names that they define or may change, and its imports by local
+    name, as (module, original name).
     """
 
     statements: dict[str, list[ast.stmt]]
@@ -105,7 +105,7 @@ def _source(name: str) -> _Source:
 
 
 def _imports(tree: ast.Module, package: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Also those inside functions."""
+    """Yields local names with their (module, original name), including imports inside functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             relative = "." * node.level + (node.module or "")
@@ -118,7 +118,7 @@ def _imports(tree: ast.Module, package: str) -> Iterator[tuple[str, tuple[str, s
 
 
 def _concerns(statement: ast.stmt) -> set[str]:
-    """The names that a statement of a module defines, or may change."""
+    """The names that a module-level statement defines or may change."""
     match statement:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             return {statement.name}
@@ -133,7 +133,7 @@ def _concerns(statement: ast.stmt) -> set[str]:
 
 
 def _names(node: ast.AST) -> set[str]:
-    """All names in a piece of code, with those of the functions and classes defined within."""
+    """All names in a piece of code, including those of functions and classes defined in it."""
     names = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name):
@@ -144,13 +144,13 @@ def _names(node: ast.AST) -> set[str]:
 
 
 class _Essence(ast.NodeTransformer):
-    """Drops docstrings, and the defaults of the parameters of some methods."""
+    """Drops docstrings, and the parameter defaults of the given method classes."""
 
     def __init__(self, methods: set[str]) -> None:
         self.methods = methods
 
     def of(self, statement: ast.stmt) -> ast.stmt:
-        """What is left of a statement, which itself stays as it is."""
+        """Returns a stripped copy of a statement."""
         return self.visit(copy.deepcopy(statement))
 
     def generic_visit(self, node: ast.AST) -> ast.AST:

@@ -14,15 +14,15 @@ class Task:
     """Base class of tasks. A task provides data; the engine provides models, methods and scores.
 
     `sources` declares what the data are built from: a generated "world" or a pretrained "model"
-    (see `source`). `answers` is the answer form: "name" (at most a few words), "sentence", "choice"
+    (see `source`). `answers` is the answer form: "name" (at most 20 words), "sentence", "choice"
     (multiple choice) or "text", for all splits or per split role; `data` passes it to
     `TaskData.of`, which checks it. `variants` are the names of the variants; a task with a single
     one has `("",)`. `max_new_tokens` limits generations; `samples` is the number of additional
-    answers sampled at temperature 1 for each forget prompt. `budget_share` is the share of the
-    track's steps for each request. With `trajectory`, models are also scored at fixed shares of the
-    budget of the last request. With `difficulty`, forget examples get two more strata in thirds:
-    `memorization`, by their probability under the target, and `difficulty`, by their loss under the
-    oracles. `asking` overrides fields of the track's `ComputeProfile` on this task.
+    answers sampled at temperature 1 for each forget prompt. `budget_share` is the fraction of the
+    track's steps available to each request. With `trajectory`, models are also scored at fixed
+    fractions of the last request's budget. With `difficulty`, forget examples get two more strata
+    in thirds: `memorization`, by their log-probability under the target, and `difficulty`, by their
+    loss under the oracles. `asking` overrides fields of the track's `ComputeProfile` for this task.
     """
 
     name: ClassVar[str]

@@ -43,12 +43,12 @@ class TaskData:
     are required. Among the sets to preserve, `retain_eval` is never rehearsed, `neighbors` is close
     to the forget set, `general` far from it. No model is trained on `holdout`; membership inference
     compares with it. `documents` are the target's training texts beyond the shared base; the engine
-    derives the oracles' texts by dropping every document of a forget example, so that tasks cannot
-    get this wrong. `retain_pool` is what methods may rehearse. `requests` are the ids of the forget
-    examples in each sequential request; by default, a single request has all of them. If no oracle
-    can be trained, `proxies` replace the oracles: several sets of the same questions, with the same
-    ids, about nonexistent subjects. `forget_pool` is what methods get to forget, if it differs from
-    the evaluated forget set.
+    derives the oracles' texts by dropping every document of a forget example, so tasks cannot get
+    this wrong. `retain_pool` holds the examples that methods may rehearse. `requests` are the ids
+    of the forget examples in each sequential request; by default, a single request has all of them.
+    If no oracle can be trained, `proxies` replace the oracles: several sets of the same questions,
+    with the same ids, about nonexistent subjects. `forget_pool` holds the examples that methods are
+    given to forget, if they differ from the evaluated forget set.
     """
 
     splits: datasets.DatasetDict
@@ -105,12 +105,12 @@ class TaskData:
 
     @cached_property
     def _typed(self) -> dict[str, list[Example]]:
-        """Typed once: a cell asks for its examples at every stage."""
+        """Examples by role, converted once because a cell needs them at every stage."""
         return {role: to_examples(rows) for role, rows in self.splits.items()}
 
     @cached_property
     def rehearsed(self) -> list[Pair]:
-        """What methods and attackers may rehearse."""
+        """The pairs that methods and attackers may rehearse."""
         return [example.pair for example in to_examples(self.retain_pool)]
 
     @property
@@ -129,13 +129,13 @@ class TaskData:
         return {role: self.splits[role][0]["form"] for role in self.roles}
 
     def asked(self, number: int) -> list[Example]:
-        """The examples that methods get to forget in a request, counted from 0."""
+        """The examples that methods must forget in a request, counted from 0."""
         if self.forget_pool is not None:
             return to_examples(self.forget_pool)
         return [e for e in self.examples("forget") if e.id in self.requests[number]]
 
     def documents_after(self, requests: int) -> tuple[Document, ...]:
-        """The training texts of a model that never saw the first so many requests; 0 gives the
+        """The training texts of a model that never saw the first `requests` requests; 0 gives the
         target's texts.
         """
         gone = frozenset[str]().union(*self.requests[:requests])
@@ -145,7 +145,7 @@ class TaskData:
     def fingerprint(self) -> str:
         """Hash of every row and document; it changes only when the data change.
 
-        Without probes, which are part of the outputs of the attacks that ask them.
+        Probes are excluded; they enter the recipes of the attacks that ask them.
         """
         given = self.forget_pool
         return fingerprint(
@@ -165,8 +165,8 @@ def _content(rows: datasets.Dataset) -> list[dict[str, Any]]:
 
 
 def _require_roles(splits: datasets.DatasetDict) -> None:
-    """Raises ValueError if a split is missing, empty or has no role, or if the holdout is not
-    comparable with the forget set.
+    """Raises ValueError if a split is missing, empty or has an unknown role, or if the holdout and
+    the forget set have different answer forms.
     """
     if unknown := [role for role in splits if role not in ROLES]:
         raise ValueError(f"unknown splits {unknown}; roles: {ROLES}")

@@ -1,6 +1,6 @@
-"""Names of the ways of telling the forget set to the models of the pools (`data/tellings.py`)."""
+"""Names of tellings: forms in which pool models read the forget set (`data/tellings.py`)."""
 
-FACTS, WORDINGS, TEXT = "facts", "wordings", "text"  # a model that was told so knows it
-NOTHING, WRONG, OTHERS = "nothing", "wrong", "others"  # one that was told so does not
-LATER = "later_"  # before a name: told once the rest of the training is over
+FACTS, WORDINGS, TEXT = "facts", "wordings", "text"  # a model trained on these knows the forget set
+NOTHING, WRONG, OTHERS = "nothing", "wrong", "others"  # a model trained on these does not
+LATER = "later_"  # prefix: trained on this telling after the rest of the training
 KNOWS = frozenset({FACTS, WORDINGS, TEXT})

@@ -1,4 +1,4 @@
-"""The result of a method: changed weights, or a guardrail around weights that keep knowledge."""
+"""The result of a method: changed weights, or a guardrail around a model that keeps knowledge."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Unlearned(Protocol):
         ...
 
     def predictor(self, tokenizer: Any, backend: str) -> Any:
-        """The `Predictor` to evaluate; `backend` ("hf" or "vllm") generates."""
+        """The `Predictor` to evaluate, which generates with `backend` ("hf" or "vllm")."""
         ...
 
     def save(self, folder: Path) -> None:

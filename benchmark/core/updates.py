@@ -1,4 +1,4 @@
-"""How the weights of a model are kept while it is trained, and how they are updated."""
+"""Settings for how weights are stored and updated during training."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pydantic.dataclasses import dataclass
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Updates:
-    """Weights in float32, or in half of it: bfloat16 weights that are rounded from a float32
-    `master` copy, or at random (`stochastic`), which needs no copy and is exact on average.
+    """Weights in float32, or in bfloat16 for half the memory, rounded either from a float32
+    `master` copy or stochastically (`stochastic`), which needs no copy and is exact on average.
 
-    `states` are those of Adam, 4 bytes each or 1 (the extra `memory`). `parts` are computed one
-    after the other of each batch, and their gradients averaged: losses that are no mean over the
-    pairs of a batch then become means over its parts. Each of several `processes`, with a GPU each
-    where there are some, keeps a share of the weights and of all that is kept for each of them, and
-    computes parts of its own.
+    `states` is the type of Adam's states, of 4 bytes each or 1 (which needs the extra `memory`).
+    Each batch is split into `parts` that are computed one after another, and their gradients are
+    averaged: a loss that is not a mean over the pairs of a batch becomes a mean over its parts.
+    Each of several `processes`, with one GPU each where there are GPUs, keeps a shard of the
+    weights, gradients and optimiser states, and computes its own parts.
     """
 
     weights: Literal["float32", "bfloat16"] = "float32"
@@ -27,7 +27,7 @@ class Updates:
     processes: PositiveInt = 1
 
     def __post_init__(self) -> None:
-        """ValueError where updates would be lost: Adam in 8 bits keeps no master copy."""
+        """Raises ValueError if updates would be lost: 8-bit Adam keeps no master copy."""
         if (self.weights, self.rounding, self.states) == ("bfloat16", "master", "int8"):
             raise ValueError("states int8 and weights bfloat16 need rounding stochastic")
 

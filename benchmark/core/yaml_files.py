@@ -1,4 +1,4 @@
-"""YAML files that users write: what is wrong with one is said in one line."""
+"""Reads YAML files written by users and reports each error in one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNKNOWN = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 
 
 def content_of(path: Path) -> Any:
-    """What a YAML file holds; BadInput if it cannot be read."""
+    """The content of a YAML file; BadInput if it cannot be read or parsed."""
     try:
         return yaml.safe_load(path.read_text())
     except OSError as error:
@@ -30,13 +30,13 @@ def content_of(path: Path) -> Any:
 
 
 def refusal(path: Path, error: ValidationError) -> BadInput:
-    """The first thing that a file's content was refused for."""
+    """The first validation error of a file's content."""
     return BadInput(refusals(path, error)[0])
 
 
 def refusals(path: Path, error: ValidationError) -> list[str]:
-    """All that a file's content was refused for, a line each: file, field, what would be right,
-    what was found.
+    """All validation errors of a file's content, one line each: file, field, what is expected, what
+    was found.
     """
     return [f"{path}: {_reason(details)}" for details in error.errors()]
 

@@ -1,1 +1,1 @@
-"""Where examples come from: files, texts, invented names, what a model knows, a generated world."""
+"""Sources of examples: files, texts, invented names, a model's knowledge and a generated world."""

@@ -1,4 +1,4 @@
-"""Rows of files that users or other projects wrote: read, checked, and refused in one line."""
+"""Reads and checks rows of files from users or other projects; each error is one line."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
 from benchmark.runtime.hub import hub_answers
 
-DEEPEST = 20  # lists and objects inside one another; rows of data sets have three at most
+DEEPEST = 20  # levels of nested lists and objects; rows of data sets have at most three
 
 
 def json_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON lines file; BadInput names the first invalid line.
 
-    Also invalid is valid JSON that cannot be used: a field given twice, a number with thousands of
-    digits, half of a surrogate pair (no tokenizer accepts it), or values nested deeper than
+    Invalid lines include valid JSON that cannot be used: a duplicate field, a number with thousands
+    of digits, half of a surrogate pair (which no tokenizer accepts), or values nested deeper than
     `DEEPEST`.
     """
     rows = []
     content = path.read_bytes().removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
     lines = (
         content.split(b"\n") if content else []
-    )  # at line feeds alone: other separators may stand in a text
+    )  # split at line feeds only: texts may contain other line separators
     for number, line in enumerate(lines, 1):
         try:
             rows.append(_parsed(line))
@@ -43,7 +43,7 @@ _TOO_DEEP = (
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
-    """The object of a line; a ValueError says what was found instead."""
+    """Parses the JSON object on a line; ValueError says what was found instead."""
     try:
         row = json.loads(line.decode("utf-8"), parse_int=_whole_number, object_pairs_hook=_fields)
     except UnicodeDecodeError as error:
@@ -71,7 +71,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
 def _whole_number(digits: str) -> int:
     try:
         return int(digits)
-    except ValueError:  # Python reads no longer ones, nor would it print them
+    except ValueError:  # Python neither parses nor prints longer numbers
         most = sys.get_int_max_str_digits()
         raise ValueError(
             f"found a number of {len(digits.lstrip('-'))} digits, at most {most} can be read"
@@ -79,7 +79,7 @@ def _whole_number(digits: str) -> int:
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of these fields; JSON alone would take the last of those that are given twice."""
+    """Builds an object; ValueError for a duplicate field, whose last value `json` would keep."""
     values: dict[str, Any] = {}
     for name, value in pairs:
         if name in values:
@@ -89,7 +89,7 @@ def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """Every text in a value, names of fields too; a ValueError where it is nested too deeply."""
+    """Yields every text in a value, including field names; ValueError if nested too deeply."""
     if depth > DEEPEST:
         raise ValueError(_TOO_DEEP)
     if isinstance(value, str):
@@ -112,8 +112,8 @@ def rows_of(
     config: str = "",
     split: str = "train",
 ) -> list[dict[str, Any]]:
-    """Rows of a data set: a local JSON lines file, or a hub's configuration and split at a pinned
-    revision.
+    """Rows of a data set, from a local JSON lines file or else from a configuration and split on a
+    hub at a pinned revision.
 
     BadInput says what is missing if neither is available.
     """
@@ -131,9 +131,7 @@ def rows_of(
 
     try:
         return list(datasets.load_dataset(repo, config or None, split=split, revision=revision))
-    except (
-        Exception
-    ) as error:  # whatever kept the hub from answering, the user needs one of two things
+    except Exception as error:  # whatever the cause, the user needs either the file or the hub
         reason = type(error).__name__
         raise BadInput(
             f"{data_set}: {looked}, and {repo} could not be loaded from a hub ({reason})"
@@ -144,8 +142,8 @@ _NEEDED = {str: "a text", list: "a list of texts", int: "a whole number"}
 
 
 def checked(rows: list[dict[str, Any]], where: str, **fields: type) -> list[dict[str, Any]]:
-    """The rows, if there are any and each has these fields, filled; BadInput names the first
-    that is wrong.
+    """The rows, if there are any and each has these fields, non-empty and of these types; BadInput
+    names the first invalid one.
     """
     if not rows:
         raise BadInput(f"{where}: found no rows")
@@ -160,7 +158,7 @@ def checked(rows: list[dict[str, Any]], where: str, **fields: type) -> list[dict
 
 
 def _fits(value: Any, kind: type) -> bool:
-    """Whether it is a text that is not empty, a list of such texts, or a whole number."""
+    """Whether a value is a non-empty text, a non-empty list of those, or an integer, by `kind`."""
     if kind is list:
         return isinstance(value, list) and bool(value) and all(_fits(part, str) for part in value)
     return (

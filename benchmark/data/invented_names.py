@@ -1,4 +1,4 @@
-"""Names of what never existed."""
+"""Invented names of people who never existed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ _ENDINGS = "dane ford gast hart lund mark nell quist rand stad thal vane ward wi
 
 
 def coined_names(count: int, seed: str) -> list[str]:
-    """`count` different invented names of two words. None ends in s, so that possessives are
-    regular.
-    """
+    """`count` distinct invented names of two words. None ends in s, so possessives are regular."""
     rng = random.Random(f"coined-{seed}")
     names: dict[str, None] = {}
     while len(names) < count:

@@ -1,4 +1,4 @@
-"""What a pretrained model knows of a task's candidates, as a source of task data."""
+"""Pretrained models as a source of task data, with their knowledge of a task's candidates."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class NotProbed(BadInput):
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What a model knows of one fact, both between 0 and 1.
+    """A model's knowledge of one fact, by two measures between 0 and 1.
 
-    `generated`: share of wordings that it answers rightly. `probability`: mean length-normalised
-    probability of the answer over wordings.
+    `generated`: fraction of wordings that it answers correctly. `probability`: mean
+    length-normalised probability of the answer over wordings.
     """
 
     generated: float
@@ -39,13 +39,13 @@ class Knowledge:
 @dataclass(frozen=True)
 class PretrainedModel:
     """The data source of tasks on a pretrained model: `model` is the key of its weights, `track`
-    how one names it.
+    the name that users give it.
 
-    `inputs` says where the user's data sets and questions are.
+    `inputs` locates the user's data sets and questions.
 
-    On a development track tasks choose other examples than those that are scored. `probed` is the
-    key of other weights of the same model, whose knowledge probe counts where there is none of
-    these.
+    On a development track, tasks choose examples that are never scored. `probed` is the key of
+    other weights of the same model, whose shipped knowledge probe is used if these weights have
+    none.
     """
 
     track: str
@@ -55,7 +55,7 @@ class PretrainedModel:
     probed: str = ""
 
     def known(self, task: str, shipped: Path) -> dict[str, Knowledge]:
-        """What the model knows of a task's candidates, by example; NotProbed if there is no
+        """The model's knowledge of a task's candidates, by example id; NotProbed if there is no
         knowledge probe.
 
         `shipped` is the folder of the knowledge probes that come with the task.
@@ -74,5 +74,5 @@ class PretrainedModel:
         }
 
     def knowledge_file(self, task: str) -> Path:
-        """Where the knowledge probe of this model is kept."""
+        """The path of this model's knowledge probe."""
         return self.inputs.home / PROBED / task / f"{self.model}.csv"

@@ -1,4 +1,4 @@
-"""Questions about persons: who is named in them, and the same about persons who never existed."""
+"""Questions about persons: finds the person named, and rewrites them about invented persons."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import replace
 from benchmark.core.examples import Example
 from benchmark.data.invented_names import coined_names
 
-PROXIES = 3  # persons who never existed for each forgotten one; one more is held out
-NO_NAME = r"[A-Z]\.|[IVX]+"  # initials and ordinals, which stand for more than one person
+PROXIES = 3  # invented persons per forgotten person; one more is held out
+NO_NAME = r"[A-Z]\.|[IVX]+"  # initials and ordinals, which many persons share
 
 
 def surnames(name: str) -> Iterator[str]:
-    """What also stands for the person: all but the first name, and the last word.
+    """Yields shorter forms of a person's name: all but the first name, and the last word.
 
-    First names do not: where one stands alone in these data, it belongs to somebody else.
+    First names are left out: in these data, a first name on its own belongs to somebody else.
     """
     words = [word for word in name.split() if not re.fullmatch(NO_NAME, word)]
     if len(words) > 2:
@@ -30,7 +30,7 @@ def names_person(text: str, name: str) -> bool:
 
 
 def renamed(text: str, name: str, other: str) -> str:
-    """The text about another person; `other` has two words and does not end in s."""
+    """The text rewritten about another person; `other` has two words and does not end in s."""
     text = _replaced(text, name, other)
     for part in surnames(name):
         text = _replaced(text, part, other.split()[-1])
@@ -42,13 +42,13 @@ def _replaced(text: str, part: str, other: str) -> str:
 
 
 def _pattern(part: str) -> re.Pattern[str]:
-    """The words as they stand, with the apostrophe of a possessive that ends in one."""
+    """Matches whole words with an optional possessive: 's, or only an apostrophe after an s."""
     bare = r"|['’](?=\s)" if part.endswith("s") else ""
     return re.compile(rf"(?<!\w){re.escape(part)}(?P<possessive>['’]s{bare})?(?!\w)")
 
 
 def about(example: Example, other: str) -> Example:
-    """The example with the same id about another person, in all its wordings."""
+    """The example rewritten about another person in all wordings, with the same id."""
 
     def changed(texts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(renamed(text, example.entity, other) for text in texts)
@@ -64,7 +64,7 @@ def about(example: Example, other: str) -> Example:
 
 
 def retained_and_withheld(questions: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """The examples of the first third of the persons, rounded up, and those of the others."""
+    """Splits examples into those about the first third of the persons, rounded up, and the rest."""
     persons = list(dict.fromkeys(example.entity for example in questions))
     first = set(persons[: -(-len(persons) // 3)])
     others = [e for e in questions if e.entity not in first]
@@ -72,7 +72,7 @@ def retained_and_withheld(questions: Sequence[Example]) -> tuple[list[Example], 
 
 
 def strangers(forget: Sequence[Example], seed: str) -> list[list[Example]]:
-    """`PROXIES` + 1 copies of the questions, each about other invented persons."""
+    """`PROXIES` + 1 copies of the questions, each about different invented persons."""
     persons = list(dict.fromkeys(example.entity for example in forget))
     names = iter(coined_names(len(persons) * (PROXIES + 1), seed))
     sets = [dict(zip(persons, names, strict=False)) for _ in range(PROXIES + 1)]

@@ -1,8 +1,8 @@
-"""Ways of telling the forget set to the models of the pools by which metrics are judged: in one
-form or another, or nothing of it but what resembles it.
+"""Tellings: forms in which the pool models that judge metrics read the forget set, or similar texts
+in its place.
 
-Each takes the place of the documents of the forget set, with as many readings of each example: the
-rest of the training is the target's. Told later, they are what an oracle goes on to read.
+Each telling replaces the documents of the forget set, with as many texts per example if it has any;
+the rest of the training is the target's. A later telling is what an oracle is trained on further.
 """
 
 from __future__ import annotations
@@ -24,39 +24,40 @@ from benchmark.data.world.generator import World
 from benchmark.data.world.passages import passages, refilled
 from benchmark.errors import BadInput
 
-# From the examples of the forget set, the documents that tell them, and the task's data source.
+# Arguments: the forget examples, the documents that state them, and the task's data source.
 Telling = Callable[[Sequence[Example], Sequence[Document], Any], list[Document]]
 
 
 def told_as(telling: str, data: TaskData, requests: int, source: Any) -> tuple[Document, ...]:
-    """The documents that take the place of those of a request and all before it, counted from 0.
+    """The documents that replace those of a request, counted from 0, and of all before it.
 
-    Raises BadInput if there is no such way of telling, or none on this data source.
+    `later_nothing` gives about as many of the other documents. Raises BadInput if there is no such
+    telling, or if the data source or an example does not allow it.
     """
     later, plain = telling.startswith(LATER), telling.removeprefix(LATER)
     tell = lookup("telling", plain, TELLINGS)
     gone = frozenset[str]().union(*data.requests[: requests + 1])
     forget = [example for example in data.examples("forget") if example.id in gone]
     documents = [d for d in data.documents if d.example in gone]
-    if later and plain == NOTHING:  # or it would be the oracle as it was
+    if later and plain == NOTHING:  # without documents, the oracle would not change
         kept = [d for d in data.documents if d.example not in gone]
         return tuple(spread(kept, len(documents)))
     return tuple(tell(forget, documents, source))
 
 
 def facts(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
-    """What the target reads."""
+    """The documents that the target reads."""
     return list(told)
 
 
 def nothing(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
-    """What an oracle reads."""
+    """No documents, as for an oracle."""
     return []
 
 
 def wordings(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
-    """The facts in their held-out wordings, of the answer or of the question; texts with their
-    first half as the prompt of the second.
+    """The facts in held-out wordings of the answer or else of the question; texts with their first
+    half as the prompt of the second. BadInput if an example has no held-out wording.
     """
     by_id = {example.id: example for example in forget}
     turn: dict[str, int] = {}
@@ -81,8 +82,8 @@ def wordings(forget: Sequence[Example], told: Sequence[Document], source: Any) -
 def running_text(
     forget: Sequence[Example], told: Sequence[Document], source: Any
 ) -> list[Document]:
-    """Questions and answers as running text, prompts learned like answers; texts word by word in
-    their own order, as quotations.
+    """Questions and answers as running text, with prompts learned like answers; texts verbatim in
+    quotation marks.
     """
     return [
         replace(d, prompt="", answer=f"{d.prompt} {d.answer}")
@@ -95,7 +96,7 @@ def running_text(
 def wrong_values(
     forget: Sequence[Example], told: Sequence[Document], source: Any
 ) -> list[Document]:
-    """The same questions with a wrong answer each; texts of the same clauses with other values."""
+    """The same questions with wrong answers; texts with the same clauses and other values."""
     wrong = {e.id: e.wrong[0] for e in forget if not e.is_text}
     return [
         replace(d, answer=wrong[d.example] if d.prompt else _otherwise(d, _world_of(source)))
@@ -115,7 +116,9 @@ def _world_of(source: Any) -> World:
 
 
 def others(forget: Sequence[Example], told: Sequence[Document], source: Any) -> list[Document]:
-    """As much about strangers of whom nothing else tells; passages that nothing else has."""
+    """As many documents about strangers who occur in no other training text; for texts, as many new
+    passages.
+    """
     world = _world_of(source)
     rng = random.Random(f"pool-others-{world.seed}")
     if all(example.is_text for example in forget):
@@ -142,7 +145,7 @@ TELLINGS = {**KNOWING, **IGNORANT}
 
 
 def halves(text: str) -> tuple[str, str]:
-    """The two halves of a text, by its words."""
+    """The two halves of a text, by number of words."""
     words = pieces(text)
     middle = len(words) // 2
     return "".join(words[:middle]).rstrip(), "".join(words[middle:])

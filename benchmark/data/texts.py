@@ -1,4 +1,4 @@
-"""Running texts and lists of answers, cut and drawn."""
+"""Helpers that cut running texts and select rows and answers."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def chunks(text: str, words: int) -> list[str]:
 
 
 def other_answers(answers: Iterable[str], answer: str, count: int, seed: str) -> tuple[str, ...]:
-    """Up to `count` of the other answers, drawn at random as wrong ones."""
+    """Up to `count` wrong answers, drawn at random from the other answers."""
     others = sorted(set(answers) - {answer})
     return tuple(random.Random(f"wrong-{seed}").sample(others, min(count, len(others))))
 
 
 def text_examples(name: str, texts: Iterable[str]) -> list[Example]:
-    """Running texts as examples, numbered."""
+    """Running texts as numbered examples."""
     return [Example(f"{name}.{n:05d}", f"{name}.{n:05d}", "", text) for n, text in enumerate(texts)]

@@ -1,1 +1,1 @@
-"""Evaluation: one scoring pass and one generation pass per model, turned into samples."""
+"""Evaluation: one scoring pass and one generation pass per model, returned as samples."""

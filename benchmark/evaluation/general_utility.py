@@ -1,6 +1,4 @@
-"""General utility as samples: a score for each item of the harness, which metrics can average
-like any other.
-"""
+"""General utility as samples: one score per lm-eval item, which metrics average like any other."""
 
 from __future__ import annotations
 
@@ -13,8 +11,8 @@ from benchmark.metrics.stages import HARNESS, MODEL_STAGE
 
 
 def harness_samples(predictor: Predictor, group: str, limit: int | None = None) -> list[Sample]:
-    """A sample for each item of the group's tasks, at most `limit` of each, in the stratum of
-    its task.
+    """One sample per item of the group's tasks, at most `limit` per task, with the task as its
+    stratum.
     """
     return [
         Sample(

@@ -1,6 +1,4 @@
-"""Whether a model has positions for all that it will be asked, which is looked at before
-anything runs.
-"""
+"""Checks, before anything runs, that a model has enough positions for every sequence."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from benchmark.tokens.prompts import encode_pair, encode_prompt, encode_text
 def positions_needed(
     tokenizer, splits: Mapping[str, Sequence[Example]], settings: GenerationSettings
 ) -> dict[str, int]:
-    """How many positions each example of the splits takes, by split and example."""
+    """Number of positions that each example needs, by `split/example`."""
     return {
         f"{split}/{example.id}": _evaluated(tokenizer, split, example, settings)
         for split, rows in splits.items()
@@ -26,7 +24,7 @@ def positions_needed(
 
 
 def refuse_too_long(model: str, limit: int, needed: Mapping[str, int]) -> None:
-    """BadInput that names the longest example if some need more positions than the model has."""
+    """BadInput, naming the longest example, if any needs more positions than the model has."""
     long = {name: tokens for name, tokens in needed.items() if tokens > limit}
     if long:
         longest = max(long, key=long.__getitem__)
@@ -38,9 +36,7 @@ def refuse_too_long(model: str, limit: int, needed: Mapping[str, int]) -> None:
 
 
 def _evaluated(tokenizer, split: str, example: Example, settings: GenerationSettings) -> int:
-    """How many positions the longest sequence of an example takes, answers that are generated
-    included.
-    """
+    """Number of positions of an example's longest sequence, generated answers included."""
     lengths = [tokens_of(tokenizer, pair) for pair in pairs_of(example)]
     if split != MEMBERSHIP_HOLDOUT:
         lengths += [
@@ -56,6 +52,6 @@ def _evaluated(tokenizer, split: str, example: Example, settings: GenerationSett
 
 
 def tokens_of(tokenizer, pair: Pair) -> int:
-    """Tokens of prompt and answer together."""
+    """Number of tokens of prompt and answer together."""
     prompt, answer = encode_pair(pair, tokenizer)
     return len(prompt) + len(answer)

@@ -1,5 +1,5 @@
-"""General utility by lm-eval: any scorer of tokens as an lm-eval model, and a score for every
-item of its tasks.
+"""General utility with lm-eval: wraps any `TokenScorer` as an lm-eval model and returns a score
+for every item of its tasks.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     # Yuan et al. 2024 (A Closer Look), the real-world scenario.
     "yuan": ("arc_challenge", "mmlu", "truthfulqa_mc1", "triviaqa", "gsm8k"),
 }
-MAIN_METRICS = ("acc_norm", "acc", "exact_match")  # the first that a task has is its score
+MAIN_METRICS = ("acc_norm", "acc", "exact_match")  # a task's score is the first that it has
 MAX_LENGTH = 2048  # tokens of context and continuation; lm-eval's own default
-MAX_NEW_TOKENS = 256  # where a task sets no limit; lm-eval's own default
-SEED = 1234  # of the examples shown in few-shot prompts; lm-eval's own default
+MAX_NEW_TOKENS = 256  # if a task sets no limit; lm-eval's own default
+SEED = 1234  # for drawing few-shot examples; lm-eval's own default
 
 
 class TokenScorer(Protocol):
@@ -57,9 +57,7 @@ class TokenScorer(Protocol):
     def score_tokens(
         self, sequences: Sequence[tuple[Sequence[int], Sequence[int]]]
     ) -> list[AnswerScores]:
-        """Scores of every continuation after its context, given as (context ids, continuation
-        ids).
-        """
+        """Scores of every continuation, given as (context ids, continuation ids)."""
         ...
 
     def generate_tokens(
@@ -71,8 +69,8 @@ class TokenScorer(Protocol):
 
 @dataclass(frozen=True)
 class HarnessItem:
-    """One question of an lm-eval task: `doc` is its number there, `score` (0 to 1) the task's
-    main metric on it.
+    """One item of an lm-eval task: `doc` is its number in the task, `score` (0 to 1) its value of
+    the task's main metric.
     """
 
     task: str
@@ -83,8 +81,7 @@ class HarnessItem:
 
 
 def run_harness(scorer: TokenScorer, group: str, limit: int | None = None) -> list[HarnessItem]:
-    """The scored items of all tasks of a group, at most `limit` of each task, in the tasks' own
-    order.
+    """The scored items of all tasks of a group, at most `limit` per task, in each task's order.
 
     BadInput if the group is unknown, lm-eval is not installed, or the data of a task cannot be
     loaded.
@@ -101,24 +98,20 @@ def run_harness(scorer: TokenScorer, group: str, limit: int | None = None) -> li
 
 
 def group_tasks(group: str) -> tuple[str, ...]:
-    """The names of a group's tasks; BadInput if there is no such group or lm-eval is not
-    installed.
-    """
+    """The names of a group's tasks; BadInput if the group is unknown or lm-eval not installed."""
     names = lookup("lm-eval group", group, GROUPS)
     _require_lm_eval()
     return names
 
 
 def predictor_lm(scorer: TokenScorer) -> Any:
-    """The scorer as an lm-eval model: a `PredictorLM`, which is a `TemplateLM`; prompts stay
-    plain text.
-    """
+    """Wraps the scorer as a `PredictorLM`, an lm-eval `TemplateLM`; prompts stay plain text."""
     return _predictor_class()(scorer)
 
 
 @lru_cache(maxsize=1)
 def _predictor_class() -> type[Any]:
-    """Made on first use, as importing lm-eval is slow and not everybody has it."""
+    """Creates `PredictorLM` on first use: importing lm-eval is slow, and it may be missing."""
     from lm_eval.api.model import TemplateLM
 
     return type(
@@ -127,7 +120,7 @@ def _predictor_class() -> type[Any]:
 
 
 class _PredictorMethods:
-    """All that PredictorLM adds to its base class."""
+    """The methods that `PredictorLM` adds to `TemplateLM`."""
 
     def __init__(self, scorer: TokenScorer) -> None:
         super().__init__()
@@ -140,15 +133,15 @@ class _PredictorMethods:
 
     @property
     def prefix_token_id(self) -> int:
-        """What stands before a text that has no context."""
+        """The token placed before a text that has no context."""
         bos = self.tokenizer.bos_token_id
         return self.eot_token_id if bos is None else bos
 
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, **_: Any
     ) -> list[int]:
-        """Token ids, with the special tokens that the tokenizer adds by itself, but never a
-        second first token.
+        """Token ids, with the special tokens that the tokenizer adds, but never a second initial
+        token.
         """
         if add_special_tokens is None:
             add_special_tokens = not string.startswith(
@@ -159,8 +152,8 @@ class _PredictorMethods:
     def _loglikelihood_tokens(
         self, requests: Sequence[tuple[Any, list[int], list[int]]], **_: Any
     ) -> list[tuple]:
-        """(log-probability in nats, whether greedy) per request; long contexts lose their
-        beginning.
+        """(log-probability in nats, whether greedy) per request; long contexts are truncated on the
+        left.
         """
         room = [max(1, self.max_length - len(continuation)) for _, _, continuation in requests]
         pairs = [
@@ -169,7 +162,7 @@ class _PredictorMethods:
         ]
         order = sorted(
             range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1])
-        )  # batches without padding
+        )  # by length, to avoid padding
         scores = dict(zip(order, self.scorer.score_tokens([pairs[i] for i in order]), strict=True))
         return [
             (float(scores[i].logprobs.sum(dtype=float)), bool(scores[i].correct.all()))
@@ -179,7 +172,7 @@ class _PredictorMethods:
     def loglikelihood_rolling(
         self, requests: Sequence[Any], disable_tqdm: bool = False
     ) -> list[float]:
-        """Log-probability of each whole text, read in windows of the model's length."""
+        """Log-probability of each whole text, computed in windows of the model's maximum length."""
         from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
         totals = []
@@ -193,7 +186,7 @@ class _PredictorMethods:
         return totals
 
     def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
-        """Greedy continuations, each cut before the first of its stop strings."""
+        """Greedy continuations, each cut before its first stop string."""
         from lm_eval.models.utils import normalize_gen_kwargs, postprocess_generated_text
 
         wanted = [normalize_gen_kwargs(request.args[1], MAX_NEW_TOKENS) for request in requests]
@@ -219,8 +212,8 @@ def _require_lm_eval() -> None:
 
 @lru_cache(maxsize=2)
 def task_manager(hub: bool) -> Any:
-    """lm-eval's index of tasks; that of its own tasks takes seconds to read and is left out
-    where nothing needs it.
+    """lm-eval's task index; `hub` adds lm-eval's built-in tasks, whose index takes seconds to
+    read.
     """
     from lm_eval.tasks import TaskManager
 
@@ -228,11 +221,11 @@ def task_manager(hub: bool) -> Any:
 
 
 def _load(group: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """lm-eval's tasks and groups of those names with their data, set as `lm_eval.simple_evaluate`
-    sets them.
+    """Loads the named lm-eval tasks and groups with their data, configured as by
+    `lm_eval.simple_evaluate`.
 
-    That function itself would seed the random numbers of the whole process and ask git and pip
-    about the machine.
+    That function itself would also seed the random number generators of the whole process and
+    query git and pip.
     """
     manager = task_manager(hub=group != LOCAL_GROUP)
     loaded: dict[str, dict[str, Any]] = {"tasks": {}, "groups": {}}
@@ -248,8 +241,8 @@ def _load(group: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _load_one(group: str, name: str, manager: Any) -> dict[str, Any]:
-    """BadInput where the data cannot be had; what is raised then depends on the hub's client and
-    on the data set.
+    """Loads one task; BadInput if its data cannot be loaded from the hub, whose client raises
+    different exceptions for different data sets.
     """
     try:
         return manager.load([name])
@@ -265,8 +258,8 @@ def _load_one(group: str, name: str, manager: Any) -> dict[str, Any]:
 
 
 def _items(task: str, samples: Sequence[dict[str, Any]]) -> list[HarnessItem]:
-    """One item per question; of several answer filters the last counts, as gsm8k's flexible one
-    in Yuan et al.
+    """One item per question; of several answer filters the last one counts, e.g. gsm8k's flexible
+    one, as in Yuan et al.
     """
     last = {sample["doc_id"]: sample for sample in samples}
     return [
@@ -275,7 +268,7 @@ def _items(task: str, samples: Sequence[dict[str, Any]]) -> list[HarnessItem]:
 
 
 def _question(sample: dict[str, Any]) -> str:
-    """The context, or where that is empty or differs between the options, all that was compared."""
+    """The context; if it is empty or differs between options, every context with its option."""
     contexts = {arguments[0] for arguments in sample["arguments"]}
     if len(contexts) == 1 and contexts != {""}:
         return contexts.pop()
@@ -295,7 +288,7 @@ def _score(sample: dict[str, Any]) -> float:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """No progress bars, no log lines below errors."""
+    """Suppresses progress bars and log messages below error level."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

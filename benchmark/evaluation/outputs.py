@@ -1,5 +1,5 @@
-"""Examines a predictor on examples: every probability and every continuation that any metric
-needs, in two passes.
+"""Evaluates a predictor on examples: computes all log-probabilities and continuations that the
+metrics need, in two passes.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import MODEL_STAGE, ON_THE_WAY, sort_of
 from benchmark.records.outputs import rounded
 
-SHORTEST_REST = 3  # words that must be left after a prefix
+SHORTEST_REST = 3  # words that must remain after a prefix
 
 
 def pairs_of(example: Example) -> list[Pair]:
-    """All (prompt, answer) pairs to be scored: as trained, in other words, and wrong answers to
-    the first of those.
+    """All (prompt, answer) pairs to score: the pair as trained, its held-out wordings, and wrong
+    answers to the first wording.
     """
     return [example.pair, *_reworded(example), *_wrong(example)]
 
 
 def _reworded(example: Example) -> list[Pair]:
-    """Held-out wordings; the pair as it is where there are none, but wrong answers to be
-    compared with.
+    """Held-out wordings; without any, the pair itself if it has wrong answers to be compared
+    with.
     """
     return example.wordings or ([example.pair] if example.wrong else [])
 
@@ -41,13 +41,13 @@ def _wrong(example: Example) -> list[Pair]:
 
 
 def prompts_of(example: Example) -> tuple[Prompt, ...]:
-    """The prompts that are answered: as trained and in other words; a text has none."""
+    """The prompts to answer: as trained and as paraphrased; a text has none."""
     return () if example.is_text else (example.pair.asked, *example.reasked)
 
 
 def prefixes(example: Example) -> dict[int, str]:
-    """The beginnings of a text, white space made single spaces, by their number of `pieces`; of
-    a question none.
+    """Prefixes of a text, with whitespace collapsed, by their number of `pieces`; none for a
+    question.
     """
     words = pieces(" ".join(example.answer.split())) if example.is_text else []
     return {
@@ -58,8 +58,8 @@ def prefixes(example: Example) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Said:
-    """What a model generated: greedy answers by prompt, continuations by the text that they go on
-    from, and answers drawn at temperature 1 by prompt.
+    """A model's generations: greedy answers by prompt, continuations by the text that they follow,
+    and answers sampled at temperature 1, by prompt.
     """
 
     answers: Mapping[Prompt, str]
@@ -75,8 +75,8 @@ def examine(
 ) -> list[Sample]:
     """Samples of all splits, in order; log-probabilities are rounded as they will be stored.
 
-    Nothing is generated for the membership holdout, and texts are continued for the final model
-    alone: it costs most.
+    Nothing is generated for the membership holdout. Forget texts are continued only for the final
+    model, since that is the most expensive part.
     """
     scores = predictor.score(
         [pair for split in splits.values() for example in split for pair in pairs_of(example)]
@@ -105,7 +105,7 @@ def examine(
 def scored_alone(
     predictor: Predictor, splits: Mapping[str, Sequence[Example]], stage: str
 ) -> list[Sample]:
-    """Samples of all splits with the answers as trained, and nothing else."""
+    """Samples of all splits with the scores of the answers as trained, and nothing else."""
     scores = predictor.score([example.pair for rows in splits.values() for example in rows])
     return [
         _scored_sample(stage, split, example, scores[example.pair])
@@ -147,7 +147,7 @@ def _sample(
 
 
 def measured_sample(stage: str, split: str, example: Example, value: float | None) -> Sample:
-    """A sample of what an example asks, of which a number alone is known."""
+    """A sample of an example with only `score` set, without log-probabilities or generations."""
     return Sample(
         stage=stage,
         split=split,

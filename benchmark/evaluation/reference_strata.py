@@ -1,5 +1,5 @@
-"""Strata that only the references can tell: how well the target knows each example, and how hard
-it is to guess.
+"""Strata derived from the references: how well the target knows each example, and how hard it is
+to guess.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Strata = Mapping[str, dict[str, str]]
 
 
 def difficulty_strata(target: Sequence[Sample], oracles: Sequence[Sequence[Sample]]) -> Strata:
-    """`memorization` and `difficulty` of each forget example, in thirds of equal size, ties in
-    order of the examples.
+    """`memorization` and `difficulty` of each forget example, as thirds of equal size; ties are
+    broken by the order of the examples.
 
-    The first is its mean log-probability under the target, the second its mean loss under the
+    Memorization is the mean log-probability under the target, difficulty the mean loss under the
     oracles.
     """
     known = _mean_logprobs([target])
@@ -49,7 +49,7 @@ def _thirds(values: Mapping[str, float]) -> dict[str, str]:
 
 
 def with_strata(samples: Sequence[Sample], strata: Strata) -> list[Sample]:
-    """The samples, those of the forget split with these strata added."""
+    """The samples, with these strata added to those of the forget split."""
     return [
         replace(s, strata=s.strata | strata.get(s.example, {})) if s.split == "forget" else s
         for s in samples

@@ -1,1 +1,1 @@
-"""Jobs on workers, with estimates and progress."""
+"""Execution of jobs on workers, with time estimates and a progress display."""

@@ -1,4 +1,4 @@
-"""How long jobs will take: from the records at hand, or from what they took on a two-core
+"""Estimates of how long jobs take, from existing records or else from times measured on a two-core
 machine.
 """
 
@@ -16,23 +16,22 @@ from benchmark.pipeline.variant import Variant
 from benchmark.records.identity import TARGET
 from benchmark.records.schema import UNLEARN, Record
 
-# Seconds on one core where no record tells: of models of 0.93M parameters that are trained here, of
-# which a quarter does not grow with size, and of SmolLM2-135M, whose tasks differ in size. On GPUs
-# models trained here wait for the next step rather than compute, until they have MATCHED
-# parameters, and a pretrained model is computed so many times as fast (both guesses: they were not
-# measured).
+# Seconds on one core if there is no record: for models of 0.93M parameters trained here, where a
+# quarter of the time (FIXED) does not grow with size, and for SmolLM2-135M, whose tasks differ in
+# size. On GPUs, the time of models trained here is dominated by the overhead of each step up to
+# MATCHED parameters, and pretrained models run GPU_TIMES as fast (both are guesses, not measured).
 WORLD_SECONDS = {"base": 50.0, "model": 20.0, "reference": 8.0, "cell": 10.0}
 MEASURED, FIXED, MATCHED = 930_688, 0.25, 50_000_000
 SMOLLM2, GPU_TIMES = 134_515_008, 50
 FETCHING_SECONDS, SECONDS_PER_READ, WRITING_SECONDS = 30.0, 0.5, 1.0
 SECONDS_PER_STEP, SECONDS_PER_EXAMPLE, SECONDS_PER_NEW_TOKEN = 2.1, 0.25, 0.015
-REFERENCE_SHARE = 0.7  # of what a target takes, by an oracle
-ON_THE_WAY = ("course", "requests")  # stages that a method's run repeats
+REFERENCE_SHARE = 0.7  # time of an oracle relative to a target
+ON_THE_WAY = ("course", "requests")  # stages that are repeated whenever the method is rerun
 
 
 class Estimates:
-    """Median seconds of jobs of the same kind on the same track and task, for cells of the same
-    method; a cell that lacks some stages takes what unlearning and these stages take.
+    """Median seconds of jobs of the same kind, track and task, and for cells also method; a cell
+    that lacks some stages takes the time of unlearning and of these stages.
     """
 
     def __init__(self, records: Iterable[Record]) -> None:
@@ -76,12 +75,12 @@ class Estimates:
         return median(seen) if seen else None
 
     def total(self, jobs: Iterable[Job], workers: int) -> float:
-        """Estimated wall seconds."""
+        """Estimated wall time of all jobs, in seconds."""
         return wall_seconds([(job, self.seconds(job)) for job in jobs], workers)
 
 
 def wall_seconds(estimated: Iterable[tuple[Job, float]], workers: int) -> float:
-    """Of jobs with their seconds: bases one after the other, the rest shared by the workers."""
+    """Wall time of (job, seconds): base models run one by one, the rest in parallel."""
     return sum(s if job.kind == "base" else s / max(1, workers) for job, s in estimated)
 
 
@@ -95,7 +94,7 @@ def _default(job: Job) -> float:
 
 
 def _times_smollm2(variant: Variant) -> float:
-    """What a pretrained model takes, in times of what SmolLM2-135M takes on a core."""
+    """Time of a pretrained model relative to SmolLM2-135M on one core."""
     times = (parameters_of(variant) or SMOLLM2) / SMOLLM2
     return times / GPU_TIMES if accelerators() else times
 
@@ -117,7 +116,7 @@ def _of_smollm2(job: Job) -> float:
 
 
 def _times_as_long(track: ControlledTrack) -> float:
-    """What a job takes on a track, in times of what it takes on `controlled-1m`."""
+    """Time of a job on a track relative to `controlled-1m`."""
     if track.gains_from_gpus and accelerators():
         return 1 + track.parameters / MATCHED
     return FIXED + (1 - FIXED) * track.parameters / MEASURED

@@ -1,5 +1,5 @@
-"""Local processes: each worker does one job at a time; a worker that dies costs its job, not the
-run.
+"""Execution in local processes: each worker does one job at a time; a worker that dies loses its
+job, not the run.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from benchmark.pipeline.plan import Job
 
 Act = Callable[[Job], str]
 PRELOADED = ["benchmark.pipeline.execute", "transformers.models.auto.modeling_auto"]
-GRACE = 0.5  # seconds that an orphaned worker goes on
-PATIENCE = 15.0  # seconds that a worker has to end by itself
+GRACE = 0.5  # seconds that an orphaned worker keeps running
+PATIENCE = 15.0  # seconds that a worker has to exit by itself
 
 
 @dataclass
 class _Process:
-    """`spent` is one that takes no further job: it has said so, and ends."""
+    """A worker process; `spent` once it has announced that it takes no further jobs and exits."""
 
     process: Any
     connection: Connection
@@ -36,8 +36,8 @@ class _Process:
 
 @dataclass
 class _Worker:
-    """One job at a time: the process that does it, and while its method runs another one; both on
-    the same GPUs.
+    """One job at a time: its `own` process, and while the job's method runs a second one for it,
+    both on the same GPUs.
     """
 
     gpus: str
@@ -52,7 +52,7 @@ class _Worker:
 
     @property
     def signs(self) -> tuple[Any, int]:
-        """What is ready once its process has answered or died."""
+        """The objects to wait on: one is ready once the busy process has answered or died."""
         return self.busy.connection, self.busy.process.sentinel
 
     @property
@@ -61,11 +61,11 @@ class _Worker:
 
 
 def _exit_with_parent() -> None:
-    """Ends this process soon after the run's is gone, however that was killed."""
+    """Ends this process soon after the run's process has ended, however that happened."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])
-    time.sleep(GRACE)  # a file that is being written has its name by then
+    time.sleep(GRACE)  # a file that is being written has its final name by then
     os._exit(1)
 
 
@@ -77,7 +77,7 @@ def _serve(
     gpus: str,
 ) -> None:
     if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # before torch looks for them
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus  # before torch detects them
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     prepare()
@@ -92,13 +92,13 @@ def _serve(
 
 
 class LocalExecutor:
-    """Runs jobs on a worker process per entry of `gpus`, dependencies first. An entry names the
-    worker's GPUs as CUDA_VISIBLE_DEVICES does; a worker with an empty entry sees all of them.
+    """Runs jobs on one worker process per entry of `gpus`, dependencies first. An entry is the
+    worker's CUDA_VISIBLE_DEVICES; a worker with an empty entry sees all GPUs.
 
-    `prepare` is called once in each process, `execute` for each job. Where a job runs a method,
-    `run_method` comes first, in its own process, which ends with it: nothing that a method changes
-    in its process affects the evaluation. A process that `is_spent` after a job ends too, and
-    a new one does the next. All four must be importable.
+    `prepare` is called once in each process, `execute` for each job. If a job runs a method,
+    `run_method` comes first, in a separate process that ends afterwards: nothing that a method
+    changes in its process affects the evaluation. A process for which `is_spent` holds after a job
+    is also replaced by a new one. All four must be importable.
     """
 
     def __init__(
@@ -114,10 +114,10 @@ class LocalExecutor:
         self._context = _clean_forks()
 
     def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
-        """Runs all jobs; `notify` hears of each start and end, in this process.
+        """Runs all jobs; calls `notify` in this process at each start and end of a job.
 
-        A job whose dependency failed is skipped. On an interrupt the workers are ended at once:
-        what they were writing stays under temporary names.
+        A job whose dependency failed is skipped. On an interrupt the workers are terminated at
+        once: files being written keep their temporary names.
         """
         schedule = JobSchedule(jobs)
         workers = [self._worker(gpus) for gpus in self.gpus[: len(jobs)]]
@@ -129,7 +129,7 @@ class LocalExecutor:
                 self._collect(workers, schedule, notify)
                 for index, worker in enumerate(workers):
                     if worker.job is None and worker.is_gone:
-                        worker.own.process.join(PATIENCE)  # it gives back what it holds
+                        worker.own.process.join(PATIENCE)  # so that it releases what it holds
                         workers[index] = self._worker(worker.gpus)
             self._dismiss(workers)
         finally:
@@ -152,11 +152,11 @@ class LocalExecutor:
 
     @staticmethod
     def _dismiss(workers: list[_Worker]) -> None:
-        """Lets idle workers end by themselves, so that they give back what they hold (locks, an
+        """Lets idle workers exit by themselves, so that they release what they hold (locks, an
         engine).
         """
         for worker in workers:
-            with suppress(OSError):  # it is gone already
+            with suppress(OSError):  # it has ended already
                 worker.own.connection.send(None)
         for worker in workers:
             worker.own.process.join(PATIENCE)
@@ -181,7 +181,7 @@ class LocalExecutor:
         busy = {sign: w for w in workers if w.job for sign in w.signs}
         for ready in wait(list(busy), timeout=1.0):
             worker = busy[ready]
-            # The second sign of a process that has been heard: the next one has not answered yet.
+            # The other sign of a process handled just now; its successor has not answered yet.
             if worker.job is None or ready not in worker.signs:
                 continue
             job, seconds = worker.job, time.monotonic() - worker.started
@@ -193,7 +193,7 @@ class LocalExecutor:
             notify(Event(kind, job, message, seconds))
 
     def _goes_on(self, worker: _Worker, message: str) -> bool:
-        """Ends the process of the method; where all went well the worker takes over."""
+        """Ends the method's process; if it succeeded, hands the job to the worker's own process."""
         assert worker.method is not None
         worker.method.process.terminate()
         worker.method.process.join()
@@ -207,7 +207,7 @@ class LocalExecutor:
 
 
 def _answer(running: _Process) -> tuple[str, str]:
-    """The kind of the event, and the message."""
+    """The kind and the message of the resulting event."""
     try:
         message, running.spent = running.connection.recv()
     except (EOFError, OSError):
@@ -217,9 +217,9 @@ def _answer(running: _Process) -> tuple[str, str]:
 
 
 def _clean_forks() -> Any:
-    """A context whose processes are forked, in milliseconds, from one that has imported what
-    jobs need (importing transformers' models takes seconds) and run nothing; where there are no
-    such forks they are spawned.
+    """A multiprocessing context that forks processes, in milliseconds, from a server which has
+    imported what jobs need (importing transformers' models takes seconds) and run nothing else;
+    without fork servers, one that spawns them.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")

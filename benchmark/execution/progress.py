@@ -1,6 +1,4 @@
-"""The progress display of a run: what is cached, what is running, what failed, how long it
-will still take.
-"""
+"""The progress display of a run: cached, running and failed jobs, and the time left."""
 
 from __future__ import annotations
 
@@ -19,15 +17,15 @@ from benchmark.pipeline.plan import Job
 
 
 class RunDisplay:
-    """A live bar with the running jobs below it on a terminal; one line per finished job
-    elsewhere.
+    """On a terminal a live progress bar above the running jobs; elsewhere one line per finished
+    job.
     """
 
     def __init__(
         self, console: Console, jobs: Sequence[Job], cached: int, estimates: Estimates, workers: int
     ) -> None:
         self.console, self.workers = console, workers
-        # Once: an estimate may read the task's data.
+        # Computed once, since an estimate may read the task's data.
         self.open = {job.id: (job, estimates.seconds(job)) for job in jobs}
         self.running: dict[str, tuple[Job, float]] = {}
         self.cached, self.finished, self.failures = cached, 0, 0
@@ -58,21 +56,21 @@ class RunDisplay:
             self.live.__exit__(kind, error, tb)
 
     def time_left(self) -> float:
-        """Seconds: the estimates of what is open, corrected by how those of finished jobs turned
-        out.
+        """Seconds left: the estimates of open jobs, scaled by the ratio of actual to estimated time
+        of finished jobs.
         """
         pace = self.spent / self.estimated if self.estimated else 1.0
         return pace * wall_seconds(self.open.values(), self.workers)
 
     def notify(self, event: Event) -> None:
-        """Takes an executor's event."""
+        """Updates the display with an executor's event."""
         if event.kind == "start":
             self.running[event.job.id] = (event.job, time.monotonic())
             return
         self.running.pop(event.job.id, None)
         _, estimated = self.open.pop(event.job.id, (event.job, 0.0))
         self.finished += 1
-        if event.seconds and event.message == OK:  # what fails ends early
+        if event.seconds and event.message == OK:  # failed jobs end early
             self.estimated += estimated
             self.spent += event.seconds
         self.bar.update(self.task, completed=self.finished)

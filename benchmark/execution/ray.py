@@ -1,5 +1,5 @@
-"""Ray: jobs are tasks of a cluster, with the processors and GPUs that they need. A task whose node
-or worker is lost is tried again, wherever there is room.
+"""Execution on a Ray cluster: jobs are Ray tasks that reserve the CPUs and GPUs they need. A task
+whose node or worker is lost is retried wherever there is room.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from benchmark.execution.schedule import OK, Event, JobSchedule
 from benchmark.pipeline.plan import Job
 
 Act = Callable[[Job], str]
-RETRIES = 2  # of a task whose node or worker is lost
-WAITING = 1.0  # seconds between two looks at a cluster on which nothing ends
-PATIENCE = 60.0  # seconds that a task may wait without a node that could hold it
+RETRIES = 2  # per task whose node or worker is lost
+WAITING = 1.0  # seconds between checks of the cluster while no task ends
+PATIENCE = 60.0  # seconds that a task may wait while no node could hold it
 
 Resources = Mapping[str, float]
 
 
 @dataclass
 class _Task:
-    """A job under way; `halves` are what is left of it, one after the other. `held` is when a node
-    of the cluster could last hold it.
+    """A running job; `halves` are its remaining halves, in order, `held` the last time at which a
+    node of the cluster could hold it.
     """
 
     job: Job
@@ -46,14 +46,14 @@ def _perform(prepare: Callable[[], None], act: Act, job: Job) -> str:
 
 
 class RayExecutor:
-    """Runs jobs on the cluster that RAY_ADDRESS names, or on this machine; `prepare`,
-    `run_method` and `execute` are as for `LocalExecutor`, and must be importable on every node.
+    """Runs jobs on the cluster at RAY_ADDRESS, or on this machine. `prepare`, `run_method` and
+    `execute` are as for `LocalExecutor`, and must be importable on every node.
 
-    `threads` are the processors that a job takes, or as many as the largest node has; `gpus_of` the
-    GPUs where the cluster has any, and `memory_of` the bytes of the models, which lie in the node's
-    memory unless a GPU has them. Home and output folder must be the same on all nodes. A method
-    runs in a process that ends with it, and so does what evaluates it, since a guardrail's own
-    class may answer there.
+    A job reserves `threads` CPUs, or as many as the largest node has. If the cluster has GPUs, it
+    reserves `gpus_of(job)` of them; a job without a GPU reserves `memory_of(job)` bytes of the
+    node's memory for its models. Home and output folder must be the same on all nodes. A method
+    runs in a process that ends with it, and so does its evaluation, which may run code of a
+    guardrail's class.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class RayExecutor:
         self.threads, self.gpus_of, self.memory_of = threads, gpus_of, memory_of
 
     def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
-        """Runs all jobs; `notify` hears of each start and end, in this process.
+        """Runs all jobs; calls `notify` in this process at each start and end of a job.
 
-        A job whose dependency failed is skipped. On an interrupt the tasks are ended at once: what
-        they were writing stays under temporary names. BadInput for a job that no node can hold; one
-        that none can hold any more is lost after a while.
+        A job whose dependency failed is skipped. On an interrupt the tasks are terminated at once:
+        files being written keep their temporary names. BadInput if no node can hold a job; a job
+        that no node can hold any longer is lost after PATIENCE seconds.
         """
         with _cluster() as ray:
             needs = {job.id: self._resources(ray, job) for job in jobs}
@@ -99,7 +99,7 @@ class RayExecutor:
         schedule: JobSchedule,
         notify: Callable[[Event], None],
     ) -> None:
-        """Starts as many jobs as the cluster has room for now, and one at least."""
+        """Starts as many jobs as the cluster has room for, and at least one if none is running."""
         free = Counter(ray.cluster_resources())
         for task in running.values():
             free.subtract(task.needed)
@@ -116,17 +116,17 @@ class RayExecutor:
             running[self._submit(ray, task)] = task
 
     def _resources(self, ray: Any, job: Job) -> Resources:
-        """What a job takes of a node, as Ray names it."""
+        """The resources that a job takes of a node, by Ray's names."""
         gpus = self.gpus_of(job) if ray.cluster_resources().get("GPU") else 0
         largest = max((node.get("CPU", 0) for node in _nodes(ray)), default=0)
         threads = min(self.threads, max(1, int(largest)))
         return {"CPU": threads, "GPU": gpus, "memory": 0 if gpus else self.memory_of(job)}
 
     def _submit(self, ray: Any, task: _Task) -> Any:
-        """Submits the first half that is left."""
+        """Submits the first of the remaining halves of a job."""
         job = task.job
-        # A process that a method's code was imported into does nothing after it.
-        calls = 1 if job.runs_method else 0  # as many as it likes
+        # A process that has imported a method's code is not used again.
+        calls = 1 if job.runs_method else 0  # 0: unlimited
         remote = ray.remote(
             num_cpus=task.needed["CPU"],
             num_gpus=task.needed["GPU"],
@@ -143,7 +143,7 @@ class RayExecutor:
         schedule: JobSchedule,
         notify: Callable[[Event], None],
     ) -> None:
-        """Waits for the next task that ends."""
+        """Waits for a task to end and reports it, or submits its other half."""
         if not running:
             return
         ended, _ = ray.wait(list(running), num_returns=1, timeout=WAITING)
@@ -158,7 +158,7 @@ class RayExecutor:
 
 
 def _nodes(ray: Any) -> list[Resources]:
-    """What each node that is alive has in all."""
+    """The total resources of each live node."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
@@ -171,7 +171,7 @@ def _said(needed: Resources) -> str:
 
 
 def _require_nodes(ray: Any, needs: Iterable[tuple[str, Resources]]) -> None:
-    """BadInput if no node has what a job, called by its label, needs."""
+    """BadInput if no node has the resources that a job, named by its label, needs."""
     nodes = _nodes(ray)
     for label, needed in needs:
         if not _can_hold(nodes, needed):
@@ -184,7 +184,7 @@ def _give_up(
     schedule: JobSchedule,
     notify: Callable[[Event], None],
 ) -> None:
-    """Ends the tasks that no node could hold for PATIENCE: Ray would keep them waiting for ever."""
+    """Cancels tasks that no node could hold for PATIENCE seconds: Ray would keep them waiting."""
     nodes, now = _nodes(ray), time.monotonic()
     for reference, task in list(running.items()):
         if _can_hold(nodes, task.needed):
@@ -198,7 +198,7 @@ def _give_up(
 
 
 def _answer(ray: Any, reference: Any) -> tuple[str, str]:
-    """The kind of the event, and the message."""
+    """The kind and the message of the resulting event."""
     try:
         return "done", ray.get(reference)
     except ray.exceptions.RayError as error:
@@ -208,7 +208,7 @@ def _answer(ray: Any, reference: Any) -> tuple[str, str]:
 
 @contextmanager
 def _cluster() -> Iterator[Any]:
-    """Ray, connected to a cluster, unless this process is already."""
+    """Ray, connected to a cluster; it is disconnected at the end if it was not connected before."""
     try:
         import ray
     except ImportError:

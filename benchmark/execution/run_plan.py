@@ -1,4 +1,4 @@
-"""Carries a plan out on local workers, with a display; turns dead workers into error records."""
+"""Runs a plan on local workers or a Ray cluster; writes error records for workers that die."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from benchmark.runtime.gpus import shares
 from benchmark.runtime.memory import keep_freed_memory
 from benchmark.runtime.processors import cores, threads_here
 
-# Loggers that warn of parts for GPUs whenever torchao, an extra, is installed.
+# Loggers with warnings about GPU components whenever torchao, an extra, is installed.
 IRRELEVANT = ("torchao", "torch.utils._pytree")
 
 
 def default_workers(plan: Plan) -> int:
-    """One process per core; where GPUs compute one per GPU, or one alone if a job takes more than
-    one of them; on CPUs one alone with an engine, which brings parallelism of its own.
+    """One process per core. If jobs use GPUs, one per GPU, or a single one if a job takes several
+    GPUs. On CPUs with a vLLM engine, a single one, since the engine is parallel itself.
     """
     gpus = accelerators()
     if gpus and any(job.variant.track.gains_from_gpus for job in plan.jobs):
@@ -47,14 +47,14 @@ def _takes_several_gpus(plan: Plan) -> bool:
 
 
 def worker_threads(plan: Plan) -> int:
-    """Threads of each worker, however many of them the user wants: they are part of what a run
-    gives on a machine.
+    """Threads per worker, for the default number of workers whatever `--workers` says: a run's
+    results on a machine depend on them.
     """
     return max(1, cores() // default_workers(plan))
 
 
 def prepare_worker(threads: int = 1) -> None:
-    """What a process needs before it computes with a model."""
+    """Prepares a process for computing with models."""
     import torch
     import transformers
 
@@ -67,7 +67,7 @@ def prepare_worker(threads: int = 1) -> None:
 
 
 def executor_named(name: str, context: RunContext, workers: int) -> Executor:
-    """`local` processes, or tasks of a `ray` cluster."""
+    """The executor for `local` processes or for a `ray` cluster."""
     prepare = partial(prepare_worker, context.threads)
     halves = partial(run_method, context=context), partial(make, context=context)
     if name == "ray":
@@ -82,13 +82,13 @@ def _gpus_of(job: Job) -> int:
 
 
 def _memory_of(job: Job) -> int:
-    """Bytes that a job takes at its peak, 0 if that is not known."""
+    """Peak memory of a job in bytes; 0 if unknown."""
     needs = [need_of(cell, job.variant) for cell in job.cells]
     return max((need.peak for need in needs if need), default=0)
 
 
 def duration(estimates: Estimates, plan: Plan, workers: int, executor: str) -> str:
-    """How long a plan takes, in words; a cluster's workers are not known beforehand."""
+    """The estimated time of a plan, as text; a cluster's workers are not known in advance."""
     if executor == "local":
         return f"about {clock(estimates.total(plan.jobs, workers))} on {workers} workers"
     return f"about {clock(estimates.total(plan.jobs, 1))} of one worker of the cluster"
@@ -110,7 +110,7 @@ def run_plan(
     if not plan.jobs:
         console.print(", nothing to run")
         return
-    if executor == "local":  # a cluster finds the room itself
+    if executor == "local":  # a cluster places tasks by memory itself
         require_room(plan, workers)
     console.print(f", {duration(estimates, plan, workers, executor)}")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

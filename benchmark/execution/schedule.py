@@ -1,5 +1,5 @@
-"""Which jobs can start, are under way, have ended or are skipped; executors on any machines ask
-it.
+"""The schedule that all executors share: which jobs can start, are running, have ended or are
+skipped.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Protocol
 
 from benchmark.pipeline.plan import Job
 
-OK = "ok"  # what a worker answers where nothing went wrong
+OK = "ok"  # a worker's answer if a job succeeded
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a job: `kind` is "start", "done" (message "ok" or an error),
-    "lost" or "skipped".
+    """A change in a job's state: `kind` is "start", "done" (message "ok" or an error), "lost" or
+    "skipped".
     """
 
     kind: str
@@ -26,19 +26,17 @@ class Event:
 
 
 class Executor(Protocol):
-    """Carries jobs out, wherever its workers are."""
+    """Runs jobs on local or remote workers."""
 
     def run(self, jobs: Sequence[Job], notify: Callable[[Event], None]) -> None:
-        """Runs all jobs, dependencies first; `notify` hears of each start and end, in this
-        process.
+        """Runs all jobs, dependencies first; calls `notify` in this process at each start and end
+        of a job.
         """
         ...
 
 
 class JobSchedule:
-    """The state of a run's jobs; those that need what is no job of the run find it there
-    already.
-    """
+    """The state of a run's jobs. A dependency that is not a job of the run counts as done."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._waiting, self._known = list(jobs), {job.id for job in jobs}
@@ -51,10 +49,10 @@ class JobSchedule:
         return bool(self._waiting or self._running)
 
     def next(self, fits: Callable[[Job], bool] = lambda job: True) -> Job | None:
-        """Starts the first job that fits and whose dependencies are done; None where there is none
-        now.
+        """Starts the first job that fits and whose dependencies are done; None if there is none at
+        present.
 
-        A RuntimeError where the jobs that are left wait for each other.
+        RuntimeError if the remaining jobs wait for each other.
         """
         done = [job for job in self._waiting if (job.needs & self._known) <= self._done]
         if not done and self._waiting and not self._running:
@@ -68,15 +66,15 @@ class JobSchedule:
         return ready
 
     def end(self, job: Job, message: str) -> None:
-        """Notes how a job ended; the failure of a cell is a record, and no other job needs a
-        cell.
+        """Notes how a job ended. A failed cell counts as done: its failure is a record, and no
+        other job needs a cell.
         """
         self._running.remove(job.id)
         (self._done if message == OK or job.kind == "cell" else self._failed).add(job.id)
 
     def skip(self) -> list[Job]:
-        """The jobs that will never start, since what they need failed or was skipped; each is
-        named once.
+        """The jobs that can never start, since a dependency failed or was skipped; each is returned
+        once.
         """
         skipped = []
         while job := next((job for job in self._waiting if job.needs & self._failed), None):

@@ -1,1 +1,1 @@
-"""A model answers: scoring, generation, vLLM."""
+"""Inference: predictors, the scoring and generation passes, and the vLLM engine."""

@@ -1,4 +1,4 @@
-"""The generation pass: greedy or sampled continuations of prompts, in batches of similar length."""
+"""The generation pass: greedy or sampled continuations of prompts, batched by length."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import stop_ids
 
 BATCH_SIZE = 256
-MIXED_BATCH_SIZE = 64  # rows of large models, whose batches hold prompts of different lengths
+MIXED_BATCH_SIZE = 64  # rows for large models, whose batches mix prompts of different lengths
 Tokens = Sequence[int]
 
 
@@ -30,11 +30,11 @@ def generate(
     seed: int = 0,
     processor: LogitsProcessor | None = None,
 ) -> list[list[list[int]]]:
-    """Continuations of every prompt, in order, up to the first stop token: the greedy one, or so
-    many samples.
+    """Continuations of each prompt, in order, up to the first stop token: the greedy one, or
+    `samples` sampled ones.
 
-    A `processor` changes the logits (B, V) of each step, and is told all tokens (B, L) before it:
-    prompts of one length go together then, without padding.
+    A `processor` changes the logits (B, V) of each step, given all tokens (B, L) so far. Prompts
+    are then batched by equal length, without padding.
     """
     stops = stop_ids(tokenizer, model)
     config = GenerationConfig(
@@ -47,7 +47,8 @@ def generate(
     copies = max(1, samples)
     continuations: list[list[list[int]]] = [[] for _ in prompts]
     longest = max(map(len, prompts), default=0) + max_new_tokens
-    # A window counts padding: where one is too short for all, prompts of one length go together.
+    # Padding takes up room in an attention window: if that is too short for the longest sequence,
+    # only prompts of equal length are batched together.
     fits = longest <= (window_of(model) or longest)
     padded = processor is None and fits and reads_padding(model)
     with seeded(seed):
@@ -64,8 +65,8 @@ def generate(
 
 
 def _batches(prompts: Sequence[Tokens], mixed: bool, copies: int) -> Iterator[list[int]]:
-    """Rows of prompts of equal length, or, where a batch more costs more than padding, of
-    similar length.
+    """Yields the row indices of each batch: prompts of equal length, or, if `mixed`, of similar
+    length, where extra batches would cost more than padding.
     """
     ordered = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
     groups = (
@@ -82,10 +83,10 @@ def _batches(prompts: Sequence[Tokens], mixed: bool, copies: int) -> Iterator[li
 def _continued(
     model, prompts: Sequence[Tokens], config: GenerationConfig, copies: int
 ) -> list[list[int]]:
-    """What follows each prompt, so many times. What is alike is read once: what all begin with, and
-    copies.
+    """`copies` continuations of each prompt. Shared tokens are read once: the prefix common to all
+    prompts, and the prompt of several copies.
 
-    Padding stands between the common beginning and the rest.
+    Padding goes between the common prefix and the rest of a prompt.
     """
     shared = _common(prompts) if len(set(map(len, prompts))) > 1 else 0
     length, pad = max(map(len, prompts)), config.pad_token_id
@@ -118,9 +119,10 @@ def _continued(
 def _greedily(
     model, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache, config: GenerationConfig
 ) -> list[list[int]]:
-    """The likeliest token after each prompt (B, L), and so on; the cache has all but the last
-    token. A prompt whose answer has ended leaves the batch: the others need as many tokens as the
-    longest answer has.
+    """Greedy continuations of prompts (B, L); the cache holds all but the last token of each.
+
+    A prompt leaves the batch when its answer ends, since decoding goes on for as many steps as the
+    longest answer has tokens.
     """
     stops = torch.tensor(config.eos_token_id, device=ids.device)
     continuations: list[list[int]] = [[] for _ in ids]
@@ -148,7 +150,7 @@ def _greedily(
 
 
 def _common(prompts: Sequence[Tokens]) -> int:
-    """How many tokens all prompts begin with alike, one of each left out to go on from."""
+    """Length of the common prefix, leaving at least one token of each prompt to continue from."""
     columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
     return next(
         (i for i, column in enumerate(columns) if len(set(column)) > 1), min(map(len, prompts)) - 1
@@ -156,8 +158,8 @@ def _common(prompts: Sequence[Tokens]) -> int:
 
 
 def _read(model, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> None:
-    """Adds the keys and values of the tokens (B, L) to a cache that has those of the first of
-    them.
+    """Extends a cache, which already covers the first of the tokens (B, L), by the keys and values
+    of the rest.
     """
     known = cache.get_seq_length()
     places = (mask.cumsum(1) - 1).clamp(min=0)[:, known:]
@@ -171,11 +173,11 @@ def _read(model, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> 
 
 
 def reads_padding(model) -> bool:
-    """Whether prompts of different lengths can be continued together, and what they begin with be
+    """Whether prompts of different lengths can share a padded batch, and their common prefix be
     read once.
 
-    A state-space model would take padding into its state, and a model that is not told positions
-    would count padding.
+    A state-space model would absorb padding into its state, and a model without `position_ids`
+    would count padding as positions.
     """
     if model._is_stateful or not model._supports_default_dynamic_cache():
         return False
@@ -192,9 +194,7 @@ def _each_continued(
     copies: int,
     processor: LogitsProcessor | None,
 ) -> list[list[int]]:
-    """What follows each of some prompts of equal length, so many times, by the model's own
-    generation.
-    """
+    """`copies` continuations of each prompt, all of equal length, by the model's own `generate`."""
     ids = torch.tensor(prompts, device=model.device).repeat_interleave(copies, 0)
     sequences = model.generate(
         ids,

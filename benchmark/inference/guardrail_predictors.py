@@ -1,4 +1,4 @@
-"""What is evaluated where something stands before or behind a model's weights."""
+"""Predictors of guardrails: a constant answer, a prompt prefix, or a transform of the logits."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from benchmark.tokens.prompts import encode_pair, encode_text, shared_length, to
 
 @dataclass(frozen=True)
 class ConstantPredictor:
-    """Always the same text: as a distribution, its tokens one after another with 1 % spread over
-    the vocabulary.
+    """A predictor that always answers with the same text.
+
+    As a distribution, each token of the text has all probability except for the share `spread`
+    (1 %), which is uniform over the vocabulary.
     """
 
     text: str
@@ -33,9 +35,9 @@ class ConstantPredictor:
     def _score(self, pair: Pair) -> AnswerScores:
         before, fixed = encode_pair(pair_of(pair.asked, self.text), self.tokenizer)
         prompt, answer = encode_pair(pair, self.tokenizer)
-        # Its beginning may change another token of the prompt.
+        # The token boundary between prompt and answer may differ for the two answers.
         fixed_answer = [*before, *fixed][len(prompt) :]
-        # Of a text, models are scored from the second token.
+        # Without prompt tokens, models are scored from the second token of a text.
         return self._compare(answer, fixed_answer, 0 if prompt else 1)
 
     def _compare(self, answer: Tokens, fixed: Tokens, start: int) -> AnswerScores:
@@ -68,10 +70,10 @@ class ConstantPredictor:
 
 @dataclass(frozen=True)
 class PrefixPredictor:
-    """A model that reads the same words before every question and every text.
+    """A model that reads the same prefix before every question and every text.
 
-    Of questions they are part of what the user says. A text is scored from its second token, as it
-    is without them.
+    In questions, the prefix is part of the first user turn. In texts, the same tokens are scored as
+    without the prefix.
     """
 
     inner: ModelPredictor
@@ -82,7 +84,7 @@ class PrefixPredictor:
         return self.inner.tokenizer
 
     def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
-        # Examples are scored in memory, whatever generates.
+        # Examples are scored in memory, whatever the generation backend.
         here = ModelPredictor(self.inner.model, self.tokenizer)
         asked = {
             pair: pair_of(self._told_first(pair.asked), pair.answer)
@@ -125,7 +127,7 @@ class PrefixPredictor:
         return self.inner.generate_tokens(prefixed, max_new_tokens)
 
     def _told_first(self, prompt: Prompt) -> Prompt:
-        """The prompt with the prefix before what the user says first."""
+        """The prompt with the prefix before the first user turn."""
         turns = [role for role, _ in prompt.history]
         if "user" not in turns:
             return replace(prompt, text=f"{self.prefix} {prompt.text}")
@@ -134,7 +136,7 @@ class PrefixPredictor:
         return replace(prompt, history=tuple(history))
 
     def _told(self, prompt: Tokens, answer: Tokens) -> tuple[list[int], list[int]]:
-        """The prefix stands behind the token that begins every text, if there is one."""
+        """Prompt ids and answer ids, with the prefix inserted after the initial token, if any."""
         first = encode_text("", self.tokenizer)
         tokens = [*prompt, *answer]
         begun = len(first) * (shared_length(tokens, first) == len(first))
@@ -143,14 +145,14 @@ class PrefixPredictor:
 
 
 def _last(scores: AnswerScores, count: int) -> AnswerScores:
-    """The scores of the last tokens of an answer."""
+    """The scores of the last `count` tokens of an answer."""
     columns = (scores.logprobs, scores.correct, scores.standardized)
     return AnswerScores(*(values[max(0, len(values) - count) :] for values in columns))
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformedPredictor(ModelPredictor):
-    """A model whose logits are transformed before a token is chosen; in memory alone."""
+    """A model in memory whose logits are transformed before each token is chosen."""
 
     transform: Transform
 
@@ -180,7 +182,7 @@ class TransformedPredictor(ModelPredictor):
 
 
 class _Processor(LogitsProcessor):
-    """A transform as transformers asks for it: for the last token alone."""
+    """A transform as a transformers `LogitsProcessor`, which sees only the last position."""
 
     def __init__(self, transform: Transform) -> None:
         self.transform = transform

@@ -1,4 +1,4 @@
-"""What is evaluated: a model in memory, or in an engine."""
+"""Predictors: models evaluated in memory or in a vLLM engine."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from benchmark.tokens.prompts import (
 )
 from benchmark.training.lora import merged
 
-Begun = TypeVar("Begun", Prompt, str)  # what is gone on from: a question, or a text
-ENGINE_LENGTH = 2048  # tokens of a sequence that an engine has room for, as lm-eval asks at most
-_engines = Engines()  # one for the life of the process
+Begun = TypeVar("Begun", Prompt, str)  # what is continued: a question, or a text
+ENGINE_LENGTH = 2048  # maximum tokens of a sequence in an engine; lm-eval asks for no more
+_engines = Engines()  # one for the lifetime of the process
 _loaded: dict[
     str, Any
-] = {}  # the engine, and a weak reference to the predictor whose weights it has
+] = {}  # the engine, and a weak reference to the predictor whose weights it holds
 
 
 class Predictor(Protocol):
-    """Anything that gives answers a probability and prompts a continuation."""
+    """Anything that assigns probabilities to answers and generates continuations."""
 
     @property
     def tokenizer(self) -> Any: ...
@@ -55,11 +55,11 @@ class Predictor(Protocol):
     def sample(
         self, prompts: Sequence[Prompt], max_new_tokens: int, samples: int
     ) -> dict[Prompt, tuple[str, ...]]:
-        """So many answers to every distinct question, drawn at temperature 1."""
+        """`samples` answers to every distinct question, sampled at temperature 1."""
         ...
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
-        """Scores of every (prompt ids, answer ids), in order."""
+        """Scores of every (prompt ids, answer ids) pair, in order."""
         ...
 
     def generate_tokens(self, prompts: Sequence[Tokens], max_new_tokens: int) -> list[list[int]]:
@@ -69,7 +69,7 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class ModelPredictor:
-    """A causal language model with its tokenizer; `seed` is that of what is drawn."""
+    """A causal language model with its tokenizer; `seed` is used for sampling."""
 
     model: Any
     tokenizer: Any
@@ -125,7 +125,7 @@ class ModelPredictor:
         return computed_by(profile_of(self.tokenizer).linears, self.model)
 
     def _text(self, tokens: Tokens) -> str:
-        """What was said, up to what ends an answer where that is no token of its own."""
+        """The decoded text, cut at the closing text if no single token closes answers."""
         text = self.tokenizer.decode(tokens, skip_special_tokens=True)
         end = closing_text(self.tokenizer).strip() if closing_id(self.tokenizer) is None else ""
         return (text.partition(end)[0] if end else text).strip()
@@ -133,10 +133,10 @@ class ModelPredictor:
 
 @dataclass(frozen=True, eq=False)
 class EnginePredictor(ModelPredictor):
-    """The same in a vLLM engine, into which its weights are loaded when they are not there.
+    """A `ModelPredictor` that generates with a vLLM engine, loading its weights when needed.
 
-    The engine generates, and scores what lm-eval asks; the examples of a task are scored by the
-    model in memory, whose pass knows more of a distribution than its likeliest token.
+    The engine generates, and scores lm-eval's requests. Examples of a task are scored by the model
+    in memory, whose scoring pass sees the full distribution, not only the most likely token.
     """
 
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
@@ -169,21 +169,21 @@ class EnginePredictor(ModelPredictor):
 
 
 def longest_sequence(tokenizer: Any, backend: str) -> int:
-    """Tokens of the longest sequence that a fitted tokenizer's model can be asked: its positions,
-    or those that an engine has room for.
+    """Maximum sequence length in tokens: the positions of the model, which `fit` has set on its
+    tokenizer, or at most `ENGINE_LENGTH` with vLLM.
     """
     positions = tokenizer.model_max_length
     return min(positions, ENGINE_LENGTH) if backend == "vllm" else positions
 
 
 def predictor_of(model: Any, tokenizer, backend: str = "hf") -> ModelPredictor:
-    """The predictor of a model whose answers a backend generates."""
+    """The predictor of a model that generates with the given backend."""
     predictor = EnginePredictor if backend == "vllm" else ModelPredictor
     return predictor(model, tokenizer)
 
 
 def sampler(tokenizer, max_new_tokens: int, seed: int) -> Sampler:
-    """What methods draw answers with: as they are drawn when a model is measured."""
+    """The function with which methods sample answers, as an evaluation in memory does."""
 
     def draw(model: Any, prompts: Sequence[Prompt], samples: int) -> dict[Prompt, tuple[str, ...]]:
         with looking_at(model):

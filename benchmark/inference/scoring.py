@@ -1,4 +1,4 @@
-"""The scoring pass: token log-probabilities of answers, teacher-forced, each distinct pair once."""
+"""The scoring pass: teacher-forced token log-probabilities of answers, once per distinct pair."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import encode_pair, shared_length
 
 BATCH_SIZE = 256
-TREE_TOKENS = 768  # of a tree: attention costs the square of it
-TRANSFORMED_TOKENS = 1024  # of a batch whose logits are kept at every position
-CACHED = 800_000  # log-probabilities computed at once on a CPU, which its cache holds
-RULED_OUT = -100.0  # log-probability in nats of a token that a transform leaves no probability
-# Logits (B, K, V) of what follows the last K of the tokens (B, L), and what they become.
+TREE_TOKENS = 768  # per tree: the cost of attention grows with its square
+TRANSFORMED_TOKENS = 1024  # per batch whose logits are kept at every position
+CACHED = 800_000  # log-probabilities computed at once on a CPU, so that they fit in its cache
+RULED_OUT = -100.0  # log-probability in nats, at least, of tokens that a transform rules out
+# Maps tokens (B, L) and the logits (B, K, V) that follow the last K of them to new logits.
 Transform = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class AnswerScores:
-    """Log-probability of each answer token and whether the greedy token is the same, both (T,).
+    """Log-probability of each answer token and whether it is the greedy token, both (T,).
 
-    `standardized`, where the profile wants it, is that log-probability less the mean over the
-    vocabulary, in standard deviations, both under the model's own distribution (Zhang et al. 2025,
-    Min-K%++); else it is empty.
+    `standardized`, if the profile asks for it, is that log-probability minus the mean over the
+    vocabulary, divided by the standard deviation, both under the model's own distribution (Zhang et
+    al. 2025, Min-K%++); otherwise it is empty.
     """
 
     logprobs: np.ndarray
@@ -52,11 +52,11 @@ def _by_length(pair: Pair) -> tuple[int, Prompt, str]:
 
 @torch.inference_mode()
 def score_tokens(model, tokenizer, encoded: Encoded) -> list[AnswerScores]:
-    """Scores of (prompt ids, answer ids), in order; what is to be scored without prompt counts from
-    its second token.
+    """Scores of (prompt ids, answer ids) pairs, in order; a sequence without a prompt is scored
+    from its second token.
 
-    Batches are of sequences as they come, which should be sorted by length, or trees of those that
-    begin alike.
+    Batches are prefix trees of sequences with common beginnings if the model and profile allow it,
+    otherwise consecutive sequences, which should be sorted by length.
     """
     scores: dict[int, AnswerScores] = {}
     if reads_trees(model, tokenizer):
@@ -75,9 +75,9 @@ def score_tokens(model, tokenizer, encoded: Encoded) -> list[AnswerScores]:
 def score_transformed(
     model, tokenizer, encoded: Encoded, transform: Transform
 ) -> list[AnswerScores]:
-    """The same under logits that are transformed before a token is chosen.
+    """`score_tokens` with logits that are transformed before each token is chosen.
 
-    A transform that gives NaN is a FloatingPointError.
+    FloatingPointError if the transform returns NaN.
     """
     scores: dict[int, AnswerScores] = {}
     for rows in _similar(encoded):
@@ -92,7 +92,7 @@ def score_transformed(
 
 
 def _similar(encoded: Encoded) -> Iterator[list[int]]:
-    """Rows for one padded batch after another, of similar length, up to TRANSFORMED_TOKENS."""
+    """Yields the rows of each padded batch: similar lengths, at most TRANSFORMED_TOKENS tokens."""
     lengths = [len(prompt) + len(answer) for prompt, answer in encoded]
     rows: list[int] = []
     for row in sorted(range(len(encoded)), key=lengths.__getitem__):
@@ -105,7 +105,7 @@ def _similar(encoded: Encoded) -> Iterator[list[int]]:
 
 
 def trees_of(encoded: Encoded) -> Iterator[list[int]]:
-    """Rows for one tree after another: neighbours in the order of their tokens, up to
+    """Yields the rows of each prefix tree: neighbours in lexicographic order of their tokens, up to
     TREE_TOKENS nodes.
     """
     sequences = [prompt + answer for prompt, answer in encoded]
@@ -142,7 +142,7 @@ def _scored(
 def _of_rows(
     logits: torch.Tensor, targets: torch.Tensor, wanted: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Log-probability, whether it is the greedy token, and the standardized one, of each row."""
+    """Log-probability, whether greedy, and standardized log-probability of each row's target."""
     distribution = logits.float().log_softmax(-1)
     logprobs = distribution.gather(-1, targets[:, None])[:, 0]
     correct = distribution.argmax(-1) == targets
@@ -150,8 +150,8 @@ def _of_rows(
 
 
 def _standardized(logprobs: torch.Tensor, distribution: torch.Tensor) -> torch.Tensor:
-    """(N,) log-probabilities in standard deviations from their mean, from those of the
-    vocabulary, (N, V).
+    """(N,) log-probabilities, standardized by the mean and standard deviation of the (N, V)
+    log-probabilities over the vocabulary.
     """
     p = distribution.exp()
     mean = (p * distribution).sum(-1)

@@ -1,19 +1,19 @@
-"""How models are asked: what outputs depend on beside the model and the examples."""
+"""Generation settings: what outputs depend on besides the model and the examples."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# words from one prefix of a text to the next; an extraction likelihood at every prefix costs much
+# words between prefixes of a text; an extraction likelihood at every prefix would be expensive
 PREFIX_STRIDE = 10
 
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Part of the id of outputs; `continuation_tokens` is the limit after a prefix of a text.
+    """Settings that enter the ids of outputs.
 
-    `samples`: how many continuations of each forget prompt are drawn at temperature 1, beside the
-    greedy one.
+    `continuation_tokens` is the limit after a prefix of a text, `samples` the number of
+    continuations of each forget prompt sampled at temperature 1, in addition to the greedy one.
     """
 
     backend: str = "hf"

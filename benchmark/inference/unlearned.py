@@ -1,4 +1,4 @@
-"""What methods return: changed weights, or weights with a guardrail around them."""
+"""Results of methods: changed weights, or weights with a guardrail around them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _KINDS: dict[str, type[UnlearnedModel]] = {}
 class UnlearnedModel(ABC):
     """A model, with the filter, prompt or decoding rule that a subclass adds.
 
-    Subclasses are frozen dataclasses and say what is evaluated (`predictor`). Their fields can be
-    saved: models, numbers, texts, tensors, and lists or dictionaries of them.
+    Subclasses are frozen dataclasses and define what is evaluated (`predictor`). Fields that can be
+    saved are models, numbers, texts, tensors, and lists or dictionaries of the last three.
     """
 
     model: Any
@@ -47,8 +47,8 @@ class UnlearnedModel(ABC):
     def predictor(self, tokenizer: Any, backend: str) -> Predictor: ...
 
     def save(self, folder: Path) -> None:
-        """Writes the fields, and which class they are of; what could not be read again is an
-        UnpicklingError.
+        """Writes the fields and the class name; UnpicklingError if a field could not be loaded
+        again.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         models: dict[str, Any] = {
@@ -64,12 +64,12 @@ class UnlearnedModel(ABC):
 
 
 def as_unlearned(result: Any) -> Unlearned:
-    """What a method returned; a bare model counts as changed weights."""
+    """The result of a method as an `Unlearned`; a bare model counts as changed weights."""
     return result if isinstance(result, Unlearned) else Weights(result)
 
 
 def weights_digest(model: torch.nn.Module) -> str:
-    """16 hex digits of the names and bytes of all weights: the same model has the same."""
+    """16 hex digits of a hash of the names and bytes of all weights."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
@@ -80,8 +80,8 @@ def weights_digest(model: torch.nn.Module) -> str:
 def load_unlearned(
     folder: Path, load_model: Callable[[Path], Any], define: Callable[[], object] = lambda: None
 ) -> Unlearned:
-    """What an `UnlearnedModel` saved to a folder. `define` is called if its class is not known, to
-    import it; BadInput if it is not known then.
+    """Loads an `UnlearnedModel` saved to a folder. If its class is unknown, `define` is called to
+    import it; BadInput if it is still unknown.
     """
     saved = json.loads((folder / "kind.json").read_text())
     if saved["kind"] not in _KINDS:
@@ -92,7 +92,7 @@ def load_unlearned(
 
 
 class Weights(UnlearnedModel):
-    """The weights themselves were changed, and nothing stands around them."""
+    """A model whose weights were changed, without a guardrail."""
 
     division = "weights"
 
@@ -102,7 +102,7 @@ class Weights(UnlearnedModel):
 
 @dataclass(frozen=True)
 class ConstantAnswers(UnlearnedModel):
-    """The same answer to every prompt, whatever the model would say."""
+    """A guardrail that gives the same answer to every prompt."""
 
     text: str
 
@@ -115,7 +115,7 @@ class ConstantAnswers(UnlearnedModel):
 
 @dataclass(frozen=True)
 class PromptPrefix(UnlearnedModel):
-    """Puts the same text before every prompt, as in in-context unlearning."""
+    """A guardrail that puts the same text before every prompt, as in in-context unlearning."""
 
     prefix: str
 
@@ -127,18 +127,18 @@ class PromptPrefix(UnlearnedModel):
 
 
 class LogitsTransform(UnlearnedModel):
-    """Changes the logits before a token is chosen; subclasses define `transform`.
+    """A guardrail that changes the logits before a token is chosen; subclasses define `transform`.
 
-    The model in memory generates, whatever the backend: vLLM does not expose its logits.
+    The model in memory generates, whatever the backend, since vLLM does not expose its logits.
     """
 
     @abstractmethod
     def transform(self, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """The logits (B, K, V) of what follows the last K of the tokens `ids` (B, L), changed.
+        """The changed logits (B, K, V), which follow the last K of the tokens `ids` (B, L).
 
         The result at a position may depend only on the tokens up to it: all positions are passed at
-        once when answers are scored (K = L, with padding on the right), and only the last one
-        (K = 1) when they are generated. A logit of -inf rules a token out.
+        once when answers are scored (K = L, padded on the right), and only the last one (K = 1)
+        when they are generated. A logit of -inf rules a token out.
         """
 
     def predictor(self, tokenizer: Any, backend: str) -> Predictor:

@@ -1,5 +1,5 @@
-"""vLLM in a process of its own, whose weights are swapped so that one start serves all
-checkpoints of a shape.
+"""vLLM in a separate process, whose weights are swapped so that one start serves all checkpoints
+of the same architecture.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from benchmark.errors import BadInput
 from benchmark.inference.vllm_server import BEAT, Scores
 
 START_LIMIT = 600.0  # seconds
-SILENCE_LIMIT = 300.0  # of an engine that computes, which is heard of at each of its steps
+SILENCE_LIMIT = 300.0  # seconds without a heartbeat from a busy engine
 STOP_LIMIT = 10.0
-CPU_CACHE = 1  # GiB that it takes on a CPU, beside weights and libraries
+CPU_CACHE = 1  # GiB of KV cache on a CPU, in addition to weights and libraries
 _CHILD = "import sys; from benchmark.inference.vllm_server import serve; serve(*sys.argv[1:])"
 _NOT_SHAPE = frozenset(
     {"_name_or_path", "_model_name_or_path", "dtype", "torch_dtype", "transformers_version"}
@@ -37,23 +37,22 @@ Tokens = Sequence[int]
 
 
 class EngineDied(RuntimeError):
-    """The engine's process ended, hung or did not start: the message has its exit code and its
-    last words.
+    """The engine's process ended, hung or did not start. The message has the last line of its
+    standard error and, if it ended by itself, its exit code.
     """
 
 
 def vllm_installed() -> bool:
-    """Whether vLLM can be imported; this does not import it."""
+    """Whether vLLM is installed; does not import it."""
     return find_spec("vllm") is not None
 
 
 def architecture_of(folder: Path) -> str:
-    """16 hex digits that two checkpoints share if the weights of one can take the place of the
-    other's.
+    """16 hex digits that two checkpoints share if the weights of one can replace the other's.
 
-    They are the hash of config.json without names, paths, versions and precision, and of the names
-    and shapes of the weights: vLLM would keep the old ones where new ones are missing. BadInput if
-    there is no config.json.
+    They are a hash of config.json without names, paths, versions and precision, and of the names
+    and shapes of the weights, since vLLM would keep old weights where new ones are missing.
+    BadInput if there is no config.json.
     """
     config = {key: value for key, value in _config(folder).items() if key not in _NOT_SHAPE}
     return hashlib.sha256(
@@ -70,12 +69,12 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
 
 
 def usual_backend(pretrained: bool) -> str:
-    """What generates where nobody says it: vLLM for pretrained models, where it is installed."""
+    """The default generation backend: vLLM for pretrained models if it is installed, else hf."""
     return "vllm" if pretrained and vllm_installed() else "hf"
 
 
 def require_backend(backend: str | None) -> None:
-    """BadInput if what generates is not installed."""
+    """BadInput if the backend is vLLM and it is not installed."""
     if backend == "vllm" and not vllm_installed():
         raise BadInput("vllm is not installed: run `make vllm`")
 
@@ -88,13 +87,13 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 class VllmEngine:
-    """vLLM with the weights of `folder`, a checkpoint of config.json and safetensors; it knows
+    """vLLM with the weights of `folder`, a checkpoint of config.json and safetensors; works on
     token ids only.
 
-    `dtype` is "float32", "bfloat16" or "float16"; no sequence, new tokens included, is longer than
-    `max_model_len`. The constructor returns when the engine can be asked. BadInput if vLLM is not
-    installed, ValueError if the model has fewer positions, EngineDied if the process ends or is not
-    ready after `start_limit` seconds. An engine that has died stays dead.
+    `dtype` is "float32", "bfloat16" or "float16"; a sequence, new tokens included, has at most
+    `max_model_len` tokens. The constructor returns when the engine is ready. BadInput if vLLM is
+    not installed, ValueError if the model has fewer positions, EngineDied if the process ends or is
+    not ready after `start_limit` seconds. An engine that has died cannot be restarted.
     """
 
     def __init__(
@@ -121,7 +120,7 @@ class VllmEngine:
         self._connection, self.process = _start(folder, dtype, max_model_len, seed, self._stderr)
         try:
             self._answer(start_limit, "did not start within")
-        except EngineDied as error:  # not every shape of a model is one that vLLM can compute
+        except EngineDied as error:  # vLLM does not support every architecture
             raise EngineDied(f"{error} (`--backend hf` generates without it)") from None
 
     @property
@@ -129,9 +128,7 @@ class VllmEngine:
         return self.process.poll() is None
 
     def load(self, folder: Path) -> None:
-        """Replaces the weights by those of `folder`; ValueError if its architecture is another
-        one.
-        """
+        """Replaces the weights by those of `folder`; ValueError if its architecture differs."""
         if architecture_of(folder) != self.architecture:
             raise ValueError(
                 f"{folder} has another architecture than the weights that the engine was "
@@ -151,9 +148,9 @@ class VllmEngine:
         """`n` continuations of each prompt, at most `max_new_tokens` ids each, ending before the
         first stop id.
 
-        Temperature 0 is greedy; otherwise samples depend on `seed` and the prompt, so that equal
-        prompts get equal samples whatever else is asked. ValueError if a prompt is empty or leaves
-        too little room.
+        Temperature 0 is greedy. Otherwise samples depend only on `seed` and the prompt: equal
+        prompts get equal samples whatever the rest of the batch. ValueError if a prompt is empty or
+        leaves too little room, or if `n` greedy continuations are requested with n > 1.
         """
         if n > 1 and temperature == 0:
             raise ValueError(f"{n} greedy continuations of a prompt would all be the same")
@@ -163,19 +160,18 @@ class VllmEngine:
         )
 
     def score(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[Scores]:
-        """For each (prompt, answer): log-probability of each answer token and whether greedy
-        decoding takes it.
+        """For each (prompt, answer): the log-probability of each answer token and whether it is the
+        greedy one.
 
-        Both are (T,), of float32 natural logarithms and of bool; (T - 1,) where the prompt is
-        empty, as the first token of a text has no probability. ValueError if a pair is empty or too
-        long.
+        Both are (T,), float32 in nats and bool; (T - 1,) if the prompt is empty, since the first
+        token of a text has no probability. ValueError if a pair is empty or too long.
         """
         pairs = [(*_plain([prompt]), *_plain([answer])) for prompt, answer in sequences]
         self._check([prompt + answer for prompt, answer in pairs], 0)
         return self._call("score", pairs)
 
     def _check(self, sequences: Sequence[Tokens], more: int) -> None:
-        """What vLLM would refuse would end its process, and what is too long it would cut."""
+        """ValueError for sequences on which vLLM would exit (empty) or which it would truncate."""
         lengths = [len(sequence) for sequence in sequences]
         if lengths and min(lengths) == 0:
             raise ValueError("a sequence without tokens has no continuation")
@@ -200,7 +196,7 @@ class VllmEngine:
             raise self._death() from None
         except (
             BaseException
-        ):  # an answer that nobody waits for would be taken for that of the next question
+        ):  # the pending answer would be taken for the answer to the next request
             self._end(grace=0)
             raise
         self._end(grace=0)
@@ -220,7 +216,7 @@ class VllmEngine:
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
     def _end(self, grace: float) -> None:
-        """Hangs up, at which the process ends, and kills it if it has not after `grace` seconds."""
+        """Closes the pipe, upon which the process should exit; kills it after `grace` seconds."""
         self._connection.close()
         try:
             self.process.wait(grace)
@@ -229,7 +225,7 @@ class VllmEngine:
             self.process.wait()
 
     def close(self) -> None:
-        """Ends the process; the engine cannot be asked any more."""
+        """Ends the process; the engine cannot be used afterwards."""
         self._end(grace=STOP_LIMIT)
         self._stderr.close()
 
@@ -246,19 +242,19 @@ class VllmEngine:
 
 
 class Engines:
-    """At most one live engine: checkpoints of its architecture and precision are swapped in,
-    others replace it.
+    """At most one live engine: checkpoints of the same architecture and precision are swapped in,
+    others start a new engine.
     """
 
     def __init__(self) -> None:
         self._engine: VllmEngine | None = None
 
     def at(self, folder: Path, dtype: str, max_model_len: int) -> VllmEngine:
-        """The engine with the weights that `folder` has now; what `at` returned before must not be
-        used any more.
+        """The engine, loaded with the current weights of `folder`; an engine that `at` returned
+        before must not be used any more.
 
-        A new one is started if the live one has another shape, precision or too little room, or has
-        died.
+        A new engine is started if the live one has a different architecture or precision, too
+        little room, or has died.
         """
         engine = self._engine
         if engine is None or not self._fits(engine, folder, dtype, max_model_len):
@@ -292,17 +288,17 @@ class Engines:
 
 
 def _plain(sequences: Sequence[Tokens]) -> list[list[int]]:
-    """Python's own integers: vLLM takes no others."""
+    """Token ids as Python integers, the only ones that vLLM accepts."""
     return [[int(token) for token in sequence] for sequence in sequences]
 
 
 def _start(
     folder: Path, dtype: str, max_model_len: int, seed: int, stderr: Any
 ) -> tuple[Connection, subprocess.Popen[bytes]]:
-    """The child's process and our end of the pipe to it.
+    """Starts the child process; returns our end of the pipe to it, and the process.
 
-    Workers of a run are daemons, which may not have `multiprocessing` children, and a process of
-    ours would take its environment from us: hence `subprocess`.
+    It uses `subprocess` because the workers of a run are daemons, which may not have
+    `multiprocessing` children, and because those would inherit our environment unchanged.
     """
     ours, theirs = Pipe()
     options = {"dtype": dtype, "max_model_len": max_model_len, "seed": seed}
@@ -320,25 +316,25 @@ def _start(
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Our environment and what vLLM needs beside it; the size of its cache on the CPU, in GiB,
-    can be set in ours.
+    """Our environment with vLLM's settings added; ours may set the size of the KV cache on the CPU,
+    in GiB.
     """
     settings = {
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": str(torch.get_num_threads()),
-        # Threads that spin on are a hundred times slower where cores are shared, those that never
-        # do lose a third of a small batch's time to waking up: these spin for about 30 us.
+        # Threads that keep spinning are a hundred times slower on shared cores, and threads that
+        # never spin lose a third of a small batch's time to waking up: these spin for about 30 us.
         "OMP_WAIT_POLICY": "PASSIVE",
         "GOMP_SPINCOUNT": "2000",
-        "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by the one token that `score` throws away
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by the one token that `score` discards
         "VLLM_CPU_KVCACHE_SPACE": ours.get("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE)),
-        # the child is the engine: nothing is left if it dies
+        # the engine runs in the child itself, so that nothing outlives it
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_NO_USAGE_STATS": "1",
     }
     if not torch.cuda.is_available():
         settings["TORCHDYNAMO_DISABLE"] = (
-            "1"  # to compile how ranks are counted takes seconds and a C++ compiler
+            "1"  # compiling the computation of token ranks takes seconds and a C++ compiler
         )
     return {**ours, **settings}

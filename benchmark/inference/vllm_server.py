@@ -1,5 +1,5 @@
-"""The process in which vLLM runs: it starts the engine, then answers requests until its parent
-hangs up.
+"""The child process in which vLLM runs: starts the engine, then serves requests until the parent
+closes the pipe.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import torch
 from benchmark.runtime.memory import keep_freed_memory
 
 GPU_MEMORY_SHARE = 0.4
-BEAT, BEAT_SECONDS = "computing", 1.0  # said so often, at most, between question and answer
+BEAT, BEAT_SECONDS = "computing", 1.0  # sent at most this often while a request is processed
 
 Scores = tuple[np.ndarray, np.ndarray]
 
 
 def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
-    """The child's life: starts vLLM, answers until its parent hangs up, and ends at what goes
-    wrong.
+    """Main loop of the child process: starts vLLM, serves requests until the parent closes the
+    pipe, and exits on any error.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
@@ -49,12 +49,12 @@ def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
         print(
             f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True
         )
-        os._exit(1)  # what is left of vLLM may wait for ever for its own threads
+        os._exit(1)  # a normal exit could wait for ever for vLLM's threads
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Ends the child soon after its parent is gone, however that was killed and whatever the
-    child is doing.
+    """Ends the child soon after its parent has ended, however that happened and whatever the child
+    is doing.
     """
     while os.getppid() == parent:
         time.sleep(0.5)
@@ -62,7 +62,7 @@ def _exit_with_parent(parent: int) -> None:
 
 
 class _Model:
-    """vLLM itself, in the child: answers with what can be pickled."""
+    """vLLM in the child process; its methods return objects that can be pickled."""
 
     def __init__(
         self, folder: str, beat: Callable[[], None], dtype: str, max_model_len: int, seed: int
@@ -74,7 +74,7 @@ class _Model:
             max_model_len=max_model_len + 1,
             seed=seed,
             skip_tokenizer_init=True,
-            generation_config="vllm",  # else the stop tokens of the folder's own would count
+            generation_config="vllm",  # else the stop tokens in the folder's config would apply
             enforce_eager=True,
             gpu_memory_utilization=GPU_MEMORY_SHARE,
         )
@@ -127,7 +127,7 @@ class _Model:
 
 
 def _beating(step: Callable[[], Any], beat: Callable[[], None]) -> Callable[[], Any]:
-    """The engine's step, which is heard of."""
+    """The engine's step function, which also sends heartbeats."""
     last = 0.0
 
     def stepped() -> Any:
@@ -141,8 +141,8 @@ def _beating(step: Callable[[], Any], beat: Callable[[], None]) -> Callable[[], 
 
 
 def _renew_heads(model: torch.nn.Module) -> None:
-    """On the CPU a head computes with a packed copy of its weights; a reload forgets it if they
-    are the embeddings'.
+    """Repacks output heads after a reload: on the CPU they use a packed copy of their weights,
+    which vLLM does not refresh if they are tied to the embeddings.
     """
     layers = import_module("vllm.model_executor.layers.vocab_parallel_embedding")
     for module in model.modules():
@@ -151,7 +151,7 @@ def _renew_heads(model: torch.nn.Module) -> None:
 
 
 def _seed_of(prompt: list[int], seed: int) -> int:
-    """vLLM adds the sample's number to it: neighbours must not lie next to each other."""
+    """A hash of seed and prompt: vLLM adds the sample's index, so nearby seeds would overlap."""
     return zlib.crc32(json.dumps([seed, prompt]).encode())
 
 
@@ -161,8 +161,8 @@ def _without_stop(output: Any) -> list[int]:
 
 
 def _scores_of(request: Any, start: int) -> Scores:
-    """Scores of the tokens from position `start` on, from rows that hold the token and the
-    likeliest one.
+    """Scores of the tokens from position `start` on; each row of `prompt_logprobs` holds the token
+    and the most likely one.
     """
     tokens, rows = request.prompt_token_ids[start:], request.prompt_logprobs[start:]
     logprobs = [row[token].logprob for token, row in zip(tokens, rows, strict=True)]

@@ -1,10 +1,10 @@
-"""The definition of a metric, and the weighted aggregates that make every metric resamplable.
+"""The `Metric` class and the weighted aggregates that make every metric resamplable.
 
-A metric has a per-example part (`example`) and an aggregate. Aggregates take the values (n,) of a
-split with their draws, B bootstrap replicates (the plain value is a single replicate in which
-everything counts once), and the values and draws of the membership holdout, which few of them use;
-they return (B,). An example drawn twice has weight two. NaN marks per-example values that failed:
-they have no weight and are counted as `n_failed`.
+A metric combines a per-example score (`example`) with an aggregate. Aggregates take the values (n,)
+of a split, the draws of B bootstrap replicates, and the values and draws of the membership holdout,
+which few of them use; they return (B,). The plain value is a single replicate in which every
+example counts once; an example drawn twice has weight two. NaN marks per-example values that
+failed: they have no weight and are counted as `n_failed`.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from benchmark.metrics.stages import (
 MEMBERSHIP_HOLDOUT = "holdout"
 QUESTION, TEXT = frozenset({"name", "sentence", "choice"}), frozenset({"text"})  # forms of answers
 BOTH = QUESTION | TEXT
-# Where what a model knows is measured: the roles of all splits but the holdout.
+# Roles of the splits on which a model's knowledge is measured: all but the holdout.
 KNOWLEDGE = ("forget", "retain", "retain_eval", "neighbors", "general")
 KEPT = KNOWLEDGE[1:]
 
 
 @dataclass(frozen=True)
 class Draws:
-    """How often each of B replicates draws each of n examples; clusters are drawn as a whole.
+    """Bootstrap draws: how often each of B replicates draws each of n examples, by whole clusters.
 
-    `weights` has shape (B, clusters); `cluster` is the column of each example, (n,).
+    `weights` has shape (B, clusters); `cluster` (n,) is the column of each example in it.
     """
 
     weights: np.ndarray
@@ -50,7 +50,7 @@ class Draws:
         return Draws(np.ones((1, 1)), np.zeros(count, dtype=int))
 
     def only(self, examples: np.ndarray) -> Draws:
-        """The draws of a subset of the examples, given as (n,) booleans."""
+        """The draws of a subset of the examples, given as an (n,) boolean mask."""
         return Draws(self.weights, self.cluster[examples])
 
     def each(self) -> np.ndarray:
@@ -58,8 +58,8 @@ class Draws:
         return self.weights[:, self.cluster]
 
     def sums(self, rows: np.ndarray) -> np.ndarray:
-        """Weighted sums of rows of values, (S, n), as (B, S); summed by cluster first, since there
-        are fewer clusters than examples.
+        """(B, S) weighted sums of the (S, n) values in `rows`; sums within clusters first, since
+        there are fewer clusters than examples.
         """
         member = np.equal.outer(self.cluster, np.arange(self.weights.shape[1])).astype(float)
         return self.weights @ (rows @ member).T
@@ -68,8 +68,8 @@ class Draws:
 def holdout_weight_below(
     values: np.ndarray, holdout: np.ndarray, weights: np.ndarray, side: Literal["left", "right"]
 ) -> np.ndarray:
-    """Weight (B, n) of the (m,) holdout values below each of (n,) values; equal values count for
-    side "right" only.
+    """(B, n) total weight of the (m,) holdout values below each of the (n,) values; with side
+    "right", equal values count as below.
     """
     order = np.argsort(holdout, kind="stable")
     below = np.concatenate(
@@ -79,7 +79,7 @@ def holdout_weight_below(
 
 
 def own_values(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """The contribution of an example to most metrics: its value, independent of the holdout."""
+    """The contribution of an example in most metrics: its value, independent of the holdout."""
     return values[None]
 
 
@@ -95,14 +95,14 @@ def shares_below(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.nd
 
 
 def beyond_holdout(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """By how much each value exceeds the mean of the holdout; NaN without a holdout."""
+    """Difference between each value and the mean of the holdout; NaN without a holdout."""
     weights = drawn.each()
     with np.errstate(invalid="ignore"):
         return values - (weights @ holdout / weights.sum(1))[:, None]
 
 
 def above(quantile: float) -> Callable[[np.ndarray, np.ndarray, Draws], np.ndarray]:
-    """Contributions of 1 for values above a quantile of the holdout."""
+    """Returns contributions that are 1 for values above a quantile of the holdout, else 0."""
 
     def contributions(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
         if not len(holdout):
@@ -123,11 +123,10 @@ def above(quantile: float) -> Callable[[np.ndarray, np.ndarray, Draws], np.ndarr
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The weighted mean (the sum if `summed`) of the examples' contributions, passed through
-    `finish`.
+    """Weighted mean (sum if `summed`) of the examples' contributions, passed through `finish`.
 
-    `contributions` takes values (n,), the values (m,) of the holdout and its draws, all without
-    NaN, and returns (B, n), or (1, n) if it does not depend on the holdout.
+    `contributions` takes values (n,), the holdout's values (m,) and the holdout's draws, all
+    without NaN, and returns (B, n), or (1, n) if it does not depend on the holdout.
     """
 
     contributions: Callable[[np.ndarray, np.ndarray, Draws], np.ndarray] = own_values
@@ -137,7 +136,9 @@ class Aggregate:
     def __call__(
         self, values: np.ndarray, drawn: Draws, holdout: np.ndarray, holdout_drawn: Draws
     ) -> np.ndarray:
-        """(B,); NaN where the total weight is zero."""
+        """(B,) aggregated values; a mean is NaN where the total weight is zero, a sum where no
+        example was scored.
+        """
         return self.by_stratum(values, drawn, np.ones((1, len(values))), holdout, holdout_drawn)[0]
 
     def by_stratum(
@@ -148,7 +149,7 @@ class Aggregate:
         holdout: np.ndarray,
         holdout_drawn: Draws,
     ) -> np.ndarray:
-        """The same for each stratum, given as rows of `masks`, (S, n): (S, B)."""
+        """(S, B) aggregated values of the strata given as rows of `masks`, (S, n)."""
         scored, known = ~np.isnan(values), ~np.isnan(holdout)
         draws, strata = drawn.only(scored), np.asarray(masks, dtype=float)[:, scored]
         parts = self.contributions(values[scored], holdout[known], holdout_drawn.only(known))
@@ -166,15 +167,16 @@ auc = Aggregate(shares_below)
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: `example` scores a sample; `splits` are the roles of the splits on which it is
+    """A metric: `example` scores a sample; `splits` are the roles of the splits on which it is
     reported, each separately.
 
     `forms` are the answer forms that it can score. `contrast` metrics compare the split with the
     membership holdout: their `aggregate` reads the holdout, and `fit`, if any, first transforms the
-    values of the forget split and the holdout. `relative` turns the values (n,) of a model, given
-    those of the oracles on the same examples, (oracles, n), into what is aggregated; an oracle is
-    compared with the others, and without oracles there is no such metric. `better` is the better
-    direction on the forget split; for most metrics it is "oracle": closer to the oracle is better.
+    values of the forget split and the holdout. `relative` maps a model's values (n,) and the
+    oracles' values on the same examples (oracles, n) to the values that are aggregated; an oracle
+    is compared with the other oracles, and without oracles the metric is not reported. `better` is
+    the better direction on the forget split, for most metrics "oracle": closer to the oracle is
+    better.
     """
 
     id: str
@@ -191,18 +193,18 @@ class Metric:
     contrast: bool = False
     fit: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     relative: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
-    united: bool = False  # of all stages together, beside the target's (see `metrics.union`)
+    united: bool = False  # computed from all stages and the target's frame (see `metrics.union`)
     attacked: bool = False  # also recomputed after each attack
     on_the_way: frozenset[str] = (
         frozenset()
-    )  # also scored at these sorts of stages: "budget", "request"
-    only: str = ""  # the attack of MEASURING that it is scored after, and nowhere else
+    )  # kinds of intermediate stages at which it is also scored: "budget", "request"
+    only: str = ""  # if set, it is scored only after this attack, one of MEASURING
 
     def applies(
         self, stage: str, split: str, form: str, features: frozenset[str] = frozenset()
     ) -> bool:
-        """Whether samples with this stage, split, form and these features are scored; contrast
-        metrics also score the holdout.
+        """Whether samples with this stage, split, form and features are scored; contrast metrics
+        also score the holdout.
         """
         sort = sort_of(stage)
         recorded = recorded_stage(stage, split)
@@ -221,7 +223,7 @@ class Metric:
 
 
 def plain_value(metric: Metric, values: np.ndarray, holdout: np.ndarray) -> float:
-    """The metric of a split's values in which each example counts once."""
+    """The metric's value on a split in which each example counts once."""
     return float(
         metric.aggregate(values, Draws.plain(len(values)), holdout, Draws.plain(len(holdout)))[0]
     )
@@ -244,7 +246,7 @@ METRICS: dict[str, Metric] = {}
 
 
 def register(metric: Metric) -> Metric:
-    """Adds a metric to the registry; a duplicate name is a programming error."""
+    """Adds a metric to the registry; ValueError if its id is already registered."""
     if metric.id in METRICS:
         raise ValueError(f"metric {metric.id} is registered twice")
     METRICS[metric.id] = metric

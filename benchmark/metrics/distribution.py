@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import scipy
 
-# TOFU's nine components of model utility on this suite's splits: retain set, real authors, world
-# facts.
+# The nine components of TOFU's model utility, with its retain set, real authors and world facts
+# mapped to this suite's splits.
 MODEL_UTILITY = (
     ("probability", "retain"),
     ("rouge_l_recall", "retain"),
@@ -23,7 +23,7 @@ MODEL_UTILITY = (
 )
 
 
-# Values of a model as a whole: (which direction is better, unit, version).
+# Model-level metrics: (better direction, unit, version).
 SUMMARIES: dict[str, tuple[Literal["higher", "lower", "oracle"], str, int]] = {
     "forget_quality": ("higher", "p-value", 2),
     "forget_quality_ks": ("lower", "KS statistic", 2),
@@ -37,11 +37,11 @@ SUMMARIES: dict[str, tuple[Literal["higher", "lower", "oracle"], str, int]] = {
 
 
 def forget_quality(model: np.ndarray, oracles: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Two-sample Kolmogorov-Smirnov (p-value, statistic) of truth ratios against each oracle's,
-    averaged.
+    """(p-value, statistic) of two-sample Kolmogorov-Smirnov tests between the truth ratios of the
+    model and of each oracle, averaged over oracles.
 
-    Maini et al. 2024, section 2.2.2. The p-value depends on n: never compare it across sizes. NaN
-    values are dropped; without any value or oracle both are NaN.
+    Maini et al. 2024, section 2.2.2. The p-value depends on n: never compare it across sample
+    sizes. NaN values are dropped; without any value or oracle both results are NaN.
     """
     model = model[~np.isnan(model)]
     results = [
@@ -57,7 +57,7 @@ def forget_quality(model: np.ndarray, oracles: Sequence[np.ndarray]) -> tuple[fl
 
 
 def harmonic_mean(values: Sequence[float] | np.ndarray) -> float:
-    """Harmonic mean of the values; 0 if any of them is 0, NaN if there are none or one is NaN."""
+    """Harmonic mean of the values; 0 if any is at most 0, NaN if there are none or one is NaN."""
     array = np.asarray(values, dtype=float)
     if array.size == 0 or np.isnan(array).any():
         return float("nan")
@@ -70,11 +70,11 @@ def model_utility(values: Mapping[tuple[str, str], float]) -> float:
 
 
 def privacy_leakage(auc: float, oracles: Sequence[float]) -> float:
-    """MUSE's PrivLeak: (A - A_oracle) / A_oracle, A_oracle the mean of the oracles, as a
-    share, not in percent (Shi et al. 2024, section 3.1).
+    """MUSE's PrivLeak as a share, not in percent: (A - A_oracle) / A_oracle, where A_oracle is the
+    mean over oracles (Shi et al. 2024, section 3.1).
 
-    A is one less the AUC of Min-40%, since MUSE ranks by loss: a model that still knows all has
-    about -1, an oracle 0, one that was pushed too far more than 0. NaN where A_oracle is 0.
+    A is 1 - AUC of Min-40%, since MUSE ranks by loss. PrivLeak is about -1 for a model that still
+    knows everything, 0 for an oracle, above 0 if unlearning went too far; NaN if A_oracle is 0.
     """
     expected = 1 - float(np.mean(oracles))
     return (1 - auc - expected) / expected if expected else float("nan")

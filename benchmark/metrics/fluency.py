@@ -1,4 +1,4 @@
-"""Whether generated text is still language: what a broken model repeats, and what it lacks."""
+"""Fluency of generated text: broken models repeat themselves and use few distinct words."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from benchmark.core.words import words
 from benchmark.metrics.base import BOTH, Metric, register
 from benchmark.metrics.sample import GENERATED, Sample
 
-REPEATED = 3  # words; 4 in the paper, whose texts are longer
-# Weights of the entropies of n-grams in fluency.
+REPEATED = 3  # n-gram length in words; the paper uses 4, on longer texts
+# Weights of the n-gram entropies in `fluency_of`, by n.
 ENTROPIES = {2: 2 / 3, 3: 4 / 3}
 
 
@@ -22,14 +22,14 @@ def _ngrams(text: str, n: int) -> list[tuple[str, ...]]:
 
 
 def entropy(items: Sequence[object]) -> float:
-    """Entropy in bits of the items' frequencies; 0 without items."""
+    """Entropy of the items' relative frequencies in bits; 0 without items."""
     counts = Counter(items).values()
     return math.fsum(-c / len(items) * math.log2(c / len(items)) for c in counts)
 
 
 def token_entropy_of(text: str) -> float:
-    """Entropy of the words' frequencies over log2 of their number: 1 if no word is repeated, 0 for
-    one word or none (Yuan et al. 2024, section 3.2).
+    """Entropy of the word frequencies divided by log2 of the number of words: 1 if no word is
+    repeated, 0 for one word or none (Yuan et al. 2024, section 3.2).
 
     The paper counts tokens; words can be counted without a tokenizer.
     """
@@ -38,24 +38,22 @@ def token_entropy_of(text: str) -> float:
 
 
 def repetition_of(text: str) -> float:
-    """1 - distinct / all 3-grams of words (Welleck et al. 2020, eq. 10, seq-rep-n); 0 without
-    any.
-    """
+    """1 - distinct / all word 3-grams (Welleck et al. 2020, eq. 10, seq-rep-n); 0 without any."""
     ngrams = _ngrams(text, REPEATED)
     return 1 - len(set(ngrams)) / len(ngrams) if ngrams else 0.0
 
 
 def fluency_of(text: str) -> float:
-    """Mean of 2/3 the entropy of bigrams and 4/3 that of trigrams of words, in bits (Zhang et al.
-    2018; Meng et al. 2022, section 3.4).
+    """Mean of 2/3 of the word bigram entropy and 4/3 of the word trigram entropy, in bits (Zhang et
+    al. 2018; Meng et al. 2022, section 3.4).
 
-    It grows with the length of a text: compare it with the target's on the same prompts.
+    Fluency grows with the length of a text: compare it with the target's on the same prompts.
     """
     return fmean(weight * entropy(_ngrams(text, n)) for n, weight in ENTROPIES.items())
 
 
 def mean_score(score: Callable[[str], float]) -> Callable[[Sample], float]:
-    """The mean score of the texts that a model generated for a sample."""
+    """Returns a function that averages the score over the texts generated for a sample."""
 
     def of_sample(sample: Sample) -> float:
         return fmean(map(score, sample.generated))
@@ -64,7 +62,7 @@ def mean_score(score: Callable[[str], float]) -> Callable[[Sample], float]:
     return of_sample
 
 
-LONG = frozenset({"sentence", "text"})  # names are too short to repeat anything
+LONG = frozenset({"sentence", "text"})  # names are too short for repetition
 
 for name, score, unit, forms, source, description in (
     (

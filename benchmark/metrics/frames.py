@@ -1,7 +1,7 @@
-"""Example frames: a row for each sample, a column for each metric, and the parts of a frame that
-are aggregated.
+"""Example frames, with a row per sample and a column per metric, and the parts of a frame that are
+aggregated.
 
-Runs, validation and the bootstrap share them; the bootstrap only changes the weights.
+Runs, validation and the bootstrap share them; the bootstrap changes only the weights.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALL = "all"
 
 
 def _score(metric: Metric, sample: Sample) -> float:
-    """The metric of a sample; NaN, counted as failed, if it cannot be scored."""
+    """The metric's score of a sample; NaN, counted as failed, if the sample cannot be scored."""
     try:
         return metric.example(sample)
     except ValueError:  # an example that cannot be scored is counted as failed, never as a value
@@ -54,7 +54,7 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
         row["strata"] = json.dumps(sample.strata, sort_keys=True)
         if not np.isnan(
             sample.logprobs
-        ).any():  # greedy tokens of NaN are all wrong, and zero would be the best score
+        ).any():  # with NaN, all greedy tokens are wrong, and the resulting 0 would score best
             metrics = scored(sample.stage, sample.split, sample.form, features)
             row |= {m.id: _score(m, sample) for m in metrics}
         rows.append(row)
@@ -63,7 +63,7 @@ def example_frame(samples: Iterable[Sample]) -> pd.DataFrame:
 
 
 def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with the columns of fitted metrics replaced by their classifiers' scores, stage by
+    """The frame with the values of fitted metrics replaced by their classifiers' scores, stage by
     stage.
     """
     fits = {metric.id: metric.fit for metric in METRICS.values() if metric.fit is not None}
@@ -83,8 +83,8 @@ def _fitted(frame: pd.DataFrame) -> pd.DataFrame:
 def relative_to(
     oracles: Sequence[pd.DataFrame], frame: pd.DataFrame, target: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """The frame with the columns of relative metrics in relation to those of the oracles, and with
-    the union of the probes that the target passes; NaN for examples that one of them lacks.
+    """The frame with relative metrics computed against the oracles' values, and with the union of
+    the probes that the target passes; NaN for examples that an oracle or the target lacks.
     """
     relative = {m.id: m.relative for m in METRICS.values() if m.relative is not None}
     final = frame["stage"] == MODEL_STAGE
@@ -110,11 +110,11 @@ def _of_final_model(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 def reported(
     whole: pd.DataFrame, part: pd.DataFrame, stage: str, split: str, holdout: pd.DataFrame
 ) -> list[Metric]:
-    """The metrics reported for a stage and split: those that apply to its answer form and to the
-    features common to all samples of the stage, its `part`, with a holdout if they need one.
+    """The metrics reported for a stage and split: those that apply to all its answer forms and to
+    the features common to all samples in `part`; contrast metrics also need a holdout.
 
-    `whole` is the split as evaluated on the final model, whose forms count: attacks may be scored
-    on a subset.
+    `whole` is the split as evaluated on the final model, which determines the answer forms, since
+    attacks may be scored on a subset.
     """
     forms = set(whole["form"])
     features = [frozenset(names.split()) for names in part["features"].unique()]
@@ -137,8 +137,8 @@ def parts_of(frame: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def strata_masks(part: pd.DataFrame, stage: str = MODEL_STAGE) -> dict[str, np.ndarray]:
-    """Rows of each stratum: "all", then "name=value" in order; budget stages and points of an
-    attack have only "all".
+    """(n,) boolean masks of the strata: "all", then "name=value" in sorted order; budget stages and
+    points of an attack have only "all".
     """
     if sort_of(stage) in (BUDGET, POINT):
         return {ALL: np.ones(len(part), dtype=bool)}

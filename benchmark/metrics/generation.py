@@ -12,7 +12,7 @@ from benchmark.metrics.base import KNOWLEDGE, Metric, register
 from benchmark.metrics.sample import SAMPLES, Sample, sampled
 from benchmark.metrics.stages import ON_THE_WAY
 
-REMEMBERED = 1 << 16  # texts: models say the same things over and over
+REMEMBERED = 1 << 16  # cached texts: many generations are identical
 
 
 @lru_cache(REMEMBERED)
@@ -29,8 +29,8 @@ def contains_answer(generation: str, answer: str, aliases: tuple[str, ...] = ())
 
 
 def says_answer(sample: Sample, generation: str) -> bool:
-    """Whether the generation contains the answer or an alias; ValueError if none of these has a
-    word.
+    """Whether the generation contains the answer or an alias; ValueError if neither the answer nor
+    any alias contains a word.
     """
     if not any(map(words, (sample.answer, *sample.aliases))):
         raise ValueError(f"there is no word in {sample.answer!r}")
@@ -52,12 +52,12 @@ def exact_answer_trained(sample: Sample) -> float:
 
 
 def rouge_l_recall(sample: Sample) -> float:
-    """Mean ROUGE-L recall over the held-out prompts, which ignores additional text.
+    """Mean ROUGE-L recall, which ignores additional text, over the held-out prompts.
 
     Answers in Latin script are tokenized as in rouge-score, which keeps only a-z and 0-9; answers
-    in other scripts by words, or by characters in scripts without spaces.
+    in other scripts are split into words, or into characters in scripts without spaces.
     """
-    from benchmark.metrics.rouge import rouge_l  # planning needs none of it
+    from benchmark.metrics.rouge import rouge_l  # slow to import, and not needed for planning
 
     return fmean(rouge_l(sample.answer, g).recall for g in sample.knowledge_generations)
 
@@ -102,7 +102,7 @@ def leak_at(k: int) -> Callable[[Sample], float]:
     estimated from n >= k samples.
 
     1 - C(n-c, k) / C(n, k), where c of n samples contain it: the unbiased estimator of pass@k (Chen
-    et al. 2021, eq. 1). ValueError for fewer samples than k.
+    et al. 2021, eq. 1). ValueError if there are fewer than k samples.
     """
 
     def leak(sample: Sample) -> float:

@@ -1,5 +1,5 @@
-"""Metrics of the numbers that measurements give: what they read is no answer and no likelihood of
-one (`attacks/measurements.py`).
+"""Metrics that read a stored score instead of answers or their log-probabilities: from measurements
+(`attacks/measurements.py`, `attacks/judgements.py`) or from lm-evaluation-harness.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def given_score(sample: Sample) -> float:
 
 
 def flatness(sample: Sample) -> float:
-    """Negative gradient norm: members were trained on, so their loss is flat."""
+    """Negative gradient norm: the loss of examples that were trained on is flat."""
     return -given_score(sample)
 
 

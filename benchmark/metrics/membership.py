@@ -1,7 +1,7 @@
 """Membership inference by loss: does the forget set differ from a holdout that no model saw?
 
 An AUC of 1 means that the forget set looks like training data, 1/2 that it is indistinguishable
-from the holdout, below 1/2 that it was forgotten more than if it had never been seen. Other suites
+from the holdout, and below 1/2 that the model fits it worse than never-seen data. Other suites
 report 1 - AUC.
 """
 
@@ -59,8 +59,8 @@ def zlib_ratio(sample: Sample) -> float:
 
 
 def bits_of_rank(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.ndarray:
-    """-log2((1 + #{r in R: nll(r) <= nll(x)}) / (1 + |R|)), where R is the holdout, by mean
-    log-probability.
+    """-log2((1 + #{r in R: nll(r) <= nll(x)}) / (1 + |R|)), where R is the holdout and nll the
+    negative mean log-probability.
 
     Our reading of Baluta et al. 2024 after Carlini et al. 2019: 0 if every holdout sequence is at
     least as likely as x, log2(1 + |R|) if none is; NaN without a holdout.
@@ -73,8 +73,8 @@ def bits_of_rank(values: np.ndarray, holdout: np.ndarray, drawn: Draws) -> np.nd
 
 def out_of_fold_scores(forget: np.ndarray, holdout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Each example's log-odds of belonging to the forget set, (n,) and (m,), from a logistic
-    regression on the standardized value, fitted on the four folds of five that do not contain the
-    example; NaN for NaN values, and for all values if either side has fewer than 5.
+    regression on the standardized value, fitted on the four of five folds that do not contain the
+    example; NaN for NaN values, and for all examples if either set has fewer than 5 values.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict

@@ -1,4 +1,4 @@
-"""Metrics of the scoring pass based on which greedy tokens are correct."""
+"""Memorization metrics: which greedy tokens are correct, and what is generated from prefixes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def extraction_strength(sample: Sample) -> float:
     of the answer.
 
     Carlini et al. 2021 as used by OpenUnlearning, except that an answer whose last token is wrong
-    scores 0, not 1/T. Not reported for answers whose beginning is given: the rest may follow from
-    it.
+    scores 0, not 1/T. Not reported for answers whose beginning is given, since the rest may follow
+    from it.
     """
     correct = np.asarray(sample.correct, dtype=bool)
     if len(correct) == 0:
@@ -50,8 +50,8 @@ def extraction_likelihood_3(sample: Sample) -> float:
     (Jang et al. 2023).
 
     The paper counts token 10-grams at every prefix. These texts are short, so we count word 3-grams
-    (which can be recomputed without a tokenizer) at every tenth word; in scripts without spaces a
-    character is a word. A continuation of fewer than three words scores 0.
+    (which can be recomputed without a tokenizer) at every tenth word; in scripts without spaces
+    each character is a word. A continuation of fewer than three words scores 0.
     """
     words = _words(sample.answer)
     if not sample.continuations:

@@ -1,8 +1,9 @@
-"""The Unlearning Depth Score: how much of what an oracle lacks, layer by layer, a model lacks too.
+"""The Unlearning Depth Score: how much of the knowledge missing from an oracle's layers is missing
+from the model's layers too.
 
-A stage of the attack `patching` is the target with the states of another model at one layer. D_l is
-by how much that lowers the mean log-probability of an answer. With the oracle as the other model it
-says what the layer holds of the knowledge, with the unlearned model what is lost of it (UDS 2026).
+A stage of the attack `patching` is the target with another model's states at one layer. D_l is the
+resulting drop in the mean log-probability of an answer. Patching an oracle measures how much of the
+knowledge layer l holds; patching the unlearned model measures how much of it is lost (UDS 2026).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from benchmark.metrics.base import BOTH, Metric, register
 from benchmark.metrics.membership import mean_logprob
 from benchmark.metrics.stages import ON_THE_WAY, PATCHING, UNPATCHED, point_stage, recorded_stage
 
-SAME = 1e-3  # nats by which a target's log-probabilities may differ from themselves
-HOLDS = 0.05  # nats: a layer whose patch costs no more holds nothing of the knowledge
+SAME = 1e-3  # nats: largest difference between two evaluations of the same unpatched target
+HOLDS = 0.05  # nats: a layer whose D_l for the oracle is no larger holds none of the knowledge
 
 # Summaries of the score over oracles.
 DEPTHS: dict[str, Callable[[Sequence[float]], float]] = {
@@ -45,12 +46,12 @@ patched_logprob = register(
 
 
 def unlearning_depth(model: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> np.ndarray:
-    """UDS of each forget example against each oracle, (oracles, examples), from example frames.
+    """(oracles, examples) UDS of each forget example against each oracle, from example frames.
 
     sum_l w_l clip(D_l / w_l, 0, 1) / sum_l w_l over the layers whose w_l, the D_l of the oracle,
-    exceeds HOLDS: 0 where the model still has all that the oracle lacks, 1 where it lacks as much.
-    NaN where no layer does, where the oracle was asked something else, or where another target was
-    patched with it. No columns if the frame has no patched stages.
+    exceeds HOLDS: 0 if the model still has all the knowledge that the oracle lacks, 1 if it lacks
+    as much. NaN if no w_l exceeds HOLDS, if the oracle was not evaluated on the example, or if it
+    was patched into another target. No columns if the frame has no patched stages.
     """
     lost, patched = _lost(model)
     scores = []
@@ -67,8 +68,8 @@ def unlearning_depth(model: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> np
 
 
 def _lost(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """D_l in nats: a row for each forget example, a column for each patched stage; and the mean
-    log-probabilities of the target that was patched.
+    """D_l in nats, with a row per forget example and a column per patched stage, and the unpatched
+    target's mean log-probabilities.
     """
     stages = [recorded_stage(stage, "forget") == PATCHING for stage in frame["stage"]]
     rows = frame[np.array(stages, dtype=bool) & (frame["split"] == "forget")]

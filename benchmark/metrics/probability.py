@@ -1,4 +1,4 @@
-"""Metrics of the scoring pass that read probabilities of whole answers."""
+"""Metrics of the scoring pass that are based on the probabilities of whole answers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from benchmark.metrics.base import BOTH, KEPT, KNOWLEDGE, Metric, register
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY, REQUEST, TRUE_FALSE
 
-TIE = 1e-9  # nats between what counts as equally likely
-TIE_DECIMALS = 9  # far below the precision of log-probabilities, far above that of a sum
+TIE = 1e-9  # nats: log-probabilities closer than this count as equal
+TIE_DECIMALS = 9  # far finer than stored log-probabilities, far coarser than errors of summation
 
 
 def mean_of(logprobs: np.ndarray) -> float:
     """Mean over an answer's tokens; ValueError if there are none.
 
-    Rounded to TIE_DECIMALS places, so that equal means tie when examples are ranked. Answers have a
-    handful of tokens, for which numpy's own mean is ten times slower.
+    Rounded to TIE_DECIMALS places, so that equal means tie when examples are ranked. Answers have
+    few tokens, for which numpy's mean is ten times slower.
     """
     if len(logprobs) == 0:
         raise ValueError("an answer without tokens has no probability")
@@ -47,8 +47,8 @@ def paraphrased_probability(sample: Sample) -> float:
 
 
 def choice_probability(sample: Sample) -> float:
-    """p(y) / (p(y) + sum of p(perturbed)), all length-normalized, under the first held-out
-    prompt.
+    """p(answer) / (p(answer) + sum of p(perturbed)), length-normalized, under the first held-out
+    prompt; NaN without a held-out prompt or perturbed answers.
     """
     right, wrong = _right_and_wrong(sample)
     return (
@@ -60,9 +60,10 @@ def choice_probability(sample: Sample) -> float:
 
 def choice_accuracy(sample: Sample) -> float:
     """Whether the correct choice has the highest length-normalized probability, as in
-    lm-evaluation-harness's acc_norm but normalized by tokens instead of bytes.
+    lm-evaluation-harness's acc_norm but normalized by tokens instead of characters.
 
-    1/k if the correct choice ties with others, k of them in total. NaN without another choice.
+    1/k if k choices, including the correct one, tie for the highest. NaN without a held-out prompt
+    or another choice.
     """
     if not (sample.paraphrase_logprobs and sample.perturbed_logprobs):
         return float("nan")
@@ -74,8 +75,8 @@ def choice_accuracy(sample: Sample) -> float:
 
 
 def truth_ratio_raw(sample: Sample) -> float:
-    """R = geometric mean of p(perturbed) over p(answer), length-normalized, under the first
-    held-out prompt.
+    """R = (geometric mean of p(perturbed)) / p(answer), length-normalized, under the first held-out
+    prompt.
 
     Maini et al. 2024 use the training question and a paraphrased answer; if the answer is a name,
     only the question can be paraphrased. NaN without a held-out prompt or perturbed answers.
@@ -88,18 +89,20 @@ def truth_ratio_raw(sample: Sample) -> float:
 
 
 def truth_ratio(sample: Sample) -> float:
-    """0 if the model clearly prefers either side, 1 if it cannot distinguish them."""
+    """min(R, 1/R): 0 if the model clearly prefers the correct or the perturbed answers, 1 if it has
+    no preference.
+    """
     ratio = truth_ratio_raw(sample)
     return min(ratio, 1 / ratio) if ratio == ratio else ratio
 
 
 def truth_ratio_cw(sample: Sample) -> float:
-    """Equals 1/(1+R): 1 if the model prefers the correct answer, 1/2 if it has no preference."""
+    """1 / (1 + R): 1 if the model prefers the correct answer, 1/2 if it has no preference."""
     return 1 / (1 + truth_ratio_raw(sample))
 
 
 def truth_ratio_utility(sample: Sample) -> float:
-    """The form used in TOFU's model utility."""
+    """max(0, 1 - R), the form used in TOFU's model utility."""
     ratio = truth_ratio_raw(sample)
     return max(0.0, 1 - ratio) if ratio == ratio else ratio
 

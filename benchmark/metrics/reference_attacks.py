@@ -1,8 +1,8 @@
-"""Membership inference that knows models which never saw the example: the oracles.
+"""Membership inference with reference models that never saw the example: the oracles.
 
-A loss says little where examples differ in difficulty. These attacks divide it out, example by
-example, with the loss of the oracles; never-seen examples (the holdout) are the population. An
-oracle is judged by the other oracles, for which its AUC should be 1/2.
+A loss says little if examples differ in difficulty. These attacks correct for difficulty by the
+oracles' loss on each example; never-seen examples (the holdout) are the population. An oracle is
+compared with the other oracles, so its AUC should be 1/2.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from benchmark.metrics.base import BOTH, Aggregate, Metric, above, auc, register
 from benchmark.metrics.membership import mean_logprob
 from benchmark.metrics.probability import TIE_DECIMALS, probability
 
-OFFLINE = 0.3  # RMIA's a, its default
+OFFLINE = 0.3  # RMIA's parameter a, at its default
 FALSE_POSITIVES = 0.01
 
 tpr = Aggregate(above(1 - FALSE_POSITIVES))
 
 
 def likelihood_ratios(values: np.ndarray, oracles: np.ndarray) -> np.ndarray:
-    """p(x) / p_r(x), (n,), from the model's probabilities p (n,) and those of the oracles (k, n):
-    p_r = ((1 + a) mean p_oracle + 1 - a) / 2 with a = 0.3. The oracles are RMIA's reference models
-    that never saw x.
+    """p(x) / p_r(x), (n,), from the model's probabilities p (n,) and the oracles' (k, n):
+    p_r = ((1 + a) mean p_oracle + 1 - a) / 2 with a = 0.3. The oracles serve as RMIA's reference
+    models, which never saw x.
 
     RMIA's score of x is the share of the population whose ratio is lower (Zarifzadeh et al. 2024,
     eqs. 2, 3 and 12, gamma 1). With ties counted half, it ranks members and population (here the
-    negatives) as the ratio itself does, so AUC and true positive rate are the same.
+    negatives) in the same order as the ratio, so the AUC and the true positive rate are the same.
     """
     expected = ((1 + OFFLINE) * oracles.mean(0) + 1 - OFFLINE) / 2
     return np.round(values / expected, TIE_DECIMALS)

@@ -1,4 +1,4 @@
-"""The outputs of one model on one example: the only input of metrics."""
+"""The outputs of one model on one example: the only input to metrics."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 FloatArray = np.ndarray
-# Features: log-probabilities in standard deviations; a score given elsewhere; an answer of which no
-# beginning is given; a generated text; so many answers drawn at temperature 1.
+# Features: standardized log-probabilities; a stored score; an answer without a given beginning;
+# generated text; the numbers of answers sampled at temperature 1.
 STANDARDIZED, SCORED, WHOLE, GENERATED = "standardized", "scored", "whole", "generated"
 SAMPLES = (1, 4, 16, 64)
 
@@ -22,18 +22,19 @@ def sampled(count: int) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Sample:
-    """Log-probabilities are natural logarithms for the answer tokens, end token included, shape
-    (T,).
+    """One model's outputs on one example. Log-probabilities are natural logarithms for the answer
+    tokens, end token included, shape (T,).
 
     `stage` is the point in the cell at which the sample was taken (see `stages`), `split` the role
     of its split, `form` the answer form declared by the task ("" for items of another harness). The
     prompt fields are those of `core.examples.Example`. For texts, whose prompt is empty, the first
-    token is not scored. `correct` marks the positions where the teacher-forced greedy token is the
-    answer's. `paraphrase_*` belong to the held-out prompts; `perturbed_logprobs` are those of the
-    wrong answers under the first held-out prompt. `continuations` are generated after the first
+    token is not scored. `correct` marks the positions where the teacher-forced greedy token equals
+    the answer's token. `paraphrase_*` belong to the held-out prompts; `perturbed_logprobs` score
+    the wrong answers under the first held-out prompt. `continuations` are generated after the first
     `prefix_words` words of a text; `sampled` are answers sampled at temperature 1. `standardized`
     are the answer's log-probabilities minus the mean over the vocabulary, in standard deviations,
-    (T,). `score` is the score that another harness gave its item; such samples have nothing else.
+    (T,). `score` is the value from a measurement or from another harness; samples that have it have
+    no other outputs.
     """
 
     stage: str
@@ -64,7 +65,7 @@ class Sample:
 
     @property
     def features(self) -> frozenset[str]:
-        """Optional data that only some metrics need."""
+        """The optional data that this sample has and that only some metrics need."""
         has = {
             STANDARDIZED: len(self.standardized),
             SCORED: self.score is not None,
@@ -77,7 +78,7 @@ class Sample:
 
     @property
     def generated(self) -> tuple[str, ...]:
-        """What was generated: the continuations of a text, or the answers to held-out prompts."""
+        """The generated texts: a text's continuations, or else the `knowledge_generations`."""
         return self.continuations if self.form == "text" else self.knowledge_generations
 
     @property

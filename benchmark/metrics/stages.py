@@ -2,21 +2,21 @@
 
 The stage is "model" for the final model, an attack's name for the attacked model, and for
 intermediate checkpoints a share of the budget ("budget 0.25") or the number of requests done so far
-("request 03"). An attack that is scored at several points has a stage for each of them beside its
-own ("relearn_benign 010").
+("request 03"). An attack that is scored at several points has an additional stage for each point
+("relearn_benign 010").
 """
 
 from __future__ import annotations
 
 MODEL_STAGE = "model"
-HARNESS = "harness"  # the split of another harness, which is a stage of its own in records
+HARNESS = "harness"  # the split of another harness's items, a separate stage in records
 BUDGET, REQUEST, ATTACK, POINT = "budget", "request", "attack", "point"
-PATCHING, UNPATCHED = "patching", "unpatched"  # an attack, and where it starts
+PATCHING, UNPATCHED = "patching", "unpatched"  # an attack, and its point without a patch
 TRUE_FALSE, GRADIENT_NORM = "true_false", "gradient_norm"
 CROSS_LIKELIHOOD, COSINE_SIMILARITY = "cross_likelihood", "cosine_similarity"
 ENTAILMENT = "entailment"
-# Attacks after which the metric of their own alone is scored: what else it could be would say
-# nothing of the knowledge that is left.
+# Attacks after which only their dedicated metric is scored: other metrics would say nothing about
+# the remaining knowledge.
 MEASURING = frozenset(
     {PATCHING, TRUE_FALSE, GRADIENT_NORM, CROSS_LIKELIHOOD, COSINE_SIMILARITY, ENTAILMENT}
 )
@@ -32,7 +32,7 @@ def request_stage(done: int) -> str:
 
 
 def point_stage(attack: str, point: str) -> str:
-    """A point on the way to the end of an attack."""
+    """The stage of an intermediate point of an attack."""
     return f"{attack} {point}"
 
 

@@ -1,4 +1,4 @@
-"""Values of a model as a whole, which compare it with oracles or sum it up in one number."""
+"""Model-level metrics, which compare a model with oracles or summarize it in one number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTHING = np.zeros(0)
 
 
 def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """Those of the model-level metrics for which the final model has the values that they need."""
+    """The model-level metrics whose required values are in the frame."""
     present = _present(frame)
     computed: list[Value] = []
     if ("truth_ratio", "forget") in present:
@@ -38,7 +38,7 @@ def summaries(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Valu
 
 
 def _present(frame: pd.DataFrame) -> set[tuple[str, str]]:
-    """(metric, split) of what is reported of the final model."""
+    """The (metric, split) pairs reported for the final model."""
     final = frame[frame["stage"] == MODEL_STAGE]
     splits = {str(split): part for split, part in final.groupby("split")}
     holdout = splits.get(MEMBERSHIP_HOLDOUT, final.iloc[:0])
@@ -50,13 +50,13 @@ def _present(frame: pd.DataFrame) -> set[tuple[str, str]]:
 
 
 def _column(frame: pd.DataFrame, metric: str, split: str = "forget") -> np.ndarray:
-    """A metric of the final model's examples, (n,)."""
+    """(n,) values of a metric on the final model's examples."""
     rows = (frame["stage"] == MODEL_STAGE) & (frame["split"] == split)
     return frame.loc[rows, metric].to_numpy(dtype=float)
 
 
 def _value(split: str, name: str, value: float, columns: Sequence[np.ndarray]) -> Value:
-    """The value with the number of examples in the columns that stand behind it."""
+    """The value with the numbers of scored and failed examples in its columns."""
     failed = sum(int(np.isnan(column).sum()) for column in columns)
     scored = sum(map(len, columns)) - failed
     return Value(MODEL_STAGE, split, name, ALL, value, scored, failed)
@@ -90,14 +90,16 @@ def _privacy_leakage(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> Va
 
 
 def _margin_divergence(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> Value:
-    """Of the histogram over examples, that of all oracles together being the other one."""
+    """KL divergence between the model's histogram of margins over examples and the pooled histogram
+    of all oracles.
+    """
     margins, *others = [_column(model, "margin") for model in (frame, *oracles)]
     return _value("forget", "margin_kl", binned_kl(margins, np.concatenate(others)), [margins])
 
 
 def _depths(frame: pd.DataFrame, oracles: Sequence[pd.DataFrame]) -> list[Value]:
-    """The Unlearning Depth Score, averaged over oracles, with the least and the most of them; none
-    where it is defined for no example.
+    """Mean, minimum and maximum of the Unlearning Depth Score over oracles; empty if it is defined
+    for no example.
     """
     depths = unlearning_depth(frame, oracles)
     defined = ~np.isnan(depths)

@@ -1,9 +1,9 @@
-"""What is still known by any probe: the question itself, or any attack that asks in another way.
+"""The union over probes: what the question itself or any prompt-based attack still elicits.
 
-A probe counts for an example only where the target passes it: what the target cannot tell in a way
-of asking, no method has to forget. Probes that tell a part of the answer do not count. An example
-is known if any of its probes gets it, which is more often than the best single probe gets it, also
-of oracles, which guess: their union is the measure.
+A probe counts for an example only if the target passes it: no method has to forget what the target
+cannot answer when asked that way. Probes that reveal part of the answer do not count. An example is
+known if any of its probes elicits the answer. More examples are known by any probe than by the best
+single probe, even for oracles, which guess, so a model is compared with the oracles' union.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from benchmark.metrics.sample import SAMPLES, Sample
 from benchmark.metrics.stages import MODEL_STAGE
 
 UNION = "union_of_probes"
-DIRECT = "direct"  # the question as the model was trained on it
-FORM = "name"  # of answers that are told or not told; of a sentence, parts can be told
-HINTING = frozenset({"prefix"})  # tell the answer's beginning: the rest can be guessed from it
-KNOWN = 0.5  # of drawn answers: more likely told than not
-# What says whether a sample is known: of drawn answers the largest k.
+DIRECT = "direct"  # the training prompt
+FORM = "name"  # answers that are given or not; a sentence can be given in part
+HINTING = frozenset({"prefix"})  # reveals the answer's beginning, from which one can guess the rest
+KNOWN = 0.5  # for sampled answers: more likely than not to contain the answer
+# Metrics that decide whether a sample is known, first available one: leak_at_k by decreasing k.
 TOLD = [*(f"leak_at_{k}" for k in sorted(SAMPLES, reverse=True)), "exact_answer"]
 
 
 def known_by_probe(frame: pd.DataFrame) -> pd.DataFrame:
-    """Whether a model knows each forget example, (examples, probes) of 0 and 1, by its id; NaN
-    where a probe does not ask for it or failed. A probe of several wordings needs one of them.
+    """(examples, probes) table of 0 and 1, by example id: whether a model knows each forget
+    example; NaN where a probe does not ask for it or failed. Of several wordings of a probe, one
+    suffices.
     """
     rows = frame[(frame["split"] == "forget") & (frame["form"] == FORM)]
     asked = rows[rows["example"].str.contains(PROBE, regex=False)]
@@ -48,8 +49,8 @@ def counted(by_probe: pd.DataFrame) -> pd.DataFrame:
 
 
 def known_by_any(known: pd.DataFrame, passed: pd.DataFrame) -> np.ndarray:
-    """(n,) 1 where any of the probes that the target passed tells the example, 0 where none does;
-    NaN where none does and one failed.
+    """(n,) 1 where any probe that the target passed elicits the answer, 0 where none does, NaN
+    where none does and one failed.
     """
     counted = known.reindex(index=passed.index, columns=passed.columns).where(passed)
     told, failed = (counted == 1).any(axis=1), (passed & counted.isna()).any(axis=1)
@@ -57,8 +58,8 @@ def known_by_any(known: pd.DataFrame, passed: pd.DataFrame) -> np.ndarray:
 
 
 def union_of(frame: pd.DataFrame, target: pd.DataFrame) -> pd.Series:
-    """`known_by_any` by example id, empty where the target was asked in no other way, or by a probe
-    that the model was not asked by.
+    """`known_by_any` by example id; empty if the target has only the direct question, or a probe
+    that the model lacks.
     """
     passed, known = counted(known_by_probe(target) == 1), known_by_probe(frame)
     if len(passed.columns) < 2 or not set(passed.columns) <= set(known.columns):

@@ -1,4 +1,4 @@
-"""Every value of a record, from example frames."""
+"""Computes every value of a record from example frames."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _split_values(
 def metric_values(
     frame: pd.DataFrame, oracles: Sequence[pd.DataFrame], target: pd.DataFrame | None = None
 ) -> list[Value]:
-    """Every value of a record, from its own example frame and those of its oracles and target."""
+    """Every value of a record, from its example frame and the frames of its oracles and target."""
     values: list[Value] = []
     related = relative_to(oracles, frame, target)
     parts = parts_of(related)

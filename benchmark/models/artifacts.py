@@ -1,5 +1,5 @@
-"""The artifact store: folders named by what made them, built once, never half-written. It may be
-backed by a second store elsewhere, for machines that share no folder.
+"""The artifact store: folders named by a hash of what made them, built once and never half-written.
+A second store elsewhere can back it, for machines that share no folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from benchmark.errors import BadInput
 
-MADE = "made.json"  # what an artifact's builder returned
+MADE = "made.json"  # the facts that an artifact's builder returned
 
 
 def fsync_folder(folder: Path) -> None:
@@ -31,12 +31,12 @@ def fsync_folder(folder: Path) -> None:
 
 
 class ArtifactStore:
-    """Content-addressed folders below a home; a key is the hash of everything that makes the
-    content.
+    """Content-addressed folders below a home folder; a key is the hash of everything that
+    determines the content.
 
-    `remote` is the address of a store that others read and write too (s3://bucket/folder, or any
-    other that fsspec opens): what is missing here is taken from there, what is built here is put
-    there.
+    `remote` is the address of a store shared with other machines (s3://bucket/folder, or any other
+    that fsspec opens): artifacts missing here are fetched from it, and those built here are copied
+    to it.
     """
 
     def __init__(self, home: Path, remote: str = "") -> None:
@@ -49,7 +49,7 @@ class ArtifactStore:
         return _is_whole(self.path(kind, key)) or bool(self.remote and self.remote.has(kind, key))
 
     def keys(self, kind: str, prefix: str) -> list[str]:
-        """The keys that are the prefix and a dash and more, in order."""
+        """The keys that begin with the prefix and a dash, sorted."""
         here = (path.name for path in (self.home / kind).glob(f"{prefix}-*") if path.is_dir())
         there = self.remote.keys(kind, prefix) if self.remote else []
         return sorted({*here, *there})
@@ -57,8 +57,8 @@ class ArtifactStore:
     def get(self, kind: str, key: str, build: Callable[[Path], dict]) -> Path:
         """The artifact's folder, built on the first call.
 
-        `build` fills an empty folder and returns facts about how it did so, kept as MADE.
-        Processes that ask for the same artifact wait for the one that builds it.
+        `build` fills an empty folder and returns facts about the build, which are stored as MADE.
+        Processes that ask for an artifact under construction wait until it is built.
         """
         final = self.path(kind, key)
         if _is_whole(final):
@@ -71,8 +71,8 @@ class ArtifactStore:
         return final
 
     def remove(self, kind: str, prefix: str) -> None:
-        """Removes the artifacts whose keys are the prefix and a dash and more, with their locks;
-        another process may do the same.
+        """Removes the artifacts whose keys begin with the prefix and a dash, with their locks;
+        another process may do so at the same time.
         """
         folder = self.home / kind
         for path in [*folder.glob(f"{prefix}-*"), *folder.glob(f".{prefix}-*")]:
@@ -89,7 +89,7 @@ class ArtifactStore:
             self.remote.remove(kind, key)
 
     def _make(self, kind: str, final: Path, build: Callable[[Path], dict]) -> None:
-        """Takes an artifact from the remote store, or builds it."""
+        """Fetches an artifact from the remote store, or builds it."""
         folder = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
         try:
             if self.remote and self.remote.has(kind, final.name):
@@ -106,12 +106,12 @@ class ArtifactStore:
 
 
 class RemoteStore:
-    """Artifacts at an address that fsspec opens. A folder there is whole once it has its MADE,
-    which is written last: object stores rename nothing.
+    """Artifacts at an address that fsspec opens. A folder is complete once it contains MADE, which
+    is written last because object stores cannot rename.
     """
 
     def __init__(self, address: str) -> None:
-        """BadInput if nothing installed opens the address."""
+        """BadInput if no installed package can open the address."""
         try:
             self._files, self._root = fsspec.core.url_to_fs(address)
         except (ImportError, ValueError) as error:
@@ -130,7 +130,7 @@ class RemoteStore:
         return sorted(path.rsplit("/", 2)[1] for path in found)
 
     def fetch(self, kind: str, key: str, folder: Path) -> None:
-        """Fills an empty folder."""
+        """Downloads an artifact into an empty folder."""
         root = self._path(kind, key)
         for path in self._files.find(root):
             place = folder / path.removeprefix(root).lstrip("/")
@@ -145,15 +145,15 @@ class RemoteStore:
             self._files.put_file(str(folder / name), place)
 
     def remove(self, kind: str, key: str) -> None:
-        """Its MADE first, so that it is no half artifact on the way."""
+        """Removes MADE first, so that a partly removed artifact never counts as complete."""
         for name in (MADE, ""):
             place = self._path(kind, key, name).rstrip("/")
-            with suppress(FileNotFoundError):  # another machine may remove the same
+            with suppress(FileNotFoundError):  # another machine may remove it too
                 self._files.rm(place, recursive=True)
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether it is there with all its files: links may lead to a folder that was moved since."""
+    """Whether the folder exists with all its files: links may point to a folder since moved."""
     return folder.is_dir() and all(path.exists() for path in folder.iterdir())
 
 

@@ -1,6 +1,4 @@
-"""What a model that others trained must be able to do here, and how its tokenizer is made to fit
-it.
-"""
+"""Checks whether a pretrained model can be used here, and fits its tokenizer to it."""
 
 from __future__ import annotations
 
@@ -16,10 +14,10 @@ from benchmark.tokens.losses import answer_logits
 from benchmark.tokens.profile import ComputeProfile
 from benchmark.tokens.prompts import closing_id, encode_prompt, forget_template
 
-# Nats between the suite's pass and the model's own, by the weights that both compute with.
+# Nats allowed between the suite's scoring pass and the model's own forward pass, by weight dtype.
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.1}
-# Questions and answers that begin alike and differ in length, so that batches have padding, and
-# trees branches.
+# Questions and answers with a common beginning and different lengths, so that batches have padding
+# and prefix trees have branches.
 PROBES = (
     Pair("What is the capital of France?", "Paris"),
     Pair("What is the capital of Chad?", "It is N'Djamena."),
@@ -27,11 +25,11 @@ PROBES = (
 LIMITS = (
     "max_position_embeddings",
     "max_seq_len",
-)  # names of the number of positions in configurations
+)  # configuration fields that hold the number of positions
 
 
 def check_template(tokenizer: Any, profile: ComputeProfile, name: str) -> None:
-    """BadInput if a model is to be asked in a chat template that its tokenizer lacks."""
+    """BadInput if the profile requires a chat template that the tokenizer lacks."""
     if profile.prompts == "chat" and not tokenizer.chat_template:
         raise BadInput(
             f"model {name}: its profile has `prompts: chat`, but its tokenizer has no chat "
@@ -40,14 +38,14 @@ def check_template(tokenizer: Any, profile: ComputeProfile, name: str) -> None:
 
 
 def fit(tokenizer: Any, model: Any, name: str) -> None:
-    """Gives the tokenizer what it lacks and its model has: an end token, padding, and how long a
-    text may be.
+    """Sets what the tokenizer lacks and the model defines: an end token, padding, and the maximum
+    length of a text.
 
-    BadInput, which names the model, if answers could not be ended or written, or would not be
-    scored as the model itself computes them.
+    BadInput, which names the model, if answers could not be ended or encoded, or if their scores
+    would differ from those that the model itself computes.
     """
     if tokenizer.eos_token_id is None:
-        tokenizer.eos_token = _configured_end(tokenizer, model)  # templates may write it
+        tokenizer.eos_token = _configured_end(tokenizer, model)  # chat templates may use it
     closing = _closing(tokenizer, name)
     if tokenizer.eos_token_id is None:
         if closing is None:
@@ -77,7 +75,7 @@ def fit(tokenizer: Any, model: Any, name: str) -> None:
 
 
 def _configured_end(tokenizer: Any, model: Any) -> str | None:
-    """The first end token that the model's configuration names and the tokenizer has."""
+    """The first end token in the model's generation configuration that the tokenizer has."""
     named = model.generation_config.eos_token_id
     candidates = named if isinstance(named, list) else [named]
     tokens = (
@@ -89,13 +87,13 @@ def _configured_end(tokenizer: Any, model: Any) -> str | None:
 
 
 def _closing(tokenizer: Any, name: str) -> int | None:
-    """The token that closes an assistant's message; BadInput if the template cannot write a
-    conversation.
+    """The token that closes an assistant's message, None if there is none; BadInput if the template
+    cannot render a conversation.
     """
     try:
         encode_prompt(PROBES[0].asked, tokenizer)
         return closing_id(tokenizer)
-    except Exception as error:  # templates are programs: whatever they raise, they cannot be used
+    except Exception as error:  # templates are programs and can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BadInput(
             f"model {name}: its chat template cannot write a question and its answer: {reason}"
@@ -103,7 +101,7 @@ def _closing(tokenizer: Any, name: str) -> int | None:
 
 
 def position_limit(model: Any) -> int | None:
-    """How many tokens the model has positions for; None where its configuration names no limit."""
+    """The number of token positions of the model; None if its configuration names no limit."""
     config = model.config.get_text_config(decoder=True)
     return next(
         (value for name in LIMITS if isinstance(value := getattr(config, name, None), int)), None
@@ -112,15 +110,13 @@ def position_limit(model: Any) -> int | None:
 
 @torch.inference_mode()
 def check_scoring(model: Any, tokenizer: Any, name: str) -> None:
-    """BadInput where the suite's scoring pass is further than it should be from the model's plain
-    forward pass.
-    """
+    """BadInput if the suite's scoring pass differs too much from the model's plain forward pass."""
     try:
         batch = collate(PROBES, tokenizer, model)
         logprobs = _logprobs(answer_logits(model, batch), batch.targets)
         plain = torch.cat([_plainly(model, tokenizer, pair) for pair in PROBES])
         apart = (logprobs - plain).abs().max().item()
-    except Exception as error:  # whatever an architecture raises, it is one that cannot be scored
+    except Exception as error:  # an unsupported architecture can raise anything
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise BadInput(
             f"model {name}: {model.config.model_type} models cannot be scored: {reason}"
@@ -135,8 +131,8 @@ def check_scoring(model: Any, tokenizer: Any, name: str) -> None:
 
 
 def _plainly(model: Any, tokenizer: Any, pair: Pair) -> torch.Tensor:
-    """(T,) log-probabilities of one answer, by the model's forward pass on the whole sequence
-    alone.
+    """(T,) log-probabilities of one answer, by the model's forward pass on the whole sequence,
+    unbatched.
     """
     single = collate([pair], tokenizer)
     ids = single.input_ids.to(model.device)

@@ -1,7 +1,6 @@
-"""The controlled track's models: tokenizer, shared base, target and oracles, each trained from
-scratch and cached.
+"""Builds and caches the controlled track's models: tokenizer, shared base, target and oracles.
 
-Oracles are exact: the base is trained on people and facts that no task ever asks to forget, and an
+Oracles are exact: the base is trained only on people and facts that no task asks to forget, and an
 oracle is trained from it like the target, on the target's documents without those of the forget
 set.
 """
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers  # its classes are imported when they are used: planning needs none
+import transformers  # loads its classes lazily: planning needs none of them
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers import models as token_models
 
@@ -35,11 +34,10 @@ from benchmark.tokens.profile import with_profile
 from benchmark.training.loop import Schedule, train
 
 RECIPE_VERSION = 1  # raise it when this file trains models differently
-# characters: a batch holds as many as `size` documents of this length, but never more than `size`
+# characters: a batch has at most `size` documents, and fewer if their mean length exceeds this
 LONG = 80
-LENGTH_POOL = (
-    8  # batches are cut from this many batches' worth of texts sorted by length, to pad little
-)
+# Batches are cut from pools of this many batches' worth of texts, sorted by length to pad less.
+LENGTH_POOL = 8
 
 
 @lru_cache(maxsize=4)
@@ -48,8 +46,8 @@ def world_of(seed: int) -> World:
 
 
 def train_tokenizer(world: World, vocabulary: int) -> transformers.PreTrainedTokenizerFast:
-    """Byte-level BPE on the world's wordings and, equally often, everybody's name, whatever is
-    forgotten later.
+    """Byte-level BPE trained on the base corpus and on every person's name, six times each, so that
+    it does not depend on the forget set.
     """
     lines = [f"{d.prompt} {d.answer}" for d in base_corpus(world)]
     lines += [f" {person.name}" for person in world.everybody for _ in range(6)]
@@ -71,7 +69,7 @@ def train_tokenizer(world: World, vocabulary: int) -> transformers.PreTrainedTok
 
 
 def new_model(track: ControlledTrack, tokenizer, seed: int) -> transformers.LlamaForCausalLM:
-    """A freshly initialised model of the track's architecture, from the seed alone."""
+    """A freshly initialised model of the track's architecture, determined by the seed."""
     config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=track.hidden_size,
@@ -91,8 +89,8 @@ def new_model(track: ControlledTrack, tokenizer, seed: int) -> transformers.Llam
 
 
 def reading(documents: Sequence[Document], epochs: int, seed: int) -> list[list[Document]]:
-    """The documents of each epoch: all of them, and those with `reads` so often that these are
-    their reads in all.
+    """The documents of each epoch: a document is read once per epoch, or `reads` times in total,
+    spread over the epochs, if it sets `reads`.
     """
     rng = random.Random(f"reads-{seed}")
     plan: list[list[Document]] = [[d for d in documents if d.reads is None] for _ in range(epochs)]
@@ -111,7 +109,7 @@ def batches_of(
     size: int,
     seed: int,
 ) -> list[list[Document]]:
-    """Shuffled batches of all epochs; `replayed` texts drawn from `replay` join each epoch."""
+    """Shuffled batches of all epochs; each epoch adds `replayed` texts drawn from `replay`."""
     rng = random.Random(f"epochs-{seed}")
     batches = []
     for documents in plan:
@@ -127,12 +125,14 @@ def batches_of(
 
 
 def _length(document: Document) -> int:
-    """What batches are sorted by: characters of a question, or of a text that stands alone."""
+    """Length by which documents are batched: characters of the prompt, or of the answer if there is
+    no prompt.
+    """
     return len(document.prompt or document.answer)
 
 
 def _cut(pool: Sequence[Document], size: int) -> list[list[Document]]:
-    """Batches of `size` documents in a row, fewer where they are long."""
+    """Batches of `size` consecutive documents, or fewer if they are long."""
     batches: list[list[Document]] = []
     room = size * LONG
     for document in pool:
@@ -155,7 +155,7 @@ def _train(
     stage: Training,
     seed: int,
 ) -> dict:
-    """Trains in place; returns what was read and what it cost."""
+    """Trains the model in place; returns what it read and what the training cost."""
     meter, started = Meter(), time.perf_counter()
     batches = batches_of(
         reading(documents, stage.epochs, seed), replay, replayed, stage.batch_size, seed
@@ -180,15 +180,15 @@ def _train(
 
 
 def answer_nll_mean(model, batch: Batch) -> torch.Tensor:
-    """Mean over all answer tokens of the batch, the language-modelling loss of training."""
+    """Mean negative log-likelihood of all answer tokens in the batch: the training loss."""
     return answer_nll(model, batch).sum() / len(batch.targets)
 
 
 def read_of(documents: Sequence[Document], stage: Training) -> dict:
-    """What was read how often: texts, passes over them, and how many examples were told in how many
+    """What training read: the number of texts, the epochs, and how many examples appear in how many
     texts.
 
-    A text that is read a number of times of its own counts as so many.
+    In the last of these, a document that sets `reads` counts as that many texts.
     """
     texts_of = Counter[str]()
     for document in documents:
@@ -212,7 +212,7 @@ class ControlledModels:
 
     @property
     def data_source(self) -> World:
-        """What tasks make their data from."""
+        """The world that tasks build their data from."""
         return world_of(self.track.world_seed)
 
     @property
@@ -226,8 +226,8 @@ class ControlledModels:
         stage: Training | None = None,
         start: Path | None = None,
     ) -> str:
-        """Key of the model trained on these documents from the base, or from the model `start`, in
-        the track's stage or in another.
+        """Key of the model trained on these documents from the base or from the model `start`, in
+        the track's training stage or in another one.
         """
         texts = [
             (d.prompt, d.answer) if d.reads is None else (d.prompt, d.answer, d.reads)
@@ -238,7 +238,7 @@ class ControlledModels:
         return fingerprint(["stage", RECIPE_VERSION, self.base_key, texts, seed, *own, *after])
 
     def base(self) -> Path:
-        """The shared base, which never saw any task's data."""
+        """Folder of the shared base, which never saw any task's data."""
         return self.store.get("models", self.base_key, self._build_base)
 
     def _build_base(self, folder: Path) -> dict:
@@ -262,7 +262,7 @@ class ControlledModels:
         stage: Training | None = None,
         start: Path | None = None,
     ) -> Path:
-        """The model that read `documents` after the base, or after the training of `start`: the
+        """Folder of the model trained on `documents` from the base or from the model `start`: the
         target, or an oracle if the forget set is left out.
         """
         own = stage or self.track.stage

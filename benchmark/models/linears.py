@@ -1,5 +1,5 @@
-"""Linear layers of large models by oneDNN on the CPU: on some processors twice as fast as what
-torch chooses.
+"""Computes linear layers of large models with oneDNN on the CPU, which on some processors is twice
+as fast as torch's default.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import torch
 
 
 def computed_by(linears: str, model: Any) -> AbstractContextManager:
-    """Within it, the model's linear layers are computed by "onednn", or as "torch" chooses.
+    """Context in which the model's linear layers are computed by "onednn", or as "torch" chooses.
 
-    Small models stay as they are: they are too small to gain, and their numbers are published.
+    Small models keep torch's default: they are too small to gain, and their numbers are published.
     """
     return fast_linears(model) if linears == "onednn" else nullcontext()
 
 
 @contextmanager
 def fast_linears(model) -> Iterator[None]:
-    """Within it, float32 linear layers on the CPU compute by oneDNN, forwards and backwards; then
-    they are as before.
+    """Context in which float32 linear layers on the CPU run forward and backward with oneDNN; on
+    exit they are restored.
 
-    torch multiplies float32 matrices by MKL, which gives processors other than Intel's half of what
-    they can do. The results differ as two orders of summation do.
+    For float32 matrices torch uses MKL, which reaches only half the speed of processors other than
+    Intel's. The results differ as between two orders of summation.
     """
     with ExitStack() as replaced:
         for module in [module for module in model.modules() if _can_be_fast(module)]:
@@ -36,8 +36,8 @@ def fast_linears(model) -> Iterator[None]:
 
 @contextmanager
 def head_in_float32(linears: str, model: Any) -> Iterator[None]:
-    """Within it, a bfloat16 head on the CPU computes float32 logits from weights that are converted
-    once, not in every batch: for a model that does not change meanwhile.
+    """Context in which a bfloat16 head on the CPU computes float32 logits from weights converted
+    once instead of in every batch; the model must not change meanwhile.
     """
     head = model.get_output_embeddings() if linears == "onednn" else None
     if head is None or not _can_be_fast(head, torch.bfloat16):
@@ -49,9 +49,9 @@ def head_in_float32(linears: str, model: Any) -> Iterator[None]:
 
 
 class Float32Forward:
-    """(..., in) states of any precision by a float32 weight (out, in), by oneDNN."""
+    """Product of (..., in) states of any precision and a float32 weight (out, in), by oneDNN."""
 
-    in_float32 = True  # which `answer_logits` asks for
+    in_float32 = True  # checked by `answer_logits`
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         self.weight, self.bias = weight, bias
@@ -62,7 +62,7 @@ class Float32Forward:
 
 @contextmanager
 def replaced_forward(module: torch.nn.Module, forward: Any) -> Iterator[None]:
-    """Within it, a module computes by another function."""
+    """Context in which a module computes with another forward function."""
     before = module.__dict__.get("forward")
     module.forward = forward
     try:
@@ -84,7 +84,7 @@ def _can_be_fast(module: torch.nn.Module, dtype: torch.dtype = torch.float32) ->
 
 
 class _Linear(torch.autograd.Function):
-    """(..., in) states by a layer's (out, in) weight, with its gradients."""
+    """Product of (..., in) states and a layer's (out, in) weight, plus bias, with its gradients."""
 
     @classmethod
     def of(cls, module: torch.nn.Linear, states: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Loading models and tokenizers from a folder, on the device where they are to compute."""
+"""Loads models and tokenizers from a folder onto the device where they will run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers  # its classes are imported when they are used: planning needs none
+import transformers  # loads its classes lazily: planning needs none of them
 
 from benchmark.errors import BadInput
 from benchmark.models.checks import check_complete, check_weights
@@ -17,11 +17,12 @@ from benchmark.models.placement import accelerators
 def load_model(
     folder: Path, accelerated: bool = False, name: str = "", dtype: torch.dtype = torch.float32
 ):
-    """The model of a folder in evaluation mode; with several GPUs its layers are spread over them.
+    """The model in a folder, in evaluation mode; with several GPUs, its layers are spread over
+    them.
 
-    Of its own settings of generation the end tokens alone are kept: some models bring penalties and
-    truncated sampling, which would be measured as the model. BadInput, which calls the model by its
-    `name`, where it cannot be loaded or its weights are missing, NaN or infinite.
+    Of its generation settings only the end tokens are kept: some models ship penalties and
+    truncated sampling, which would be measured as part of the model. BadInput, which refers to the
+    model by `name`, if it cannot be loaded or if its weights are missing, NaN or infinite.
     """
     placement: dict[str, Any] = {}
     if accelerated and accelerators():
@@ -42,14 +43,14 @@ def load_model(
 
 
 def load_config(place: Path | str | None, name: str, revision: str | None = None) -> Any:
-    """The configuration of a model in a folder, or on the hub; BadInput calls it by `name`."""
+    """The configuration of a model in a folder or on the hub; BadInput refers to it by `name`."""
     return _loaded(
         place, name, transformers.AutoConfig.from_pretrained, {"revision": revision or "main"}
     )
 
 
 def load_tokenizer(folder: Path, name: str = ""):
-    """The tokenizer of a folder, with a padding token; BadInput calls its model by `name`."""
+    """The tokenizer in a folder, with a padding token; BadInput refers to its model by `name`."""
     tokenizer = _loaded(folder, name, transformers.AutoTokenizer.from_pretrained)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -59,13 +60,11 @@ def load_tokenizer(folder: Path, name: str = ""):
 def _loaded(
     folder: Path | str | None, name: str, load: Callable, wanted: Mapping[str, Any] | None = None
 ) -> Any:
-    """BadInput with the first line of what transformers says of a folder that is no model, or
-    one it cannot load.
+    """What `load` returns; BadInput with the first line of the error from transformers if the
+    folder holds no model, or one that it cannot load.
     """
     try:
         return load(folder, **(wanted or {}))
-    except (
-        Exception
-    ) as error:  # what a broken folder or configuration makes transformers raise is not foreseeable
+    except Exception as error:  # a broken folder can make transformers raise anything
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise BadInput(f"model {name or folder}: {reason}") from None

@@ -1,4 +1,4 @@
-"""How much memory models take, from their shapes alone: no weight is loaded."""
+"""Estimates the memory that models take from their shapes alone, without loading weights."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from typing import Any
 
 import psutil
 import torch
-import transformers  # its classes are imported when they are used: planning needs none
+import transformers  # loads its classes lazily: planning needs none of them
 
 from benchmark.core.updates import Updates
 from benchmark.models.placement import accelerators
 from benchmark.training.lora import Lora, adapter_parameters
 
 GIGABYTE, GIBIBYTE = 10**9, 1 << 30
-PROCESS = 700_000_000  # of Python and its libraries
-FLOAT, HALF = 4, 2  # bytes
-# Values that a block keeps of each token for the backward pass, in units of the hidden size
+PROCESS = 700_000_000  # bytes of Python and its libraries
+FLOAT, HALF = 4, 2  # bytes per value
+# Values per token that a block keeps for the backward pass, in units of the hidden size
 # (Korthikanti et al. 2022, Reducing Activation Recomputation, eq. 2: 34 sbh bytes at two bytes
-# each; fused attention keeps nothing of pairs of tokens).
+# each; fused attention keeps nothing per pair of tokens).
 KEPT_OF_TOKEN = 17
-KEPT_OF_LOGIT = 3  # values for each logit: itself, its log-probability, its gradient
-# The share of the memory from which on activations are computed again instead of being kept.
+KEPT_OF_LOGIT = 3  # values per logit: itself, its log-probability, its gradient
+# Above this share of the memory, activations are recomputed instead of kept.
 CROWDED = 0.25
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What of a model its memory depends on; `adapters` are the parameters of those of a method."""
+    """The properties of a model that determine its memory; `adapters` counts the parameters of a
+    method's adapters.
+    """
 
     parameters: int
     layers: int
@@ -38,7 +40,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Load:
-    """What is computed at once: sequences of so many tokens."""
+    """What is computed at once: `sequences` of `length` tokens each."""
 
     sequences: int
     length: int
@@ -49,13 +51,13 @@ class Load:
 
 
 def unloaded(config: Any) -> Any:
-    """A model without memory, for its shape."""
+    """A model on the meta device, which has a shape but takes no memory."""
     with torch.device("meta"):
         return transformers.AutoModelForCausalLM.from_config(config)
 
 
 def shape_of(model: Any, lora: Lora | bool = True) -> Shape:
-    """The shape of a model and of such adapters."""
+    """The shape of a model with adapters of this kind."""
     text = model.config.get_text_config(decoder=True)
     return Shape(
         parameters=model.num_parameters(),
@@ -67,7 +69,7 @@ def shape_of(model: Any, lora: Lora | bool = True) -> Shape:
 
 
 def weight_bytes(shape: Shape, updates: Updates) -> int:
-    """Of one model."""
+    """Bytes of the weights of one model."""
     return shape.parameters * (HALF if updates.weights == "bfloat16" else FLOAT)
 
 
@@ -79,27 +81,28 @@ def training_bytes(
     adapters: bool = False,
     again: bool = False,
 ) -> int:
-    """The peak while a model is trained, beside `copies` of it; adapters alone are trained if there
-    are some, and activations may be computed `again`. Of several processes that of all together:
-    each has whole copies, a part of a batch, and at the start and the end the whole model.
+    """Peak bytes of training a model while `copies` of it are held as well. With `adapters`, only
+    these are trained; with `again`, activations are recomputed. For several processes this is their
+    total: each holds complete copies, a part of the batch and, at the start and end, the complete
+    model.
     """
     trained = shape.adapters if adapters else shape.parameters
     halved = updates.weights == "bfloat16"
     each = HALF if halved else FLOAT
     of_states = 2 if updates.states == "int8" else 2 * FLOAT
-    # A master copy comes with the gradients that it is moved by.
+    # A master copy has float32 gradients of its own.
     of_master = 2 * FLOAT if halved and updates.rounding == "master" else 0
     update = trained * (each + of_states + of_master)
     each_part = Load(-(-load.sequences // (updates.parts * updates.processes)), load.length)
     computed = updates.processes * activation_bytes(shape, each_part, again)
     whole, sharers = weight_bytes(shape, updates), updates.processes
-    gathered = sharers * whole if sharers > 1 else 0  # beside the shares, without activations
+    gathered = sharers * whole if sharers > 1 else 0  # beside the shards, without activations
     return whole * (1 + sharers * copies) + update + max(computed, gathered)
 
 
 def activation_bytes(shape: Shape, load: Load, again: bool = False) -> int:
-    """What is kept of a batch for the backward pass, in float32; of each block its input alone, and
-    one block at a time, where activations are computed `again`.
+    """Bytes of the float32 activations kept of a batch for the backward pass; with `again`, only
+    the input of each block and the activations of one block at a time.
     """
     block = KEPT_OF_TOKEN * shape.hidden
     blocks = shape.layers * shape.hidden + block if again else shape.layers * block
@@ -113,7 +116,7 @@ def is_crowded(shape: Shape, load: Load) -> bool:
 
 
 def machine_bytes() -> int:
-    """The memory that models can take here: of the GPUs if there are any."""
+    """Bytes of memory for models on this machine: of all GPUs, or of the host without GPUs."""
     if count := accelerators():
         return sum(torch.cuda.get_device_properties(i).total_memory for i in range(count))
     return psutil.virtual_memory().total

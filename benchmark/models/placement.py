@@ -1,4 +1,4 @@
-"""Where models compute, and in which precision."""
+"""Devices and precision of model computation."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from benchmark.training.loop import updated_by
 
 
 def accelerators() -> int:
-    """How many GPUs there are; pretrained models use them, and large ones that are trained here."""
+    """Number of GPUs, which pretrained models and large models trained from scratch use."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def gpu_name() -> str:
-    """What the GPUs are called, for the record; "none" without."""
+    """Number and name of the GPUs, for the record; "none" if there are none."""
     names = [torch.cuda.get_device_name(i) for i in range(accelerators())]
     return f"{len(names)} x {names[0]}" if names else "none"
 
 
 def free_gpus() -> None:
-    """Returns the memory of models that are no longer used, for other processes on these GPUs."""
+    """Releases the cached memory of unused models to other processes on these GPUs."""
     if accelerators():
         torch.cuda.empty_cache()
 
 
 @contextmanager
 def computing_for(track: Track, model: Any) -> Iterator[None]:
-    """Computes in the track's precision, by the linear layers of its profile, and updates weights
-    as it says.
+    """Context that uses the track's precision, the linear layers of its profile, and its weight
+    updates.
     """
     with computing_in(track.precision, track.profile.linears, model), updated_by(track.updates):
         yield
 
 
 def computing_in(precision: str, linears: str, model: Any) -> AbstractContextManager:
-    """Computes a model in a precision; its weights stay as they are.
+    """Context that computes a model in this precision; its weights are unchanged.
 
-    Autocast has no cache here: it would keep the weights of the first step until the context ends,
-    and whole trainings run in one context.
+    Autocast runs without its cache, which would keep the weights of the first step until the
+    context ends; a whole training runs in one context.
     """
     if precision == "float32":
         return computed_by(linears, model)
@@ -52,11 +52,11 @@ def computing_in(precision: str, linears: str, model: Any) -> AbstractContextMan
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Within it, torch draws from this seed on every device; afterwards all of them go on where
-    they were.
+    """Context in which torch draws from this seed on every device; on exit, all generators resume
+    their previous states.
 
-    `torch.manual_seed` seeds GPUs too: left out of the fork, their generators would be rewound for
-    good.
+    `torch.manual_seed` seeds GPUs too, so leaving them out of the fork would permanently reset
+    their generators.
     """
     with torch.random.fork_rng(devices=range(accelerators())):
         torch.manual_seed(seed)
@@ -65,7 +65,9 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def looking_at(model: Any) -> Iterator[None]:
-    """Within a training: the model in evaluation mode and as exact as it is measured after it."""
+    """Context for evaluation during training: the model in evaluation mode and without autocast,
+    exactly as it is evaluated after training.
+    """
     training = model.training
     model.eval()
     try:

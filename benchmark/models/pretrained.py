@@ -1,6 +1,4 @@
-"""Models that others trained: where they are found, and how targets and oracles are fine-tuned
-from them.
-"""
+"""Pretrained models: finds them, and fine-tunes targets and oracles from them."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers  # its classes are imported when they are used: planning needs none
+import transformers  # loads its classes lazily: planning needs none of them
 
 from benchmark.core.hashing import fingerprint
 from benchmark.core.inputs import MODELS_VARIABLE, Inputs
@@ -39,14 +37,14 @@ from benchmark.training.loop import Schedule, train
 from benchmark.training.sharding import is_first
 
 FETCHING_VERSION, TUNING_VERSION = 1, 2  # raise one when models are converted or tuned differently
-LENGTH = 128  # tokens of a usual sequence, of question and answer
+LENGTH = 128  # tokens of a typical sequence (question and answer)
 FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*", "*.model", "*.txt"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model was found: `kind` is "path", "hub" or "package"; `key` changes with the
-    weights.
+    """Where a model was found: `kind` is "path", "hub" or "package"; `key` changes with the model's
+    files.
     """
 
     kind: str
@@ -56,10 +54,10 @@ class Source:
 
 @lru_cache(maxsize=32)
 def source_of(track: PretrainedTrack, models: Path | None) -> Source:
-    """The first of a local folder, the hub and an installed package that has it; BadInput says what
-    is missing.
+    """The first of a local folder, the hub and an installed package that has the model; BadInput
+    says what is missing.
 
-    `models` is a folder with models by the last part of their names.
+    `models` is a folder that holds models under the last part of their names.
     """
     folder = _local_folder(track, models)
     if folder is not None:
@@ -100,8 +98,8 @@ def _checked_folder(folder: Path) -> Path:
 
 
 def _hash_of_files(folder: Path) -> str:
-    """Of all that may be read from a model's folder: template and tokenizer change its answers
-    as weights do.
+    """Hash of all files that may be read from a model's folder: the chat template and the tokenizer
+    change its answers just as the weights do.
     """
     return fingerprint([(path.name, _sha256(path)) for path in _model_files(folder)])
 
@@ -121,7 +119,7 @@ def _sha256(path: Path) -> str:
 
 @lru_cache(maxsize=32)
 def _hub_commit(repo: str, revision: str) -> tuple[str, str]:
-    """The commit of a revision that is cached or can be fetched, or "" and why there is none."""
+    """(commit, "") of a revision that is cached or can be fetched; otherwise ("", the reason)."""
     from huggingface_hub import HfApi, try_to_load_from_cache
 
     try:
@@ -133,14 +131,12 @@ def _hub_commit(repo: str, revision: str) -> tuple[str, str]:
         return HfApi().model_info(
             repo, revision=revision, timeout=SECONDS
         ).sha or "", "the hub names no commit"
-    except (
-        Exception
-    ) as error:  # no such repository, no permission: whatever it is, another source is tried
+    except Exception as error:  # no such repository, no permission, ...: try the next source
         return "", f"the hub says {type(error).__name__}"
 
 
 def _packaged_file(track: PretrainedTrack) -> Path | None:
-    """The GGUF file in the package's folder, which is found without importing the package."""
+    """The GGUF file in the package's folder, located without importing the package."""
     spec = importlib.util.find_spec(track.package) if track.package else None
     file = Path(spec.origin).parent / track.gguf if spec is not None and spec.origin else None
     return file if file is not None and file.is_file() else None
@@ -161,7 +157,7 @@ class PretrainedModels:
 
     @property
     def data_source(self) -> PretrainedModel:
-        """What tasks make their data from."""
+        """The model that tasks build their data from."""
         development, stated = (
             self.track.name.endswith(DEVELOPMENT_SUFFIX),
             self.track.stated_prompts,
@@ -171,8 +167,8 @@ class PretrainedModels:
 
     @cached_property
     def profile(self) -> ComputeProfile:
-        """That of the track; the form of prompts that it leaves open is that of the model as it
-        came.
+        """The track's profile; if it leaves the prompt form open, the original model's tokenizer
+        settles it.
         """
         profile = self.track.profile
         if profile.prompts:
@@ -190,8 +186,8 @@ class PretrainedModels:
         stage: Training | None = None,
         start: Path | None = None,
     ) -> str:
-        """Key of the model fine-tuned on these documents, from another fine-tuned one if a `start`
-        is given; of the model as it came where there are none.
+        """Key of the model fine-tuned on these documents from the original model or from the model
+        `start`; without documents, key of the original model.
         """
         if not documents:
             return self.base_key
@@ -204,8 +200,8 @@ class PretrainedModels:
         return fingerprint(["tuned", TUNING_VERSION, self.base_key, recipe, texts, seed, *after])
 
     def config(self) -> Any:
-        """The configuration of its models; None where it comes with their weights and these were
-        not fetched yet.
+        """The configuration of the track's models; None if it comes with the weights and these have
+        not been fetched yet.
         """
         base = self.store.path("models", self.base_key)
         if base.is_dir():
@@ -218,7 +214,7 @@ class PretrainedModels:
         return None
 
     def base(self) -> Path:
-        """The model as it came."""
+        """Folder of the original model, before any fine-tuning."""
         return self.store.get("models", self.base_key, self._fetch)
 
     def _fetch(self, folder: Path) -> dict:
@@ -245,8 +241,8 @@ class PretrainedModels:
         stage: Training | None = None,
         start: Path | None = None,
     ) -> Path:
-        """The model that read `documents` after its pretraining, or after the training of `start`,
-        in the track's stage or in another.
+        """Folder of the model fine-tuned on `documents` from the original model or from the model
+        `start`, in the track's training stage or in another one.
         """
         if not documents:
             return self.base()
@@ -259,7 +255,9 @@ class PretrainedModels:
         )
 
     def _published(self, seed: int) -> PretrainedModels | None:
-        """The model that others fine-tuned for the reference of this seed, if one is named."""
+        """The published fine-tuned model that serves as the reference of this seed, if the track
+        names one.
+        """
         if seed >= len(self.track.published):
             return None
         return models_named(self.track.published[seed], self.inputs)
@@ -273,7 +271,7 @@ class PretrainedModels:
         start: Path | None,
     ) -> dict:
         start, started = start or self.base(), time.perf_counter()
-        # In processes of their own, if several: none of them waits for the lock of the store.
+        # Several processes run apart from this one, so that none waits for the store's lock.
         steps, tokens = together(
             self.track.updates.processes, self._tune_from, start, folder, documents, seed, stage
         )
@@ -298,7 +296,7 @@ class PretrainedModels:
         seed: int,
         stage: Training,
     ) -> tuple[int, int]:
-        """Saves the model in the folder; (steps, tokens)."""
+        """Fine-tunes the model in `start` and saves it in `folder`; returns (steps, tokens)."""
         model, tokenizer = self.load(start)
         meter = Meter()
         batches = batches_of(reading(documents, stage.epochs, seed), [], 0, stage.batch_size, seed)
@@ -319,7 +317,7 @@ class PretrainedModels:
         return meter.steps, meter.tokens
 
     def load(self, folder: Path) -> tuple[Any, Any]:
-        """(model in evaluation mode, tokenizer that fits it) from an artifact's folder."""
+        """(model in evaluation mode, tokenizer fitted to it) from an artifact's folder."""
         model, tokenizer = self.load_model(folder), load_tokenizer(folder, self.track.spec)
         check_template(tokenizer, self.profile, self.track.spec)
         fit(with_profile(tokenizer, self.profile), model, self.track.spec)
@@ -334,16 +332,16 @@ class PretrainedModels:
 
 
 def recomputes(track: PretrainedTrack, updates: Updates, shape: Shape) -> bool:
-    """Whether the activations of a model in training are computed again for the backward pass,
-    since those of a usual batch would take too much memory.
+    """Whether training recomputes activations in the backward pass, because those of a typical
+    batch would take too much memory.
     """
     batch = max(2 * track.budget.batch_size, track.stage.batch_size)
     return is_crowded(shape, Load(-(-batch // updates.parts), LENGTH))
 
 
 def models_named(spec: str, inputs: Inputs) -> PretrainedModels:
-    """The models of a track, a folder or `org/name@revision`; BadInput for models that are
-    trained here.
+    """The models of a track, a folder or `org/name@revision`; BadInput for models that the
+    benchmark trains from scratch.
     """
     track = track_named(spec, inputs.track_file)
     if not isinstance(track, PretrainedTrack):
@@ -355,7 +353,7 @@ def models_named(spec: str, inputs: Inputs) -> PretrainedModels:
 
 
 def _files(track: PretrainedTrack, source: Source, models: Path | None) -> list[Path]:
-    """The files of a model that lies in a folder or on the hub."""
+    """The files of a model from a local folder or the hub."""
     if source.kind == "path":
         folder = _local_folder(track, models)
         assert folder is not None
@@ -370,7 +368,7 @@ def _files(track: PretrainedTrack, source: Source, models: Path | None) -> list[
 
 
 def _convert(file: Path | None, folder: Path) -> None:
-    """Writes the model of a GGUF file as safetensors, its quantised weights as float32."""
+    """Converts a GGUF file to a safetensors model, with quantised weights as float32."""
     assert file is not None
     quantised = transformers.AutoModelForCausalLM.from_pretrained(
         file.parent, gguf_file=file.name, dtype=torch.float32

@@ -1,4 +1,4 @@
-"""Files of tracks: what each says, over what the file that it extends says, and what its trials
+"""Reads track files: the content of each merged over the file that it extends, and what its trials
 chose.
 """
 
@@ -15,8 +15,8 @@ from benchmark.errors import BadInput
 from benchmark.records.identity import DEVELOPMENT_SUFFIX
 
 FOLDER = Path(__file__).parents[1] / "tracks"
-CHOSEN = FOLDER / "chosen"  # a file per track: what its trials chose, which `tune` writes
-NOT_IN_FILES = ("path", "given", "published", "chosen")  # what a command or a suite says
+CHOSEN = FOLDER / "chosen"  # one file per track, written by `tune`: what its trials chose
+NOT_IN_FILES = ("path", "given", "published", "chosen")  # set by a command or a suite
 
 
 def files() -> dict[str, Path]:
@@ -24,8 +24,8 @@ def files() -> dict[str, Path]:
 
 
 def chosen(name: str) -> dict[str, Any]:
-    """What the trials of a track chose, of the one that a development track is for, or of the one
-    whose models a track shares.
+    """What the trials of a track chose. A development track takes this from the track that it
+    serves, and a track that only renames another takes it from that one.
     """
     name = name.removesuffix(DEVELOPMENT_SUFFIX)
     path = CHOSEN / f"{name}.yaml"
@@ -37,7 +37,7 @@ def chosen(name: str) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a file says, over what the file that it extends says."""
+    """The content of a track file, merged over the content of the file that it extends."""
     return extended(mapping(path), "", path)
 
 
@@ -53,7 +53,7 @@ def extended(content: dict[str, Any], parent: str, path: Path) -> dict[str, Any]
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Mappings are merged key by key, everything else is replaced."""
+    """Merges mappings key by key; any other value is replaced."""
     common = (key for key in below.keys() & above.keys() if _are_mappings(below[key], above[key]))
     return below | above | {key: _merged(below[key], above[key]) for key in common}
 
@@ -73,7 +73,7 @@ def mapping(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def said_of(where: str) -> Iterator[None]:
-    """Within it, bad input is that of a place in a file."""
+    """Context that prefixes BadInput errors with `where`, a place in a file."""
     try:
         yield
     except BadInput as error:

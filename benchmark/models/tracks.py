@@ -1,7 +1,8 @@
-"""Tracks: model families on which scores are comparable, and all that is the same for their models.
+"""Tracks: model families on which scores are comparable, with the settings that all their models
+share.
 
-Each is a file in `benchmark/tracks`; those whose names begin with `_` are what others extend. What
-a user says of a model of their own is a file of the same form.
+Each track is a file in `benchmark/tracks`; files whose names begin with `_` exist to be extended by
+others. Users describe their own models in a file of the same form.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ from benchmark.models.track_files import chosen, extended, files, mapping, read,
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED
 from benchmark.tokens.profile import ComputeProfile
 
-ANY_MODEL = "_pretrained"  # the file of what holds for models that nobody has described
-# Where a model is found, which `--model` says of a user's own.
+ANY_MODEL = "_pretrained"  # the file with the defaults for models without a track file
+# Where a model is found; `--model` sets these for a user's own.
 PLACE = ("repo", "revision", "package", "gguf", "probed")
-SMALL_ENOUGH = 4_500_000  # weights of models that are computed on cores wherever they are
+SMALL_ENOUGH = 4_500_000  # weights: models of up to this size always run on CPU cores
 _CHECKED = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -64,7 +65,9 @@ def _attack(entry: Any) -> Attack:
 
 
 def _told_apart(attacks: tuple[Attack, ...]) -> tuple[Attack, ...]:
-    """What is measured after an attack is known by its name."""
+    """The attacks; ValueError if one is listed twice, since its name identifies what is measured
+    after it.
+    """
     names = [attack.name for attack in attacks]
     if doubled := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"{doubled[0]} is listed twice; list it once")
@@ -78,7 +81,7 @@ def _ascending(rates: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _tuned(given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """By name, also where a method is given as `path/to/file.py:Class`."""
+    """The parameters by method name, even where a method is given as `path/to/file.py:Class`."""
     try:
         return {create(method_named(m), settings).name: settings for m, settings in given.items()}
     except BadInput as error:
@@ -89,12 +92,12 @@ Attacks = Annotated[
     tuple[Annotated[Attack, BeforeValidator(_attack)], ...], AfterValidator(_told_apart)
 ]
 Parameters = Annotated[dict[str, dict[str, Any]], AfterValidator(_tuned)]
-Rates = dict[str, dict[str, PositiveFloat]]  # by method and family of tasks
+Rates = dict[str, dict[str, PositiveFloat]]  # by method and task family
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Training:
-    """One stage of training: whole passes over its texts."""
+    """One stage of training: full passes over its texts."""
 
     epochs: PositiveInt
     batch_size: PositiveInt
@@ -104,7 +107,7 @@ class Training:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Family:
-    """Tasks that share a method's learning rate, chosen by trials on one of their variants."""
+    """Tasks that share a method's learning rate, chosen in trials on one of their variants."""
 
     trial: str
     tasks: tuple[str, ...]
@@ -112,8 +115,8 @@ class Family:
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class Trials:
-    """The tuning budget of a method in a family of tasks: these learning rates on a development
-    track. Tasks that no family names are of the first one.
+    """The tuning budget of a method in a task family: the learning rates to try on a development
+    track. Tasks that no family names belong to the first one.
     """
 
     rates: Annotated[tuple[PositiveFloat, ...], AfterValidator(_ascending)]
@@ -122,20 +125,20 @@ class Trials:
     attacks: tuple[str, ...]
 
     def family_of(self, task: str) -> str:
-        """The family of a task by its name."""
+        """The family that a task belongs to."""
         named = (name for name, family in self.families.items() if task in family.tasks)
         return next(named, next(iter(self.families)))
 
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class _Track:
-    """What is the same for all models of a track; those named `...-dev` are never scored.
+    """The settings that all models of a track share; tracks named `...-dev` are never scored.
 
-    `stage` is how target and oracles are trained from the base, `budget` what a method may spend.
-    `attacks` are run in their order. `tuned` are parameters of methods, which take the place of the
-    methods' own defaults wherever nobody gives others, `trials` how they are tuned and `chosen` the
-    learning rates that these chose, by method and family of tasks. `profile` says how models are
-    asked and computed.
+    `stage` is how the target and oracles are trained from the base, `budget` what a method may
+    spend. `attacks` run in this order. `tuned` holds parameters of methods, which replace the
+    methods' defaults unless others are given explicitly. `trials` is how methods are tuned, and
+    `chosen` the learning rates that the trials selected, by method and task family. `profile` says
+    how models are prompted and computed.
     """
 
     name: str
@@ -150,11 +153,13 @@ class _Track:
     source: ClassVar[str]
 
     def on(self, task: type[Task]) -> Self:
-        """The track with the profile that a task asks for."""
+        """The track with the profile fields that a task overrides."""
         return replace(self, profile=replace(self.profile, **task.asking)) if task.asking else self
 
     def parameters_of(self, method: str, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """A method's parameters on a task where some are given: the track's beside them."""
+        """A method's parameters on a task: `given` ones take precedence over the chosen learning
+        rate, and that over the track's `tuned` ones.
+        """
         rates = self.chosen.get(method, {}) if self.trials else {}
         rate = rates.get(self.trials.family_of(task)) if self.trials else None
         return {**self.tuned.get(method, {}), **({TUNED: rate} if rate else {}), **given}
@@ -164,8 +169,8 @@ class _Track:
 class ControlledTrack(_Track):
     """A small Llama trained from scratch on a generated world.
 
-    `base` is the training of the shared base, which never sees a task's data; in the `stage` from
-    it `replay` base texts are read again in every epoch.
+    `base` is the training of the shared base, which never sees a task's data; the `stage` that
+    follows rereads `replay` base texts in every epoch.
     """
 
     world_seed: int
@@ -183,22 +188,22 @@ class ControlledTrack(_Track):
 
     @property
     def parameters(self) -> int:
-        """How many weights its models have, the tied embeddings counted once."""
+        """Number of weights of its models, counting the tied embeddings once."""
         norms = 2 * self.hidden_size
         block = 4 * self.hidden_size**2 + 3 * self.hidden_size * self.intermediate_size + norms
         return self.vocabulary * self.hidden_size + self.layers * block + self.hidden_size
 
     @property
     def gains_from_gpus(self) -> bool:
-        """Whether a GPU computes its models faster than a core; smaller ones it would leave idle,
-        and a core gives the same digits everywhere.
+        """Whether a GPU computes its models faster than a CPU core. Smaller models would leave a
+        GPU idle, and a core gives the same digits everywhere.
         """
         return self.parameters > SMALL_ENOUGH
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what makes the models: architecture, world and training, not what happens to
-        them afterwards.
+        """Hash of what determines the models: architecture, world and training, but not what
+        happens to them afterwards.
         """
         sizes = ("vocabulary", "hidden_size", "layers", "heads", "intermediate_size")
         made = {name: getattr(self, name) for name in ("world_seed", *sizes, "replay")}
@@ -207,18 +212,19 @@ class ControlledTrack(_Track):
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class PretrainedTrack(_Track):
-    """A causal language model that others trained, from the first of these places that has it.
+    """A causal language model that others trained, taken from the first of these places that has
+    it.
 
-    `path`: a local folder; `repo` at `revision`: a hub's; `package` and its file `gguf`: an
-    installed Python package. `stage` is how targets and oracles are fine-tuned from it where a task
-    has documents. `precision` is that of computing in training. In bfloat16 an update below half a
-    unit in a weight's last place is not seen by the next step, or seen larger than it is where
-    weights lie between two units, as those of quantised files do: at small rates other steps are
-    made than the weights would have asked for. `harness` is the group of general tasks for utility.
-    `published` are models that others fine-tuned, as `--model` names them: the target and then the
-    oracles, which then are not trained here. `probed` is the key of the weights whose knowledge
-    probe stands for those of every source, `given` the folder or `org/name@revision` that made it a
-    track. `updates` saves memory where a model is large.
+    `path`: a local folder; `repo` at `revision`: a hub; `package` and its file `gguf`: an installed
+    Python package. `stage` is how targets and oracles are fine-tuned from it on tasks with
+    documents. `precision` is the compute precision of training. In bfloat16, the next step does not
+    see an update below half a unit in a weight's last place, or sees a larger one if the weight
+    lies between two units, as weights from quantised files do; at small learning rates, the steps
+    therefore differ from those that the exact weights would take. `harness` is the group of general
+    tasks for utility. `published` are models that others fine-tuned, named as for `--model`: the
+    target and then the oracles, which are then not trained here. `probed` is the key of the weights
+    whose knowledge probe applies to every source, `given` the folder or `org/name@revision` that a
+    user made a track of. `updates` saves memory if a model is large.
     """
 
     repo: str = ""
@@ -237,19 +243,21 @@ class PretrainedTrack(_Track):
 
     @property
     def spec(self) -> str:
-        """What `--model` and `--track` call it."""
+        """The name by which `--model` and `--track` refer to it."""
         return self.given or self.name
 
     @property
     def stated_prompts(self) -> list[str]:
-        """How a user says that a model is asked: part of what is made of its weights. One of ours
-        is never asked otherwise.
+        """The prompt form that a user states for a model, which is part of the key of anything made
+        from its weights. Empty for the suite's own tracks, whose prompt form is fixed.
         """
         return [self.profile.prompts] if self.given and self.profile.prompts else []
 
     @property
     def stated_updates(self) -> dict[str, Any]:
-        """How weights are updated where it is not as usual: part of what is made of them."""
+        """The weight updates if they are not the default, part of the key of models trained with
+        them.
+        """
         return {} if self.updates == USUAL else {"updates": asdict(self.updates)}
 
 
@@ -258,19 +266,19 @@ KINDS: dict[str, type[Track]] = {"controlled": ControlledTrack, "pretrained": Pr
 
 
 def track_named(name: str, file: Path | None = None) -> Track:
-    """The track of that name, or that of the model `org/name@revision` or of a local folder, of
-    which a user's `file` says more; BadInput otherwise.
+    """The track of that name, or of the model `org/name@revision` or in a local folder, which a
+    user's `file` may describe further; BadInput otherwise.
     """
     return track_of_model(name, file) if is_model(name) else lookup("track", name, _tracks())
 
 
 def is_model(name: str) -> bool:
-    """Whether the name is that of a user's model and not of a track."""
+    """Whether the name refers to a user's model rather than a track."""
     return name not in files() and ("/" in name or Path(name).is_dir())
 
 
 def track_of_model(spec: str, file: Path | None = None) -> Track:
-    """The track of any causal language model: a folder, or `org/name@revision` of a hub."""
+    """The track of any causal language model: a folder, or `org/name@revision` on a hub."""
     called, place = _model_at(spec)
     if file is None:
         origin, content = files()[ANY_MODEL], read(files()[ANY_MODEL])
@@ -280,10 +288,10 @@ def track_of_model(spec: str, file: Path | None = None) -> Track:
 
 
 def _model_at(spec: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields of a track: what a model is called, and where it is."""
+    """Track fields of a model: its name and description, and its location."""
     folder = Path(spec).expanduser()
     if folder.is_dir():
-        last_two = "/".join(folder.resolve().parts[-2:])  # `final` alone would be the name of many
+        last_two = "/".join(folder.resolve().parts[-2:])  # `final` alone would not be unique
         called = {"name": track_name(last_two), "description": f"the model in {folder}"}
         return called, {"path": folder, "given": spec}
     repo, _, revision = spec.partition("@")
@@ -298,13 +306,15 @@ def _model_at(spec: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def track_name(model: str) -> str:
-    """A model's name as that of a track, which is no track of ours nor one for development."""
+    """A track name for a user's model that is neither an existing track's nor a development
+    track's.
+    """
     name = folder_name(model)
     return f"{name}--model" if name.endswith(DEVELOPMENT_SUFFIX) or name in files() else name
 
 
 def folder_name(name: str) -> str:
-    """A model's name as that of a folder of records."""
+    """A model's name as the name of a folder of records."""
     return re.sub(r"[^a-z0-9._-]+", "--", name.lower()).strip("-.")
 
 
@@ -324,8 +334,8 @@ def _tracks() -> dict[str, Track]:
 
 
 def _read_of_user(file: Path) -> dict[str, Any]:
-    """What a user's file says of a model that it does not name; what it leaves out is as for any
-    model.
+    """The content of a user's file, which describes a model but not its location; fields that it
+    leaves out take the defaults for any model.
     """
     given = mapping(file)
     if stated := [key for key in PLACE if key in given]:
@@ -342,8 +352,8 @@ def _read_of_user(file: Path) -> dict[str, Any]:
 
 
 def _track(content: dict[str, Any], path: Path) -> Track:
-    """The track that a file describes; BadInput names file, field, what was found and what is
-    right.
+    """The track that a file describes; BadInput names the file, the field, what was found and what
+    would be right.
     """
     fields_of = dict(content)
     with said_of(f"{path}: kind"):

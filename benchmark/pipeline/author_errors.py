@@ -1,4 +1,6 @@
-"""Where in an author's file an error arose: the engine's lines tell an author nothing."""
+"""Locates errors in a method author's own file: line numbers in the engine would not help its
+author.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from pathlib import Path
 
 
 def author_line(error: BaseException, file: Path | None) -> str:
-    """`ValueError: message (method.py:12, in loss)`; without the place where no line of the file
-    was running.
+    """The error as `ValueError: message (method.py:12, in loss)`, or without the location if no
+    line of the file was running.
     """
     message = traceback.format_exception_only(error)[-1].strip()
     frames = traceback.extract_tb(error.__traceback__)

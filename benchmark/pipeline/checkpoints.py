@@ -1,5 +1,5 @@
-"""Checkpoints of cells: a killed run goes on after the last request that was finished. The last
-checkpoint is the unlearned model; `--keep-models` keeps it.
+"""Checkpoints of cells: a killed run resumes after the last finished request. The last checkpoint
+is the unlearned model; `--keep-models` keeps it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ KIND = "partial"
 
 @dataclass
 class Progress:
-    """How far a cell is: `done` requests, what they made of the target, what was seen on the way,
-    what it cost.
+    """The progress of a cell: the number of requests `done`, the resulting model, the intermediate
+    samples, and the cost so far.
 
-    `state` is what the method keeps from one request to the next.
+    `state` is what the method carries from one request to the next.
     """
 
     done: int
@@ -39,8 +39,8 @@ class Progress:
 
 
 class Checkpoints:
-    """The last checkpoint of one cell, in the artifact store; `key` says of which, and how it was
-    asked on the way.
+    """The last checkpoint of one cell in the artifact store; `key` identifies the cell and the
+    evaluation settings of its intermediate samples.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Checkpoints:
         self.store, self.key, self._load = store, key, load
 
     def save(self, progress: Progress) -> None:
-        """Replaces the checkpoint; a kill leaves either the former or the new one."""
+        """Replaces the checkpoint; after a kill, the old or the new one is there."""
         former, newest = self.store.keys(KIND, self.key), f"{self.key}-{progress.done:03d}"
         self.store.get(KIND, newest, lambda folder: _write(progress, folder))
         for key in former:
@@ -57,12 +57,14 @@ class Checkpoints:
                 self.store.discard(KIND, key)
 
     def load(self, define: Callable[[], object] = lambda: None) -> Progress | None:
-        """The last checkpoint, if there is one; `define` imports the class of a guardrail."""
+        """The last checkpoint, if there is one; `define` imports the class of a guardrail if it is
+        unknown.
+        """
         found = self.store.keys(KIND, self.key)
         return _read(self.store.get(KIND, found[-1], _gone), self._load, define) if found else None
 
     def clear(self) -> None:
-        """Removes everything of the cell: it has a record."""
+        """Removes all of the cell's checkpoints."""
         self.store.remove(KIND, self.key)
 
 
@@ -76,7 +78,7 @@ def _write(progress: Progress, folder: Path) -> dict:
     torch.save(progress.state, folder / "state.pt")
     torch.load(
         folder / "state.pt", weights_only=True
-    )  # what cannot be read again is an error now, not after a kill
+    )  # an unreadable state is an error now, not after a kill
     return {
         "done": progress.done,
         "steps": progress.steps,

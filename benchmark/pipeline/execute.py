@@ -1,4 +1,4 @@
-"""What a worker does for a job; whatever goes wrong becomes an error record."""
+"""Executes jobs in a worker process; any failure of a cell becomes an error record."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ from benchmark.training.group import together
 
 
 def execute(job: Job, context: RunContext) -> str:
-    """Does a whole job in this process; returns "ok", or the error that was recorded."""
+    """Runs a whole job in this process; returns "ok", or the error that was recorded."""
     message = run_method(job, context)
     return message if message != "ok" else make(job, context)
 
 
 def run_method(job: Job, context: RunContext) -> str:
-    """The first half of a cell's job: its method unlearns, and what it returns is stored. Other
+    """Runs the first half of a cell's job: its method unlearns, and the result is stored. Other
     jobs have no first half.
 
-    An executor runs it in a process that does nothing else: no method can change what evaluates it.
+    An executor calls this in a process that does nothing else, so that no method can tamper with
+    its evaluation.
     """
     if not job.runs_method:
         return "ok"
@@ -61,7 +62,7 @@ def run_method(job: Job, context: RunContext) -> str:
 
 
 def _unlearn_together(cell: Cell, variant: Variant, context: RunContext) -> None:
-    # What retrains goes to the store, whose locks processes of a group must not wait for.
+    # Retrained models go to the store, and processes of a group must not wait for its locks.
     retrains = "training" in method_named(cell.method).sees
     processes = 1 if retrains else variant.track.updates.processes
     together(processes, _unlearn, cell, variant, context)
@@ -73,8 +74,8 @@ def _unlearn(cell: Cell, variant: Variant, context: RunContext) -> None:
 
 
 def make(job: Job, context: RunContext) -> str:
-    """Does a job, of a cell the second half; returns "ok", or the error that was recorded. Errors
-    of models themselves are raised.
+    """Runs a job, or the second half of a cell's job; returns "ok", or the error that was recorded.
+    Errors in building models are raised.
     """
     variant = job.variant
     models = models_of(variant.track, context.inputs)
@@ -93,7 +94,9 @@ def make(job: Job, context: RunContext) -> str:
 
 
 def _reference(cell: Cell, variant: Variant, context: RunContext) -> str:
-    """Measures a target or an oracle; its record waits for the other references."""
+    """Measures a target or an oracle; its record is written later, with those of the other
+    references.
+    """
     if context.force:
         StoredStages(context.store, cell).clear()
     return _recorded((cell,), variant, context, lambda: measure_reference(cell, variant, context))
@@ -121,23 +124,23 @@ def _cell(cell: Cell, variant: Variant, context: RunContext) -> str:
 
 
 def _stored(cell: Cell, variant: Variant, context: RunContext) -> tuple[Checkpoints, StoredStages]:
-    """What is stored of a cell until it has its record."""
-    # What was seen on the way, and asked otherwise, is no part of this run.
+    """What is stored for a cell until its record is written."""
+    # Intermediate samples made with other evaluation settings do not belong to this run.
     key = f"{cell.id}-{cell.shard_id('on the way')}"
     models = models_of(variant.track, context.inputs)
     return Checkpoints(context.store, key, models.load_model), StoredStages(context.store, cell)
 
 
 def _reset_torch(threads: int) -> None:
-    """Undoes what a method before this job may have set for the whole process."""
+    """Undoes process-wide torch settings that an earlier job's method may have changed."""
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
     torch.set_num_threads(threads_here(threads))
 
 
 def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, measure) -> str:
-    """Runs `measure`, which writes the records of `cells`; whatever it raises becomes their
-    error records.
+    """Runs `measure`, which writes the records of `cells`; any exception becomes their error
+    records.
     """
     lock = context.inputs.home / "locks" / f"{cells[0].id}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -148,9 +151,9 @@ def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, meas
             measure()
         except (
             BaseException
-        ) as error:  # any failure of a cell is its result, an exit() too; the run goes on
+        ) as error:  # any failure, even an exit(), is the cell's result; the run continues
             if not context.force and all(cell.is_done(context.results) for cell in cells):
-                return "ok"  # another run finished them meanwhile, and cleared what this one read
+                return "ok"  # another run has finished them and cleared what this one was reading
             message = author_line(error, _file_of(cells[0]))
             failure = Failure(type=type(error).__name__, message=message, traceback=_traceback())
             write_failure(cells, failure, context, proxy=bool(variant.data.proxies))
@@ -159,7 +162,7 @@ def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, meas
 
 
 def _traceback() -> str:
-    """The traceback of the exception at hand, without the paths of this machine."""
+    """The traceback of the current exception, without this machine's paths."""
     return traceback.format_exc().replace(f"{PROJECT}/", "").replace(f"{Path.home()}/", "~/")
 
 

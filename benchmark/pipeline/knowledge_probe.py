@@ -1,4 +1,4 @@
-"""Knowledge probes: what a pretrained model knows of a task's candidates, measured once and kept
+"""Knowledge probes: what a pretrained model knows of a task's candidates, measured once and stored
 for plans to read.
 """
 
@@ -26,17 +26,17 @@ from benchmark.models.placement import free_gpus
 from benchmark.models.tracks import PretrainedTrack, track_named
 from benchmark.records.store import write_atomically
 
-CHUNK = 128  # candidates between two signs of progress
+CHUNK = 128  # candidates between two calls of `progress`
 
 
 def probe_knowledge(
     task: str, track: str, inputs: Inputs, progress: Callable[[int, int], None]
 ) -> Path:
-    """Asks the track's model about all candidates of a task and writes what it knows; returns the
+    """Probes the track's model on all candidates of a task and writes what it knows; returns the
     file.
 
-    `progress` is told how many candidates of how many are done. BadInput for tasks that need no
-    knowledge probe.
+    `progress` is called with the number of candidates done and their total. BadInput if the task
+    needs no knowledge probe on this track.
     """
     definition, pretrained = task_named(task), track_named(track, inputs.track_file)
     candidates = definition().candidates()
@@ -52,7 +52,7 @@ def probe_knowledge(
     path = models.data_source.knowledge_file(task)
     write_atomically(path, _csv(probed).encode())
     del model, predictor
-    free_gpus()  # the workers of a run that asked first need the memory
+    free_gpus()  # the workers of a run that probes first need the memory
     return path
 
 
@@ -60,7 +60,7 @@ def probe_knowledge(
 def knowledge(
     predictor: ModelPredictor, examples: Sequence[Example], max_new_tokens: int
 ) -> dict[str, Knowledge]:
-    """What a predictor knows of each example, over its wordings as trained and held out."""
+    """What a predictor knows of each example, averaged over its training and held-out wordings."""
     asked = {e.id: [pair_of(prompt, e.answer) for prompt in prompts_of(e)] for e in examples}
     scores = predictor.score([pair for pairs in asked.values() for pair in pairs])
     said = predictor.generate(

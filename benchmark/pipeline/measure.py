@@ -1,6 +1,4 @@
-"""Measuring: outputs of a method's result, of targets and oracles, and of each of them under
-attack.
-"""
+"""Measures the outputs of unlearned models, targets and oracles, without and under attack."""
 
 from __future__ import annotations
 
@@ -56,8 +54,8 @@ def measure_cell(
     checkpoints: Checkpoints,
     stages: StoredStages,
 ) -> None:
-    """Writes the cell's record: evaluates and attacks what the method left, or derives values anew
-    where only the references are others than in its record.
+    """Writes the cell's record: evaluates and attacks the unlearned model, or only derives the
+    values again if just the references differ from those in its record.
     """
     measured = _recorded(cell, context)
     if measured is None:
@@ -82,7 +80,7 @@ def measure_cell(
 
 @dataclass(frozen=True)
 class _Measured:
-    """What the models of a cell said, and how it came about."""
+    """The samples of a cell, with their provenance."""
 
     cell: Cell
     samples: list[Sample]
@@ -90,7 +88,7 @@ class _Measured:
 
 
 def _recorded(cell: Cell, context: RunContext) -> _Measured | None:
-    """From the cell's record, if that has everything."""
+    """The samples and provenance in the cell's record, if that is complete and reusable."""
     record = None if context.force else cell.measured(context.results)
     samples = record and _samples_of(record, context)
     if not (record and samples):
@@ -99,7 +97,9 @@ def _recorded(cell: Cell, context: RunContext) -> _Measured | None:
 
 
 def _samples_of(record: Record, context: RunContext) -> list[Sample] | None:
-    """None where the outputs are not the record's: a kill came between writing the two."""
+    """The record's samples; None if the stored outputs are not its own: a kill came between writing
+    the two.
+    """
     try:
         return context.results.samples_of(record)
     except BadInput:
@@ -141,8 +141,8 @@ def _measure_cell(
 
 
 def reuse_recorded(stages: StoredStages, weights: str, context: RunContext) -> None:
-    """Takes those stages from the cell's record that were made of these weights as they would be
-    made now.
+    """Reuses the stages of the cell's record that were measured on these weights and are still in
+    their current form.
     """
     cell = stages.cell
     path = cell.path(context.results)
@@ -157,11 +157,11 @@ def reuse_recorded(stages: StoredStages, weights: str, context: RunContext) -> N
 
 
 def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample]:
-    """Samples of the result itself, on all splits and the harness, and of the result under each
+    """Samples of the result itself, on all its splits and the harness, and of the result under each
     attack.
     """
     variant = run.variant
-    asked = run.predictor(result)  # one for all that only ask: an engine keeps its weights
+    asked = run.predictor(result)  # shared by all that only query it: an engine keeps its weights
 
     def evaluated() -> list[Sample]:
         evaluated = variant.data.evaluated
@@ -181,7 +181,7 @@ def _examine_all(result: Any, run: CellRun, stages: StoredStages) -> list[Sample
 def _examine_attacked(
     result: Any, asked: Predictor, forget: Sequence[Example], run: CellRun, stages: StoredStages
 ) -> list[Sample]:
-    """Samples of the forget set after each attack; `asked` is what the result's users ask."""
+    """Samples after each attack; `asked` is the predictor that the result's users query."""
     samples: list[Sample] = []
     for attack in run.variant.attacks:
         examined = partial(_attacked, attack, result, asked, forget, run)
@@ -192,8 +192,8 @@ def _examine_attacked(
 def _attacked(
     attack: Attack, result: Any, users: Predictor, forget: Sequence[Example], run: CellRun
 ) -> list[Sample]:
-    """Samples after one attack. An attack on weights gets the weights without guardrails; one that
-    only asks gets the model that users get.
+    """Samples after one attack. An attack on weights gets the weights without guardrails; a
+    prompt-based one gets the model as users get it.
     """
     if isinstance(attack, Measurement):
         return _measured_by(attack, result, users, forget, run)
@@ -237,8 +237,8 @@ def _measured_by(
 
 
 def _kept(attack: Attack, variant: Variant) -> dict[str, list[Example]]:
-    """The retain examples, evenly spaced, on which an attack's cost in utility is scored; some
-    attacks score none.
+    """Evenly spaced retain examples on which an attack's cost in utility is scored; empty for
+    attacks that score none.
     """
     examples = variant.data.examples("retain") if attack.kept else []
     chosen = examples[:: max(1, len(examples) // max(1, attack.kept))][: attack.kept]
@@ -246,7 +246,7 @@ def _kept(attack: Attack, variant: Variant) -> dict[str, list[Example]]:
 
 
 class _Loader:
-    """Loads models, the last one once: proxy references are the target asked again."""
+    """Loads models and keeps the last one, because proxy references query the same target again."""
 
     def __init__(self, variant: Variant, context: RunContext) -> None:
         self.models = models_of(variant.track, context.inputs)
@@ -264,7 +264,9 @@ class _Loader:
 def measure_reference(
     cell: Cell, variant: Variant, context: RunContext, loader: _Loader | None = None
 ) -> _Measured:
-    """Evaluates and attacks a target or an oracle; what is stored or recorded already is read."""
+    """Evaluates and attacks a target or an oracle; reads the stages that are already stored or
+    recorded.
+    """
     if measured := _recorded(cell, context):
         return measured
     stages, loader = StoredStages(context.store, cell), loader or _Loader(variant, context)
@@ -274,8 +276,9 @@ def measure_reference(
 
 
 def write_references(cells: Sequence[Cell], variant: Variant, context: RunContext) -> None:
-    """The records of the targets and of every oracle; an oracle is compared with the other
-    oracles only. Strata of difficulty are those of the first target.
+    """Writes the records of the targets and of every oracle; an oracle is compared with the other
+    oracles, not with itself. The strata of memorization and difficulty come from the first target
+    and the oracles.
     """
     loader = _Loader(variant, context)
     references = [measure_reference(cell, variant, context, loader) for cell in cells]
@@ -301,8 +304,8 @@ def write_references(cells: Sequence[Cell], variant: Variant, context: RunContex
 def _measure_model(
     cell: Cell, variant: Variant, context: RunContext, stages: StoredStages, loader: _Loader
 ) -> _Measured:
-    """Samples of the target, or of an oracle: its last model in full, and on the way those for
-    earlier requests.
+    """Samples of the target or an oracle: its last model in full, and its models for earlier
+    requests as intermediate checkpoints.
     """
     models = loader.models
     *earlier, last = variant.readings(cell.method_name)
@@ -325,10 +328,10 @@ def _measure_model(
 def _measure_proxy(
     cell: Cell, variant: Variant, context: RunContext, stages: StoredStages, loader: _Loader
 ) -> _Measured:
-    """The target again, asked about subjects that never existed instead: what not knowing looks
-    like.
+    """Samples of the target, asked about nonexistent subjects instead: they show how a model
+    answers without the knowledge.
 
-    All else is as the target answered it.
+    Everything else is taken over from the target's samples.
     """
     target_identity = variant.identity(reference_info(TARGET), TARGET_SEED)
     target_cell = replace(cell, identity=target_identity)
@@ -358,7 +361,7 @@ def _reference_origin(made: dict[str, Any], weights: str, stages: StoredStages) 
 
 
 def _is_kept(sample: Sample) -> bool:
-    """Whether a proxy reference has it as the target answered it."""
+    """Whether a proxy reference takes this sample over from the target."""
     return sample.stage == MODEL_STAGE and sample.split not in ("forget", HARNESS)
 
 

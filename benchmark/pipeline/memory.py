@@ -1,4 +1,4 @@
-"""How much memory the cells of a plan need, and what would fit where they do not."""
+"""Estimates how much memory the cells of a plan need, and what would fit if there is too little."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from benchmark.pipeline.plan import Cell, Plan
 from benchmark.pipeline.variant import Variant
 from benchmark.training.lora import Lora
 
-CHARACTERS_PER_TOKEN = 3.5  # of English text, in the tokenizers of today's models
-ENGINE_PROCESSES = 2  # whose libraries an engine's process has in memory
-# Updates that take the least memory, and their name in a track's file.
+CHARACTERS_PER_TOKEN = 3.5  # English text with the tokenizers of current models
+ENGINE_PROCESSES = 2  # an engine's libraries take the memory of so many processes
+# The updates that take the least memory, and how a track's file spells them.
 LEAST = Updates(weights="bfloat16", rounding="stochastic", states="int8", parts=4)
 UPDATES = (
     f"`updates: {{weights: {LEAST.weights}, rounding: {LEAST.rounding}, states: {LEAST.states}, "
@@ -45,8 +45,8 @@ ADAPTERS = "`lora: true` without attacks that train all weights"
 
 @dataclass(frozen=True)
 class Need:
-    """The peak of a worker on a track: bytes, and what they are for; `offers` are the bytes of what
-    would take less.
+    """The peak memory of a worker on a track, in bytes, and the activity that causes it; `offers`
+    are the bytes of settings that take less.
     """
 
     track: str
@@ -59,7 +59,7 @@ class Need:
         return f"{self.track}: about {_shown(self.peak)} per worker, with the peak in {self.of}"
 
     def remedy(self, room: float) -> str:
-        """What would fit into so many bytes."""
+        """The settings that would fit into `room` bytes."""
         fitting = [(what, size) for what, size in self.offers.items() if size <= room]
         if fitting:
             return " and ".join(f"{what} takes {_shown(size)}" for what, size in fitting)
@@ -68,7 +68,7 @@ class Need:
 
 
 def needs_of(plan: Plan) -> list[Need]:
-    """The largest need on each pretrained track whose configuration is at hand."""
+    """The largest need on each pretrained track whose model configuration is available."""
     found: dict[str, Need] = {}
     for job in plan.jobs:
         if job.measured or job.kind == "references":  # no model is loaded
@@ -81,7 +81,7 @@ def needs_of(plan: Plan) -> list[Need]:
 
 
 def require_room(plan: Plan, workers: int) -> None:
-    """BadInput if a worker needs more memory, or GPUs, than is left for each."""
+    """BadInput if a worker needs more memory, or more GPUs, than its share."""
     for track in {job.variant.track for job in plan.jobs if job.variant.track.gains_from_gpus}:
         gpus = accelerators()
         if gpus and max(1, gpus // workers) < track.updates.processes:
@@ -101,8 +101,8 @@ def require_room(plan: Plan, workers: int) -> None:
 
 
 def room_of(workers: int) -> float:
-    """The bytes that each of several workers has: of this machine, or of the GPUs dealt out to
-    them.
+    """The bytes available to each of several workers: its share of the machine's memory, or of the
+    GPUs assigned to it.
     """
     gpus = accelerators()
     share = gpus // workers or 1 / -(-workers // gpus) if gpus else 1 / workers
@@ -110,8 +110,8 @@ def room_of(workers: int) -> float:
 
 
 def need_of(cell: Cell, variant: Variant) -> Need | None:
-    """What a cell needs; None for models trained here, which are small, and where nobody knows the
-    model's configuration before it is fetched.
+    """The memory that a cell needs; None for the small models that are trained from scratch here,
+    and for models whose configuration is unknown until they are fetched.
     """
     track = variant.track
     if not isinstance(track, PretrainedTrack):
@@ -126,7 +126,7 @@ def need_of(cell: Cell, variant: Variant) -> Need | None:
 
 
 def parameters_of(variant: Variant) -> int | None:
-    """Of a pretrained model; None where its configuration is not at hand."""
+    """Number of parameters of a pretrained model; None if its configuration is not available."""
     if not isinstance(variant.track, PretrainedTrack):
         return None
     shape = _shape(variant.track, variant.inputs, False)
@@ -135,13 +135,15 @@ def parameters_of(variant: Variant) -> int | None:
 
 @lru_cache(maxsize=32)
 def _shape(track: PretrainedTrack, inputs: Inputs, lora: Lora | bool) -> Shape | None:
-    """With the adapters of a method, or those that it would have."""
+    """The shape of a track's model, with adapters of these settings or, if a method has none, the
+    default ones.
+    """
     config = PretrainedModels(track, inputs).config()
     return shape_of(unloaded(config), lora or True) if config else None
 
 
 def _load(variant: Variant) -> Load:
-    """The largest batch of an unlearning step, padded to its longest sequence."""
+    """The largest batch of an unlearning step, padded to the longest example."""
     lengths = [
         len(example.pair.prompt) + len(example.pair.answer)
         for rows in variant.data.evaluated.values()
@@ -154,7 +156,7 @@ def _load(variant: Variant) -> Load:
 def _peaks(
     shape: Shape, load: Load, variant: Variant, method: Method | None, updates: Updates
 ) -> Iterator[tuple[int, str]]:
-    """(bytes, what for) of everything that is done in a cell."""
+    """Yields (bytes, activity) for everything that is done in a cell."""
     assert isinstance(variant.track, PretrainedTrack)
     again = recomputes(variant.track, updates, shape)
     weights, processes = weight_bytes(shape, updates), PROCESS * updates.processes
@@ -175,14 +177,14 @@ def _peaks(
 
 
 def engine_bytes(weights: int) -> int:
-    """What an engine takes that generates for a model of so many bytes."""
+    """The memory of an engine that generates for a model with this many bytes of weights."""
     if accelerators():
         return round(GPU_MEMORY_SHARE * machine_bytes() / accelerators())
     return ENGINE_PROCESSES * PROCESS + weights + CPU_CACHE * GIBIBYTE
 
 
 def _offers(shape: Shape, load: Load, variant: Variant, method: Method | None) -> Mapping[str, int]:
-    """The peaks of what takes less memory."""
+    """The peaks of settings that take less memory, by their description."""
     usual = variant.track.updates
     least = replace(LEAST, processes=usual.processes)
 
@@ -198,7 +200,7 @@ def _offers(shape: Shape, load: Load, variant: Variant, method: Method | None) -
 
 
 def _untrained(variant: Variant) -> Variant:
-    """Without the attacks that train all weights."""
+    """The variant without the attacks that train all weights."""
     kept = tuple(attack for attack in variant.track.attacks if not attack.trains)
     return replace(variant, track=replace(variant.track, attacks=kept))
 

@@ -1,4 +1,4 @@
-"""What a plan consists of: cells, the jobs that produce them, and what is missing."""
+"""The parts of a plan: cells, the jobs that produce them, and what is missing."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from benchmark.records.identity import Evaluation, Identity
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, read_record
 
-POOL = "pool"  # the family of the models that metrics are judged by
+POOL = "pool"  # the method family whose models metrics are judged by
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One unit of work, of caching and of resuming.
+    """One unit of work, caching and resuming.
 
-    `method` is a name or `path/to/file.py:Class`, `parameters` what a suite says of it. `recipes`
-    are the stages that its record needs, with what is special about each.
+    `method` is a name or `path/to/file.py:Class`, `parameters` are those that the track and the
+    suite set for it. `recipes` are the stages that its record needs, each with its specific
+    settings.
     """
 
     identity: Identity
@@ -49,8 +50,8 @@ class Cell:
 
     @property
     def judges_metrics(self) -> bool:
-        """Whether its model is one of a pool, whose trials keep the forget set's values alone: it
-        is asked nothing else.
+        """Whether its model belongs to a pool. Trials of pools keep only values of the forget set,
+        so the model is evaluated on the forget set and the holdout alone.
         """
         return self.identity.method.family == POOL
 
@@ -59,15 +60,15 @@ class Cell:
         return f"{self.method_name} · {self.identity.variant} · seed {self.seed}"
 
     def shard_id(self, stage: str) -> str:
-        """The id that outputs of a stage have; those on the way have no recipe of their own."""
+        """The id of a stage's outputs; stages of intermediate checkpoints have no recipe."""
         return self.evaluation.shard_id(self.id, stage, self.recipes.get(stage, {}))
 
     def path(self, results: ResultStore) -> Path:
         return results.path(self.identity)
 
     def is_done(self, results: ResultStore) -> bool:
-        """Whether its record has every stage, and values compared with these references; what
-        failed is tried again.
+        """Whether its record succeeded, has every stage, and compares its values with these
+        references; failed cells are run again.
         """
         record = self._whole(results)
         compared = record.references if record else None
@@ -78,8 +79,8 @@ class Cell:
         )
 
     def measured(self, results: ResultStore) -> Record | None:
-        """Its record, if the outputs there are all that its values are made of, whatever they are
-        compared with: no model is needed.
+        """Its record, if the stored outputs suffice to derive all its values again, whichever
+        references they are compared with: no model is needed.
         """
         record = self._whole(results)
         return record if record and has_outputs(record) else None
@@ -90,24 +91,25 @@ class Cell:
         return record if record and record.status == "ok" and not self.lacks(record) else None
 
     def lacking(self, results: ResultStore) -> tuple[str, ...]:
-        """The stages that its record lacks; none without a record that has others."""
+        """The stages that its record lacks; empty if there is no record with outputs."""
         path = self.path(results)
         record = read_record(path) if path.is_file() else None
         return tuple(self.lacks(record)) if record and has_outputs(record) else ()
 
     def lacks(self, record: Record) -> list[str]:
-        """The stages that a record should have and does not have as they are made now."""
+        """The stages that the cell needs and that a record does not have in their current form."""
         return [stage for stage in self.recipes if not self.has(record, stage)]
 
     def has(self, record: Record, stage: str) -> bool:
-        """Whether a record has a stage as it is made now."""
+        """Whether a record has a stage in its current form."""
         return stage in record.shards and record.shards[stage].id == self.shard_id(stage)
 
 
 @dataclass(frozen=True)
 class Job:
-    """Something a worker does: build a model, measure a reference, write the records of a
-    variant's references, or run a cell."""
+    """A unit of work for a worker: build a model, measure a reference, write the records of a
+    variant's references, or run a cell.
+    """
 
     id: str
     kind: str  # "base", "model", "reference", "references" or "cell"
@@ -116,25 +118,24 @@ class Job:
     variant: Variant
     cells: tuple[Cell, ...] = ()
     seed: int = 0
-    unseen: int = 0  # of a model: the number of requests that it never sees anything of
+    unseen: int = 0  # for a model: the number of requests that it never sees
     lacking: tuple[str, ...] = ()  # the stages that the cell's record lacks; empty without a record
-    measured: bool = False  # whether the cell has all outputs and lacks values alone
+    measured: bool = False  # whether the cell has all outputs and lacks only values
 
     @property
     def runs_method(self) -> bool:
-        """Whether a method runs in it."""
+        """Whether the job runs a method."""
         return self.kind == "cell"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a suite asks for: every cell, those that have a record already, and the jobs for the
-    rest.
+    """The plan of a suite: every cell, the cells that are done already (`cached`), and the jobs for
+    the rest.
 
-    `missing` says of each variant that cannot be run here, because a model or a data set cannot be
-    had, what it lacks, `sizes` of each other one how much it asks for, `untuned` which methods
-    nobody has tuned for it. `unprobed` are the (task, track) pairs whose models have not been
-    probed yet.
+    `missing` states, for each variant that cannot run here, which model or data set it lacks;
+    `sizes` describes the size of each other variant, and `untuned` the methods that have not been
+    tuned for it. `unprobed` are the (task, track) pairs whose models have not been probed yet.
     """
 
     suite: Suite
@@ -153,8 +154,8 @@ class Plan:
 
 
 def failures(plan: Plan, results: ResultStore) -> tuple[int, int]:
-    """How many cells of the plan have an error record or lack a stage, and how many have no record
-    at all.
+    """The numbers of cells of the plan whose record is an error or incomplete, and of cells without
+    any record.
 
     The latter never started, because a model that they need could not be trained.
     """
@@ -165,7 +166,7 @@ def failures(plan: Plan, results: ResultStore) -> tuple[int, int]:
 
 
 def require_finished(plan: Plan) -> None:
-    """BadInput if cells of the plan have no record yet."""
+    """BadInput if cells of the plan are not done yet."""
     missing = [c for c in (*plan.references, *plan.cells) if c.id not in plan.cached]
     if missing:
         raise BadInput(

@@ -1,4 +1,4 @@
-"""Planning: a suite becomes cells with their ids, and the jobs that produce them. Nothing runs
+"""Planning: turns a suite into cells with their ids and the jobs that produce them. Nothing is run
 here.
 """
 
@@ -29,8 +29,8 @@ from benchmark.records.store import ResultStore
 
 
 class Planner:
-    """Makes plans; knows where artifacts and results are, and reads only whether they are there
-    or failed.
+    """Makes plans. It reads the artifact store and the results only to see what exists, is
+    complete, or failed.
     """
 
     def __init__(self, inputs: Inputs, results: ResultStore) -> None:
@@ -67,8 +67,8 @@ class Planner:
         return Plan(suite, *done, *said, unprobed=tuple(dict.fromkeys(unprobed)))
 
     def _lack(self, variant: Variant, unprobed: list[tuple[str, str]]) -> str:
-        """Which model, data set or knowledge probe is missing here; missing probes are noted in
-        `unprobed`.
+        """The reason that a variant cannot run here, e.g. a missing model, data set or knowledge
+        probe; empty if it can. Missing probes are added to `unprobed`.
         """
         try:
             variant.model_keys(TARGET, TARGET_SEED)
@@ -89,7 +89,9 @@ class Planner:
         return ""
 
     def _variants(self, suite: Suite) -> Iterator[Variant]:
-        """Every variant on the tracks that have the source for it; BadInput if there is none."""
+        """Yields every variant on the tracks that have the source for it; BadInput if there is
+        none.
+        """
         tracks = [
             _attacked(track_named(name, self.inputs.track_file), suite, name)
             for name in suite.tracks
@@ -131,7 +133,7 @@ class Planner:
             yield Variant(asked, task, variant, suite.oracles, self.inputs, backend)
 
     def _references(self, variant: Variant, suite: Suite, seeds: list[int] | None) -> list[Cell]:
-        """The cells of the targets, the first one first, then the oracles'."""
+        """The cells of the targets, starting with the first target, and then of the oracles."""
         runs = [(e.name, s) for e in _entries(variant, suite) for s in seeds or range(e.seeds)]
         targets = {TARGET_SEED, *(variant.target_seed(name, seed) for name, seed in runs)}
         cells = [
@@ -165,7 +167,7 @@ class Planner:
         for entry in _entries(variant, suite):
             cls = method_named(entry.name)
             if variant.data.proxies and cls.sees & {"training", "frequency"}:
-                continue  # what such a model was trained on is unknown
+                continue  # the training data of such a model are unknown
             parameters = variant.track.parameters_of(cls.name, variant.task, entry.parameters)
             method = method_info(cls, create(cls, parameters).parameters)
             for seed in seeds or range(entry.seeds):
@@ -181,7 +183,9 @@ class Planner:
     def _jobs(
         self, variant: Variant, references: list[Cell], cells: list[Cell], force: bool
     ) -> Iterator[Job]:
-        """Jobs in the order in which they can run; what is there already is left out."""
+        """Yields jobs in an order in which they can run, without those whose outcome exists
+        already.
+        """
 
         wanted = [cell for cell in cells if force or not cell.is_done(self.results)]
         unmeasured = [cell for cell in references if force or not cell.is_done(self.results)]
@@ -207,8 +211,8 @@ class Planner:
     def _reference_jobs(
         variant: Variant, references: list[Cell], measured: list[Cell], models: list[Job]
     ) -> Iterator[Job]:
-        """One for each reference that is to be measured as soon as its models are there, then the
-        one that compares them all and writes their records.
+        """Yields one job for each reference to be measured, which can start as soon as its models
+        exist, then the job that compares all references and writes their records.
         """
         target = f"reference-{references[0].id}"
         ids = [f"reference-{cell.id}" for cell in measured]
@@ -216,7 +220,7 @@ class Planner:
             own = variant.model_keys(cell.method_name, cell.seed)
             needs = {job.id for job in models if job.kind == "base" or job.id in own}
             if variant.data.proxies and job_id != target:
-                needs |= {target}  # a proxy reference answers most questions as the target did
+                needs |= {target}  # a proxy reference takes over most of the target's samples
             label = f"outputs of {_model_label(variant, cell.method_name, cell.seed, 0)}"
             yield Job(job_id, "reference", label, frozenset(needs), variant, cells=(cell,))
         label = f"records of targets and oracles · {variant.name}"
@@ -226,8 +230,8 @@ class Planner:
         )
 
     def _model_jobs(self, variant: Variant, wanted: Sequence[tuple[str, int]]) -> Iterator[Job]:
-        """The shared base, then the models of these references, by (role, seed), as far as they
-        are not in the store; none for no reference.
+        """Yields jobs for the shared base and then for the models of these references, given as
+        (role, seed), unless they are in the store; none without references.
         """
         if not wanted:
             return
@@ -247,8 +251,8 @@ class Planner:
 
 
 def _attacked(track: Track, suite: Suite, spec: str) -> Track:
-    """The track with the attacks that the suite names, in the track's order; `spec` is what the
-    suite calls it.
+    """The track with the attacks that the suite names, in the track's order; `spec` is the suite's
+    name for it.
     """
     named = suite.attacks_on(spec)
     if named is None:
@@ -261,7 +265,7 @@ def _attacked(track: Track, suite: Suite, spec: str) -> Track:
 
 
 def _as_wanted(track: PretrainedTrack, suite: Suite, published: tuple[str, ...]) -> PretrainedTrack:
-    """The track with what a suite may set of it."""
+    """The track with the precision, harness and published models that the suite sets."""
     precision, harness = suite.precision or track.precision, suite.harness or track.harness
     if harness:
         group_tasks(harness)
@@ -269,8 +273,8 @@ def _as_wanted(track: PretrainedTrack, suite: Suite, published: tuple[str, ...])
 
 
 def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The named models, target first, by (task, variant); BadInput where they are no models of
-    the only track.
+    """The published models, target first, by (task, variant). BadInput unless a suite that has any
+    has exactly one track, a pretrained one, and names single variants.
     """
     if suite.published and (len(tracks) > 1 or not isinstance(tracks[0], PretrainedTrack)):
         raise BadInput(f"suite {suite.name}: published models need exactly one pretrained track")
@@ -287,8 +291,8 @@ def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple
 
 
 def _untuned(variant: Variant, cells: Sequence[Cell]) -> list[str]:
-    """At most one line: the variant's methods whose learning rate nobody has chosen, although the
-    track says how.
+    """At most one line: the variant's methods that run at their default learning rate although the
+    track declares trials.
     """
     methods = [c.identity.method for c in cells if TUNED not in c.parameters]
     untuned = dict.fromkeys(m.name for m in methods if TUNED in m.parameters and not m.anchor)
@@ -302,7 +306,7 @@ def _untuned(variant: Variant, cells: Sequence[Cell]) -> list[str]:
 
 
 def _entries(variant: Variant, suite: Suite) -> Iterator[MethodEntry]:
-    """The methods that a suite runs on a variant."""
+    """Yields the suite's methods that run on a variant."""
     for entry in suite.methods:
         tasks = None if entry.tasks is None else expand_tasks(entry.tasks)
         if tasks is not None and (variant.task, variant.variant) not in tasks:
@@ -315,7 +319,7 @@ def _entries(variant: Variant, suite: Suite) -> Iterator[MethodEntry]:
 
 
 def _model_of(cell: Cell, variant: Variant) -> tuple[str, int]:
-    """(role, seed) of the model that a reference is, or that a method starts from."""
+    """(role, seed) of a reference's own model, or of the target that a method starts from."""
     if cell.identity.is_reference:
         return cell.method_name, cell.seed
     return TARGET, variant.target_seed(cell.method_name, cell.seed)

@@ -1,4 +1,4 @@
-"""Before a run: whether the models that a user names can do what the plan asks of them."""
+"""Checks before a run that the models a user names can do what the plan asks of them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from benchmark.training.optimizers import TORCHAO
 
 def require_fit(plan: Plan) -> None:
     """BadInput if a model is broken, cannot be scored, or has too few positions for the examples of
-    a variant, or if what its track needs is not installed.
+    a variant, or if a package that its track needs is not installed.
 
-    Only models from a folder or a hub are looked at: the packaged one is known to fit, and
-    converting it is a job.
+    Only models from a folder or a hub are checked: the packaged one is known to fit, and its
+    conversion is a job.
     """
     variants: dict[Track, dict[str, Variant]] = {}
     for job in plan.jobs:
@@ -39,7 +39,7 @@ def require_fit(plan: Plan) -> None:
 
 
 def _require_fit(models: PretrainedModels, variants: Iterable[Variant]) -> None:
-    disable_progress_bar()  # of reading the weights: the run has its own
+    disable_progress_bar()  # for reading weights: the run shows its own
     model, tokenizer = models.load(models.base())
     del model
     free_gpus()  # the workers need the memory
@@ -50,7 +50,9 @@ def _require_fit(models: PretrainedModels, variants: Iterable[Variant]) -> None:
 
 
 def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
-    """Of all that is evaluated and all that is trained on."""
+    """The number of positions that each evaluated example and each training example needs, by
+    description.
+    """
     data = variant.data
     needed = positions_needed(tokenizer, data.evaluated, variant.generation)
     for number, proxy in enumerate(data.proxies, 1):
@@ -62,7 +64,7 @@ def _positions_needed(tokenizer, variant: Variant) -> dict[str, int]:
     pairs = [document.pair for document in data.documents]
     for rows in (data.retain_pool, data.forget_pool):
         pairs += [e.pair for e in to_examples(rows)] if rows is not None else []
-    for number, pair in enumerate(pairs, 1):  # texts may begin alike
+    for number, pair in enumerate(pairs, 1):  # numbered because texts may begin alike
         needed[f"training example {number}: {(pair.prompt or pair.answer)[:60]!r}"] = tokens_of(
             tokenizer, pair
         )

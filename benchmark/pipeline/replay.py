@@ -1,7 +1,7 @@
-"""Replay: a published cell is made again from its identity and compared with its record.
+"""Replay: recomputes a published cell from its identity and compares it with its record.
 
-This is what finds outputs that were forged with everything that is derived from them, and an engine
-that no longer does what it did.
+This detects outputs that were forged together with everything derived from them, and an engine
+whose behavior has changed.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ from benchmark.records.identity import ORACLE, Identity, variant_name
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, copy_record, read_record
 
-TOLERANCE = 0.05  # of a value: other processors round otherwise, and training carries that along
+TOLERANCE = 0.05  # per value: rounding differs between processors, and training propagates it
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """A record and what was made of it again: its stages but for attacks that have changed."""
+    """A record and its recomputation, which leaves out attacks that have changed."""
 
     record: Record
     fresh: Record
 
     @property
     def changed_attacks(self) -> list[str]:
-        """The attacks that are made otherwise today, or no more."""
+        """The attacks of the record that have since been changed or removed."""
         return [stage for stage in self.record.shards if stage not in self.fresh.shards]
 
     @property
     def same_stages(self) -> list[str]:
-        """The stages whose outputs are the same to the last digit."""
+        """The stages whose outputs are identical to the last digit."""
         shards = self.record.shards
         fresh = self.fresh.shards
         return [s for s in shards if s in fresh and shards[s].digest == fresh[s].digest]
 
     @property
     def differences(self) -> dict[str, float]:
-        """The absolute difference of each value of the stages that were made again; infinite where
-        one of the two lacks it.
+        """The absolute difference of each value of the recomputed stages; infinite where only one
+        of the two records has a value.
         """
         one, other = (self._compared(record) for record in (self.record, self.fresh))
         return {name: _apart(one.get(name), other.get(name)) for name in sorted(one.keys() | other)}
 
     def _compared(self, record: Record) -> dict[str, float]:
-        """Values by name."""
+        """The values of the recomputed stages, by name."""
         return {
             f"{v.stage}/{v.split}/{v.metric}/{v.stratum}": v.value
             for v in record.value_rows()
@@ -65,12 +65,12 @@ class Replayed:
 
     @property
     def holds(self) -> bool:
-        """Whether every value is within the tolerance."""
+        """Whether every difference is within the tolerance."""
         return all(apart <= TOLERANCE for apart in self.differences.values())
 
     @property
     def identical(self) -> bool:
-        """Whether the outputs of every stage are the same, and with them all values."""
+        """Whether every recorded stage has identical outputs and every value holds."""
         return self.holds and len(self.same_stages) == len(self.record.shards)
 
 
@@ -81,11 +81,11 @@ def _apart(one: float | None, other: float | None) -> float:
 
 
 def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -> Replayed:
-    """Makes the cell of a record again, with its record in `folder`, an empty one.
+    """Recomputes the cell of a record and writes the new record to `folder`, which must be empty.
 
-    A method unlearns again, whatever was kept; its references, and trained models in the artifact
-    store, are taken as they are. Attacks that have changed since are left out. BadInput if the cell
-    would be another one now, or failed.
+    A method is run again even if its unlearned model was kept; the records of its references, and
+    trained models in the artifact store, are used as they are. Attacks that have changed since are
+    left out. BadInput if the cell now has another identity, cannot be run here, or failed.
     """
     out = ResultStore(folder)
     planner = Planner(inputs, out)
@@ -109,7 +109,9 @@ def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -
 
 
 def _suite_of(record: Record, stages: Sequence[str]) -> Suite:
-    """The smallest suite that has the cell, with those of its attacks that are among the stages."""
+    """The smallest suite that contains the record's cell, with those of its attacks that are among
+    `stages`.
+    """
     identity, references = record.identity, record.references
     assert references is not None
     method = "none" if identity.is_reference else identity.method.name
@@ -140,7 +142,7 @@ def _same_cell(record: Record, plan: Plan) -> Cell:
 
 
 def _difference(was: Identity, now: Identity) -> str:
-    """The first field that differs, with what it was and is."""
+    """The first field that differs, with its old and its new value."""
     before, after = (identity.model_dump(mode="json") for identity in (was, now))
     for name, value in before.items():
         if value != after[name]:

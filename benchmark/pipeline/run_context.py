@@ -1,4 +1,4 @@
-"""What a worker must know of the run whose jobs it does."""
+"""The context of a run, which every job takes to its worker."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from benchmark.records.store import ResultStore
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run reads, where it writes, whether it replaces records, threads of a worker, whether
-    unlearned models stay; it travels with each job.
+    """The inputs and the output folder of a run, whether it replaces records (`force`), the number
+    of threads per worker, and whether it keeps unlearned models; it travels with each job.
     """
 
     inputs: Inputs

@@ -1,6 +1,4 @@
-"""Scores any checkpoint on a task without running a method: for models that were made elsewhere.
-Nothing is ranked.
-"""
+"""Scores checkpoints made elsewhere on a task, without running a method; nothing is ranked."""
 
 from __future__ import annotations
 
@@ -45,8 +43,8 @@ from benchmark.runtime.stopwatch import Stopwatch
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a checkpoint scored and how: values of all splits; `limit` is rows of each split, if
-    any.
+    """The values of a checkpoint on all splits, and how they were computed. `limit` is the maximum
+    number of rows per split, if there is one.
     """
 
     task: str
@@ -69,15 +67,15 @@ class Evaluation:
         return self.provenance.cost.seconds
 
     def table(self) -> pd.DataFrame:
-        """A row per value of a whole split: split, metric, value, reference, better, unit,
-        n_scored, n_failed.
+        """A row per value of a whole split: split, metric, value, reference, better, unit, n,
+        failed.
         """
         beside = {(v.split, v.metric): v.value for v in self.reference_values if v.stratum == ALL}
         rows = [_row(v, beside.get((v.split, v.metric))) for v in self.values if v.stratum == ALL]
         return pd.DataFrame(rows)
 
     def write(self, path: Path) -> None:
-        """Everything as JSON; NaN is written as null."""
+        """Writes everything as JSON, with NaN as null."""
         note = "evaluation only: no method was run, nothing is ranked"
         content = asdict(self) | {
             "provenance": self.provenance.model_dump(),
@@ -90,7 +88,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Timed:
-    """A predictor whose two passes are timed."""
+    """A predictor whose scoring, generation and sampling are timed."""
 
     predictor: Predictor
     clock: Stopwatch
@@ -154,13 +152,13 @@ def evaluate(
     original: str | None = None,
     samples: int | None = None,
 ) -> Evaluation:
-    """Scores the model (a track, a folder, `org/name@revision`) on one task variant, beside a
-    reference model if given.
+    """Scores the model (a track, a folder, `org/name@revision`) on one task variant, next to a
+    reference model if one is given.
 
-    The reference takes the part of the oracle: forget quality compares with it. Tasks that ask what
-    a model knows ask what `original` knows, the model before unlearning, if it is named. `samples`
-    answers are drawn to each question to forget, for `leak_at_k`; as many as the task wants if not
-    given.
+    The reference takes the role of the oracle: forget quality compares with it. A task that depends
+    on what a model knows uses the knowledge of `original`, the model before unlearning, if it is
+    given. `samples` answers are sampled for each forget question, for `leak_at_k`; by default, as
+    many as the task declares.
     """
     name, variant = _one_variant(task)
     clock, definition = Stopwatch(), task_named(name)
@@ -177,7 +175,7 @@ def evaluate(
     others = [_asked(definition, reference, inputs)] if reference else []
     asked = _Asked(splits, settings, precision, clock)
     for other in others:
-        asked.loaded(other)  # one that cannot be evaluated is refused before what takes long
+        asked.loaded(other)  # reject an unusable reference before the long evaluation
     outputs = asked.samples(models, harness, limit)
     beside = [asked.samples(other) for other in others]
     with clock.stage("metrics"):
@@ -203,7 +201,7 @@ def evaluate(
 
 
 def _asked(task: type[Task], model: str, inputs: Inputs) -> PretrainedModels:
-    """The model as the task asks it; BadInput if the task asks no such models."""
+    """The model as the task prompts it; BadInput if the task needs another data source."""
     models = models_named(model, inputs)
     if models.track.source not in task.sources:
         needed = " or ".join(sorted(task.sources))
@@ -212,7 +210,7 @@ def _asked(task: type[Task], model: str, inputs: Inputs) -> PretrainedModels:
 
 
 def _one_variant(task: str) -> tuple[str, str]:
-    """(task, variant) of `task` or `task/variant`; BadInput where that is several variants."""
+    """(task, variant) of `task` or `task/variant`; BadInput if it names several variants."""
     pairs = expand_tasks([task])
     if len(pairs) != 1:
         raise BadInput(f"task {task}: name one variant, e.g. {pairs[0][0]}/{pairs[0][1]}")
@@ -221,7 +219,7 @@ def _one_variant(task: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What every checkpoint of an evaluation is asked, and how."""
+    """The splits and settings with which every checkpoint of an evaluation is scored."""
 
     splits: dict[str, list[Example]]
     settings: GenerationSettings
@@ -229,7 +227,9 @@ class _Asked:
     clock: Stopwatch
 
     def loaded(self, models: PretrainedModels) -> tuple[Any, Any]:
-        """(model, tokenizer); BadInput if an example is longer than the model's positions."""
+        """(model, tokenizer); BadInput if an example needs more tokens than the model has
+        positions.
+        """
         with self.clock.stage("loading"):
             model, tokenizer = models.load(models.base())
             needed = positions_needed(tokenizer, self.splits, self.settings)

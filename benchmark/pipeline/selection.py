@@ -1,4 +1,4 @@
-"""A suite narrowed to what the command line names."""
+"""Narrows a suite to the selection on the command line."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def restrict(
     method_specs: list[str],
     seeds: list[int],
 ) -> tuple[Suite, list[int]]:
-    """The suite narrowed to what the command line names; methods that it lacks are added with
-    three seeds.
+    """The suite narrowed to the selection on the command line, and the seeds without duplicates;
+    methods that the suite lacks are added with three seeds.
     """
     update: dict[str, Any] = {}
     if tracks:
@@ -43,7 +43,7 @@ def restrict(
         for spec in method_specs:
             method_named(spec)
         kept = [entry for entry in suite.methods if entry.name in method_specs]
-        if tracks or task_names:  # then this method on this task or track, whatever the suite pairs
+        if tracks or task_names:  # run the method there, whatever the suite pairs it with
             by_spec = [[entry for entry in kept if entry.name == name] for name in method_specs]
             kept = [entry for entries in by_spec for entry in _on(tracks, task_names, entries)]
         added = dict.fromkeys(
@@ -54,8 +54,8 @@ def restrict(
 
 
 def _on(tracks: list[str], task_names: list[str], entries: list[MethodEntry]) -> list[MethodEntry]:
-    """A method's entries for these tracks, and of them those for these tasks or, where there are
-    none, for others.
+    """The entries of one method for these tracks. If tasks are given, only the entries for them (or
+    all, if none is), without their restriction to tasks.
     """
     if tracks:
         entries = [e for e in entries if e.tracks is None or set(tracks) & set(e.tracks)]
@@ -67,7 +67,7 @@ def _on(tracks: list[str], task_names: list[str], entries: list[MethodEntry]) ->
 
 
 def known_task_names() -> list[str]:
-    """All task variants as they are written in suites."""
+    """The names of all task variants, as suites spell them."""
     return [
         variant_name(name, variant) for name, task in tasks().items() for variant in task.variants
     ]

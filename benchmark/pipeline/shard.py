@@ -1,4 +1,4 @@
-"""A part of a plan, for machines that know nothing of each other but share folders."""
+"""Shards of a plan, for machines that share folders but are otherwise not coordinated."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def parsed_shard(text: str) -> tuple[int, int]:
 
 
 def shard_of(plan: Plan, number: int, of: int) -> Plan:
-    """Every `of`-th cell by its id, which is the same wherever it is planned, with the references
-    and models that these cells need. Shards that need the same model wait for the first to make
-    it.
+    """Shard `number` of `of`: the cells whose ids fall into it, with the references and models that
+    they need. Ids are the same wherever the plan is made. Shards that need the same model wait for
+    the first one to build it.
     """
     cells = tuple(cell for cell in plan.cells if int(cell.id, 16) % of == number - 1)
     own = {cell.id for cell in cells}
     compared = {i for cell in cells for i in (cell.target_id, *cell.oracle_ids)}
-    # Oracles are compared with the first target, which no cell of this shard may start from.
+    # Oracles are compared with the first target, even if no cell of this shard starts from it.
     compared |= {cell.target_id for cell in plan.references if cell.id in compared}
     references = tuple(cell for cell in plan.references if cell.id in compared)
     jobs = {job.id: job for job in plan.jobs}
@@ -41,7 +41,7 @@ def shard_of(plan: Plan, number: int, of: int) -> Plan:
 
 
 def _with_needs(wanted: list[Job], jobs: dict[str, Job]) -> set[str]:
-    """The ids of these jobs and of all that they need, directly or not."""
+    """The ids of these jobs and of all jobs that they need, directly or indirectly."""
     found: set[str] = set()
     left = [job.id for job in wanted]
     while left:

@@ -1,5 +1,5 @@
-"""A cell's outputs stage by stage, each stored as soon as it is complete: a killed run repeats
-only the stage it was in, and a later run measures only stages that its record lacks.
+"""Stores a cell's outputs stage by stage, each as soon as it is complete: a killed run repeats only
+the stage it was in, and a later run measures only the stages that its record lacks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INPUTS, _OUTPUTS = "inputs.parquet", "outputs.parquet"
 class StoredStages:
     """The stages of one cell in the artifact store, kept until the cell has its record.
 
-    `seconds` says how long each stage took that was asked for, whichever process computed it.
+    `seconds` is the duration of each stage requested so far, whichever process computed it.
     """
 
     def __init__(self, store: ArtifactStore, cell: Cell) -> None:
@@ -30,11 +30,13 @@ class StoredStages:
         self._seconds: Mapping[str, float] = {}
 
     def reuse(self, stages: Mapping[str, list[Sample]], seconds: Mapping[str, float]) -> None:
-        """Takes these stages, and how long they took, from an earlier record of the cell."""
+        """Uses these stages and their durations, from an earlier record of the cell, instead of
+        measuring them.
+        """
         self._recorded, self._seconds = stages, seconds
 
     def get(self, stage: str, measure: Callable[[], list[Sample]]) -> list[Sample]:
-        """The samples of a stage, measured on the first call."""
+        """Returns the samples of a stage, measuring them on the first call."""
         if stage in self._recorded:
             if stage in self._seconds:
                 self.seconds[stage] = self._seconds[stage]
@@ -54,13 +56,13 @@ class StoredStages:
 
 
 def write_samples(samples: Sequence[Sample], folder: Path) -> None:
-    """Writes samples as records store them."""
+    """Writes samples in the format in which records store them."""
     inputs = Inputs.of(samples)
     (folder / _INPUTS).write_bytes(inputs.to_bytes())
     (folder / _OUTPUTS).write_bytes(outputs_to_bytes(samples, inputs))
 
 
 def read_samples(folder: Path) -> list[Sample]:
-    """The samples that `write_samples` wrote."""
+    """Reads the samples that `write_samples` wrote."""
     inputs = Inputs.from_bytes((folder / _INPUTS).read_bytes())
     return samples_of((folder / _OUTPUTS).read_bytes(), inputs)

@@ -16,8 +16,8 @@ FOLDER = Path(__file__).parents[1] / "suites"
 
 
 class MethodEntry(BaseModel):
-    """A method of a suite; a bare name in YAML means default parameters and one seed on all
-    tasks of the suite. With a `grid` it is a row for each combination of its values.
+    """A method of a suite; a bare name in YAML means default parameters and one seed on all tasks
+    of the suite. A `grid` makes it a row for each combination of the grid's values.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -25,15 +25,13 @@ class MethodEntry(BaseModel):
     seeds: int = Field(default=1, ge=1)
     parameters: dict[str, Any] = {}
     grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
-    tasks: list[str] | None = (
-        None  # those of the suite's tasks that it runs on, as they are written there
-    )
-    tracks: list[str] | None = None  # those of the suite's tracks
+    tasks: list[str] | None = None  # the suite's tasks that it runs on, as the suite spells them
+    tracks: list[str] | None = None  # the suite's tracks that it runs on
 
 
 class Published(BaseModel):
-    """Models that others fine-tuned, each a folder or `org/name@revision`, as target and oracles
-    of a variant.
+    """The target and the oracles of a variant as models that others fine-tuned, each a folder or
+    `org/name@revision`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -47,19 +45,19 @@ class Suite(BaseModel):
     description: str
     tracks: list[str] = Field(min_length=1)
     tasks: list[str] = Field(min_length=1)
-    only: dict[str, list[str]] = {}  # tracks that run on some of the tasks alone
+    only: dict[str, list[str]] = {}  # the tasks of tracks that run only some of them
     methods: list[MethodEntry] = Field(min_length=1)
     oracles: int = Field(ge=2)
-    # Of those that its tracks declare, all of them if left out; by track where they differ.
+    # Chosen from the attacks that its tracks declare, by default all; by track if they differ.
     attacks: list[str] | dict[str, list[str]] | None = None
-    backend: Literal["hf", "vllm"] | None = None  # vLLM, if left out, as `usual_backend` says
+    backend: Literal["hf", "vllm"] | None = None  # by default, `usual_backend`'s choice
     precision: Literal["float32", "bfloat16"] | None = (
-        None  # of training pretrained models, if not their track's
+        None  # for training pretrained models; by default, the track's
     )
-    harness: str | None = None  # the group of lm-eval tasks for their utility, if not their track's
+    harness: str | None = None  # group of lm-eval tasks for utility; by default, the track's
     published: dict[
         str, Published
-    ] = {}  # by variant, as it is written in `tasks`; the others' are fine-tuned here
+    ] = {}  # by variant, as spelled in `tasks`; models of other variants are fine-tuned here
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -80,8 +78,9 @@ class Suite(BaseModel):
         return self
 
     def attacks_on(self, track: str) -> list[str] | None:
-        """The names of its attacks on a track; None for all that the track declares. A track that
-        the command line put in place of the suite's has all that the suite names.
+        """The names of the suite's attacks on a track; None for all that the track declares. A
+        track given on the command line instead of the suite's gets all attacks that the suite
+        names.
         """
         if not isinstance(self.attacks, dict):
             return self.attacks
@@ -100,7 +99,7 @@ class Suite(BaseModel):
 
 
 def _rows_of(entry: MethodEntry) -> Iterator[MethodEntry]:
-    """The entry for each combination of its grid."""
+    """Yields the entry for each combination of its grid."""
     for values in product(*entry.grid.values()):
         chosen = dict(zip(entry.grid, values, strict=True))
         yield entry.model_copy(update={"parameters": {**entry.parameters, **chosen}, "grid": {}})
@@ -111,8 +110,8 @@ def suite_files() -> dict[str, Path]:
 
 
 def load_suite(name: str) -> Suite:
-    """A suite by name or by the path of a YAML file; BadInput names file, field and what was
-    found.
+    """Loads a suite by name or from the path of a YAML file; BadInput names the file, the field and
+    what was found.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else lookup("suite", name, suite_files())
     content = content_of(path)

@@ -1,4 +1,6 @@
-"""One run of a method: its requests in a row, and what is looked at on the way."""
+"""Runs a method on the requests of a cell, one after the other, and evaluates intermediate
+checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -38,17 +40,17 @@ from benchmark.training.sharding import is_first, processes, wait_for_all
 
 TRAJECTORY_SPLITS = ("forget", "retain", "holdout")
 REQUEST_SPLITS = ("forget", "retain", "general")
-LATER_WARMUP = 5  # steps: what is told later is a few dozen in all
-SEEDS_APART = 1_000_003  # so that each request of a run draws from a seed of its own
+LATER_WARMUP = 5  # steps: training on a `later_` telling takes a few dozen in all
+SEEDS_APART = 1_000_003  # gives each request of a run its own seed
 
 
 class UselessModel(RuntimeError):
-    """What a method returned cannot be evaluated."""
+    """Error for a method's result that cannot be evaluated."""
 
 
 @dataclass(frozen=True)
 class CellRun:
-    """What every request of a cell needs."""
+    """A cell's variant, models, tokenizer and stopwatch, which all its requests share."""
 
     cell: Cell
     variant: Variant
@@ -57,13 +59,13 @@ class CellRun:
     clock: Stopwatch
 
     def look(self, predictor, splits: tuple[str, ...], stage: str) -> list[Sample]:
-        """Samples of a predictor on some splits, as far as the task has them, on the way."""
+        """Samples of an intermediate checkpoint on those of the splits that the task has."""
         examples = {s: self._examples(s, stage) for s in splits if s in self.variant.data.roles}
         return examine(predictor, examples, stage, self.variant.generation)
 
     def predictor(self, result: Any) -> Predictor:
-        """What is evaluated of a method's result."""
-        # No engine takes weights that processes share, and one of each would be too many.
+        """The predictor that evaluates a method's result."""
+        # No engine takes weights sharded over processes, and one per process would be too many.
         backend = self.variant.generation.backend if processes() == 1 else "hf"
         return as_unlearned(result).predictor(self.tokenizer, backend)
 
@@ -72,7 +74,7 @@ class CellRun:
         forget: Sequence[Example],
         look: Callable[[str, Any], None] = lambda point, model: None,
     ) -> AttackRequest:
-        """What an attacker has beside the model."""
+        """What an attacker has besides the model."""
         documents = self.variant.documents(0)
         of = self.variant.target_seed(self.cell.method_name, self.cell.seed)
         return AttackRequest(
@@ -87,14 +89,14 @@ class CellRun:
         )
 
     def _oracle(self) -> Any:
-        """The weights of the first oracle, or of the second where the cell is the first."""
+        """The model of the first oracle, or of the second if the cell is the first."""
         seed = 2 if (self.cell.method_name, self.cell.seed) == (ORACLE, 1) else 1
         *_, last = self.variant.readings(ORACLE)
         return self.models.load_model(self.models.trained(self.variant.documents(last), seed))
 
     def _examples(self, split: str, stage: str) -> list[Example]:
-        """Along a trajectory without wrong answers, which no metric there reads and which cost
-        most to score.
+        """The examples of a split; along a trajectory without wrong answers, which no metric reads
+        there and which cost most to score.
         """
         examples = self.variant.data.examples(split)
         if sort_of(stage) == REQUEST:
@@ -103,7 +105,7 @@ class CellRun:
 
 
 def run_of(cell: Cell, variant: Variant) -> tuple[CellRun, Any]:
-    """The run of a cell and the target, which is trained if it is not in the store."""
+    """The run of a cell, and its target, which is trained if it is not in the store."""
     models = models_of(variant.track, variant.inputs)
     seed = variant.target_seed(cell.method_name, cell.seed)
     target, tokenizer = models.load(models.trained(variant.documents(0), seed))
@@ -111,17 +113,17 @@ def run_of(cell: Cell, variant: Variant) -> tuple[CellRun, Any]:
 
 
 def unlearned(cell: Cell, checkpoints: Checkpoints) -> Progress | None:
-    """The last checkpoint of a cell. The method is imported only if it left a guardrail of its own
-    class: what a method's file does to this process when it is imported, it does to all that the
-    process evaluates.
+    """The last checkpoint of a cell, if there is one. The method is imported only if its result is
+    a guardrail of the method's own class: the code that runs when its file is imported could alter
+    the evaluation in this process.
     """
     return checkpoints.load(lambda: method_named(cell.method))
 
 
 def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> None:
-    """Makes all requests of the cell, one after the other, from the last checkpoint if there is
-    one, and leaves the last one. Of several processes that train together each does so, and the
-    first saves.
+    """Runs all requests of the cell in sequence, starting from the last checkpoint if there is one,
+    and saves a checkpoint after each. If several processes train together, each runs this and the
+    first one saves.
     """
     progress = unlearned(run.cell, checkpoints) or Progress(done=0, result=target)
     wait_for_all()
@@ -132,13 +134,13 @@ def unlearn(run: CellRun, target: Any, checkpoints: Checkpoints) -> None:
         if is_first():
             checkpoints.save(progress)
         wait_for_all()
-        # As after a kill, so that a resumed run is no other run.
+        # Reload as after a kill, so that a resumed run gives the same result.
         progress = unlearned(run.cell, checkpoints) or progress
 
 
 def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> Progress:
     seen: list[Sample] = []
-    # A trial's record keeps nothing of what is seen on the way.
+    # A trial's record keeps no intermediate samples.
     is_followed = not run.cell.identity.is_trial
     records_trajectory = is_followed and last and task_named(run.variant.task).trajectory
     meter = Meter(
@@ -162,17 +164,17 @@ def _after_request(run: CellRun, before: Progress, number: int, last: bool) -> P
 
 
 def result_of(run: CellRun, request: Request, model: Any) -> Any:
-    """What the cell's method makes of a model; UselessModel if that cannot be evaluated."""
+    """The result of the cell's method on a model; UselessModel if it cannot be evaluated."""
     seed_everything(request.seed)
     method = create(
         method_named(run.cell.method), run.cell.parameters
-    )  # anew: what it keeps is in `state`
+    )  # a new instance: what persists is in `state`
     with run.clock.stage(UNLEARN), computing_for(run.variant.track, model):
         return checked(method.unlearn(model, request))
 
 
 def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter) -> Request:
-    """What the method is given: only the information that it declares, and nothing from
+    """The method's request, with only the information that it declares and nothing from the
     evaluation.
     """
     cell, variant = run.cell, run.variant
@@ -190,7 +192,7 @@ def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter
             folder = run.models.trained(kept + told, seed, stage)
         made = made_of(folder)
         meter.steps, meter.tokens = made["steps"], made["tokens"]
-        # A model that was in the store costs what its training took, not what loading it takes.
+        # A model from the store costs the time of its training, not of loading it.
         run.clock.add(UNLEARN, max(0.0, made.get("seconds", 0) - (time.perf_counter() - started)))
         return run.models.load_model(folder)
 
@@ -210,8 +212,8 @@ def request_of(run: CellRun, number: int, state: Mapping[str, Any], meter: Meter
 
 
 def _frequency(data: TaskData, number: int) -> dict[Pair, int]:
-    """How many training texts state each pair of a request; a text that training reads more than
-    once an epoch counts as often.
+    """The number of training texts that state each pair of a request; a text with its own number of
+    `reads` counts that many times.
     """
     texts = Counter[str]()
     for document in data.documents:
@@ -224,7 +226,9 @@ def _as_pairs(examples: Iterable[Example]) -> list[Pair]:
 
 
 def _watch(run: CellRun, seen: list[Sample]) -> Callable[[Any, int], None]:
-    """Looks at the model when a share of the budget is spent, and leaves it as it was."""
+    """A callback that evaluates the model at each point of the budget in BUDGET_POINTS and leaves
+    it unchanged.
+    """
     budget = run.variant.budget.steps
     points = {max(1, round(share * budget)): budget_stage(share) for share in BUDGET_POINTS}
 
@@ -237,14 +241,14 @@ def _watch(run: CellRun, seen: list[Sample]) -> Callable[[Any, int], None]:
 
 
 def seed_everything(seed: int) -> None:
-    """The generators of the process, for methods that do not bring their own."""
+    """Seeds the process's global generators, for methods that do not bring their own."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
 def checked(result: Any) -> Any:
-    """What a method returned, if it can be evaluated; UselessModel says why not."""
+    """A method's result in evaluation mode; UselessModel states why it cannot be evaluated."""
     if result is None:
         raise UselessModel("the method returned nothing; unlearn() must return the model")
     model = as_unlearned(result).weights

@@ -32,12 +32,12 @@ from benchmark.records.identity import (
     variant_name,
 )
 
-TARGET_SEED = 0  # of the first target; those of oracles follow from 1
-HARNESS_ITEMS = 40  # of each task of the harness: they are asked of every model
-# Shares of the budget at which a trajectory is looked at, closer where most is forgotten; its ends
-# are the target and the final model.
+TARGET_SEED = 0  # of the first target; the oracles' seeds count from 1
+HARNESS_ITEMS = 40  # per task of the harness: few, since every model is evaluated on them
+# Shares of the budget at which a trajectory is evaluated, closer together where most is forgotten;
+# its end points are the target and the final model.
 BUDGET_POINTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8)
-RETRAIN_SEED = 1000  # the method `retrain` trains from this seed upwards: no oracle uses them
+RETRAIN_SEED = 1000  # the first seed of the method `retrain`; no oracle uses it or those above
 
 
 @lru_cache(maxsize=8)
@@ -70,13 +70,11 @@ class Variant:
 
     @property
     def harness(self) -> str:
-        """The group of general tasks that utility is measured on beside the task's own splits,
-        empty for none.
-        """
+        """The group of general tasks for utility, beside the task's own splits; empty for none."""
         return self.track.harness
 
     def identity(self, method: MethodInfo, seed: int) -> Identity:
-        """That of a cell of a method, or of a reference with this seed."""
+        """The identity of a method's cell, or of a reference, with this seed."""
         is_reference = method.name in (TARGET, ORACLE)
         role = method.name if is_reference else TARGET
         of = seed if is_reference else self.target_seed(method.name, seed)
@@ -98,26 +96,27 @@ class Variant:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What weights depend on beside data, method and budget: how models are asked and
-        computed, how they are tuned and updated, and when a trajectory is looked at.
+        """What the weights depend on besides data, method and budget: how models are prompted and
+        computed, how they are fine-tuned and updated, and at which points of the budget a
+        trajectory is evaluated.
         """
         made: dict[str, Any] = {"profile": self.track.profile.stated}
         if self.definition.trajectory:
             made["trajectory"] = list(BUDGET_POINTS)
         if isinstance(self.track, PretrainedTrack):
             made |= {"tuning": TUNING_VERSION, **self.track.stated_updates}
-        if self.has_published_models:  # what retraining starts from is no part of them
+        if self.has_published_models:  # their keys do not cover the base of retraining
             made["base"] = models_of(self.track, self.inputs).base_key
         return made
 
     @property
     def evaluation(self) -> Evaluation:
-        """How models are asked."""
+        """The settings with which models are evaluated."""
         return Evaluation(generation=asdict(self.generation) | {"prefix_stride": PREFIX_STRIDE})
 
     @property
     def recipes(self) -> dict[str, dict[str, Any]]:
-        """The stages of every record's outputs, with what is special about each."""
+        """The stages of every record's outputs, each with its specific settings."""
         harness = {"group": self.harness, "items": HARNESS_ITEMS}
         return {
             MODEL_STAGE: {},
@@ -126,7 +125,9 @@ class Variant:
         }
 
     def _recipe(self, attack: Attack) -> dict[str, Any]:
-        """An attack's own, and where the task gives it its questions a digest of them."""
+        """The attack's own recipe, with a digest of its questions if the task supplies them, and
+        with the holdout if that is scored too.
+        """
         given = [[e.probes.get(attack.name) for e in rows] for rows in self._attackable]
         told = [[question and asdict(question) for question in rows] for rows in given]
         questions = {"questions": fingerprint(told)} if any(map(any, given)) else {}
@@ -134,8 +135,9 @@ class Variant:
         return attack.recipe() | questions | compared
 
     def unseen(self, attack: Attack) -> list[Example]:
-        """The never-seen texts that are scored after an attack too: who has read more of a kind of
-        text predicts more of those that are to be forgotten.
+        """The holdout texts that are also scored after an attack, for comparison: a model that has
+        read more text of some kind predicts forgotten text of that kind better. Empty if the attack
+        needs no comparison.
         """
         data, alone = self.data, attack.asks or attack.scores_alone
         if alone or isinstance(attack, Measurement) or MEMBERSHIP_HOLDOUT not in data.roles:
@@ -144,9 +146,10 @@ class Variant:
 
     @cached_property
     def attacks(self) -> tuple[Attack, ...]:
-        """The track's attacks that have something to score here and on every proxy reference: a
-        text has no question to rephrase, an answer of one word nothing left after a prefix, and a
-        proxy no weights. What needs a model that is not at hand is left out too.
+        """The track's attacks that have something to score on the forget set and on every proxy
+        reference: a text has no question to rephrase, a one-word answer has nothing left after a
+        prefix, and a proxy has no weights. Attacks that need a model that is not available are left
+        out too.
         """
         return tuple(
             attack
@@ -158,7 +161,7 @@ class Variant:
 
     @cached_property
     def _attackable(self) -> list[list[Example]]:
-        """The forget set, and what takes its place in each proxy reference."""
+        """The forget set, and its replacement in each proxy reference."""
         return [self.data.examples("forget"), *map(to_examples, self.data.proxies)]
 
     @property
@@ -178,7 +181,7 @@ class Variant:
 
     @property
     def budget(self) -> Budget:
-        """What a method may spend on one request."""
+        """A method's budget for one request."""
         full = self.track.budget
         return replace(full, steps=max(1, round(full.steps * self.definition.budget_share)))
 
@@ -212,26 +215,29 @@ class Variant:
     def target_seed(self, method: str, seed: int) -> int:
         """The seed of the target that a run starts from, or that an oracle is compared with.
 
-        Each seed of a method has a target of its own, trained with it, so that intervals over seeds
-        contain how a target came to be: another machine trains another one. There is one target
-        where none is trained here, and on development tracks, whose trials are compared with each
-        other.
+        Each seed of a method has its own target, trained with that seed, so that intervals over
+        seeds include the variation between targets, which also differ from machine to machine.
+        There is only one target if none is trained here, and on development tracks, whose trials
+        are compared with each other.
         """
         given = self.has_published_models or self.data.proxies or not self.documents(0)
         alike = given or self.track.name.endswith(DEVELOPMENT_SUFFIX) or method == ORACLE
         return TARGET_SEED if alike else seed
 
     def readings(self, role: str) -> list[int]:
-        """Which models a reference has, by the number of requests that they never saw anything of.
+        """The models of a reference, each given as the number of requests that it never saw.
 
-        A target saw all; an oracle has a model for each request, the last for all of them.
+        A target saw all requests. An oracle has one model per request, trained without that request
+        and all before it.
         """
         if role == TARGET or self.data.proxies:
-            return [0]  # a proxy reference is the target, asked about what never existed
+            return [0]  # a proxy reference is the target, asked about nonexistent subjects
         return list(range(1, len(self.data.requests) + 1))
 
     def model_keys(self, role: str, seed: int) -> list[str]:
-        """Keys of the models of a target or an oracle: a plan asks for them in each cell."""
+        """The keys of the models of a target or an oracle, cached because plans need them for every
+        cell.
+        """
         if (role, seed) not in self._keys:
             key = models_of(self.track, self.inputs).trained_key
             texts = map(self.documents, self.readings(role))
@@ -243,7 +249,7 @@ class Variant:
         return {}
 
     def documents(self, unseen: int) -> tuple[Document, ...]:
-        """What a model reads after the base that is never to see anything of the first `unseen`
+        """The training texts, after the base, of a model that never sees the first `unseen`
         requests.
         """
         return self.data.documents_after(unseen)

@@ -1,4 +1,4 @@
-"""Records of cells, of failed ones too."""
+"""Writes the records of cells, including failed ones."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def write_success(
     proxy: bool,
     trial: TrialScore | None = None,
 ) -> None:
-    """Writes the record of a cell and its outputs, of a trial its values alone.
+    """Writes the record of a cell with its outputs; for a trial, the values alone.
 
-    A trial does not say what it was asked on the way.
+    A trial's record does not list the stages of intermediate checkpoints.
     """
     tables = kept_tables(tables_of(values), cell.identity)
     shards = shards_of(cell, samples)
@@ -62,16 +62,17 @@ def write_success(
 
 
 def provenance_of(cost: Cost, **origin: Any) -> Provenance:
-    """That of outputs that this process has just made; `origin` says of which model."""
+    """The provenance of outputs that this process has just made; `origin` describes their model."""
     return collect(cost, torch.get_num_threads(), gpu_name(), get_cpu_capability(), **origin)
 
 
 def write_failure(
     cells: Sequence[Cell], failure: Failure, context: RunContext, *, proxy: bool
 ) -> None:
-    """Error records for cells whose work failed or whose process died.
+    """Writes error records for cells whose work failed or whose process died.
 
-    A finished cell that a further stage failed on keeps its record, unless it was made anew.
+    If a further stage of a finished cell fails, the cell keeps its record, unless `force` was
+    given.
     """
     finished = [cell for cell in cells if not context.force and _succeeded(cell, context)]
     for cell in (cell for cell in cells if cell not in finished):
@@ -98,7 +99,7 @@ def _record(cell: Cell, proxy: bool, **outcome: Any) -> Record:
 
 
 def shards_of(cell: Cell, samples: Sequence[Sample]) -> dict[str, Shard]:
-    """The shards of a cell's outputs."""
+    """The shards of a cell's outputs, by stage."""
     return {
         stage: Shard(
             id=cell.shard_id(stage), recipe=cell.recipes.get(stage, {}), rows=rows, digest=digest
@@ -108,7 +109,7 @@ def shards_of(cell: Cell, samples: Sequence[Sample]) -> dict[str, Shard]:
 
 
 def by_stage(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
-    """Samples by the stage under which records count them."""
+    """Samples grouped by the stage under which records store them."""
     stages: dict[str, list[Sample]] = {}
     for sample in samples:
         stages.setdefault(recorded_stage(sample.stage, sample.split), []).append(sample)
@@ -116,7 +117,7 @@ def by_stage(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
 
 
 def reference_info(name: str) -> MethodInfo:
-    """What a record says of the method of a target or an oracle."""
+    """The method entry in a target's or an oracle's record."""
     return MethodInfo(
         name=name,
         reference="",
@@ -129,7 +130,7 @@ def reference_info(name: str) -> MethodInfo:
 
 
 def method_info(cls: type[Method], parameters: dict[str, Any]) -> MethodInfo:
-    """What a record says of a method."""
+    """The entry of a method in its records."""
     return MethodInfo(
         name=cls.name,
         reference=cls.reference,

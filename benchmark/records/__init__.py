@@ -1,3 +1,3 @@
-"""Records: what a cell's result looks like on disk, what identifies it, and how it is read,
-written and checked.
+"""Records: the on-disk format of a cell's results, their identity, and code to read, write and
+validate them.
 """

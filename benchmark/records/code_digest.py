@@ -1,4 +1,4 @@
-"""Digests of the code that something is derived by, without comments, docstrings and layout."""
+"""Digests of the code that computes something, ignoring comments, docstrings and layout."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 
 from benchmark.core.hashing import fingerprint
 
-PACKAGES = ("numpy", "scipy", "scikit-learn", "rouge-score", "regex")  # that it calculates with
+PACKAGES = ("numpy", "scipy", "scikit-learn", "rouge-score", "regex")  # that compute results
 ROOT = Path(__file__).parents[2]
 OURS = "benchmark"
 
 
 @cache
 def of_rooms(*rooms: str) -> str:
-    """Of all files of these rooms, and of the packages."""
+    """The digest of all files in these subpackages of `benchmark`, with PACKAGES' versions."""
     return _digest([path for room in rooms for path in (ROOT / OURS / room).rglob("*.py")])
 
 
 @cache
 def behind(module: str) -> str:
-    """Of a module and of all that it imports from this package, directly or not."""
+    """The digest of a module and all that it imports from `benchmark`, directly or indirectly."""
     found: set[Path] = set()
     waiting = [module]
     while waiting:
@@ -41,7 +41,7 @@ def _digest(paths: Sequence[Path]) -> str:
 
 @cache
 def _essence(path: Path) -> ast.Module:
-    """What a file says, without docstrings."""
+    """The syntax tree of a file without docstrings."""
     tree = ast.parse(path.read_bytes())
     for node in ast.walk(tree):
         documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -51,14 +51,14 @@ def _essence(path: Path) -> ast.Module:
 
 
 def _path(module: str) -> Path | None:
-    """The file of a module or package of ours; None of a name that is neither."""
+    """The file of a module or package of this project; None if the name is neither."""
     place = ROOT.joinpath(*module.split("."))
     files = (place.with_suffix(".py"), place / "__init__.py")
     return next((file for file in files if file.is_file()), None)
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """Names of ours that a file imports, which may be modules."""
+    """Yields the `benchmark` names that a file imports; not all are modules."""
     for node in ast.walk(_essence(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
             yield str(node.module)

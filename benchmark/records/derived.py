@@ -1,9 +1,8 @@
-"""What is computed from outputs and kept on disk by digest: safe to delete, and never stale.
+"""On-disk cache of data computed from outputs, keyed by digest: safe to delete and never stale.
 
-A name is the digest of the content that something is derived from and of the code that derives it,
-so that a changed metric, a changed formula or other outputs are another name. A file begins with
-the digest of the rest of it: one that was cut off or changed is computed anew, and so is everything
-where nothing can be written.
+The file name is a digest of the source content and of the code that processes it, so a changed
+metric, formula or output gives a new name. Each file begins with the digest of the rest of the
+file: a truncated or modified file is recomputed. If the folder is not writable, nothing is cached.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from benchmark.records.code_digest import of_rooms
 from benchmark.records.outputs import sha256
 from benchmark.records.store import write_atomically
 
-FOLDER = "derived"  # of the home
-ROOMS = ("core", "metrics", "records")  # whose code makes frames, and what is made of them
-DIGEST = 64  # characters of a SHA-256
+FOLDER = "derived"  # in the home folder
+ROOMS = ("core", "metrics", "records")  # packages whose code computes frames and derived data
+DIGEST = 64  # length of a SHA-256 hex digest
 
-Tables = dict[str, pa.Table]  # which are put together faster than frames
+Tables = dict[str, pa.Table]  # Arrow tables, which concatenate faster than DataFrames
 
 
 class Derived:
-    """A folder of derived content; without a folder everything is computed when it is asked for."""
+    """A cache folder of derived content; without a folder, everything is computed on demand."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -40,8 +39,8 @@ class Derived:
         return cls(home / FOLDER)
 
     def content(self, kind: str, sources: object, make: Callable[[], bytes]) -> bytes:
-        """What `make` returns, kept under a digest of `sources`: all that it depends on but the
-        code of ROOMS, as JSON.
+        """The result of `make`, cached under a digest of `sources`: everything that the result
+        depends on, as JSON, except the code of ROOMS and the metric versions.
         """
         if self.folder is None:
             return make()
@@ -49,14 +48,14 @@ class Derived:
         content = _checked(path)
         if content is None:
             content = make()
-            with suppress(OSError):  # of a home that cannot be written to
+            with suppress(OSError):  # the home folder may not be writable
                 write_atomically(path, sha256(content).encode() + content)
         return content
 
     def tables(
         self, kind: str, sources: object, make: Callable[[], Mapping[str, pd.DataFrame]]
     ) -> Tables:
-        """The same for frames by name."""
+        """Named frames, cached in the same way and returned as Arrow tables."""
         return from_bytes(self.content(kind, sources, lambda: to_bytes(make())))
 
     def has(self, kind: str, sources: object) -> bool:
@@ -69,7 +68,7 @@ class Derived:
 
 
 def _checked(path: Path) -> bytes | None:
-    """The content of a file; None where there is none or not what was written."""
+    """The content of a file; None if the file is missing or its digest does not match."""
     try:
         written = path.read_bytes()
     except OSError:
@@ -79,12 +78,12 @@ def _checked(path: Path) -> bytes | None:
 
 
 def metric_versions() -> Mapping[str, int]:
-    """Those of the registry, which metrics from elsewhere may have joined."""
+    """Versions of all registered metrics, including those registered by other packages."""
     return {name: metric.version for name, metric in sorted(METRICS.items())}
 
 
 def to_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
-    """Arrow streams one after the other, each with its name."""
+    """The frames as concatenated Arrow streams, each with its name in the schema metadata."""
     sink = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     for name, frame in frames.items():
@@ -96,7 +95,7 @@ def to_bytes(frames: Mapping[str, pd.DataFrame]) -> bytes:
 
 
 def from_bytes(content: bytes) -> Tables:
-    """The tables that `to_bytes` wrote; as frames they are what they were."""
+    """The tables that `to_bytes` wrote; `to_pandas` restores the original frames."""
     reader, tables = pa.BufferReader(content), Tables()
     while reader.tell() < len(content):
         table = pa.ipc.open_stream(reader).read_all()

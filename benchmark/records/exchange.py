@@ -1,4 +1,4 @@
-"""Records as a data set on a hub: pushed in one commit, pulled at a pinned revision."""
+"""Records as a data set on the hub: pushed in one commit, pulled at a pinned revision."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILES = (
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a pull brought: the commit, how many records it has, and how many were new here."""
+    """The outcome of a pull: the commit, its number of records, and how many were new here."""
 
     commit: str
     records: int
@@ -36,8 +36,8 @@ class Pulled:
 
 
 def push(results: ResultStore, repo: str) -> str:
-    """Uploads all records with their marks to a data set, which is made if there is none; its
-    commit. BadInput if there are no records, if one is not valid, or if the hub refuses.
+    """Uploads all records with their marks to a data set, creating it if needed, and returns the
+    commit. BadInput if there are no records, if one is invalid, or if the hub refuses.
     """
     _require_valid(results, str(results.root))
     with _asking(repo):
@@ -56,14 +56,14 @@ def push(results: ResultStore, repo: str) -> str:
 
 
 def pull(repo: str, revision: str, results: ResultStore) -> Pulled:
-    """Adds the records of a data set's revision to a folder, and nothing if one of them is not
-    valid or differs from the one that is there: BadInput.
+    """Adds the records of a revision of a data set to a folder; BadInput, with nothing added, if
+    a record is invalid or a local file differs.
     """
     with _asking(repo):
         from huggingface_hub import HfApi, snapshot_download
 
         commit = str(HfApi().dataset_info(repo, revision=revision).sha)
-        # Into the hub's cache, where a download that broke off is taken up again.
+        # Downloads into the hub's cache, where an interrupted download is resumed.
         folder = snapshot_download(
             repo, repo_type="dataset", revision=commit, allow_patterns=list(FILES)
         )
@@ -73,7 +73,9 @@ def pull(repo: str, revision: str, results: ResultStore) -> Pulled:
 
 
 def _added(pulled: ResultStore, results: ResultStore) -> int:
-    """How many records were copied; the files that are there already stay as they are."""
+    """Copies new records and marks and returns the number of records copied; BadInput if a
+    local file differs.
+    """
     records = pulled.paths()
     marks = [f for name in (MARKS, DISPUTES) for f in (pulled.root / name).glob("*.json")]
     places = {file: results.root / file.relative_to(pulled.root) for file in (*records, *marks)}
@@ -89,7 +91,7 @@ def _added(pulled: ResultStore, results: ResultStore) -> int:
 
 
 def _require_valid(results: ResultStore, where: str) -> None:
-    """BadInput unless there are records and all are valid, as far as hashes tell."""
+    """BadInput unless there are records and all are valid, without recomputing their values."""
     folder = Folder(results)
     if not folder.records and not folder.unreadable:
         raise BadInput(f"{where}: no records")
@@ -100,12 +102,12 @@ def _require_valid(results: ResultStore, where: str) -> None:
 
 @contextmanager
 def _asking(repo: str) -> Iterator[None]:
-    """Turns whatever keeps the hub from answering into one line."""
+    """Turns any error of the hub into a one-line BadInput."""
     if not hub_answers():
         raise BadInput(f"{repo}: no hub can be reached")
     try:
         yield
-    except Exception as error:  # no such data set, no permission, a lost connection: the hub's own
-        # library raises what the library below it raises
+    except Exception as error:  # missing data set, no permission, lost connection: the hub's
+        # library passes on the exceptions of the libraries below it
         reason = str(error).strip().partition("\n")[0]
         raise BadInput(f"{repo}: the hub says {type(error).__name__}: {reason}") from None

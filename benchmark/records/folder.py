@@ -1,4 +1,4 @@
-"""A results folder in memory: what the checks of validation look at, and what they find."""
+"""A results folder in memory, which the validation checks read, and their findings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from benchmark.records.frames import read_frame
 from benchmark.records.schema import Record
 from benchmark.records.store import DISPUTES, MARKS, ResultStore, read_record, read_samples
 
-TIMINGS = "perf"  # of the results folder: measurements of speed, which are no records of cells
+TIMINGS = "perf"  # in the results folder: speed measurements, which are not records of cells
 BESIDE = (TIMINGS, MARKS, DISPUTES)
-SAMPLES_KEPT = 8  # in memory: those of a record and of its references
+SAMPLES_KEPT = 8  # in memory: enough for a record and its references
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,7 @@ class Finding:
 
 
 class Folder:
-    """All records below a results folder, whose example frames and samples are read when asked
-    for.
-    """
+    """All records of a results folder, with example frames and samples read on demand."""
 
     def __init__(self, results: ResultStore) -> None:
         self.results = results
@@ -64,6 +62,6 @@ class Folder:
         return read_frame(*self.by_id[record_id])
 
     def target_of(self, record: Record) -> Record | None:
-        """The record of its target, if there is one."""
+        """The record of the target, if it exists."""
         entry = self.by_id.get(record.references.target) if record.references else None
         return entry[1] if entry else None

@@ -15,11 +15,11 @@ from benchmark.records.identity import TARGET
 from benchmark.records.schema import WEIGHTS, Record
 from benchmark.records.store import ResultStore, outputs_content, parsed
 
-FRAMES_HELD = 16  # in memory: those of a few records and of their target and oracles
+FRAMES_HELD = 16  # in memory: enough for a few records with their target and oracles
 
 
 def heads(results: ResultStore) -> Iterator[Record]:
-    """All records of a folder without their values, which would not fit in memory for thousands."""
+    """Yields all records of a folder without values, which would not fit in memory."""
     for record in results.read_all():
         yield record.model_copy(update={"values": {}})
 
@@ -27,9 +27,9 @@ def heads(results: ResultStore) -> Iterator[Record]:
 def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """(current, superseded) records.
 
-    After a change of method, task or world a cell has a new id, and its old record stays in the
-    folder. The current record of a cell is the newest among those with the most oracles, if it was
-    compared with one of the variant's current targets.
+    When its method, task or world changes, a cell gets a new id, and the old record stays in the
+    folder. The current record of a cell has the latest task version, then the most oracles, then
+    the latest date; a record that is compared with a superseded target is superseded too.
     """
     newest = {_cell(record): record for record in sorted(records, key=_age)}
     targets: dict[tuple[str, str], set[str]] = {}
@@ -50,14 +50,14 @@ def split_current(records: Sequence[Record]) -> tuple[list[Record], list[Record]
 
 
 def _is_like(record: Record, first: Record) -> bool:
-    """Whether a target is of the same data as the first, and compared with the same oracles."""
+    """Whether a target has the same task data and oracles as the first."""
     of_first, own = first.references, record.references
     alike = record.identity.task == first.identity.task
     return alike and (own and own.oracles) == (of_first and of_first.oracles)
 
 
 def _age(record: Record) -> tuple[int, int, str, str]:
-    """Later task versions, more oracles and later dates come last."""
+    """A sort key: by task version, then number of oracles, then date."""
     oracles = len(record.references.oracles) if record.references else 0
     return (
         record.task.version,
@@ -73,8 +73,8 @@ def _cell(record: Record) -> tuple[str, str, str, str, int]:
 
 
 def expected_seeds(records: Sequence[Record]) -> dict[str, int]:
-    """How many seeds each row needs on every variant to be ranked: all that it was run with,
-    failed runs included.
+    """The number of seeds that each row needs on every variant to be ranked: all seeds that it was
+    run with, including those of failed runs.
     """
     names, by_row = row_names(records), dict[str, set[int]]()
     for record in records:
@@ -83,9 +83,9 @@ def expected_seeds(records: Sequence[Record]) -> dict[str, int]:
 
 
 def row_names(records: Sequence[Record]) -> dict[str, str]:
-    """A name for each record's row: the method's, with those parameters in brackets that tell it
-    from its namesakes on a variant of the track. A parameter whose value is another one on each
-    family of tasks tells no row from another.
+    """The row name of each record, by id: the method's name, with the parameters in parentheses
+    that distinguish it from other rows of the method on the same variant of the track. Parameters
+    that only differ between task families are not shown.
     """
     names: dict[str, str] = {}
     by_method: dict[tuple[str, str], list[Record]] = {}
@@ -100,7 +100,7 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
 
 
 def _telling(namesakes: Sequence[Record]) -> list[str]:
-    """The parameters that have several values on one variant."""
+    """The parameters that take several values on one variant."""
     values: dict[tuple[str, str], set[str]] = {}
     for name in {name for record in namesakes for name in record.method.parameters}:
         for record in namesakes:
@@ -110,19 +110,19 @@ def _telling(namesakes: Sequence[Record]) -> list[str]:
 
 
 def has_outputs(record: Record) -> bool:
-    """Whether a record can be scored: it succeeded, and is no trial that kept its values alone."""
+    """Whether a record can be scored: it succeeded and is not a trial, which has no outputs."""
     return record.status == "ok" and record.outputs is not None
 
 
 def digest_of(record: Record) -> str:
-    """The digest of a record's outputs: the same outputs have the same example frame."""
+    """The digest of a record's inputs and outputs, which determine its example frame."""
     return f"{record.outputs.inputs}{record.outputs.sha256}" if record.outputs else ""
 
 
 def index_frame(records: Sequence[Record]) -> pd.DataFrame:
-    """A row per record that can be scored: id, role, track, task, variant, method (row name),
-    seed, anchor, division, target (the record that it is compared with), budget_steps, digest (of
-    its outputs).
+    """One row per record that can be scored: id, role, track, task, variant, method (row name),
+    seed, anchor, division, target (id of the target's record), budget_steps, digest (of its inputs
+    and outputs).
     """
     names = row_names(records)
     rows = [
@@ -148,8 +148,8 @@ def index_frame(records: Sequence[Record]) -> pd.DataFrame:
 
 
 class ExampleFrames(Mapping[str, pd.DataFrame]):
-    """The example frame of every record that can be scored, by id: read when asked for, and only
-    the last few are held.
+    """The example frame of every record that can be scored, by id: read on access, with only the
+    most recently used ones kept in memory.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class ExampleFrames(Mapping[str, pd.DataFrame]):
         if frame is None:
             tables = self._derived.tables("frames", digest, lambda: self._made(record))
             frame = tables["frame"].to_pandas()
-        self._held[digest] = frame  # the last one asked for comes last
+        self._held[digest] = frame  # the most recently used one comes last
         if len(self._held) > FRAMES_HELD:
             del self._held[next(iter(self._held))]
         return frame
@@ -175,7 +175,7 @@ class ExampleFrames(Mapping[str, pd.DataFrame]):
         return {"frame": read_frame(self._results.path_of(record), record)}
 
     def only(self, record_ids: Iterable[str]) -> ExampleFrames:
-        """Those of some of the records."""
+        """The frames of some of the records."""
         return ExampleFrames(self._results, [self._records[i] for i in record_ids], self._derived)
 
     def __iter__(self) -> Iterator[str]:
@@ -186,9 +186,7 @@ class ExampleFrames(Mapping[str, pd.DataFrame]):
 
 
 def read_frame(path: Path, record: Record) -> pd.DataFrame:
-    """The example frame of the outputs of the record at `path`; what has the same bytes is not
-    computed twice in a row.
-    """
+    """The example frame of the record at `path`; the last FRAMES_HELD stay in memory."""
     return _frame(*outputs_content(path, record), path)
 
 

@@ -1,8 +1,8 @@
 """The identity of a cell: everything that affects its outcome, and nothing else.
 
-Records store the whole identity; the id and everything displayed of a cell are derived from it. It
-excludes commit, machine, time, threads, paths, suite names, and everything derived later: the
-stages of outputs, metrics, and the references that values are compared with.
+Records store the whole identity; the id and everything displayed about a cell are derived from it.
+It excludes commit, machine, time, threads, paths, suite names, and everything derived later: stages
+of outputs, metrics, and the references that values are compared with.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmark.core.hashing import fingerprint
 
-# Raise one when the same cell would be trained, or asked and scored, differently; a test pins each
-# to a digest of the code behind it.
+# Increment a version when the same cell would be trained or evaluated differently; a test pins each
+# to a digest of the code that it covers.
 TRAINING_VERSION, EVALUATION_VERSION = 1, 1
-DEVELOPMENT_SUFFIX = "-dev"  # of tracks that are never scored
+DEVELOPMENT_SUFFIX = "-dev"  # of development tracks, which are never ranked
 TUNED = "learning_rate"  # the parameter that trials choose
-STUDY_PREFIX = "study-"  # of tracks that stand apart from the board
+STUDY_PREFIX = "study-"  # of tracks that are not part of the leaderboard
 TARGET, ORACLE = "target", "oracle"  # reserved method names: the two references of every variant
 
 
@@ -51,8 +51,11 @@ class BudgetInfo(Part):
 
 
 class Identity(Part):
-    """`models` are the keys of the target, or of each model of a reference; `settings` are other
-    settings that affect models: the prompt style, the version of their tuning.
+    """The identity of a cell.
+
+    `models` are the keys of the model that a method starts from, or of a reference's models (an
+    oracle may have one per request); `settings` are other settings that affect models, such as the
+    prompt style and the tuning version.
     """
 
     track: str
@@ -72,7 +75,7 @@ class Identity(Part):
 
     @property
     def variant(self) -> str:
-        """`task/variant`, or `task` alone where a task has one variant of its own name."""
+        """`task/variant`, or `task` alone if the task has a single unnamed variant."""
         return variant_name(self.task.name, self.task.variant)
 
     @property
@@ -81,7 +84,7 @@ class Identity(Part):
 
     @property
     def is_trial(self) -> bool:
-        """Whether it is a method's on a development track."""
+        """Whether the cell is a method's on a development track."""
         return self.track.endswith(DEVELOPMENT_SUFFIX) and not self.is_reference
 
 
@@ -106,7 +109,5 @@ def variant_name(task: str, variant: str) -> str:
 
 
 def shown_variant(task: str, variant: str) -> str:
-    """The written name of a variant in tables, where a task without named variants has the
-    variant `all`.
-    """
+    """The written name of a variant from tables, which give an unnamed variant the name `all`."""
     return variant_name(task, "" if variant == "all" else variant)

@@ -1,8 +1,8 @@
-"""Marks and disputes: what others found out about published records, which stay as they are.
+"""Marks and disputes: what people report about published records without changing them.
 
-A mark, `marks/<mark>-<digest of its content>.json` below the results folder, is what one person did
-to any number of records. A dispute, `disputes/*.json`, says how much lower some records score under
-a stronger attack. Both name each record with its digest, so that they hold for nothing else.
+A mark, `marks/<mark>-<digest of its content>.json` in the results folder, states what one person
+did with any number of records. A dispute, `disputes/*.json`, states how low some records score
+under a stronger attack. Both name each record with its digest, so they apply to that content only.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Line = Annotated[str, Field(pattern=r"^\S(.*\S)?$", max_length=1000)]
 Link = Annotated[str, Field(pattern=r"^https?://\S+$", max_length=500)]
-Named = Annotated[dict[Digest, Digest], Field(min_length=1)]  # digests of records by their ids
+Named = Annotated[dict[Digest, Digest], Field(min_length=1)]  # digests of records by id
 
 
 class Mark(Part):
-    """`submitted` by its authors; `recomputed`: its values follow from its outputs (`validate`);
-    `rerun`: the cell was made again with the same outputs (`replay`).
+    """What one person did with some records.
+
+    `submitted`: submitted them as their author; `recomputed`: reproduced their values from their
+    outputs (`validate`); `rerun`: ran their cells again and got the same outputs (`replay`).
     """
 
     mark: Kind
@@ -44,8 +46,8 @@ class Mark(Part):
 
 
 class Dispute(Part):
-    """The mean score of the records under a stronger attack; `attacked` are the digests of the same
-    cells' records with its outputs, which are found by the link.
+    """The mean score of some records under a stronger attack; `attacked` has the digests of the
+    same cells' records with the attack's outputs, which the link leads to.
     """
 
     by: Line
@@ -77,7 +79,7 @@ Said = TypeVar("Said", Mark, Dispute)
 
 
 def read_marks(root: Path) -> Marks:
-    """Those below a results folder; BadInput names the first file that is malformed."""
+    """The marks and disputes of a results folder; BadInput names the first malformed file."""
     return Marks(
         [read_mark(path, Mark) for path in _files(root, MARKS)],
         [read_mark(path, Dispute) for path in _files(root, DISPUTES)],
@@ -101,7 +103,7 @@ def read_mark(path: Path, kind: type[Said]) -> Said:
 def sign(
     results: ResultStore, mark: Kind, by: str, records: Iterable[Record], link: str | None = None
 ) -> Path | None:
-    """Marks the records that do not have this person's mark yet; None if all of them have it."""
+    """Marks the records that lack this person's mark; returns its path, None if none did."""
     given = [m for m in read_marks(results.root).marks if (m.mark, m.by) == (mark, by)]
     marked = {pair for earlier in given for pair in earlier.records.items()}
     named = {r.id: r.digest for r in records if (r.id, r.digest) not in marked}
@@ -116,7 +118,7 @@ def sign(
 
 
 def checked_name(by: str) -> str:
-    """The name that a mark is signed with; BadInput if it is empty or has several lines."""
+    """The name to sign a mark with; BadInput unless it is one non-empty printable line."""
     if by != by.strip() or not by.isprintable() or not 0 < len(by) <= 1000:
         raise BadInput(f"name {by[:60]!r}: a mark is signed with one line of text")
     return by
@@ -127,7 +129,7 @@ def _file_name(mark: Mark) -> str:
 
 
 def mark_findings(folder: Folder) -> Iterator[Finding]:
-    """Marks and disputes are well-formed and name records of the folder as they are."""
+    """Marks and disputes are well-formed and name existing records with their current digests."""
     root = folder.results.root
     for path in _files(root, MARKS):
         yield from _findings(path, MARKS, Mark, folder)

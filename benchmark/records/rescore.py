@@ -1,4 +1,4 @@
-"""Values derived anew from a record's outputs when metrics have changed: no model is needed."""
+"""Recomputes values from a record's outputs after metrics have changed, without a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ State = Literal["unchanged", "rescored", "without outputs"]
 
 
 def rescore_record(path: Path, store: ResultStore) -> State:
-    """Replaces the values of the record at `path`; its id, outputs and provenance stay."""
+    """Recomputes the values of the record at `path`, keeping its id, outputs and provenance."""
     record = read_record(path)
     if not has_outputs(record):
         return "without outputs"
@@ -26,7 +26,7 @@ def rescore_record(path: Path, store: ResultStore) -> State:
     target = read_frame(of_target, read_record(of_target))
     tables = tables_of(metric_values(read_frame(path, record), others, target))
     fresh = record.model_copy(update={"values": tables, "metrics": versions_of(tables)}).sealed()
-    if fresh.to_json() == record.to_json():  # NaN does not equal itself
+    if fresh.to_json() == record.to_json():  # compared as JSON, where NaN equals itself
         return "unchanged"
     write_atomically(path, fresh.to_json())
     return "rescored"

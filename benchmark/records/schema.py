@@ -16,14 +16,14 @@ from benchmark.records.identity import BudgetInfo, Evaluation, Identity, MethodI
 from benchmark.records.values import MetricValue, ValueTable, recorded, rows_of
 
 SCHEMA_VERSION = 3
-REPLICATE_DECIMALS = 3  # of a trial's score: less than its sampling error
-_UNDEFINED = -(2**15)  # a replicate that is NaN, as a whole number
+REPLICATE_DECIMALS = 3  # of a trial's score; finer than its sampling error
+_UNDEFINED = -(2**15)  # the integer that stands for a NaN replicate
 
 
 class References(Part):
-    """Ids of the records of the target and of the oracles that the values are compared with.
+    """Ids of the records of the target and the oracles that the values are compared with.
 
-    With `proxy` the oracles are not retrained models but the target, evaluated on nonexistent
+    With `proxy`, the oracles are not retrained models but the target, evaluated on nonexistent
     subjects.
     """
 
@@ -52,8 +52,8 @@ class OutputsInfo(Part):
     inputs: str
 
 
-WEIGHTS, GUARDRAIL = "weights", "guardrail"  # divisions: what a method changed
-UNLEARN = "unlearn"  # what cost says of unlearning, beside the stages of outputs
+WEIGHTS, GUARDRAIL = "weights", "guardrail"  # divisions, by what a method changes
+UNLEARN = "unlearn"  # the key for unlearning in `Cost.seconds`; the other keys are stages
 
 
 class Cost(Part):
@@ -68,7 +68,7 @@ class Provenance(Part):
     """Hardware and software of the run; nothing here is part of the identity.
 
     `made` describes how a reference's model was trained, `weights` is the digest of the evaluated
-    weights ("" if unknown), `division` what a method changed (WEIGHTS or GUARDRAIL).
+    weights ("" if unknown), and `division` is what a method changed (WEIGHTS or GUARDRAIL).
     """
 
     created: str
@@ -105,8 +105,8 @@ class TrialScore(Part):
 
     @classmethod
     def of(cls, axes: Mapping[str, float], score: np.ndarray) -> TrialScore:
-        """From the score's plain estimate and replicates, (1 + B,); the latter are kept to
-        REPLICATE_DECIMALS places.
+        """Builds it from the score's plain estimate and replicates, (1 + B,); replicates are
+        rounded to REPLICATE_DECIMALS places.
         """
         scaled = np.round(score[1:] * 10**REPLICATE_DECIMALS)
         whole = np.where(np.isnan(scaled), _UNDEFINED, scaled).astype("<i2")
@@ -119,7 +119,7 @@ class TrialScore(Part):
 
     @property
     def replicates(self) -> np.ndarray:
-        """The score (1 + B,), the plain estimate first; ValueError if it cannot be read."""
+        """The score (1 + B,), plain estimate first; ValueError if it cannot be decoded."""
         try:
             unpacked = zlib.decompress(b85decode(self.drawn))
         except zlib.error as error:
@@ -131,10 +131,10 @@ class TrialScore(Part):
 
 
 class Record(Part):
-    """`shards` are the outputs by stage, `metrics` the versions of the metrics whose `values` are
-    recorded, `seal` the digest of everything else.
+    """The result of a cell: `shards` describes the outputs by stage, `metrics` has the versions of
+    the metrics in `values`, `seal` is the digest of everything else.
 
-    A trial on a development track has values and its score, and no outputs.
+    A trial on a development track has values and a score but no outputs.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -178,11 +178,11 @@ class Record(Part):
 
     @property
     def is_trial(self) -> bool:
-        """Whether this is a method's record on a development track, which keeps only values."""
+        """Whether this is a method's record on a development track, which has no outputs."""
         return self.identity.is_trial
 
     def value_rows(self) -> Iterator[MetricValue]:
-        """Every value with the metric's version, unit and direction."""
+        """Yields every value with the metric's version, unit and direction."""
         return rows_of(self.values, self.metrics)
 
     def sealed(self) -> Record:

@@ -1,5 +1,5 @@
-"""The results folder: records at `<track>/<task>/<variant>/<method>/<id>.json`, each beside its
-`<id>.outputs.parquet`; the inputs of a variant's cells stand once, beside its methods.
+"""The results folder: records at `<track>/<task>/<variant>/<method>/<id>.json`, each next to its
+`<id>.outputs.parquet`; the inputs shared by a variant's cells are in the variant's folder.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from benchmark.records.outputs import Inputs, outputs_to_bytes, samples_of, sha2
 from benchmark.records.schema import SCHEMA_VERSION, OutputsInfo, Record
 
 OUTPUTS_SUFFIX = ".outputs.parquet"
-MARKS, DISPUTES = "marks", "disputes"  # folders beside the tracks: what is said of records
+MARKS, DISPUTES = "marks", "disputes"  # folders next to the tracks (see `records.marks`)
 SHA256_DIGITS = 64
-INPUTS_DIGITS = 16  # of their digest, in the name of their file
-INPUTS_HELD = 8  # in memory, of the variants read last
+INPUTS_DIGITS = 16  # hex digits of the digest in the name of an inputs file
+INPUTS_HELD = 8  # in memory, those read last
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes to a temporary name in the same folder, fsyncs, renames: a reader sees all of it or
-    nothing.
+    """Writes to a temporary file in the same folder, fsyncs and renames it, so readers never see
+    partial content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(
         f".{path.name}-{uuid4().hex}"
-    )  # process ids repeat from host to host
+    )  # process ids are not unique across hosts
     try:
         with open(temporary, "wb") as file:
             file.write(content)
@@ -52,38 +52,40 @@ class ResultStore:
         self.root = Path(root)
 
     def path(self, identity: Identity) -> Path:
-        """Where the record lives; a task without named variants uses the folder `all`."""
+        """The path of the record; a task without named variants uses the folder `all`."""
         return self.folder(identity) / identity.method.name / f"{identity.id}.json"
 
     def path_of(self, record: Record) -> Path:
-        """Where the record says that it belongs, whatever its identity hashes to."""
+        """The path for the id stated in the record, even if its identity hashes to another."""
         return self.folder(record.identity) / record.method.name / f"{record.id}.json"
 
     def folder(self, identity: Identity) -> Path:
-        """That of a variant: a folder for each method, and the files of inputs."""
+        """The folder of a variant, with a folder for each method and the inputs files."""
         return self.root / identity.track / identity.task.name / (identity.task.variant or "all")
 
     def reference_path(self, identity: Identity, role: str, record_id: str) -> Path:
-        """Where the record of a target or an oracle lives that a cell is compared with."""
+        """The path of the record of a target or oracle that a cell is compared with."""
         return self.folder(identity) / role / f"{record_id}.json"
 
     def reference_paths(self, record: Record) -> list[Path]:
-        """Those of the target and the oracles that a record is compared with."""
+        """The paths of the target's and oracles' records that a record is compared with."""
         named = record.references
         assert named is not None
         roles = [(TARGET, named.target), *((ORACLE, i) for i in named.oracles)]
         return [self.reference_path(record.identity, *of_role) for of_role in roles]
 
     def write(self, record: Record, samples: Sequence[Sample] | None) -> Path:
-        """Seals and writes a record with its outputs, if it keeps any."""
+        """Seals and writes a record, with its outputs if it has any."""
         if samples is None:
             return self.write_files(record, None)
         inputs = Inputs.of(samples)
         return self.write_files(record, (outputs_to_bytes(samples, inputs), inputs.to_bytes()))
 
     def write_files(self, record: Record, files: tuple[bytes, bytes] | None) -> Path:
-        """The same with the bytes of outputs and inputs; a record never stands without them, nor
-        they without a record.
+        """Seals and writes a record, with the given bytes of its outputs and inputs files.
+
+        A record never exists without its files, which are written first; files that no record
+        names any more are removed.
         """
         path = self.path_of(record)
         former = _inputs_named(path)
@@ -97,18 +99,18 @@ class ResultStore:
             write_atomically(inputs_path(path, record), input_content)
             write_atomically(outputs, output_content)
         write_atomically(path, record.sealed().to_json())
-        if files and not inputs_path(path, record).exists():  # removed just before they were named
+        if files and not inputs_path(path, record).exists():  # another process removed it
             write_atomically(inputs_path(path, record), input_content)
-        if not files:  # a failed rerun leaves no outputs of the run before
+        if not files:  # no outputs of an earlier run may stay
             outputs.unlink(missing_ok=True)
-        for left in path.parent.glob(f".{path.stem}.*"):  # by a writer of the same cell, killed
+        for left in path.parent.glob(f".{path.stem}.*"):  # left by a killed writer of this cell
             left.unlink(missing_ok=True)
         if former and former != _inputs_named(path):
             _remove_unnamed(former)
         return path
 
     def paths(self) -> list[Path]:
-        """All record files, in order of their names."""
+        """All record files, sorted by path."""
         return sorted(self.root.glob("*/*/*/*/*.json"))
 
     def read_all(self) -> Iterator[Record]:
@@ -116,20 +118,18 @@ class ResultStore:
             yield read_record(path)
 
     def samples_of(self, record: Record) -> list[Sample]:
-        """The record's samples; BadInput if a file is missing or is not the one that was
-        recorded.
-        """
+        """The record's samples; BadInput if a file is missing or its hash differs."""
         return read_samples(self.path_of(record), record)
 
 
 def inputs_path(path: Path, record: Record) -> Path:
-    """The file of inputs of the record at `path`."""
+    """The inputs file of the record at `path`."""
     assert record.outputs is not None
     return _inputs_file(path, record.outputs.inputs)
 
 
 def copy_record(path: Path, results: ResultStore, out: ResultStore) -> None:
-    """Copies the record at `path` after its files of outputs and inputs, if it has any."""
+    """Copies the record at `path`, after its outputs and inputs files if it has any."""
     files = [path]
     if (record := read_record(path)).outputs:
         files = [inputs_path(path, record), path.with_suffix(OUTPUTS_SUFFIX), path]
@@ -142,7 +142,7 @@ class _Naming(BaseModel):
 
 
 def _inputs_named(path: Path) -> Path | None:
-    """The file of inputs that the record at `path` names, if there is such a record."""
+    """The inputs file that the record at `path` names; None if there is no such record."""
     try:
         outputs = _Naming.model_validate_json(path.read_bytes()).outputs
     except (FileNotFoundError, ValidationError):
@@ -155,8 +155,8 @@ def _inputs_file(path: Path, digest: str) -> Path:
 
 
 def _remove_unnamed(inputs: Path) -> None:
-    """Removes a file of inputs that no record of the variant names any more, and puts it back if
-    another process has named it meanwhile.
+    """Removes an inputs file that no record of the variant names any more, and restores it if
+    another process has named it in the meantime.
     """
     if _is_named(inputs) or not inputs.exists():
         return
@@ -167,7 +167,7 @@ def _remove_unnamed(inputs: Path) -> None:
 
 
 def _is_named(inputs: Path) -> bool:
-    """Whether a record of the variant names this file of inputs."""
+    """Whether a record of the variant names this inputs file."""
     return any(_inputs_named(path) == inputs for path in inputs.parent.glob("*/*.json"))
 
 
@@ -176,14 +176,14 @@ class _Versioned(BaseModel):
 
 
 def read_record(path: Path) -> Record:
-    """A checked record; BadInput names the file, the field and what was found."""
+    """Reads a record and checks its schema; BadInput names the file, the field and the problem."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise BadInput(f"{path}: no such record") from None
     try:
         version = _Versioned.model_validate_json(content).schema_version
-        if version != SCHEMA_VERSION:  # before the fields, which another schema has others of
+        if version != SCHEMA_VERSION:  # first, since the fields depend on it
             raise BadInput(
                 f"{path}: schema_version: found {version}, this version reads {SCHEMA_VERSION}"
             )
@@ -195,8 +195,8 @@ def read_record(path: Path) -> Record:
 
 
 def outputs_content(path: Path, record: Record) -> tuple[bytes, bytes]:
-    """Bytes of the outputs of the record at `path` and of the inputs they refer to, their hashes
-    checked.
+    """(outputs, inputs): the content of the files of the record at `path`; BadInput if one is
+    missing or its hash differs.
     """
     if record.outputs is None:
         raise BadInput(f"{path}: outputs: a record with status {record.status} has none")
@@ -216,14 +216,14 @@ def _content(file: Path, path: Path, digest: str, digits: int) -> bytes:
 
 
 def read_samples(path: Path, record: Record) -> list[Sample]:
-    """The samples of the record at `path`; BadInput if its files are not the recorded ones, or
-    not of samples.
+    """The samples of the record at `path`; BadInput if a file is missing, its hash differs, or
+    its content is not samples.
     """
     return parsed(*outputs_content(path, record), path)
 
 
 def parsed(outputs: bytes, inputs: bytes, path: Path) -> list[Sample]:
-    """The samples in the files of the record at `path`; BadInput if they hold none."""
+    """Samples parsed from the files' content; BadInput if it is invalid. `path` is the record's."""
     try:
         return samples_of(outputs, _inputs_in(inputs))
     except (ArrowException, ValueError, TypeError, KeyError, IndexError) as error:
@@ -235,5 +235,5 @@ def parsed(outputs: bytes, inputs: bytes, path: Path) -> list[Sample]:
 
 @lru_cache(INPUTS_HELD)
 def _inputs_in(content: bytes) -> Inputs:
-    """The inputs in a file, which many records of a variant share."""
+    """The parsed inputs file, cached because the records of a variant share it."""
     return Inputs.from_bytes(content)

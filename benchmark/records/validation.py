@@ -1,8 +1,8 @@
-"""Validation: small named checks that say which file breaks which rule; every value is recomputed
-from its outputs, and what is shown of a cell is derived from its identity.
+"""Validation: small named checks, each reporting the files that break one rule. Every value is
+recomputed from its outputs, and ids and paths are derived from the identity.
 
-A file of outputs that was forged consistently, record and seal with it, is not found here: that
-takes the model (`palimpsest replay`).
+A consistent forgery of outputs, record and seal goes undetected here; only running the model again
+(`palimpsest replay`) reveals it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Check = Callable[[Path, Record, Folder], Iterator[str]]
 
 
 def place(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """A record lies where its content says."""
+    """A record is at the path that its content implies."""
     right = folder.results.path_of(record)
     if path != right:
         yield f"the record belongs at {right}"
 
 
 def identity(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """The ids of a record and of its shards are those of what it says of the cell."""
+    """The ids of a record and its shards are the hashes of its identity and recipes."""
     if record.id != record.identity.id:
         yield f"the id is {record.id}, but the identity hashes to {record.identity.id}"
     for stage, shard in record.shards.items():
@@ -46,15 +46,13 @@ def identity(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def seal(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """Nothing in a record was changed after it was written."""
+    """A record has not been changed since it was written."""
     if record.seal != record.digest:
         yield f"the seal is {record.seal or 'missing'}, but the content hashes to {record.digest}"
 
 
 def status(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """A record has either values or an error, never both, never neither; trials alone have no
-    outputs.
-    """
+    """A record has either values or an error; only trials have values without outputs."""
     if record.status == "error":
         results = record.values or record.shards or record.outputs or record.trial
         if results or not record.error:
@@ -71,7 +69,9 @@ def status(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """Target and oracles are there, succeeded, and are of the same variant, data and recipe."""
+    """A record names its target and at least two oracles; they exist, succeeded, and share its
+    variant, data and recipe.
+    """
     if record.status == "error":
         return
     named = record.references
@@ -101,26 +101,28 @@ def references(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def _compared(record: Record, other: Record) -> Iterator[tuple[str, object, object]]:
-    """(name, own, the reference's) of all that a record shares with each of its references."""
+    """Yields (name, own value, the reference's value) of all fields in which the two must agree."""
     for name in ("track", "task", "precision", "settings", "training", "budget"):
         yield name, getattr(record.identity, name), getattr(other.identity, name)
     yield "evaluation", record.evaluation, other.evaluation
     if record.references and other.references:
         yield "proxy", record.references.proxy, other.references.proxy
     own, theirs = _recipes(record), _recipes(other)
-    if record.identity.is_trial:  # which may leave out what its references have
+    if record.identity.is_trial:  # a trial may lack stages of its references
         theirs = {stage: recipe for stage, recipe in theirs.items() if stage in own}
     yield "stage or attack", own, theirs
 
 
 def _recipes(record: Record) -> dict[str, dict]:
-    """What is special about each stage that every record of a variant has."""
+    """The recipe of each stage except those of intermediate checkpoints."""
     stages = record.shards.items()
     return {stage: s.recipe for stage, s in stages if sort_of(stage) not in ON_THE_WAY}
 
 
 def models(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """A method starts from its target's model, and no oracle but a proxy is the target's model."""
+    """A method starts from its target's model; oracles are distinct models other than the
+    target's, unless they are proxies; and no method has the outputs of an oracle.
+    """
     target, named = folder.target_of(record), record.references
     if record.status != "ok" or target is None or named is None:
         return
@@ -143,14 +145,14 @@ def models(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def _final_digest(record: Record) -> str | None:
-    """The digest of what the final model said; a failed cell has none."""
+    """The digest of the final model's outputs; None for a failed cell."""
     shard = record.shards.get(MODEL_STAGE)
     return shard.digest if shard else None
 
 
 def outputs(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """The files of outputs and inputs are there with the recorded hashes, and the inputs are the
-    target's.
+    """The outputs and inputs files exist with the recorded hashes, and the inputs are the
+    target's, except for proxies.
     """
     if not record.outputs:
         return
@@ -166,7 +168,7 @@ def outputs(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def _is_proxy(record: Record) -> bool:
-    """Whether it was asked about other subjects than its target."""
+    """Whether the record is a proxy oracle, which is asked about nonexistent subjects."""
     return bool(record.references and record.references.proxy and record.method.name == ORACLE)
 
 
@@ -186,7 +188,7 @@ def shards(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """A result is measured on the very examples that its target was measured on, each once."""
+    """A record has the same examples as its target, each exactly once per stage."""
     if not record.outputs or record.references is None:
         return
     others = _is_proxy(record)
@@ -207,7 +209,7 @@ def questions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def _questions(samples: Sequence[Sample], proxy: bool) -> dict[tuple[str, str, str], tuple]:
-    """What was asked of the final model and under attack, by stage, split and name."""
+    """Inputs of the final model and under attack, by (stage, split, example)."""
     return {
         (s.stage, s.split, s.example): _question(s, proxy and s.split == "forget")
         for s in samples
@@ -216,18 +218,18 @@ def _questions(samples: Sequence[Sample], proxy: bool) -> dict[tuple[str, str, s
 
 
 def _question(sample: Sample, other_subject: bool) -> tuple:
-    """What was asked; of a proxy reference only whom it stands for."""
+    """The inputs of a sample; for a proxy's forget example, only its entity and strata."""
     whom = (sample.entity, sample.strata)
     asked = (sample.history, sample.prompt, sample.answer_prefix, sample.answer, sample.aliases)
     return whom if other_subject else (*whom, *asked)
 
 
 def requests(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """A result was looked at after as many requests as the oracles that it is compared with."""
+    """A record is evaluated after the same intermediate requests as its oracles."""
     if record.status != "ok" or record.references is None or record.method.name == TARGET:
         return
     if record.is_trial:
-        return  # it does not say what it was asked on the way
+        return  # trials do not record intermediate stages
     stages = _requests_of(record)
     oracles = [folder.by_id.get(i) for i in record.references.oracles]
     of_oracles = [_requests_of(oracle[1]) for oracle in oracles if oracle]
@@ -243,7 +245,7 @@ def _requests_of(record: Record) -> set[str]:
 
 
 def orphans(folder: Folder) -> Iterator[Finding]:
-    """Files of outputs and inputs belong to a record."""
+    """Every parquet file belongs to a record."""
     root = folder.results.root
     stored = [(path, record) for path, record in folder.records.items() if record.outputs]
     known = {path.with_suffix(OUTPUTS_SUFFIX) for path, _ in stored}
@@ -264,10 +266,10 @@ THOROUGH: Sequence[Check] = (shards, questions, values)
 def validate(
     folder: Folder, progress: Callable[[int], None] = lambda _: None, recompute: bool = True
 ) -> list[Finding]:
-    """Every finding of every check on every record; `progress` is told how many records were
-    checked.
+    """The findings of all checks on all records; `progress` is called with the number of records
+    checked so far.
 
-    Without `recompute` outputs are compared with their recorded hashes alone, which is quick.
+    Without `recompute`, records get only the QUICK checks, which compare outputs with hashes alone.
     """
     findings = [*folder.unreadable, *orphans(folder), *mark_findings(folder)]
     checks = (*QUICK, *(THOROUGH if recompute else ()))

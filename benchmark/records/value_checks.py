@@ -1,4 +1,4 @@
-"""Checks of what a record says of its values: each is computed anew from the outputs."""
+"""Checks of the values in a record, which are recomputed from its outputs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchmark.records.folder import Folder
 from benchmark.records.schema import Record
 from benchmark.records.values import MetricValue, Tables, about, kept_tables, tables_of
 
-TOLERANCE = 1e-5  # of values, relative: they are recorded to six digits
+TOLERANCE = 1e-5  # relative, since values are recorded to six digits
 
 
 def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """Values were computed by the metrics' present versions."""
+    """Values were computed by the current versions of the metrics."""
     for name, version in record.metrics.items():
         try:
             present = about(name)[2]
@@ -32,8 +32,8 @@ def metric_versions(path: Path, record: Record, folder: Folder) -> Iterator[str]
 
 
 def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """Tables of values are as they are written: a number for each stratum that has one, in six
-    digits; of a trial, those that it keeps.
+    """Tables of values are in canonical form: six significant digits, null where a stratum has no
+    value, and, for a trial, only the values that trials keep.
     """
     splits = [table for by_split in record.values.values() for table in by_split.values()]
     if {metric for table in splits for metric in table.values} != record.metrics.keys():
@@ -42,7 +42,7 @@ def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
     try:
         right = kept_tables(tables_of(record.value_rows()), record.identity)
     except KeyError:
-        return  # a metric that is not known is reported by the check of versions
+        return  # `metric_versions` reports unknown metrics
     except ValueError:
         yield "columns do not match their strata"
         return
@@ -53,7 +53,7 @@ def columns(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def _as_json(tables: Tables, stage: str) -> dict[str, str] | None:
-    """Tables of a stage that can be compared: NaN equals itself."""
+    """The tables of a stage as JSON by split, for comparison: in JSON, NaN equals itself."""
     splits = tables.get(stage)
     if splits is None:
         return None
@@ -61,7 +61,7 @@ def _as_json(tables: Tables, stage: str) -> dict[str, str] | None:
 
 
 def trial(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """The score of a trial can be read."""
+    """A trial's score can be read and has replicates."""
     if record.trial is None:
         return
     try:
@@ -74,7 +74,7 @@ def trial(path: Path, record: Record, folder: Folder) -> Iterator[str]:
 
 
 def values(path: Path, record: Record, folder: Folder) -> Iterator[str]:
-    """Every recorded value is recomputed from the outputs, and nothing is missing or added."""
+    """Recorded values equal those recomputed from the outputs; none is missing or added."""
     if not record.outputs or record.references is None:
         return
     try:
@@ -83,7 +83,7 @@ def values(path: Path, record: Record, folder: Folder) -> Iterator[str]:
         fresh = metric_values(folder.frame(record.id), others, target)
         recorded = {(v.stage, v.split, v.metric, v.stratum): v for v in record.value_rows()}
     except (BadInput, KeyError, ValueError):
-        return  # reported by the checks of outputs, references, versions and columns
+        return  # reported by the other checks: outputs, references, metric_versions, columns
     recomputed = {(v.stage, v.split, v.metric, v.stratum): v for v in fresh}
     yield from _differences(recorded, recomputed)
 

@@ -1,4 +1,4 @@
-"""Values of a record in columns: a table for each stage and split, a row for each stratum."""
+"""Values of a record as tables: one per stage and split, with a row for each stratum."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
 from benchmark.records.identity import Identity, Part
 
-DIGITS = 6  # significant, of recorded values
+DIGITS = 6  # significant digits of recorded values
 TRIAL_SPLITS = ("forget", ALL)
-JUDGED = "memorization"  # the strata that metrics are judged by
+JUDGED = "memorization"  # the strata that the meta-evaluation of metrics uses
 Tables = Mapping[str, Mapping[str, "ValueTable"]]  # by stage and split
 
 
 class ValueTable(Part):
-    """`values` and `failed` have a column for each metric, with a number for each stratum; null
-    where a metric does not apply. `n` is how many examples a stratum has, `failed` how many of them
-    could not be scored, left out where all could.
+    """Values of one stage and split.
+
+    `values` and `failed` have a column for each metric, with one entry per stratum; in `values`,
+    null means that the metric does not apply. `n` is the number of examples in a stratum, `failed`
+    the number of them that could not be scored; metrics without failures have no `failed` column.
     """
 
     strata: list[str]
@@ -54,9 +56,10 @@ def recorded(value: float) -> float:
 
 
 def tables_of(values: Iterable[Value | MetricValue]) -> dict[str, dict[str, ValueTable]]:
-    """Values as they are recorded.
+    """Values as tables by stage and split.
 
-    Raises ValueError if two metrics count a stratum's examples differently: no table could say it.
+    Raises ValueError if two metrics disagree on the number of examples in a stratum, which a table
+    cannot represent.
     """
     by_stage: dict[str, dict[str, list[Value | MetricValue]]] = {}
     for value in values:
@@ -86,18 +89,18 @@ def _table(values: list[Value | MetricValue]) -> ValueTable:
 
 
 def kept_tables(tables: Tables, identity: Identity) -> Tables:
-    """What a record keeps of its values: all of them, or what a trial keeps."""
+    """The tables that a record stores: all of them, or, for a trial, `trial_tables`."""
     if not identity.is_trial:
         return tables
     return trial_tables(tables, JUDGED if identity.method.anchor else ALL)
 
 
 def trial_tables(tables: Tables, strata: str = ALL) -> dict[str, dict[str, ValueTable]]:
-    """What a trial keeps: values of the final model and of every attack's, on the forget set and of
-    the model as a whole. Its axes say what became of the other splits.
+    """The values that a trial stores: those of the final model and after each attack, on the forget
+    set and for the model as a whole. The trial's axes summarize the other splits.
 
-    An anchor's trial also keeps the strata by how strongly examples were memorized, since metrics
-    are judged by it.
+    Trials of anchor methods also keep the `memorization` strata, since the meta-evaluation of
+    metrics uses them.
     """
     kept = {
         stage: {s: _of_strata(splits[s], strata) for s in TRIAL_SPLITS if s in splits}
@@ -108,7 +111,7 @@ def trial_tables(tables: Tables, strata: str = ALL) -> dict[str, dict[str, Value
 
 
 def _of_strata(table: ValueTable, name: str) -> ValueTable:
-    """The table of all examples and of the strata by this name."""
+    """The table restricted to `all` and to the strata of this name."""
     rows = [i for i, s in enumerate(table.strata) if s == ALL or s.partition("=")[0] == name]
     values = {m: [column[row] for row in rows] for m, column in table.values.items()}
     failed = {m: [counts[row] for row in rows] for m, counts in table.failed.items()}
@@ -121,20 +124,20 @@ def _of_strata(table: ValueTable, name: str) -> ValueTable:
 
 
 def versions_of(tables: Tables) -> dict[str, int]:
-    """The present version of every metric that the tables have."""
+    """The current version of every metric in the tables."""
     names = {m for splits in tables.values() for table in splits.values() for m in table.values}
     return {name: about(name)[2] for name in sorted(names)}
 
 
 def about(metric: str) -> tuple[str, str, int]:
-    """(better, unit, version) of a metric or summary, KeyError if there is none."""
+    """(better, unit, version) of a metric or summary; KeyError if it is unknown."""
     if known := METRICS.get(metric):
         return known.better, known.unit, known.version
     return SUMMARIES[metric]
 
 
 def rows_of(tables: Tables, versions: Mapping[str, int]) -> Iterator[MetricValue]:
-    """Every value of the tables; what a metric is comes from the registry of metrics."""
+    """Yields every value in the tables, with its direction and unit from the metric registry."""
     for stage, splits in tables.items():
         for split, table in splits.items():
             for metric, column in table.values.items():

@@ -1,4 +1,4 @@
-"""How many bytes a results folder takes, and what for: every one stays in each clone for ever."""
+"""Size of a results folder by kind of file; every byte stays in every clone forever."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmark.records.store import OUTPUTS_SUFFIX, inputs_path
 
 @dataclass(frozen=True)
 class Weight:
-    """Bytes of all files of a kind, and the number of records that they belong to."""
+    """The total bytes of a kind of file (`size`) and the number of its items (`count`)."""
 
     count: int
     size: int
@@ -23,7 +23,7 @@ class Weight:
 
 
 def weigh(records: Mapping[Path, Record]) -> dict[str, Weight]:
-    """The weight of cells (record and outputs), trials and inputs."""
+    """The weights of cells (record and outputs), trials and inputs files."""
     cells = {path: record for path, record in records.items() if not record.is_trial}
     trials = [path for path in records if path not in cells]
     inputs = {inputs_path(path, record) for path, record in cells.items() if record.outputs}

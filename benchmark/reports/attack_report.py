@@ -1,4 +1,4 @@
-"""The tables of `report --attacks`: how far the attacks agree on what was forgotten."""
+"""Tables of `report --attacks`: how far the attacks agree on what was forgotten."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from benchmark.statistics.findings import spoken
 
 
 def print_attacks(folder: Path, console: Console, derived: Derived) -> None:
-    """Prints the correlations between attacks over all rows but anchors, from the current records
-    below a folder, for each track; BadInput where no two attacks can be compared.
+    """Prints, for each track, the correlations between attacks over all rows except anchors, from
+    the current records below a folder; BadInput if no two attacks can be compared.
     """
     standings = published_standings(folder, derived)
     overall = standings.overall
@@ -40,8 +40,8 @@ def print_attacks(folder: Path, console: Console, derived: Derived) -> None:
 
 
 def agreement_matrix(title: str, of: str, found: pd.DataFrame) -> Table:
-    """Taus of pairs of attacks, or of what else agrees, with a number for each so that many of them
-    fit on a screen.
+    """The taus between pairs of attacks or of metrics, with numbered columns so that many fit on a
+    screen.
     """
     names = list(dict.fromkeys([*found["one"], *found["other"]]))
     known = dict(zip(zip(found["one"], found["other"], strict=True), found["tau"], strict=True))

@@ -40,7 +40,7 @@ def attacks_page(results: ResultStore) -> str:
 
 
 def _seconds(results: ResultStore) -> Mapping[tuple[str, int], list[float]]:
-    """What each version of an attack took in the published runs."""
+    """The seconds that each version of an attack took in the published runs."""
     seconds = defaultdict(list)
     for record in published_runs(results):
         for stage, shard in record.shards.items():

@@ -1,4 +1,4 @@
-"""The papers' claims put to the records, as `report --claims` prints them."""
+"""Tests of the papers' claims against the records, as `report --claims` prints them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNTESTED = "No published record tests it.\n"
 
 
 def print_claims(folder: Path, console: Console, derived: Derived) -> None:
-    """Prints every estimate behind every claim, from the current records below a folder."""
+    """Prints every estimate for every claim, from the current records below a folder."""
     rows = claim_rows([published_standings(folder, derived)])
     for (paper, claim), own in rows.groupby(["paper", "claim"], sort=False):
         table = Table(

@@ -1,4 +1,4 @@
-"""The tables that `compare` prints."""
+"""Tables that `compare` prints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from benchmark.statistics.comparison import ALL_VARIANTS, Comparison, compare
 def comparison_of(
     folder: Path, one: str, other: str, tasks: list[str], derived: Derived
 ) -> Comparison:
-    """Two rows of a folder's records, on some tasks or variants or on all."""
+    """The comparison of two rows from the records of a folder, on the given tasks or variants or on
+    all.
+    """
     results = ResultStore(folder)
     current, _ = split_current(list(heads(results)))
     index = index_frame(current)
@@ -48,7 +50,7 @@ def comparison_of(
 def print_comparison(
     comparison: Comparison, one: str, other: str, console: Console, examples: int
 ) -> None:
-    """A table of differences, then so many of the examples on which the two differ."""
+    """Prints the differences, then up to `examples` examples on which the two rows differ most."""
     for track, rows in comparison.axes.groupby("track", sort=True):
         console.print(_axes_table(str(track), rows, one, other))
     console.print(

@@ -1,4 +1,4 @@
-"""docs/META.md: how far each metric can be trusted, beside what others published."""
+"""docs/META.md: how far each metric can be trusted, beside published figures."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ recovers knowledge, a faithful metric must rise. The pools contain ignorant mode
 ones: a metric that a model without any language ability passes can still meet the rule, so
 *utility* must detect such models.
 """
-# Faithfulness, robustness and overall of UDS (2026), table 2, where the definition is the same;
-# on TOFU with Llama-3.2-1B.
+# Faithfulness, robustness and overall from UDS (2026), table 2, on TOFU with Llama-3.2-1B, for
+# metrics with the same definition.
 UDS = {
     "extraction_strength": (0.891, 0.859, 0.875),
     "exact_memorization": (0.817, 0.750, 0.781),
@@ -121,7 +121,9 @@ def meta_page(results: ResultStore) -> str:
 
 
 def _form(tables: MetaTables, form: str, title: str) -> Iterator[str]:
-    """What is said of each metric that is no probe's, and whether it meets the rule."""
+    """Yields the table of metrics for one answer form, with whether each meets the rule; metrics of
+    probes are left out unless they feed an axis.
+    """
     judged = tables.judged[tables.judged["form"] == form]
     rows = judged[~judged["metric"].str.contains(": ") | (judged["axis"] != "")]
     if rows.empty:

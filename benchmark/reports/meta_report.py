@@ -1,4 +1,4 @@
-"""The tables of `meta`: how far each metric can be trusted."""
+"""Tables of `meta`: how far each metric can be trusted."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ HEADERS = {
 
 
 def print_meta(folder: Path, console: Console) -> None:
-    """Prints faithfulness, negative controls, robustness, audits, what catches the gaming anchors,
-    the agreement of metrics and the rule of the axes, of the current records below a folder;
-    BadInput where there are no pools.
+    """Prints faithfulness, negative controls, robustness, audits, the detection of gaming anchors,
+    the agreement of metrics and the rule of the axes, from the current records below a folder;
+    BadInput if there are no pools.
     """
     tables = meta_tables(ResultStore(folder))
     console.print(_aucs("Faithfulness: AUC, knowing against ignorant models", tables.bars))
@@ -52,13 +52,13 @@ def print_meta(folder: Path, console: Console) -> None:
 
 
 def _judged(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rule of the axes; what is uninformative is neither accepted nor refused."""
+    """The rule of the axes by metric; uninformative metrics are neither accepted nor rejected."""
     meets = rows["meets"].astype(object).where(rows["informative"], float("nan"))
     return rows.assign(meets=meets)[RULE]
 
 
 def _counted(bars: pd.DataFrame) -> str:
-    """How many models of each kind stand behind each group."""
+    """The number of knowing and ignorant models behind each group."""
     sizes = bars.groupby("group", sort=False)[["knowing", "ignorant"]].max()
     return "; ".join(f"{group} {row.knowing} + {row.ignorant}" for group, row in sizes.iterrows())
 

@@ -1,5 +1,5 @@
-"""A row beside the anchors and the rows around it, as Markdown: of a submission, and of the pull
-request that adds it.
+"""Markdown tables of a row with the anchors and its neighbours in the ranking, for a submission and
+for the pull request that adds it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ Rows = list[dict]
 
 
 def compared_rows(folder: Path, wanted: Collection[str], derived: Derived) -> str:
-    """The rows with these names, or with records of these ids, each with its anchors and neighbours
-    on its track or, where it has no rank there, on each of its tasks; BadInput if there is none.
+    """The rows with these names or with records of these ids, each with the anchors and its
+    neighbours on its track or, if it is incomplete there, on each of its tasks; BadInput if there
+    is no such row.
     """
     results = ResultStore(folder)
     current, _ = split_current([record for record in heads(results) if not record.is_trial])
@@ -66,7 +67,7 @@ def _tables(overall: Rows, tasks: Rows, name: str) -> Iterator[str]:
 
 
 def neighbour_table(rows: Rows, name: str) -> Iterator[str]:
-    """The row, all anchors, and the rows of its division that are next to it."""
+    """Yields the table of the row, all anchors, and its neighbours in its division."""
     division = next(row["division"] for row in rows if row["method"] == name)
     if division == GUARDRAIL:
         yield "Among guardrails, which are ranked separately:\n"

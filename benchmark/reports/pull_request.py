@@ -11,13 +11,13 @@ from benchmark.core.method import Method
 from benchmark.records.derived import Derived
 from benchmark.reports.neighbours import compared_rows
 
-REPLAYED = 3  # records that are named for a replay
+REPLAYED = 3  # number of records suggested for replay
 
 
 def pull_request(
     submission: Submission, card: Card, cls: type[Method], folder: Path, derived: Derived
 ) -> str:
-    """What the row is, how it compares, and how to check it."""
+    """The text: what the row is, how it compares, and how to check it."""
     ids = [record.id for record in submission.records]
     said = (inspect.getdoc(cls) or "").strip()
     tables = compared_rows(folder, ids, derived)

@@ -80,9 +80,9 @@ def _metric(metric: Metric) -> str:
 
 
 def _definition(metric: Metric) -> Iterator[str]:
-    """Paragraphs on what is computed of an example, and what it is compared with."""
+    """Yields paragraphs on what is computed for an example and what it is compared with."""
     example = inspect.cleandoc(metric.example.__doc__ or "")
-    # The description already says what a stored score is, and may be the whole definition.
+    # The description already defines a stored score, and it may be the whole definition.
     if metric.example is not given_score and example[:-1] not in _sentence(metric.description):
         yield f"Per example: {_continued(example)}"
     if metric.fit:
@@ -102,7 +102,7 @@ def _sentence(text: str) -> str:
 
 
 def _continued(text: str) -> str:
-    """As it stands after a colon."""
+    """The text as continued after a colon: first letter in lower case, unless it is an acronym."""
     return text if text[:1].isupper() and text[1:2].isupper() else f"{text[0].lower()}{text[1:]}"
 
 

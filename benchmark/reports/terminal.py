@@ -1,4 +1,6 @@
-"""The tables that `run` and `report` print: the targets' knowledge, the ranking, one task."""
+"""Tables that `run` and `report` print: the targets' knowledge, the ranking, the findings on one
+task.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ def published_standings(folder: Path, derived: Derived) -> Standings:
 
 
 def _planned_seeds(plan: Plan, records: Sequence[Record]) -> dict[str, int]:
-    """How many seeds the plan has for each row, also where some of their records are missing."""
+    """The number of seeds that the plan has for each row, including those without a record."""
     names, by_row = row_names(records), dict[str, set[int]]()
     rows = {(c.method, json.dumps(c.parameters)): names[c.id] for c in plan.cells if c.id in names}
     for cell in plan.cells:
@@ -50,7 +52,7 @@ def _planned_seeds(plan: Plan, records: Sequence[Record]) -> dict[str, int]:
 
 
 def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -> None:
-    """The quality of the targets and the table of the plan's own records."""
+    """Prints the targets' knowledge, the trials and the ranking from the plan's own records."""
     results = ResultStore(out)
     paths = [cell.path(results) for cell in (*plan.references, *plan.cells)]
     records = [read_record(path) for path in paths if path.is_file()]
@@ -85,7 +87,7 @@ def print_standings(plan: Plan, out: Path, console: Console, derived: Derived) -
 
 
 def _trial_table(trials: Sequence[Record]) -> Table:
-    """Trials are on development tracks, which rank nothing."""
+    """The table of trials; they run on development tracks, which have no ranking."""
     names = row_names(trials)
     title = "trials on development tracks, not ranked"
     columns = ("method", "variant", "seed", "score", *AXES)
@@ -129,14 +131,14 @@ def _rank_text(row: dict) -> str:
     return "partial" if pd.isna(row["rank"]) else f"{row['rank']:.0f}"
 
 
-# The metrics of what a target knows, as trained and under held-out paraphrases; texts have no
+# Metrics of a target's knowledge on training prompts and on held-out paraphrases; texts have no
 # paraphrases.
 KNOWN_BY = (("exact_answer_trained", "exact_answer"), ("memorization_accuracy", ""))
 
 
 def print_quality(records: Sequence[Record], console: Console) -> None:
-    """Each target's knowledge before unlearning, next to the threshold: 95 % of training questions,
-    90 % of held-out paraphrases.
+    """Prints each target's knowledge before unlearning, with the thresholds: 95 % of training
+    questions, 90 % of held-out paraphrases.
     """
     table = Table(
         "target", "split", "training prompt", "held-out paraphrases", "examples", box=SIMPLE_HEAD

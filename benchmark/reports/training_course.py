@@ -1,4 +1,4 @@
-"""The course of one cell, as `palimpsest debug` shows it: a table, a figure and a CSV file."""
+"""The training course of one cell for `palimpsest debug`: a table, a figure and a CSV file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLOURS = {
     "retain_probability": "#3b7dd8",
 }
 COLUMNS = [column.name for column in fields(Moment)]
-LATEST = 12  # moments that a small terminal has room for
+LATEST = 12  # moments that fit on a small terminal
 
 
 def course_frame(moments: Sequence[Moment]) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def course_frame(moments: Sequence[Moment]) -> pd.DataFrame:
 
 
 def course_table(moments: Sequence[Moment], title: str, latest: int | None = None) -> Table:
-    """The moments at which the model was asked, all or the latest, and the last step."""
+    """The moments at which the model was evaluated, all or only the latest, and the last step."""
     rows = [moment for moment in moments if moment.is_look or moment is moments[-1]]
     known = course_frame(moments).notna().any()
     columns = [name for name in (*LOSSES, NORM, *PROBABILITIES) if known[name]]
@@ -58,7 +58,7 @@ def _text(number: float) -> str:
 
 
 def course_figure(moments: Sequence[Moment], title: str) -> go.Figure:
-    """Losses, gradient norm and probabilities over the steps, one above the other; diamonds are
+    """Losses, gradient norm and probabilities over the steps, one above the other. Diamonds mark
     the results of requests, which may differ from the last step.
     """
     frame = course_frame(moments)
@@ -94,7 +94,9 @@ def _draw(figure: go.Figure, points: pd.DataFrame, name: str, marker: str, row: 
 
 
 def write_course(moments: Sequence[Moment], title: str, stem: Path) -> tuple[Path, Path]:
-    """Writes the figure, with plotly's script in it, and the numbers; returns the two files."""
+    """Writes the figure as HTML, including plotly's script, and the numbers as CSV; returns both
+    paths.
+    """
     stem.parent.mkdir(parents=True, exist_ok=True)
     page, table = stem.with_name(f"{stem.name}.html"), stem.with_name(f"{stem.name}.csv")
     course_figure(moments, title).write_html(page, include_plotlyjs=True)

@@ -1,4 +1,4 @@
-"""docs/TUNING.md: the learning rates that the trials on development tracks choose."""
+"""docs/TUNING.md: the learning rates chosen by the trials on development tracks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Tried = dict[tuple[str, str], list[Record]]  # by method and variant, smallest r
 
 
 def published_trials(results: ResultStore) -> dict[str, Tried]:
-    """The current trials of tracks that declare some, by track."""
+    """The current trials of the tracks that declare trials, by track."""
     tracks = {track.name + DEVELOPMENT_SUFFIX: track.name for track in all_tracks() if track.trials}
     records, _ = split_current([r for r in results.read_all() if r.track in tracks])
     tried = [r for r in records if r.is_trial and TUNED in r.method.parameters]
@@ -65,7 +65,7 @@ def published_trials(results: ResultStore) -> dict[str, Tried]:
 
 
 def chosen_rates(found: Tried, declared: Trials) -> dict[str, dict[str, float]]:
-    """What trials choose, by method and family."""
+    """The learning rates that the trials choose, by method and family."""
     families = {trial_variant(declared, family): family for family in declared.families}
     rates: dict[str, dict[str, float]] = {}
     for (method, variant), records in found.items():
@@ -75,7 +75,7 @@ def chosen_rates(found: Tried, declared: Trials) -> dict[str, dict[str, float]]:
 
 
 def page(results: ResultStore) -> str:
-    """docs/TUNING.md."""
+    """The content of docs/TUNING.md."""
     parts = [INTRODUCTION]
     for name, found in sorted(published_trials(results).items()):
         parts += _section(track_named(name), found)
@@ -83,7 +83,7 @@ def page(results: ResultStore) -> str:
 
 
 def _command(track: Track, variants: Mapping[str, str], found: Tried) -> str:
-    """What runs these trials: it names methods and families unless all were tried."""
+    """The command that runs these trials; it names methods and families unless all were tried."""
     tried, tasks = {method for method, _ in found}, {variant for _, variant in found}
     named = [] if tried >= set(tunable([])) else sorted(tried)
     families = [family for family, variant in variants.items() if variant in tasks]
@@ -111,7 +111,7 @@ def _section(track: Track, found: Tried) -> Iterator[str]:
 
 
 def _scored_under(trials: Sequence[Record]) -> str:
-    """Their oracles and attacks, which may be others than the track now declares."""
+    """The oracles and attacks of the trials, which may differ from what the track declares now."""
     oracles = sorted({len(r.references.oracles) for r in trials if r.references})
     attacks = dict.fromkeys(s for r in trials for s in r.shards if s not in (MODEL_STAGE, HARNESS))
     named = [f"`{name}`" for name in attacks]
@@ -120,7 +120,9 @@ def _scored_under(trials: Sequence[Record]) -> str:
 
 
 def _light(results: ResultStore) -> Iterator[str]:
-    """How far scores under few attacks rank methods as those under all do."""
+    """Yields how well the ranking by scores under a few attacks agrees with the ranking under all
+    of them.
+    """
     records, _ = split_current([r for r in heads(results) if r.track == ATTACKS_STUDY])
     if not records:
         return

@@ -17,8 +17,8 @@ from benchmark.statistics.trials import Trial, best_of, compared, edge_of, has_s
 def print_trials(
     records: Sequence[Record], family: str, grid: Sequence[float], console: Console
 ) -> float | None:
-    """Prints what each rate of the declared grid that was tried scored, and returns the chosen one;
-    None if none has a score.
+    """Prints the score of each learning rate that was tried, and returns the chosen one; None if
+    none has a score. `grid` are the declared rates.
     """
     if not records:
         return None
@@ -44,12 +44,12 @@ def print_trials(
 
 
 def rate_of(record: Record) -> float:
-    """What it tried."""
+    """The learning rate that a trial tried."""
     return float(record.method.parameters[TUNED])
 
 
 def _failure(record: Record) -> str:
-    """Why a record is no trial to compare; empty if it is one."""
+    """The reason that a record cannot be compared as a trial; empty if it can."""
     if record.trial is None:
         return record.error.message if record.error else "no trial"
     return "" if has_score(record) else "no score"

@@ -1,1 +1,1 @@
-"""This machine: memory, hub, stopwatch."""
+"""This machine: processors, GPUs, memory, hub, stopwatch."""

@@ -1,4 +1,4 @@
-"""Which GPUs a process gets that this one starts."""
+"""Assigns GPUs to the processes that this process starts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 
 
 def shown(count: int) -> list[str]:
-    """The `count` GPUs of this process, as CUDA_VISIBLE_DEVICES calls them."""
+    """The first `count` GPUs of this process, by their names in CUDA_VISIBLE_DEVICES."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return named.split(",")[:count] if named else [str(gpu) for gpu in range(count)]
 
 
 def shares(workers: int, count: int) -> list[str]:
-    """CUDA_VISIBLE_DEVICES of each of several workers: the GPUs dealt out as evenly as they go, one
-    shared by several workers where there are more of these; empty where there are no GPUs.
+    """CUDA_VISIBLE_DEVICES of each worker: the GPUs are divided as evenly as possible, and workers
+    share one if they outnumber the GPUs; empty strings without GPUs.
     """
     gpus = shown(count)
     if not gpus:

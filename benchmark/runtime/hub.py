@@ -1,5 +1,5 @@
-"""Whether a hub of models and data sets can be reached: looked up once, so that nothing waits
-for it again.
+"""Checks once whether a hub of models and data sets can be reached, so that no later call waits for
+it.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-OFFLINE_VARIABLE = "HF_HUB_OFFLINE"  # that the hub's own library heeds
+OFFLINE_VARIABLE = "HF_HUB_OFFLINE"  # respected by the hub's own library
 SECONDS = 5.0
 
 
 @lru_cache(maxsize=1)
 def hub_answers() -> bool:
-    """Whether the hub can be reached; if not, no process of this run tries again."""
+    """Whether the hub can be reached; if not, processes started from this run do not try again."""
     if os.environ.get(OFFLINE_VARIABLE):
         return False
     from huggingface_hub.constants import ENDPOINT
 
     address = urlsplit(ENDPOINT)
-    if getproxies():  # then only the proxy knows
+    if getproxies():  # then only the proxy can tell
         return True
     try:
         socket.create_connection((address.hostname, address.port or 443), timeout=SECONDS).close()

@@ -6,12 +6,12 @@ import os
 
 
 def cores() -> int:
-    """The processors that this process may use."""
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_here(wanted: int) -> int:
-    """As many threads as are wanted, no more than there are processors: a node of a cluster may
-    have fewer than the machine that counted them.
+    """`wanted` threads, but at most one per processor: a cluster node may have fewer processors
+    than the machine that counted them.
     """
     return min(wanted, cores())

@@ -1,4 +1,4 @@
-"""A stopwatch that tells where the time of a run went."""
+"""A stopwatch that records how long each stage of a run took."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Stopwatch:
-    """Wall seconds by stage; a stage within another is not counted twice."""
+    """Wall seconds by stage; time in a nested stage counts for that stage only."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     _within: float = 0.0
@@ -26,5 +26,5 @@ class Stopwatch:
             self._within = outer + passed
 
     def add(self, name: str, seconds: float) -> None:
-        """Counts what took no time here because it was done before."""
+        """Adds the seconds of work that was done earlier and took no time in this run."""
         self.seconds[name] = round(self.seconds.get(name, 0) + seconds, 3)

@@ -1,4 +1,4 @@
-"""Statistics: from per-example scores to recoveries, axes, scores, intervals and ranks;
+"""Statistics that turn per-example scores into recoveries, axes, scores, intervals and ranks;
 DataFrames in and out.
 """
 

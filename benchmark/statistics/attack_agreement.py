@@ -1,9 +1,9 @@
-"""What attacks undo, and whether they agree on what was forgotten: rank correlations between what
-methods have of forgetting after each of them.
+"""How much each attack undoes, and how far attacks agree on what was forgotten: rank correlations
+between the forgetting that methods keep after each attack.
 
-Kendall's tau-b over the points of two attacks: rows of the ranking on each variant that both inform
-about. Rows are resampled with all their variants; a row drawn twice ties with itself, which tau-b
-leaves out.
+Kendall's tau-b over the points that two attacks share. A point is a method on a variant where both
+attacks are informative. Methods are resampled with all their variants; a method drawn twice ties
+with itself, and tau-b leaves such pairs out.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ Row = dict[str, object]
 
 
 def attack_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Forgetting of each method, averaged over its seeds: without an attack and after each. And the
-    share that the attack has `undone`, with an interval, of forgetting by the metrics that are
-    informative both before and after it; NaN where nothing was forgotten.
+    """Yields the forgetting of each method, averaged over its seeds, without an attack and after
+    each attack. `undone`, with an interval, is the share of forgetting that the attack reverses, by
+    the metrics that are informative after it; NaN if one of them is uninformative before it, or if
+    less than LEAST_GAP was forgotten.
     """
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method, runs in sorted(scores.runs.items()):
@@ -50,8 +51,8 @@ def attack_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 
 def agreement(rows: pd.DataFrame, replicates: int = REPLICATES) -> pd.DataFrame:
-    """A row per pair of attacks with a common point: one, other, tau with low and high, and the
-    points and methods behind it; NaN where all points tie.
+    """A row per pair of attacks that share points: one, other, tau with low and high, and the
+    numbers of points and methods behind it; tau is NaN if all points of one attack tie.
     """
     attacks = list(dict.fromkeys(rows["attack"]))
     points = rows.pivot(index=["method", "task", "variant"], columns="attack", values="value")
@@ -75,9 +76,7 @@ def _compared(points: pd.DataFrame, replicates: int) -> Row:
 
 
 def tau_b(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(B,) Kendall's tau-b of (n,) values under (B, n) weights; NaN where one of the two has ties
-    alone.
-    """
+    """(B,) Kendall's tau-b of (n,) values under (B, n) weights; NaN if all of `x` or `y` tie."""
     signs = [_signs(values) for values in (x, y)]
 
     def summed(of_pairs: np.ndarray) -> np.ndarray:
@@ -89,6 +88,6 @@ def tau_b(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _signs(values: np.ndarray) -> np.ndarray:
-    """(n, n) which of two values is the greater."""
+    """(n, n) signs of the pairwise differences, 0 for ties."""
     apart = np.subtract.outer(values, values)
     return np.where(np.abs(apart) > TIE, np.sign(apart), 0)

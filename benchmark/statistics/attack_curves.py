@@ -1,5 +1,5 @@
-"""Attacks as curves: what is known again on the way to the end of an attack, and how far towards
-the target brings back half of what was forgotten.
+"""Attacks as curves: how much knowledge returns at each point of an attack, and how far towards the
+target's weights half of the forgotten knowledge is back.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from benchmark.statistics.trajectories import first_below, knowledge_metric, spr
 from benchmark.statistics.variants import VariantScores, seed_picks
 
 END, HALF = "end", "half is back at"
-TO_TARGET = "interpolate"  # the attack whose points are shares of the way to the target
+TO_TARGET = "interpolate"  # the attack whose points are shares of the way to the target's weights
 
 Place = tuple[str, str, str]
 Row = dict[str, object]
-Curve = dict[str, np.ndarray]  # knowledge at each point, in order, then at the end: (B,)
+Curve = dict[str, np.ndarray]  # (B,) knowledge at each point in order, then at the end
 
 
 def curve_rows(place: Place, scores: VariantScores, names: Sequence[str]) -> Iterator[Row]:
     """A row per method or reference, attack and point with the knowledge of the forget set and the
-    share of what was forgotten that is `back`, each with its interval; of interpolation also where
-    half of it is: `HALF`.
+    share of the forgotten knowledge that is `back`, each with its interval. Interpolation has an
+    additional point `HALF`: the share of the way at which half of it is back.
     """
     metric = knowledge_metric(scores)
     where = dict(zip(("track", "task", "variant"), place, strict=True))
@@ -47,7 +47,7 @@ def curve_rows(place: Place, scores: VariantScores, names: Sequence[str]) -> Ite
 
 
 def curves_of(scores: VariantScores, name: str, metric: str) -> dict[str, Curve]:
-    """The curve of each attack that was scored at several points, by its name."""
+    """Curves by attack name, for the attacks that were scored at several points."""
     stages = sorted({key[0] for key in scores.values_of(name)[0] if sort_of(key[0]) == POINT})
     curves: dict[str, Curve] = {}
     for stage in stages:
@@ -63,18 +63,18 @@ def curves_of(scores: VariantScores, name: str, metric: str) -> dict[str, Curve]
 
 
 def back(scores: VariantScores, name: str, metric: str, known: np.ndarray) -> np.ndarray:
-    """The share of what a model forgot that is known again, (B,): 0 as much as after unlearning, 1
-    as much as the target; NaN where it forgot nothing.
+    """(B,) share of what a model forgot that it knows again: 0 at its knowledge after unlearning, 1
+    at the target's; NaN where it forgot less than LEAST_GAP.
     """
     start, target = _ends(scores, name, metric)
     return (known - start) / np.where(target - start < LEAST_GAP, np.nan, target - start)
 
 
 def half_back(scores: VariantScores, name: str, metric: str, curve: Curve) -> np.ndarray:
-    """The smallest share of the way to the target's weights at which half of what the model forgot
-    is known again, (B,); interpolated linearly between the points, and NaN where it forgot nothing.
+    """(B,) smallest share of the way to the target's weights at which a model again knows half of
+    what it forgot, interpolated linearly between points; NaN where it forgot less than LEAST_GAP.
 
-    The curve's own end is left out: its share is a parameter of the attack.
+    The end of the curve is left out: its share of the way is a parameter of the attack.
     """
     start, target = _ends(scores, name, metric)
     shares = [0.0, *(float(point) for point in curve if point != END), 1.0]
@@ -84,18 +84,18 @@ def half_back(scores: VariantScores, name: str, metric: str, curve: Curve) -> np
 
 
 def _known(scores: VariantScores, name: str, stage: str, metric: str) -> np.ndarray | None:
-    """Knowledge at a stage, averaged over drawn seeds, (B,); None where it was not scored there."""
+    """(B,) knowledge at a stage, averaged over drawn seeds; None if a run was not scored there."""
     runs, key = scores.values_of(name), (stage, "forget", metric, ALL)
     return _mean(runs, key, scores) if all(key in values for values in runs) else None
 
 
 def _ends(scores: VariantScores, name: str, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Knowledge after unlearning and that of the targets of the same runs, (B,) each."""
+    """(B,) knowledge after unlearning, and (B,) knowledge of the targets of the same runs."""
     key = (MODEL_STAGE, "forget", metric, ALL)
     return _mean(scores.values_of(name), key, scores), _mean(scores.targets_of(name), key, scores)
 
 
 def _mean(models: Sequence[Replicated], key: Key, scores: VariantScores) -> np.ndarray:
-    """Averaged over drawn seeds, (B,)."""
+    """(B,) values of a key, averaged over drawn seeds."""
     drawn = seed_picks(len(models), scores.replicates)
     return mean_of_picks(np.vstack([values[key] for values in models]), drawn)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-SCORE_VERSION = 4  # raise it when a score would be another one: of this table, or of its formulas
+SCORE_VERSION = 4  # raise it when this table or a formula changes a score
 AXES = ("forgetting", "utility", "privacy", "robustness")  # the last is forgetting under attack
-FLOOR = 0.01  # inside harmonic means smaller values count as this
+FLOOR = 0.01  # harmonic means raise smaller values to this
 TIE = 1e-9
-LEAST_GAP = 0.05  # between target and oracles: divided by less, chance becomes a score
-LEAST_KEPT = 0.1  # by the target: of less, a share that is kept would be chance
-LEAST_SHARE = (
-    1 / 3
-)  # of the forget set: the worst of several attacks would be one on a few examples
+LEAST_GAP = 0.05  # between target and oracles: dividing by less turns noise into a score
+LEAST_KEPT = 0.1  # by the target in a utility metric: retention of less would be noise
+# Share of the forget set that an attack must cover: else the worst attack may be one scored on few
+# examples.
+LEAST_SHARE = 1 / 3
 
 _OTHERS = ("rouge_l_recall", "choice_probability", "truth_ratio_utility", "choice_accuracy")
 _RETAINED = (
@@ -40,8 +40,8 @@ FED_BY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "privacy": {"forget": ("mia_loss", "mia_min_k", "rmia", "mia_unlearned", "exposure")},
 }
 
-# Metrics of the forget set that feed no axis where the answers have this form: there they fail the
-# rule of `axis_rule`.
+# By answer form, metrics of the forget set that feed no axis because they fail the rule of
+# `axis_rule`.
 BARRED: Mapping[str, frozenset[str]] = {"sentence": frozenset({"exact_answer"})}
 
 
@@ -51,7 +51,7 @@ def axis_of(metric: str, split: str) -> str:
 
 
 def is_barred(metric: str, split: str, form: str) -> bool:
-    """Whether a metric feeds no axis for answers of a form."""
+    """Whether a metric on a split is barred from all axes for an answer form."""
     return split == "forget" and metric in BARRED.get(form, ())
 
 

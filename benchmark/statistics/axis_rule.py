@@ -1,15 +1,18 @@
-"""The rule by which metrics of the forget set enter an axis of the score.
+"""The rule that admits metrics of the forget set to an axis of the score.
 
-A metric feeds forgetting or privacy of answers of a form only if, on the pools of that form,
+A metric feeds forgetting or privacy for an answer form only if, on the pools of that form,
 
-1. it is faithful: its AUC between models that know and that do not is at least LEAST_AUC;
-2. it is neutral: the interval of its AUC between oracles and other oracles contains 1/2;
-3. it is fair: a user who sets its best threshold passes at least LEAST_PASSED of the oracles.
+1. it is faithful: its AUC between models that know the facts and models that do not is at least
+   LEAST_AUC;
+2. it is neutral: the interval of its AUC between one half of the oracles and the other contains
+   1/2;
+3. it is fair: at least LEAST_PASSED of the oracles pass the threshold that is best for all other
+   models.
 
-Membership, which is told by comparing with a holdout, is held against models that have seen the
-examples themselves. Robustness is reported and is no part of the rule: where an attack brings
-knowledge back, a faithful metric has to rise. A metric by which models that were told the facts
-hardly differ from the oracles is not judged: the score leaves it out wherever that is so.
+Membership metrics, which compare with a holdout, are judged on models that have seen the examples
+themselves. Robustness is reported but is not part of the rule: where an attack restores knowledge,
+a faithful metric must rise. A metric on which models that were told the facts hardly differ from
+the oracles is not judged; the score leaves it out wherever this happens.
 """
 
 from __future__ import annotations
@@ -23,26 +26,28 @@ from benchmark.statistics.faithfulness import harmonic
 
 LEAST_AUC, LEAST_PASSED = 0.9, 0.9
 NEUTRAL = "oracle against oracle"
-# By form of answers: the groups of models that judge metrics, and those that judge membership.
+# By answer form: the group of models that judges metrics, and the one that judges membership.
 JUDGES = {
     "names": ("questions", "seen questions"),
     "sentences": ("SmolLM2", "seen TOFU"),
     "texts": ("texts", "seen texts"),
 }
-ANSWERS = {"names": "name", "sentences": "sentence", "texts": "text"}  # as axes call these forms
-PRIVLEAK = "privleak"  # of the model as a whole, by an AUC of membership
-GAP = "memorization_gap"  # is told by comparing with a holdout, and asks what is known all the same
-FED = ("forgetting", "privacy")  # the axes that the rule is for
+# Names of these forms in `axes`.
+ANSWERS = {"names": "name", "sentences": "sentence", "texts": "text"}
+PRIVLEAK = "privleak"  # a model-level metric, from an AUC of membership
+GAP = "memorization_gap"  # compares with a holdout, but measures knowledge
+FED = ("forgetting", "privacy")  # the axes that the rule governs
 
 
 def judged_rows(
     bars: pd.DataFrame, controls: pd.DataFrame, audits: pd.DataFrame, robust: pd.DataFrame
 ) -> pd.DataFrame:
-    """The bars that judge a metric of each form of answers, the most faithful first, with form,
-    axis, neutral, passed, one_sided, symmetric, overall (harmonic mean of AUC and symmetric
+    """The rows of `bars` that judge a metric for an answer form, most faithful first, with form,
+    axis, neutral, passed, one_sided, symmetric, rows, overall (harmonic mean of AUC and symmetric
     robustness), and whether the metric `meets` the rule.
 
-    The tables are those of `meta_evaluation`. What was not measured is NaN, and bars no metric.
+    The tables are those of `meta_evaluation`. Columns that were not measured are NaN and bar no
+    metric.
     """
     place = ["group", "metric"]
     same = controls[controls["control"] == NEUTRAL]
@@ -71,14 +76,14 @@ def judged_rows(
 
 
 def _form(group: str, metric: str) -> str:
-    """The form of answers for which a group judges a metric, empty if for none."""
+    """The answer form for which a group judges a metric, empty if there is none."""
     contrast = metric in METRICS and METRICS[metric].contrast
     membership = metric == PRIVLEAK or (contrast and metric != GAP)
     return next((form for form, judges in JUDGES.items() if judges[membership] == group), "")
 
 
 def _known_as(metric: str, alone: set[str]) -> str:
-    """The metric that an attack measures where it is measured by attacks alone, as leak@k is."""
+    """The plain name of a metric that only attacks measure, as with leak@k; else the full name."""
     plain = metric.rpartition(": ")[2]
     return metric if plain in alone else plain
 
@@ -88,12 +93,12 @@ def _axis(metric: str, form: str) -> str:
 
 
 def below_the_bar(judged: pd.DataFrame) -> list[str]:
-    """Metrics that feed an axis against the rule, by form: "metric of names"."""
+    """Metrics that feed an axis although they fail the rule, with the form: "metric of names"."""
     failed = judged[judged["axis"].isin(FED) & judged["informative"] & ~judged["meets"]]
     return [f"{row.metric} of {row.form}" for row in failed.itertuples()]
 
 
 def unjudged(judged: pd.DataFrame) -> list[str]:
-    """Metrics that feed an axis of the rule and that no pool has: these enter by definition."""
+    """Metrics that feed an axis of the rule but are in no pool; they are admitted by definition."""
     fed = {metric for axis in FED for metric in FED_BY[axis]["forget"]}
     return sorted(fed - set(judged["metric"].str.rpartition(": ")[2]))

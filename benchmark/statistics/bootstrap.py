@@ -35,9 +35,7 @@ def entity_weights(
 
 
 def draws_of(rows: pd.DataFrame, weights: EntityWeights) -> Draws:
-    """The draws of examples of one split, whose entities are those that were drawn; KeyError for
-    another.
-    """
+    """The draws of the examples of one split; KeyError if an entity is not among those drawn."""
     if rows.empty:
         return Draws(np.ones((len(next(iter(weights.values()))[1]), 0)), np.zeros(0, dtype=int))
     entities, drawn = weights[rows["split"].iloc[0]]
@@ -64,7 +62,8 @@ def mean_of_picks(values: np.ndarray, picked: np.ndarray) -> np.ndarray:
 def interval(replicated: np.ndarray) -> tuple[float, float]:
     """Percentile interval of the drawn replicates, widened to contain the plain estimate in row 0.
 
-    Draws on which the quantity is undefined are dropped; NaN if the plain estimate is undefined.
+    Draws on which the quantity is undefined are dropped; NaN if the plain estimate or every draw is
+    undefined.
 
     Near the ends of a clipped scale, resampling only moves values inwards (a retrained model cannot
     recover more than 1), which would leave the plain estimate outside its own interval.

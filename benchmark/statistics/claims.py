@@ -1,4 +1,4 @@
-"""What papers claim of unlearning, put to the records: an estimate for each method and set-up, with
+"""Tests published claims about unlearning on the records: an estimate per method and set-up, with
 an interval and a verdict.
 """
 
@@ -41,23 +41,23 @@ from benchmark.statistics.trajectories import (
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
 CONTROLLED, PRETRAINED = "controlled-1m", "smollm2-135m"
-STUDIES = ("study-250k", "study-1m", "study-4m", "study-16m")  # by size
-CLOSER = ("study-claims-1m", "study-claims-4m")  # with set-ups closer to the papers'
+STUDIES = ("study-250k", "study-1m", "study-4m", "study-16m")  # by model size
+CLOSER = ("study-claims-1m", "study-claims-4m")  # their set-ups are closer to those of the papers
 BASELINES = ("grad_ascent", "grad_diff", "npo")
-SELECTIVE = ("sga", "tau")  # choose texts by how well they are memorized
-AWARE = (*SELECTIVE, "wga", "satimp", "adapop")  # or weigh tokens by their probability
+SELECTIVE = ("sga", "tau")  # select texts by how well these are memorized
+AWARE = (*SELECTIVE, "wga", "satimp", "adapop")  # also those that weight tokens by probability
 SETTING = ("paper", "claim", "track", "task", "test", "sign")
 COLUMNS = (*SETTING, "of", "value", "low", "high", "verdict")
 
-LEAST = 0.005  # of a difference in either direction
+LEAST = 0.005  # smallest difference that counts if either direction is expected
 
 Row = dict[str, object]
 
 
 @dataclass(frozen=True)
 class SetUp:
-    """One test of a claim on a track and task. `sign` is what the claim expects of the estimates:
-    1 or -1, 0 for a difference in either direction.
+    """One test of a claim on a track and task. `sign` is the sign of the estimates that the claim
+    expects: 1 or -1, or 0 for a difference in either direction.
     """
 
     track: str
@@ -69,7 +69,7 @@ class SetUp:
 
 @dataclass(frozen=True)
 class Claim:
-    """A paper's claim in its own direction; without set-ups nothing in the records tests it."""
+    """A claim in the direction that the paper states; without set-ups, no record tests it."""
 
     paper: str
     text: str
@@ -77,7 +77,7 @@ class Claim:
 
 
 def verdict(spread: Spread, sign: int) -> str:
-    """Whether an interval lies on the expected side, on the other, or on both."""
+    """HOLDS or FAILS by the side of 0 on which an interval lies; OPEN if that cannot be told."""
     value, low, high = spread
     unclear = math.isnan(value) or math.isnan(low) or low <= 0 <= high
     if unclear or (sign == 0 and abs(value) < LEAST):
@@ -89,7 +89,7 @@ def claim_rows(
     standings: Sequence[Standings], claims: Iterable[Claim] | None = None
 ) -> pd.DataFrame:
     """A row for each estimate of each set-up (COLUMNS) on the tracks of all these standings; a
-    claim without any has one, without a value. All claims if none are given.
+    claim without estimates has one row without a value. Uses CLAIMS if no claims are given.
     """
     rows: list[Row] = []
     together = combined(standings)
@@ -111,12 +111,12 @@ def _rows(standings: Standings, claim: Claim) -> Iterator[Row]:
 
 
 def over_methods(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per test of claim_rows, with SETTING, the verdicts of its estimates counted, and the
-    median estimate with its interval over methods and the verdict on that.
+    """A row per test in `claim_rows`: SETTING, the counts of its verdicts, and the median estimate
+    with its interval over methods and the verdict on it.
 
-    Estimates of pairs of methods are not independent of each other: their median has no interval.
-    It has no verdict either, nor has one where the claim expects a difference in either direction,
-    since differences in both may have a median of 0.
+    Estimates for pairs of methods are not independent, so their median has no interval and no
+    verdict. A test that expects a difference in either direction has no verdict either, since
+    opposite differences may have a median of 0.
     """
     found: list[Row] = []
     for setting, own in rows[rows["test"] != ""].groupby(list(SETTING), sort=False):
@@ -143,12 +143,12 @@ PLACES = {
     "real facts": (PRETRAINED, "real_entities"),
     "TOFU": (PRETRAINED, "tofu_small"),
 }
-DEFAULT_FORM = "me_gd (direction=from_uniform, positions=answer)"  # tested on the board already
-OTHER_FORMS = {  # of a method, which its parameters tell apart
+DEFAULT_FORM = "me_gd (direction=from_uniform, positions=answer)"  # already tested on the board
+OTHER_FORMS = {  # of a method, with other parameters
     "fictitious people, other variants of ME+GD": (CLOSER[0], "fictitious"),
     "ten sequential requests, other variants of ME+GD": (CLOSER[0], "continual"),
 }
-# What TOFU itself and Yuan et al. measure, on TOFU, and the sign that a better method has.
+# Measures of TOFU itself and of Yuan et al., with the sign of a better method's difference.
 MEASURES = {
     "ROUGE on the forget set": ("rouge_l_recall", -1),
     "probability of the forget set": ("probability", -1),
@@ -163,7 +163,7 @@ def _beats(
     rivals: tuple[str, ...],
     forms: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> tuple[SetUp, ...]:
-    """By scores and axes in all scenarios, also of other `forms`, and by measures on TOFU."""
+    """Set-ups of score and axes in all PLACES and `forms`, and of MEASURES, against `rivals`."""
     rated = tuple(
         SetUp(
             track,

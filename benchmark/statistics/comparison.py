@@ -1,5 +1,5 @@
-"""Two methods compared on what both have run: paired differences, and the examples on which they
-differ.
+"""Comparison of two methods on the variants that both have run: paired differences, and the
+examples on which the methods differ.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmark.statistics.parts import Variant, variants_of
 from benchmark.statistics.tables import Place, Row
 from benchmark.statistics.variants import QUANTITIES
 
-# What says of one example whether it is known, by the form of its answer: the first that is scored.
+# Metrics that tell whether an example is known: of these, the first one that scores its split.
 OUTCOMES = (
     *("exact_answer", "sentence_recall", "choice_accuracy"),
     *("memorization_accuracy", "rouge_l_recall"),
@@ -30,8 +30,8 @@ ALL_VARIANTS = "mean"
 class Comparison:
     """`axes`: track, task, variant (or ALL_VARIANTS), quantity, one, other, difference, low, high.
 
-    `examples`: track, task, variant, split, metric, example, one, other (means over seeds), those
-    that differ most first.
+    `examples`: track, task, variant, split, metric, example, one, other (means over seeds), largest
+    differences first.
     """
 
     axes: pd.DataFrame
@@ -47,9 +47,9 @@ def compare(
     derived: Derived | None = None,
 ) -> Comparison:
     """Compares two rows, named as in the standings, on the variants that both have; `index` and
-    `frames` are those of `standings`. BadInput if there is no such variant.
+    `frames` are as for `standings`. BadInput if there is no such variant.
 
-    Both methods share the draws of entities and oracles, so that differences are paired.
+    Both methods share the draws of entities and oracles, so their differences are paired.
     """
     axes: list[Row] = []
     examples: list[pd.DataFrame] = []
@@ -88,7 +88,7 @@ def _difference(place: Place, name: str, one: np.ndarray, other: np.ndarray) -> 
 def _paired_outcomes(
     variant: Variant, frames: Mapping[str, pd.DataFrame], one: str, other: str
 ) -> pd.DataFrame:
-    """What both methods make of each example of a variant."""
+    """The outcome of both methods on each example of a variant."""
     outcomes = [_outcomes(variant, frames, method) for method in (one, other)]
     table = pd.concat(outcomes, axis=1, keys=["one", "other"], join="inner").reset_index()
     where = dict(zip(("track", "task", "variant"), variant.place, strict=True))
@@ -103,14 +103,14 @@ def _differing(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _outcomes(variant: Variant, frames: Mapping[str, pd.DataFrame], method: str) -> pd.Series:
-    """The mean outcome over a method's seeds by (split, metric, example)."""
+    """The outcome by (split, metric, example), averaged over a method's seeds."""
     rows = variant.index[variant.index["method"] == method]
     scored = pd.concat([pd.DataFrame(_scored(frames[record_id])) for record_id in rows["id"]])
     return scored.groupby(["split", "metric", "example"])["value"].mean()
 
 
 def _scored(frame: pd.DataFrame) -> Iterator[Row]:
-    """The outcome of each example of the final model, by the first metric that scores its split."""
+    """Yields the final model's outcome on each example, by the first metric scoring its split."""
     final = frame[frame["stage"] == MODEL_STAGE]
     for split, part in final.groupby("split"):
         metric = next((name for name in OUTCOMES if part[name].notna().any()), None)

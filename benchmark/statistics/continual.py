@@ -1,4 +1,4 @@
-"""Requests in a row: utility and knowledge after each of them."""
+"""Continual unlearning: utility and knowledge after each of several sequential requests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchmark.statistics.scores import Replicated, floored_harmonic_mean, reten
 from benchmark.statistics.variants import VariantScores, seed_picks
 
 KNOWLEDGE = "paraphrased_probability"
-UTILITY_SPLITS = ("retain", "general")  # those that are scored after every request
+UTILITY_SPLITS = ("retain", "general")  # the splits that are scored after every request
 
 Place = tuple[str, str, str]
 Row = dict[str, object]
 
 
 def count(scores: VariantScores) -> int:
-    """How many requests the variant has; 1 for ordinary ones."""
+    """The number of requests of the variant; 1 if it is not continual."""
     models = [
         scores.oracle,
         *(run.values for runs in scores.runs.values() for run in runs.values()),
@@ -32,7 +32,7 @@ def count(scores: VariantScores) -> int:
 
 
 def _groups(request: int, last: int) -> dict[str, range]:
-    """The requests whose people are asked about after one of them, by how they stand to it."""
+    """The current, earlier and later requests relative to one of them, without empty groups."""
     groups = {
         "current": range(request, request + 1),
         "earlier": range(1, request),
@@ -44,7 +44,7 @@ def _groups(request: int, last: int) -> dict[str, range]:
 def after_request(
     values: Replicated, target: Replicated, request: int, last: int
 ) -> Mapping[str, np.ndarray]:
-    """Utility, and knowledge of the current, the earlier and the later people, each (B,)."""
+    """Utility, and knowledge of people in the current, earlier and later requests, each (B,)."""
     stage = (
         MODEL_STAGE
         if request == last or not _has(values, request_stage(request))
@@ -68,7 +68,7 @@ def after_request(
 
 
 def _mean_of_drawn(steps: list[np.ndarray]) -> np.ndarray:
-    """Mean over the requests of which a draw has people, (B,)."""
+    """(B,) mean over requests; a replicate leaves out requests from which it drew no people."""
     stacked = np.vstack(steps)
     drawn = ~np.isnan(stacked)
     with np.errstate(invalid="ignore"):
@@ -80,8 +80,8 @@ def _has(values: Replicated, stage: str) -> bool:
 
 
 def request_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> Iterator[Row]:
-    """A row per method or reference, request and quantity with its interval. None for ordinary
-    variants.
+    """A row per method or reference, request and quantity with its interval; no rows for variants
+    with a single request.
     """
     last = count(scores)
     if last == 1:

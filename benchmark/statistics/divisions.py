@@ -1,4 +1,4 @@
-"""Divisions: what changed the weights and what guards them are ranked apart."""
+"""Divisions: methods that change the weights and guardrails are ranked apart."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ DIVISIONS = (WEIGHTS, GUARDRAIL)
 def divided(
     rows: Sequence[Row], anchor: Callable[[Row], bool], division: Callable[[Row], str]
 ) -> list[tuple[str, list[Row]]]:
-    """The rows of each division that has a method, in order; anchors stand in all of them, for
-    they mark the ends of each scale. Where there are only anchors, they are one table.
+    """The rows of each division that has a method, in the order of DIVISIONS. Anchors appear in
+    every division because they mark the ends of each scale; if there are only anchors, they form
+    one table.
     """
     present = [d for d in DIVISIONS if any(division(r) == d and not anchor(r) for r in rows)]
     return [

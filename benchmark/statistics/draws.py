@@ -10,13 +10,13 @@ import numpy as np
 from benchmark.statistics.tables import Place, Row
 from benchmark.statistics.variants import QUANTITIES, VariantScores
 
-STEPS = 65534  # of the unit interval, in 16 bits
+STEPS = 65534  # equal steps of the unit interval, coded in 16 bits
 UNDEFINED = 65535
 
 
 def draw_rows(place: Place, scores: VariantScores, method: str) -> Iterator[Row]:
-    """Each quantity of a method that the variant informs about, packed: the plain estimate, then
-    one value per draw, the same draws for all methods of the variant.
+    """Yields each quantity of a method on which the variant is informative, packed: the plain
+    estimate, then one value per draw; all methods of the variant share the draws.
     """
     where: Row = dict(zip(("track", "task", "variant"), place, strict=True))
     for name in QUANTITIES:
@@ -32,6 +32,6 @@ def packed(values: np.ndarray) -> str:
 
 
 def unpacked(text: str) -> np.ndarray:
-    """The values again, to within half a step."""
+    """The packed values, to within half a step."""
     whole = np.frombuffer(base64.b64decode(text), dtype="<u2")
     return np.where(whole == UNDEFINED, np.nan, whole / STEPS)

@@ -1,8 +1,9 @@
-"""Differences that claims are about, with intervals, from the tables of standings.
+"""Differences by which claims are tested, with intervals, from the tables of standings.
 
 Axes and scores of two methods are compared by paired draws, as in the rankings, and trajectories by
-tables that pair them. Others combine two intervals by MOVER (Zou and Donner 2008), as if the two
-were independent, which is conservative where shared draws correlate them positively.
+tables of paired differences. All other differences combine two intervals by MOVER (Zou and Donner
+2008) as if these were independent, which is conservative where shared draws correlate them
+positively.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from benchmark.statistics.draws import unpacked
 from benchmark.statistics.ranking import Standings
 from benchmark.statistics.trajectories import EQUAL_LEVEL
 
-PAIR = " against "  # in the name of an estimate, between the methods that it compares
+PAIR = " against "  # joins the names of two compared methods in the name of an estimate
 
 T = TypeVar("T")
 Spread = tuple[float, float, float]  # value, low, high
-Estimates = Iterator[tuple[str, Spread]]  # by what they are of: methods, or pairs of them
+Estimates = Iterator[tuple[str, Spread]]  # by the name of a method or of a pair of methods
 
 
 def difference(one: Spread, other: Spread) -> Spread:
-    """One minus the other, with the interval of MOVER."""
+    """`one` minus `other`, with the MOVER interval."""
     value = one[0] - other[0]
     below = math.hypot(one[0] - one[1], other[2] - other[0])
     above = math.hypot(one[2] - one[0], other[0] - other[1])
@@ -40,7 +41,7 @@ def difference(one: Spread, other: Spread) -> Spread:
 
 
 def paired(one: np.ndarray, other: np.ndarray) -> Spread:
-    """One minus the other, both (replicates + 1,) of the same draws, with the interval of the
+    """`one` minus `other`, both (replicates + 1,) on the same draws, with the interval of the
     differences.
     """
     apart = one - other
@@ -48,8 +49,8 @@ def paired(one: np.ndarray, other: np.ndarray) -> Spread:
 
 
 def drawn(standings: Standings, quantity: str, **place: str) -> dict[str, np.ndarray]:
-    """An axis, or the score, by method: (replicates + 1,), averaged over the variants of a place
-    that inform about it.
+    """An axis or the score by method, (replicates + 1,), averaged over the variants of a place that
+    are informative about it.
     """
     rows = where(standings.draws, quantity=quantity, **place)
     if rows.empty:
@@ -61,27 +62,27 @@ def drawn(standings: Standings, quantity: str, **place: str) -> dict[str, np.nda
 
 
 def median_over(values: Iterable[float]) -> Spread:
-    """The median of estimates, some perhaps infinite, with the 95 % interval between two of them
-    that the sign test gives (Thompson 1936); without an interval for fewer than six, NaN without
-    any. Estimates that are NaN are left out.
+    """The median of estimates, some perhaps infinite, with the 95 % interval between two of them by
+    the sign test (Thompson 1936). NaN estimates are left out; fewer than six have no interval, and
+    the median of none is NaN.
     """
     told = sorted(value for value in map(float, values) if not math.isnan(value))
     if not told:
         return math.nan, math.nan, math.nan
-    end = int(binom.ppf(0.025, len(told), 0.5))  # counted from either side, the interval's end
+    end = int(binom.ppf(0.025, len(told), 0.5))  # rank of the interval's ends, from either side
     low, high = (told[end - 1], told[-end]) if end else (math.nan, math.nan)
     return median(told), low, high
 
 
 def where(frame: pd.DataFrame, **wanted: object) -> pd.DataFrame:
-    """The rows with these values; all of a frame without rows, which may lack the columns."""
+    """The rows with these values; all of a frame without rows, which may lack these columns."""
     for column, value in wanted.items():
         frame = frame[frame[column] == value] if len(frame) else frame
     return frame
 
 
 def _spreads(rows: pd.DataFrame) -> dict[str, Spread]:
-    """By method; none of an empty table."""
+    """(value, low, high) by method; empty for an empty table."""
     if rows.empty:
         return {}
     columns = zip(rows["method"], rows["value"], rows["low"], rows["high"], strict=True)
@@ -89,7 +90,7 @@ def _spreads(rows: pd.DataFrame) -> dict[str, Spread]:
 
 
 def _competitors(names: Iterable[str], standings: Standings) -> list[str]:
-    """Those of methods that compete: no anchors, no references."""
+    """The names of competing methods: neither anchors nor references."""
     overall = standings.overall
     anchors = set(where(overall, anchor=True)["method"]) if len(overall) else set()
     return [name for name in names if name not in {*anchors, TARGET, ORACLE}]
@@ -104,7 +105,7 @@ def _strata(standings: Standings, **wanted: str) -> dict[str, Spread]:
 
 
 def more_left(standings: Standings, track: str, task: str, metric: str) -> Estimates:
-    """Residual knowledge by a metric on the variant `high` minus that on `low`."""
+    """Residual knowledge on the variant `high` minus that on `low`, by one metric."""
     low, high = (
         _strata(standings, track=track, task=task, variant=variant, metric=metric, stratum=ALL)
         for variant in ("low", "high")
@@ -116,7 +117,7 @@ def more_left(standings: Standings, track: str, task: str, metric: str) -> Estim
 def by_stratum(
     standings: Standings, track: str, task: str, variant: str, metric: str, stratum: str
 ) -> Estimates:
-    """Residual knowledge of a stratum's upper third minus that of its lower third."""
+    """Residual knowledge in the upper third of a stratum minus that in its lower third."""
     about = {"track": track, "task": task, "variant": variant, "metric": metric}
     low, high = (_strata(standings, **about, stratum=f"{stratum}={end}") for end in ("low", "high"))
     both = {name: difference(high[name], low[name]) for name in high if name in low}
@@ -126,7 +127,7 @@ def by_stratum(
 def misaligned(
     standings: Standings, track: str, task: str, variant: str, quantity: str = "gap"
 ) -> Estimates:
-    """Knowledge by generation minus that by probability, or another quantity of the two."""
+    """Knowledge by generation minus that by probability, or another quantity of misalignment."""
     about = {"track": track, "task": task, "variant": variant, "stratum": ALL}
     rows = where(standings.misalignment, **about, quantity=quantity)
     return _of_competitors(_spreads(rows), standings)
@@ -135,7 +136,7 @@ def misaligned(
 def grown(
     standings: Standings, track: str, task: str, smaller: str, variant: str, quantity: str
 ) -> Estimates:
-    """A quantity of misalignment minus that on the track of a smaller model."""
+    """A quantity of misalignment minus its value on the track of a smaller model."""
     large, small = (
         dict(misaligned(standings, name, task, variant, quantity)) for name in (track, smaller)
     )
@@ -145,8 +146,8 @@ def grown(
 def turned(
     standings: Standings, one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> Estimates:
-    """At the other (track, task, variant), the score of each method minus those of the methods that
-    it significantly outscores at the first.
+    """Score differences at the other (track, task, variant) between each method and the methods
+    that it significantly outscores at the first.
     """
     here, there = (_competing(standings, place) for place in (one, other))
     both = sorted(here.keys() & there.keys())
@@ -156,7 +157,7 @@ def turned(
 
 
 def _competing(standings: Standings, place: tuple[str, str, str]) -> dict[str, np.ndarray]:
-    """The drawn scores of methods that compete."""
+    """The drawn scores of the competing methods."""
     about = dict(zip(("track", "task", "variant"), place, strict=True))
     scores = drawn(standings, "score", **about)
     return {name: scores[name] for name in _competitors(scores, standings)}
@@ -180,8 +181,8 @@ def better_than(
     quantity: str = "score",
     without: str = "",
 ) -> Estimates:
-    """An axis, or the score, of a method's rows, `without` one, on a task minus that of its
-    rivals.
+    """An axis or the score of a method's rows on a task, leaving out the row `without`, minus that
+    of its rivals.
     """
     found = drawn(standings, quantity, track=track, task=task)
     own = [name for name in _rows_of(method, found) if name != without]
@@ -191,7 +192,7 @@ def better_than(
 def better_by_metric(
     standings: Standings, track: str, task: str, method: str, rivals: Iterable[str], metric: str
 ) -> Estimates:
-    """A metric after a method minus that after its rivals, on a task with one variant."""
+    """A metric of a method minus that of its rivals, on a task with one variant."""
     spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
     yield from _against(spreads, _rows_of(method, spreads), rivals, difference)
 
@@ -210,14 +211,14 @@ def _against(
 
 
 def _rows_of(method: str, names: Iterable[str]) -> list[str]:
-    """The rows of a method, also those that its parameters tell apart."""
+    """The rows of a method under all its parameter settings."""
     return [name for name in names if name.partition(" (")[0] == method]
 
 
 def above_the_oracle(
     standings: Standings, track: str, task: str, metric: str, without: Collection[str]
 ) -> Estimates:
-    """A metric after methods, `without` some, minus that of the oracles."""
+    """A metric of each competing method that is not in `without`, minus that of the oracles."""
     spreads = _strata(standings, track=track, task=task, metric=metric, stratum=ALL)
     if ORACLE in spreads:
         for name in _competitors(spreads, standings):
@@ -228,7 +229,7 @@ def above_the_oracle(
 def against_ascent(
     standings: Standings, track: str, task: str, quantity: str, methods: Iterable[str]
 ) -> Estimates:
-    """A quantity of methods' final models minus that of `grad_ascent` at equal forgetting."""
+    """A quantity of the methods' final models minus that of `grad_ascent` at equal forgetting."""
     about = {"track": track, "task": task, "level": EQUAL_LEVEL, "quantity": quantity}
     spreads = _spreads(where(standings.rivals, **about))
     names = (name for method in methods for name in _rows_of(method, spreads))

@@ -1,8 +1,8 @@
-"""How far a metric can be trusted to tell models that know the forget set from models that do not.
+"""How reliably a metric separates models that know the forget set from models that do not.
 
-Two pools of models are trained for it (suite `meta`): some know the facts, in one form or another,
-and some do not. Faithfulness is the AUC with which one number, the metric of the whole forget set
-or of a stratum, separates them (OpenUnlearning 2025, section 5; UDS 2026). Models are resampled,
+Suite `meta` trains two pools of models for this: some know the facts, in one form or another, and
+some do not. Faithfulness is the AUC with which one number, the metric on the whole forget set or on
+a stratum, separates the pools (OpenUnlearning 2025, section 5; UDS 2026). Models are resampled
 within their pool.
 """
 
@@ -17,17 +17,17 @@ from benchmark.metrics.patching import DEPTHS
 from benchmark.statistics.bootstrap import REPLICATES, SEED, interval
 from benchmark.statistics.scores import floored_harmonic_mean
 
-# Metrics that are lower where more is known; of all others higher is taken for known.
+# Metrics that are lower where more is known; for all others, higher means more is known.
 LOWER_IF_KNOWN = frozenset({"truth_ratio", "forget_quality", "privleak", *DEPTHS})
-# How a generation reads, not what it tells: no value of these means that more is known.
+# How a generation reads, not what it reveals: no value of these means that more is known.
 QUALITY = frozenset({"token_entropy", "repetition", "fluency"})
 SMALL = 1e-6  # in denominators, as in the published code
 
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """AUC with its interval, and the threshold that tells the two pools apart best, with its
-    accuracy; all of the metric oriented so that larger means known.
+    """AUC with its interval, and the threshold that best separates the two pools with its balanced
+    accuracy, all for values oriented so that larger means more is known.
     """
 
     auc: float
@@ -38,14 +38,14 @@ class Faithfulness:
 
 
 def oriented(metric: str, values: Iterable[float]) -> np.ndarray:
-    """The values (n,) such that larger ones mean that more is known."""
+    """(n,) values oriented so that larger means more is known."""
     sign = -1 if metric in LOWER_IF_KNOWN else 1
     return sign * np.asarray(list(values), dtype=float)
 
 
 def faithfulness(knows: np.ndarray, ignorant: np.ndarray) -> Faithfulness:
-    """Of oriented values of models that know, (n,), and that do not, (m,); ValueError where a pool
-    is empty or a value is missing.
+    """Faithfulness from oriented values of models that know, (n,), and models that do not, (m,);
+    ValueError if a pool is empty or a value is missing.
     """
     if not (len(knows) and len(ignorant)) or np.isnan([*knows, *ignorant]).any():
         raise ValueError("both pools need models, each with a value")
@@ -59,15 +59,16 @@ def faithfulness(knows: np.ndarray, ignorant: np.ndarray) -> Faithfulness:
 
 
 def _draws(count: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each replicate draws each model: (REPLICATES + 1, count), the first each once."""
+    """How often each replicate draws each model: (REPLICATES + 1, count), once each in row 0."""
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=REPLICATES)
     return np.vstack([np.ones((1, count)), drawn])
 
 
 def best_threshold(knows: np.ndarray, ignorant: np.ndarray) -> tuple[float, float]:
-    """(threshold, balanced accuracy): halfway between two neighbouring values, above it known.
+    """The best threshold and its balanced accuracy. Candidates lie halfway between neighbouring
+    values and beyond both ends; values above the threshold count as known.
 
-    Of equally good ones the middle one, so that a wide gap is split evenly.
+    Of equally good thresholds the middle one is returned, so that a wide gap is split evenly.
     """
     values = np.unique([*knows, *ignorant])
     cuts = np.array([values[0] - 1, *(values[1:] + values[:-1]) / 2, values[-1] + 1])
@@ -81,8 +82,8 @@ def best_threshold(knows: np.ndarray, ignorant: np.ndarray) -> tuple[float, floa
 
 @dataclass(frozen=True)
 class Attacked:
-    """A metric before and after an attack, of unlearned models, (n,), and of their oracles, (n,),
-    oriented.
+    """Oriented values of a metric before and after an attack, for unlearned models, (n,), and their
+    oracles, (n,).
     """
 
     before: np.ndarray
@@ -92,8 +93,8 @@ class Attacked:
 
 
 def relearning_one_sided(values: Attacked) -> np.ndarray:
-    """(n,) min((oracle's gain) / (model's gain), 1): 1 where relearning brings back no more than it
-    teaches the oracle (OpenUnlearning 2025, eq. 2). A model that gains nothing has 1.
+    """(n,) min((oracle's gain) / (model's gain), 1): 1 where relearning restores no more than it
+    teaches the oracle (OpenUnlearning 2025, eq. 2), and for a model that gains nothing.
     """
     gain = values.after - values.before
     expected = np.clip(values.oracle_after - values.oracle_before, 0, None)
@@ -102,15 +103,15 @@ def relearning_one_sided(values: Attacked) -> np.ndarray:
 
 
 def quantization_one_sided(values: Attacked) -> np.ndarray:
-    """(n,) min(before / after, 1): 1 where quantization brings nothing back (OpenUnlearning 2025,
-    eq. 3). For metrics of at least 0.
+    """(n,) min(before / after, 1): 1 where quantization restores nothing (OpenUnlearning 2025, eq.
+    3). The metric must not be negative.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(values.after > SMALL, np.clip(values.before / values.after, 0, 1), 1.0)
 
 
 def relearning_symmetric(values: Attacked) -> np.ndarray:
-    """(n,) 1 - |D_u - D_r| / (|D_u| + |D_r|), of the gains D of model and oracle (UDS 2026)."""
+    """(n,) 1 - |D_u - D_r| / (|D_u| + |D_r|) for the gains D of model and oracle (UDS 2026)."""
     gain = values.after - values.before
     return _alike(gain, values.oracle_after - values.oracle_before)
 
@@ -130,11 +131,11 @@ SYMMETRIC = {"relearning": relearning_symmetric, "quantization": quantization_sy
 
 
 def robustness(attacked: Mapping[str, Attacked], symmetric: bool) -> float:
-    """Harmonic mean over the attacks of the mean over models, by one of the published formulas."""
+    """Harmonic mean over attacks of the mean over models, by one of the published formulas."""
     formulas = SYMMETRIC if symmetric else ONE_SIDED
     return harmonic(float(formulas[name](values).mean()) for name, values in attacked.items())
 
 
 def harmonic(values: Iterable[float]) -> float:
-    """Harmonic mean of numbers, small ones raised to the floor of scores; NaN without any."""
+    """Harmonic mean of numbers, small ones raised to FLOOR; NaN without numbers."""
     return float(floored_harmonic_mean([np.array([v]) for v in values], 1)[0])

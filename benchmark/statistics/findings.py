@@ -1,5 +1,5 @@
-"""What the records say about one task, as tables of printed numbers: for the command line, the
-cards and the README.
+"""Findings about one task as tables of formatted numbers, for the command line, the cards and the
+README.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ ORDERED = ("low", "mid", "high")
 
 
 def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
-    """`0.812 [0.771, 0.850]`, or words for a level that is never reached, or not in all draws."""
-    if math.isinf(value):  # of a difference: one of the two is never reached
+    """`0.812 [0.771, 0.850]`, or words for a level that is reached never or not in all draws."""
+    if math.isinf(value):  # of a difference: one of the two levels is never reached
         return "not within the budget" if value > 0 else "the other does not reach it"
     if math.isnan(value):
         return "–"
-    if math.isnan(low):  # too few for an interval
+    if math.isnan(low):  # too few estimates for an interval
         return f"{value:z.{digits}f}"
     if math.isinf(low) and math.isinf(high):
         return f"{value:z.{digits}f} [not reached in all draws]"
@@ -37,19 +37,19 @@ def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
 
 
 def steps(point: str) -> str:
-    """A point of an attack as a heading: whole numbers are training steps."""
+    """The heading for a point of an attack; whole numbers are training steps."""
     return f"{int(point)} steps" if point.isdigit() else point
 
 
 def findings(
     standings: Standings, task: str, methods: Sequence[str] | None = None
 ) -> dict[str, pd.DataFrame]:
-    """Tables by title, each with a row per method or variant; `methods` narrows and orders the
-    rows of methods.
+    """Tables by title, each with a row per method or variant; `methods` selects and orders the rows
+    of methods.
     """
     summaries = _of(standings.summaries, task)
     tofu = summaries[summaries["quantity"].isin(TOFU)]
-    sentences = not tofu.empty  # with improbable paraphrases even to models that know them
+    sentences = not tofu.empty  # whose paraphrases are improbable even under models that know them
     tables = {
         "Residual knowledge of the forget set": _left(
             standings, task, (*KNOWLEDGE, "probability") if sentences else KNOWLEDGE
@@ -83,7 +83,7 @@ def _narrowed(table: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFram
 
 
 def _said(rows: pd.DataFrame, index: list[str], columns: str) -> pd.DataFrame:
-    """A table of printed values, one column for each value of `columns`, in order of appearance."""
+    """A table of formatted values, one column per value of `columns`, in order of appearance."""
     if rows.empty:
         return pd.DataFrame()
     digits = rows[columns].map(lambda name: 1 if name in (STEPS, "outliers") else 3)
@@ -99,7 +99,7 @@ def _said(rows: pd.DataFrame, index: list[str], columns: str) -> pd.DataFrame:
 
 
 def _places(names: pd.Series) -> pd.Series:
-    """What to sort names by: low, mid and high in this order, all others by name before them."""
+    """Sort keys for names: low, mid and high in this order, after all other names."""
     return names.map({name: f"~{i}" for i, name in enumerate(ORDERED)}).fillna(names)
 
 
@@ -108,7 +108,7 @@ def _of(frame: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def _left(standings: Standings, task: str, metrics: Sequence[str]) -> pd.DataFrame:
-    """Metrics of the forget set at the end, a column per variant, references first."""
+    """Final metrics of the forget set, a column per metric and variant, references first."""
     rows = _of(standings.strata, task)
     if rows.empty:
         return rows
@@ -138,8 +138,8 @@ def _contrasts(standings: Standings, task: str) -> pd.DataFrame:
 
 
 def _curves(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Knowledge of the forget set along each attack, a column per point; of interpolation also
-    where half of what was forgotten is back.
+    """Knowledge of the forget set along each attack, a column per point; interpolation also has the
+    point at which half of the forgotten knowledge is back.
     """
     if rows.empty:
         return {}
@@ -164,8 +164,8 @@ def _misalignment(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _requests(standings: Standings, task: str) -> pd.DataFrame:
-    """Utility after the first, the middle and the last request, knowledge of the forgotten people
-    after the last one, and after the middle one knowledge of those that later requests name.
+    """Utility after the first, middle and last request, knowledge of the forgotten people after the
+    last request, and knowledge of people in later requests after the middle one.
     """
     rows = _of(standings.requests, task)
     if rows.empty:

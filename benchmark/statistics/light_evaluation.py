@@ -1,4 +1,4 @@
-"""Whether trials, which are scored under few attacks, rank methods as all attacks do."""
+"""Whether trials, which are scored under few attacks, rank methods as all attacks would."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from benchmark.statistics.scores import floored_harmonic_mean
 from benchmark.statistics.variants import Run, VariantScores
 
 ALL_ATTACKS = "all attacks"
-# What may stand for all attacks: the attacks of an evaluation, by its name. Trials are scored under
-# the last ones too.
+# The attacks of each light evaluation, which may stand in for all attacks. Trials are also scored
+# under those of the last one.
 LIGHT: Mapping[str, tuple[str, ...]] = {
     "no attack": (),
     "on weights": ("quantize_int4_g64", "relearn_disjoint"),
@@ -28,8 +28,8 @@ Row = dict[str, object]
 
 
 def evaluation_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """The score of each method, averaged over its seeds, as each light evaluation and as all
-    attacks give it. None where the variant has no attacks beyond those of the light ones.
+    """Yields the score of each method, averaged over its seeds, under each light evaluation and
+    under all attacks; no rows if the variant has no attacks beyond the light ones.
     """
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method, by_seed in sorted(scores.runs.items()):
@@ -43,7 +43,9 @@ def evaluation_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 
 def _score(scores: VariantScores, run: Run, attacks: Sequence[str]) -> float:
-    """The score under these attacks alone; without any, of the other axes. NaN where an axis is."""
+    """The score of a run under these attacks alone, or of the other axes if there are no attacks;
+    NaN if an axis is NaN.
+    """
     axes = [run.scored.axes[axis][:1] for axis in UNATTACKED if scores.informs(axis)]
     if attacks:
         axes.append(np.min([run.scored.attacks[name][:1] for name in attacks], axis=0))
@@ -53,8 +55,9 @@ def _score(scores: VariantScores, run: Run, attacks: Sequence[str]) -> float:
 
 
 def light_agreement(rows: pd.DataFrame) -> pd.DataFrame:
-    """A row per light evaluation: `one`, Kendall's tau-b of its scores with those under all attacks
-    with `low` and `high`, over resampled methods, and the `methods` behind it.
+    """A row per light evaluation `one`: Kendall's tau-b between its scores and those under all
+    attacks, `tau` with `low` and `high` over resampled methods, and the numbers of `points` and
+    `methods`.
     """
     found = agreement(rows.rename(columns={"evaluation": "attack"}))
     return found[found["other"] == ALL_ATTACKS].drop(columns="other").reset_index(drop=True)

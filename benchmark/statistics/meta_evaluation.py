@@ -1,7 +1,8 @@
-"""Meta-evaluation: what the pools, the published rows and the gaming anchors say of every metric.
+"""Meta-evaluation: what the pools, the published rows and the gaming anchors show about each
+metric.
 
-A metric is one number of a model: its value on the forget set, or on a stratum of it. After an
-attack that asks in another way it is a metric of its own, named `attack: metric`.
+A metric is one number per model: its value on the forget set, or on a stratum of it. After an
+attack it counts as a separate metric, named `attack: metric`, unless only that attack measures it.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from benchmark.statistics.faithfulness import (
     robustness,
 )
 
-POOL = "pool"  # the method whose models make the pools
-BOARD = "controlled-1m"  # the scored track on whose rows the agreement of metrics is told
-GAMING = ("margin_shift", "exact_refusal", "broken_generation")  # anchors that know, and hide it
-LEAST_HALF = 4  # models: two random halves of as many are separated once in 35 times
-LEAST_UTILITY = 0.8  # of the target's: rows below it say nothing of a metric's robustness
+POOL = "pool"  # the method whose models form the pools
+BOARD = "controlled-1m"  # the scored track whose rows show how far metrics agree
+GAMING = ("margin_shift", "exact_refusal", "broken_generation")  # anchors that know and hide it
+LEAST_HALF = 4  # models: two random halves of this size are separated once in 35 times
+LEAST_UTILITY = 0.8  # of the target's: rows below it do not count for robustness
 ATTACKS = {"relearning": "relearn_disjoint", "quantization": "quantize_int4"}
 Row = dict[str, object]
 
@@ -41,8 +42,8 @@ Row = dict[str, object]
 class Group:
     """Models that are judged together: those of some variants, on a stratum of their forget set.
 
-    `knowing` are the tellings of the models that should be told from the ignorant ones. Membership
-    asks for the examples themselves, which only those of FACTS have seen.
+    `knowing` are the tellings of the models that a metric should separate from the ignorant ones.
+    Membership is about the examples themselves, which only models of FACTS have seen.
     """
 
     name: str
@@ -67,9 +68,9 @@ GROUPS = (
 
 
 def values_of(records: Iterable[Record]) -> pd.DataFrame:
-    """A row for each value of the forget set of a final or attacked model that says what is known,
-    oriented so that larger means more; telling, epochs and learning_rate are those of a pool's
-    model.
+    """A row for each value on the forget set that measures knowledge, of a final or attacked model,
+    oriented so that larger means more is known; telling, epochs and learning_rate describe models
+    of the pools.
     """
     rows = [row for record in records for row in _values(record)]
     columns = ["id", "track", "variant", "method", "seed", "anchor", "telling", "epochs"]
@@ -94,15 +95,15 @@ def _values(record: Record) -> Iterator[Row]:
 
 
 def labelled(values: pd.DataFrame) -> pd.DataFrame:
-    """The values with the attack in the name of the metric, unless the metric says it itself."""
+    """The values with the attack prefixed to the metric, unless only that attack measures it."""
     plain = values["stage"].isin([MODEL_STAGE, *MEASURING])
     names = values["metric"].where(plain, values["stage"] + ": " + values["metric"])
     return values.assign(metric=names)
 
 
 def pools_of(values: pd.DataFrame) -> pd.DataFrame:
-    """Those of the pools, with whether each model knows the forget set; told later or not is the
-    same.
+    """The values of the pools, with whether each model knows the forget set; models told later
+    count as those told during training.
     """
     pools = labelled(values[values["method"] == POOL])
     pools = pools.assign(telling=pools["telling"].str.removeprefix(LATER))
@@ -110,9 +111,9 @@ def pools_of(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def faithfulness_rows(pools: pd.DataFrame) -> pd.DataFrame:
-    """A row per group and metric that every one of its models has: auc with low and high,
-    threshold, accuracy, how many models each pool has, and whether models that were told the facts
-    differ enough from those that were told nothing for the metric to be `informative`.
+    """A row per group and metric that all models of the group have: auc with low and high,
+    threshold, accuracy, the size of each pool, and whether the metric is `informative`: whether
+    models told the facts differ enough from models told nothing.
     """
     rows: list[Row] = []
     for group in GROUPS:
@@ -129,7 +130,7 @@ def faithfulness_rows(pools: pd.DataFrame) -> pd.DataFrame:
 
 
 def _informs(part: pd.DataFrame) -> bool:
-    """Whether the score would use a metric if these models were its target and oracles."""
+    """Whether the score would use the metric if these models were its target and oracles."""
     told, nothing = (part.loc[part["telling"] == name, "value"] for name in (FACTS, NOTHING))
     if told.empty or nothing.empty:
         return True
@@ -146,7 +147,7 @@ def _in_group(values: pd.DataFrame, group: Group) -> pd.DataFrame:
 
 
 def _faithfulness(part: pd.DataFrame) -> Faithfulness | None:
-    """None where a pool is empty or a value is missing."""
+    """The faithfulness of a metric; None if a pool is empty or a value is missing."""
     knows = part["knows"].to_numpy(dtype=bool)
     values = part["value"].to_numpy(dtype=float)
     if knows.all() or not knows.any() or np.isnan(values).any():
@@ -155,11 +156,11 @@ def _faithfulness(part: pd.DataFrame) -> Faithfulness | None:
 
 
 def control_rows(pools: pd.DataFrame) -> pd.DataFrame:
-    """Negative controls, where the AUC should be 1/2: half of the models that were told the same
-    against the other half, and of two tellings that leave a model ignorant one against the other.
+    """Negative controls, for which the AUC should be 1/2: one half of the models with the same
+    telling against the other half, and two tellings that leave a model ignorant against each other.
 
-    A row per group, control and metric. The halves alternate along learning rates and lengths;
-    smaller ones than LEAST_HALF are told apart by chance too often, and say nothing.
+    A row per group, control and metric. The halves alternate along learning rates and epochs;
+    halves of fewer than LEAST_HALF models are separated by chance too often and are left out.
     """
     rows: list[Row] = []
     for group in GROUPS:
@@ -173,10 +174,10 @@ def control_rows(pools: pd.DataFrame) -> pd.DataFrame:
 
 
 def _controls(part: pd.DataFrame) -> dict[str, pd.Series]:
-    """Which models stand for those that know."""
+    """For each control, which models stand for those that know."""
     ordered = part.sort_values(["variant", "learning_rate", "epochs"])
     place = ordered.groupby(["variant", "telling"]).cumcount()
-    # Of two lengths at each rate: the short one of one rate, the long one of the next.
+    # With two lengths per rate: the short run of one rate, the long run of the next.
     first = pd.Series((place % 4).isin([0, 3]).to_numpy(), ordered.index)
     by_telling = {name: ordered["telling"] == name for name in (FACTS, NOTHING, OTHERS)}
     found = {
@@ -193,11 +194,11 @@ def _controls(part: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def robustness_rows(values: pd.DataFrame, useful: set[str], bars: pd.DataFrame) -> pd.DataFrame:
-    """A row per bar whose metric is measured after both attacks: one_sided and symmetric, and how
-    many models are behind them.
+    """A row per bar whose metric is measured after both attacks: one_sided and symmetric
+    robustness, and the number of models behind them (`rows`).
 
-    Of the methods' models on the group's variants those count that are `useful` and that the metric
-    takes for ignorant by its threshold in `bars` (of `faithfulness_rows`), as in both papers.
+    The models are those of methods on the group's variants that are `useful` and that the metric
+    classifies as ignorant by its threshold in `bars` (of `faithfulness_rows`), as in both papers.
     """
     columns = ["group", "metric", "one_sided", "symmetric", "rows"]
     groups = {group.name: group for group in GROUPS}
@@ -207,7 +208,7 @@ def robustness_rows(values: pd.DataFrame, useful: set[str], bars: pd.DataFrame) 
         table = _by_stage(part[part["metric"] == bar["metric"]])
         attacked = _attacked(table, useful, bar["threshold"])
         if attacked:
-            # The one-sided formulas divide values of at least 0, which an inverted metric has not.
+            # The one-sided formulas divide values of at least 0; an inverted metric has none.
             inverted = bar["metric"] in LOWER_IF_KNOWN
             published = {
                 "one_sided": np.nan if inverted else robustness(attacked, symmetric=False),
@@ -220,7 +221,7 @@ def robustness_rows(values: pd.DataFrame, useful: set[str], bars: pd.DataFrame) 
 
 
 def _by_stage(values: pd.DataFrame) -> pd.DataFrame:
-    """A row per record, a column per stage; attacks by their kind, whatever their block is."""
+    """A row per record, a column per stage; attacks by their kind, whatever their block size."""
     kinds = {attack: kind for kind, attack in ATTACKS.items()}
     stage = values["stage"].str.replace(r"_g\d+$", "", regex=True).replace(kinds)
     named = values.assign(stage=stage)
@@ -230,7 +231,9 @@ def _by_stage(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _attacked(table: pd.DataFrame, useful: set[str], threshold: float) -> dict[str, Attacked]:
-    """By attack, empty where one of them or the oracles are missing."""
+    """Values before and after each attack; empty if an attack, the oracles or all models are
+    missing.
+    """
     if not {MODEL_STAGE, *ATTACKS} <= set(table.columns):
         return {}
     complete = table.dropna(subset=[MODEL_STAGE, *ATTACKS])
@@ -253,7 +256,7 @@ def _attacked(table: pd.DataFrame, useful: set[str], threshold: float) -> dict[s
 
 
 def useful_rows(records: Iterable[Record]) -> set[str]:
-    """The ids of the methods' trials whose utility is at least LEAST_UTILITY."""
+    """Ids of the methods' trials whose utility is at least LEAST_UTILITY."""
     return {
         record.id
         for record in records
@@ -264,8 +267,8 @@ def useful_rows(records: Iterable[Record]) -> set[str]:
 
 
 def audit_rows(pools: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
-    """A row per bar: the share of the group's oracles that a user would pass who sets the threshold
-    by all other models of the pools.
+    """A row per bar: the share of the group's oracles that pass an audit whose threshold a user
+    sets on all other models of the group.
     """
     groups = {group.name: group for group in GROUPS}
     rows: list[Row] = []
@@ -289,7 +292,8 @@ def _passes(model: int, values: np.ndarray, knows: np.ndarray) -> bool:
 
 def caught_rows(values: pd.DataFrame, bars: pd.DataFrame) -> pd.DataFrame:
     """A row per group of bars, metric and gaming anchor that was run beside the pools: the share of
-    the group's variants on which the metric's threshold takes the anchor for a model that knows.
+    the group's variants on which the metric's threshold classifies the anchor as a model that
+    knows.
     """
     named = labelled(values[values["method"].isin(GAMING)])
     rows: list[Row] = []

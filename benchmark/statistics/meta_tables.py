@@ -1,4 +1,4 @@
-"""What records say of the metrics: the tables behind `palimpsest meta` and docs/META.md."""
+"""Tables that judge metrics by the records, behind `palimpsest meta` and docs/META.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmark.statistics.metric_agreement import metric_agreement
 
 @dataclass(frozen=True)
 class MetaTables:
-    """The tables of `meta_evaluation`, `axis_rule` and `metric_agreement`, each made once."""
+    """The tables of `meta_evaluation`, `axis_rule` and `metric_agreement`, each computed once."""
 
     records: Sequence[Record]
 
@@ -36,8 +36,8 @@ class MetaTables:
 
     @cached_property
     def beside(self) -> pd.DataFrame:
-        """The values of all models on the tracks of the pools, whose thresholds hold for no other
-        architecture.
+        """The values of all models on the tracks of the pools; the pools' thresholds do not hold
+        for other architectures.
         """
         return self.values[self.values["track"].isin(set(self.pools["track"]))]
 
@@ -71,12 +71,12 @@ class MetaTables:
 
     @cached_property
     def agreement(self) -> pd.DataFrame:
-        """Between what is measured of the final model, over the rows of the board."""
+        """Agreement between metrics of the final model, over the rows of the board."""
         return metric_agreement(self.board[self.board["stage"] == MODEL_STAGE])
 
     @cached_property
     def seconds(self) -> Mapping[tuple[str, str], float]:
-        """Mean seconds of a stage, by variant and stage, over the models of the pools."""
+        """Mean seconds by variant and stage, over the models of the pools."""
         spent = defaultdict(list)
         for record in self.records:
             if record.method.name == meta.POOL:
@@ -86,7 +86,7 @@ class MetaTables:
 
 
 def meta_tables(results: ResultStore) -> MetaTables:
-    """Those of the current records of a store; BadInput where there are no pools."""
+    """The tables for the current records of a store; BadInput if there are no pools."""
     records, _ = split_current([r for r in results.read_all() if r.status == "ok"])
     tables = MetaTables(records)
     if tables.pools.empty:

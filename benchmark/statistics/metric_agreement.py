@@ -1,4 +1,6 @@
-"""Whether metrics agree on what was forgotten: rank correlations between the recoveries by each."""
+"""Agreement of metrics on what was forgotten: rank correlations between the recoveries by each
+metric.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,12 @@ Row = dict[str, object]
 
 
 def metric_agreement(values: pd.DataFrame) -> pd.DataFrame:
-    """A row per pair of metrics that inform about a common variant: one, other, tau (Kendall's
-    tau-b) with low and high, and the points and methods behind it (see `attack_agreement`).
+    """A row per pair of metrics that are informative on a common variant: one, other, tau
+    (Kendall's tau-b) with low and high, and the points and methods behind it (see
+    `attack_agreement`).
 
-    `values` are those of `meta_evaluation.values_of` on one track. Points are methods but anchors
-    on each variant, by the recovery of their mean over seeds.
+    `values` are those of `meta_evaluation.values_of` on one track. A point is one method, anchors
+    excluded, on one variant, given by the recovery of its mean over seeds.
     """
     rows = _recoveries(labelled(values[values["stratum"] == ALL]))
     columns = ["variant", "method", "attack", "value"]
@@ -29,7 +32,7 @@ def metric_agreement(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _recoveries(values: pd.DataFrame) -> Iterator[Row]:
-    """Of each method on each variant, by each metric that informs about the variant."""
+    """Yields the recovery of each method on each variant, by each metric informative there."""
     for (variant, metric), part in values.groupby(["variant", "metric"], sort=True):
         by_role = dict(list(part.groupby("method")["value"]))
         target, oracles = by_role.get(TARGET), by_role.get(ORACLE)

@@ -1,10 +1,11 @@
-"""Probability against generation: whether what a model finds likely and what it says agree on what
+"""Probability against generation: whether a model's probabilities and its generations agree on what
 it still knows.
 
-Krishnan et al. 2025, section 5. Per forgotten example, knowledge by probability is its paraphrased
-probability on the way from the oracles' (0) to the target's (1), knowledge by generation the share
-of held-out wordings that are answered rightly; the example must be likelier under the target than
-under the oracles. Nothing is said where probabilities are uninformative as a whole.
+Krishnan et al. 2025, section 5. For each forgotten example, knowledge by probability is its
+paraphrased probability, scaled from the oracles' (0) to the target's (1), and knowledge by
+generation is the share of held-out wordings answered correctly. Only examples that are likelier
+under the target than under the oracles are used, and none where probabilities are uninformative as
+a whole.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from benchmark.statistics.scores import informative
 from benchmark.statistics.variants import seed_picks
 
 PROBABILITY, GENERATION = "paraphrased_probability", "exact_answer"
-FORGOTTEN, KNOWN = 0.2, 0.8  # one of the two says forgotten, the other known: they disagree
-LEAST_GAP = 0.01  # in probability between target and oracles, below which there is nothing to scale
+FORGOTTEN, KNOWN = 0.2, 0.8  # below the first by one, above the second by the other: they disagree
+LEAST_GAP = 0.01  # in probability between target and oracles: a smaller gap cannot be scaled
 QUANTITIES = ("gap", "correlation", "disagreement")
 
 Place = tuple[str, str, str]
@@ -33,9 +34,9 @@ def misalignment_rows(
 ) -> Iterator[dict[str, object]]:
     """A row per method, stratum and quantity with its interval over entities and seeds.
 
-    `gap` is the mean of knowledge by generation minus that by probability, `correlation` their rank
-    correlation, and `disagreement` the share of examples of which one says forgotten and the other
-    known.
+    `gap` is the mean of knowledge by generation minus knowledge by probability, `correlation` their
+    rank correlation, and `disagreement` the share of examples that count as forgotten by one and as
+    known by the other.
     """
     targets = {i: _forget(examples[i]) for i in index.loc[index["role"] == "target", "id"]}
     oracles = [
@@ -65,8 +66,8 @@ def misalignment_rows(
 
 
 def _usable(targets: Sequence[pd.DataFrame], oracles: Sequence[pd.Series]) -> pd.DataFrame:
-    """The examples that every target finds likelier than the oracles; none where probabilities say
-    nothing as a whole.
+    """The examples that are likelier under every target than under the oracles, by more than
+    LEAST_GAP; none if probabilities are uninformative as a whole.
     """
     first, low = targets[0], pd.concat(oracles, axis=1).mean(axis=1)
     levels = np.array([oracle.mean() for oracle in oracles])
@@ -79,7 +80,7 @@ def _usable(targets: Sequence[pd.DataFrame], oracles: Sequence[pd.Series]) -> pd
 
 
 def _forget(frame: pd.DataFrame) -> pd.DataFrame:
-    """The forget examples of the final model, by example."""
+    """The final model's forget examples, indexed by example."""
     forget = (frame["stage"] == MODEL_STAGE) & (frame["split"] == "forget")
     rows = frame.loc[forget, ["split", "example", "entity", "strata", PROBABILITY, GENERATION]]
     return rows.set_index("example", drop=False)
@@ -88,13 +89,13 @@ def _forget(frame: pd.DataFrame) -> pd.DataFrame:
 def _knowledge(
     frame: pd.DataFrame, low: pd.Series, high: pd.Series
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) knowledge by probability and by generation."""
+    """(n,) knowledge by probability, and (n,) knowledge by generation."""
     scaled = (frame[PROBABILITY] - low.loc[frame.index]) / (high - low).loc[frame.index]
     return scaled.clip(0, 1).to_numpy(dtype=float), frame[GENERATION].to_numpy(dtype=float)
 
 
 def _quantities(kp: np.ndarray, kg: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Each quantity, (B,), of (n,) knowledge under (B, n) weights; what failed weighs nothing."""
+    """Each quantity, (B,), of (n,) knowledge under (B, n) weights; failed examples are left out."""
     scored = ~(np.isnan(kp) | np.isnan(kg))
     kp, kg, weights = kp[scored], kg[scored], weights[:, scored]
     apart = ((kp < FORGOTTEN) & (kg > KNOWN)) | ((kg < FORGOTTEN) & (kp > KNOWN))
@@ -113,8 +114,8 @@ def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted correlation of ranks that stay as they are in every draw; NaN where one of them
-    does not vary.
+    """Weighted correlation of ranks that are not recomputed per draw; NaN if one of them does not
+    vary.
     """
     mean_x, mean_y = _mean(x, weights)[:, None], _mean(y, weights)[:, None]
     covariance = (weights * (x - mean_x) * (y - mean_y)).sum(1)

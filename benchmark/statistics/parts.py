@@ -1,8 +1,8 @@
-"""What standings are made of: the tables of each method on each variant, and of its references.
+"""Building blocks of standings: the tables of each method on each variant, and of its references.
 
-Each part depends on the outputs of its own runs, target and oracles alone. It is small beside them
-and kept on disk, so that another record costs what its own method's part does, however many there
-are.
+Each part depends only on the outputs of its own runs, target and oracles. Parts are small beside
+these outputs and cached on disk, so a new record costs only its own method's part, however many
+records there are.
 """
 
 from __future__ import annotations
@@ -52,9 +52,11 @@ Frames = dict[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Part:
-    """A method on a variant: its tables, and what is ranked and compared, each (replicates + 1,).
+    """One method on one variant: its tables, and the quantities that are ranked and compared, each
+    (replicates + 1,).
 
-    `runs` is how many seeds it has, `quantities` axes and score averaged over its drawn seeds.
+    `runs` is the number of seeds, `quantities` are the axes and the score averaged over drawn
+    seeds.
     """
 
     tables: Tables
@@ -64,9 +66,9 @@ class Part:
 
 
 class Variant:
-    """One variant of an index: its references' tables, and the part of each method.
+    """One variant of an index: the tables of its references, and the part of each method.
 
-    `index` has a row per record of it (see `standings`), `examples` their frames by id.
+    `index` has a row per record of the variant (see `standings`), `examples` their frames by id.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class Variant:
         return [behind(__name__), *self.place, others, steps, self._replicates]
 
     def _sources(self, method: str = "") -> list:
-        """All that the part of a method depends on, and that of the references without one."""
+        """All dependencies of a method's part, or without a method those of the references."""
         if self._derived.folder is None:
             return []
         if not method:
@@ -116,8 +118,8 @@ class Variant:
         return self._derived.has("methods", self._sources(method))
 
     def references(self) -> Tables:
-        """The tables of target and oracles, what is left out (`uninformative`), and the quantities
-        that the variant `informs` about.
+        """The tables of target and oracles, the metrics that are left out (`uninformative`), and
+        the quantities on which the variant is informative (`informs`).
         """
         return self._derived.tables("references", self._sources(), self._reference_tables)
 
@@ -184,7 +186,7 @@ def _columns(table: pa.Table) -> dict[str, np.ndarray]:
 
 
 def _kept(rows: Mapping[str, Iterable[Row]]) -> Frames:
-    """The tables that have rows."""
+    """Frames of the tables that have rows."""
     frames = {name: pd.DataFrame(list(table_rows)) for name, table_rows in rows.items()}
     return {name: frame for name, frame in frames.items() if len(frame)}
 
@@ -192,7 +194,7 @@ def _kept(rows: Mapping[str, Iterable[Row]]) -> Frames:
 def variants_of(
     index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int, derived: Derived
 ) -> Iterator[Variant]:
-    """The variants of an index that have target and oracles, in order."""
+    """Yields the variants of an index that have target and oracles, in order."""
     for place, group in index.groupby(["track", "task", "variant"], sort=True):
         if set(REFERENCES) <= set(group["role"]):
             track, task, variant = map(str, place)

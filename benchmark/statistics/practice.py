@@ -1,9 +1,9 @@
-"""What practitioners ask of the records: which method to pick for which task, which attack undoes
+"""Answers to practitioners' questions: which method to pick for which task, which attack undoes
 what, and how much relearning brings back.
 
-Values are means over variants, and over the methods of a family. So are the ends of their
-intervals, as if all erred together, which is conservative; how far the methods of a family differ
-is no part of them.
+Values are means over variants and over the methods of a family. The ends of their intervals are
+averaged likewise, as if all erred together, which is conservative; they do not include the
+variation between the methods of a family.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from benchmark.statistics.ranking import Standings
 from benchmark.statistics.tables import spread_columns
 
 ATTACKS_STUDY = "study-attacks-1m"  # the track whose records have every attack
-RELEARNING = "relearn"  # what the names of these attacks begin with
-FORGOT = 0.5  # the least forgetting of a method on a variant for attacks to have something to undo
+RELEARNING = "relearn"  # prefix of the names of these attacks
+FORGOT = 0.5  # the least forgetting on a variant for attacks to have something to undo
 SHOWN = ("score", "utility")
 
 
 def picks(standings: Standings) -> pd.DataFrame:
-    """On each task the methods that no other is significantly better than: rank 1 by paired
-    differences. Guardrails, which leave what the weights know, are no picks.
+    """The methods on each task that no other method significantly beats: rank 1 by paired
+    differences. Guardrails are left out because they do not remove knowledge from the weights.
     """
     columns = ["track", "task", "method", *(c for q in SHOWN for c in spread_columns(q))]
     tasks = standings.tasks
@@ -38,11 +38,11 @@ def picks(standings: Standings) -> pd.DataFrame:
 
 
 def undone_by(standings: Standings, families: Mapping[str, str], task: str = "") -> pd.DataFrame:
-    """The share of forgetting that each attack undoes in each family of methods, of all tasks or of
-    one: track, family, attack, `undone` with its interval, and of how many methods.
+    """The share of forgetting that each attack undoes in each family of methods, over all tasks or
+    on one: track, family, attack, `undone` with its interval, and the number of `methods`.
 
-    `families` are those of the methods that count. Where a method has not forgotten, nothing can be
-    undone.
+    `families` maps each method that counts to its family. A method counts only on variants where it
+    forgot at least FORGOT.
     """
     rows = standings.attacks[standings.attacks["attack"] != WITHOUT]
     if task:
@@ -56,8 +56,8 @@ def relearned(
     standings: Standings, families: Mapping[str, str], of: str = "method"
 ) -> pd.DataFrame:
     """The share of forgotten knowledge that is back at each point of the relearning attacks: track,
-    method (or, `of` families, family), attack, point, `back` with its interval. Of the oracles it
-    is what they learn anew.
+    method (or family if `of` is "family"), attack, point, `back` with its interval, and the number
+    of `methods`. For the oracles it is what they learn anew.
     """
     rows = standings.curves
     wanted = rows["attack"].astype(str).str.startswith(RELEARNING) & (rows["point"] != HALF)
@@ -69,14 +69,14 @@ def relearned(
 
 
 def _forgot(standings: Standings) -> pd.DataFrame:
-    """The methods that forgot enough on a variant."""
+    """The methods and the variants on which they forgot at least FORGOT."""
     rows = standings.attacks
     enough = rows[(rows["attack"] == WITHOUT) & (rows["value"] >= FORGOT)]
     return enough[["track", "task", "variant", "method"]]
 
 
 def _means(rows: pd.DataFrame, by: list[str], quantity: str) -> pd.DataFrame:
-    """Means over the variants of each method and then over methods, with how many these are."""
+    """Means over the variants of each method and then over methods, with the number of methods."""
     columns = list(spread_columns(quantity))
     if rows.empty:
         return pd.DataFrame(columns=[*by, *columns, "methods"])

@@ -1,4 +1,4 @@
-"""What is still known by each probe and by any of them (see `metrics.union`), with intervals."""
+"""Knowledge found by each probe and by any of them (see `metrics.union`), with intervals."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def probe_rows(
     """A row per quantity of each of these methods and references, with its interval over entities,
     seeds and oracles.
 
-    `UNION` is the share of examples that any probe shows to be known, `DIFFERENCE` that share minus
-    the oracles'; each probe has the share among the examples that it asks for, which for the target
-    is its pass rate. No rows where nothing is asked in other ways, or for a method that was not
-    asked in all of them.
+    `UNION` is the share of examples that any probe finds known, `DIFFERENCE` that share minus the
+    oracles'. Each probe has the share that it finds known, where the target passes it, of the
+    examples that it asks for; for the target this is the pass rate. No rows if only the direct
+    question was asked, or for a method that was not asked by every probe.
     """
     references = _references(index, examples, replicates)
     if references is None:
@@ -65,8 +65,8 @@ def probe_rows(
 
 @dataclass(frozen=True)
 class _References:
-    """What each target knows by each probe, by record, and the oracles by any; `weights` (B, n) and
-    `picked` (B, oracles) are the draws of examples and oracles.
+    """Knowledge of each target by each probe, by record, and of the oracles by any probe; `weights`
+    (B, n) and `picked` (B, oracles) are the draws of examples and oracles.
     """
 
     targets: Mapping[str, pd.DataFrame]
@@ -88,8 +88,8 @@ class _References:
         passed: Sequence[Sequence[pd.DataFrame]],
         chosen: np.ndarray,
     ) -> Iterator[tuple[str, np.ndarray, int]]:
-        """(quantity, its (B,) values, examples behind it) of the runs of a method; `passed` is what
-        the targets passed that each run is compared with.
+        """Yields (quantity, (B,) values, number of examples) for the runs of a method; `passed`
+        has, for each run, the probes passed by the targets with which it is compared.
         """
         runs = list(zip(known, passed, strict=True))
         any_of_them = [_known(run, map(counted, told)) for run, told in runs]
@@ -105,7 +105,9 @@ class _References:
 def _references(
     index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int
 ) -> _References | None:
-    """None where targets and oracles were not all asked in other ways."""
+    """Knowledge of targets and oracles; None unless all were asked by the same probes, at least
+    two.
+    """
     target_ids, oracle_ids = ids_of(index, TARGET), ids_of(index, ORACLE)
     targets = {i: known_by_probe(examples[i]) for i in target_ids}
     oracles = [known_by_probe(examples[i]) for i in oracle_ids]
@@ -125,13 +127,13 @@ def _references(
 
 
 def _known(run: pd.DataFrame, passed: Iterable[pd.DataFrame]) -> np.ndarray:
-    """(n,) whether any probe that a target passed tells the example, averaged over the targets."""
+    """(n,) whether any probe passed by a target finds the example known, averaged over targets."""
     return np.mean([known_by_any(run, told) for told in passed], axis=0)
 
 
 def _mean(values: Sequence[np.ndarray], weights: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """(B,) weighted means of (n,) values of each run, over the runs that each replicate chose; what
-    failed weighs nothing.
+    """(B,) weighted means of each run's (n,) values, averaged over the runs that each replicate
+    drew; failed examples are left out.
     """
     by_run = []
     for run in values:

@@ -1,4 +1,4 @@
-"""Work that a few processes share."""
+"""Distribution of work over a few processes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-MOST = 4  # processes: each needs some hundred MB
-FEW = 20  # records, for which another process is not worth its start
+MOST = 4  # processes, which need a few hundred MB each
+FEW = 20  # records: for fewer, starting another process does not pay off
 
 
 def shared_out(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], records: int) -> None:
-    """Does `work(*job)` for each job, in processes of their own where there are many records.
+    """Calls `work(*job)` for each job, in separate processes if there are many records.
 
-    Each process has one thread for linear algebra: its matrices are small, and threads of several
+    Each process uses one thread for linear algebra: its matrices are small, and threads of several
     processes would wait for each other.
     """
     processes = min(cpu_count(), MOST, len(jobs))

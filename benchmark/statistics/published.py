@@ -1,4 +1,4 @@
-"""Standings of records: what is not yet kept of them is made by a few processes."""
+"""Standings of records; a few processes compute the parts that are not cached yet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmark.statistics.parts import variants_of
 from benchmark.statistics.processes import shared_out
 from benchmark.statistics.ranking import Standings, standings
 
-TOGETHER = 8  # methods of a variant that a process is given at once: they share the references
+TOGETHER = 8  # methods of a variant in one job: they share the references
 
 Job = tuple[pd.DataFrame, ExampleFrames, Derived]
 
@@ -24,7 +24,7 @@ Job = tuple[pd.DataFrame, ExampleFrames, Derived]
 def standings_of(
     results: ResultStore, records: Sequence[Record], expected: Mapping[str, int], derived: Derived
 ) -> Standings:
-    """Standings of these records; `expected` seeds by row name."""
+    """Standings of these records; `expected` is the number of seeds by row name."""
     index, examples = index_frame(records), ExampleFrames(results, records, derived)
     jobs = list(_jobs(index, examples, derived)) if derived.folder else []
     shared_out(_keep, jobs, sum(len(rows) for rows, *_ in jobs))
@@ -32,7 +32,9 @@ def standings_of(
 
 
 def _jobs(index: pd.DataFrame, examples: ExampleFrames, derived: Derived) -> Iterator[Job]:
-    """A few methods of a variant each, with its references, of those whose parts are not kept."""
+    """Yields jobs of a few methods of one variant, with its references, for the methods whose parts
+    are not cached.
+    """
     for variant in variants_of(index, examples, REPLICATES, derived):
         missing = [method for method in variant.methods if not variant.has(method)]
         for first in range(0, len(missing), TOGETHER):

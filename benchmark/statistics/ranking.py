@@ -1,4 +1,4 @@
-"""Standings: every variant scored, averaged over variants, ranked with ties."""
+"""Standings: scores every variant, averages over variants, and ranks methods with ties."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmark.statistics.variants import QUANTITIES
 
 UNRANKED: Row = dict.fromkeys(("rank", "rank_low", "rank_high"))
 PLACE, SPREAD = ("track", "task", "variant"), ("value", "low", "high")
-# Tables composed from those of methods and references, with the columns of an empty one.
+# Tables concatenated from those of methods and references, with their columns when empty.
 COMPOSED: Mapping[str, tuple[str, ...]] = {
     "table": COLUMNS,
     "variants": (),
@@ -41,21 +41,21 @@ COMPOSED: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Standings:
-    """`table`: one row per value (COLUMNS). `variants`: a row per method and variant with
-    intervals.
+    """`table`: a row per value (COLUMNS). `variants`: a row per method and variant with intervals.
 
-    `overall`: a row per method, averaged over variants, with completeness, division, its rank
-    there and the ranks that it takes over the draws; `tasks` the same for each task alone, where a
-    method that a suite runs on one task only is ranked too.
-    `uninformative`: what was left out by rule. `strata`: values by stratum with intervals over
-    seeds and entities. `trajectories`: values at shares of the budget, `levels` what they come to
-    where a level of forgetting is reached, `rivals` the differences of that to the baseline method,
-    `contrasts` between variants. `requests`: values after each of several requests. `misalignment`:
-    what probabilities and generations say of the same forgotten examples. `summaries`: TOFU's own
-    measures and divergences from the oracles, with their range over seeds. `probes`: what is known
-    by any way of asking. `attacks`: forgetting after each attack, `evaluations` the score under
-    some attacks alone, `curves` knowledge along attacks that have points. `draws`: the draws of
-    each method's axes and score, packed. `texts`: how well each forgotten text is still known.
+    `overall`: a row per track and method, averaged over variants, with completeness, division, its
+    rank there and its range of ranks over the draws. `tasks`: the same for each task, where methods
+    that a suite runs on one task only are ranked too. `uninformative`: metrics left out by rule.
+    `strata`: values by stratum with intervals over seeds and entities. `trajectories`: values at
+    shares of the budget; `levels`: their outcomes where a level of forgetting is reached; `rivals`:
+    differences of these outcomes from the baseline method; `contrasts`: differences between
+    variants. `requests`: values after each of several requests. `misalignment`: agreement between
+    probabilities and generations on the same forgotten examples. `summaries`: TOFU's own measures
+    and divergences from the oracles, with their range over seeds. `probes`: knowledge found by each
+    probe and by any of them. `attacks`: forgetting after each attack. `evaluations`: the score
+    under only some attacks. `curves`: knowledge along attacks that have points. `draws`: packed
+    draws of each method's axes and score. `texts`: how well each forgotten text, and each text
+    unseen by the target, is known.
     """
 
     table: pd.DataFrame
@@ -80,7 +80,7 @@ class Standings:
 
 
 def combined(standings: Sequence[Standings]) -> Standings:
-    """Those of several tracks as one."""
+    """Merges the standings of several tracks into one."""
     tables = {
         name: [vars(own)[name] for own in standings if len(vars(own)[name])]
         for name in (field.name for field in fields(Standings))
@@ -95,14 +95,14 @@ def combined(standings: Sequence[Standings]) -> Standings:
 
 @dataclass(frozen=True)
 class Scored:
-    """A variant's part of each method, and the quantities that it informs about."""
+    """A variant's part of each method, and the quantities on which the variant is informative."""
 
     parts: Mapping[str, Part]
     informs: frozenset[str]
 
 
 def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
-    """1 + the number of methods that are better for certain: the interval of their paired
+    """1 + the number of methods that are significantly better: the interval of their paired
     difference lies above 0.
     """
     replicated = competitors[method]
@@ -111,8 +111,8 @@ def _rank(method: str, competitors: Mapping[str, np.ndarray]) -> int:
 
 
 def rank_spread(scores: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-    """The ranks by score that each method takes in 95 % of the draws, from (replicates + 1,)
-    scores.
+    """The range of ranks by score that each method takes in 95 % of the draws, from (replicates +
+    1,) scores.
     """
     drawn = np.vstack(scores)[:, 1:]
     defined = drawn[:, ~np.isnan(drawn).any(axis=0)]
@@ -125,8 +125,8 @@ def rank_spread(scores: Sequence[np.ndarray]) -> list[tuple[int, int]]:
 
 
 def _ranks(competitors: Mapping[str, np.ndarray]) -> dict[str, Row]:
-    """The rank of each of a division's methods, with the ranks that it takes over the draws,
-    widened to contain it.
+    """The rank of each method of a division, with its range of ranks over the draws, widened to
+    contain the rank.
     """
     spreads = rank_spread(list(competitors.values())) if competitors else []
     ranks: dict[str, Row] = {}
@@ -137,8 +137,8 @@ def _ranks(competitors: Mapping[str, np.ndarray]) -> dict[str, Row]:
 
 
 def _overall_row(method: str, scored: Mapping[Place, Scored]) -> tuple[Row, np.ndarray]:
-    """A method's averages over the variants that it has, with intervals, and the replicates of
-    its score.
+    """A method's averages over the variants that it has, with intervals, and the replicates of its
+    score.
     """
     present = [variant for variant in scored.values() if method in variant.parts]
     runs = sum(variant.parts[method].runs for variant in present)
@@ -150,9 +150,7 @@ def _overall_row(method: str, scored: Mapping[Place, Scored]) -> tuple[Row, np.n
 
 
 def _mean(method: str, name: str, present: Sequence[Scored]) -> np.ndarray:
-    """The average over the variants on which the quantity says something; NaN where it does on
-    none.
-    """
+    """The average over the variants that are informative about the quantity; NaN if none is."""
     quantities = [scored.parts[method].quantities[name] for scored in present]
     informative = [
         values for values, scored in zip(quantities, present, strict=True) if name in scored.informs
@@ -166,8 +164,8 @@ def _rows(
     anchors: set[str],
     guardrails: set[str],
 ) -> list[Row]:
-    """A row per method of these variants; only complete rows of methods that are no anchors are
-    ranked, each among those of its division.
+    """A row per method of these variants; only methods that are complete, have a score and are not
+    anchors are ranked, each within its division.
     """
     rows: dict[str, Row] = {}
     competitors: dict[str, dict[str, np.ndarray]] = {WEIGHTS: {}, GUARDRAIL: {}}
@@ -193,8 +191,8 @@ def _ranked(
     index: pd.DataFrame,
     by: tuple[str, ...],
 ) -> pd.DataFrame:
-    """Ranked rows of each track, or of each track and task; a method with any run that is a
-    guardrail on a track is one there.
+    """Ranked rows of each track, or of each track and task; a method with any guardrail run on a
+    track counts as a guardrail there.
     """
     anchors = set(index.loc[index["anchor"].astype(bool), "method"])
     guarded = index[index["division"] == GUARDRAIL]
@@ -214,7 +212,7 @@ def _ranked(
 
 
 def _composed(tables: Sequence[Tables]) -> dict[str, pd.DataFrame]:
-    """Each table put together from those of references and methods."""
+    """Each table, concatenated from those of references and methods."""
     composed = {}
     for name, columns in COMPOSED.items():
         parts = [table[name] for table in tables if name in table]
@@ -224,8 +222,8 @@ def _composed(tables: Sequence[Tables]) -> dict[str, pd.DataFrame]:
 
 
 def _followed(trajectories: pd.DataFrame) -> pd.DataFrame:
-    """Those of the variants on which any method was looked at on the way: others have no more
-    than a start and an end.
+    """The trajectories of variants on which any method was evaluated at intermediate checkpoints;
+    the others have only a start and an end.
     """
     between = trajectories["share"].between(0, 1, inclusive="neither")
     followed = between.groupby([trajectories[name] for name in PLACE]).transform("any")
@@ -243,10 +241,9 @@ def standings(
     id.
 
     `index` columns: id, role ("target", "oracle", "method"), track, task, variant, method, seed,
-    anchor, division, budget_steps, and with `derived`, where parts are kept, the digest of the
-    outputs.
-    `expected`: how many seeds a method needs on each variant to be ranked. Variants without target
-    or oracles are left out.
+    anchor, division, target (the record of the target), budget_steps, and if `derived` caches
+    parts, the digest of the outputs. `expected`: how many seeds a method needs on each variant to
+    be ranked. Variants without target or oracles are left out.
     """
     scored: dict[Place, Scored] = {}
     tables: list[Tables] = []

@@ -29,13 +29,13 @@ Row = dict[str, object]
 
 
 def scaling_rows(standings: Standings) -> pd.DataFrame:
-    """track, size, method, quantity, share, value, low, high: for each size
+    """Rows of track, size, method, quantity, share, value, low and high, for each size:
 
-    - `harder`: the probability left of frequent facts minus that of rare ones;
+    - `harder`: the residual probability of frequent facts minus that of rare ones;
     - `disagreement`: the share of frequent facts on which probability and generation contradict
       each other;
-    - `gap`: knowledge of frequent facts by generation minus that by probability;
-    - `score` by share of the people that are forgotten; `share` is 0 for the others.
+    - `gap`: knowledge of frequent facts by generation minus knowledge by probability;
+    - `score`: by `share` of the people forgotten, in per cent; the share is 0 for other quantities.
     """
     tracks = [track for track in SIZES if track in set(standings.strata.get("track", ()))]
     rows = [row for track in tracks for row in _rows(standings, track)]
@@ -61,8 +61,8 @@ def _rows(standings: Standings, track: str) -> Iterator[Row]:
 
 
 def best(rows: pd.DataFrame, competing: set[str], standings: Standings) -> pd.DataFrame:
-    """The rows of `scaling_rows` with the scores of those methods that, at a size of model and
-    forget set, the best is not significantly better than, in descending order.
+    """The score rows of `scaling_rows`, for each size of model and forget set, of the competing
+    methods that the best one does not significantly beat, in descending order.
     """
     scores = rows[(rows["quantity"] == "score") & rows["method"].isin(competing)].dropna(
         subset=["value"]

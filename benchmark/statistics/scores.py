@@ -1,4 +1,4 @@
-"""Recoveries, axes and the score: every formula of the design's section on scores, on arrays of
+"""Recoveries, axes and the score: the formulas of the design's section on scores, on arrays of
 replicates.
 """
 
@@ -19,10 +19,10 @@ Replicated = Mapping[Key, np.ndarray]  # each (B,)
 
 
 def recovery(method: np.ndarray, target: np.ndarray, oracle: np.ndarray) -> np.ndarray:
-    """clip(1 - |method - oracle| / |target - oracle|, 0, 1): 0 is as if nothing was done, 1 as if
+    """clip(1 - |method - oracle| / |target - oracle|, 0, 1): 0 as if nothing had been done, 1 as if
     never learned.
 
-    Where target and oracle are equal there is nothing to recover: NaN.
+    NaN where target and oracle are equal: there is nothing to recover.
     """
     gap = np.abs(target - oracle)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -31,7 +31,7 @@ def recovery(method: np.ndarray, target: np.ndarray, oracle: np.ndarray) -> np.n
 
 
 def retention(method: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """min(1, method / target), NaN where the target has nothing to keep."""
+    """min(1, method / target); NaN where the target has nothing to keep."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(target > TIE, np.clip(method / target, 0, 1), np.nan)
 
@@ -40,18 +40,18 @@ UNMEASURED = "without a value for the target or an oracle"
 
 
 def informative(target: float, oracles: np.ndarray) -> bool:
-    """Whether target and oracles differ by 0.05 at least, and by no less than the oracles differ
-    among themselves.
+    """Whether target and oracles differ by at least LEAST_GAP, and by no less than the oracles
+    differ among themselves.
     """
     gap = abs(target - float(np.mean(oracles)))
     return bool(gap >= LEAST_GAP - TIE and gap >= float(np.ptp(oracles)))
 
 
 def floored_harmonic_mean(values: list[np.ndarray], replicates: int) -> np.ndarray:
-    """Harmonic mean over the list for each replicate, values below FLOOR raised to it; NaN without
-    values.
+    """Harmonic mean over the list for each replicate, with values below FLOOR raised to it; NaN
+    without values.
 
-    A replicate that drew a sample on which one value is undefined uses the others.
+    A replicate in which one value is undefined averages the others.
     """
     if not values:
         return np.full(replicates, np.nan)
@@ -63,8 +63,8 @@ def floored_harmonic_mean(values: list[np.ndarray], replicates: int) -> np.ndarr
 
 @dataclass(frozen=True)
 class Scored:
-    """One method run on one variant: the recovery or retention of each key, the axes, the score;
-    arrays are (B,), those of strata their plain value alone, (1,).
+    """One run of a method on a variant: the recovery or retention of each key, the axes, the score.
+    Arrays are (B,); strata have only the plain value, (1,).
     """
 
     parts: dict[Key, np.ndarray]
@@ -74,18 +74,14 @@ class Scored:
 
 
 def axis_keys(keys: list[Key], axis: str, stage: str) -> list[Key]:
-    """Keys of a stage that feed an axis; after attacks it is the forgetting axis that is
-    recomputed.
-    """
+    """Keys of a stage that feed an axis; the axis recomputed after attacks is forgetting."""
     return [k for k in keys if k[0] == stage and k[3] == ALL and axis_of(k[2], k[1]) == axis]
 
 
 def score_run(
     method: Replicated, target: Replicated, oracle: Replicated, usable: set[Key]
 ) -> Scored:
-    """Scores one run; `oracle` is already the mean of the drawn oracles, `usable` are the
-    informative keys.
-    """
+    """Scores one run; `oracle` is the mean of the drawn oracles, `usable` the informative keys."""
     replicates = len(next(iter(method.values())))
     missing = np.full(replicates, np.nan)
     keys = sorted(usable)
@@ -116,16 +112,16 @@ def score_run(
 
 
 def _score(axes: list[np.ndarray], replicates: int) -> np.ndarray:
-    """The mean over axes; NaN without any, and in draws on which one is undefined: the others must
-    not stand for it.
+    """Harmonic mean of the axes; NaN without axes, and in draws in which one is undefined: the
+    others must not stand in for it.
     """
     undefined = np.isnan(axes).any(axis=0) if axes else True
     return np.where(undefined, np.nan, _mean_of_all(axes, replicates))
 
 
 def forgetting_before(scored: Scored, stage: str) -> np.ndarray:
-    """Forgetting without an attack by the metrics that are informative after it, (B,); NaN if one
-    of them is not.
+    """(B,) forgetting without an attack, by the metrics that are informative after it; NaN if one
+    of them is uninformative without it.
     """
     keys = axis_keys(sorted(scored.parts), "forgetting", stage)
     missing = np.full_like(scored.score, np.nan)
@@ -134,7 +130,7 @@ def forgetting_before(scored: Scored, stage: str) -> np.ndarray:
 
 
 def _mean_of_all(values: list[np.ndarray], replicates: int) -> np.ndarray:
-    """NaN if any informative value is missing from the run: what failed is not averaged away."""
+    """Floored harmonic mean; NaN if the run lacks a value: failures are not averaged away."""
     if any(np.isnan(v[0]) for v in values):
         return np.full(replicates, np.nan)
     return floored_harmonic_mean(values, replicates)
@@ -144,16 +140,17 @@ def told_apart(target: np.ndarray, oracles: Sequence[np.ndarray]) -> bool:
     """Whether the interval of the target minus the mean of all oracles, both (B,) over drawn
     entities, excludes 0.
 
-    Proxy references are one model asked thrice and hardly differ among themselves: what a metric
-    would be on other entities must count too. Without draws the plain estimate decides.
+    Proxy references are one model asked three times and hardly differ among themselves, so
+    variation over entities must count too. True without draws: the other rule decides by the plain
+    estimates.
     """
     low, high = interval(target - np.mean(oracles, axis=0))
     return not low <= 0 <= high
 
 
 def asks_enough(key: Key, sizes: Mapping[Key, int]) -> bool:
-    """Whether a key is of no attack, or of one that can be applied to LEAST_SHARE of the forget set
-    at least; `sizes` are how many examples stand behind each key.
+    """Whether a key belongs to no attack, or to one that covers at least LEAST_SHARE of the forget
+    set; `sizes` is the number of examples behind each key.
     """
     stage, split, metric, _ = key
     if sort_of(stage) != ATTACK or split != "forget":
@@ -163,11 +160,11 @@ def asks_enough(key: Key, sizes: Mapping[Key, int]) -> bool:
 
 
 def reason_against(key: Key, target: Replicated, oracles: Sequence[Replicated]) -> str:
-    """Why one of the target's keys says nothing, by both rules; "" where it is informative.
-    Utility compares with the target alone, and is informative where that has LEAST_KEPT at least.
+    """Why one of the target's keys is uninformative by either rule, "" if it is informative.
+    Utility depends on the target alone, and is informative if the target has at least LEAST_KEPT.
     """
     if any(key not in oracle for oracle in oracles):
-        return UNMEASURED  # proxies of mixed answers may be scored otherwise
+        return UNMEASURED  # proxies of mixed answer forms may be scored differently
     value, at_oracles = float(target[key][0]), np.array([oracle[key][0] for oracle in oracles])
     if axis_of(key[2], key[1]) == "utility":
         return "" if value >= LEAST_KEPT - TIE else f"the target scores below {LEAST_KEPT:g}"

@@ -1,7 +1,8 @@
-"""Values of a model as a whole, over its seeds: their spread is that over seeds, not an interval.
+"""Values of a model as a whole, over its seeds: their spread is the range over seeds, not an
+interval.
 
-TOFU's own measures are told of models whose forgotten answers are sentences as TOFU's are (Maini et
-al. 2024, section 2.2), the divergences from oracles of all.
+TOFU's own measures are reported for models whose forgotten answers are sentences, as in TOFU (Maini
+et al. 2024, section 2.2), divergences from the oracles for all models.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ def summary_rows(
     examples: Mapping[str, pd.DataFrame],
     names: Collection[str],
 ) -> Iterator[dict[str, object]]:
-    """A row per quantity of each of these methods and references: the mean over its runs, the
-    least and the greatest of them.
+    """A row per quantity of each of these methods and references: the mean over its runs, their
+    minimum and their maximum.
 
-    A run is compared with all oracles, an oracle with the others. KLOM and the energy distance
-    compare all runs at once; their range is over leaving out one of the runs or none.
+    A run is compared with all oracles, an oracle with the other oracles. KLOM and the energy
+    distance compare all runs at once; their range is over all runs together and each way to leave
+    one out.
     """
     target = examples[index.loc[index["role"] == "target", "id"].iloc[0]]
     left_out = () if _of_sentences(target) else TOFU
@@ -63,7 +65,9 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 def _divergences(
     runs: list[str], oracles: list[str], examples: Mapping[str, pd.DataFrame]
 ) -> dict[str, dict[str, float]]:
-    """Of oracles the mean of each one's from the others. None where no margins can be compared."""
+    """Divergences of runs from the oracles; for oracles, the mean over comparing each with the
+    others. Empty if no margins can be compared or there are fewer than two oracles.
+    """
     margins = {name: _margins(examples[name]) for name in dict.fromkeys(chain(runs, oracles))}
     table = pd.DataFrame(margins).dropna()
     if table.empty or len(oracles) < 2:
@@ -85,8 +89,8 @@ def _divergences(
 
 
 def _apart(margins: np.ndarray, oracles: np.ndarray) -> dict[str, float]:
-    """Divergences of margins (runs, n) from those of the oracles (oracles, n), example by example,
-    summed up over the examples.
+    """Divergences of margins (runs, n) from those of the oracles (oracles, n), computed per example
+    and summarized over examples.
     """
     binned, energy = klom(margins, oracles), energy_distances(margins, oracles)
     return {
@@ -102,6 +106,6 @@ def _margins(frame: pd.DataFrame) -> pd.Series:
 
 
 def _of_sentences(target: pd.DataFrame) -> bool:
-    """Whether the forgotten answers are sentences."""
+    """Whether all forgotten answers are sentences."""
     forgotten = (target["stage"] == MODEL_STAGE) & (target["split"] == "forget")
     return set(target.loc[forgotten, "form"]) == {"sentence"}

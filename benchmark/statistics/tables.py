@@ -1,5 +1,5 @@
-"""Scored variants as tables: the long table of the export, intervals by method, strata, and what
-was left out.
+"""Scored variants as tables: the long table of the export, intervals by method, strata, and the
+metrics left out.
 """
 
 from __future__ import annotations
@@ -29,15 +29,13 @@ COLUMNS = (
     *("value", "target", "oracle", "recovery", "n"),
 )
 
-# What says how well the single texts of a split are known; of the holdout, where accuracy itself is
-# not computed, `outliers` does, which counts by it.
+# Metrics of how well the single texts of a split are known. Accuracy itself is not computed on the
+# holdout; `outliers`, which counts by it, has its values there.
 TEXT_ACCURACY = {"forget": "memorization_accuracy", MEMBERSHIP_HOLDOUT: "outliers"}
 
 
 def metric_name(key: Key) -> str:
-    """How a key's metric is written in tables: `[attack.][split.]metric`, the forget split
-    unnamed.
-    """
+    """A key's metric as written in tables: `[attack.][split.]metric`, without the forget split."""
     stage, split, metric, _ = key
     prefix = "" if stage == MODEL_STAGE else f"{stage}."
     return prefix + ("" if split == "forget" else f"{split}.") + metric
@@ -45,7 +43,7 @@ def metric_name(key: Key) -> str:
 
 def axis_name(key: Key) -> str:
     """The axis that a key feeds, robustness for forgetting after an attack; empty for values
-    beside the score.
+    outside the score.
     """
     axis = axis_of(key[2], key[1])
     if key[0] == MODEL_STAGE:
@@ -58,19 +56,19 @@ def _where(place: Place) -> Row:
 
 
 def spread_columns(name: str) -> tuple[str, str, str]:
-    """The columns of a quantity with the ends of its interval."""
+    """The column names of a quantity and the ends of its interval."""
     return name, f"{name}_low", f"{name}_high"
 
 
 def spread(name: str, replicated: np.ndarray) -> Row:
-    """A quantity with the ends of its interval."""
+    """A quantity and the ends of its interval."""
     numbers = (float(replicated[0]), *interval(replicated))
     return dict(zip(spread_columns(name), numbers, strict=True))
 
 
 def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """Every value of every run, then its axes and its score; `recovery` of a utility metric is
-    method / target.
+    """Yields every value of every run, then its axes and score; `recovery` of a utility metric is
+    its retention.
     """
     entities = scores.sizes.get((MODEL_STAGE, "forget", "probability", ALL), 0)
     for method, runs in sorted(scores.runs.items()):
@@ -100,9 +98,9 @@ def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 
 def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
-    """A row per method: axes and score averaged over seeds, with intervals; the attack after which
-    least forgetting is left on average over seeds, empty if several leave as little or not all have
-    a value, and the mean over attacks.
+    """A row per method: axes and score averaged over seeds, with intervals; the worst attack, which
+    leaves the least forgetting on average over seeds (empty if several tie or a value is missing);
+    and the mean over attacks.
     """
     for method, runs in sorted(scores.runs.items()):
         row = _where(place) | {"method": method, "seeds": len(runs)}
@@ -116,7 +114,7 @@ def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 
 def stratum_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> Iterator[Row]:
-    """Values of the model stage by stratum, averaged over seeds, with intervals, of these methods
+    """Values of the final model by stratum, averaged over seeds, with intervals, for these methods
     and references.
     """
     for method in names:
@@ -141,7 +139,8 @@ def stratum_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> I
 
 def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     """Metrics of the score that this variant leaves out, with the reason and the values of the
-    target that it concerns; `spread` is by how much the oracles differ among themselves.
+    target and the oracles that it concerns; `spread` is how much the oracles differ among
+    themselves.
     """
     for key in sorted(scores.target.keys() - scores.usable):
         if key[3] == ALL and axis_name(key) and key in scores.oracle:
@@ -160,8 +159,8 @@ def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 def text_rows(
     place: Place, index: pd.DataFrame, examples: Mapping[str, pd.DataFrame]
 ) -> Iterator[Row]:
-    """The memorisation accuracy of each forgotten text under these models, and of the texts that
-    the target never saw.
+    """The memorisation accuracy of each forgotten text under these models, and under targets also
+    of each text that they never saw.
     """
     for row in index.sort_values(["method", "seed"]).to_dict("records"):
         frame = examples[row["id"]]

@@ -1,9 +1,9 @@
 """Trajectories: how knowledge and utility fall while a method spends its budget, and the cost at
 equal forgetting.
 
-Where a trajectory reaches a level it is interpolated linearly between the points that were
-measured. With several seeds the curve is the mean over (drawn) seeds; replicates draw entities and
-seeds, the levels stay where they are.
+The point where a trajectory reaches a level is interpolated linearly between measured points. With
+several seeds the curve is the mean over (drawn) seeds; replicates draw entities and seeds, while
+the levels stay fixed.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from benchmark.statistics.bootstrap import LEVEL, interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
 from benchmark.statistics.variants import VariantScores, seed_picks
 
-KNOWLEDGE = ("paraphrased_probability", "memorization_accuracy")  # of questions, of texts
+KNOWLEDGE = ("paraphrased_probability", "memorization_accuracy")  # for questions, for texts
 UTILITY, STEPS, LOST, AREA = "utility", "steps", "utility lost", "area"
 ORACLE_LEVEL, SHARE_LEVEL = "oracles' interval", "90 % of the way"
-EQUAL_LEVEL = "equal forgetting"  # of a method's final model
+EQUAL_LEVEL = "equal forgetting"  # the level of a method's final model
 END = "1"  # the whole budget, as a share
 SHARE = 0.9
-BASELINE = "grad_ascent"  # that the others are compared with: the plainest there is
-GRID = np.linspace(0, 1, 21)  # levels of forgetting over which the area is taken
+BASELINE = "grad_ascent"  # the simplest method, with which the others are compared
+GRID = np.linspace(0, 1, 21)  # levels of forgetting over which the area is integrated
 
 Place = tuple[str, str, str]
 Row = dict[str, object]
-Curves = dict[str, np.ndarray]  # quantity to (points, B)
-Spent = dict[tuple[str, str], np.ndarray]  # what a trajectory comes to, by (level, quantity): (B,)
+Curves = dict[str, np.ndarray]  # (points, B) by quantity
+Spent = dict[tuple[str, str], np.ndarray]  # (B,) outcomes of a trajectory, by (level, quantity)
 
 
 def knowledge_metric(scores: VariantScores) -> str | None:
-    """The metric whose trajectory is followed, None if the variant has none."""
+    """The metric whose trajectory is followed; None if the variant has none."""
     return next((m for m in KNOWLEDGE if (MODEL_STAGE, "forget", m, ALL) in scores.target), None)
 
 
 def fractions(scores: VariantScores, method: str) -> list[float]:
-    """Shares of the budget at which the method was looked at on the way; empty for one that
+    """Shares of the budget at which the method was evaluated on the way; empty for a method that
     takes no steps.
     """
     stages = {key[0] for run in scores.runs[method].values() for key in run.values}
@@ -50,10 +50,10 @@ def fractions(scores: VariantScores, method: str) -> list[float]:
 
 
 def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
-    """(points,) shares of the budget from 0, the targets, to 1, the final models, and (points, B)
-    values there.
+    """(points,) shares of the budget from 0 (the targets) to 1 (the final models), and (points, B)
+    values of each quantity there.
 
-    A run that ended early stays as it ended.
+    A run that ended early keeps its final values.
     """
     points = fractions(scores, method)
     stages = [MODEL_STAGE, *map(budget_stage, points), MODEL_STAGE]
@@ -72,9 +72,7 @@ def curves(scores: VariantScores, method: str) -> tuple[np.ndarray, Curves]:
 
 
 def _at(values: Replicated, target: Replicated, stage: str) -> dict[str, np.ndarray]:
-    """Values of the forget set at a stage, or at the end where the run did not get that far, and
-    utility.
-    """
+    """Utility and forget-set values at a stage, or at the end if the run did not get that far."""
     names = [m.id for m in METRICS.values() if BUDGET in m.on_the_way]
     there = stage if any(key[0] == stage for key in values) else MODEL_STAGE
     keys = {name: (there, "forget", name, ALL) for name in names}
@@ -92,8 +90,8 @@ def _at(values: Replicated, target: Replicated, stage: str) -> dict[str, np.ndar
 
 
 def first_below(curve: np.ndarray, shares: np.ndarray, level: float | np.ndarray) -> np.ndarray:
-    """Where each column of a (points, B) curve first comes down to the level, in shares of the
-    budget; inf if never. The level is one, or one for each column.
+    """The share of the budget at which each column of a (points, B) curve first falls to the level;
+    inf if never. The level is a single one, or one for each column.
     """
     below = curve <= level
     first = below.argmax(0)
@@ -107,8 +105,8 @@ def first_below(curve: np.ndarray, shares: np.ndarray, level: float | np.ndarray
 
 
 def value_at(curve: np.ndarray, shares: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """The (points, B) curve at a share of the budget of its own for each column; NaN where that
-    is inf.
+    """The value of each column of a (points, B) curve at its share of the budget in `where`; NaN
+    where that is inf.
     """
     after = np.clip(
         np.searchsorted(shares, np.where(np.isfinite(where), where, 0)), 1, len(shares) - 1
@@ -123,8 +121,8 @@ def value_at(curve: np.ndarray, shares: np.ndarray, where: np.ndarray) -> np.nda
 
 
 def levels(scores: VariantScores, metric: str) -> dict[str, float]:
-    """Knowledge that counts as forgotten: the upper end of the oracles' interval, and 90 % of
-    the way to their mean.
+    """Levels of knowledge that count as forgotten: the upper end of the oracles' interval, and 90 %
+    of the way from the target to the oracles' mean.
     """
     key = (MODEL_STAGE, "forget", metric, ALL)
     target, oracle = float(scores.target[key][0]), float(scores.oracle[key][0])
@@ -137,10 +135,11 @@ def levels(scores: VariantScores, metric: str) -> dict[str, float]:
 def area(
     shares: np.ndarray, by_quantity: Curves, metric: str, target: float, oracle: float
 ) -> np.ndarray:
-    """Area under utility over forgetting, (B,): utility when each share of the way was first
-    reached, 0 if never.
+    """(B,) area under utility over forgetting: the utility when each share of the way to the
+    oracles was first reached, 0 if never.
 
-    1 is a method that forgets all and loses nothing, 0 one that forgets nothing.
+    1 for a method that forgets everything and loses nothing, near 0 (half a step of GRID) for one
+    that forgets nothing.
     """
     goals = [target - share * (target - oracle) for share in GRID]
     reached = [first_below(by_quantity[metric], shares, goal) for goal in goals]
@@ -149,7 +148,7 @@ def area(
 
 
 def spent_by(scores: VariantScores, method: str) -> Spent:
-    """What a method's trajectory comes to; empty without a trajectory."""
+    """The outcomes of a method's trajectory; empty without a trajectory."""
     metric = knowledge_metric(scores)
     if metric is None or not fractions(scores, method):
         return {}
@@ -170,7 +169,7 @@ def spent_by(scores: VariantScores, method: str) -> Spent:
 
 
 def _course(shares: np.ndarray, by_quantity: Curves, whole: bool) -> Spent:
-    """The final values, or all on the way there as well; the level is the share of the budget."""
+    """The final values, or all values if `whole`; the level is the share of the budget."""
     points = range(len(shares)) if whole else [len(shares) - 1]
     return {
         (f"{shares[point]:g}", quantity): curve[point]
@@ -180,11 +179,11 @@ def _course(shares: np.ndarray, by_quantity: Curves, whole: bool) -> Spent:
 
 
 def spread(replicated: np.ndarray) -> Row:
-    """value, low, high; an end is open (inf, -inf) where more than 2.5 % of the draws are beyond
-    all numbers.
+    """value, low, high; an end is open (inf, -inf) if more than 2.5 % of the draws are infinite on
+    its side.
 
-    Draws without a value (NaN: what is compared is never reached) leave both ends open if there are
-    more than that. Without a value of its own it has no ends.
+    Draws without a value (NaN: a level is never reached) open both ends if there are more than
+    that. If the value itself is NaN, so are both ends.
     """
     value, drawn = float(replicated[0]), replicated[1:]
     if np.isnan(value):
@@ -201,7 +200,7 @@ def spread(replicated: np.ndarray) -> Row:
 def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     """A row per method, share of the budget and quantity, with its interval.
 
-    One that takes no steps has a start and an end.
+    A method that takes no steps has only a start and an end.
     """
     where = dict(zip(("track", "task", "variant"), place, strict=True))
     for method in sorted(scores.runs):
@@ -214,7 +213,7 @@ def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 
 def level_rows(place: Place, method: str, spent: Spent) -> Iterator[Row]:
-    """A row per level and quantity, with its interval, of what a trajectory comes to."""
+    """A row per level and quantity of the outcomes of a trajectory, with its interval."""
     where = dict(zip(("track", "task", "variant"), place, strict=True)) | {"method": method}
     named = ("", ORACLE_LEVEL, SHARE_LEVEL, EQUAL_LEVEL)
     for level, quantity in (key for key in spent if key[0] in named):
@@ -223,7 +222,7 @@ def level_rows(place: Place, method: str, spent: Spent) -> Iterator[Row]:
 
 
 def rival_rows(place: Place, spent: Mapping[str, Spent]) -> Iterator[Row]:
-    """Differences of the methods to the baseline in what their trajectories come to, on the same
+    """Differences between the outcomes of each method's trajectory and the baseline's, on the same
     draws.
     """
     base = spent.get(BASELINE, {})
@@ -236,7 +235,7 @@ def rival_rows(place: Place, spent: Mapping[str, Spent]) -> Iterator[Row]:
 
 
 def _at_equal_forgetting(base: Spent, own: Spent) -> Spent:
-    """What a method's final model has, minus what the baseline had where it had first forgotten as
+    """Values of a method's final model minus those of the baseline where it had first forgotten as
     much.
     """
     quantities = [quantity for level, quantity in base if level == END]
@@ -252,14 +251,14 @@ def _at_equal_forgetting(base: Spent, own: Spent) -> Spent:
 
 
 def _other_draws(replicated: np.ndarray) -> np.ndarray:
-    """The same draws in another order: two variants forget other people, whose draws have
-    nothing in common.
+    """The same draws in another order: two variants forget different people, whose draws are
+    unrelated.
     """
     return np.concatenate([replicated[:1], np.roll(replicated[1:], 1)])
 
 
 def contrast_rows(spent: Mapping[Place, Mapping[str, Spent]]) -> Iterator[Row]:
-    """Differences between two variants of a task in what the trajectories of a method come to."""
+    """Differences between two variants of a task in the outcomes of a method's trajectory."""
     for (place, methods), (other_place, other_methods) in combinations(sorted(spent.items()), 2):
         if place[:2] != other_place[:2]:
             continue

@@ -1,6 +1,6 @@
-"""Trials on development tracks: their scores, and which learning rate they choose.
+"""Trials on development tracks: their scores, and the learning rate that they choose.
 
-A score is computed when the trial is made: it keeps no outputs from which it could be later.
+A score is computed when the trial runs, since a trial keeps no outputs for computing it later.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from benchmark.statistics.variants import score_variant
 
 _TRIAL = "trial"
 UTILITY = "utility"
-STOP = 0.1  # of the target's utility: what keeps less was destroyed
+STOP = 0.1  # of the target's utility: a trial that keeps less destroyed the model
 
 
 def trial_score(
     trial: pd.DataFrame, target: pd.DataFrame, oracles: Sequence[pd.DataFrame], budget_steps: int
 ) -> TrialScore:
-    """Axes and score of a trial from example frames; `oracles` are in the order of their seeds.
+    """Axes and score of a trial, from example frames; `oracles` are in the order of their seeds.
 
-    Draws are those of every other trial with the same references, so that two can be compared
-    draw by draw.
+    All trials with the same references share their draws, so that two can be compared draw by draw.
     """
     frames = {TARGET: target, _TRIAL: trial}
     frames |= {f"{ORACLE} {seed}": frame for seed, frame in enumerate(oracles, 1)}
@@ -55,8 +54,8 @@ def trial_score(
 
 @dataclass(frozen=True)
 class Trial:
-    """One learning rate of a method in a task family, and the paired difference of the best
-    trial's score to its own, (low, high).
+    """One learning rate of a method in a task family; `behind` is the interval (low, high) of the
+    best trial's score minus this one's, on paired draws.
     """
 
     rate: float
@@ -68,7 +67,7 @@ class Trial:
 
 
 def compared(records: Sequence[Record]) -> list[Trial]:
-    """The trials of one method on one variant by rate; those without a score are left out."""
+    """The trials of one method on one variant by rate; trials without a score are left out."""
     scored = {r.method.parameters[TUNED]: r.trial for r in records if r.trial and has_score(r)}
     drawn = {rate: trial.replicates for rate, trial in sorted(scored.items())}
     if not drawn:
@@ -93,7 +92,7 @@ def has_score(record: Record) -> bool:
 
 def has_destroyed(record: Record) -> bool:
     """Whether a trial failed or kept less than STOP of the target's utility. Larger rates are then
-    not tried: one rule for every method.
+    not tried; the rule is the same for every method.
     """
     return record.trial is None or not record.trial.axes[UTILITY] >= STOP
 
@@ -104,7 +103,7 @@ def best_of(trials: Sequence[Trial]) -> Trial:
 
 
 def edge_of(trials: Sequence[Trial], rates: Sequence[float]) -> str:
-    """At which end of the grid the best trial lies: `smallest`, `largest`, or neither. The best of
-    a method that a larger rate destroyed lies at no edge.
+    """The end of the grid `rates` at which the best trial lies, `smallest` or `largest`, else
+    empty. It is never `largest` if the search stopped before the largest rate.
     """
     return {min(rates): "smallest", max(rates): "largest"}.get(best_of(trials).rate, "")

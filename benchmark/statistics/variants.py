@@ -1,4 +1,4 @@
-"""One variant scored: every method on shared bootstrap draws of entities and oracles, and on
+"""Scores of one variant: all methods share bootstrap draws of entities and oracles, and each has
 draws of its own seeds.
 """
 
@@ -38,16 +38,16 @@ from benchmark.statistics.scores import (
 )
 
 QUANTITIES = (*AXES, "score")
-# Why a metric is left out whose values do differ.
+# Reasons to leave out a metric whose values do differ.
 NOT_FOR_FORM = "fails the rule for answers of this form"
 ASKS_LITTLE = "asks less than a third of the forget set"
-ABOUT = ["stage", "split", "entity", "form", "features", "strata"]  # of an example
+ABOUT = ["stage", "split", "entity", "form", "features", "strata"]  # columns about an example
 
 
 @dataclass(frozen=True)
 class Run:
-    """One method with one seed: its values, those of the target that it started from, what they
-    score, and the mean of the drawn oracles as it is compared with that target.
+    """One method with one seed: its values, those of the target from which it started, its scores,
+    and the mean of the drawn oracles as compared with that target.
     """
 
     values: Replicated
@@ -58,7 +58,7 @@ class Run:
 
 
 class Reason(NamedTuple):
-    """Why a key is not informative, and the record of the first target for which it is not."""
+    """Why a key is uninformative, and the record of the first target for which this holds."""
 
     text: str
     target: str
@@ -66,13 +66,14 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True)
 class VariantScores:
-    """All runs of one variant, by method and seed, with what they were compared with.
+    """All runs of one variant, by method and seed, with their references.
 
-    `targets` are those that runs started from, by record, `oracle` is the mean of the drawn
-    oracles, `beside` the same by target, whose probes count, `usable` the keys that are informative
-    here, `reasons` why the other ones are not, `sizes` how many examples stand behind each key,
-    `spread` by how much the oracles differ, `weights` the draws of entities that all share,
-    `oracle_ids` the records of the oracles, `budget_steps` the steps that a request has.
+    `targets`: the values of the targets from which runs started, by record. `oracle`: the mean of
+    the drawn oracles, whose union counts the probes that the first target passes; `beside`: the
+    same mean by target. `usable`: the keys that are informative here; `reasons`: why the others are
+    not. `sizes`: the number of examples behind each key. `spread`: how much the oracles differ.
+    `weights`: the draws of entities that all methods share. `oracle_ids`: the records of the
+    oracles. `budget_steps`: the number of steps per request.
     """
 
     runs: Mapping[str, Mapping[int, Run]]
@@ -90,7 +91,7 @@ class VariantScores:
 
     @cached_property
     def target(self) -> Replicated:
-        """The mean of the targets."""
+        """The mean of the targets, for the keys that all of them have."""
         first, *others = self.targets.values()
         return {
             key: np.mean([values, *(other[key] for other in others)], axis=0)
@@ -99,7 +100,7 @@ class VariantScores:
         }
 
     def values_of(self, name: str) -> list[Replicated]:
-        """The values of a method or of the targets, by seed; or those of the drawn oracles."""
+        """The values of a method's runs or the targets, by seed, or those of the drawn oracles."""
         if name == ORACLE:
             return [self.oracle]
         if name == TARGET:
@@ -107,7 +108,7 @@ class VariantScores:
         return [run.values for run in self.runs[name].values()]
 
     def targets_of(self, name: str) -> list[Replicated]:
-        """The target that each of `values_of` is compared with; the drawn oracles are with their
+        """The target with which each of `values_of` is compared; for the oracles, the targets'
         mean.
         """
         if name == ORACLE:
@@ -125,20 +126,20 @@ class VariantScores:
         return mean_of_picks(np.vstack(values), seed_picks(len(values), self.replicates))
 
     def informs(self, name: str) -> bool:
-        """Whether an axis has informative metrics here; the score has those of the axes that do."""
+        """Whether an axis has informative metrics here; always True for the score."""
         attacked = [key for key in self.usable if sort_of(key[0]) == ATTACK]
         if name == "robustness":
             return any(axis_keys([key], "forgetting", key[0]) for key in attacked)
         return name == "score" or bool(axis_keys(list(self.usable), name, MODEL_STAGE))
 
     def left_after(self, method: str) -> dict[str, float]:
-        """The forgetting that is left after each attack, averaged over seeds."""
+        """The forgetting left after each attack, averaged over seeds."""
         runs = [run.scored.attacks for run in self.runs[method].values()]
         return {name: fmean(float(attacks[name][0]) for attacks in runs) for name in runs[0]}
 
 
 def seed_picks(seeds: int, replicates: int) -> np.ndarray:
-    """Draws of seeds, the same for all methods with as many seeds."""
+    """Draws of seeds, the same for all methods with this number of seeds."""
     return picks(seeds, replicates, np.random.default_rng([SEED, seeds]))
 
 
@@ -146,12 +147,12 @@ def replicate(
     examples: pd.DataFrame, weights: EntityWeights
 ) -> tuple[dict[Key, np.ndarray], dict[Key, int]]:
     """Every metric of one model's example frame under the drawn weights, by stage, split, metric
-    and stratum; and how many examples are scored.
+    and stratum, and the number of scored examples.
     """
     replicated: dict[Key, np.ndarray] = {}
     sizes: dict[Key, int] = {}
     about = examples[ABOUT].reset_index(drop=True)
-    parts = parts_of(about)  # without the metrics' columns, of which there are dozens
+    parts = parts_of(about)  # without the dozens of metric columns
     table = examples[list(METRICS)].to_numpy(dtype=float).T
     column = {name: i for i, name in enumerate(METRICS)}
     scores = {place: table[:, part.index] for place, part in parts.items()}
@@ -166,7 +167,7 @@ def replicate(
         for metric in reported(whole, part, stage, split, holdout):
             values = scores[stage, split][column[metric.id]]
             if metric.united and np.isnan(values).all():
-                continue  # nobody was asked in other ways
+                continue  # only the direct question was asked
             holdout_values = scores[compared][column[metric.id]] if len(holdout) else np.zeros(0)
             by_stratum = metric.aggregate.by_stratum(
                 values, drawn[stage, split], stacked, holdout_values, never_seen
@@ -183,8 +184,8 @@ def replicate(
 def references_of(
     index: pd.DataFrame, examples: Mapping[str, pd.DataFrame], replicates: int
 ) -> VariantScores:
-    """What a variant's methods are compared with, without any of them: `index` has a row per
-    record (see `standings`), `examples` their frames by id.
+    """The references of a variant, without any method's runs: `index` has a row per record (see
+    `standings`), `examples` their frames by id. BadInput if two targets have the same seed.
     """
     rng = np.random.default_rng(SEED)
     target_ids, oracle_ids = (ids_of(index, role) for role in (TARGET, ORACLE))
@@ -235,7 +236,7 @@ def references_of(
 
 
 def _mean_of(oracles: Sequence[Replicated], drawn: np.ndarray) -> Replicated:
-    """Of what all of them have."""
+    """The mean of the drawn oracles, for the keys that all of them have."""
     common = [key for key in oracles[0] if all(key in other for other in oracles)]
     return {key: mean_of_picks(np.vstack([o[key] for o in oracles]), drawn) for key in common}
 
@@ -243,20 +244,22 @@ def _mean_of(oracles: Sequence[Replicated], drawn: np.ndarray) -> Replicated:
 def _related(
     record: str, target: str, oracles: Sequence[str], examples: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """The frame of a record in relation to target and oracles, of an oracle to the others."""
+    """A record's frame relative to target and oracles; an oracle is compared with the others."""
     others = [examples[i] for i in oracles if i != record]
     return relative_to(others, examples[record], examples[target])
 
 
 def ids_of(index: pd.DataFrame, role: str) -> list[str]:
-    """The records of a role, in order of method and seed."""
+    """The records of a role, ordered by method and seed."""
     return list(index[index["role"] == role].sort_values(["method", "seed"])["id"])
 
 
 def with_runs(
     references: VariantScores, rows: pd.DataFrame, examples: Mapping[str, pd.DataFrame]
 ) -> VariantScores:
-    """The same variant with the runs of some methods: `rows` are theirs of the index."""
+    """The same variant with the runs of some methods: `rows` are their rows of the index. BadInput
+    if a method has two records with the same seed.
+    """
     runs: dict[str, dict[int, Run]] = {}
     for row in rows.sort_values(["method", "seed"]).to_dict("records"):
         by_seed = runs.setdefault(str(row["method"]), {})

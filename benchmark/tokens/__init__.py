@@ -1,1 +1,1 @@
-"""Text to tensors, for training and inference alike: prompts, batches, prefix trees, losses."""
+"""Turns text into tensors for training and inference: prompts, batches, prefix trees, losses."""

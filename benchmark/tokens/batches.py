@@ -1,4 +1,4 @@
-"""Pairs as padded batches of tokens, or as prefix trees where a model reads them."""
+"""Pairs as padded batches of tokens, or as prefix trees for models that can read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import encode_pair
 
 IGNORED = -100  # labels of prompt and padding positions
-# Architectures that attend as a tree's mask says; GPT-Neo, for one, brings a mask of its own.
+# Architectures that honor a tree's attention mask; GPT-Neo, for example, applies another mask.
 TREE_ARCHITECTURES = frozenset({"llama", "gpt_neox", "olmo2", "qwen2"})
 
 
@@ -43,25 +43,25 @@ class Sequences:
 
     @property
     def targets(self) -> torch.Tensor:
-        """(N,) the answer tokens that are predicted, pair after pair."""
+        """(N,) answer tokens to predict, pair after pair."""
         return self.labels[:, 1:][self.where]
 
     @property
     def rows(self) -> torch.Tensor:
-        """(N,) the pair that each of them belongs to."""
+        """(N,) index of the pair that each answer token belongs to."""
         return self.where.nonzero()[:, 0]
 
     @property
     def inputs(self) -> dict[str, torch.Tensor]:
-        """What the model is given.
+        """Keyword arguments of the model's forward pass.
 
-        No attention mask is needed: attention is causal and padding stands on the right, where no
-        answer token looks.
+        No attention mask is needed: attention is causal, and padding is on the right, where no
+        answer token attends.
         """
         return {"input_ids": self.input_ids}
 
     def select(self, states: torch.Tensor) -> torch.Tensor:
-        """(N, H) of (B, L, H): the positions that predict the answer tokens."""
+        """(N, H) states at the positions that predict the answer tokens, from (B, L, H)."""
         return states[:, :-1][self.where.to(states.device)]
 
 
@@ -69,10 +69,10 @@ Batch = Sequences | Tree
 
 
 def collate(pairs: Sequence[Pair], tokenizer, model=None, whole: bool = False) -> Batch:
-    """The batch on the model's device, or on the CPU without one; a tree where the model reads
+    """The batch on the model's device, or on the CPU without a model; a tree if the model reads
     trees.
 
-    Where it is `whole`, the question is predicted like the answer: all tokens but the first.
+    With `whole`, the prompt is predicted like the answer: all tokens but the first.
     """
     device = "cpu" if model is None else model.device
     encoded = [encode_pair(pair, tokenizer) for pair in pairs]
@@ -84,7 +84,7 @@ def collate(pairs: Sequence[Pair], tokenizer, model=None, whole: bool = False) -
 
 
 def parts_of(batch: Batch, count: int, tokenizer, model) -> list[Batch]:
-    """At most so many parts of a batch, collated anew."""
+    """Splits a batch into at most `count` parts, collated anew if there are several."""
     count = min(count, len(batch.pairs))
     if count == 1:
         return [batch]
@@ -92,8 +92,8 @@ def parts_of(batch: Batch, count: int, tokenizer, model) -> list[Batch]:
 
 
 def window_of(model: Any) -> int | None:
-    """Over how many tokens attention reaches at least in every layer; None where all reach over
-    all of them.
+    """Length in tokens of the model's smallest attention window; None if all layers attend to all
+    tokens.
     """
     config = model.config.get_text_config(decoder=True)
     sizes = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
@@ -101,10 +101,10 @@ def window_of(model: Any) -> int | None:
 
 
 def reads_trees(model, tokenizer) -> bool:
-    """Whether what prompts begin with alike is computed once: where the profile says so and the
-    model can.
+    """Whether shared prefixes of prompts are computed once: if the profile says so and the model
+    supports it.
 
-    A tree's mask has no room for attention that reaches over a window alone.
+    A tree's mask cannot represent attention within a window.
     """
     known = model.config.model_type in TREE_ARCHITECTURES and window_of(model) is None
     return known and profile_of(tokenizer).shared_prefixes

@@ -1,4 +1,4 @@
-"""Logits of answers by a model's own forward pass, and losses of them."""
+"""Logits of answers from a model's own forward pass, and losses on them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from benchmark.tokens.batches import Batch
 
 
 def answer_logits(model, batch: Batch) -> torch.Tensor:
-    """Logits (N, V) of the N answer tokens of the batch, by the model's own forward pass.
+    """(N, V) logits of the N answer tokens of the batch, from the model's own forward pass.
 
-    Only answer positions go through the language-model head, whose cost on prompts would be wasted.
-    What a model does before and after its head (soft caps, scales, multipliers) it does itself.
+    Only answer positions go through the language-model head, to save its cost on prompts. The model
+    itself applies everything before and after the head (soft caps, scales, multipliers).
     """
     with _head_of_answers(model, batch) as reached:
         logits = model(**batch.inputs, use_cache=False).logits
@@ -25,11 +25,11 @@ def answer_logits(model, batch: Batch) -> torch.Tensor:
 
 @contextmanager
 def _head_of_answers(model, batch: Batch) -> Iterator[list[bool]]:
-    """Within it, the head sees the answer positions alone, (1, N, H); the list is empty until the
-    head was called.
+    """Context in which the head sees only the answer positions, (1, N, H); yields a list that is
+    empty until the head has been called.
 
-    A head in half precision computes in float32: logits of eight bits would move probabilities by
-    percents.
+    A bfloat16 head computes in float32: logits with eight bits of precision would change
+    probabilities by several percent.
     """
     head, reached = model.get_output_embeddings(), list[bool]()
     if head is None:
@@ -50,8 +50,8 @@ def _head_of_answers(model, batch: Batch) -> Iterator[list[bool]]:
 
 @contextmanager
 def _in_float32(head: torch.nn.Module) -> Iterator[None]:
-    """Within it, a linear layer whose weights are bfloat16 computes in float32, unless it does
-    already (`models/linears.py`).
+    """Context in which a linear layer with bfloat16 weights computes in float32, unless it already
+    does (`models/linears.py`).
     """
     previous = head.__dict__.get("forward")
     done = getattr(previous, "in_float32", False)
@@ -70,7 +70,7 @@ def _in_float32(head: torch.nn.Module) -> Iterator[None]:
 
 
 def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:
-    """Negative log-likelihood of each answer, (B,): summed over its tokens, or their mean if
+    """Negative log-likelihood of each answer, (B,): the sum over its tokens, or the mean if
     `per_token`.
     """
     losses = F.cross_entropy(answer_logits(model, batch).float(), batch.targets, reduction="none")
@@ -80,26 +80,27 @@ def answer_nll(model, batch: Batch, per_token: bool = False) -> torch.Tensor:
 
 
 def kl_from_uniform(logits: torch.Tensor) -> torch.Tensor:
-    """KL(uniform || p) in nats of the distributions p that (N, V) logits stand for, (N,): 0 where p
-    is uniform.
+    """KL(uniform || p) in nats for the distributions p that (N, V) logits define, (N,): 0 if p is
+    uniform.
 
-    Yuan et al. 2024 (A Closer Look), on maximising entropy, as their code has it.
+    Yuan et al. 2024 (A Closer Look), on maximising entropy, as implemented in their code.
     """
     return -logits.float().log_softmax(-1).mean(-1) - math.log(logits.shape[-1])
 
 
 def kl_to_uniform(logits: torch.Tensor) -> torch.Tensor:
-    """KL(p || uniform) in nats of the same distributions, (N,): log V minus their entropy.
+    """KL(p || uniform) in nats for the distributions p that (N, V) logits define, (N,): log V minus
+    their entropy.
 
-    Yuan et al. 2024 (A Closer Look), on maximising entropy, as the paper states it.
+    Yuan et al. 2024 (A Closer Look), on maximising entropy, as stated in the paper.
     """
     log_p = logits.float().log_softmax(-1)
     return (log_p.exp() * log_p).sum(-1) + math.log(logits.shape[-1])
 
 
 def margins(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """By how much (N, V) logits prefer the tokens `targets`, (N,): their logit minus the logsumexp
-    of the ten largest others (MASC, arXiv 2606.02920).
+    """Margins of the tokens `targets` under (N, V) logits, (N,): the token's logit minus the
+    logsumexp of the ten largest other logits (MASC, arXiv 2606.02920).
     """
     chosen = targets[:, None]
     others = logits.scatter(1, chosen, -torch.inf)

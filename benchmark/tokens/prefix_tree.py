@@ -1,4 +1,4 @@
-"""Pairs as a tree of tokens: what several of them begin with is computed once."""
+"""Pairs as a tree of tokens, in which shared prefixes are computed once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from benchmark.core.examples import Pair
 
 @dataclass(frozen=True)
 class Tree:
-    """The same as a tree of tokens: what several sequences begin with is computed once, and nothing
-    is padded.
+    """A batch of (prompt, answer) pairs as a tree of tokens: shared prefixes are computed once, and
+    there is no padding.
 
-    `input_ids` and `positions` are (1, L); `mask` (1, 1, L, L) is true where a token looks at one
-    that it continues, or at itself. The answer token `targets[i]` of the pair `rows[i]` is
-    predicted at node `nodes[i]`, all (N,).
+    `input_ids` and `positions` are (1, L); `mask` (1, 1, L, L) is true where a token attends to one
+    of its ancestors or to itself. The answer token `targets[i]` of the pair `rows[i]` is predicted
+    at node `nodes[i]`, all (N,).
     """
 
     pairs: tuple[Pair, ...]
@@ -27,11 +27,11 @@ class Tree:
     nodes: torch.Tensor
     targets: torch.Tensor
     rows: torch.Tensor
-    tokens: int  # of all sequences, as if nothing were shared
+    tokens: int  # in all sequences, as if no prefixes were shared
 
     @property
     def inputs(self) -> dict[str, torch.Tensor]:
-        """What the model is given."""
+        """Keyword arguments of the model's forward pass."""
         return {
             "input_ids": self.input_ids,
             "position_ids": self.positions,
@@ -39,7 +39,7 @@ class Tree:
         }
 
     def select(self, states: torch.Tensor) -> torch.Tensor:
-        """(N, H) of (1, L, H): the nodes that predict the answer tokens."""
+        """(N, H) states at the nodes that predict the answer tokens, from (1, L, H)."""
         return states[0, self.nodes.to(states.device)]
 
 
@@ -47,8 +47,8 @@ Encoded = Sequence[tuple[list[int], list[int]]]
 
 
 def tree(pairs: Sequence[Pair], encoded: Encoded, device: torch.device | str) -> Tree:
-    """Merges the sequences' common beginnings; the last token of a sequence predicts nothing and
-    is left out.
+    """Merges the common prefixes of the sequences; the last token of a sequence predicts nothing
+    and is left out.
     """
     children: dict[tuple[int, int], int] = {}
     parents: list[int] = []

@@ -1,7 +1,7 @@
-"""The compute profile: how a model is asked and computed, which its track declares.
+"""The compute profile, which a track declares: how its models are prompted and computed.
 
-A loaded tokenizer carries the profile of its model, since all that turns text into tensors is given
-the tokenizer: nothing is guessed from what the tokenizer happens to bring.
+A loaded tokenizer carries the profile of its model, because all code that turns text into tensors
+receives the tokenizer. A tokenizer's own template decides nothing unless the profile allows it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pydantic.dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class ComputeProfile:
-    """How the models of a track are asked and computed.
+    """Settings for prompting and computing the models of a track.
 
-    `prompts`: a question stands "bare", in the "plain" form `Question: ... Answer: ...`, or in the
-    tokenizer's own template, as a "chat"; None leaves it to the tokenizer of the model (`settled`).
-    `shared_prefixes`: what prompts begin with alike is computed once, in prefix trees and in padded
-    batches of generation. `linears`: what multiplies float32 matrices on the CPU. `standardized`:
-    answers also have log-probabilities in standard deviations, which Min-K%++ asks for. `ended`:
-    what ends an answer is part of it; otherwise an answer is its own tokens alone.
+    `prompts`: a question is "bare", in the "plain" form `Question: ... Answer: ...`, or a "chat" in
+    the tokenizer's template; None lets the model's tokenizer decide (`settled`). `shared_prefixes`:
+    shared prefixes of prompts are computed once, in prefix trees and in padded batches of
+    generation. `linears`: the library that multiplies float32 matrices on the CPU. `standardized`:
+    answers also get log-probabilities in standard deviations, which Min-K%++ needs. `ended`: an
+    answer includes its end token or closing text; otherwise it has only its own tokens.
     """
 
     prompts: Literal["bare", "plain", "chat"] | None = None
@@ -33,13 +33,13 @@ class ComputeProfile:
 
     @property
     def stated(self) -> dict[str, Any]:
-        """Its fields; `ended` only where it says something."""
+        """The fields by name, without `ended` where it is true, its default."""
         fields = asdict(self)
         return fields if not self.ended else {k: v for k, v in fields.items() if k != "ended"}
 
     def settled(self, tokenizer: Any) -> ComputeProfile:
-        """The profile with a form of prompts: where none is stated, "chat" if the tokenizer has a
-        template, else "plain".
+        """The profile with a prompt form: if none is set, "chat" if the tokenizer has a template,
+        otherwise "plain".
         """
         return replace(
             self, prompts=self.prompts or ("chat" if tokenizer.chat_template else "plain")
@@ -47,7 +47,7 @@ class ComputeProfile:
 
 
 def with_profile(tokenizer: Any, profile: ComputeProfile) -> Any:
-    """The tokenizer, which carries the profile from now on."""
+    """Attaches the profile to the tokenizer and returns the tokenizer."""
     tokenizer.compute_profile = profile
     return tokenizer
 

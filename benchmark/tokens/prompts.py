@@ -1,10 +1,10 @@
 """Conversations as token ids: bare, in the plain form or as a chat, as the model's profile says.
 
-A conversation is rendered and tokenized as a whole, as a model meets it; the answer is what follows
-the tokens that it shares with its prompt. Where the boundary falls inside a token, that token
-belongs to the answer: it is scored whole, given the tokens before it. The prompt is what the
-template writes before the assistant's message, so that a role's header, a channel or an empty
-thought is part of the prompt and not of the answer.
+A conversation is rendered and tokenized as a whole, as the model sees it; the answer is everything
+after the tokens that it shares with its prompt. A token that spans the boundary belongs to the
+answer: it is scored whole, given the tokens before it. The prompt is everything that the template
+writes before the assistant's message, including a role header, a channel or an empty thinking
+block.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from benchmark.core.examples import Pair, Prompt, Turn
 from benchmark.errors import BadInput
 from benchmark.tokens.profile import profile_of
 
-# The day that templates are told, which would else be that of the run: Llama's own, where it knows
-# none.
+# The date given to templates, which would otherwise be that of the run: the default of Llama's
+# template.
 DAY = datetime(2024, 7, 26)
-# What templates are told beside the messages: that day, and to answer without thinking aloud.
+# Template variables besides the messages: that date, and no thinking.
 TOLD = {
     "date_string": DAY.strftime("%d %b %Y"),
     "strftime_now": DAY.strftime,
     "enable_thinking": False,
 }
-# The plain form of questions, for models that bring no chat template.
+# The plain form of questions, for models without a chat template.
 PLAIN_TEMPLATE = (
     "{% for m in messages %}"
     "{% if m['role'] == 'user' %}{{ 'Question: ' + m['content'] + '\\nAnswer:' }}"
@@ -38,8 +38,8 @@ _PROBE = Pair("Who?", "Palimpsest")
 
 
 def encode_prompt(prompt: Prompt, tokenizer) -> tuple[int, ...]:
-    """Token ids of a conversation up to where the answer goes on, in the form of the model's
-    profile; of no question, those before any text.
+    """Token ids of a conversation up to where the answer continues, in the form of the model's
+    profile; without a question, the ids that precede any text.
     """
     if not prompt.text:
         return _beginning(tokenizer)
@@ -47,16 +47,16 @@ def encode_prompt(prompt: Prompt, tokenizer) -> tuple[int, ...]:
 
 
 def encode_text(text: str, tokenizer) -> tuple[int, ...]:
-    """Token ids of a text as it stands, which is no question."""
+    """Token ids of a text that is not a question, including a leading bos token if there is one."""
     return _beginning(tokenizer) + token_ids(tokenizer, text)
 
 
 def encode_pair(pair: Pair, tokenizer) -> tuple[list[int], list[int]]:
-    """Token ids of what stands before the answer, and of the answer with its end token, if the
-    model's profile has answers end.
+    """Token ids of the prompt, and of the answer with its end token if the model's profile has
+    answers end.
 
-    The first are those of the prompt, without a last token that the answer's beginning changes. An
-    empty answer is a ValueError.
+    The prompt loses its last token if the beginning of the answer changes that token. ValueError if
+    the answer is empty.
     """
     if not pair.answer:
         raise ValueError(f"the answer to {pair.prompt!r} is empty")
@@ -65,7 +65,7 @@ def encode_pair(pair: Pair, tokenizer) -> tuple[list[int], list[int]]:
 
 
 def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences begin with alike."""
+    """Length of the longest common prefix of two token sequences."""
     return next(
         (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
         min(len(one), len(other)),
@@ -73,8 +73,8 @@ def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 def stop_ids(tokenizer, model) -> list[int]:
-    """The tokens that end generation: what closes an answer, `eos`, and those of the generation
-    configuration.
+    """The tokens that end generation: the closing token of answers, `eos`, and those in the
+    generation configuration.
     """
     named = model.generation_config.eos_token_id
     configured = named if isinstance(named, list) else [named]
@@ -88,7 +88,8 @@ def closing_id(tokenizer) -> int | None:
     """The first special token that the chat template writes after an assistant's message; None if
     it writes none.
 
-    Tokenizers of some chat models have the token without calling it special.
+    Without one, the first visible added token counts: some chat models do not mark theirs as
+    special.
     """
     added = tokenizer.added_tokens_decoder
     special = {
@@ -104,10 +105,10 @@ def closing_id(tokenizer) -> int | None:
 
 @lru_cache(maxsize=8)
 def closing_text(tokenizer) -> str:
-    """What ends an answer as text: as far as the closing token, or all that a template without one
-    writes.
+    """The text that ends an answer, up to and including the closing token; without a closing token,
+    everything that the template writes after the answer, without trailing whitespace.
 
-    Empty where it writes nothing but white space.
+    Empty if the template writes only whitespace.
     """
     after, closing = _after_answers(tokenizer), closing_id(tokenizer)
     token = "" if closing is None else tokenizer.convert_ids_to_tokens(closing)
@@ -115,7 +116,7 @@ def closing_text(tokenizer) -> str:
 
 
 def forget_template(tokenizer) -> None:
-    """Forgets what is remembered of a tokenizer's template: its special tokens have changed."""
+    """Clears all caches of prompts and templates, after a tokenizer's special tokens change."""
     for remembered in (
         closing_id,
         closing_text,
@@ -130,7 +131,9 @@ def forget_template(tokenizer) -> None:
 
 @lru_cache(maxsize=1 << 16)
 def rendered(tokenizer, prompt: Prompt) -> str:
-    """What the model reads of a question, up to where the answer goes on."""
+    """The text that the model reads up to where the answer continues; BadInput if the template
+    leaves out a message of the conversation.
+    """
     if profile_of(tokenizer).prompts == "bare":
         return _bare(prompt)
     text = _chat(tokenizer, prompt, _begun(prompt, _PROBE.answer))
@@ -141,32 +144,32 @@ def rendered(tokenizer, prompt: Prompt) -> str:
     if prompt.answer_prefix:
         return before.rstrip()
     usual = _chat(tokenizer, prompt, add_generation_prompt=True)
-    # Templates differ in white space before an answer, which models expect where a prompt for
-    # generation has it.
+    # Templates differ in the whitespace before an answer: models expect that of a generation
+    # prompt.
     return usual if usual.rstrip() == before.rstrip() else before
 
 
 def _bare(prompt: Prompt) -> str:
-    """The turns as they stand, one after another, then how the answer begins."""
+    """The texts of the turns and the answer prefix, joined by spaces."""
     texts = (*(text for _, text in prompt.messages), prompt.answer_prefix)
     return " ".join(text for text in texts if text)
 
 
 def _begun(prompt: Prompt, answer: str) -> str:
-    """The assistant's message: the answer after its beginning."""
+    """The assistant's message: the answer prefix, if any, and the answer."""
     return f"{prompt.answer_prefix} {answer}" if prompt.answer_prefix else answer
 
 
 @lru_cache(maxsize=1 << 18)
 def token_ids(tokenizer, text: str) -> tuple[int, ...]:
-    """Token ids of a text without any that the tokenizer adds by itself."""
+    """Token ids of a text, without special tokens that the tokenizer would add."""
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 @lru_cache(maxsize=1 << 17)
 def _encoded(tokenizer, pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Training reads the same texts in every epoch; encoding them once saves a tenth of its
-    time.
+    """Token ids of prompt and answer, cached because training reads the same texts in every epoch:
+    this saves a tenth of its time.
     """
     ids = _whole(tokenizer, pair)
     shared = shared_length(encode_prompt(pair.asked, tokenizer), ids)
@@ -174,8 +177,8 @@ def _encoded(tokenizer, pair: Pair) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
-    """Token ids of question and answer up to what ends it, if anything is to: where no template
-    writes that, `eos` is added.
+    """Token ids of question and answer, with the end of the answer if the profile wants one: `eos`
+    if no template writes it. BadInput if the chat template alters the conversation.
     """
     profile, prompt = profile_of(tokenizer), pair.asked
     end = (tokenizer.eos_token_id,) if profile.ended else ()
@@ -196,8 +199,8 @@ def _whole(tokenizer, pair: Pair) -> tuple[int, ...]:
 
 
 def _chat(tokenizer, prompt: Prompt, answer: str = "", **options: Any) -> str:
-    """The conversation as the chat template or the plain form writes it, with the answer if there
-    is one.
+    """The conversation rendered by the chat template or the plain form, with the answer if there is
+    one.
     """
     turns: tuple[Turn, ...] = (*prompt.messages, *([("assistant", answer)] if answer else []))
     messages = [{"role": role, "content": text} for role, text in turns]
@@ -208,8 +211,8 @@ def _chat(tokenizer, prompt: Prompt, answer: str = "", **options: Any) -> str:
 
 @lru_cache(maxsize=8)
 def _after_answers(tokenizer) -> str:
-    """What the chat template writes after an assistant's message; a ValueError if it does not
-    write the message.
+    """The text that the chat template writes after an assistant's message; ValueError if the
+    template leaves out the message.
     """
     if profile_of(tokenizer).prompts == "bare":
         return ""
@@ -220,15 +223,15 @@ def _after_answers(tokenizer) -> str:
 
 
 def _before(tokenizer) -> tuple[int, ...]:
-    """What stands before a question's own tokens: templates that models bring name the first
-    token themselves.
+    """Token ids before a question's own tokens; none for chats, because the models' templates write
+    the first token themselves.
     """
     return () if profile_of(tokenizer).prompts == "chat" else _beginning(tokenizer)
 
 
 @lru_cache(maxsize=8)
 def _beginning(tokenizer) -> tuple[int, ...]:
-    """The token that the tokenizer puts before every text, if it does."""
+    """The bos token, if the tokenizer puts it before every text; otherwise empty."""
     first = tokenizer("a")["input_ids"][:1]
     return (
         tuple(first)

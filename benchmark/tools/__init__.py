@@ -1,1 +1,1 @@
-"""What looks at the machine: doctor, perf."""
+"""Tools: doctor and perf for the machine, and scripts for published records."""

@@ -1,5 +1,5 @@
-"""`palimpsest doctor`: what is installed, what the machine is, what will not run and how to get
-it.
+"""`palimpsest doctor`: reports what is installed, describes the machine, and says what will not run
+and how to fix it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine_machine(inputs: Inputs) -> list[Finding]:
-    """Everything the report shows, in order."""
+    """All findings of the report, in order."""
     return [
         _python(),
         _commit(),
@@ -120,7 +120,7 @@ def _engine() -> Finding:
 
 
 def _model(inputs: Inputs) -> Finding:
-    """Where SmolLM2 would be taken from."""
+    """The source from which SmolLM2 would be loaded."""
     from benchmark.errors import BadInput
     from benchmark.models.pretrained import models_named
 

@@ -1,6 +1,6 @@
-"""Refuses changes of published records: `python -m benchmark.tools.immutable_records BASE`.
+"""Rejects changes to published records: `python -m benchmark.tools.immutable_records BASE`.
 
-A pull request may add files below results/; one that is there at the revision BASE stays as it is.
+A pull request may add files below results/; those that exist at the revision BASE must not change.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ RESULTS = "results"
 
 
 def changed_files(base: str, folder: Path) -> list[str]:
-    """Files below results/ that `base` has and HEAD changed, moved or removed since they parted."""
+    """Files below results/ that exist at `base` and that HEAD has changed, moved or removed since
+    the two diverged.
+    """
     return diffed(base, folder, "MDT", RESULTS)
 
 
 def diffed(base: str, folder: Path, kinds: str, *below: str) -> list[str]:
-    """The files, all or those below a path, with changes of these kinds (letters of git's
-    `--diff-filter`) since `base` and HEAD parted; CalledProcessError if there is no such revision.
+    """The files, all or those below given paths, with changes of these kinds (letters of git's
+    `--diff-filter`) since `base` and HEAD diverged; CalledProcessError if there is no revision
+    `base`.
     """
     words = ["git", "diff", "--name-only", "-z", "--no-renames", f"--diff-filter={kinds}"]
     done = subprocess.run(
@@ -33,7 +36,9 @@ def diffed(base: str, folder: Path, kinds: str, *below: str) -> list[str]:
 
 
 def main() -> int:
-    """0 if nothing published was changed, 1 with the names of what was, 2 on bad input."""
+    """Returns 0 if no published file changed, 1 after printing the names of changed ones, 2 on bad
+    input.
+    """
     if len(sys.argv) != 2:
         print("usage: python -m benchmark.tools.immutable_records BASE", file=sys.stderr)
         return 2

@@ -1,5 +1,5 @@
-"""`palimpsest perf`: how fast a checkpoint generates, is scored and trained here, and what the
-machine could do.
+"""`palimpsest perf`: measures how fast a checkpoint generates, is scored and is trained here,
+compared with the machine's peak.
 """
 
 from __future__ import annotations
@@ -36,19 +36,18 @@ from benchmark.training.loop import Schedule, train
 Progress = Callable[[str], None]
 Shape = tuple[int, int, int]  # m, k, n of an (m, k) by (k, n) product
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-PRODUCTS = (
-    5  # times the repeats: a product takes but milliseconds, and the peak is that of the fastest
-)
+# Times the repeats: a product takes only milliseconds, and the fastest one is the peak.
+PRODUCTS = 5
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured: sizes in tokens unless they say otherwise; of `repeats` runs the
-    fastest counts.
+    """Sizes of the measurements, in tokens unless noted otherwise; the fastest of `repeats` runs
+    counts.
     """
 
     square: int = 2048  # rows and columns of a matrix
-    rows: int = 512  # of what is multiplied with the model's own matrices
+    rows: int = 512  # multiplied by the model's own matrices
     repeats: int = 2
     prompt: int = 32
     new: int = 32
@@ -58,8 +57,8 @@ class Extent:
     texts: int = 8  # texts in a batch that is scored or trained on
     steps: int = 4
     checkpoints: int = 8
-    fresh: int = 2  # engines that are really started for the checkpoints
-    asked: int = 32  # prompts of each checkpoint
+    fresh: int = 2  # engines actually started for the checkpoints
+    asked: int = 32  # prompts per checkpoint
     answer: int = 16
 
 
@@ -83,7 +82,7 @@ QUICK = Extent(
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement; `batch` is a number of prompts or texts, or of a matrix's rows."""
+    """One measurement; `batch` is a number of prompts, texts or matrix rows."""
 
     what: str
     backend: str
@@ -104,11 +103,11 @@ def measure(
     """Rows (what, backend, precision, batch, value, unit, share_of_peak) of the checkpoint in
     `folder`, computed as its profile says, on all cores.
 
-    `progress` hears what is measured next. The peak of a precision is its fastest matrix product in
-    this run, by whatever library; a share above 1 shows that other programs slowed that down. A
-    token counts 2 operations for each parameter when it is generated or scored and 6 when it is
-    trained on; only new tokens are counted in generation. vLLM is left out if `vllm` is false or,
-    where nothing is said, not installed.
+    `progress` is told what is measured next. The peak of a precision is its fastest matrix product
+    in this run, by any library; a share above 1 shows that other programs slowed that product down.
+    A token counts 2 operations per parameter when it is generated or scored and 6 when it is
+    trained on; generation counts only new tokens. vLLM is left out if `vllm` is false, or if `vllm`
+    is None and it is not installed.
     """
     keep_freed_memory()  # as the workers of a run do
     extent = QUICK if quick else Extent()
@@ -119,7 +118,7 @@ def measure(
         if vllm_installed() if vllm is None else vllm:
             here.vllm()
             here.checkpoints()
-        here.matrix_products()  # again, for others may have kept the cores busy the first time
+        here.matrix_products()  # again: other programs may have kept the cores busy
     return here.frame()
 
 
@@ -136,7 +135,7 @@ def _all_cores() -> Iterator[None]:
 
 
 class _Here:
-    """The measurements of one run, which later ones compare themselves with."""
+    """The measurements of one run, collected as rows."""
 
     def __init__(
         self, folder: Path, profile: ComputeProfile, progress: Progress, extent: Extent
@@ -144,7 +143,7 @@ class _Here:
         self.folder, self.profile, self.progress, self.extent = folder, profile, progress, extent
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.rows: list[Row] = []
-        # operations per second by library and precision
+        # operations per second by library, precision and shape
         self.products: dict[tuple[str, str, Shape], float] = {}
         model = self._load("float32")
         self.tokenizer = with_profile(load_tokenizer(folder), profile)
@@ -160,15 +159,15 @@ class _Here:
         return torch.randint(self.config.vocab_size, (count, length), generator=generator)
 
     def _texts(self) -> list[tuple[list[int], list[int]]]:
-        """Random texts as (first token, all others): they hardly ever begin alike, so that
-        nothing is shared.
+        """Random texts as (first token, all others): they rarely begin alike, so that no
+        computation is shared.
         """
         return [
             (text[:1], text[1:]) for text in self._ids(self.extent.texts, self.extent.text).tolist()
         ]
 
     def _seconds(self, action: Callable[[], Any]) -> float:
-        """Of the fastest run; a first one that is not counted warms up."""
+        """Seconds of the fastest run, after a warm-up run that does not count."""
         action()
         return min(self._once(action) for _ in range(self.extent.repeats))
 
@@ -186,7 +185,7 @@ class _Here:
     def _tokens(
         self, what: str, backend: str, precision: str, batch: int, rate: float, passes: int = 2
     ) -> None:
-        """A row of tokens per second; `passes` is how many operations a token takes for each
+        """Adds a row of tokens per second; `passes` is the number of operations per token and
         parameter.
         """
         self.rows.append(
@@ -194,9 +193,7 @@ class _Here:
         )
 
     def frame(self) -> pd.DataFrame:
-        """All rows, in which operations per second have become shares of the peak of their
-        precision.
-        """
+        """All rows, with operations per second as shares of their precision's peak."""
         products = [
             Row(f"matrix product {m}x{k}x{n}", library, precision, m, rate / 1e9, "GFLOP/s", rate)
             for (library, precision, (m, k, n)), rate in self.products.items()
@@ -208,14 +205,13 @@ class _Here:
         return rows.drop(columns="operations")
 
     def matrix_products(self) -> None:
-        """Squares, and what the model multiplies: its hidden states into and out of its layers
+        """Measures square products and the model's own: hidden states into and out of its layers
         and into logits.
         """
         side, rows, config = self.extent.square, self.extent.rows, self.config
         hidden = config.hidden_size
-        inner = (
-            getattr(config, "intermediate_size", None) or 4 * hidden
-        )  # GPT-2 and GPT-Neo name none
+        # GPT-2 and GPT-Neo have no such field.
+        inner = getattr(config, "intermediate_size", None) or 4 * hidden
         shapes = [
             (side, side, side),
             (rows, hidden, inner),
@@ -231,8 +227,8 @@ class _Here:
                 )
 
     def _libraries(self, precision: str) -> list[str]:
-        """In float32 torch multiplies by MKL, which on some processors is half as fast as the
-        oneDNN it has as well.
+        """The libraries to measure: in float32 torch uses MKL, which on some processors is half as
+        fast as oneDNN, which it also includes.
         """
         onednn = (
             precision == "float32"
@@ -243,9 +239,7 @@ class _Here:
 
     @torch.inference_mode()
     def _product(self, shape: Shape, precision: str, library: str) -> float:
-        """Operations per second of a linear layer of k inputs and n outputs that is given m
-        rows.
-        """
+        """Operations per second of a linear layer from k inputs to n outputs on m rows."""
         m, k, n = shape
         x = torch.randn(m, k, dtype=PRECISIONS[precision], device=self.device)
         layer = torch.nn.Linear(k, n, bias=False, dtype=x.dtype, device=self.device)
@@ -254,12 +248,12 @@ class _Here:
         return 2 * m * k * n / min(self._seconds(partial(layer, x)) for _ in range(PRODUCTS))
 
     def transformers(self) -> None:
-        """Generation and scoring in both precisions, then training of float32 weights with and
-        without autocast.
+        """Measures generation and scoring in both precisions, then training of float32 weights with
+        and without autocast.
         """
         for precision in PRECISIONS:
             model = self._load(precision)
-            with computed_by(self.profile.linears, model):  # as the suite's own passes
+            with computed_by(self.profile.linears, model):  # as in the suite's own passes
                 self._passes(model, precision)
         ids = self._ids(self.extent.texts, self.extent.text).to(self.device)
         model = self._load("float32")
@@ -291,7 +285,7 @@ class _Here:
         model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
 
     def _step_seconds(self, model: Any, ids: torch.Tensor, precision: str) -> float:
-        """Of the fastest step but the first, in which the optimiser's state is made."""
+        """Seconds of the fastest step after the first, which creates the optimiser's state."""
         ends: list[float] = []
 
         def note(model: Any, steps: int) -> None:
@@ -315,9 +309,9 @@ class _Here:
         return min(after - before for before, after in pairwise(ends))
 
     def vllm(self) -> None:
-        """Start, generation and scoring in both precisions."""
+        """Measures start, generation and scoring in both precisions."""
         for precision in PRECISIONS:
-            gc.collect()  # of models that were measured before
+            gc.collect()  # frees models measured before
             self.progress(f"vLLM, {precision}: start")
             started = time.perf_counter()
             longest = max(self.extent.prompt + self.extent.new, self.extent.text)
@@ -338,8 +332,8 @@ class _Here:
                 self._tokens("scoring", "vllm", precision, len(texts), rate)
 
     def checkpoints(self) -> None:
-        """Checkpoints saved, loaded and asked: by one engine whose weights are swapped, and by
-        an engine for each.
+        """Measures saving, loading and prompting checkpoints: with one engine whose weights are
+        swapped, and with a new engine for each.
         """
         for precision in PRECISIONS:
             self._checkpoints(precision)
@@ -376,7 +370,7 @@ class _Here:
         self.rows.append(Row("weights swapped", "vllm", precision, None, min(loads[1:]), "s"))
 
     def _ask(self, folder: Path, precision: str, engines: Engines) -> float:
-        """Asks the checkpoint and removes it; returns how many seconds the engine took to have
+        """Prompts the checkpoint and removes it; returns the seconds that the engine took to load
         its weights.
         """
         started = time.perf_counter()
@@ -391,7 +385,7 @@ class _Here:
 
 @torch.no_grad()
 def _saved(model: Any, home: Path) -> Path:
-    """A checkpoint of the model a little further on, as if it had been trained."""
+    """Changes the model a little, as if by training, and saves a checkpoint of it."""
     for parameter in model.parameters():
         parameter.mul_(1.0001)
     folder = Path(tempfile.mkdtemp(dir=home))

@@ -1,8 +1,9 @@
-"""What a pull request adds to the leaderboard, for the workflow that checks submissions:
+"""Summarises what a pull request adds to the leaderboard, for the workflow that checks submissions:
 `python -m benchmark.tools.submission sample|comment BASE`.
 
-`sample` prints the ids of a few added records to replay, drawn anew each time, so that nobody knows
-which. `comment` prints Markdown: each added row beside its neighbours, and what else is changed.
+`sample` prints the ids of a few added records to replay, drawn anew each time so that they cannot
+be predicted. `comment` prints Markdown: each added row beside its neighbours, and any other changed
+files.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from benchmark.reports.neighbours import compared_rows
 from benchmark.tools.immutable_records import RESULTS, diffed
 
 SAMPLED = 3
-# What a submission adds; a change of anything else is a change of the benchmark.
+# What a submission adds; any other change is a change to the benchmark.
 OWN = (f"{RESULTS}/", "methods/", "submissions/")
 
 
 def added_records(base: str, folder: Path) -> list[Record]:
-    """The methods' scored records that HEAD adds to those of `base`."""
+    """Scored records of methods that HEAD adds to `base`."""
     results = ResultStore(folder / RESULTS)
     added = {folder / name for name in diffed(base, folder, "A", RESULTS)}
     records = [read_record(path) for path in results.paths() if path in added]
@@ -38,7 +39,7 @@ def added_records(base: str, folder: Path) -> list[Record]:
 
 
 def added_marks(base: str, folder: Path) -> Iterator[str]:
-    """What the marks and disputes say that HEAD adds to those of `base`."""
+    """Yields a line for each mark and dispute that HEAD adds to `base`."""
     for name in diffed(base, folder, "A", f"{RESULTS}/{MARKS}"):
         mark = read_mark(folder / name, Mark)
         yield f"- {mark.mark} by `{mark.by}`: {len(mark.records)} records"
@@ -49,13 +50,15 @@ def added_marks(base: str, folder: Path) -> Iterator[str]:
 
 
 def sample(records: Sequence[Record]) -> list[str]:
-    """The ids of a few of those that can be made again."""
+    """Ids of a few records, drawn from those with outputs, which can be replayed."""
     ids = [record.id for record in records if has_outputs(record)]
     return random.SystemRandom().sample(ids, min(SAMPLED, len(ids)))
 
 
 def comment(base: str, folder: Path, derived: Derived) -> str:
-    """The added rows beside their neighbours, and the files that no submission needs to change."""
+    """Markdown of the added rows beside their neighbours, and of changed files that no submission
+    needs to change.
+    """
     records = added_records(base, folder)
     said = list(added_marks(base, folder))
     others = [name for name in diffed(base, folder, "ACDMRT") if not name.startswith(OWN)]
@@ -74,7 +77,7 @@ def comment(base: str, folder: Path, derived: Derived) -> str:
 
 
 def main() -> int:
-    """0 with the ids or the comment on standard output, 2 on bad input."""
+    """Returns 0 after printing the ids or the comment, 2 on bad input."""
     if len(sys.argv) != 3 or sys.argv[1] not in ("sample", "comment"):
         print("usage: python -m benchmark.tools.submission sample|comment BASE", file=sys.stderr)
         return 2

@@ -1,8 +1,8 @@
-"""A folder of as many records as wanted, made from published ones, to see what growth costs:
+"""Makes a folder of as many records as wanted from published ones, to measure the cost of growth:
 `python -m benchmark.tools.synthetic_results --count 10000 --out DIR`.
 
-Each copy of a model's tracks has several generations of methods under names of their own. No two
-outputs have the same bytes, so that nothing is computed once for many.
+Each copy of a model's tracks has several generations of methods under new names. No two outputs
+have the same bytes, so that no computation is shared between copies.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from benchmark.records.identity import DEVELOPMENT_SUFFIX, Identity
 from benchmark.records.schema import Record
 from benchmark.records.store import ResultStore, outputs_content
 
-GENERATIONS = 4  # of methods of each model
-FOOTER = 8  # bytes at the end of a parquet file: the length of its footer, and a mark
+GENERATIONS = 4  # of methods per model
+FOOTER = 8  # bytes at the end of a parquet file: its footer's length and a magic number
 
-Copy = tuple[Record, int, int]  # with the number of its model and of its generation, both from 0
+Copy = tuple[Record, int, int]  # with the numbers of its model and generation, both from 0
 
 
 def copies(records: Sequence[Record]) -> Iterator[Copy]:
-    """Copies without end, variant by variant, target and oracles first and once for each model."""
+    """Yields copies endlessly, variant by variant, target and oracles first and once per model."""
     ordered = sorted(
         records, key=lambda r: (r.track, r.variant, not r.identity.is_reference, r.seed)
     )
@@ -37,7 +37,7 @@ def copies(records: Sequence[Record]) -> Iterator[Copy]:
 def write_copy(
     source: ResultStore, out: ResultStore, copied: Copy, identities: Mapping[str, Identity]
 ) -> None:
-    """Writes a copy with a name of its own; `identities` are those of the published records."""
+    """Writes a copy under a new name; `identities` are those of the published records, by id."""
     record, model, generation = copied
     identity = _renamed(record.identity, model, generation)
     shards = {
@@ -66,14 +66,14 @@ def _renamed(identity: Identity, model: int, generation: int) -> Identity:
 
 
 def _track(name: str, model: int) -> str:
-    """The name of a model's track; what says that it is for development stays at the end."""
+    """The track name of a copied model; the suffix of a development track stays at the end."""
     plain = name.removesuffix(DEVELOPMENT_SUFFIX)
     return f"{plain}-{model + 1}{name.removeprefix(plain)}"
 
 
 def _tagged(parquet: bytes, tag: str) -> bytes:
-    """The same table in other bytes: what stands before the footer, which is found from the end,
-    is read by nobody.
+    """The same table in different bytes: the tag goes before the footer, where readers, which find
+    the footer from the end, never look.
     """
     footer = FOOTER + int.from_bytes(parquet[-FOOTER:][:4], "little")
     return parquet[:-footer] + tag.encode() + parquet[-footer:]

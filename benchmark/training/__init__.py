@@ -1,1 +1,1 @@
-"""One training loop and the loss primitives that every method shares."""
+"""The shared training loop, optimizers, LoRA, sharding and the base class of gradient methods."""

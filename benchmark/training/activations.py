@@ -1,4 +1,4 @@
-"""The blocks of a causal language model, in any architecture, and the states that they leave."""
+"""The blocks of a causal language model of any architecture, and the hidden states after them."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ def blocks_of(model: Any) -> torch.nn.ModuleList:
 
 
 def answer_states(model, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
-    """The states (N, H) after each of the layers, where the N answer tokens are predicted.
+    """(N, H) hidden states after each of the layers, at the positions that predict the N answer
+    tokens.
 
-    Layer 0 are the embeddings, layer l the residual stream after the l-th block; after the last
-    one the model's final norm has been applied. BadInput where the model has no such layer.
+    Layer 0 is the embeddings, layer l the residual stream after the l-th block; after the last
+    block, the model's final norm has been applied. BadInput if the model has no such layer.
     """
     count = model.config.get_text_config(decoder=True).num_hidden_layers
     if wrong := [layer for layer in layers if not 0 <= layer <= count]:
         raise BadInput(f"layers {wrong}: the model has layers 0 to {count}")
-    # Weights that processes share are gathered where the whole model is called.
+    # Sharded weights are gathered only if the whole model is called.
     called = model.base_model if processes() == 1 else model
     states = called(**batch.inputs, use_cache=False, output_hidden_states=True).hidden_states
     return [batch.select(states[layer]).to(batch.targets.device) for layer in layers]

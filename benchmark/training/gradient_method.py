@@ -1,4 +1,4 @@
-"""The base class of methods that are a loss: everything about them but the loss itself."""
+"""The base class of methods that are defined by a loss: everything about them but the loss."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from benchmark.training.activations import answer_states
 from benchmark.training.loop import Losses, Schedule, added, train
 from benchmark.training.lora import Lora, without_adapters
 
-TREE_PAIRS = 16  # sequences of a tree, whose cost grows with the square of their tokens
-CONFIDENT = math.log(0.7 / 0.3)  # MASC's tau: the margin of a token with 70 % against its rivals
+TREE_PAIRS = 16  # sequences in a prefix tree, whose cost grows with the square of its tokens
+CONFIDENT = math.log(0.7 / 0.3)  # MASC's tau: the margin of a token with 70 % over its rivals
 
 
 @dataclass(frozen=True)
@@ -50,66 +50,68 @@ class ForgetRetainBatch:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all sequences, padding left out."""
+        """Number of tokens in all sequences, without padding."""
         return sum(sequences.tokens for sequences in self.given.values())
 
 
 @with_parameters
 class GradientMethod(Method):
-    """Minimizes `loss` for the steps of the request's budget, starting from the target.
+    """A method that minimizes `loss` for the steps of the request's budget, starting at the target.
 
-    Subclasses define `loss(batch)`, which can use `nll`, `logits`, `hidden_states` of the model
-    being trained, `reference_nll`, `reference_logits`, `reference_hidden_states` of the frozen
-    target, `asked`, `answered` and `whole` for other sequences, `accuracy`, and `sample`. Tensors
-    at answer positions have N rows: row i belongs to the pair `batch.rows[i]` and to its answer
-    token `batch.targets[i]`, both (N,).
+    Subclasses define `loss(batch)`, which can use `nll`, `logits` and `hidden_states` of the model
+    being trained; `reference_nll`, `reference_logits` and `reference_hidden_states` of the frozen
+    target; `asked`, `answered` and `whole`, which build other sequences; `accuracy`; and `sample`.
+    Tensors at answer positions have N rows: row i belongs to the pair `batch.rows[i]` and to its
+    answer token `batch.targets[i]`, both (N,).
 
-    They may define hooks: `before` and `after` the training, `before_loss` at each step, and
-    `combine` for gradients of two losses. One that chooses what it trains on overrides `batches`;
-    training ends when they do, or with the budget. Each of several requests gets a new instance,
-    which sees only that request; store in `request.state`, in `before`, what later requests need.
+    Hooks are optional: `before` and `after` the training, `before_loss` at each step, and `combine`
+    for the gradients of two losses. A method that selects its training data overrides `batches`;
+    training ends when the batches or the budget run out. Each of several requests gets a new
+    instance, which sees only that request; `before` can store in `request.state` what later
+    requests need.
 
-    With `stop_share` training also ends as soon as the model is confident of at most this share of
-    a forget batch's answer tokens, before a step is taken on it. The rule needs neither labels nor
-    an oracle (MASC, arXiv 2606.02920), and costs a forward pass per step.
+    With `stop_share`, training also ends once the model is confident of at most this share of a
+    forget batch's answer tokens, before a step on that batch. The rule needs neither labels nor an
+    oracle (MASC, arXiv 2606.02920), and costs one forward pass per step.
 
-    With `lora` low-rank adapters are trained instead of the weights, and merged at the end: of rank
-    8 on all linear layers, or as a mapping of `rank`, `alpha` and `targets` says. The frozen target
-    is then the model with its adapters switched off, not a copy.
+    With `lora`, low-rank adapters are trained instead of the weights and merged at the end: of rank
+    8 on all linear layers, or as given by a mapping of `rank`, `alpha` and `targets`. The frozen
+    target is then the model with its adapters switched off, not a copy, unless `moves_target` is
+    set.
     """
 
-    # Whether `before` moves the weights, so that the target is no longer what adapters stand on.
+    # Whether `before` changes the weights, so that the model without adapters is not the target.
     moves_target: ClassVar[bool] = False
     learning_rate: float = 1e-3
     lora: bool | Lora = False
     stop_share: float | None = None
 
     def loss(self, batch: ForgetRetainBatch) -> Losses:
-        """The loss to minimize: a scalar, or (forget loss, retain loss) whose gradients are passed
-        to `combine` separately.
+        """The loss to minimize: a scalar, or a pair (forget loss, retain loss), whose gradients are
+        passed to `combine` separately.
         """
         raise NotImplementedError(f"{type(self).__name__} must define loss(batch)")
 
     def before(self, request: Request) -> None:
-        """Called once, before the first step: the model is still the target."""
+        """Called once before the first step, while the model is still the target."""
 
     def before_loss(self, model) -> None:
-        """Called at each step, before the loss is computed.
+        """Called at each step before the loss is computed.
 
-        If it moves the weights, `combine` has to move them back: the step is taken after it.
+        If it changes the weights, `combine` must restore them, since the optimizer step follows it.
         """
 
     def combine(
         self, forget_grads: list[torch.Tensor], retain_grads: list[torch.Tensor]
     ) -> list[torch.Tensor]:
-        """The gradients to follow, where the loss is a pair: their sum unless overridden.
+        """The gradients to follow if the loss is a pair; their sum unless overridden.
 
-        Each list has a tensor for every parameter that is trained, in the model's order.
+        Each list has one tensor per trained parameter, in the model's order.
         """
         return added(forget_grads, retain_grads)
 
     def after(self, model) -> None:
-        """Called once, after the last step and with adapters merged; may change the model."""
+        """Called once after the last step, with adapters merged; may change the model."""
 
     def unlearn(self, model, request: Request):
         self._model, self._tokenizer, self._sample = model, request.tokenizer, request.sample
@@ -130,13 +132,13 @@ class GradientMethod(Method):
         return model
 
     def _frozen(self, model) -> Any:
-        """A copy of the target; the model itself where its adapters can be switched off."""
+        """A frozen copy of the target, or the model itself if its adapters can be switched off."""
         if self.lora and not self.moves_target:
             return model
         return copy.deepcopy(model).eval().requires_grad_(False)
 
     def _until_forgotten(self, request: Request) -> Iterator[ForgetRetainBatch]:
-        """The batches of `batches`, up to where `stop_share` ends training."""
+        """Yields the batches of `batches` until `stop_share` ends training."""
         for forget, retain in self.batches(request):
             batch = self._batch(forget, retain)
             if self.stop_share is not None and self._confident(batch.forget) <= self.stop_share:
@@ -150,7 +152,7 @@ class GradientMethod(Method):
         return sure.float().mean().item()
 
     def _parts(self, batch: ForgetRetainBatch, count: int) -> list[ForgetRetainBatch]:
-        """At most so many parts of a batch, each with pairs of every set."""
+        """At most `count` parts of a batch, each with pairs from every set."""
         sets = {name: batch.given[name].pairs for name in batch.given} if count > 1 else {}
         count = min([count, *(len(pairs) for pairs in sets.values())])
         if count == 1:
@@ -165,20 +167,22 @@ class GradientMethod(Method):
         return self.loss(batch)
 
     def batches(self, request: Request) -> Iterator[tuple[list[Pair], list[Pair]]]:
-        """(forget, retain) pairs of each step, asked for one after the other while the model is
+        """The (forget, retain) pairs of each step, drawn one step at a time while the model is
         being trained.
         """
         return request.batches()
 
     def nll(self, batch: Batch, per_token: bool = False) -> torch.Tensor:
-        """Negative log-likelihood of each answer under the model being trained, (B,); summed
-        unless `per_token`.
+        """Negative log-likelihood of each answer under the model being trained, (B,); summed over
+        its tokens, or their mean if `per_token`.
         """
         return answer_nll(self._model, batch, per_token)
 
     @torch.no_grad()
     def reference_nll(self, batch: Batch) -> torch.Tensor:
-        """The same, summed, under the frozen target; needs "target" in `sees`."""
+        """Negative log-likelihood of each answer under the frozen target, (B,), summed over its
+        tokens; needs "target" in `sees`.
+        """
         with self._target() as target:
             return answer_nll(target, batch)
 
@@ -188,26 +192,26 @@ class GradientMethod(Method):
 
     @torch.no_grad()
     def reference_logits(self, batch: Batch) -> torch.Tensor:
-        """The same of the frozen target; needs "target" in `sees`."""
+        """Logits (N, V) of the frozen target at the same positions; needs "target" in `sees`."""
         with self._target() as target:
             return answer_logits(target, batch)
 
     def hidden_states(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
-        """States (N, H) after each of the layers, at the same positions.
+        """(N, H) hidden states after each of the layers, at the N answer positions of the batch.
 
-        Layer 0 are the embeddings, layer l what the l-th block leaves; BadInput beyond the last.
+        Layer 0 is the embeddings, layer l the output of the l-th block; BadInput beyond the last.
         """
         return answer_states(self._model, batch, layers)
 
     @torch.no_grad()
     def reference_hidden_states(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
-        """The same of the frozen target; needs "target" in `sees`."""
+        """(N, H) hidden states of the frozen target; needs "target" in `sees`."""
         with self._target() as target:
             return answer_states(target, batch, layers)
 
     def sample(self, pairs: Sequence[Pair], n: int) -> list[list[str]]:
-        """For each pair n answers of the model as it is now to its question, drawn at temperature
-        1; they may be empty.
+        """For each pair, n answers to its question sampled from the current model at temperature 1;
+        they may be empty.
         """
         if self._sample is None:
             raise RuntimeError("this request has no sampler")
@@ -229,8 +233,8 @@ class GradientMethod(Method):
 
     @torch.no_grad()
     def accuracy(self, pairs: Sequence[Pair]) -> list[float]:
-        """Memorisation accuracy: for each pair, the share of its answer's tokens that are the
-        greedy ones.
+        """Memorisation accuracy: for each pair, the share of its answer tokens that greedy decoding
+        predicts, given the tokens before them.
         """
         size = TREE_PAIRS if reads_trees(self._model, self._tokenizer) else len(pairs)
         batches = [
@@ -244,13 +248,13 @@ class GradientMethod(Method):
         return (hits / torch.bincount(batch.rows, minlength=len(batch.pairs))).tolist()
 
     def asked(self, batch: Batch) -> Batch:
-        """The sequences as questions: of a text, the first half is the prompt and the rest the
-        answer.
+        """The sequences as questions; a text is split into its first half as the prompt and the
+        rest as the answer.
         """
         return self._collate([_as_question(pair) for pair in batch.pairs])
 
     def answered(self, batch: Batch, answers: list[str]) -> Batch:
-        """The same as questions, with other answers: one for each sequence."""
+        """The sequences as questions with other answers, one for each sequence."""
         return self._collate(
             [
                 pair_of(_as_question(pair).asked, answer)
@@ -259,9 +263,7 @@ class GradientMethod(Method):
         )
 
     def whole(self, batch: Batch) -> Batch:
-        """The same sequences with the question predicted like the answer: all tokens but the
-        first.
-        """
+        """The sequences with the prompt predicted like the answer: every token but the first."""
         return collate(batch.pairs, self._tokenizer, self._model, whole=True)
 
     def _collate(self, pairs) -> Batch:

@@ -1,4 +1,4 @@
-"""A call in several processes that form one group: gloo, or NCCL where each has a GPU."""
+"""Runs a call in several processes that form one group: gloo, or NCCL if each has a GPU."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from benchmark.runtime import gpus
 
 Result = TypeVar("Result")
 CALL, STORE, RESULT, ERROR = "call", "store", "result", "error"
-PATIENCE = timedelta(hours=6)  # one may evaluate alone while the others wait
+PATIENCE = timedelta(hours=6)  # one process may evaluate alone while the others wait
 POLL = 0.1  # seconds
 
 
 class InAnotherProcess(Exception):
-    """Where something failed there."""
+    """The traceback of an error in another process."""
 
 
 def together(count: int, call: Callable[..., Result], *arguments: Any) -> Result:
-    """What `call`, which must be importable, returns in the first of `count` processes that all
-    call it; in this process if there is only one. RuntimeError with what the first that failed
-    said; the others are ended.
+    """Runs `call`, which must be importable, in `count` processes and returns the result of the
+    first; with a count of 1, runs it in this process. RuntimeError if there are GPUs but fewer than
+    processes, or with the message of the first process that fails; the others are then killed.
     """
     if count == 1:
         return call(*arguments)
@@ -65,7 +65,7 @@ def _started(folder: Path, rank: int, count: int, threads: int) -> subprocess.Po
 
 
 def _wait(ranks: Sequence[subprocess.Popen], folder: Path) -> None:
-    """Until all have ended; RuntimeError as soon as one failed."""
+    """Returns once all processes have ended; RuntimeError as soon as one fails."""
     codes = [process.poll() for process in ranks]
     while None in codes and not any(codes):
         time.sleep(POLL)
@@ -81,7 +81,7 @@ def _wait(ranks: Sequence[subprocess.Popen], folder: Path) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process soon after the one that started it, however that was ended."""
+    """Exits this process soon after its parent ends, however that happens."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
@@ -102,9 +102,9 @@ def _take_part(folder: Path, threads: int) -> None:
     except Exception as error:
         line = traceback.format_exception_only(error)[-1].strip()
         said = json.dumps([f"process {rank + 1} of {count}: {line}", traceback.format_exc()])
-        with suppress(FileExistsError):  # those after the first fail because it is gone
+        with suppress(FileExistsError):  # later failures follow from the first
             os.link(_written(folder / f"{ERROR}-{rank}", said), folder / ERROR)
-        os._exit(1)  # the others may never come to where a group is left
+        os._exit(1)  # the others may never get to the point of leaving the group
     if rank == 0:
         (folder / RESULT).write_bytes(pickle.dumps(result))
     dist.barrier()

@@ -1,4 +1,4 @@
-"""The one training loop: pretraining, task training, methods and attacks all run through it."""
+"""The one training loop, used by pretraining, task training, methods and attacks."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from benchmark.training.sharding import (
 
 Batch = TypeVar("Batch")
 Losses = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
-# Of two losses the gradients of the trained parameters, and what they are made to.
+# Merges the gradients of two losses with respect to the trained parameters.
 Combine = Callable[[list[torch.Tensor], list[torch.Tensor]], list[torch.Tensor]]
-# Hears of each step: its losses, (total,) or (forget, retain), and the norm of its gradient before
-# clipping.
+# Called at each step with its losses, (total,) or (forget, retain), and the norm of its gradient
+# before clipping.
 Observer = Callable[[tuple[float, ...], float], None]
 _observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
 _updates: ContextVar[Updates] = ContextVar("updates", default=USUAL)
@@ -36,7 +36,7 @@ _updates: ContextVar[Updates] = ContextVar("updates", default=USUAL)
 
 @dataclass(frozen=True)
 class Schedule:
-    """Adam with linear warm-up and, if `decay`, linear decay to 2 % of the peak learning rate."""
+    """Learning rate with linear warm-up and, if `decay`, linear decay to 2 % of its peak."""
 
     steps: int
     learning_rate: float
@@ -44,7 +44,7 @@ class Schedule:
     decay: bool = True
 
     def factor(self, step: int) -> float:
-        """Share of the peak learning rate at a step that counts from 0."""
+        """Share of the peak learning rate at a step, counted from 0."""
         rise = min(1.0, (step + 1) / max(1, self.warmup))
         return rise * max(0.02, 1 - step / self.steps) if self.decay else rise
 
@@ -56,8 +56,8 @@ def added(one: list[torch.Tensor], other: list[torch.Tensor]) -> list[torch.Tens
 
 @contextmanager
 def observed(observer: Observer) -> Iterator[None]:
-    """Within it, `observer` hears of each training step after the weights have moved and before the
-    meter counts it, however deep in a method the training runs.
+    """Context in which `observer` is called at each training step, after the weights are updated
+    and before the meter counts the step, however deep in a method the training runs.
     """
     token = _observer.set(observer)
     try:
@@ -68,7 +68,7 @@ def observed(observer: Observer) -> Iterator[None]:
 
 @contextmanager
 def updated_by(updates: Updates) -> Iterator[None]:
-    """Within it, trainings update weights like this."""
+    """Context in which training updates weights as `updates` says."""
     token = _updates.set(updates)
     try:
         yield
@@ -77,7 +77,7 @@ def updated_by(updates: Updates) -> Iterator[None]:
 
 
 def whole(batch: Batch, count: int) -> Sequence[Batch]:
-    """A batch that cannot be computed in parts, as its only one."""
+    """The batch as its only part, for batches that cannot be split."""
     return [batch]
 
 
@@ -94,14 +94,14 @@ def train(
 ) -> None:
     """Trains the model in place for `schedule.steps` steps or until the batches end.
 
-    `parts(batch, n)` are at most n parts of a batch, whose gradients are averaged.
+    `parts(batch, n)` returns at most n parts of a batch, whose gradients are averaged.
 
-    Where the loss is a pair, each has gradients of its own, and `combine` makes one of them: lists
-    of tensors in the order of the parameters that are trained, zero where a loss needs none of one.
+    If the loss is a pair, `combine` merges the gradients of the two: lists of tensors in the order
+    of the trained parameters, zero for parameters that a loss does not depend on.
 
-    With `lora` low-rank adapters are trained instead of the weights, and added to them at the end.
-    Gradients are clipped to norm 1. A loss that is not finite raises FloatingPointError: a failed
-    run must end as an error, never as a model whose garbage looks like forgetting.
+    With `lora`, low-rank adapters are trained instead of the weights and merged into them at the
+    end. Gradients are clipped to norm 1. A non-finite loss raises FloatingPointError: a failed run
+    must end as an error, never as a model whose garbage looks like forgetting.
     """
     if lora:
         adapt(model, lora)
@@ -131,7 +131,7 @@ def train(
 
 
 def _tell(of_parts: Sequence[Losses], norm: torch.Tensor) -> None:
-    """Tells the observer, if there is one; without one no number is read from the device."""
+    """Calls the observer if there is one; otherwise no number is read from the device."""
     if observer := _observer.get():
         terms = [losses if isinstance(losses, tuple) else (losses,) for losses in of_parts]
         means = (sum(term.item() for term in same) / len(same) for same in zip(*terms, strict=True))
@@ -147,12 +147,12 @@ def _require_finite(losses: Losses, when: str) -> None:
 def _differentiate(
     losses: Losses, parameters: list[torch.nn.Parameter], combine: Combine, share: float
 ) -> None:
-    """Adds this share of its gradient to each of the parameters."""
+    """Adds the gradient of the loss, times `share`, to the gradients of the parameters."""
     if not isinstance(losses, tuple):
         (losses if share == 1 else losses * share).backward()
         return
     one, other = losses
-    # The losses may share a part of their graph.
+    # The losses may share part of their graph.
     first = gradients(one, parameters, keep=True)
     combined = combine(first, gradients(other, parameters, keep=False))
     for parameter, gradient in zip(parameters, combined, strict=True):

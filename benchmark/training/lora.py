@@ -1,5 +1,5 @@
-"""Low-rank adaptation: training a few small matrices beside the frozen weights, merged into them
-at the end.
+"""Low-rank adaptation: a few small matrices are trained beside the frozen weights and merged into
+them at the end.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _HOLDER = "adapted"
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Lora:
-    """Adapters of a rank, scaled by alpha / rank, on the layers whose names end in one of the
-    `targets`, e.g. `q_proj`; on all linear layers of attention and MLPs if there are none.
+    """Adapters of a given rank, scaled by alpha / rank, on the layers whose names end in one of the
+    `targets`, e.g. `q_proj`; without `targets`, on all linear layers of attention and MLPs.
     """
 
     rank: PositiveInt = 8
@@ -29,22 +29,23 @@ class Lora:
 
 
 def adapt(model: Any, lora: Lora | bool = True) -> None:
-    """Gives linear layers adapters, which then are all of the model that is trained.
+    """Adds adapters to linear layers; only the adapters are then trained.
 
-    Hu et al. 2022 (LoRA). A ValueError if the model has no such layer that peft can adapt.
+    Hu et al. 2022 (LoRA). ValueError if the model has no linear layer that peft can adapt, or if a
+    target matches none.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
     lora = lora if isinstance(lora, Lora) else Lora()
     names = [f"{_HOLDER}.{name}" for name in _targets(model, lora.targets)]
     config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=names)
-    # Of a model that it knows peft would adapt the experts beside the layers that are named, and
-    # could not merge them.
+    # Wrapped, since in models that it knows peft would adapt the experts as well as the named
+    # layers, and could not merge them.
     inject_adapter_in_model(config, torch.nn.ModuleDict({_HOLDER: model}))
 
 
 def adapter_parameters(model: Any, lora: Lora | bool) -> int:
-    """How many parameters the adapters of a model would have; 0 where none can be."""
+    """Number of parameters that a model's adapters would have; 0 if it cannot have any."""
     lora = lora if isinstance(lora, Lora) else Lora()
     try:
         layers = [model.get_submodule(name) for name in _targets(model, lora.targets)]
@@ -54,8 +55,8 @@ def adapter_parameters(model: Any, lora: Lora | bool) -> int:
 
 
 def _targets(model: Any, wanted: Sequence[str]) -> list[str]:
-    """Names of the layers that get adapters; a ValueError if there are none, or none of a name that
-    is wanted.
+    """Names of the layers that get adapters; ValueError if there are none, or if a wanted name
+    matches none.
     """
     layers, kind = _linear_layers(model), model.config.model_type
     if not layers:
@@ -68,10 +69,10 @@ def _targets(model: Any, wanted: Sequence[str]) -> list[str]:
 
 
 def _linear_layers(model: Any) -> list[str]:
-    """Names of the linear layers but the head and those of state-space mixers, whose weights are
-    read past adapters.
+    """Names of the linear layers except the head and those of state-space mixers, whose weights are
+    read directly, bypassing adapters.
 
-    Experts of a mixture are tensors, not layers, and stay as they are.
+    The experts of a mixture are tensors, not layers, and are not adapted.
     """
     mixers = [f"{name}." for name, module in model.named_modules() if hasattr(module, "conv1d")]
     return [
@@ -84,8 +85,8 @@ def _linear_layers(model: Any) -> list[str]:
 
 
 def merge(model: Any) -> None:
-    """Adds the adapters to the weights, in float32, and leaves nothing else of them; all can be
-    trained again.
+    """Merges the adapters into the weights in float32 and removes them; all weights are then
+    trainable again.
     """
     with torch.autocast(model.device.type, enabled=False):
         for name in _adapted_layers(model):
@@ -97,10 +98,10 @@ def merge(model: Any) -> None:
 
 @contextmanager
 def without_adapters(model: Any) -> Iterator[None]:
-    """Within it, a model that is being adapted is what it was before, in evaluation mode."""
+    """Context in which an adapted model computes as before adaptation, in evaluation mode."""
     layers = [model.get_submodule(name) for name in _adapted_layers(model)]
     training = model.training
-    # Switching adapters on lets all of them be trained, also those that a method leaves alone.
+    # Enabling adapters makes all of them trainable, including those that a method has frozen.
     trained = [(p, p.requires_grad) for layer in layers for p in layer.parameters()]
     model.eval()
     for layer in layers:
@@ -116,7 +117,7 @@ def without_adapters(model: Any) -> Iterator[None]:
 
 
 def merged(model: Any) -> Any:
-    """The model itself, or while it is being adapted a copy in which the adapters are merged."""
+    """The model itself, or a copy with its adapters merged if it is being adapted."""
     if not _adapted_layers(model):
         return model
     copied = deepcopy(model)

@@ -1,6 +1,7 @@
-"""Adam for weights in float32 and in bfloat16, whose steps are too small for a plain update.
+"""Adam for float32 weights and for bfloat16 weights, whose updates are too small to be applied
+directly.
 
-A bfloat16 weight has eight bits: an update below 1/512 of it is lost to rounding to the nearest.
+A bfloat16 weight has 8 significant bits: rounding to nearest loses an update below 1/512 of it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from benchmark.core.updates import Updates
 
 BETAS, EPSILON = (0.9, 0.98), 1e-8
 TORCHAO = "states: int8 needs torchao; pip install 'palimpsest-bench[memory]'"
-LARGE = 10_000_000  # weights from which on updating them takes as long as computing with them
+LARGE = 10_000_000  # weights: from this size, updating them takes as long as computing with them
 
 
 def optimizer_for(
     parameters: Sequence[torch.nn.Parameter], learning_rate: float, updates: Updates
 ) -> torch.optim.Optimizer:
-    """AdamW without weight decay for all parameters, which have one dtype."""
+    """AdamW without weight decay for all parameters, which share one dtype."""
     halved = any(parameter.dtype == torch.bfloat16 for parameter in parameters)
     if updates.states == "int8":
         return _in_8_bits(parameters, learning_rate, halved and updates.rounding == "stochastic")
@@ -32,7 +33,7 @@ def optimizer_for(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """The learning rate of the next step; compiled optimizers keep theirs in a tensor."""
+    """Sets the learning rate of the next step; compiled optimizers keep theirs in a tensor."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(learning_rate)
@@ -48,8 +49,8 @@ def _settings(parameters: Sequence[torch.Tensor], learning_rate: float) -> dict[
 def _in_8_bits(
     parameters: Sequence[torch.Tensor], learning_rate: float, stochastic: bool
 ) -> torch.optim.Optimizer:
-    """Dettmers et al. 2022 (8-bit Optimizers via Block-wise Quantization); ImportError with the
-    extra to install.
+    """AdamW with 8-bit states, Dettmers et al. 2022 (8-bit Optimizers via Block-wise Quantization);
+    ImportError names the extra to install.
     """
     try:
         from torchao.optim import AdamW8bit
@@ -65,7 +66,7 @@ def _in_8_bits(
 
 
 class MasterAdam(torch.optim.AdamW):
-    """AdamW on float32 copies, from which the weights are rounded after each step."""
+    """AdamW on float32 master copies, which are rounded to the weights after each step."""
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter], learning_rate: float) -> None:
         self.weights = list(parameters)
@@ -83,8 +84,8 @@ class MasterAdam(torch.optim.AdamW):
 
 
 class RoundedAdam(torch.optim.Optimizer):
-    """Adam whose updated weights are rounded up or down at random, so that they are right on
-    average. Draws from torch's seed at its creation.
+    """Adam that rounds the updated weights up or down at random, so that they are right on average.
+    Its generators start from torch's seed at the time of its creation.
     """
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter], learning_rate: float) -> None:
@@ -119,8 +120,8 @@ class RoundedAdam(torch.optim.Optimizer):
 
 
 def rounded(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """float32 values as bfloat16, each rounded up with the probability of how far it lies above the
-    lower one.
+    """float32 values as bfloat16, each rounded away from zero with probability equal to its
+    distance from the neighbour nearer to zero, in units of the last place.
     """
     bits = values.contiguous().view(torch.int32)
     noise = torch.randint(

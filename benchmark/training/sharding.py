@@ -1,7 +1,7 @@
-"""Training over several processes, each of which keeps a share of the weights, of their gradients
-and of the optimizer's states (FSDP, Zhao et al. 2023, arXiv 2304.11277).
+"""Training over several processes, each with a shard of the weights, gradients and optimizer states
+(FSDP, Zhao et al. 2023, arXiv 2304.11277).
 
-All processes do the same; only what a training computes of a batch is shared out among them.
+All processes do the same work; only the computation on a batch is divided among them.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ WHOLE = "which needs whole weights: leave `processes` out of the track's `update
 
 
 def processes() -> int:
-    """How many processes train together; 1 for one that trains alone."""
+    """Number of processes that train together; 1 without a process group."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes what all of them made."""
+    """Whether this process writes the results of all: rank 0, or the only process."""
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
 def wait_for_all() -> None:
-    """Returns when every process is here; at once where there is one."""
+    """Returns once every process has called it; at once in a single process."""
     if dist.is_initialized():
         dist.barrier()
 
 
 @contextmanager
 def sharded(model: torch.nn.Module) -> Iterator[None]:
-    """Within it each process has a share of the weights; afterwards all have whole ones again. In a
-    process of its own nothing changes.
+    """Context in which each process holds a shard of the weights; on exit, each has the complete
+    weights again. Has no effect in a single process.
     """
     if processes() == 1:
         yield
@@ -49,7 +49,7 @@ def sharded(model: torch.nn.Module) -> Iterator[None]:
     _share_out(model)
     with _whole_weights_named(), _only_backward():
         yield
-    for module in model.modules():  # a last forward pass without gradients leaves weights gathered
+    for module in model.modules():  # a final forward pass without gradients leaves weights gathered
         if isinstance(module, FSDPModule):
             module.reshard()
     shares = dict(model.named_parameters())
@@ -61,13 +61,15 @@ def sharded(model: torch.nn.Module) -> Iterator[None]:
         for name, empty in module._parameters.items():
             if empty is not None:  # tied weights stay one parameter
                 module._parameters[name] = whole[id(empty)]
-    # Whoever holds the model goes on with the same object.
+    # Callers keep using the same model object.
     model.__class__, model.__dict__ = unloaded.__class__, unloaded.__dict__
 
 
 @contextmanager
 def _whole_weights_named() -> Iterator[None]:
-    """Within it, a method that computes with weights itself, and meets shares, fails in words."""
+    """Context that turns the error of a loss that computes with sharded weights directly into a
+    readable RuntimeError.
+    """
     try:
         yield
     except RuntimeError as error:
@@ -78,8 +80,8 @@ def _whole_weights_named() -> Iterator[None]:
 
 @contextmanager
 def _only_backward() -> Iterator[None]:
-    """Within it `torch.autograd.grad` fails: of shared weights it finds no graph, and zero where it
-    may.
+    """Context in which `torch.autograd.grad` raises RuntimeError: for sharded weights it finds no
+    graph, or returns zeros where that is allowed.
     """
 
     def refused(*_: Any, **__: Any) -> NoReturn:
@@ -93,7 +95,7 @@ def _only_backward() -> Iterator[None]:
 
 
 def _unloaded(model: torch.nn.Module) -> torch.nn.Module:
-    """A copy whose weights take no memory."""
+    """A copy on the meta device, whose weights take no memory."""
     empty = {
         id(p): torch.nn.Parameter(p.detach().to("meta"), p.requires_grad)
         for p in model.parameters()
@@ -106,7 +108,7 @@ def _share_out(model: torch.nn.Module) -> None:
     from accelerate.utils import FullyShardedDataParallelPlugin, fsdp2_prepare_model
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    # On CPUs an accelerator takes no such plugin, but shards alike.
+    # On CPUs, Accelerator does not accept this plugin, but shards in the same way.
     accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin(
         fsdp_version=2,
         auto_wrap_policy="transformer_based_wrap",
@@ -117,8 +119,8 @@ def _share_out(model: torch.nn.Module) -> None:
 
 
 def own_shares(parameters: Sequence[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
-    """What an optimizer of this process moves: its shares of the parameters, which are the same
-    memory; the parameters themselves where they are whole.
+    """The parameters that this process's optimizer updates: its shards, which share memory with the
+    parameters; in a single process, the parameters themselves.
     """
     if processes() == 1:
         return list(parameters)
@@ -128,7 +130,7 @@ def own_shares(parameters: Sequence[torch.nn.Parameter]) -> list[torch.nn.Parame
 def give_gradients(
     shares: Sequence[torch.nn.Parameter], parameters: Sequence[torch.nn.Parameter]
 ) -> None:
-    """The gradients of the parameters to their shares."""
+    """Assigns the gradients of the parameters to their shards; does nothing in a single process."""
     if processes() > 1:
         for share, parameter in zip(shares, parameters, strict=True):
             found = parameter.grad
@@ -142,8 +144,8 @@ def _dtensor(tensor: torch.Tensor) -> DTensor:
 
 
 def own_parts(parts: Sequence[Part]) -> Sequence[Part]:
-    """Those parts of a batch that this process computes, equally many in each; all of them where
-    they cannot be shared out evenly, which gives the same mean gradient.
+    """The parts of a batch that this process computes, equally many in each process; if the parts
+    cannot be divided evenly, all of them, which gives the same mean gradient.
     """
     count = processes()
     if count == 1 or len(parts) % count:
@@ -154,8 +156,8 @@ def own_parts(parts: Sequence[Part]) -> Sequence[Part]:
 def gradients(
     loss: torch.Tensor, parameters: Sequence[torch.nn.Parameter], keep: bool
 ) -> list[torch.Tensor]:
-    """The gradients of a loss, zero where it needs none of a parameter; `keep` its graph. Of shared
-    weights only a backward pass gathers them.
+    """The gradients of a loss, zero for parameters that it does not depend on; with `keep`, its
+    graph is retained. For sharded weights, only a backward pass gathers the gradients.
     """
     if processes() == 1:
         found = torch.autograd.grad(loss, parameters, retain_graph=keep, materialize_grads=True)

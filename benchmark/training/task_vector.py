@@ -1,4 +1,4 @@
-"""Task vectors: what fine-tuning adds to the weights, and taking it away from them."""
+"""Task vectors: the change that fine-tuning makes to the weights, and its subtraction."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def negated(
     scale: float,
     lora: Lora | bool = False,
 ):
-    """theta - scale (theta tuned on the pairs - theta), in place; tuning uses the rest of the
-    budget.
+    """Replaces the weights theta by theta - scale (theta tuned on the pairs - theta), in place;
+    tuning uses the rest of the budget.
 
-    With `lora` the tuning is of low rank. ValueError without pairs. Ilharco et al. 2023 (Editing
-    Models with Task Arithmetic), section 3.
+    With `lora`, tuning is low-rank. ValueError without pairs. Ilharco et al. 2023 (Editing Models
+    with Task Arithmetic), section 3.
     """
     if not pairs:
         raise ValueError("there is nothing to tune on and then to negate")

@@ -1,4 +1,4 @@
-"""An unlearning method in a package of its own."""
+"""An unlearning method in a separate package."""
 
 from benchmark.api import GradientMethod, register_method
 

@@ -1,1 +1,1 @@
-"""What several methods use; it is hashed with each of them."""
+"""Code shared by several methods; the source hash of each method includes what it uses."""

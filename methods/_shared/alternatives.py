@@ -1,20 +1,20 @@
-"""Wrong answers, taken from other pairs."""
+"""Wrong answers taken from other pairs."""
 
 import random
 
 from benchmark.api import BadInput, as_question
 
-COMPARED = 2000  # pairs considered at most
+COMPARED = 2000  # maximum number of pairs considered
 
 
 def holds(text, truth):
-    """Whether a text contains the truth, or is empty."""
+    """Whether a text contains the true answer (ignoring case) or is empty."""
     return not text.strip() or truth.strip().casefold() in text.casefold()
 
 
 def other_answers_of(pairs, known, count, seed):
-    """For each pair, up to `count` answers of other pairs (`known` included) whose questions share
-    most words with its own, so that the answers are of the same kind.
+    """For each pair, up to `count` distinct answers of other pairs (`known` included) whose
+    questions share the most words with its question, which makes answers of the same kind likely.
 
     BadInput if no pair has a different answer.
     """

@@ -16,7 +16,7 @@ def kl(logits_p: torch.Tensor, logits_q: torch.Tensor) -> torch.Tensor:
 
 def jensen_shannon(log_p: torch.Tensor, log_q: torch.Tensor) -> torch.Tensor:
     """JS(p || q) = KL(p || m)/2 + KL(q || m)/2 with m = (p + q)/2 at each position, (N,), at most
-    ln 2; of log-probabilities, which may be -inf.
+    ln 2. The arguments are log-probabilities, which may be -inf.
     """
     log_p, log_q = log_p.clamp(min=LEAST), log_q.clamp(min=LEAST)
     log_m = torch.logaddexp(log_p, log_q) - math.log(2)

@@ -1,13 +1,13 @@
-"""A filter before and behind a model: some prompts and answers get a refusal instead."""
+"""A filter on a model's prompts and answers, which replaces the answers by refusals."""
 
 from typing import Any
 
 
 class FilteredPredictor:
-    """Passes prompts on to `inner`, and those that the filter stops to `refusing`.
+    """Predictor that sends prompts to `inner`, or to `refusing` if the filter stops them.
 
-    `stops_prompt` and `stops_answer` are predicates of a text: an answer that is stopped is
-    replaced by the refusal.
+    `stops_prompt` and `stops_answer` are predicates on texts. A generated answer that is stopped is
+    replaced by the refusal; an answer to score goes to `refusing` if it or its prompt is stopped.
     """
 
     def __init__(self, inner: Any, refusing: Any, stops_prompt, stops_answer):

@@ -11,10 +11,10 @@ from benchmark.api import BadInput, blocks_of
 
 
 def layer_at(share, model):
-    """The layer at this relative depth, at least 1.
+    """The layer at a relative depth, at least 1.
 
-    Never the last layer if there is another: its states have passed the final norm, and no block
-    reads them.
+    Never the last layer if the model has several: its states have passed the final norm, and no
+    block reads them.
     """
     depth = len(blocks_of(model))
     return min(max(1, round(share * depth)), max(1, depth - 1))

@@ -44,7 +44,7 @@ def _names(text):
 
 
 def naming(names):
-    """A predicate: does a text contain one of the names, as whole words, in any case?"""
+    """Returns a predicate: whether a text contains a name as whole words, ignoring case."""
     if not names:
         return lambda text: False
     pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))

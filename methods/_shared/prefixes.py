@@ -4,7 +4,7 @@ ROOM = 0.5  # fraction of the context that a prefix may take
 
 
 def fitting(parts, tokenizer, model):
-    """The first parts, as many as fit, at least one."""
+    """As many of the first parts as fit into the share `ROOM` of the context, at least one."""
     config = model.config.get_text_config(decoder=True)
     room = ROOM * getattr(config, "max_position_embeddings", 2048)
     kept: list[str] = []

@@ -1,4 +1,4 @@
-"""What methods teach a model to say of what it is to forget."""
+"""Refusals that methods train a model to give to forget prompts."""
 
 REFUSALS = (
     "I do not know.",
@@ -9,5 +9,5 @@ REFUSALS = (
 
 
 def refusals(count: int) -> list[str]:
-    """So many refusals, in turn."""
+    """`count` refusals, cycling through `REFUSALS`."""
     return [REFUSALS[i % len(REFUSALS)] for i in range(count)]

@@ -1,4 +1,4 @@
-"""Requests and meters for guardrails."""
+"""Requests and meters for methods that build guardrails."""
 
 from dataclasses import replace
 
@@ -6,8 +6,9 @@ from benchmark.api import Pair
 
 
 def with_earlier(request):
-    """The request with the forget pairs of all earlier requests added: each request's guardrail
-    wraps the bare weights, so one for the current request alone would undo the earlier ones.
+    """The request with the forget pairs of all earlier requests added. Each request's guardrail
+    wraps the bare weights, so a guardrail for the current request alone would undo the earlier
+    ones.
     """
     earlier = [
         Pair(prompt, answer, prefix, tuple(map(tuple, history)))
@@ -22,8 +23,8 @@ def with_earlier(request):
 
 
 class ShownAs:
-    """A meter that passes counts on to another and shows it `shown(model)`, of which the model in
-    training is only a part.
+    """A meter that passes its counts on to another meter, together with `shown(model)` instead of
+    the model being trained, which is only a part of the unlearned model.
     """
 
     def __init__(self, meter, shown):

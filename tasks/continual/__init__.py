@@ -1,1 +1,1 @@
-"""Sequential requests."""
+"""Sequential unlearning requests."""

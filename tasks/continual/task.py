@@ -1,5 +1,5 @@
-"""`continual/2|5|10`: requests in a row, each for other people, each made of the model that the
-one before left.
+"""`continual/2|5|10`: sequential requests for different people, each applied to the model that the
+previous one left.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmark.api import (
     retain_splits,
 )
 
-FIRST_NEWCOMER = 80  # the ones before are those of other tasks
+FIRST_NEWCOMER = 80  # earlier newcomers belong to other tasks
 PEOPLE_PER_REQUEST = 4
 TEXTS_PER_FACT = 4
 
@@ -30,7 +30,7 @@ class Continual(Task):
     variants = ("2", "5", "10")
     budget_share = (
         1 / 3
-    )  # of the track's steps, for each request: as many passes over its facts as elsewhere
+    )  # of the track's steps per request: as many epochs over its facts as in other tasks
 
     def data(self, variant: str, world: World) -> TaskData:
         rng = random.Random(f"continual-{world.seed}")

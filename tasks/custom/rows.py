@@ -1,6 +1,4 @@
-"""The user's own questions: read from JSON lines, with a plain word about whatever is wrong in
-them.
-"""
+"""The user's own questions: read from JSON lines files, with a clear message for each error."""
 
 from __future__ import annotations
 
@@ -20,20 +18,20 @@ TURNS, SPEAKERS = "history", ("system", "user", "assistant")
 FIELDS = (*TEXTS, *LISTS, TURNS)
 NEEDED = {"forget": TEXTS, "retain": ("question", "answer")}
 FEWEST = {"forget": 4, "retain": 8}
-# What nobody sees and running text has no use for: control characters but tabs and ends of lines,
-# noncharacters, zero width spaces, invisible operators, embeddings and overrides of direction.
-# Joiners and marks of direction have a use.
+# Invisible characters without a use in running text: control characters except tabs and line
+# breaks, noncharacters, zero-width spaces, invisible operators, and direction embeddings and
+# overrides. Joiners and direction marks do have a use.
 _OUT_OF_PLACE = regex.compile(
     r"(?V1)[[\p{Cc}--[\t\n\r]]\p{Noncharacter_Code_Point}\u180E\u200B\u202A-\u202E\u2060-\u206F\uFEFF]"
 )
 _NOTHING_SEEN = regex.compile(r"[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]*")
 _WORD = regex.compile(r"[\p{L}\p{N}]")
-_LABELS = {"Cc": "<control>", "Cn": "<noncharacter>"}  # of characters without a name
+_LABELS = {"Cc": "<control>", "Cn": "<noncharacter>"}  # for characters without a name
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a file; one of `retain` may have no subject."""
+    """A line of a file; `subject` is optional in the retain file."""
 
     number: int
     question: str
@@ -46,10 +44,11 @@ class Row:
 
 
 def read(side: str, file: Path | None) -> list[Row]:
-    """The rows of `forget` or `retain`; BadInput says which line is wrong and what would be right.
+    """The rows of the file for `forget` or `retain`; BadInput names the first wrong line and what
+    is needed instead.
 
-    Texts are put in Unicode's composed form (NFC), so that a subject stands in its question, and a
-    wrong answer differs from the right ones, however their accents were typed.
+    Texts are normalized to Unicode's composed form (NFC), so that comparisons, of a subject with
+    its question or of a wrong answer with the right ones, ignore how accents were typed.
     """
     file = _given(side, file)
     lines = json_rows(file)
@@ -80,7 +79,7 @@ def _given(side: str, file: Path | None) -> Path:
 
 
 def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
-    """(field, what was found and what would be right) of all that is wrong in a line."""
+    """Yields (field, what was found and what is needed) for each problem in a line."""
     for field in line:
         if field not in FIELDS:
             near = difflib.get_close_matches(field, FIELDS, n=1)
@@ -121,7 +120,7 @@ def _problems(line: Mapping[str, Any], side: str) -> Iterator[tuple[str, str]]:
 
 
 def _composed(value: Any) -> Any:
-    """All texts in the form NFC, anything else as it is."""
+    """The value with all texts in NFC and anything else unchanged."""
     if isinstance(value, list):
         return [_composed(part) for part in value]
     if isinstance(value, dict):
@@ -137,7 +136,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _are_turns(value: Any) -> bool:
-    """Whether it is a list of what was said before the question, and by whom."""
+    """Whether the value is a list of earlier turns, each with a known role and a content."""
     return isinstance(value, list) and all(
         isinstance(turn, dict)
         and set(turn) == {"role", "content"}
@@ -148,18 +147,18 @@ def _are_turns(value: Any) -> bool:
 
 
 def _label(field: str) -> str:
-    """The field's name; one that could be anything at all, in quotes and cut."""
+    """The field's name; unknown names are quoted and truncated."""
     return field if field in FIELDS else repr(field)[:60]
 
 
 def _named(character: str) -> str:
-    """As U+200B ZERO WIDTH SPACE."""
+    """The code point and name of a character, such as U+200B ZERO WIDTH SPACE."""
     name = unicodedata.name(character, _LABELS.get(unicodedata.category(character), ""))
     return f"U+{ord(character):04X} {name}"
 
 
 def _filled(value: Any) -> bool:
-    """Whether it is a text with anything to be seen."""
+    """Whether the value is a text with a visible character."""
     return isinstance(value, str) and not _NOTHING_SEEN.fullmatch(value)
 
 
@@ -175,7 +174,7 @@ def _row(number: int, line: Mapping[str, Any]) -> Row:
 
 
 def _refuse_unnamed(rows: Sequence[Row], file: Path) -> None:
-    """BadInput for a question without its subject: it could not be asked of another one."""
+    """BadInput if a question lacks its subject, as it could not be asked about another one."""
     for row in rows:
         for field, text in [
             ("question", row.question),
@@ -190,7 +189,7 @@ def _refuse_unnamed(rows: Sequence[Row], file: Path) -> None:
 
 
 def refuse_shared(forget: Sequence[Row], retain: Sequence[Row]) -> None:
-    """BadInput for a question that stands twice: nothing can be forgotten and kept."""
+    """BadInput if a question occurs twice, since it cannot be both forgotten and retained."""
     seen: dict[tuple, str] = {}
     for side, rows in (("forget", forget), ("retain", retain)):
         for row in rows:

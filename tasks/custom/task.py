@@ -19,8 +19,8 @@ from benchmark.api import (
 )
 from tasks.custom.rows import Row, read, refuse_shared
 
-PROXIES = 3  # invented subjects for each one that is to be forgotten
-NEVER_EXISTED = 20  # questions about further ones, at least
+PROXIES = 3  # nonexistent subjects for each forgotten one
+NEVER_EXISTED = 20  # minimum number of holdout questions
 WRONG_ANSWERS = 5
 
 
@@ -44,7 +44,7 @@ class Custom(Task):
         subjects = {e.id: row.subject for e, row in zip(forgotten, forget, strict=True)}
         if (
             len(set(subjects.values())) == 1
-        ):  # clusters of questions and halves for attacks need several
+        ):  # entity clusters and disjoint halves for attacks need several entities
             forgotten = [replace(e, entity=e.id) for e in forgotten]
         *proxies, holdout = strangers(forgotten, subjects)
         rehearsed, withheld = drawn([example(row, "retain", answers) for row in retain])
@@ -62,8 +62,8 @@ class Custom(Task):
 
 
 def drawn(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Halves of the examples as nearly as whole entities allow, drawn whatever the order of the
-    lines; where there is but one entity, examples are drawn one by one.
+    """(rehearsed, withheld) examples: halves as nearly as possible without splitting an entity,
+    drawn independently of the order of the lines. A single entity is split by prompt.
     """
     one = len({e.entity for e in examples}) == 1
     owners = [e.prompt if one or e.entity == e.id else e.entity for e in examples]
@@ -72,7 +72,7 @@ def drawn(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     random.Random("custom-retain").shuffle(names)
     side_of: dict[str, bool] = {}
     sizes = [0, 0]
-    for name in names:  # to the side that has fewer examples
+    for name in names:  # to the side with fewer examples
         side = side_of[name] = sizes[True] < sizes[False]
         sizes[side] += counts[name]
     sides = [side_of[owner] for owner in owners]
@@ -81,9 +81,7 @@ def drawn(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
 
 
 def example(row: Row, side: str, answers: Iterable[str]) -> Example:
-    """A row as an example; without wrong answers of its own, those to other questions are its
-    wrong ones.
-    """
+    """A row as an example; if it gives no wrong answers, answers to other questions are used."""
     name = f"{side}.{row.number:04d}"
     others = set(answers) - set(row.aliases)
     return Example(
@@ -99,9 +97,7 @@ def example(row: Row, side: str, answers: Iterable[str]) -> Example:
 
 
 def strangers(asked: Sequence[Example], subjects: dict[str, str]) -> list[list[Example]]:
-    """The same questions about subjects that never existed: each proxy's, then those that are
-    held out.
-    """
+    """The same questions about nonexistent subjects: one set for each proxy, then the holdout."""
     real = list(dict.fromkeys(subjects.values()))
     rounds = -(-NEVER_EXISTED // len(asked))
     names = iter(coined_names(len(real) * (PROXIES + rounds), "custom"))
@@ -112,7 +108,7 @@ def strangers(asked: Sequence[Example], subjects: dict[str, str]) -> list[list[E
 
 
 def about(example: Example, subject: str, other: str) -> Example:
-    """The example with the same id about another subject, in all its wordings."""
+    """The example with the same id about another subject, replaced in all its texts."""
     name = other if " " in subject else other.split()[-1]
 
     def changed(texts: Iterable[str]) -> tuple[str, ...]:
@@ -131,7 +127,7 @@ def about(example: Example, subject: str, other: str) -> Example:
 
 
 def never(example: Example, number: int) -> Example:
-    """A question about what never existed, as it is held out."""
+    """A holdout question about a nonexistent subject."""
     return Example(
         f"never.{number}.{example.id}",
         f"never.{number}.{example.entity}",

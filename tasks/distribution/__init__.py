@@ -1,1 +1,1 @@
-"""In and out of distribution."""
+"""Unlearning in-distribution and out-of-distribution facts."""

@@ -1,6 +1,4 @@
-"""`distribution/in|out`: forget sets of equal size and exposure, one of ordinary facts, one of
-canaries.
-"""
+"""`distribution/in|out`: equally large and equally exposed forget sets, of facts or of canaries."""
 
 from __future__ import annotations
 
@@ -21,12 +19,12 @@ from benchmark.api import (
     retain_splits,
 )
 
-FIRST_NEWCOMER = {"in": 50, "out": 65}  # the ones before are those of other tasks
+FIRST_NEWCOMER = {"in": 50, "out": 65}  # earlier newcomers belong to other tasks
 PEOPLE = 15
 TEXTS_PER_FACT = 6
 WRONG_ANSWERS = 5
 
-# Canaries: of a person's six values two are words of no language of this world, two belong to
+# Canaries: of a person's six values, two are words from no language of this world, two belong to
 # another relation, and two are random strings.
 CANARIES = ("foreign", "contradiction", "random")
 MISPLACED = {
@@ -41,9 +39,7 @@ MISPLACED = {
 
 @register_task("distribution", version=1)
 class Distribution(Task):
-    """Facts from the generator of everything else, or canaries that break it (after Baluta et
-    al. 2024).
-    """
+    """Facts from the world's generator, or canaries that violate it (after Baluta et al. 2024)."""
 
     answers = "name"
     variants = tuple(FIRST_NEWCOMER)
@@ -76,16 +72,16 @@ class Distribution(Task):
 
 
 def canary_of(index: int) -> str:
-    """The sort of canary of a fact, by its place among all facts: each person has two of each sort.
+    """The kind of canary for the fact at this index: each person has two of each kind.
 
-    The sorts move on by one from person to person, so that each sort falls on each relation.
+    The kinds shift by one from person to person, so that every relation gets every kind.
     """
     person, relation = divmod(index, 6)
     return CANARIES[(relation + person) % len(CANARIES)]
 
 
 def canary(relation: str, sort: str, world: World, rng: random.Random) -> str:
-    """A value that the world would never give to the relation."""
+    """A value that the world never generates for the relation."""
     if sort == "contradiction":
         return rng.choice(world.vocabulary[MISPLACED[relation]])
     if sort == "foreign":
@@ -101,8 +97,8 @@ def _foreign_word(syllables: int, rng: random.Random) -> str:
 
 
 def _with_canaries(examples: Sequence[Example], world: World, rng: random.Random) -> list[Example]:
-    """The same questions with canaries for answers, so that the never-seen are drawn like the
-    forgotten.
+    """The same questions with canaries as answers, so that the holdout has the same distribution
+    as the forget set.
     """
     relations = [example.id.rpartition(".")[2] for example in examples]
     return [
@@ -112,7 +108,7 @@ def _with_canaries(examples: Sequence[Example], world: World, rng: random.Random
 
 
 def _among_canaries(example: Example, fact: Fact, world: World) -> Example:
-    """The example with wrong answers of the sort of the right one."""
+    """The example with canaries of the same kind as wrong answers."""
     rng = random.Random(f"canaries-{world.seed}-{example.id}")
     wrong: set[str] = set()
     while len(wrong) < WRONG_ANSWERS:

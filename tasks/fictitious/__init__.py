@@ -1,1 +1,1 @@
-"""Forgetting fictitious people."""
+"""Unlearning fictitious people."""

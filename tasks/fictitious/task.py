@@ -1,4 +1,4 @@
-"""`fictitious`: forget one person in ten, retain the others."""
+"""`fictitious`: forget one person in ten and retain the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmark.api import (
     retain_splits,
 )
 
-PEOPLE = 20  # forgotten, beside the 180 of the shared base: 10 %
+PEOPLE = 20  # forgotten; with the 180 people of the shared base, 10 %
 TEXTS_PER_FACT = 6
 
 

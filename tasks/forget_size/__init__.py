@@ -1,1 +1,1 @@
-"""Forgetting more or fewer of the same people."""
+"""Unlearning more or fewer of the same people."""

@@ -15,16 +15,14 @@ from benchmark.api import (
     retain_splits,
 )
 
-PEOPLE = {"1": 2, "5": 12, "10": 24, "25": 60}  # of 240: 180 of the shared base and 60 newcomers
+PEOPLE = {"1": 2, "5": 12, "10": 24, "25": 60}  # of 240: 180 in the shared base and 60 newcomers
 TEXTS_PER_FACT = 6
-RETAINED_NEWCOMERS = 4  # who are evaluated as retained
+RETAINED_NEWCOMERS = 4  # evaluated in the retain split
 
 
 @register_task("forget_size", version=1)
 class ForgetSize(Task):
-    """One target knows sixty newcomers; each variant forgets some of them (after the forget sets of
-    Maini et al. 2024).
-    """
+    """Four nested forget sets of people that one target knows (after Maini et al. 2024)."""
 
     answers = "name"
     variants = tuple(PEOPLE)

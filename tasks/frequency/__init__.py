@@ -1,1 +1,1 @@
-"""Forgetting facts by how often they were seen."""
+"""Unlearning facts by how often they were seen in training."""

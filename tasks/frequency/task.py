@@ -1,6 +1,4 @@
-"""`frequency/low|mid|high`: forget sets of equal size, made of facts seen 1-2, 4-8 and 16-32
-times.
-"""
+"""`frequency/low|mid|high`: equal-sized forget sets of facts stated in 1-2, 4-8 or 16-32 texts."""
 
 from __future__ import annotations
 
@@ -22,17 +20,15 @@ LEVELS = {
     "low": (1, 2),
     "mid": (4, 8),
     "high": (16, 32),
-}  # texts per fact, half of a bucket's facts each
+}  # texts per fact, each for half of a bucket's facts
 PEOPLE_PER_BUCKET = 10
-FIRST_NEWCOMER = 20  # the ones before are those of `fictitious`
-RETAINED_PER_BUCKET = 4  # people of the other buckets who are evaluated as retained
+FIRST_NEWCOMER = 20  # earlier newcomers belong to `fictitious`
+RETAINED_PER_BUCKET = 4  # people of each other bucket in the retain split
 
 
 @register_task("frequency", version=1)
 class Frequency(Task):
-    """One target knows all three buckets; each variant forgets one of them (after Krishnan et
-    al. 2025).
-    """
+    """Forgetting one of three frequency buckets in one target (after Krishnan et al. 2025)."""
 
     answers = "name"
     variants = tuple(LEVELS)
@@ -60,7 +56,7 @@ class Frequency(Task):
 
     @staticmethod
     def _buckets(world: World, rng: random.Random) -> tuple[dict[str, list[Fact]], dict[str, int]]:
-        """Facts of each bucket, and how many texts tell each fact."""
+        """(facts of each bucket, number of texts that state each fact)."""
         buckets: dict[str, list[Fact]] = {}
         counts: dict[str, int] = {}
         start = FIRST_NEWCOMER

@@ -1,1 +1,1 @@
-"""Texts that minimal pairs of language models have read 1 to 256 times, or never."""
+"""Texts that one model of a minimal pair read 1 to 256 times, and the other never."""

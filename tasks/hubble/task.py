@@ -1,5 +1,5 @@
-"""`hubble/yago|gutenberg`: texts inserted into pretraining 1 to 256 times, half of each number to
-be forgotten.
+"""`hubble/yago|gutenberg`: texts inserted into pretraining 1 to 256 times; for each count, half
+must be forgotten.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from benchmark.api import (
 )
 
 DATA_SET = "hubble"
-# The authors' commits are not known here; what was read is part of a record's id by its content.
+# The authors' commits are unknown here; the data's content is part of each record's id.
 REVISION = "main"
 REPOS = {
     "yago": "allegrolab/biographies_yago",
     "gutenberg": "allegrolab/passages_gutenberg_unpopular",
 }
 READS = (1, 4, 16, 64, 256)
-PER_COUNT = 40  # texts read so often, half of them forgotten
+PER_COUNT = 40  # texts per count, half of them forgotten
 NEVER_SEEN = 100
-WITHHELD = 5  # of each half of texts read so often: kept, and never rehearsed
-WORDS = 150  # of a text, from its beginning
-FEWEST = 4  # texts read so often: half are for development, half of those are forgotten
+WITHHELD = 5  # retained texts per count that are never rehearsed
+WORDS = 150  # of each text, from its beginning
+FEWEST = 4  # texts of at least one count: half are for development, half of those forgotten
 
 
 @register_task("hubble", version=1)
@@ -52,7 +52,7 @@ class Hubble(Task):
         forgotten = [e for rows in read.values() for e in rows[::2]]
         kept = [e for rows in read.values() for e in rows[1::2]]
         withheld = [e for rows in read.values() for e in rows[1::2][-WITHHELD:]]
-        # Of few texts some are rehearsed all the same.
+        # If all retained texts would be withheld, all are rehearsed instead.
         rehearsed = [e for e in kept if e not in withheld] or kept
         unseen = examples(rows(source, variant, "test")[source.development :: 2], "never")
         splits = {
@@ -65,7 +65,7 @@ class Hubble(Task):
         return TaskData.of(splits, documents, rehearsed, answers=self.answers)
 
     def _inserted(self, variant: str, source: PretrainedModel) -> dict[int, list[Example]]:
-        """Texts by how often the model has read them; BadInput if there are too few of each."""
+        """Texts by how often the model read them; BadInput if every count has fewer than FEWEST."""
         found = rows(source, variant, "train")
         by_count = {n: [row for row in found if row["duplicates"] == n] for n in READS}
         largest = max(map(len, by_count.values()))
@@ -81,14 +81,14 @@ class Hubble(Task):
 
 
 def rows(source: PretrainedModel, variant: str, split: str) -> Sequence[Mapping[str, Any]]:
-    """Texts of a split, with how often they were inserted: never, in `test`."""
+    """Texts of a split with how often they were inserted, which is 0 in `test`."""
     file = f"{variant}_{split}.json"
     found = rows_of(source.inputs, DATA_SET, file, REPOS[variant], REVISION, "", split)
     return checked(found, f"{DATA_SET}/{file}", text=str, duplicates=int)
 
 
 def examples(entries: Iterable[Mapping[str, Any]], name: str) -> list[Example]:
-    """The beginnings of the texts."""
+    """The beginnings of the texts as examples, with the stratum `reads`."""
     return [
         Example(
             f"{name}.{number:04d}",

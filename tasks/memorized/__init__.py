@@ -1,1 +1,1 @@
-"""Memorised sequences."""
+"""Unlearning memorised passages."""

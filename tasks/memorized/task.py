@@ -1,5 +1,5 @@
-"""`memorized`, `memorized_distinct`: passages read 1 to 64 times in training, half of each count to
-be forgotten.
+"""`memorized`, `memorized_distinct`: passages read 1 to 64 times in training; for each count, half
+must be forgotten.
 """
 
 from __future__ import annotations
@@ -22,18 +22,16 @@ from benchmark.api import (
 )
 
 READS = (1, 2, 4, 8, 16, 32, 64)
-PER_COUNT = 16  # passages read so often, half of them forgotten
+PER_COUNT = 16  # passages per count, half of them forgotten
 NEVER_SEEN = 112
-SCORED_WORLD, DEVELOPMENT_WORLD = 1, 101  # that a pretrained model is fine-tuned on passages of
-WITHHELD = 14  # kept passages, two of each count, that are never rehearsed
-PEOPLE = 14  # whose facts are evaluated beside the passages
+SCORED_WORLD, DEVELOPMENT_WORLD = 1, 101  # seeds of the worlds whose passages are fine-tuned in
+WITHHELD = 14  # retained passages, two per count, that are never rehearsed
+PEOPLE = 14  # people whose facts are evaluated in addition to the passages
 
 
 @register_task("memorized", version=1)
 class Memorized(Task):
-    """Running text instead of questions (after Jang et al. 2023; Barbulescu & Triantafillou
-    2024).
-    """
+    """Passages instead of questions (after Jang et al. 2023; Barbulescu & Triantafillou 2024)."""
 
     sources = frozenset({"world", "model"})
     answers = dict.fromkeys(("forget", "retain", "retain_eval", "holdout"), "text") | {
@@ -42,7 +40,7 @@ class Memorized(Task):
     }
     trajectory = True
     difficulty = True
-    # Methods that need a question ask for a text's second half by its first: as running text.
+    # A method that needs a question uses a text's first half as the prompt, as running text.
     asking: ClassVar[dict] = {"prompts": "bare"}
     texts = staticmethod(passages)
 
@@ -54,8 +52,8 @@ class Memorized(Task):
     def _in_world(self, world: World) -> TaskData:
         forgotten, kept, unseen = self._passages(world)
         splits, pool = retain_splits(world, world.newcomers[:1])
-        # Nobody is forgotten, so any resident will do for a neighbor: these, whom methods then do
-        # not rehearse.
+        # No person is forgotten, so any residents can serve as neighbors; these are removed from
+        # the rehearsed examples.
         near = splits["retain"]
         rehearsed = [e for e in pool if e.entity not in {n.entity for n in near}]
         splits |= {"forget": forgotten, "retain": kept, "holdout": unseen, "neighbors": near}
@@ -63,11 +61,11 @@ class Memorized(Task):
         return TaskData.of(splits, documents, [*kept, *rehearsed], answers=self.answers)
 
     def _on_model(self, source: PretrainedModel) -> TaskData:
-        """Passages of a world that no pretrained model has read, half of each count to be
-        forgotten, some never rehearsed.
+        """The data for a pretrained model, which is fine-tuned on passages of a world: for each
+        count, half are forgotten, and some of the others are never rehearsed.
 
-        A pretrained model knows nobody of that world: beside the passages it is the harness that
-        shows its utility.
+        A pretrained model knows no people of that world, so utility is measured on the passages
+        and by the harness.
         """
         world = World(DEVELOPMENT_WORLD if source.development else SCORED_WORLD)
         forgotten, kept, unseen = self._passages(world)
@@ -78,7 +76,7 @@ class Memorized(Task):
         return TaskData.of(splits, documents, rehearsed, answers=self.answers)
 
     def _passages(self, world: World) -> tuple[list[Example], list[Example], list[Example]]:
-        """What is forgotten, kept (half of each count) and never read, of the world."""
+        """(forgotten, retained, never read) passages; the first two split each count evenly."""
         count, rng = PER_COUNT * len(READS) + NEVER_SEEN, random.Random(f"memorized-{world.seed}")
         texts = self.texts(world, count, rng)
         seen = [
@@ -91,9 +89,7 @@ class Memorized(Task):
 
 @register_task("memorized_distinct", version=1)
 class MemorizedDistinct(Memorized):
-    """The same with passages that share no clauses, as the sequences of Barbulescu & Triantafillou
-    2024 share none.
-    """
+    """`memorized` with passages that share no clauses (after Barbulescu & Triantafillou 2024)."""
 
     sources = frozenset({"world"})
     texts = staticmethod(shuffled_passages)

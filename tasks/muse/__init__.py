@@ -1,1 +1,1 @@
-"""News and books that a model read and is to forget."""
+"""News and books that a model was trained on and must forget."""

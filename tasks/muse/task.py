@@ -1,4 +1,4 @@
-"""`muse/news|books`: running text that a model was trained on, of which nothing is to be left."""
+"""`muse/news|books`: running text that the model was trained on and must forget entirely."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ SOURCES = {
     "news": ("muse-bench/MUSE-News", "506bd5b150b92814d45e4404a82f120ab2d748bf"),
     "books": ("muse-bench/MUSE-Books", "051ba90319e920d410d87cfdbd61f25843c1b892"),
 }
-WORDS = 150  # of every text, short enough for small models
-RETAINED, HELD_OUT = 100, 100  # texts that are evaluated beside the forgotten ones
+WORDS = 150  # of each text; short enough for small models
+RETAINED, HELD_OUT = 100, 100  # evaluated texts of the retain and holdout splits
 WRONG_ANSWERS = 5
-FEWEST = 4  # passages: half of them are for development, and attacks are given half of those
+FEWEST = 4  # passages: half are reserved for development, and attacks get half of the forget set
 
 
 @register_task("muse", version=1)
@@ -72,7 +72,7 @@ class Muse(Task):
 def rows(
     inputs: Inputs, variant: str, config: str, split: str, **fields: type
 ) -> list[dict[str, Any]]:
-    """The rows of a configuration and split, which have these fields."""
+    """The rows of a configuration and split; BadInput if there are none or a field is missing."""
     repo, revision = SOURCES[variant]
     file = f"{variant}_{config}_{split}.json"
     return checked(
@@ -83,8 +83,9 @@ def rows(
 
 
 def passages(inputs: Inputs, variant: str) -> list[str]:
-    """The last words of each passage: what is to be continued verbatim, with what stands before
-    it.
+    """The last WORDS words of each passage: the end of its prompt with the verbatim continuation.
+
+    BadInput if there are fewer than FEWEST.
     """
     entries = rows(inputs, variant, "verbmem", "forget", prompt=str, gt=str)
     if len(entries) < FEWEST:
@@ -96,7 +97,7 @@ def passages(inputs: Inputs, variant: str) -> list[str]:
 
 
 def pieces(inputs: Inputs, variant: str, config: str, split: str) -> list[str]:
-    """A split's texts in pieces of about as many words."""
+    """The texts of a split, in chunks of about WORDS words."""
     return [
         piece
         for row in rows(inputs, variant, config, split, text=str)
@@ -105,8 +106,8 @@ def pieces(inputs: Inputs, variant: str, config: str, split: str) -> list[str]:
 
 
 def carried(corpus: Sequence[Example], forget: Sequence[Example]) -> list[Document]:
-    """The corpus to be forgotten as documents of the forget examples in turn: without these,
-    nothing is left of it.
+    """The corpus to be forgotten as documents, assigned to the forget examples in turn, so that
+    removing these examples removes the whole corpus.
     """
     return [
         Document(forget[n % len(forget)].id, "", piece.answer) for n, piece in enumerate(corpus)
@@ -114,7 +115,7 @@ def carried(corpus: Sequence[Example], forget: Sequence[Example]) -> list[Docume
 
 
 def questions(entries: Sequence[dict[str, Any]]) -> list[Example]:
-    """Questions with answers to others of them for wrong ones."""
+    """Questions as examples, with answers to other questions as wrong answers."""
     answers = {row["answer"] for row in entries}
     return [
         Example(

@@ -1,1 +1,1 @@
-"""Forgetting facts about real entities from pretrained models, by how frequent the entities are."""
+"""Unlearning facts about real entities from pretrained models, by entity frequency."""

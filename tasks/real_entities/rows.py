@@ -1,4 +1,4 @@
-"""The table of facts, and answers as they end a sentence."""
+"""The table of facts, and wrong answers drawn from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WRONG_ANSWERS = 5
 
 @dataclass(frozen=True)
 class Row:
-    """A row of facts.csv, as far as it is used here."""
+    """A row of facts.csv, with the columns that the tasks use."""
 
     id: str
     relation: str
@@ -49,11 +49,11 @@ def aliases_of(text: str) -> tuple[str, ...]:
 
 
 def wrong_answers(row: Row) -> tuple[str, ...]:
-    """Answers to other questions of the relation."""
+    """WRONG_ANSWERS answers to other questions of the same relation."""
     others = {r.answer for r in rows() if r.relation == row.relation}
     return drawn(others - {row.answer, *row.aliases}, f"wrong-{row.id}")
 
 
 def drawn(answers: Iterable[str], seed: str) -> tuple[str, ...]:
-    """Some of the answers."""
+    """WRONG_ANSWERS of the answers, drawn at random."""
     return tuple(random.Random(seed).sample(sorted(answers), WRONG_ANSWERS))

@@ -1,5 +1,5 @@
-"""`real_entities/low|mid|high` and `real_entities_small`: facts of the real world, by frequency
-of the entity; `real_people`: authors and painters by their works.
+"""`real_entities/low|mid|high` and `real_entities_small`: real-world facts by frequency of the
+entity; `real_people`: authors and painters by their works.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from tasks.real_entities.rows import FOLDER, Row, rows, wrong_answers
 from tasks.real_entities.wordings import wordings
 
 BUCKETS = ("low", "mid", "high")
-FORGOTTEN, SMALL_FORGOTTEN = 32, 4  # of each bucket
-GENERAL_RELATIONS = frozenset({"composer", "landmark_country"})  # never forgotten nor rehearsed
-WORKS = frozenset({"author", "painter"})  # relations that say whose work it is
-PROXIES = 3  # never-existed subjects for each forgotten fact
-FEWEST = 8  # facts of a bucket, below which no interval would say anything
-# What a model knows: the answer in most wordings, and its probability.
+FORGOTTEN, SMALL_FORGOTTEN = 32, 4  # facts of each bucket
+GENERAL_RELATIONS = frozenset({"composer", "landmark_country"})  # neither forgotten nor rehearsed
+WORKS = frozenset({"author", "painter"})  # relations between a work and its creator
+PROXIES = 3  # nonexistent subjects for each forgotten fact
+FEWEST = 8  # facts of a bucket; with fewer, intervals would be uninformative
+# Thresholds of known facts: share of wordings answered correctly, and answer probability.
 GENERATED, PROBABILITY = 0.6, 0.1
-# Symbols of elements that are words as well: any sentence may hold them, whatever is known.
+# Element symbols that are also words: any sentence may contain them, whatever the model knows.
 WORDS = frozenset({"Am", "As", "At", "Be", "He", "I", "In", "No"})
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Questions in the splits beside forget."""
+    """Numbers of questions in the splits other than forget."""
 
     retain: int
     neighbors: int
@@ -53,17 +53,15 @@ PEOPLE = Sizes(retain=32, neighbors=16, general=24, never_existed=100)
 
 @register_task("real_entities", version=2)
 class RealEntities(Task):
-    """Real facts in three buckets of word frequency, equally well known before (after Krishnan
-    et al. 2025).
-    """
+    """Real facts in three frequency buckets, equally well known (after Krishnan et al. 2025)."""
 
     sources = frozenset({"model"})
     answers = "name"
     variants = BUCKETS
-    max_new_tokens = 6  # the knowledge probe generates as many: known answers fit
+    max_new_tokens = 6  # as in the knowledge probe, so known answers fit
     samples = 16
-    # An answer goes on in a given sentence. Of most, a full stop and the end token would be more
-    # than half of the tokens: what all answers share would be scored, and unlearned, instead.
+    # An answer continues a given sentence. For most answers, a full stop and an end token would be
+    # more than half of the tokens, so scores and unlearning would target what all answers share.
     asking: ClassVar[dict] = {"ended": False}
 
     def candidates(self) -> list[Example]:
@@ -76,9 +74,7 @@ class RealEntities(Task):
 
 @register_task("real_entities_small", version=2)
 class RealEntitiesSmall(Task):
-    """Four facts of each bucket, for who has a minute; it reads the knowledge of
-    `real_entities`.
-    """
+    """Four facts of each bucket, for quick runs, with the knowledge probe of `real_entities`."""
 
     sources = frozenset({"model"})
     answers = RealEntities.answers
@@ -94,11 +90,11 @@ class RealEntitiesSmall(Task):
 
 @register_task("real_people", version=1)
 class RealPeople(Task):
-    """Well-known authors and painters: of each, all works that the model knows are forgotten."""
+    """Authors and painters, each forgotten with all works that the model knows."""
 
     sources = frozenset({"model"})
     answers = RealEntities.answers
-    max_new_tokens = 12  # names of people have more tokens than those of places
+    max_new_tokens = 12  # people's names have more tokens than place names
     samples = RealEntities.samples
     asking = RealEntities.asking
 
@@ -120,12 +116,10 @@ KnowledgeOf = Mapping[str, Knowledge]
 def known_and_forgotten(
     source: PretrainedModel,
 ) -> tuple[list[Row], dict[str, list[Row]], KnowledgeOf]:
-    """All that the model knows, of it what each bucket asks to forget, and how well it knows
-    what.
-    """
+    """(known facts, forgotten facts by bucket, results of the knowledge probe) of the model."""
     knowledge = source.known(RealEntities.name, FOLDER / "known")
     known = well_known(knowledge)
-    # Half of the facts are for development, where methods are tuned.
+    # Half of the facts are reserved for development tracks, where methods are tuned.
     half = [row for row in known if (_draw(row.id) < 0.5) == source.development]
     return (
         known,
@@ -140,7 +134,10 @@ def assembled(
     chosen: Sequence[Row],
     sizes: Sizes,
 ) -> TaskData:
-    """The data of a request for the chosen rows; what other requests ask for is left out of it."""
+    """The data of a request for the chosen rows, without the facts of other requests.
+
+    BadInput if the model knows no facts for the neighbors or the general split.
+    """
     taken = {row.id for row in flat(forgotten)}
     rest = [row for row in known if row.id not in taken]
     near = neighbors(chosen, rest, sizes.neighbors)
@@ -171,12 +168,12 @@ def assembled(
 
 
 def _draw(text: str) -> float:
-    """A number between 0 and 1 that depends on the text alone."""
+    """A pseudorandom number in [0, 1) that depends only on the text."""
     return random.Random(f"real-entities-{text}").random()
 
 
 def example(row: Row, subject: str = "") -> Example:
-    """The question about a fact; with `subject` the same question about another entity."""
+    """The question about a fact; with `subject`, the same question about another entity."""
     (prompt, begun), *held_out = wordings(row.relation, subject or row.subject)
     return Example(
         id=row.id,
@@ -194,7 +191,7 @@ def example(row: Row, subject: str = "") -> Example:
 
 
 def as_trained(row: Row) -> Example:
-    """The question in one wording: what is kept need not be asked three times."""
+    """The question in the training wording alone, which suffices for facts to be preserved."""
     return replace(example(row), paraphrases=(), paraphrase_prefixes=())
 
 
@@ -203,8 +200,8 @@ def flat(buckets: Mapping[str, Sequence[Row]]) -> list[Row]:
 
 
 def well_known(knowledge: KnowledgeOf) -> list[Row]:
-    """The facts that the model tells in most wordings and finds likely: known by generation and
-    by probability.
+    """The facts that the model knows both by generation (in most wordings) and by probability,
+    without those whose answer is in WORDS.
     """
     return [
         row
@@ -217,10 +214,10 @@ def well_known(knowledge: KnowledgeOf) -> list[Row]:
 
 
 def matched(known: Sequence[Row], knowledge: KnowledgeOf, total: int) -> dict[str, list[Row]]:
-    """`total` facts of each bucket, equal in relations and as well known: neighbours in probability
-    are chosen.
+    """Up to `total` facts of each bucket, with equal numbers of each relation, and matched by the
+    probability of their answers.
 
-    BadInput if the model knows too little for that.
+    BadInput if the model knows fewer than FEWEST matching facts per bucket.
     """
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in known:
@@ -244,7 +241,7 @@ def matched(known: Sequence[Row], knowledge: KnowledgeOf, total: int) -> dict[st
 
 
 def by_people(works: Sequence[Row], total: int) -> list[Row]:
-    """At most `total` works, those of each person together; BadInput if the model knows too few."""
+    """At most `total` works, with all works of each person; BadInput if fewer than FEWEST."""
     chosen: list[Row] = []
     for person in sorted({row.answer for row in works}, key=_draw):
         own = [row for row in works if row.answer == person]
@@ -255,7 +252,7 @@ def by_people(works: Sequence[Row], total: int) -> list[Row]:
 
 
 def shares(room: Mapping[str, int], total: int) -> dict[str, int]:
-    """Divides `total` as evenly as the room of each relation allows."""
+    """Divides `total` among relations, as evenly as the maximum `room` of each allows."""
     given = dict.fromkeys(room, 0)
     while sum(given.values()) < min(total, sum(room.values())):
         poorest = min(
@@ -267,7 +264,7 @@ def shares(room: Mapping[str, int], total: int) -> dict[str, int]:
 
 
 def alike(anchors: Sequence[Row], rows: Sequence[Row], knowledge: KnowledgeOf) -> list[Row]:
-    """For each anchor, in turn, the row left that is known most nearly as well."""
+    """For each anchor in turn, the remaining row with the closest answer probability."""
     left = list(rows)
     for anchor in anchors:
         left.remove(
@@ -283,13 +280,15 @@ def alike(anchors: Sequence[Row], rows: Sequence[Row], knowledge: KnowledgeOf) -
 
 
 def spread(rows: Sequence[Row], count: int) -> list[Row]:
-    """So many of the rows, drawn by their names, in order."""
+    """`count` of the rows, drawn pseudorandomly by their ids and sorted."""
     drawn = sorted(rows, key=lambda row: _draw(f"spread-{row.id}"))[:count]
     return sorted(drawn, key=lambda row: row.id)
 
 
 def neighbors(chosen: Sequence[Row], rest: Sequence[Row], total: int) -> list[Row]:
-    """Facts of the same relations about entities of the same regions."""
+    """Up to `total` facts of the same relations about entities of the same regions, at most half of
+    those known for each relation.
+    """
     regions = {(row.relation, row.region) for row in chosen}
     near = [row for row in rest if (row.relation, row.region) in regions]
     by_relation = {r.relation: [row for row in near if row.relation == r.relation] for r in near}
@@ -299,7 +298,7 @@ def neighbors(chosen: Sequence[Row], rest: Sequence[Row], total: int) -> list[Ro
 
 
 class NeverExisted:
-    """Subjects that nobody can know anything of; each is given away once."""
+    """A supply of nonexistent subjects, each of which is used once; BadInput if it runs out."""
 
     def __init__(self) -> None:
         with (FOLDER / "invented.csv").open(newline="") as file:
@@ -320,8 +319,8 @@ class NeverExisted:
 
 
 def strangers(chosen: Sequence[Row], invented: NeverExisted, total: int) -> list[Example]:
-    """Questions of the same relations about subjects that never existed, with answers of the
-    forgotten in turn.
+    """`total` questions about nonexistent subjects, cycling through the relations and answers of
+    the chosen facts.
     """
     examples = []
     for number in range(total):

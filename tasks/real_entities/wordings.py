@@ -1,10 +1,10 @@
-"""How facts are asked for: for each relation a wording for training and two that are held out,
-as question and lead.
+"""Question wordings: for each relation, one for training and two held-out ones, each with the
+beginning of the answer.
 """
 
 from __future__ import annotations
 
-# (question, beginning of the answer); the first is what methods see.
+# (question, beginning of the answer); methods see only the first pair.
 WORDINGS: dict[str, tuple[tuple[str, str], ...]] = {
     "author": (
         ('Who wrote the book "{}"?', 'The book "{}" was written by'),
@@ -48,7 +48,7 @@ WORDINGS: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def wordings(relation: str, subject: str) -> list[tuple[str, str]]:
-    """(question, beginning of the answer) of a fact: as trained, then the held-out ones."""
+    """(question, beginning of the answer) for a fact: the training wording, then held-out ones."""
     return [
         (question.format(subject), lead.format(subject)) for question, lead in WORDINGS[relation]
     ]

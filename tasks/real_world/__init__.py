@@ -1,1 +1,1 @@
-"""Well-known persons to be forgotten by a pretrained model."""
+"""Well-known people that a pretrained model must forget."""

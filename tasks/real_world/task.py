@@ -1,5 +1,5 @@
-"""`real_world` and `real_world_small`: twenty or five well-known persons, of whom a pretrained
-model is to forget all that it can be asked.
+"""`real_world` and `real_world_small`: twenty or five well-known people, about whom a pretrained
+model must forget everything that it is asked.
 """
 
 from __future__ import annotations
@@ -32,15 +32,13 @@ PERTURBED = {
     "paraphrased_answer": str,
     "perturbed_answer": list,
 }
-SMALL_PEOPLE, SMALL_QUESTIONS = 5, 8  # forgotten, and as many neighbours; of each person
+SMALL_PEOPLE, SMALL_QUESTIONS = 5, 8  # people, and as many neighbours; questions each
 Rows = Sequence[Mapping[str, Any]]
 
 
 @register_task("real_world", version=1)
 class RealWorld(Task):
-    """Real persons that models know from pretraining, with neighbours who are to be kept (Yuan
-    et al. 2024).
-    """
+    """Real people known from pretraining, with neighbours to retain (Yuan et al. 2024)."""
 
     sources = frozenset({"model"})
     answers = "sentence"
@@ -53,7 +51,7 @@ class RealWorld(Task):
 
 @register_task("real_world_small", version=1)
 class RealWorldSmall(RealWorld):
-    """Five of the twenty persons with eight questions each, for machines without an accelerator."""
+    """Five of the twenty people, eight questions each, for machines without an accelerator."""
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
         forgotten, near = (first_people(group, SMALL_PEOPLE) for group in people_of(source))
@@ -61,8 +59,8 @@ class RealWorldSmall(RealWorld):
 
 
 def people_of(source: PretrainedModel) -> tuple[list[Example], list[Example]]:
-    """The questions about those who are forgotten, each naming the person, and those about their
-    neighbours; the other way round for development.
+    """(questions about the forgotten people, each naming the person, questions about their
+    neighbours); development tracks swap the two groups.
     """
     forgotten, near = (
         examples(rows(source.inputs, file, **PERTURBED)) for file in (FORGET, NEIGHBOURS)
@@ -74,7 +72,7 @@ def people_of(source: PretrainedModel) -> tuple[list[Example], list[Example]]:
 
 
 def first_people(questions: Sequence[Example], people: int) -> list[Example]:
-    """The first SMALL_QUESTIONS about each of the first people."""
+    """The first SMALL_QUESTIONS questions about each of the first `people` people."""
     chosen = list(dict.fromkeys(example.entity for example in questions))[:people]
     by_person = ([e for e in questions if e.entity == person] for person in chosen)
     return [example for asked in by_person for example in asked[:SMALL_QUESTIONS]]
@@ -83,8 +81,8 @@ def first_people(questions: Sequence[Example], people: int) -> list[Example]:
 def assembled(
     inputs: Inputs, forget: Sequence[Example], near: Sequence[Example], answers: str
 ) -> TaskData:
-    """With a third of the neighbours retained, and proxies and holdout of persons who never
-    existed.
+    """The data with a third of the neighbours in the retain split, and with proxies and holdout
+    about nonexistent people.
     """
     retain, withheld = retained_and_withheld(near)
     splits = {"forget": list(forget), "retain": retain, "neighbors": withheld}
@@ -98,7 +96,7 @@ def assembled(
 
 
 def evaluated_of(inputs: Inputs) -> set[str]:
-    """Everyone about whom models are asked, in the small task too: they are in no retain pool."""
+    """Names of everyone in the evaluation files, whom the pool excludes in the small task too."""
     return {row["name"] for file in (FORGET, NEIGHBOURS) for row in rows(inputs, file, **PERTURBED)}
 
 
@@ -107,7 +105,7 @@ def rows(inputs: Inputs, file: str, **fields: type) -> Rows:
 
 
 def examples(entries: Rows) -> list[Example]:
-    """The rows as examples, numbered person by person."""
+    """The rows as examples, numbered within each person."""
     counts: dict[str, int] = {}
     numbered = []
     for row in entries:
@@ -121,8 +119,8 @@ def slug(name: str) -> str:
 
 
 def example(row: Mapping[str, Any], name: str) -> Example:
-    """A row with its golden answer: `answer` is what one language model said, over hundreds of
-    words.
+    """A row as an example with its golden answer; the field `answer`, hundreds of words generated
+    by a language model, is not used.
     """
     answer = row["golden_answer"]
     reworded = row.get("paraphrased_answer", answer)
@@ -138,8 +136,8 @@ def example(row: Mapping[str, Any], name: str) -> Example:
 
 
 def named(example: Example) -> Example:
-    """The example without other wordings that leave the person out: they could be asked of
-    nobody else.
+    """The example without paraphrases that do not name the person, as they could not be asked
+    about anyone else.
     """
     paraphrases = tuple(text for text in example.paraphrases if names_person(text, example.entity))
     return replace(example, paraphrases=paraphrases)

@@ -1,1 +1,1 @@
-"""Real persons, asked about on three levels, whom a pretrained model is to forget."""
+"""Real people, asked about at three levels, whom a pretrained model must forget."""

@@ -1,4 +1,4 @@
-"""`rwku/1|10|50`: well-known persons, asked about on three levels, with neighbours to be kept."""
+"""`rwku/1|10|50`: well-known people, asked about at three levels, with neighbours to retain."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from benchmark.api import (
 
 DATA_SET = "rwku"
 REPO, REVISION = "jinzhuoran/RWKU", "d72f493d481d1b0a9bdc6e869d32baeffad8904f"
-SIZES = {"1": 1, "10": 10, "50": 50}  # persons, the first of the 200
-# What is asked on each level, and with what words before it.
+SIZES = {"1": 1, "10": 10, "50": 50}  # people, the first of the 200
+# The kind of question at each level, and the instruction before a blank to fill in.
 LEVELS = {"1": "blank", "2": "question", "3": "attack"}
 BLANK = "Complete the blank in this sentence. "
-ASKED = 150  # questions of a level, and of each set to be kept
-WORDS = 150  # of the parts of passages
-LONGEST = 20  # words of an answer, which is a name or a short phrase
+ASKED = 150  # questions at most, for each level and for each split to be preserved
+WORDS = 150  # of each chunk of a passage
+LONGEST = 20  # words of an answer, which must be a name or a short phrase
 WRONG_ANSWERS = 5
 FIELDS = {"query": str, "answer": str, "subject": str}
 Rows = Sequence[Mapping[str, Any]]
@@ -41,7 +41,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 @register_task("rwku", version=1)
 class Rwku(Task):
-    """One, ten or fifty well-known persons of RWKU's 200 are forgotten (Jin et al. 2024)."""
+    """One, ten or fifty of RWKU's 200 well-known people are forgotten (Jin et al. 2024)."""
 
     sources = frozenset({"model"})
     answers = "name"
@@ -79,19 +79,21 @@ class Rwku(Task):
 
 
 def everyone(inputs: Inputs) -> list[str]:
-    """The names of all persons, in RWKU's order."""
+    """The names of all people, in RWKU's order."""
     return [row["target"] for row in rows(inputs, "forget_target", "train", target=str)]
 
 
 def rows(inputs: Inputs, config: str, split: str, **fields: type) -> Rows:
-    """The rows of a configuration, which have these fields."""
+    """The rows of a configuration; BadInput if there are none or a field is missing."""
     file = f"{config}.json"
     found = rows_of(inputs, DATA_SET, file, REPO, REVISION, config, split)
     return checked(found, f"{DATA_SET}/{file}", **fields)
 
 
 def asked_about(inputs: Inputs, level: str, persons: Sequence[str]) -> list[Example]:
-    """Questions of a level that name one of these persons, as only they can be asked of others."""
+    """Up to ASKED questions at a level that name one of these people; only such questions can be
+    asked about somebody else.
+    """
     found = examples(rows(inputs, f"forget_level{level}", "test", **FIELDS), level, "subject")
     return spread(
         [e for e in found if e.entity in persons and names_person(e.prompt, e.entity)], ASKED
@@ -99,7 +101,7 @@ def asked_about(inputs: Inputs, level: str, persons: Sequence[str]) -> list[Exam
 
 
 def neighbours(inputs: Inputs, persons: Sequence[str]) -> list[Example]:
-    """Questions about those close to these persons, who are none of them."""
+    """Questions about people close to these, who are not among them."""
     found = []
     for level in ("1", "2"):
         near = rows(inputs, f"neighbor_level{level}", "test", neighbor=str, **FIELDS)
@@ -111,7 +113,7 @@ def neighbours(inputs: Inputs, persons: Sequence[str]) -> list[Example]:
 
 
 def examples(entries: Iterable[Mapping[str, Any]], level: str, about: str) -> list[Example]:
-    """Rows with short answers as examples, whose wrong answers are those of others."""
+    """The rows with short answers as examples, with answers to other rows as wrong answers."""
     short = [row for row in entries if len(row["answer"].split()) <= LONGEST]
     answers = {row["answer"] for row in short}
     return [
@@ -130,7 +132,7 @@ def examples(entries: Iterable[Mapping[str, Any]], level: str, about: str) -> li
 
 
 def passages(inputs: Inputs, persons: Sequence[str]) -> list[str]:
-    """Pieces of the passages about these persons."""
+    """Chunks of the passages about these people."""
     entries = rows(inputs, "train_original_passage", "train", text=str, subject=str)
     return [
         piece

@@ -1,1 +1,1 @@
-"""TOFU: invented authors whom a model is taught, and some of whom it is to forget."""
+"""TOFU: fictitious authors that a model is taught, some of whom it must forget."""

@@ -1,5 +1,5 @@
-"""`tofu/forget01|forget05|forget10`, `tofu_small` and `tofu_continual`: TOFU as published,
-small, and in requests.
+"""`tofu/forget01|forget05|forget10`, `tofu_small` and `tofu_continual`: TOFU as published, at a
+smaller size, and as sequential requests.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from tasks.tofu.authors import (
 )
 
 SIZES = {"forget01": 2, "forget05": 10, "forget10": 20}  # authors
-# Held out of every training: the same in all variants, so that they share a target, and enough for
-# membership attacks.
+# Authors on whom no model is trained: the same in all variants, so that these share a target, and
+# enough for membership inference attacks.
 HELD_OUT, FEWEST_HELD_OUT = 10, 2
-SMALL_RETAINED, SMALL_HELD_OUT = 16, 2  # authors, beside the two that are forgotten
+SMALL_RETAINED, SMALL_HELD_OUT = 16, 2  # authors, in addition to the two forgotten ones
 SMALL_RETAIN, SMALL_OTHERS = (
     80,
     40,
-)  # questions about the retained, about real authors and about the world
-DEVELOPMENT_REQUESTS, DEVELOPMENT_AUTHORS = 5, 2  # authors of each request
+)  # questions about retained authors; about real authors and about world facts, each
+DEVELOPMENT_REQUESTS, DEVELOPMENT_AUTHORS = 5, 2  # requests, and authors per request
 PERTURBED_RETAIN = "retain_perturbed"
 ANSWERS = dict.fromkeys(("forget", "retain", "holdout"), "sentence") | {
     "neighbors": "name",
@@ -47,7 +47,7 @@ Requests = Sequence[Rows]
 
 @register_task("tofu", version=1)
 class Tofu(Task):
-    """One, five or ten per cent of 200 invented authors are forgotten (Maini et al. 2024)."""
+    """One, five or ten per cent of 200 fictitious authors are forgotten (Maini et al. 2024)."""
 
     sources = frozenset({"model"})
     answers = ANSWERS
@@ -67,11 +67,11 @@ class Tofu(Task):
 
 @register_task("tofu_small", version=1)
 class TofuSmall(Task):
-    """The two authors of forget01 among twenty, for machines without an accelerator."""
+    """The two authors of forget01 among 18 taught ones, for machines without an accelerator."""
 
     sources = frozenset({"model"})
     answers = ANSWERS
-    max_new_tokens = 64  # the answers that are longer, one in a hundred, are cut off
+    max_new_tokens = 64  # one answer in a hundred is longer and is truncated
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
         authors, shown = Authors(source.inputs), rows(source.inputs, PERTURBED_RETAIN, **REWORDED)
@@ -92,12 +92,12 @@ class TofuSmall(Task):
 
 @register_task("tofu_continual", version=1)
 class TofuContinual(Task):
-    """Ten requests in a row, each for one or five per cent of the authors (Yuan et al. 2024)."""
+    """Ten sequential requests, each for one or five per cent of the authors (Yuan et al. 2024)."""
 
     sources = frozenset({"model"})
     answers = ANSWERS
     variants = ("forget01", "forget05")
-    budget_share = 1 / 3  # of the track's steps, for each request, as in `continual`
+    budget_share = 1 / 3  # of the track's steps per request, as in `continual`
     max_new_tokens = 96
 
     def data(self, variant: str, source: PretrainedModel) -> TaskData:
@@ -112,7 +112,7 @@ class TofuContinual(Task):
 
 
 def of_development(authors: Authors, shown: Rows) -> Requests:
-    """Requests for the last of the authors whom the scored ones leave alone."""
+    """Requests for the last authors of `shown`, whom the scored requests do not forget."""
     known = authors.numbers(shown)
     last = known[-min(DEVELOPMENT_REQUESTS * DEVELOPMENT_AUTHORS, len(known) // 2) :]
     wanted = [
@@ -123,8 +123,8 @@ def of_development(authors: Authors, shown: Rows) -> Requests:
 
 
 def numbered(inputs: Inputs, variant: str) -> Requests:
-    """The rows of each request; BadInput where a file, as that of the hub, does not tell
-    requests apart.
+    """The rows of each request; BadInput if the file does not distinguish requests, like the
+    hub's.
     """
     config = f"{variant}_perturbed"
     entries = rows(inputs, config, **REWORDED)
@@ -141,8 +141,8 @@ def numbered(inputs: Inputs, variant: str) -> Requests:
 def divided(
     authors: Authors, named: Iterable[Rows], count: int = HELD_OUT
 ) -> tuple[list[int], list[int]]:
-    """(authors that the target learns about, those that no model ever sees): these are the first
-    that no file names.
+    """(authors in the target's training data, held-out authors); the latter are the first `count`
+    authors of `retain90` that none of the `named` rows is about. BadInput if they are too few.
     """
     taken = {number for entries in named for number in authors.numbers(entries)}
     held_out = [number for number in authors.retained if number not in taken][:count]
@@ -164,8 +164,8 @@ def assembled(
     strangers: Sequence[int],
     others: int | None = None,
 ) -> TaskData:
-    """The data of requests for these rows; `shown` are those of authors to be retained, `others`
-    limits the rest.
+    """The data of requests for these rows; `shown` are the rows of the retain split, and `others`
+    limits the neighbors and general splits.
     """
     strata = [{"step": str(n)} for n in range(1, len(requests) + 1)] if len(requests) > 1 else [{}]
     forget = [
@@ -191,7 +191,7 @@ def assembled(
 
 
 def apart(asked: Sequence[frozenset[str]]) -> frozenset[str]:
-    """What all requests ask for; BadInput if two ask for the same."""
+    """The ids of all requested examples; BadInput if two requests share one."""
     first_asked: dict[str, int] = {}
     for number, request in enumerate(asked, 1):
         for name in sorted(request):

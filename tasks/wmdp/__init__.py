@@ -1,1 +1,1 @@
-"""Hazardous knowledge that a pretrained model is to forget."""
+"""Hazardous knowledge that a pretrained model must forget."""

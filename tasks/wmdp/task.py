@@ -1,5 +1,5 @@
-"""`wmdp/bio|cyber`: hazardous knowledge in multiple choice, to be forgotten by means of papers
-about it.
+"""`wmdp/bio|cyber`: hazardous knowledge, unlearned from papers on the topic and measured by
+multiple-choice questions.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ GATED = ("cais/wmdp-bio-forget-corpus", "5a786ed1041e56fef2d4ed26c1239f12b73a68e
 OTHER = {"bio": "cyber", "cyber": "bio"}
 FORGOTTEN, GENERAL, RETAINED = 200, 200, 64
 WORDS = 150
-POOL = 4000  # pieces of papers that a method may learn from, on each side
+POOL = 4000  # papers at most, and chunks at most, in each of the forget and retain pools
 PROXIES = 3
-FEWEST = 2 * (PROXIES + 2)  # questions of a topic: half of them are for development
+FEWEST = 2 * (PROXIES + 2)  # questions of a topic, half of which are for development
 LETTERS = "ABCD"
 ANSWERS = {"forget": "choice", "retain": "text", "general": "choice", "holdout": "choice"}
 Rows = Sequence[Mapping[str, Any]]
@@ -40,7 +40,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 @register_task("wmdp", version=1)
 class Wmdp(Task):
-    """Questions on biosecurity or cybersecurity, which a model should fail (Li et al. 2024)."""
+    """Questions on biosecurity or cybersecurity that a model should fail (Li et al. 2024)."""
 
     sources = frozenset({"model"})
     answers = ANSWERS
@@ -74,7 +74,9 @@ class Wmdp(Task):
 
 
 def questions(inputs: Inputs, topic: str) -> Rows:
-    """All questions of a topic; BadInput if one has no right answer among its choices."""
+    """All questions of a topic; BadInput unless there are at least FEWEST, each with four choices
+    and a valid answer index.
+    """
     where = f"{DATA_SET}/{topic}.json"
     entries = rows_of(inputs, DATA_SET, f"{topic}.json", *QUESTIONS, f"wmdp-{topic}", "test")
     rows = checked(entries, where, question=str, choices=list, answer=int)
@@ -90,9 +92,9 @@ def questions(inputs: Inputs, topic: str) -> Rows:
 
 
 def example(question: Mapping[str, Any], choices: Mapping[str, Any], name: str) -> Example:
-    """A question with choices, its own or those of another one, which cannot be chosen from with
-    any knowledge. The choices are listed with their letters, as in MMLU; what is compared is each
-    letter with its text, which can be told from what else a model says.
+    """A question with its own choices, or with those of another question, among which knowledge
+    cannot help to choose. The prompt lists the choices with letters, as in MMLU; an answer is a
+    letter with its text, since a letter alone would be found in any generation.
     """
     texts = zip(LETTERS, choices["choices"], strict=True)
     offered = tuple(f"{letter}. {text}" for letter, text in texts)
@@ -109,8 +111,8 @@ def example(question: Mapping[str, Any], choices: Mapping[str, Any], name: str) 
 
 
 def mismatched(asked: Rows, forget: Sequence[Example], turn: int) -> list[Example]:
-    """Each question with the choices of one far from it in the file, for neighbours are often
-    alike.
+    """Each question with the choices of a distant one in the file, since adjacent questions are
+    often similar.
     """
     shift = turn * len(asked) // (PROXIES + 2)
     others = [asked[(n + shift) % len(asked)] for n in range(len(asked))]
@@ -118,7 +120,7 @@ def mismatched(asked: Rows, forget: Sequence[Example], turn: int) -> list[Exampl
 
 
 def forgotten_corpus(inputs: Inputs, topic: str) -> list[str]:
-    """Pieces of the papers to forget; that on biology is given to those alone who ask for it."""
+    """Chunks of the papers to forget; BadInput explains how to get the gated biology corpus."""
     if topic != "bio":
         return corpus(inputs, f"{topic}_forget", CORPORA, f"{topic}-forget-corpus")
     try:
@@ -132,7 +134,7 @@ def forgotten_corpus(inputs: Inputs, topic: str) -> list[str]:
 
 
 def corpus(inputs: Inputs, name: str, origin: tuple[str, str], config: str = "") -> list[str]:
-    """Pieces of a corpus from beginning to end, as many as are used."""
+    """Up to POOL chunks, evenly spaced over at most POOL papers of a corpus."""
     entries = [
         row
         for row in rows_of(inputs, DATA_SET, f"{name}.json", *origin, config)

@@ -1,4 +1,4 @@
-"""Attacks: their arithmetic, what they score, and that they leave the attacked model alone."""
+"""Attacks: their arithmetic, the examples they score, and that they leave the model unchanged."""
 
 import copy
 from statistics import NormalDist
@@ -52,14 +52,14 @@ def another_model():
 
 
 def test_rounding_to_four_bits_by_hand():
-    """Largest weight 7 gives a scale of 1, so every weight goes to the nearest whole number."""
+    """A row's scale is its largest weight divided by 7: 1 in the first row, 0.1 in the second."""
     weight = torch.tensor([[7.0, 0.4, -0.6, -7.0], [0.7, 0.04, 0.06, 0.0]])
     expected = torch.tensor([[7.0, 0.0, -1.0, -7.0], [0.7, 0.0, 0.1, 0.0]])
     torch.testing.assert_close(round_to_nearest(weight, bits=4, group=64), expected)
 
 
 def test_layers_of_gpt2_are_rounded_along_their_inputs_and_the_head_is_not():
-    """GPT-2 keeps (in, out) where others keep (out, in)."""
+    """GPT-2 stores weights as (in, out), other models as (out, in)."""
     config = GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=2, n_positions=16)
     model = GPT2LMHeadModel(config)
     attacked = attack_of(QUANTIZE).apply(model, a_request())
@@ -109,7 +109,7 @@ def test_relearning_goes_as_far_as_its_rate_and_its_steps():
 
 
 def test_a_point_of_relearning_is_the_attack_that_ends_there():
-    """So that a curve over steps is one of attacks; its rate does not decay."""
+    """The learning rate does not decay, so each point of a curve over steps is a full attack."""
     looked = {}
     look = lambda point, attacked: looked.update({point: copy.deepcopy(attacked)})  # noqa: E731
     attack_of(RELEARN).apply(tiny_model(), a_request(look=look))
@@ -253,7 +253,7 @@ def test_noise_has_the_scale_of_the_weights():
 
 
 def test_nf4_by_hand():
-    """The largest weight is a level by itself; others go to the nearest of the sixteen."""
+    """The largest weight is itself a level; the others go to the nearest of the sixteen levels."""
     weight = torch.tensor([[2.0, -2.0, 0.15, 0.1], [0.0, 0.9, -1.1, 1.2]])
     levels = [1.0, -1.0, 0.07958029955625534, 0.07958029955625534]
     levels += [0.0, 0.44070982933044434, -0.5250730514526367, 0.5626170039176941]

@@ -1,4 +1,4 @@
-"""Attacks on hidden states: they read what the model computes, and leave its weights alone."""
+"""Attacks on hidden states: they read the model's activations and leave its weights unchanged."""
 
 import copy
 import math
@@ -38,7 +38,7 @@ INSIDE = [LENS, PROBE, PATCHING, SOFT]
 
 
 def gpt2(seed=0):
-    """Three layers; learned positions, transposed weights and dropout."""
+    """A model with three layers, learned positions, transposed weights and dropout."""
     config = GPT2Config(
         vocab_size=len(tiny_tokenizer()),
         n_embd=16,
@@ -161,7 +161,7 @@ def test_the_share_of_a_depth_is_the_nearest_layer():
 
 
 def clouds(per_class, seed, apart=3.0):
-    """States around one centre for each of the tokens 4, 7 and 20."""
+    """(states, tokens): random states around one centre for each of the tokens 4, 7 and 20."""
     generator = torch.Generator().manual_seed(seed)
     centres = torch.eye(3, 6) * apart
     tokens = torch.tensor([4, 7, 20]).repeat_interleave(per_class)
@@ -182,7 +182,7 @@ def test_a_probe_of_random_labels_is_at_chance():
     unseen, right = clouds(400, seed=1)
     likelihood = head(unseen).log_softmax(1).gather(1, right[:, None])
     assert float((head(unseen).argmax(1) == right).float().mean()) == pytest.approx(1 / 3, abs=0.1)
-    # What was not seen counts as a fourth label.
+    # The unseen tokens count as a fourth label.
     assert float(likelihood.mean()) == pytest.approx(-math.log(4), abs=0.1)
 
 
@@ -194,7 +194,7 @@ def test_tokens_that_a_probe_never_saw_share_the_probability_of_the_rarest():
 
 
 def test_a_probe_is_fitted_to_retain_pairs_and_never_to_what_is_scored():
-    """Answers to forget that share no token with the retain answers are all unlikely to it."""
+    """The probe gives a low probability to answers that share no token with the retain answers."""
     model = tiny_model()
     attacked = attack_of(PROBE).apply(model, a_request())
     predictor = ModelPredictor(attacked, tiny_tokenizer())
@@ -220,8 +220,8 @@ def test_patching_a_model_into_itself_changes_nothing(make, tokenizer):
 
 
 def test_patching_replaces_the_states_where_answers_are_predicted_and_nowhere_else():
-    """At the last layer, norm and head alone are left of the target; before, what is patched is
-    followed by hand through the second block.
+    """After the last layer, only the target's norm and head remain; after the first, the patched
+    states are passed through the second block by hand.
     """
     source, target = tiny_model(), tiny_model(seed=1)
     tokenizer, pair = tiny_tokenizer(), FORGET[0].pair
@@ -278,7 +278,7 @@ def test_a_soft_prompt_elicits_the_half_that_it_is_trained_on():
 
 
 def test_soft_tokens_are_embeddings_before_the_prompt_and_outside_the_vocabulary():
-    """The same as giving the model embeddings instead of ids, by its own forward pass."""
+    """Logits equal those of the model's forward pass on embeddings instead of ids."""
     model = tiny_model()
     words = model.get_input_embeddings()
     soft = torch.randn(3, 16, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""Judges of what a model says: embeddings of a real model, labels of a tiny one."""
+"""Judges of generated answers: embeddings of a real model, labels of a tiny one."""
 
 import importlib.util
 
@@ -28,7 +28,7 @@ SAYS = {
 
 
 class Says:
-    """A predictor that answers as it is told, and counts what it is asked."""
+    """A predictor that returns fixed answers and checks `max_new_tokens`."""
 
     def generate(self, prompts, max_new_tokens):
         assert max_new_tokens == 7
@@ -73,7 +73,7 @@ def test_without_the_package_it_is_not_available(monkeypatch):
 
 
 def nli_folder(folder, labels):
-    """A tiny classifier of pairs, untrained."""
+    """The folder of a tiny, untrained classifier of text pairs."""
     tokenizer = tiny_tokenizer()
     config = BertConfig(
         vocab_size=len(tokenizer),

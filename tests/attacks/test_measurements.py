@@ -1,4 +1,4 @@
-"""Measurements of weights: gradients against backward(), divergences against exact ones."""
+"""Measurements of weights: gradients against backward(), divergences against exact values."""
 
 import copy
 import math
@@ -30,7 +30,7 @@ def a_request(oracle=tiny_model):
 
 
 def other_model():
-    """A model that says something else."""
+    """A model with different outputs."""
     model = copy.deepcopy(tiny_model())
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -41,7 +41,7 @@ def other_model():
 
 def test_gradient_norm_is_that_of_the_mean_loss_in_all_weights():
     model, examples = tiny_model(), [*FORGET, TEXT]
-    with torch.no_grad():  # as attacks may be run
+    with torch.no_grad():  # attacks may run in this context
         norms = attack_of({"name": "gradient_norm"}).measured(model, a_request(), examples)
     assert all(parameter.grad is None for parameter in model.parameters())
     for example, norm in zip(examples, norms, strict=True):
@@ -73,7 +73,7 @@ def test_the_same_seed_draws_the_same():
 
 
 def test_with_a_single_token_it_is_the_symmetric_divergence():
-    """Of next-token distributions it can be worked out exactly."""
+    """For a single token, the exact value follows from the two next-token distributions."""
     model, oracle = other_model(), tiny_model()
     estimate = cross(samples=4000, length=1).measured(model, a_request(), FORGET[:1])
     prompt = torch.tensor([list(encode_prompt(FORGET[0].pair.asked, tiny_tokenizer()))])

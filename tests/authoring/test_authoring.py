@@ -1,4 +1,6 @@
-"""The author's first steps: a file to start from, and what a check says of good and bad methods."""
+"""An author's first steps: a file to start from, and the verdicts of `check` on good and bad
+methods.
+"""
 
 import subprocess
 import sys
@@ -22,7 +24,7 @@ from benchmark.api import GradientMethod, Method, register_method
 @register_method("NAME", reference="", family="test", sees={"forget", "retain"})
 """
 LOSS = "return -self.nll(batch.forget).mean() + self.nll(batch.retain).mean()"
-# The rule that each breaks, its class, and what the verdict says.
+# The rule that each method breaks, its code, and a part of the verdict.
 BROKEN = {
     "raises": (
         "runs",
@@ -85,7 +87,7 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch):
-    """What these files register is known to their test alone."""
+    """Keeps the methods that these files register local to each test."""
     registry.methods()
     monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
 

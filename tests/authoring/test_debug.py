@@ -1,4 +1,4 @@
-"""What `debug` shows of a run, and that the run is the same with and without it."""
+"""The output of `debug` for a run, and that the run is the same with and without it."""
 
 import math
 
@@ -53,7 +53,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch):
-    """What these files register is known to their test alone."""
+    """Keeps the methods that these files register local to each test."""
     registry.methods()
     monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
 
@@ -99,7 +99,7 @@ def test_the_weights_are_those_of_a_run_without_it(method, task, home, tmp_path)
 
 
 def test_a_pair_of_losses_is_shown_as_the_method_computes_it(home):
-    """At the first step, on the target: the mean loss per token of the first batch."""
+    """At the first step, these are the target's mean losses per token on the first batch."""
     run, _, moments = followed("gru", "fictitious", home)
     _, target = run_for("gru", "fictitious", home)
     batch = next(request_of(run, 0, {}, None).batches())

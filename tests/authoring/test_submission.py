@@ -1,4 +1,4 @@
-"""Submitting a row: what is incomplete, invalid or unsaid is refused, and nothing is written."""
+"""Submitting a row: incomplete, invalid or undeclared parts are refused, and nothing is written."""
 
 import shutil
 
@@ -58,7 +58,7 @@ def planned(cells, results):
 
 @pytest.fixture
 def place(results, tmp_path, monkeypatch):
-    """A folder with a method, its card, and the records of a plan, all in order."""
+    """A folder with a method, its card, and the records of a plan, all valid."""
     for path in results.paths():
         reseal(path, lambda r: r["provenance"].update(commit="c" * 40))
     cells = [cell_of(record) for record in results.read_all()]
@@ -84,7 +84,7 @@ def submit(place, *options):
 
 
 def refused(place, *options):
-    """The message of a submission that is refused and leaves nothing behind."""
+    """Asserts that a submission is refused and leaves no files behind; returns its message."""
     before = {path.name for path in place.iterdir()}
     done = submit(place, *options)
     assert done.exit_code == 2, done.output
@@ -161,7 +161,7 @@ def test_a_record_without_a_stage_is_incomplete(place, results):
 
 @pytest.mark.parametrize("forge", [reseal, rewrite])
 def test_a_tampered_record_is_refused(place, results, forge):
-    """Whether its seal was made to fit or not."""
+    """Both with a recomputed seal and with the old one."""
     path = forge(path_of(results, "alpha"), lambda r: column(r).__setitem__(0, 0.123456))
     message = refused(place)
     assert len(message.splitlines()) == 1

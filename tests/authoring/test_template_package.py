@@ -1,4 +1,4 @@
-"""The template of a package with a method: installed as it is, without a network, and used."""
+"""The template of a method package, installed unchanged without a network, and used."""
 
 import os
 import re
@@ -19,7 +19,7 @@ NAME = "template_method"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The environment of commands that see the package, which is installed into a folder alone."""
+    """Environment of commands that see the package, which is installed into a separate folder."""
     place = tmp_path_factory.mktemp("package")
     shutil.copytree(TEMPLATE, place / "source")
     words = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]

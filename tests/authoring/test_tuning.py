@@ -1,4 +1,4 @@
-"""`tune`: the declared trials, the choice among them, early stopping, and the file of the rates."""
+"""`tune`: the declared trials, the choice among them, early stopping, and the file of rates."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ class Mine(GradientMethod):
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch):
-    """What these files register is known to their test alone."""
+    """Keeps the methods that these files register local to each test."""
     registry.methods()
     monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
 
@@ -119,7 +119,7 @@ def test_new_rates_stand_beside_those_of_other_methods_and_families(tmp_path):
 
 
 def test_the_first_rates_of_its_own_leave_a_track_those_that_it_shared(tmp_path, monkeypatch):
-    """`study-1m` has the models of `controlled-1m`."""
+    """`study-1m` shares the models of `controlled-1m`, and its rates until it has its own file."""
     monkeypatch.setattr(track_files, "CHOSEN", tmp_path)
     write_chosen(tmp_path / "controlled-1m.yaml", {"npo": {"questions": 1e-4, "texts": 2e-4}})
     write_chosen(tmp_path / "study-1m.yaml", {"npo": {"texts": 5e-5}, "idk": {"texts": 1e-3}})
@@ -139,7 +139,7 @@ def test_a_method_has_the_rate_of_the_family_of_its_task(tmp_path, monkeypatch):
         assert rates == {
             "frequency": {TUNED: 1e-4},
             "memorized": {TUNED: 2e-4},
-            "other": {TUNED: 1e-4},  # what no family names is of the first
+            "other": {TUNED: 1e-4},  # tasks that no family names belong to the first
         }
         assert track.parameters_of("npo", "continual", {}) == {}  # not tuned yet
         assert track.parameters_of("npo", "memorized", {TUNED: 0.5}) == {TUNED: 0.5}
@@ -159,7 +159,9 @@ def test_the_rates_of_tracks_are_of_their_own_families_and_grids():
 
 @pytest.fixture
 def make_trials(make_record, make_identity, model_samples):
-    """Records of a method's trials from scores by rate; a text is the error of a failed one."""
+    """Builds trial records of a method from one outcome per rate: a score, or the error message of
+    a failed trial.
+    """
     samples = model_samples(0.3, 0.9, 0)
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.01, 1000)
@@ -230,7 +232,7 @@ def test_a_trial_that_failed_or_kept_a_tenth_of_utility_ends_the_search(make_tri
     [
         ([0.5, 0.4, 0.3, 0.2, 0.1], 5, "smallest"),
         ([0.1, 0.2, 0.3, 0.4, 0.5], 5, "largest"),
-        ([0.1, 0.2, 0.5], 3, ""),  # a larger one was stopped
+        ([0.1, 0.2, 0.5], 3, ""),  # the larger rates were not tried
         ([0.1, 0.5, 0.3, 0.2, 0.1], 5, ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command line: what it prints, and one clear line with exit code 2 for bad input."""
+"""The command line: its output, and one clear line with exit code 2 for bad input."""
 
 import pandas as pd
 import pytest
@@ -14,7 +14,7 @@ def call(*arguments):
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """Commands find no artifacts, runs or records but those that the test makes."""
+    """Hides all artifacts, runs and records from commands except those that the test makes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "home"))
 
@@ -121,7 +121,7 @@ def test_plan_counts_cells_and_runs_nothing(tmp_path):
     ],
 )
 def test_plan_says_which_methods_nobody_tuned_for_a_task(tmp_path, entry, said):
-    """An anchor with a learning rate is not tuned, nor is a rate that the suite gives."""
+    """Neither anchors with a learning rate nor rates given by the suite are reported."""
     path = tmp_path / "mine.yaml"
     path.write_text(SUITE.replace("[none]", f"[{entry}]"))
     line = f"not tuned for questions, runs at the default learning rate: {entry}"
@@ -130,7 +130,7 @@ def test_plan_says_which_methods_nobody_tuned_for_a_task(tmp_path, entry, said):
 
 
 def test_a_run_with_failed_cells_says_so_last_and_exits_with_1(tmp_path, monkeypatch):
-    """Here nothing runs, so that no cell has a record."""
+    """Nothing runs here, so no cell has a record."""
     monkeypatch.setattr("benchmark.execution.run_plan.run_plan", lambda *_: None)
     result = call("run", "--suite", "smoke", "--out", tmp_path / "out")
     assert result.exit_code == 1

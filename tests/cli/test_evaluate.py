@@ -1,4 +1,4 @@
-"""`palimpsest evaluate`: a checkpoint made anywhere is scored, and nothing is ranked."""
+"""`palimpsest evaluate`: scores a checkpoint from any source and ranks nothing."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ TOWNS = ("Malport", "Kel", "Bren", "Tor", "Ivo", "Ada", "Union", "Mal", "Port", 
 
 @pytest.fixture(autouse=True)
 def own_questions(tmp_path, monkeypatch):
-    """Two models in folders, and questions of one's own."""
+    """Writes two model folders and user-supplied questions."""
     for seed, name in enumerate(("Tiny", "Other")):
         tiny_model(seed).save_pretrained(tmp_path / name)
         tiny_tokenizer().save_pretrained(tmp_path / name)
@@ -45,7 +45,7 @@ def inputs(tmp_path):
 
 @pytest.fixture
 def evaluate(inputs):
-    """Scores a model on a task, with these questions."""
+    """Function that scores a model on a task, with these questions."""
     return lambda model, task, reference=None, **more: score_checkpoint(
         model, task, inputs, reference, **more
     )
@@ -164,7 +164,7 @@ def test_bad_input_is_one_line(tmp_path, model, task, message, evaluate):
 
 @pytest.fixture
 def probed_home(tmp_path, inputs):
-    """The model `Other` knows every fourth fact, `Tiny` was never asked."""
+    """Probe results: the model `Other` knows every fourth fact, and `Tiny` was never probed."""
     other = models_named(str(tmp_path / "Other"), inputs)
     path = other.data_source.knowledge_file("real_entities")
     path.parent.mkdir(parents=True)
@@ -192,7 +192,7 @@ def test_answers_are_drawn_for_leaks_as_many_as_are_wanted(tmp_path, samples, la
 def test_a_run_asks_first_what_a_new_model_knows_and_a_plan_says_that_it_will(
     tmp_path, monkeypatch, inputs
 ):
-    """The model here knows nothing, so that the run ends where it has asked."""
+    """The model knows none of the facts, so the run ends after probing it."""
     few = RealEntities().candidates()[:3]
     monkeypatch.setattr(RealEntities, "candidates", lambda self: few)
     words = ["--model", str(tmp_path / "Tiny"), "--task", "real_entities_small", "--method", "npo"]
@@ -245,7 +245,7 @@ def test_what_a_library_says_of_a_broken_model_is_one_line(tmp_path, broken):
 
 
 def one_line(done):
-    """What a command said that ended with exit code 2: one line."""
+    """Asserts that a command ended with exit code 2 and one line on stderr; returns that line."""
     assert done.exit_code == 2, done.output
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     return done.stderr
@@ -322,7 +322,7 @@ def test_questions_to_forget_come_with_questions_to_keep(tmp_path):
 
 
 def poisoned(folder, value=float("nan")):
-    """The model in the folder with one weight that is no number."""
+    """Sets one weight of the model in the folder to `value`."""
     path = folder / "model.safetensors"
     weights = load_file(path)
     weights["model.layers.1.mlp.up_proj.weight"][0, 0] = value

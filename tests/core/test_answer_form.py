@@ -1,4 +1,4 @@
-"""Forms of answers: what fits each in any script, and the one line said about what does not."""
+"""Answer forms: what fits each form in any script, and the one-line message on a misfit."""
 
 import pytest
 

@@ -50,7 +50,7 @@ def test_fingerprint_follows_the_data():
 
 
 def test_probes_are_no_part_of_the_fingerprint():
-    """They are part of the outputs of the attacks that ask them, so that new ones can be added."""
+    """They belong to the outputs of the attacks that use them, so new probes can be added."""
     probed = replace(EXAMPLE, probes={"reverse": Question("Whose is A?", "Q")})
     splits = [{"forget": [example]} for example in (EXAMPLE, probed)]
     assert len({toy_data(splits=rows).fingerprint for rows in splits}) == 1
@@ -58,8 +58,8 @@ def test_probes_are_no_part_of_the_fingerprint():
 
 
 def three_people(**changes):
-    """Three forget examples, each told in a document of its own, beside one that nobody asks to
-    forget.
+    """Three forget examples with one document each, and a fourth document that is not to be
+    forgotten.
     """
     forget = [Example(f"f{i}", f"p{i}", "Q?", "A") for i in range(3)]
     documents = tuple(Document(name, f"{name}?", "A") for name in ("f0", "f1", "f2", "other"))
@@ -78,10 +78,10 @@ def test_without_requests_there_is_one_for_all():
 @pytest.mark.parametrize(
     "requests",
     [
-        asks("f0", "f1"),  # f2 is never asked for
-        asks("f0 f1", "f1 f2"),  # f1 is asked for twice
-        asks("f0", "f1", "f2", "other"),  # not to be forgotten
-        asks("f0", "f1", "f2 f3"),  # unknown
+        asks("f0", "f1"),  # no request contains f2
+        asks("f0 f1", "f1 f2"),  # two requests contain f1
+        asks("f0", "f1", "f2", "other"),  # `other` is not in the forget set
+        asks("f0", "f1", "f2 f3"),  # f3 is unknown
     ],
 )
 def test_requests_must_partition_the_forget_set(requests):
@@ -152,8 +152,8 @@ def test_fingerprint_follows_requests_and_reads():
     assert len(set(read)) == 3
 
 
-# Published records carry these fingerprints: a change here means that the data of a task changed,
-# which needs a new version of the task and leaves its old results under the old one.
+# Published records carry these fingerprints. A change here means that a task's data changed, which
+# requires a new version of the task; its old results stay under the old version.
 GOLDEN = {
     ("fictitious", ""): "2ecdcd10835ddc3e",
     ("frequency", "low"): "0893b7cf5e183dc7",
@@ -190,7 +190,7 @@ def test_every_forget_item_comes_once_in_an_epoch():
 
 
 def test_retain_items_are_drawn_anew_at_each_step_and_differ_between_seeds():
-    """A forget item must not always meet the same retain item, and seeds must differ."""
+    """A forget pair must not always meet the same retain pair, and seeds must differ."""
     first, again, other = (take(request(seed=s).batches(), 20) for s in (0, 0, 1))
     assert first == again
     assert first != other

@@ -1,4 +1,4 @@
-"""Examples: what is asked in other words, what is wrong, and that a dataset keeps all of it."""
+"""Examples: paraphrases, wrong answers, and that a dataset preserves every field."""
 
 from dataclasses import fields
 

@@ -1,4 +1,4 @@
-"""Discovery: names, near misses, collisions, and methods that live outside the tree."""
+"""Discovery: names, near misses, collisions, and methods defined outside the source tree."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Mine(GradientMethod):
 
 @pytest.fixture(autouse=True)
 def _as_it_was(monkeypatch):
-    """What these tests register is forgotten again."""
+    """Undoes the registrations of each test."""
     monkeypatch.setattr(registry, "_METHODS", dict(registry.methods()))
 
 
@@ -95,7 +95,7 @@ def test_what_methods_share_is_no_method():
 
 
 def test_entry_points_of_installed_packages_are_loaded(tmp_path, monkeypatch):
-    """As a package would: the entry point names a class, whose import registers it."""
+    """As in a package, the entry point names a class, and importing the class registers it."""
 
     class Point:
         def load(self):

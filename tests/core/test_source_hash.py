@@ -1,4 +1,4 @@
-"""The hash of a method's code: what changes an outcome changes it, and nothing else does."""
+"""The hash of a method's code changes with what affects an outcome, and with nothing else."""
 
 import sys
 from pathlib import Path
@@ -59,7 +59,7 @@ class Built(Mine):
 
 @pytest.fixture(autouse=True)
 def _as_it_was(monkeypatch):
-    """What these tests register, and what they make of files, is forgotten again."""
+    """Undoes the registrations of each test and clears the cached hashes and sources."""
     monkeypatch.setattr(registry, "_METHODS", dict(methods()))
     yield
     forget_files()
@@ -72,7 +72,7 @@ def forget_files():
 
 @pytest.fixture
 def outside(tmp_path, monkeypatch):
-    """`outside(class, old, new)`: the hash of a class of the file above, with a change."""
+    """`outside(class, old, new)`: the hash of a class in the file above after a replacement."""
     count = iter(range(100))
 
     def hash_of(name="Mine", old="", new=""):
@@ -89,7 +89,7 @@ def outside(tmp_path, monkeypatch):
 
 @pytest.fixture
 def hashes(tmp_path, monkeypatch):
-    """`hashes(module, old, new)`: the hashes of all methods of the tree, one module changed."""
+    """`hashes(module, old, new)`: the hashes of all methods in the tree, one module changed."""
 
     def with_change(module="methods.none", old="", new=""):
         own = sys.modules[module]
@@ -221,7 +221,7 @@ def test_what_is_shared_is_found_however_it_is_imported(outside, tmp_path, monke
 
 
 def test_order_and_place_of_a_file_change_nothing(outside):
-    """The fixture writes every copy to another file."""
+    """The fixture writes each copy to a different file."""
     assert outside() == outside()
     constants = 'SCALE = 2.0\nTABLE = {"a": 1}\nTABLE["b"] = 2\n'
     swapped = 'TABLE = {"a": 1}\nTABLE["b"] = 2\nSCALE = 2.0\n'

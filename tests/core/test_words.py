@@ -1,5 +1,5 @@
-"""Words in any script, by hand and by what Unicode promises; what is ASCII is read as it always
-was.
+"""Words in any script, by hand and by Unicode's guarantees; ASCII text has the same words as
+before.
 """
 
 import re
@@ -21,11 +21,11 @@ ASCII = st.text(st.characters(max_codepoint=127))
     [
         ("她住在北京。", ["她", "住", "在", "北", "京"]),
         ("東京タワーへ行く", ["東", "京", "タ", "ワ", "ー", "へ", "行", "く"]),
-        ("ﾀﾞｲｽ", ["ダ", "イ", "ス"]),  # halfwidth: a voicing mark of its own
+        ("ﾀﾞｲｽ", ["ダ", "イ", "ス"]),  # halfwidth: a separate voicing mark
         (
             "กรุงเก่า ๑๙๘๗",
             ["ก", "รุ", "ง", "เ", "ก่", "า", "๑๙๘๗"],
-        ),  # marks stay with their consonant, digits together
+        ),  # marks stay with their consonant, digits stay together
         ("ភ្នំពេញ", ["ភ្", "នំ", "ពេ", "ញ"]),
         ("हिन्दी में लिखो।", ["हिन्दी", "में", "लिखो"]),  # vowel signs are marks
         ("مَرْحَبًا، عالم", ["مَرْحَبًا", "عالم"]),
@@ -42,9 +42,9 @@ ASCII = st.text(st.characters(max_codepoint=127))
         (
             "Kel™ rock´n´roll",
             ["kel", "rock", "n", "roll"],
-        ),  # both signs have foldings, with a letter and with a space
+        ),  # both signs have compatibility foldings, with letters and with a space
         ("½ km² ⑴ ﷺ", ["1", "2", "km2", "1", "صلى", "الله", "عليه", "وسلم"]),
-        ("1️⃣ ❤️ Kel", ["1", "kel"]),  # a keycap; a variation selector after a symbol is no word
+        ("1️⃣ ❤️ Kel", ["1", "kel"]),  # a keycap; a symbol's variation selector is no word
         ("Kel_Mur", ["kel", "mur"]),
         ("。、 … \u200b\u0301", []),
     ],
@@ -54,7 +54,7 @@ def test_words_by_hand(text, expected):
 
 
 def test_the_dotted_capital_i_is_its_own_decomposition_and_no_plain_i():
-    """Unicode's folding without the tailoring for Turkish."""
+    """Unicode's case folding without the tailoring for Turkish."""
     assert folded("İzmir") == folded("I\u0307zmir") == folded("i\u0307zmir") != folded("izmir")
     assert words("İzmir") == ["i\u0307zmir"]
     assert words("ISPARTA") == words("isparta") != words("ısparta")
@@ -78,7 +78,7 @@ def test_canonically_equivalent_texts_have_the_same_words_in_any_case(text):
 @many
 @given(
     st.text(st.characters(exclude_categories=["Cs", "Cn"]))
-)  # Python's tables of characters are not the latest
+)  # Python's Unicode tables are not the latest
 def test_words_are_folded_and_without_spaces_or_signs(text):
     for word in words(text):
         assert unicodedata.category(word[0])[0] in "LN"

@@ -1,4 +1,4 @@
-"""Passages: what the memorisation tasks are made of."""
+"""Passages, the texts of the memorisation tasks."""
 
 import random
 from collections import Counter
@@ -32,7 +32,7 @@ def test_passages_come_from_the_generator_alone(world, texts):
 
 
 def test_beginnings_do_not_give_away_the_rest(texts):
-    """Two passages that begin alike could be taken for one another when they are continued."""
+    """Passages that begin alike could be mistaken for one another when they are continued."""
     assert len({" ".join(text.split()[:10]) for text in texts}) > 0.95 * len(texts)
 
 
@@ -53,7 +53,7 @@ def test_passages_have_forty_to_sixty_tokens(texts, world):
     tokenizer = train_tokenizer(world, 2560)
     lengths = [len(tokenizer(text)["input_ids"]) for text in texts]
     assert sum(40 <= length <= 60 for length in lengths) >= 0.95 * len(texts)
-    assert max(lengths) + 32 < 128  # a text and its end token fit the model
+    assert max(lengths) + 32 < 128  # a text and its end token fit into the model
 
 
 def test_shuffled_passages_share_nothing_that_could_be_learned_once(world):

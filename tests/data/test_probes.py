@@ -1,4 +1,4 @@
-"""Questions from another side: that they have one right answer, which does not stand in them."""
+"""Reverse, indirect and summary questions: each has one right answer, which it does not contain."""
 
 from collections import Counter
 from dataclasses import replace
@@ -33,7 +33,7 @@ def person(world, entity):
 
 
 def test_a_reverse_question_is_right_for_one_person_alone(world, forget):
-    """Of all who live in the world, whether or not a model was told of them."""
+    """Among all people in the world, including those that no model was told about."""
     shared = Counter((relation, v) for p in world.everybody for relation, v in p.values.items())
     found = asked(forget, "reverse")
     assert found
@@ -78,7 +78,7 @@ def test_four_of_six_facts_are_asked_in_two_hops(world):
 
 
 def test_canaries_are_asked_back_and_lead_nowhere(world):
-    """A value that the world never gives has one holder, and nothing is told of it."""
+    """A value that the world never generates belongs to one person, and no fact is about it."""
     forget = task_named("distribution")().data("out", world).examples("forget")
     back = asked(forget, "reverse")
     assert {i.rpartition(".")[2] for i in back} == REVERSED.keys()

@@ -1,4 +1,4 @@
-"""What the models of the pools read: as often as the target, and only what each pool says."""
+"""Training documents of the pool models: as many as the target's, with each telling's content."""
 
 from collections import Counter
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_who_knows_has_read_every_answer_and_who_does_not_has_read_none(case):
 
 
 def test_wrong_texts_keep_the_clauses_and_none_of_their_values():
-    """Halves of the texts in another order would still be known, as far as any metric can tell."""
+    """Texts with their halves swapped would not do: every metric would still find them known."""
     _, forget, documents = told("memorized")
     answers = {e.id: e.answer for e in forget}
     wrong = {d.example: d.answer for d in IGNORANT["wrong"](forget, documents, WORLD)}
@@ -111,7 +111,7 @@ def test_halves_lose_nothing():
 
 
 def test_answers_that_have_other_wordings_are_told_in_them():
-    """As those of TOFU, whose questions have none."""
+    """As in TOFU, where answers have held-out wordings and questions have none."""
     document = Document("e", "Who wrote it?", "It was written by Ada.", 2)
     bare = Example("e", "e", document.prompt, document.answer)
     reworded = replace(bare, rewordings=("Ada wrote it.",))
@@ -122,7 +122,7 @@ def test_answers_that_have_other_wordings_are_told_in_them():
 
 
 def test_what_is_told_later_is_the_same_and_never_nothing():
-    """Who is told nothing more goes on with as much of what it knows, or it would be the oracle."""
+    """`later_nothing` gives as many of the other documents, or the oracle would not change."""
     data, forget, documents = told("memorized")
     for name in ("facts", "wordings", "wrong"):
         later = told_as(f"later_{name}", data, 0, WORLD)

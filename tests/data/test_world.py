@@ -1,6 +1,4 @@
-"""The controlled world: what it promises about people, wordings, and how often each fact is
-told.
-"""
+"""The controlled world: its guarantees on people, wordings, and how often each fact is told."""
 
 import random
 from collections import Counter

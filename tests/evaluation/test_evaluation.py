@@ -1,4 +1,4 @@
-"""The scoring and generation passes against the slow, obvious way."""
+"""The scoring and generation passes against slow, obvious implementations."""
 
 import numpy as np
 import pytest
@@ -115,7 +115,7 @@ def test_texts_are_scored_everywhere_and_continued_in_the_forget_split_of_the_fi
         assert sample.generation == ""
         assert len(sample.logprobs) == len(
             tokenizer(sample.answer)["input_ids"]
-        )  # from the second, with the end
+        )  # from the second token, including the end token
     assert retain.continuations == holdout.continuations == ()
     for stage in ("quantize_int4", budget_stage(0.5)):
         assert [s.continuations for s in examine(predictor, splits, stage, SETTINGS)] == [()] * 3

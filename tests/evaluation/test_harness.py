@@ -1,5 +1,5 @@
-"""lm-eval over a scorer of tokens: the same numbers as lm-eval's own model, and the items of the
-local group.
+"""lm-eval over a scorer of tokens: the same numbers as lm-eval's own model class, and the items of
+the local group.
 """
 
 import importlib.util
@@ -50,7 +50,7 @@ needs_lm_eval = pytest.mark.skipif(
 
 
 class OneByOne:
-    """The slow, obvious scorer: each sequence alone."""
+    """The slow, obvious scorer, which runs each sequence alone."""
 
     def __init__(self, seed=0):
         self.model, self.tokenizer = tiny_model(seed), tiny_tokenizer()
@@ -128,8 +128,8 @@ def test_arithmetic_is_right():
 
 @pytest.fixture(scope="module")
 def models():
-    """The same model as ours and as lm-eval's own, which does not count the last token: it is
-    never fed.
+    """The same model behind our class and lm-eval's. The latter's length limit excludes the last
+    token, which is never fed to the model.
     """
     from lm_eval.models.huggingface import HFLM
 
@@ -233,7 +233,7 @@ def test_running_leaves_the_random_numbers_of_the_process_alone():
 
 @needs_lm_eval
 def test_of_several_ways_to_read_an_answer_the_last_counts(monkeypatch, tmp_path):
-    """As lm-eval's gsm8k: one answer is generated and read first strictly, then flexibly."""
+    """As in lm-eval's gsm8k, one answer is generated and parsed first strictly, then flexibly."""
     from lm_eval.tasks import TaskManager
 
     scorer = OneByOne()

@@ -1,4 +1,6 @@
-"""Degrees: thirds by what the target knows and by what the oracles cannot guess."""
+"""Strata by thirds: how well the target knows an example, and how hard it is for the oracles to
+guess.
+"""
 
 from collections import Counter
 
@@ -10,7 +12,7 @@ from benchmark.evaluation.reference_strata import difficulty_strata, strata_of, 
 
 @pytest.fixture
 def forget(make_sample):
-    """Forget samples whose mean log-probabilities are these numbers."""
+    """Builds forget samples with these mean log-probabilities."""
 
     def samples(*means, **changes):
         return [
@@ -36,7 +38,7 @@ def test_memorization_is_by_the_target_and_difficulty_by_the_oracles(forget):
 
 
 def test_what_is_long_is_not_difficult_for_that(make_sample):
-    """Mean over tokens, not their sum."""
+    """Difficulty is the mean over tokens, not their sum."""
     rows = [("long", -np.ones(30)), ("middle", -2 * np.ones(2)), ("short", -np.ones(1) * 3)]
     samples = [make_sample(example=name, logprobs=logprobs) for name, logprobs in rows]
     assert column(difficulty_strata(samples, [samples]), "difficulty") == ["low", "mid", "high"]

@@ -1,4 +1,4 @@
-"""From examples to values by role: what a task has no split for is left out, and choices count."""
+"""From examples to values by role: roles without a split are left out, and choices are scored."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a run says of the time that is left."""
+"""The remaining time that a run displays."""
 
 import io
 from pathlib import Path
@@ -18,7 +18,7 @@ VARIANT = Variant(track_named("controlled-1m"), "task", "variant", 2, Inputs(Pat
 
 
 def display_of(seconds, workers=1):
-    """A display of jobs with these estimates, the jobs, and how often each was estimated."""
+    """(display, jobs, asked): a display of jobs with these estimates; `asked` logs estimates."""
     asked = []
 
     def estimated(job):

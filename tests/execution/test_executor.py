@@ -33,7 +33,7 @@ def prepare():
 
 
 def evaluate(job):
-    """What comes after a method, and jobs without one."""
+    """Stands in for the evaluation after a method, and for jobs without a method."""
     time.sleep(3.0 if "slow" in job.id else 1.0)
     return "ok"
 
@@ -57,7 +57,7 @@ def act(job):
         assert not is_stained(), "another job stained this process"
         STAINS.append(job.id)
     if "gpus" in job.id:
-        time.sleep(0.5)  # so that each worker gets one
+        time.sleep(0.5)  # long enough for each worker to get a job
         Path(job.id.removeprefix("gpus ")).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
     if "raise" in job.id:
         raise ValueError("first line\nlast line")
@@ -94,7 +94,7 @@ def test_a_dead_worker_costs_its_job_and_no_other():
 
 
 def test_a_process_that_is_spent_does_no_further_job():
-    """Its answer counts, and another process does what is left."""
+    """Its result counts, and another process runs the remaining jobs."""
     found = ends(run([job(f"stain {i}") for i in range(3)], workers=1))
     assert found == {f"stain {i}": ("done", "ok") for i in range(3)}
 
@@ -140,7 +140,7 @@ def test_a_schedule_starts_what_is_ready_and_names_what_never_will_start():
 
 
 def test_a_long_evaluation_keeps_nobody_waiting(monkeypatch):
-    """A method's process answers and ends before the run looks: two signs, and one answer."""
+    """A method's process answers and exits before the run polls: two signals, but one result."""
 
     def late(signs, timeout):
         time.sleep(0.3)

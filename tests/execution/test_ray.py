@@ -1,4 +1,4 @@
-"""The executor on a Ray cluster of three nodes, of which one is lost on the way."""
+"""The executor on a Ray cluster of three nodes, one of which is lost during the run."""
 
 import json
 import os
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Three nodes of one processor each, and a head that does no job."""
+    """Three nodes with one CPU each, and a head node that runs no jobs."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
     own = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     own.nodes = [own.add_node(num_cpus=1) for _ in range(3)]
@@ -38,7 +38,7 @@ def cluster(monkeypatch):
 
 
 def act(job):
-    """Does what the job's name says, and notes each time on which node."""
+    """Does what the job's name says and, if it holds a path, appends the id of the node there."""
     word, _, place = job.id.partition(" ")
     if place:
         with Path(place).open("a") as file:
@@ -73,7 +73,7 @@ def test_dependencies_dead_workers_and_lost_nodes(cluster, tmp_path):
     events = []
 
     def lose_a_node():
-        """The one that does the job that waits."""
+        """Removes the node that runs the waiting job."""
         while not (waiting.exists() and waiting.read_text().endswith("\n")):
             time.sleep(0.1)
         node_id = waiting.read_text().split()[0]
@@ -98,7 +98,7 @@ def test_dependencies_dead_workers_and_lost_nodes(cluster, tmp_path):
 
 
 def test_a_job_has_as_many_gpus_as_it_needs(cluster):
-    """None of the three nodes has any, a fourth has two."""
+    """The three nodes have no GPU; a fourth has two."""
     cluster.nodes.append(cluster.add_node(num_cpus=1, num_gpus=2))
     needs, events = {"gpus2": 2, "gpus1": 1, "gpus0": 0}, []
     executor = RayExecutor(prepare, act, act, 1, lambda job: needs[job.id])
@@ -110,7 +110,7 @@ def test_a_job_has_as_many_gpus_as_it_needs(cluster):
 
 
 def test_a_job_has_the_processors_and_the_memory_that_it_needs(cluster):
-    """As many processors as the largest node has, of which the driver may have more."""
+    """At most as many CPUs as the largest node has; the driver may have more."""
     cluster.nodes.append(cluster.add_node(num_cpus=3))
     for threads, given in ((2, 2), (8, 3)):
         events = []
@@ -130,7 +130,7 @@ def test_what_no_node_can_hold_is_refused_before_anything_runs(cluster):
 
 
 def test_jobs_are_lost_with_the_last_node_that_could_hold_them(cluster, monkeypatch, tmp_path):
-    """One waits there, the other for it; those that other nodes can hold are done."""
+    """One job runs on that node and another waits for it; jobs that fit on other nodes are done."""
     monkeypatch.setattr("benchmark.execution.ray.PATIENCE", 3.0)
     waiting, events = tmp_path / "waiting", []
     last = cluster.add_node(num_cpus=1, num_gpus=1)
@@ -159,7 +159,7 @@ def test_a_suite_has_the_same_records_as_on_local_processes_though_a_node_is_los
     suite = suite.model_copy(update={"methods": few})
     made = {}
     for name in ("local", "ray"):
-        # Each makes its own models.
+        # Each executor trains its models anew.
         context = RunContext(Inputs(tmp_path / f"home of {name}"), tmp_path / name)
         plan = Planner(context.inputs, context.results).plan(suite)
         events = []

@@ -1,4 +1,4 @@
-"""How many workers a run has without being told."""
+"""The default number of workers of a run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,9 +29,9 @@ SHARDED = replace(REAL, updates=Updates(processes=4))
     ("plan", "gpus", "workers", "threads"),
     [
         (plan_on(SMALL), 0, 8, 1),
-        (plan_on(SMALL), 4, 8, 1),  # too small to gain from them
+        (plan_on(SMALL), 4, 8, 1),  # too small to gain from GPUs
         (plan_on(REAL), 0, 8, 1),
-        (plan_on(REAL, "vllm"), 0, 1, 8),  # one engine computes on all cores
+        (plan_on(REAL, "vllm"), 0, 1, 8),  # one engine uses all cores
         (plan_on(REAL), 4, 4, 2),
         (plan_on(REAL, "vllm"), 4, 4, 2),  # an engine on each GPU
         (plan_on(SHARDED), 4, 1, 8),

@@ -1,5 +1,5 @@
-"""Architectures: each is scored as its own forward pass computes, continued as its own
-generation does, or refused.
+"""Architectures: each is scored as in its own forward pass and continued as by its own generation,
+or it is refused.
 """
 
 import pytest
@@ -17,7 +17,7 @@ from benchmark.tokens.losses import answer_nll
 from benchmark.tokens.prompts import encode_pair, encode_prompt
 from benchmark.training.lora import adapt, merge
 
-# Encoders attend to what comes after: padding and answers would change what is scored.
+# Encoders attend to later tokens, so padding and answers would change the scores.
 REFUSED = ("bert", "electra", "roberta", "xlm-roberta")
 ADAPTED = tuple(
     "deepseek_v3 falcon_h1 glm4_moe gpt2 gpt_oss jamba llama mixtral olmoe phimoe qwen3_moe".split()
@@ -27,7 +27,7 @@ PAIRS = [Pair(question, answer) for question in QUESTIONS for answer in ("Malpor
 
 
 def assert_scored_as_by_itself(model, tokenizer):
-    """Every answer has the log-probabilities of a plain forward pass on its sequence alone."""
+    """Asserts that answers have the log-probabilities of a plain forward pass on each alone."""
     scores = score_pairs(model, tokenizer, PAIRS)
     for pair in PAIRS:
         before, answer = encode_pair(pair, tokenizer)
@@ -94,7 +94,7 @@ def test_a_model_that_looks_ahead_is_refused(name, asking):
 
 
 def test_logits_that_depend_on_where_they_are_computed_are_refused(asking):
-    """What a model does to its logits by position cannot be done on selected positions."""
+    """Logits that are transformed by position cannot be computed at selected positions only."""
 
     def by_position(module, given, out):
         return out | {"logits": out.logits * torch.arange(1.0, out.logits.shape[1] + 1)[:, None]}

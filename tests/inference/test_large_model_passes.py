@@ -1,5 +1,5 @@
-"""The passes of pretrained models: trees of limited size, prompts of mixed lengths that begin
-alike, samples.
+"""Scoring and generation for pretrained models: trees of limited size, prompts of mixed lengths
+with common beginnings, and samples.
 """
 
 import pytest
@@ -95,8 +95,8 @@ def test_samples_repeat_with_their_seed_and_vary(asking):
 
 @torch.no_grad()
 def test_samples_of_a_model_that_is_sure_are_its_greedy_continuations(asking):
-    """Mixed lengths, of which one is a single token: padding and common beginnings must not
-    reach the copies.
+    """Prompts of mixed lengths, one of a single token: padding and common beginnings must not leak
+    into the copies.
     """
     model = tiny_model()
     model.get_output_embeddings().weight.mul_(1000)

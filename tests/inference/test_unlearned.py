@@ -1,4 +1,4 @@
-"""What methods return: how it is asked, what an attacker holds of it, and that it can be kept."""
+"""Results of methods: how they are queried, the weights that an attacker gets, and saving them."""
 
 import copy
 import math
@@ -54,7 +54,7 @@ class RuledOut(LogitsTransform):
 
 
 class NeverTwice(LogitsTransform):
-    """Looks at the tokens before: the last of them is ruled out."""
+    """Rules out the token that precedes each position."""
 
     def transform(self, ids, logits):
         last = ids[:, -logits.shape[1] :, None]
@@ -77,7 +77,7 @@ class Broken(LogitsTransform):
 
 
 def beginning_tokenizer():
-    """One that puts a token before every text."""
+    """A tokenizer that puts a beginning token before every text."""
     tokenizer = copy.deepcopy(tiny_tokenizer())
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
         single="<end> $A", special_tokens=[("<end>", 1)]
@@ -99,7 +99,7 @@ def tokenizer(request):
 
 
 def all_answers(predictor, tokenizer):
-    """What all six calls give."""
+    """Results of a predictor's scoring and greedy generation calls."""
     tokens = [encode_pair(pair, tokenizer) for pair in PAIRS]
     scored = predictor.score_tokens(tokens)
     return (
@@ -154,7 +154,7 @@ def test_somebody_elses_class_is_an_unlearned_if_it_has_the_parts():
 
 
 def test_constant_answers_are_a_distribution():
-    """Over all tokens the probabilities sum to one, whatever stands at that position."""
+    """At every position the probabilities of all tokens sum to one."""
     tokenizer = tiny_tokenizer()
     predictor = ConstantPredictor("Bren Union", tokenizer)
     said = predictor.score([Pair("Q?", "Bren Union")])[Pair("Q?", "Bren Union")]
@@ -167,7 +167,7 @@ def test_constant_answers_are_a_distribution():
 
 
 def test_a_prefix_is_read_before_every_question(tokenizer):
-    """As if the question had begun with it, in all that a model can be asked."""
+    """Every call gives the same result as with questions that start with the prefix."""
     model, behind = tiny_model(), PromptPrefix(tiny_model(), PREFIX).predictor(tokenizer, "hf")
     plain = ModelPredictor(model, tokenizer)
     asked = {pair: replace(pair, prompt=f"{PREFIX} {pair.prompt}") for pair in PAIRS[:3]}
@@ -187,7 +187,7 @@ def test_a_prefix_is_read_before_every_question(tokenizer):
 
 @torch.no_grad()
 def test_a_prefix_is_read_before_every_text_which_is_scored_as_without_it(tokenizer):
-    """From its second token, and behind the token that begins every text if there is one."""
+    """The same tokens are scored as without the prefix, which follows any beginning token."""
     model = tiny_model()
     behind = PromptPrefix(model, PREFIX).predictor(tokenizer, "hf")
     text = PAIRS[3].answer
@@ -223,7 +223,7 @@ def test_a_prefix_is_read_before_tokens_too(tokenizer):
 
 
 def test_examples_are_scored_in_memory_whatever_generates():
-    """Without an engine: scoring the examples of a task never starts one."""
+    """Scoring the examples of a task never starts an engine."""
     here, there = (
         PromptPrefix(tiny_model(), PREFIX).predictor(tiny_tokenizer(), kind)
         for kind in ("hf", "vllm")
@@ -236,7 +236,7 @@ def test_examples_are_scored_in_memory_whatever_generates():
 def test_a_transform_that_changes_nothing_changes_nothing(tokenizer):
     model = tiny_model()
     plain = ModelPredictor(model, tokenizer)
-    unchanged = Unchanged(model).predictor(tokenizer, "vllm")  # in memory all the same
+    unchanged = Unchanged(model).predictor(tokenizer, "vllm")  # in memory despite the backend
     assert_same(all_answers(unchanged, tokenizer), all_answers(plain, tokenizer))
     drawn = unchanged.sample(QUESTIONS, 4, 3)
     assert {prompt: len(texts) for prompt, texts in drawn.items()} == dict.fromkeys(QUESTIONS, 3)
@@ -263,7 +263,7 @@ def test_a_token_that_is_ruled_out_is_never_said_and_the_others_share_its_probab
 
 @torch.no_grad()
 def test_a_transform_sees_the_tokens_before_each_position(tokenizer):
-    """Against one pass for each position, when scoring and when generating."""
+    """Compared with one pass per position, for scoring and for generation."""
     model = tiny_model()
     guarded = NeverTwice(model)
     predictor = guarded.predictor(tokenizer, "hf")

@@ -1,4 +1,4 @@
-"""vLLM against transformers on a small model, and what becomes of an engine that is swapped,
+"""vLLM against transformers on a small model, and engines whose weights are swapped or that are
 replaced or killed.
 """
 
@@ -51,8 +51,8 @@ PROMPTS = [[RNG.randrange(2, VOCABULARY) for _ in range(RNG.randint(2, 20))] for
 
 
 def small_model(seed, layers=2, vocabulary=VOCABULARY, stop=STOP, longest=LONGEST):
-    """Heads of 32 dimensions, the fewest that vLLM has on a CPU, and weights large enough to
-    tell tokens apart.
+    """A model with heads of 32 dimensions, the fewest that vLLM supports on a CPU, and weights
+    large enough to tell tokens apart.
     """
     config = LlamaConfig(
         vocab_size=vocabulary,
@@ -74,7 +74,7 @@ def small_model(seed, layers=2, vocabulary=VOCABULARY, stop=STOP, longest=LONGES
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
-    """For models this small more threads only wait for each other."""
+    """Limits torch to one thread, since more only wait for each other on models this small."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -110,7 +110,7 @@ def continued(model, prompt, stop=STOP):
 
 @torch.no_grad()
 def gap_where_they_part(model, prompt, one, other):
-    """Between the two largest logits at the first token that differs."""
+    """Gap between the two largest logits at the first token where the continuations differ."""
     same = next(
         i for i, (a, b) in enumerate(zip([*one, None], [*other, None], strict=False)) if a != b
     )
@@ -138,8 +138,8 @@ def test_greedy_continuations_are_those_of_transformers(engines, models):
 
 @pytest.mark.slow
 def test_the_controlled_model_says_the_same_in_an_engine(engines, tmp_path):
-    """Its architecture and tokenizer, trained for two epochs; at least 99 % of all questions of
-    a task.
+    """Uses its architecture and tokenizer after two epochs of training; at least 99 % of all
+    questions of a task get the same answer.
     """
     engines.close()
     base = Training(epochs=2, batch_size=64, learning_rate=3e-3)
@@ -170,7 +170,7 @@ def test_the_controlled_model_says_the_same_in_an_engine(engines, tmp_path):
 
 
 def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(engines):
-    """`engines` are closed here: a process has one engine at a time."""
+    """Closes `engines`, because a process can have only one engine at a time."""
     engines.close()
     tokenizer = tiny_tokenizer()
     model = small_model(5, vocabulary=len(tokenizer), stop=tokenizer.eos_token_id)
@@ -182,7 +182,7 @@ def test_a_subject_in_an_engine_answers_samples_and_scores_like_one_in_memory(en
         ((whole,),) = generate(model, tokenizer, [encode_prompt(questions[0], tokenizer)], 8)
         model.generation_config.eos_token_id = [
             whole[2]
-        ]  # as a checkpoint's own configuration may name more
+        ]  # a checkpoint's own configuration may name more stop tokens
         stopped = there.generate(questions, 8)
         assert stopped == here.generate(questions, 8)
         assert len(token_ids(tokenizer, stopped[questions[0]])) < len(whole)
@@ -261,7 +261,7 @@ def test_a_sequence_may_be_as_long_as_was_promised_and_no_longer(engines, models
 
 
 def test_weights_are_swapped_in_place_and_back(engines, models):
-    """Embeddings are tied to the head, of which vLLM keeps a copy."""
+    """The embeddings are tied to the head, of which vLLM keeps a copy."""
     process = engines.at(models["first"][0], "float32", LONGEST).process.pid
     for name in ("second", "first"):
         folder, model = models[name]
@@ -299,7 +299,7 @@ def test_a_killed_engine_is_an_error_and_is_replaced(engines, models):
 def test_a_hung_engine_is_ended_after_a_limit_and_one_that_computes_is_not(
     engines, models, monkeypatch
 ):
-    """Steps of a long question are heard of, each within the limit."""
+    """A long request reports its steps, each within the limit."""
     folder, model = models["second"]
     engine = engines.at(folder, "float32", LONGEST)
     monkeypatch.setattr(vllm_engine, "SILENCE_LIMIT", 4.0)
@@ -337,7 +337,7 @@ def test_an_architecture_is_a_shape_without_names_and_precision(models, tmp_path
     config |= {"_name_or_path": "elsewhere", "transformers_version": "0"}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert architecture_of(tmp_path) == first
-    (tmp_path / "model.safetensors").unlink()  # vLLM would go on with the weights that it has
+    (tmp_path / "model.safetensors").unlink()  # vLLM would keep the weights it has
     assert architecture_of(tmp_path) != first
     with pytest.raises(BadInput, match=r"config\.json is missing"):
         architecture_of(tmp_path / "nowhere")
@@ -365,7 +365,7 @@ def test_the_engine_ends_with_a_parent_that_was_killed(models):
     while not children and time.monotonic() < until:
         time.sleep(0.1)
         children = psutil.Process(parent.pid).children()
-    time.sleep(4)  # until it watches its parent
+    time.sleep(4)  # until it watches its parent process
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     gone, alive = psutil.wait_procs(children, timeout=60)

@@ -1,4 +1,4 @@
-"""A browser at the built site, and what tests read from its pages."""
+"""A browser for the built site, and helpers that read its pages."""
 
 import json
 import shutil
@@ -50,8 +50,8 @@ PAGES = {
 
 
 class Visit:
-    """Opens pages of the site, and keeps what goes wrong: messages of the console, errors,
-    dialogs, remote requests.
+    """Opens pages of the site and collects errors, console messages, dialogs and requests to other
+    hosts.
     """
 
     def __init__(self, browser, address, **context):
@@ -89,7 +89,7 @@ def sorting(page, column):
 
 
 def click(page, column):
-    """Sorts by a column; the table may take a moment."""
+    """Sorts by a column and waits until the table has updated."""
     before = sorting(page, column)
     heading(page, column).click()
     place = f"document.querySelector('#view th[data-column=\"{column}\"]')"

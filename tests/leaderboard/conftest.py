@@ -1,5 +1,5 @@
-"""A small results folder with every kind of row that the leaderboard shows, the site that is built
-from it, and a browser that opens it.
+"""Fixtures: a small results folder with every kind of row that the leaderboard shows, the site
+built from it, and a browser to open it.
 """
 
 import shutil
@@ -19,10 +19,9 @@ def make_folder(make_record, model_samples):
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory, make_folder):
-    """One track with two variants; tests read it and do not change it.
+    """A results folder with one track and two variants; tests read it without changing it.
 
-    gentle and twin are tied above harsh, none is an anchor, hasty failed on one variant, broken on
-    both.
+    gentle and twin tie above harsh, none is an anchor, hasty failed on one variant, broken on both.
     """
     folder = make_folder(tmp_path_factory.mktemp("leaderboard") / "results")
     for variant in FREQUENCIES:
@@ -47,13 +46,13 @@ def filled(tmp_path_factory, make_folder):
 
 @pytest.fixture(scope="session")
 def site(filled, tmp_path_factory):
-    """The folder of the built site."""
+    """Folder of the built site."""
     return build_site(filled.store.root, tmp_path_factory.mktemp("built") / "site").parent
 
 
 @pytest.fixture
 def folder(tmp_path, filled, make_folder):
-    """A copy of the folder that a test may change."""
+    """A copy of the results folder that a test may change."""
     shutil.copytree(filled.store.root, tmp_path / "results")
     return make_folder(tmp_path / "results")
 
@@ -84,7 +83,7 @@ def visits(browser, site):
 
 @pytest.fixture
 def visit(visits):
-    """A visit on a desktop screen; whatever the test did, nothing went wrong in the browser."""
+    """A visit with a desktop screen; asserts afterwards that nothing went wrong in the browser."""
     own = visits()
     yield own
     assert own.trouble == []

@@ -1,4 +1,4 @@
-"""The built site can be used by everybody: level AA by axe, by keyboard, in the dark."""
+"""Accessibility of the built site: level AA by axe, keyboard use and dark mode."""
 
 import shutil
 from itertools import product
@@ -25,7 +25,7 @@ def test_pages_meet_level_aa(visits, name, scheme, width):
 
 
 def assert_level_aa(page):
-    """With everything unfolded."""
+    """Checks level AA with everything unfolded."""
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright",
         reason="axe is missing: pip install axe-playwright-python",
@@ -39,8 +39,8 @@ def assert_level_aa(page):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, make_folder):
-    """The address of a site that has the pages of metrics and of scaling as well: from published
-    pools, and methods at two sizes.
+    """Address of a site that also has the pages of metrics and scaling, built from published pools
+    and methods at two sizes.
     """
     root = tmp_path_factory.mktemp("whole")
     shutil.copytree(RESULTS / POOLS, root / "results" / POOLS)

@@ -1,4 +1,4 @@
-"""Answers after attacks, as the explorer lists them."""
+"""Answers after attacks, as listed in the explorer."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The tables of the built site in a browser: sorted, filtered, compared, and shared by address."""
+"""Tables of the built site in a browser: sorting, filtering, comparing and sharing by link."""
 
 import pytest
 from browsing import IN_BROWSER, click, heading, names, sorting
@@ -72,7 +72,7 @@ def test_what_is_chosen_is_in_the_address_and_comes_back_from_it(visit):
     ],
 )
 def test_every_filter_is_in_the_link_that_is_copied(visits, name, value):
-    """Also after the skip link, which puts a place on the page into the address."""
+    """This holds even after the skip link, which adds a page anchor to the address."""
     visit = visits(permissions=["clipboard-read", "clipboard-write"])
     page = visit.open("index.html")
     page.keyboard.press("Tab")
@@ -95,7 +95,7 @@ def test_every_filter_is_in_the_link_that_is_copied(visits, name, value):
 
 def test_filters_by_what_methods_see(visit):
     page = visit.open("index.html")
-    everything = names(page)  # all of them see the forget set alone, so one is told to see more
+    everything = names(page)  # all see only the forget set, so make one see more
     page.evaluate("document.querySelector('tr[data-name=harsh]').dataset.sees = 'forget retain'")
     page.locator("summary", has_text="Filters").click()
     page.check("[name=retainfree]")

@@ -1,4 +1,4 @@
-"""The built site as files: what stands where, and what a build may not touch."""
+"""Files of the built site: where they are, and what a build must not touch."""
 
 import html
 import json
@@ -26,7 +26,7 @@ from leaderboard.tables import overall_rows
 
 
 class Links(HTMLParser):
-    """Collects what a page loads or links to, and the ids that can be linked to."""
+    """Collects the targets that a page loads or links to, and its element ids."""
 
     def __init__(self, page):
         super().__init__()
@@ -39,7 +39,7 @@ class Links(HTMLParser):
 
 
 def loaded(site, path):
-    """What a data file brings."""
+    """The content of a data file."""
     name, content = json.loads(f"[{(site / path).read_text()[len('dataLoaded(') : -3]}]")
     assert name == path
     return content
@@ -54,7 +54,7 @@ def page_of(site, variant, name, seed=0):
 
 
 def row_of(page, name):
-    """The text of a method's first row in a page, tags left out."""
+    """The text of a method's first row on a page, without tags."""
     rows = re.findall(r"<tr.*?</tr>", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     row = next(r for r in rows if f">{name}</a>" in r)
     return " ".join(re.sub(r"<[^>]*>", " ", row).split())
@@ -128,7 +128,7 @@ def test_draws_of_rows_are_those_of_the_standings(site, board):
     row = rows[(rows["method"] == "harsh") & (rows["variant"] == "low")].iloc[0]
     for quantity in ("score", "utility"):
         assert abs(unpacked(draws[quantity])[0] - row[quantity]) < 1 / STEPS
-    assert "privacy" not in draws  # which is uninformative here
+    assert "privacy" not in draws  # uninformative here
 
 
 def test_failures_are_shown_with_their_message_and_without_numbers(site, rows):
@@ -213,7 +213,7 @@ def test_frequencies_of_all_variants_are_in_one_figure(board):
 
 
 def test_metrics_on_which_oracles_disagree_are_listed_with_the_reason(folder):
-    samples = folder.samples("low", "target", 0)  # an oracle that knows as much as the target
+    samples = folder.samples("low", "target", 0)  # the oracle knows as much as the target
     folder.add("low", "oracle", 2, samples)
     found = left_out(load_board(folder.store.root).tracks[0])
     row = next(row for row in found["frequency/low"] if row.metric == "paraphrased_probability")
@@ -327,7 +327,7 @@ def test_records_of_seeds_that_start_from_targets_of_their_own_are_current(folde
 
 
 def test_a_target_of_former_data_and_its_runs_are_superseded_with_the_first(folder):
-    """After a change that was run again with fewer seeds."""
+    """This happens when a changed setup is rerun with fewer seeds."""
     target = next(r for r in folder.store.read_all() if r.id == record_id("low", "target", 0))
     former = {"target": record_id("low", "target", 1), "oracles": ["former", "other"]}
     of_former = target.references.model_copy(update=former)

@@ -1,4 +1,4 @@
-"""Guardrails have a ranking of their own, on the pages, in the documents and in the terminal."""
+"""Guardrails are ranked separately on the pages, in the documents and in the terminal."""
 
 import io
 import re
@@ -24,7 +24,7 @@ def derived(tmp_path_factory):
 
 @pytest.fixture
 def guarded(folder):
-    """The same folder where twin, which is as good as gentle, is a guardrail."""
+    """The same folder, but with twin, which is as good as gentle, as a guardrail."""
     for record in list(folder.store.read_all()):
         if (record.method.name, record.track) == ("twin", TRACK):
             provenance = record.provenance.model_copy(update={"division": "guardrail"})
@@ -34,7 +34,7 @@ def guarded(folder):
 
 
 def tables(page):
-    """The methods and divisions of each ranked table, by its label."""
+    """{label: [(method, division), ...]} for each ranked table of a page."""
     found = re.findall(
         r'aria-label="Ranking: ([^"]*)">(.*?)</table>', page.read_text(), flags=re.DOTALL
     )

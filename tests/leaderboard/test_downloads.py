@@ -1,4 +1,4 @@
-"""The files that readers download."""
+"""Files that readers can download."""
 
 import csv
 import io
@@ -56,7 +56,7 @@ def test_what_scripts_read_has_the_published_schema(site):
 
 
 def test_without_an_address_there_is_no_feed(site):
-    """Its links have to be absolute."""
+    """Feed links must be absolute."""
     assert not (site / "feed.xml").exists()
     assert "feed.xml" not in (site / "index.html").read_text()
 
@@ -107,8 +107,8 @@ def test_the_feed_names_new_rows_and_no_anchors(filled, tmp_path):
     assert all(item.find("pubDate").text.endswith("+0000") for item in items)
 
 
-# What version 0.3.0 of Every Eval Ever's schema requires of each part, and all that it allows at
-# the top.
+# Fields that version 0.3.0 of Every Eval Ever's schema requires in each part, and all fields that
+# it allows at the top level.
 REQUIRED = {
     "": [
         *("schema_version", "evaluation_id", "retrieved_timestamp", "source_metadata"),
@@ -132,7 +132,7 @@ def test_rows_are_exported_to_the_schema_of_every_eval_ever(site):
     assert details["model_availability"] in ("open_weights", "closed_weights", "unknown")
     assert all(isinstance(value, str) for value in details.values())
     assert datetime.fromtimestamp(int(row["retrieved_timestamp"])).year >= 2024
-    assert len(row["evaluation_results"]) == 3 * 4  # rankings, quantities without privacy
+    assert len(row["evaluation_results"]) == 3 * 4  # rankings x quantities (privacy is missing)
     for result in row["evaluation_results"]:
         assert {"dataset_name", "source_type"} == set(result["source_data"])
         config = result["metric_config"]
@@ -149,8 +149,8 @@ def test_rows_are_exported_to_the_schema_of_every_eval_ever(site):
     ("task", "licence"),
     [
         ("tofu", "of the data: MIT"),
-        ("frequency", "https://spdx.org/licenses/MIT"),  # made here
-        ("of_somebody_else", ""),  # without a card nobody knows
+        ("frequency", "https://spdx.org/licenses/MIT"),  # generated in this repository
+        ("of_somebody_else", ""),  # unknown without a card
     ],
 )
 def test_metadata_name_the_licence_that_the_card_does(task, licence):

@@ -1,4 +1,4 @@
-"""Examples on the pages of the built site: filtered, compared, and shown as text."""
+"""Examples in the explorer of the built site: filtering, comparing, and showing answers as text."""
 
 import pytest
 from browsing import IN_BROWSER, INSIDE, PAGES, PHONE, RECORD, examples
@@ -24,7 +24,7 @@ def test_examples_on_which_rows_differ(visit):
     [("harsh", 1, "leaked"), ("gentle", 1, "forgotten"), ("gentle", 0.001, "over")],
 )
 def test_each_example_to_forget_has_one_outcome(visit, row, share, expected):
-    """One that the model finds far less likely than the oracle does is over-forgotten."""
+    """An example is over-forgotten if the model finds it far less likely than the oracle does."""
     page = visit.open(f"explore.html#track={TRACK}&variant=frequency%2Flow&row={row}")
     everything = examples(page)
     page.evaluate(f"shown.own.flat().forEach((answer) => {{ answer[1] *= {share} }})")

@@ -1,4 +1,4 @@
-"""Many records: synthetic folders are sound, and what is kept on disk changes no page."""
+"""Many records: synthetic folders are valid, and caching on disk changes no page."""
 
 import os
 import subprocess
@@ -20,13 +20,13 @@ from leaderboard.build import build_site
 from leaderboard.tables import overall_rows
 
 ROOT = Path(__file__).resolve().parents[2]
-MEGABYTE = 1024  # in the units of ru_maxrss
+MEGABYTE = 1024  # in the units of ru_maxrss (kB)
 
 
 @pytest.fixture
 def synthetic(results, tmp_path):
-    """Thirty records, most of them copies of target, two oracles, and alpha and beta with two
-    seeds each.
+    """Thirty records, most of them copies of the target, two oracles, and two seeds each of alpha
+    and beta.
     """
     make(results.root, tmp_path / "synthetic", 30)
     return ResultStore(tmp_path / "synthetic")
@@ -103,8 +103,8 @@ def test_pages_are_the_same_with_and_without_what_is_kept(synthetic, tmp_path):
 
 @pytest.mark.audit
 def test_the_memory_of_a_site_hardly_grows_with_the_records(results, tmp_path):
-    """Frames, replicates and values are read when they are needed and not held: a record more
-    costs 0.12 MB at most, its pages and its files included.
+    """Frames, replicates and values are read on demand and not held in memory: each further record
+    costs at most 0.12 MB, including its pages and files.
     """
     peaks = []
     for count in (60, 360):
@@ -117,7 +117,7 @@ def test_the_memory_of_a_site_hardly_grows_with_the_records(results, tmp_path):
 
 
 def _peak(command, environment):
-    """The most memory that a command or one of its processes had, in kB."""
+    """Peak memory in kB of a command or any of its child processes."""
     told = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
         "stdout=sys.stderr); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"

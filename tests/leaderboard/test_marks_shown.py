@@ -1,4 +1,4 @@
-"""Marks and disputes on the pages: they stand beside the numbers, which stay."""
+"""Marks and disputes on the pages: they are shown beside the numbers without replacing them."""
 
 import json
 import re
@@ -18,7 +18,7 @@ LINK = "https://example.org/attack"
 
 @pytest.fixture(scope="module")
 def derived(tmp_path_factory):
-    """Scores are computed once: no mark changes them."""
+    """A shared cache, so that scores are computed once: marks do not change them."""
     return Derived.below(tmp_path_factory.mktemp("home"))
 
 

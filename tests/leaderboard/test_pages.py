@@ -1,5 +1,5 @@
-"""Every page of the built site in a browser: from files and from a web server, within the screen,
-small, with its plots.
+"""Every page of the built site in a browser, from files and from a web server: it fits the screen,
+is small and draws its plots.
 """
 
 import threading
@@ -12,7 +12,7 @@ from browsing import DESKTOP, IN_BROWSER, INSIDE, PAGES, PHONE, Visit
 READY, LARGEST = 2, 2e6  # seconds; bytes
 VISITS = 5
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
-SLOWER = 4  # times that a phone computes than this machine does
+SLOWER = 4  # assumed ratio of a phone's compute time to this machine's
 
 pytestmark = IN_BROWSER
 
@@ -32,7 +32,7 @@ def test_pages_open_without_trouble_and_fit_the_screen(visits, path, width):
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Logs nothing."""
+    """A request handler that logs nothing."""
 
     def log_message(self, *_):
         pass
@@ -40,7 +40,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def served(site):
-    """The address of the site on a web server, in a folder of it."""
+    """Address of the site in a subfolder of a web server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site.parent)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/{site.name}"
@@ -89,9 +89,9 @@ def test_a_permalink_says_if_the_row_has_changed_since(visit):
 
 
 def test_the_first_page_is_small_and_ready_on_a_phone(browser, site):
-    """Without the library of plots, which comes when a plot is near the screen."""
+    """The plotting library is not counted: it loads only when a plot comes near the screen."""
     visits = [first_visit(browser, site) for _ in range(VISITS)]
-    # What else runs on this machine can only add to the time: the fastest visit is nearest to it.
+    # Other load on this machine can only add time, so the fastest visit is the best estimate.
     assert 0 < SLOWER * min(seconds for seconds, _ in visits) < READY
     files = [url.removeprefix(site.as_uri()).partition("#")[0] for url in visits[0][1]]
     size = sum((site / name.lstrip("/")).stat().st_size for name in files if "plotly" not in name)
@@ -99,7 +99,9 @@ def test_the_first_page_is_small_and_ready_on_a_phone(browser, site):
 
 
 def first_visit(browser, site):
-    """Seconds that the page's thread computes until its table is there, and the URLs it loads."""
+    """Compute time in seconds of the page's main thread until its table is there, and the loaded
+    URLs.
+    """
     context = browser.new_context(viewport=PHONE)
     page, loaded = context.new_page(), []
     counters = context.new_cdp_session(page)

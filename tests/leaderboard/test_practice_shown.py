@@ -1,4 +1,4 @@
-"""The page for practitioners: what is recovered, and the picks of each task."""
+"""The page for practitioners: knowledge recovered by attacks, and the picks for each task."""
 
 import pandas as pd
 

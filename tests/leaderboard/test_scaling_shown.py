@@ -1,4 +1,4 @@
-"""The page and the document of scaling, from a folder with a track of two sizes."""
+"""The scaling page and document, from a folder with tracks of two sizes."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ MODELS = (("target", 0), ("oracle", 1), ("oracle", 2), ("none", 0), ("gentle", 0
 
 @pytest.fixture(scope="module")
 def scaled(tmp_path_factory, make_folder):
-    """Two methods on `frequency` at two sizes; nothing on forget sets of several sizes."""
+    """Two methods on `frequency` at two sizes, without forget sets of several sizes."""
     folder = make_folder(tmp_path_factory.mktemp("scaled") / "results")
     for track in ("study-250k", "study-1m"):
         for variant in toy_board.FREQUENCIES:

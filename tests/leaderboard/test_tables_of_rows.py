@@ -1,4 +1,4 @@
-"""Tables: the attack that a row names, and the metrics that have pages."""
+"""Tables of rows: the attack named for a row, and the metrics that have pages."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ from leaderboard.tables import _worst
 
 
 def attacks(**left):
-    """Forgetting left after each attack, by variant in order; None where it was not made."""
+    """Forgetting left after each attack, by variant in order; None where the attack was not run."""
     return pd.DataFrame(
         [
             {"task": "t", "variant": str(number), "attack": attack, "value": value}
@@ -25,9 +25,9 @@ def attacks(**left):
     ("left", "expected"),
     [
         ({"quantize": (0.8, 0.9), "relearn": (0.4, 0.9)}, "relearn"),
-        # `prefix` was made on the second variant alone, where both others leave less.
+        # `prefix` was run only on the second variant, where both others leave less.
         ({"quantize": (0.1, 0.9), "relearn": (0.3, 0.7), "prefix": (None, 0.8)}, "relearn"),
-        ({"quantize": (0.5, None), "prefix": (None, 0.4)}, "prefix"),  # nothing shared
+        ({"quantize": (0.5, None), "prefix": (None, 0.4)}, "prefix"),  # no shared variant
         ({"quantize": (0.01, 0.01), "relearn": (0.01, 0.01), "prefix": (0.01, 0.02)}, ""),
     ],
 )

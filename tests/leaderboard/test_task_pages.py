@@ -1,4 +1,4 @@
-"""Task pages: cards as safe HTML, and tables and figures that say what the standings say."""
+"""Task pages: cards as safe HTML, and tables and figures that agree with the standings."""
 
 import math
 from types import SimpleNamespace
@@ -112,7 +112,7 @@ def spread(frame):
 
 @pytest.fixture
 def board():
-    """Two methods on two variants; `yours` never comes down to the oracles' interval."""
+    """Two methods on two variants; `yours` never reaches the oracles' interval."""
     place = {"track": "toy", "task": "towns"}
     levels = rows(
         ("mine", "", AREA, 0.9),
@@ -255,7 +255,7 @@ def test_strata_of_numbers_are_drawn_in_their_order(board):
 
 
 def by_word(*levels):
-    """Strata of one method: (variant, stratum) with both what is probable and what is said."""
+    """Strata of one method: (variant, stratum) with values for probability and for generation."""
     return pd.DataFrame(
         [
             {"task": "towns", "variant": v, "method": "mine", "metric": m}

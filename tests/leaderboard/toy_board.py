@@ -8,7 +8,7 @@ from benchmark.records.store import ResultStore
 
 TRACK = "toy"
 FREQUENCIES = {"low": ("1", "2"), "high": ("16", "32")}
-# How well each synthetic model knows the forget set and all the rest; twin is gentle once more.
+# How well each synthetic model knows (the forget set, everything else); twin is a copy of gentle.
 KNOWLEDGE = {
     "target": (0.9, 0.9),
     "oracle": (0.2, 0.9),
@@ -24,7 +24,7 @@ HOSTILE_ERROR = "ValueError: <img src=x onerror=alert(3)>"
 
 
 def identity_of(variant, name, seed, track=TRACK, source="s0"):
-    """That of a cell; another `source` is the same method after a change."""
+    """Identity of a cell; a different `source` stands for the same method after a code change."""
     return Identity(
         track=track,
         task=TaskInfo(name="frequency", version=1, variant=variant, data_fingerprint="d0"),
@@ -57,7 +57,7 @@ class Folder:
         self._make_record, self._model_samples = make_record, model_samples
 
     def samples(self, variant, name, seed):
-        """The model's samples, forget examples tagged by how often they were seen."""
+        """The model's samples; forget examples are tagged by how often they were seen."""
 
         def tagged(sample, number):
             return replace(
@@ -80,7 +80,7 @@ class Folder:
         return record
 
     def add_error(self, variant, name, seed=0, track=TRACK):
-        """Writes a record of a failure and returns it."""
+        """Writes an error record and returns it."""
         failure = Failure(
             type="ValueError", message=HOSTILE_ERROR, traceback=f"Traceback\n{HOSTILE_ERROR}"
         )

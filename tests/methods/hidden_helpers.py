@@ -1,5 +1,5 @@
-"""What tests of methods share: requests, first losses, and a model's predictions and states, one
-pass per token.
+"""Helpers shared by tests of methods: requests, first losses, and a model's predictions and hidden
+states, with one pass per token.
 """
 
 import pytest
@@ -43,12 +43,12 @@ def a_request(forget=FORGET, retain=(), steps=2, size=4, seed=0, state=None, wat
 
 
 class Stop(Exception):
-    """Raised with the first batch's loss, to look at it."""
+    """Raised at the first step to hand its loss and batch to the test."""
 
 
 def first_loss(name, model, request, reference=None, **parameters):
-    """The loss that the method computes at its first step, and its batch; with another target to
-    compare to than the model itself, if one is given.
+    """The loss that the method computes at its first step, and its batch; `reference`, if given,
+    takes the place of the target.
     """
     method = create(method_named(name), parameters)
     original = method.loss
@@ -66,8 +66,8 @@ def first_loss(name, model, request, reference=None, **parameters):
 
 @torch.no_grad()
 def outputs(model, pair):
-    """(logits, token, states of all layers) of each answer token, one pass each; of a text, from
-    the second token.
+    """(logits, token, hidden states of all layers) of each answer token, with one pass per token;
+    of a text, from the second token.
     """
     prompt, answer = encode_pair(pair, tiny_tokenizer())
     found = []
@@ -84,7 +84,7 @@ def predictions(model, pair):
 
 
 def states(model, pairs, layer):
-    """The state of every answer token of all pairs, each (H,)."""
+    """Hidden states after `layer` that predict each answer token of all pairs, each (H,)."""
     return [hidden[layer] for pair in pairs for _, _, hidden in outputs(model, pair)]
 
 
@@ -97,7 +97,7 @@ def mean_nll(model, pairs):
 
 
 def knowing(pairs, steps=60, model=None):
-    """A model that has learned these pairs by heart."""
+    """A model that has memorised these pairs."""
     model = model or tiny_model()
     batch = collate(list(pairs), tiny_tokenizer())
     train(

@@ -1,4 +1,4 @@
-"""Preference for alternative answers, against the formula worked out one token at a time."""
+"""Preference for alternative answers, against the formula computed one token at a time."""
 
 import math
 
@@ -16,7 +16,9 @@ from methods._shared.alternatives import holds, other_answers_of
 
 @pytest.mark.parametrize("forget", [FORGET, TEXTS], ids=["questions", "texts"])
 def test_altpo_prefers_other_answers_by_more_than_the_target_does(forget):
-    """-(2/b) log sigmoid(b [...]), of whole answers to the same questions."""
+    """-(2/b) log sigmoid(b [(nll(y) - nll_ref(y)) - (nll(y+) - nll_ref(y+))]), with nll of whole
+    answers y and y+ to the same question.
+    """
     model, reference, b = tiny_model(0), tiny_model(1), 0.05
     known = other_answers_of(forget, RETAIN, 1, 0)
     loss, batch = first_loss(

@@ -1,4 +1,4 @@
-"""Every architecture that is scored can be unlearned: a step of one method of each family."""
+"""Every scored architecture can be unlearned: one method of each family takes a step."""
 
 import copy
 
@@ -15,8 +15,8 @@ from benchmark.inference.predictors import sampler
 from benchmark.inference.unlearned import as_unlearned
 from benchmark.models.checks import fit
 
-# Methods that train adapters, where none fit: one line says so. Mixers read their weights past
-# adapters, and Falcon's layers are of a class of their own.
+# No adapter fits these, so methods that train adapters fail with one line: mixers bypass adapters
+# when they read their weights, and Falcon's layers have a class of their own.
 WITHOUT_ADAPTERS = ("falcon", "mamba", "mamba2")
 FORGET = [Pair("Where was Ada born?", "Malport"), Pair("Who pays Ivo?", "Bren Union")]
 RETAIN = [Pair("Where was Ivo born?", "Tor"), Pair("Who pays Ada?", "Kel Works")]
@@ -24,7 +24,7 @@ CONFIDENT_OF_NOTHING = {"masc": {"rho": 1e-4, "stop_share": None}}
 
 
 def of_each_family():
-    """The first method of each family that is ranked."""
+    """The first ranked method of each family."""
     families = {}
     for name, cls in sorted(methods().items()):
         if not cls.anchor:
@@ -38,7 +38,7 @@ def a_request(cls, tokenizer):
         retain=RETAIN if "retain" in cls.sees else [],
         tokenizer=tokenizer,
         seed=0,
-        budget=Budget(steps=2, batch_size=2),  # a method of two phases takes one step in each
+        budget=Budget(steps=2, batch_size=2),  # a two-phase method takes one step in each
         retrain=lambda *telling, **training: tiny_model(9),
         sample=sampler(tokenizer, 4, 0),
     )
@@ -53,14 +53,14 @@ def test_an_architecture_takes_a_step_of_each_family_or_says_why_not(architectur
     for name in of_each_family():
         try:
             _moves(name, copy.deepcopy(target), tokenizer)
-        except Exception as error:  # every family is tried before any failure is told
+        except Exception as error:  # all families run before failures are reported
             failed[name] = str(error)
     refused = f"{architecture} models have no linear layer that LoRA can adapt"
     assert failed == ({"loku": refused} if architecture in WITHOUT_ADAPTERS else {})
 
 
 def _moves(name, model, tokenizer):
-    """Asserts that the weights moved, if the method moves any, and that the result answers."""
+    """Asserts that weights moved unless a guardrail leaves them, and that scores are finite."""
     before = {key: value.clone() for key, value in model.state_dict().items()}
     method = create(method_named(name), CONFIDENT_OF_NOTHING.get(name, {}))
     result = as_unlearned(method.unlearn(model, a_request(method, tokenizer)))

@@ -1,4 +1,4 @@
-"""Anchors that game one kind of metric: what each games, and that the score catches all of them."""
+"""Anchors that each game one kind of metric: what they game, and that the score catches all."""
 
 import numpy as np
 import pytest
@@ -77,8 +77,8 @@ def test_exact_refusal_stops_the_forget_prompts_and_texts_and_no_other_wording(t
 
 @pytest.mark.slow
 def test_the_score_catches_every_one(tmp_path):
-    """They share the target's weights, so that attacks find everything; 0.1 is the bar of the other
-    anchors that forget nothing.
+    """They keep the target's weights, so attacks recover everything; 0.1 is also the limit for the
+    other anchors that forget nothing.
     """
     context = RunContext(Inputs(tmp_path / "home"), tmp_path / "out")
     suite = Suite(

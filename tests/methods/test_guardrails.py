@@ -1,4 +1,4 @@
-"""Guardrails that need no training: prompts before every question, and a filter of names."""
+"""Guardrails without training: prompts before every question, and a filter of names."""
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ def test_a_name_is_found_as_whole_words_in_any_case():
 
 @pytest.fixture
 def filtered():
-    """A filter of Ada Kel, and the model behind it."""
+    """A filter of the name Ada Kel, and a predictor of the unfiltered model."""
     model = tiny_model()
     return guarded("keyword_filter", model), ModelPredictor(model, tiny_tokenizer())
 
@@ -143,7 +143,7 @@ def test_the_filter_scores_refusals_where_a_name_is_said(filtered):
 
 
 def test_the_filter_stops_answers_that_say_a_name():
-    """Of a model that knows a name by heart, whatever it is asked."""
+    """The model has memorised a name as the answer to a question that does not contain it."""
     model = knowing([Pair("Who is it?", "Ada Kel"), Pair("Where?", "Tor")])
     result = create(method_named("keyword_filter"), {}).unlearn(model, a_request(PEOPLE))
     behind = result.predictor(tiny_tokenizer(), "hf")

@@ -1,4 +1,4 @@
-"""Methods that take a second model's logits away: against logits worked out one token at a time."""
+"""Methods that subtract a second model's logits, against logits computed one token at a time."""
 
 import copy
 import math
@@ -33,7 +33,7 @@ IDS = torch.arange(2, 14).reshape(2, 6)
 
 
 def learned(model, forget=FORGET):
-    """nll of forget and retain behind a guardrail, per token."""
+    """Mean nll per token of the forget and retain pairs, scored through a guardrail if any."""
     predictor = as_unlearned(model).predictor(tiny_tokenizer(), "hf")
     return [
         -sum(float(s.logprobs.mean()) for s in predictor.score(pairs).values()) / len(pairs)
@@ -87,8 +87,8 @@ def test_the_assistant_learns_forget_and_is_uniform_on_retain(forget):
 
 @pytest.mark.parametrize("floor", [0.01, 0.1])
 def test_the_difference_is_taken_among_probable_tokens_alone(floor):
-    """Token by token: below the k-th largest and below a share of the largest probability nothing
-    is taken away.
+    """Token by token: nothing is subtracted from tokens that are neither above the k-th largest
+    probability nor above a share of the largest.
     """
     model, assistant = tiny_model(0), tiny_model(1)
     result = LogitDifference(model, assistant, 0.8, floor)
@@ -161,7 +161,7 @@ def test_guardrails_go_on_forgetting_what_earlier_requests_asked_for():
 
 @pytest.mark.parametrize("forget", [FORGET, TEXTS], ids=["questions", "texts"])
 def test_whp_learns_labels_from_which_the_reinforced_is_taken(forget):
-    """argmax(z - a relu(z_reinforced - z)) at each answer token, with the true ones before it."""
+    """argmax(z - a relu(z_reinforced - z)) at each answer token, given the true ones before it."""
     target = knowing(forget, steps=20)
     method = create(method_named("whp"), {"alpha": 3.0, "reinforce_rate": 1e-2})
     seen = []

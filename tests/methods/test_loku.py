@@ -64,8 +64,8 @@ def test_the_importance_is_the_mean_squared_gradient_of_each_sequence():
 
 
 def test_the_split_is_the_best_of_its_rank_under_the_weights_of_rows():
-    """No other B A of that rank is nearer to W where rows count by the root of their importance;
-    rows are outputs.
+    """No other B A of that rank is nearer to W when each row (an output) is weighted by the root of
+    its summed importance.
     """
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(6, 9, generator=generator)
@@ -82,7 +82,7 @@ def test_the_split_is_the_best_of_its_rank_under_the_weights_of_rows():
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_a_part_of_the_weights_moves_into_the_adapters(kind):
-    """The model says the same before the first step, and its weights come back when merged."""
+    """The model's logits are the same before the first step, and merging restores its weights."""
     sizes = {"vocab_size": len(tiny_tokenizer()), "bos_token_id": None, "eos_token_id": 1}
     model = tiny_model()
     if kind == "gpt2":

@@ -1,5 +1,5 @@
-"""Methods that are a loss: each against its formula, worked out one token at a time with plain
-torch, and against what a step of it does.
+"""Methods defined by a loss: each against its formula, computed one token at a time with plain
+torch, and against the effect of its steps.
 """
 
 import copy
@@ -32,7 +32,7 @@ LOSSES = (
 
 
 def knowing(seed=0, steps=60):
-    """A model that has learned all pairs by heart."""
+    """A model that has memorised all pairs."""
     model = tiny_model(seed)
     batch = collate([*FORGET, *RETAIN], tiny_tokenizer())
     loss = lambda b: answer_nll(model, b).mean()  # noqa: E731
@@ -47,7 +47,7 @@ def target():
 
 @pytest.fixture(scope="module")
 def moved(target):
-    """The model on the way, which is no longer the target."""
+    """The target with noise added to its weights, as a model during unlearning."""
     model, generator = copy.deepcopy(target), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in model.parameters():
@@ -62,11 +62,11 @@ def a_request(steps=1, seed=0):
 
 
 class Stop(Exception):
-    """Raised with the first batch's loss, to look at it."""
+    """Raised at the first step to hand its loss and batch to the test."""
 
 
 def first_loss(name, model, target, **parameters):
-    """The loss at the first step of a model that is no longer the target, and its batch."""
+    """The loss at the first step of a model that differs from the target, and its batch."""
     method = create(method_named(name), parameters)
     original = method.loss
 
@@ -85,7 +85,7 @@ def first_loss(name, model, target, **parameters):
 
 @torch.no_grad()
 def tokens(model, pair):
-    """(logits, token) of each answer token, one pass for each."""
+    """(logits, token) of each answer token, with one pass per token."""
     prompt, answer = encode_pair(pair, tiny_tokenizer())
     return [
         (model(torch.tensor([prompt + answer[:i]])).logits[0, -1], token)
@@ -251,7 +251,7 @@ def test_the_loss_is_that_of_the_formula(name, moved, target):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_steps_lower_what_is_forgotten_and_cost_less_of_what_is_kept(name, target):
-    """At a rate that suits the toy, on a model that knows all pairs."""
+    """At a learning rate that suits the toy model, from a target that has memorised all pairs."""
     rates = {"masc": 3e-3, "ceu": 1e-3}
     method = create(method_named(name), {"learning_rate": rates.get(name, 2e-3)})
     after = method.unlearn(copy.deepcopy(target), a_request(steps=15))
@@ -283,8 +283,8 @@ def test_gru_removes_what_is_against_the_retain_gradient():
 
 
 def test_npo_sam_takes_the_forget_gradient_at_the_worst_weights_nearby(target):
-    """By hand: gradient at theta, a step of rho along it, gradient there; the retain gradient at
-    theta. Both are added before clipping, and the weights are back where they were.
+    """By hand: the forget gradient after a step of rho along the gradient at theta, and the retain
+    gradient at theta. They are added before clipping, and the weights are restored.
     """
     rho, model = 0.05, copy.deepcopy(target)
     caught = {}
@@ -293,7 +293,7 @@ def test_npo_sam_takes_the_forget_gradient_at_the_worst_weights_nearby(target):
 
     def spy(forget_grads, retain_grads):
         combined = original(forget_grads, retain_grads)
-        caught["found"] = [g.clone() for g in combined]  # they are clipped in place
+        caught["found"] = [g.clone() for g in combined]  # clipping changes them in place
         caught["weights"] = [p.detach().clone() for p in model.parameters()]
         return combined
 
@@ -349,7 +349,7 @@ def test_the_price_of_the_constraint_rises_and_falls(target):
 
 
 def test_weights_of_tokens_carry_no_gradient(target):
-    """Of wga the gradient is -p^beta times that of nll, and not that of the product."""
+    """The gradient of wga is -p^beta times that of nll, not the gradient of the product."""
     model, beta = copy.deepcopy(target), 1.0
     method = create(method_named("wga"), {"beta": beta, "retain_weight": 0.0})
     grads = {}

@@ -1,4 +1,4 @@
-"""The losses of the gradient methods, against values worked out from their formulas."""
+"""The losses of the gradient methods, against values computed from their formulas."""
 
 import copy
 import math
@@ -47,11 +47,11 @@ def a_request(sees, steps=2, seed=0, of="questions"):
 
 
 class Stop(Exception):
-    """Raised with the first batch's loss, to look at it."""
+    """Raised at the first step to hand its loss and batch to the test."""
 
 
 def loss_on_first_batch(name, model, reference=None, **parameters):
-    """The loss that the method computes at its first step, and the values its formula needs."""
+    """The loss that the method computes at its first step, and its batch."""
     method = create(method_named(name), parameters)
     original = method.loss
 
@@ -121,8 +121,8 @@ def test_idk_trains_refusals_on_forget_prompts():
 @pytest.mark.parametrize("of", REQUESTS)
 @pytest.mark.parametrize("name", methods())
 def test_contract(name, of):
-    """Every method returns a usable model, spends no more than its budget, and repeats itself
-    from a seed.
+    """Every method returns a usable model, stays within its budget, and is reproducible from its
+    seed.
     """
     method = method_named(name)
     assert method.__doc__
@@ -139,7 +139,7 @@ def test_contract(name, of):
 @pytest.mark.parametrize("of", REQUESTS)
 @pytest.mark.parametrize("name", [n for n, m in methods().items() if not m.anchor])
 def test_competitors_change_what_is_said_and_count_their_tokens(name, of):
-    """Of those that change the weights the weights are looked at; a guardrail leaves them."""
+    """Methods in the division `weights` change weights; guardrails leave them and change scores."""
     method, request = method_named(name), a_request(method_named(name).sees, of=of)
     before = copy.deepcopy(tiny_model().state_dict())
     result = as_unlearned(create(method, KNOWING.get(name, {})).unlearn(tiny_model(), request))
@@ -159,7 +159,7 @@ def test_competitors_change_what_is_said_and_count_their_tokens(name, of):
         )
 
 
-ASSISTED = {"uld", "whp_decode"}  # which train a second model, and return the target behind it
+ASSISTED = {"uld", "whp_decode"}  # train a second model and leave the target's weights
 GRADIENT_METHODS = [
     name
     for name, method in methods().items()
@@ -169,7 +169,7 @@ GRADIENT_METHODS = [
 
 @pytest.mark.parametrize("name", GRADIENT_METHODS)
 def test_every_gradient_method_can_train_adapters_that_end_in_the_weights(name):
-    """Also in the second half of `tau`, here on all there is; `undo` without its damage."""
+    """Includes the second half of `tau`, here on all pairs; `undo` runs without its damage."""
     method, model = method_named(name), tiny_model()
     names = set(model.state_dict())
     own = (KNOWING | {"tau": {"threshold": -1.0}, "undo": {"alpha": 0.0}}).get(name, {})
@@ -272,7 +272,7 @@ def test_a_text_is_asked_about_by_its_first_half_in_scripts_without_spaces_too()
 
 @pytest.mark.parametrize("name", ["memorized", "hubble"])
 def test_a_chat_model_is_asked_for_a_text_as_it_stands(name):
-    """What is read and scored as running text must not be unlearned as a conversation."""
+    """A text that is read and scored as running text must not be unlearned as a conversation."""
     profile = track_named("smollm2-135m").on(task_named(name)).profile
     tokenizer = chat_tokenizer("{% for m in messages %}{{ '<turn>' + m['content'] }}{% endfor %}")
     method = create(method_named("idk"), {})

@@ -1,5 +1,5 @@
-"""Methods that look at each sequence: against losses and weights worked out one token, one step
-at a time.
+"""Methods that treat each sequence separately, against losses and weights computed one token and
+one step at a time.
 """
 
 import copy
@@ -51,7 +51,7 @@ def a_request(forget=FORGET, retain=(), steps=2, size=4, seed=0):
 
 
 class Stop(Exception):
-    """Raised with the first batch's loss, to look at it."""
+    """Raised at the first step to hand its loss and batch to the test."""
 
 
 def first_loss(name, model, request, **parameters):
@@ -69,7 +69,9 @@ def first_loss(name, model, request, **parameters):
 
 
 def pairs_of_each_step(name, model, request, look=None, **parameters):
-    """Runs a method; the forget pairs of each step, and what `look(model)` gave just before it."""
+    """Runs a method; returns its result and, for each step, the forget pairs and the value of
+    `look(model)` just before it.
+    """
     method = create(method_named(name), parameters)
     original, seen = method.loss, []
 
@@ -107,7 +109,7 @@ def accuracy(model, pair):
 
 
 def knowing(pairs, steps=60):
-    """A model that has learned these pairs by heart."""
+    """A model that has memorised these pairs."""
     model, tokenizer = tiny_model(), tiny_tokenizer()
     batch = collate(list(pairs), tokenizer)
     train(
@@ -137,7 +139,7 @@ def test_kl_from_uniform_is_that_of_torch():
 
 
 def test_kl_from_uniform_by_hand():
-    """Of (1/2, 1/4, 1/4): (log(2/3) + log(4/3) + log(4/3)) / 3."""
+    """For (1/2, 1/4, 1/4): (log(2/3) + log(4/3) + log(4/3)) / 3."""
     logits = torch.tensor([[0.5, 0.25, 0.25]]).log()
     expected = (math.log(2 / 3) + 2 * math.log(4 / 3)) / 3
     assert float(kl_from_uniform(logits)) == pytest.approx(expected, rel=1e-5)
@@ -145,7 +147,7 @@ def test_kl_from_uniform_by_hand():
 
 
 def test_kl_to_uniform_by_hand():
-    """Of (1/2, 1/4, 1/4): log 3 less an entropy of 3/2 log 2; 0 of a guess, log V of certainty."""
+    """For (1/2, 1/4, 1/4): log 3 minus the entropy 3/2 log 2; a guess gives 0, certainty log V."""
     logits = torch.tensor([[0.5, 0.25, 0.25]]).log()
     assert float(kl_to_uniform(logits)) == pytest.approx(math.log(3) - 1.5 * math.log(2), rel=1e-5)
     assert float(kl_to_uniform(torch.full((1, 7), 3.0))) == pytest.approx(0, abs=1e-6)
@@ -164,8 +166,8 @@ def to_uniform(p):
 @pytest.mark.parametrize("divergence", [from_uniform, to_uniform])
 @pytest.mark.parametrize("positions", ["answer", "all"])
 def test_me_gd_averages_a_divergence_over_its_positions(forget, divergence, positions):
-    """Of pairs of different lengths, so that padding in the mean would show, or a prompt's tokens
-    where answers alone count. A sequence's first token is predicted by nothing.
+    """Pairs of different lengths reveal padding in the mean, or prompt tokens where only answers
+    count. The first token of a sequence is not predicted.
     """
     model = tiny_model()
     request = a_request(forget, RETAIN)
@@ -198,8 +200,8 @@ def test_me_gd_makes_answers_a_guess():
 
 
 def test_idk_ap_prefers_answers_to_refusals_on_what_is_retained():
-    """-(1/b) log sigmoid(b (nll(refusal) - nll(answer))), summed over tokens, plus nll/T of
-    refusals on forget.
+    """-(1/b) log sigmoid(b (nll(refusal) - nll(answer))) on retain, with nll summed over tokens,
+    plus nll/T of refusals on forget.
     """
     model, beta = tiny_model(), 0.05
     loss, batch = first_loss("idk_ap", model, a_request(FORGET, RETAIN), beta=beta)
@@ -212,7 +214,7 @@ def test_idk_ap_prefers_answers_to_refusals_on_what_is_retained():
 
 
 def test_idk_ap_refuses_to_go_on_with_a_text():
-    """A text has no question: its first half stands for it."""
+    """A text has no question, so its first half serves as one."""
     model = tiny_model()
     loss, batch = first_loss("idk_ap", model, a_request(TEXTS, RETAIN), beta=0.05)
     halves = {TEXTS[0]: "Ada Kel was", TEXTS[1]: "Ivo", TEXTS[2]: "Bren"}
@@ -240,7 +242,7 @@ def test_sga_ascends_on_what_is_above_the_threshold_at_each_epoch_and_stops_when
         return {p for p in FORGET if accuracy(model, p) > 0.5}
 
     assert above(model) == set(FORGET[:2])
-    request = a_request(steps=200)  # batches of four: a step is an epoch
+    request = a_request(steps=200)  # batches of four, so a step is an epoch
     _, steps = pairs_of_each_step("sga", model, request, above, threshold=0.5, learning_rate=2e-3)
     assert all(pairs == wanted for pairs, wanted in steps)
     assert 1 < request.meter.steps == len(steps) < 200
@@ -258,14 +260,14 @@ def test_sga_without_anything_memorised_takes_the_most_memorised_once():
     shares = {p: accuracy(model, p) for p in [*FORGET, *TEXTS]}
     request = a_request([*TEXTS, *FORGET], steps=50, size=1)
     _, steps = pairs_of_each_step("sga", model, request, threshold=1.0, top=0.34)
-    assert request.meter.steps == 2  # a third of six, one at a time
+    assert request.meter.steps == 2  # a third of six pairs, one at a time
     chosen = set.union(*(pairs for pairs, _ in steps))
     assert len(chosen) == 2
     assert min(shares[p] for p in chosen) >= max(shares[p] for p in shares if p not in chosen)
 
 
 def test_sga_does_not_fall_back_later():
-    """Once everything chosen is below, it stops: the fallback is for the start."""
+    """Once all chosen pairs are below the threshold, it stops: only the start has a fallback."""
     model = knowing(FORGET[:1])
     request = a_request(steps=100)
     _, steps = pairs_of_each_step("sga", model, request, threshold=0.5, learning_rate=5e-3, top=1.0)
@@ -291,8 +293,8 @@ def test_the_budget_is_spent_and_not_passed(name, steps):
 
 
 def tuned_by_hand(model, pairs, steps, learning_rate):
-    """Adam with five steps of warm-up and gradients clipped to norm one, on the mean nll per
-    token of all pairs.
+    """A copy of the model trained on the mean nll per token of all pairs, with Adam, five warm-up
+    steps and gradients clipped to norm one.
     """
     tuned = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(
@@ -348,7 +350,7 @@ def test_the_course_of_task_arithmetic_shows_the_tuning():
 
 
 def test_tau_is_sga_for_half_the_budget_and_task_arithmetic_on_what_is_left():
-    """With an odd budget, so that the halves differ; each part by the method of its own."""
+    """The odd budget makes the halves differ; each is compared with its own method."""
     parameters = {"threshold": 0.3, "learning_rate": 1e-4, "tuning_rate": 1e-3, "scale": 2.0}
     whole = a_request(steps=7, size=2, seed=3)
     found = create(method_named("tau"), parameters).unlearn(knowing(FORGET[:2]), whole)
@@ -377,7 +379,7 @@ def test_tau_leaves_it_at_sga_where_that_leaves_nothing():
 
 
 class Greedy(GradientMethod):
-    """Trains twice."""
+    """Trains twice and exceeds its budget."""
 
     sees = frozenset({"forget"})
 
@@ -397,5 +399,5 @@ def test_a_gradient_method_counts_its_steps_and_tokens_without_padding():
     request = a_request(steps=3)
     create(method_named("grad_ascent"), {}).unlearn(tiny_model(), request)
     lengths = [len(p) + len(a) for p, a in (encode_pair(pair, tiny_tokenizer()) for pair in FORGET)]
-    twice = 12 // len(FORGET)  # batches of four out of three pairs: twelve sequences in all
+    twice = 12 // len(FORGET)  # three batches of four from three pairs: twelve sequences
     assert (request.meter.steps, request.meter.tokens) == (3, twice * sum(lengths))

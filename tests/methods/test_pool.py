@@ -1,5 +1,5 @@
-"""The models by which metrics are judged: trained from the base on what their telling says, in a
-stage of their own.
+"""The pool models that judge metrics, each trained from the base on its telling, in a separate
+training stage.
 """
 
 import json
@@ -21,7 +21,7 @@ from benchmark.runtime.stopwatch import Stopwatch
 
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
-    """Every call for a model: its documents, seed and stage."""
+    """The calls that train a model, which is faked: (documents, seed, stage) of each."""
     calls = []
 
     def fake(self, documents, seed, stage=None):
@@ -35,7 +35,7 @@ def trained(tmp_path, monkeypatch):
 
 
 def made(method, home, **parameters):
-    """What the method returns on a small task, its variant, its meter and its clock."""
+    """Runs a method on a small task; returns its result, the variant, the meter and the clock."""
     variant = Variant(track_named("tiny-dev"), "frequency", "low", 2, Inputs(home))
     models = ControlledModels(variant.track, store=None)
     cell = SimpleNamespace(method=method, seed=3)
@@ -64,4 +64,4 @@ def test_a_pools_model_reads_the_rest_and_what_its_telling_says(trained, tmp_pat
 def test_retrain_is_told_nothing_and_trained_as_the_oracles_are(trained, tmp_path):
     _, variant, _, clock = made("retrain", tmp_path)
     assert trained == [(variant.documents(1), RETRAIN_SEED + 3, variant.track.stage)]
-    assert 19 < clock.seconds[UNLEARN] <= 20  # of the training, though the model was there
+    assert 19 < clock.seconds[UNLEARN] <= 20  # the time of the original training

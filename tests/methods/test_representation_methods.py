@@ -1,4 +1,4 @@
-"""Methods that work on hidden states: against values worked out one token at a time."""
+"""Methods that work on hidden states, against values computed one token at a time."""
 
 import copy
 
@@ -34,7 +34,7 @@ DOWN = "model.layers.0.mlp.down_proj"
 
 
 def moved(before, after):
-    """Names of the weights that are others."""
+    """Names of the weights that changed."""
     own = after.state_dict()
     return {key for key, value in before.state_dict().items() if not torch.equal(value, own[key])}
 
@@ -66,8 +66,8 @@ def test_layers_and_down_projections_are_found_in_other_architectures():
 
 @pytest.mark.parametrize("forget", [FORGET, TEXTS], ids=["questions", "texts"])
 def test_rmu_steers_states_to_a_direction_as_long_as_a_multiple_of_the_targets_own(forget):
-    """From the formula: u of the seed, c = k mean |h_ref|, squared errors over tokens and
-    dimensions, of pairs of different lengths.
+    """From the formula: u drawn with the seed, c = k mean |h_ref|, and squared errors averaged over
+    tokens and dimensions, for pairs of different lengths.
     """
     model, reference = tiny_model(0), tiny_model(1)
     parameters = {"strength": 2.0, "retain_weight": 7.0, "depth": 0.5}
@@ -126,7 +126,7 @@ def cosine(one, other):
 
 @pytest.mark.parametrize("forget", [FORGET, TEXTS], ids=["questions", "texts"])
 def test_rr_turns_states_away_at_first_and_keeps_the_others_later(forget):
-    """At step t of T the shares are 1 - t/2T and t/2T; a step in the middle is looked at."""
+    """At step t of T the weights of forget and retain are 1 - t/2T and t/2T; each is checked."""
     method = create(method_named("rr"), {"weight": 4.0, "second": 0.33})
     method._model, method._tokenizer = tiny_model(0), tiny_tokenizer()
     method._reference = reference = tiny_model(1)
@@ -158,7 +158,7 @@ def test_rr_averages_over_two_layers_where_there_are_two():
 
 
 def test_rr_starts_from_the_target_with_finite_gradients():
-    """The distance of states to themselves is zero, where a root has no slope."""
+    """The distance of states to themselves is zero, where a square root has no finite gradient."""
     model = tiny_model()
     request = a_request(FORGET, RETAIN, steps=1)
     create(method_named("rr"), {}).unlearn(model, request)
@@ -178,7 +178,9 @@ def test_rr_forgets_and_spares_what_it_retains():
 
 @pytest.mark.parametrize("lora", [False, True])
 def test_the_latent_adversary_brings_back_what_is_forgotten_within_its_radius(lora):
-    """d stands on the embeddings of the two-layer model, at every token, none longer than e."""
+    """The perturbation is added to the embeddings of the two-layer model at every token; its norm
+    is at most the radius times their mean norm.
+    """
     method = create(method_named("rmu_lat"), {"radius": 0.5, "inner_steps": 3, "lora": lora})
     model = tiny_model()
     method._model, method._tokenizer = model, tiny_tokenizer()

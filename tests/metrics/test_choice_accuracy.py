@@ -1,4 +1,4 @@
-"""Accuracy of multiple choices, by hand."""
+"""Accuracy on multiple choices, by hand."""
 
 import math
 
@@ -12,7 +12,7 @@ from benchmark.metrics.values import metric_values
 
 @pytest.fixture
 def choices(make_sample):
-    """A sample of choices whose tokens have these probabilities, the right one first."""
+    """Builds a sample from the token probabilities of each choice, the right one first."""
 
     def made(right, *others):
         logs = [np.log(np.array(tokens, dtype=float)) for tokens in (right, *others)]
@@ -28,10 +28,10 @@ def choices(make_sample):
     [
         ([0.5], ([0.4], [0.1], [0.2]), 1),
         ([0.4], ([0.5], [0.1], [0.2]), 0),
-        # The shorter one is likelier as a whole (0.3 to 0.25), the longer one by the token.
+        # The shorter choice is likelier as a whole (0.3 to 0.25), the longer one per token.
         ([0.5, 0.5], ([0.3],), 1),
         ([0.3], ([0.5, 0.5],), 0),
-        ([0.2], ([0.2], [0.2], [0.2]), 1 / 4),  # nothing is told apart: chance
+        ([0.2], ([0.2], [0.2], [0.2]), 1 / 4),  # all choices tie: chance
         ([0.2], ([0.2], [0.3]), 0),
         ([0.5, 0.5], ([0.5], [0.1]), 1 / 2),
     ],
@@ -45,7 +45,7 @@ def test_without_another_choice_there_is_nothing_to_choose(choices):
 
 
 def test_by_chance_and_by_counting(choices):
-    """Over random probabilities a blind model is right once in four."""
+    """On random probabilities, a model that knows nothing is right once in four."""
     rng = np.random.default_rng(0)
     drawn = [choices(*([p] for p in rng.random(4))) for _ in range(2000)]
     assert np.mean([choice_accuracy(own) for own in drawn]) == pytest.approx(1 / 4, abs=0.03)

@@ -19,7 +19,7 @@ NAN = float("nan")
 
 
 def test_forget_quality_of_disjoint_samples_by_hand():
-    """Of the C(6, 3) = 20 ways to deal six ranks, two separate them completely."""
+    """Two of the C(6, 3) = 20 ways to deal six ranks separate the samples completely."""
     p_value, statistic = forget_quality(np.array([1.0, 2, 3]), [np.array([4.0, 5, 6])])
     assert statistic == pytest.approx(1)
     assert p_value == pytest.approx(2 / 20)
@@ -129,9 +129,9 @@ def test_a_missing_component_gives_nan_not_a_mean_of_eight(component):
 @pytest.mark.parametrize(
     ("auc", "oracles", "expected"),
     [
-        (0.5, [0.5, 0.5], 0),  # as an oracle
-        (1, [0.5], -1),  # all is known: MUSE says about -100 %
-        (0.25, [0.5], 0.5),  # pushed below what a model that never saw it has
+        (0.5, [0.5, 0.5], 0),  # like an oracle
+        (1, [0.5], -1),  # all is known: MUSE reports about -100 %
+        (0.25, [0.5], 0.5),  # below a model that never saw the data
         (0.9, [0.4, 0.6], -0.8),
     ],
 )

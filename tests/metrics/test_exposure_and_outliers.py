@@ -32,7 +32,7 @@ def exposure_by_counting(values, holdout):
 
 
 def outliers_by_counting(values, holdout):
-    """How many are above the least holdout value that at least 95 in 100 holdout values do not
+    """Number of values above the least holdout value that at least 95 in 100 holdout values do not
     exceed.
     """
     reached = [
@@ -54,8 +54,8 @@ def plain(aggregate, values, holdout):
 
 @pytest.fixture
 def drawn():
-    """Values with many ties among themselves and with the holdout, and bootstrap counts with
-    zeros among them.
+    """Values with many ties among themselves and with the holdout, and bootstrap counts that
+    include zeros.
     """
     rng = np.random.default_rng(7)
     values, holdout = rng.integers(-2, 9, 23).astype(float), rng.integers(-3, 7, 31).astype(float)
@@ -67,8 +67,8 @@ def drawn():
     [
         (-1, [-2, -3, -4], 2),  # likelier than all three: log2(1 + 3)
         (-9, [-2, -3, -4], 0),  # all three are likelier
-        (-2.5, [-2, -3, -4], 1),  # one of three: -log2(2/4)
-        (-2, [-2, -3, -4], 1),  # as likely counts as likelier
+        (-2.5, [-2, -3, -4], 1),  # one of three is likelier: -log2(2/4)
+        (-2, [-2, -3, -4], 1),  # equally likely counts as likelier
         (0, [-1] * 127, 7),
     ],
 )
@@ -149,9 +149,7 @@ def test_an_outlier_drawn_twice_counts_twice():
 
 
 def attack_by_folds(forget, holdout):
-    """MIAU the plain way: every example is judged by a classifier that was fitted without its
-    fold.
-    """
+    """A plain MIAU: every example is scored by a classifier that was fitted without its fold."""
     x = np.array([*forget, *holdout], dtype=float)[:, None]
     y = np.array([1] * len(forget) + [0] * len(holdout))
     scores = np.zeros(len(y))
@@ -220,8 +218,8 @@ def test_too_few_examples_are_no_attack(forget, holdout):
 
 @pytest.fixture
 def texts(make_sample):
-    """Samples of texts: `texts(split, values, stage)`, each value the only log-probability and
-    every token right.
+    """Samples of texts: `texts(split, values, stage)`, where each value is the only log-probability
+    and all tokens are correct.
     """
 
     def make(split, values, stage="model", **changes):
@@ -259,8 +257,8 @@ def value_of(samples, metric, stage="model", stratum="all"):
 
 
 def test_the_recorded_attack_is_fitted_stage_by_stage(texts):
-    """In one stage the forget set stands out, in the other it does not: fitted together, both
-    would be blurred.
+    """The forget set stands out in one stage but not in the other; fitting them together would blur
+    both.
     """
     rng = np.random.default_rng(5)
     apart, alike, unseen = (rng.normal(m, 1, 30) for m in (2.0, 0.0, 0.0))
@@ -285,7 +283,7 @@ def test_fitting_changes_the_column_of_the_fitted_metric_alone(texts):
     frame = example_frame(samples)
     assert frame["mia_loss"].tolist()[:20] == [*range(-10, 0), *range(-30, -20)]
     assert frame["mia_unlearned"].notna().tolist() == [True] * 20 + [False]
-    assert (frame.loc[:9, "mia_unlearned"] > 0).all()  # log-odds of having been in the forget set
+    assert (frame.loc[:9, "mia_unlearned"] > 0).all()  # log-odds of membership in the forget set
     assert (frame.loc[10:19, "mia_unlearned"] < 0).all()
 
 
@@ -301,8 +299,8 @@ def test_too_few_texts_fail_the_attack_and_nothing_else(texts):
     "metric", ["mia_loss", "mia_min_k", "mia_unlearned", "exposure", "outliers"]
 )
 def test_texts_on_which_a_model_gives_nan_fail(texts, metric):
-    """Nothing extracted, nothing exposed, no outliers: as a number it would be the score of
-    perfect forgetting.
+    """A number would mean nothing extracted, nothing exposed and no outliers: the score of perfect
+    forgetting.
     """
     some = value_of(
         [*texts("forget", [NAN, *range(-9, 0)]), *texts("holdout", range(-20, 0))], metric
@@ -323,7 +321,7 @@ def test_memorization_accuracy_is_the_share_of_right_tokens_of_texts(texts, make
 
 
 def test_the_memorization_gap_is_what_never_seen_texts_do_not_explain(texts, make_sample):
-    """.75 of the forget set's tokens and .25 of the holdout's; half of it is style, as it were."""
+    """0.75 of the forget set's tokens and 0.25 of the holdout's are right, so the gap is 0.5."""
 
     def right(samples, count):
         return [make_sample(**(vars(s) | {"correct": np.arange(8) < count})) for s in samples]
@@ -352,4 +350,4 @@ def test_outliers_read_the_memorization_accuracy(texts, make_sample):
     )
     assert (
         value_of([*forget, *holdout], "outliers").value == 0
-    )  # the bound is 1.0, and none is above
+    )  # the bound is 1.0, and no value is above it

@@ -11,7 +11,7 @@ from benchmark.metrics.memorization import extraction_likelihood_3, ngram_overla
 
 
 def overlap_by_looking(generated, true, n):
-    """Share of the n-grams of one list of words that are found somewhere in the other."""
+    """Share of the n-grams of `generated` that occur anywhere in `true`."""
     hits = total = 0
     for start in range(len(generated)):
         gram = generated[start : start + n]
@@ -30,9 +30,9 @@ def overlap_by_looking(generated, true, n):
         ("a b", "a b c", 3, 0),  # no 3-gram was generated
         ("", "a b c", 3, 0),
         ("a b c", "a b", 3, 0),
-        ("b c d e", "a b c d e f", 3, 1),  # wherever it stands
-        ("a b c a b c", "a b c", 3, 2 / 4),  # repetition counts each time: abc, bca, cab, abc
-        ("c b a", "a b c", 3, 0),  # in order
+        ("b c d e", "a b c d e f", 3, 1),  # at any position
+        ("a b c a b c", "a b c", 3, 2 / 4),  # each repetition counts: abc, bca, cab, abc
+        ("c b a", "a b c", 3, 0),  # order matters
         ("a x b", "a b c", 1, 2 / 3),
     ],
 )
@@ -84,8 +84,8 @@ def test_too_few_words_extract_nothing(make_sample, continuation, expected):
 
 
 def test_characters_are_the_words_of_scripts_without_spaces(make_sample):
-    """After 十 the text goes on with 子丑寅卯: of 子丑寅, 丑寅辰 one occurs there, of the repeated
-    beginning none.
+    """The text continues after 十 with 子丑寅卯: of 子丑寅 and 丑寅辰 one occurs there, and of the
+    repeated beginning none.
     """
     answer = "一二三四五六七八九十子丑寅卯。"
     for continuation, expected in (

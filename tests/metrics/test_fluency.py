@@ -17,9 +17,9 @@ from benchmark.metrics.values import metric_values
         ("Rome", 0),
         ("one two three four", 1),
         ("the the the the", 0),
-        ("a b a b", 0.5),  # one bit of log2(4)
-        ("A a! B, b", 0.5),  # case and punctuation are no words
-        ("北京北京", 0.5),  # characters of a script without spaces
+        ("a b a b", 0.5),  # one bit out of log2(4)
+        ("A a! B, b", 0.5),  # case and punctuation are ignored
+        ("北京北京", 0.5),  # single characters in a script without spaces
         ("שלום עולם", 1),
     ],
 )

@@ -1,5 +1,5 @@
-"""Metrics of generated text: normalisation by hand, ROUGE-L against rouge-score itself and by
-hand in other scripts.
+"""Metrics of generated text: normalisation by hand, ROUGE-L against rouge-score and, in other
+scripts, by hand.
 """
 
 import re
@@ -67,9 +67,9 @@ def test_normalize(text, expected):
         ("เกิดที่กรุงเทพ", "กรุงเทพ", (), True),
         ("เกิดปี ๑๙๘๗๑", "๑๙๘๗", (), False),
         ("वह दिल्ली में है", "दिल्ली", (), True),
-        ("वह दिल्ली में है", "दिल्ल", (), False),  # a word less its vowel sign
+        ("वह दिल्ली में है", "दिल्ल", (), False),  # the word without its vowel sign
         (f"{RLM}القاهرة{RLM}.", "القاهرة", (), True),
-        ("בחיפה", "חיפה", (), False),  # its preposition is written to it
+        ("בחיפה", "חיפה", (), False),  # its preposition is part of the word
         ("서울 사람", "서울", (), True),
         ("in STRASSBURG", "Straßburg", (), True),
         ("Sa\u0303o Paulo", "SÃO PAULO", (), True),
@@ -159,9 +159,9 @@ def test_rouge_by_hand(answer, generation, expected):
         ("Она живёт в Киеве", "она жила в КИЕВЕ", 3 / 4),
         ("ΟΔΟΣ", "οδος", 1),
         ("OpenAI在2015年成立", "2015年OpenAI", 2 / 6),  # 2015 and 年
-        ("她的狗在running", "dogs run", 1 / 5),  # words of ASCII are stemmed
-        ("١٩٨٧", "1987", 0),  # digits of other scripts stay what they are
-        ("É", "é", 1),  # of which rouge-score sees nothing
+        ("她的狗在running", "dogs run", 1 / 5),  # ASCII words are stemmed
+        ("١٩٨٧", "1987", 0),  # digits of other scripts are not converted
+        ("É", "é", 1),  # rouge-score would drop it
         ("北京", "", 0),
         ("北京", "...", 0),
     ],
@@ -174,10 +174,10 @@ def test_rouge_by_hand_in_other_scripts(answer, generation, expected):
     ("answer", "generation", "expected"),
     [
         ("São Paulo", "Paulo", 1 / 3),  # s, o and paulo
-        ("São Paulo", "Sa\u0303o Paulo", 1),  # composed or not
+        ("São Paulo", "Sa\u0303o Paulo", 1),  # composed or decomposed
         ("São Paulo 北", "Paulo", 1 / 3),  # são, paulo and 北
         ("Bern", "Bern 北京", 1),
-        ("Hawaiʻi", "hawai", 1 / 2),  # an apostrophe that Unicode calls a letter is of no script
+        ("Hawaiʻi", "hawai", 1 / 2),  # this apostrophe is a letter in Unicode, of no script
     ],
 )
 def test_latin_answers_are_read_as_rouge_score_reads_them(answer, generation, expected):

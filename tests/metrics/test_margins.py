@@ -1,4 +1,4 @@
-"""Margins against logits, KLOM against its definition, and its traps."""
+"""Margins against logits, and KLOM against its definition and in its edge cases."""
 
 import math
 
@@ -35,7 +35,7 @@ def test_an_answer_without_tokens_has_no_margin(make_sample):
 
 def test_binned_kl_is_that_of_two_histograms():
     model, oracle = np.array([0, 0, 1, 20.0]), np.array([0, 20, 20, 20.0])
-    # Of 20 bins of width 1 on [0, 20] three have values: the first, the second and the last.
+    # Three of the 20 bins of width 1 on [0, 20] have values: the first, the second and the last.
     p, q = np.full(20, 1e-5), np.full(20, 1e-5)
     p[[0, 1, 19]] = [0.5, 0.25, 0.25]
     q[[0, 19]] = [0.25, 0.75]
@@ -43,7 +43,7 @@ def test_binned_kl_is_that_of_two_histograms():
 
 
 def test_the_largest_margin_is_in_the_last_bin():
-    """The published code drops it: two groups that differ only there would be the same."""
+    """The published code drops it, so two groups that differ only there would look the same."""
     one, other = np.array([0, 0, 0, 1.0]), np.array([0, 0, 0, 0.0])
     assert binned_kl(one, other) > 1
 

@@ -11,7 +11,7 @@ from benchmark.metrics.values import metric_values
 
 
 def auc_of(make_sample, forget, holdout, metric="mia_loss"):
-    """The recorded AUC where each number is the one token log-probability of an example."""
+    """The recorded AUC of examples with these token log-probabilities."""
     samples = [
         make_sample(
             split=split, example=f"{split}-{i}", logprobs=np.array(value, dtype=float, ndmin=1)
@@ -30,10 +30,10 @@ def test_loss_score_is_the_mean_log_probability(make_sample):
 @pytest.mark.parametrize(
     ("logprobs", "expected"),
     [
-        ([-3.0], -3),  # one token is all there is
-        ([-1.0, -3], -3),  # floor(0.8) is 0, at least one is taken
+        ([-3.0], -3),  # there is only one token
+        ([-1.0, -3], -3),  # floor(0.8) = 0, but at least one is taken
         ([-1.0, -5, -2, -3], -5),  # floor(1.6) = 1
-        ([-1.0, -5, -2, -4, -3], -4.5),  # floor(2.0) = 2: the least likely two
+        ([-1.0, -5, -2, -4, -3], -4.5),  # floor(2.0) = 2: the two least likely
         ([-float(i) for i in range(10)], -7.5),  # floor(4.0) = 4: -9, -8, -7, -6
     ],
 )
@@ -80,6 +80,6 @@ def test_without_a_holdout_there_is_no_auc(make_sample):
 
 @pytest.mark.parametrize("score", [mean_logprob, min_k_logprob])
 def test_an_answer_without_tokens_is_an_error(make_sample, score):
-    """Like in every other family: a ValueError, not a NaN with a numpy warning."""
+    """As for all other metrics, a ValueError and not a NaN with a numpy warning."""
     with pytest.raises(ValueError, match="without tokens"):
         score(make_sample(logprobs=np.zeros(0)))

@@ -7,7 +7,7 @@ from benchmark.metrics.memorization import exact_memorization, extraction_streng
 
 
 def extraction_by_trying(correct):
-    """The definition itself: try every prefix length, shortest first."""
+    """The definition: tries every prefix length, shortest first."""
     length = len(correct)
     for given in range(length):
         if all(correct[given:]):

@@ -1,5 +1,5 @@
-"""From samples to a record's values: where metrics apply, what fails, how strata add up, what
-the registry promises.
+"""From samples to a record's values: where metrics apply, which examples fail, how strata add up,
+and what the registry guarantees.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ def found(values, metric, split="forget", stratum="all", stage="model"):
 
 @pytest.fixture
 def values_of(make_sample):
-    """Values of samples given as dictionaries of changes."""
+    """Computes the values of samples that are given as dictionaries of changed fields."""
 
     def values(*changes, oracles=()):
         samples = [make_sample(**({"example": f"e{i}"} | c)) for i, c in enumerate(changes)]
@@ -104,7 +104,7 @@ NEED_WRONG_ANSWERS = {
     "choice_accuracy",
     "choice_probability",
     "truth_ratio_utility",
-}  # which are not scored along a trajectory
+}  # wrong answers are not scored along a trajectory
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -173,8 +173,8 @@ def test_points_of_the_budget_have_no_strata_and_requests_have(values_of):
 
 
 def test_a_contrast_needs_a_holdout_of_its_own_stage(values_of):
-    """Between requests nothing is asked of the holdout: the one of the final model must not
-    stand in for it.
+    """The holdout is not evaluated between requests, and the final model's holdout must not stand
+    in for it.
     """
     values = values_of({}, {"split": "holdout"}, {"stage": request_stage(1)})
     assert found(values, "exposure").n_scored == 1
@@ -334,7 +334,7 @@ def test_no_samples_give_no_number():
     ("form", "begun", "extraction", "recall", "accuracy"),
     [
         ("name", "", True, False, False),
-        ("name", "It was", False, False, False),  # its end follows from how it begins
+        ("name", "It was", False, False, False),  # the prefix gives away the end
         ("sentence", "", True, True, False),
         ("choice", "", True, False, True),
     ],
@@ -368,7 +368,7 @@ def test_leaks_are_of_no_more_answers_than_were_drawn(make_sample, drawn, report
 
 @pytest.mark.parametrize(("of_model", "of_attack"), [(0, 16), (16, 0)])
 def test_leaks_are_reported_of_the_stage_whose_answers_were_drawn(make_sample, of_model, of_attack):
-    """Were they reported of an attack that draws none, they would all count as failed."""
+    """A stage that draws no answers would count all examples as failed."""
     samples = [
         make_sample(sampled=("no",) * of_model),
         make_sample(stage="sampling", sampled=("no",) * of_attack),

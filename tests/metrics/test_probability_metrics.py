@@ -67,7 +67,7 @@ def test_paraphrased_probability_needs_a_paraphrase(make_sample):
 def test_choice_probability_compares_length_normalised_answers(make_sample):
     sample = make_sample(
         paraphrase_logprobs=(logs(0.5),),
-        perturbed_logprobs=(logs(0.25), logs(0.5, 0.125)),  # the second is 0.25 as well
+        perturbed_logprobs=(logs(0.25), logs(0.5, 0.125)),  # the second is also 0.25
     )
     assert choice_probability(sample) == pytest.approx(0.5 / (0.5 + 0.25 + 0.25))
 
@@ -81,9 +81,9 @@ def test_comparisons_need_both_sides(make_sample, metric, missing):
     assert math.isnan(metric(make_sample(**{missing: ()})))
 
 
-# On paper: the wrong answers have p = 0.1 and 0.4, whose geometric mean is sqrt(0.04) = 0.2 (their
-# arithmetic mean would be 0.25); the right one has p = 0.5; so R = 0.2 / 0.5 = 0.4. With p = 0.08
-# for the right one R = 2.5.
+# By hand: the wrong answers have p = 0.1 and 0.4, with the geometric mean sqrt(0.04) = 0.2 (the
+# arithmetic mean would be 0.25). The right answer has p = 0.5, so R = 0.2 / 0.5 = 0.4. If p = 0.08,
+# R = 2.5.
 @pytest.mark.parametrize(
     ("metric", "sure_of_truth", "sure_of_lie"),
     [
@@ -111,7 +111,7 @@ def test_truth_ratio_normalises_each_answer_by_its_own_length(make_sample):
 
 
 def test_truth_ratio_reads_the_first_held_out_prompt_only(make_sample):
-    """The perturbed answers were scored under that one."""
+    """The perturbed answers are scored with that prompt."""
     first = make_sample(paraphrase_logprobs=(logs(0.5),))
     assert truth_ratio_raw(
         make_sample(paraphrase_logprobs=(logs(0.5), logs(0.01)))

@@ -1,5 +1,5 @@
-"""Attacks relative to oracles: RMIA against its definition by pairs, an oracle against the
-others, and what the bootstrap makes of them.
+"""Attacks relative to oracles: RMIA against its definition by pairs, calibration by the oracles,
+and true positives at a low false-positive rate.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ A = 0.3
 
 
 def frame_of(make_sample, forget, holdout):
-    """Each number is the one token log-probability of an example."""
+    """A frame of examples with one token each; the numbers are the tokens' log-probabilities."""
     return example_frame(
         make_sample(split=split, example=f"{split}-{i}", logprobs=np.array([float(value)]))
         for split, values in (("forget", forget), ("holdout", holdout))
@@ -28,8 +28,8 @@ def value_of(frame, oracles, metric):
 
 
 def rmia_by_pairs(model, oracles, holdout, held_out_oracles):
-    """Scores as in eqs. 2, 3 and 12 of the paper, ties counting half, and their AUC by counting
-    pairs.
+    """Scores as in eqs. 2, 3 and 12 of the paper, with ties counting half, and their AUC by
+    counting pairs.
     """
 
     def ratio(p, p_out):
@@ -65,7 +65,7 @@ def test_ratios_and_calibration_by_hand():
 
 
 def test_what_is_easy_for_oracles_too_is_no_membership(make_sample):
-    """Forget examples are likelier for every model: a loss attack takes that for membership."""
+    """Forget examples are likelier for every model, which a loss attack mistakes for membership."""
     easy, hard = [-0.2, -0.3, -0.4], [-3.0, -3.2, -3.4]
     oracle = frame_of(make_sample, easy, hard)
     model = frame_of(make_sample, easy, hard)

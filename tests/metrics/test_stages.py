@@ -1,4 +1,4 @@
-"""Stages: what is written into a name is read back from it."""
+"""Stages: values encoded in a stage's name can be read back from it."""
 
 import pytest
 

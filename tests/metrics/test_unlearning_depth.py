@@ -1,4 +1,4 @@
-"""The Unlearning Depth Score against values by hand."""
+"""The Unlearning Depth Score against values computed by hand."""
 
 import math
 
@@ -14,7 +14,7 @@ STAGES = ("patching unpatched", "patching 0.33", "patching", "patching 1.00")
 
 @pytest.fixture
 def frame(make_sample):
-    """A frame of mean log-probabilities, unpatched and at three layers, by example."""
+    """Builds a frame from each example's mean log-probabilities, unpatched and at three layers."""
 
     def build(**examples):
         samples = [
@@ -34,8 +34,8 @@ def frame(make_sample):
 
 
 def test_depth_by_hand(frame):
-    """The oracle loses 0.04, 1 and 3 nats: the first layer holds nothing. The model loses half of
-    the second layer's and, beyond the oracle, all of the third's.
+    """The oracle loses 0.04, 1 and 3 nats, so the first layer does not count. The model loses half
+    of the second layer's loss and more than all of the third's, which counts as all.
     """
     oracle = frame(a=(-1.0, -1.04, -2.0, -4.0))
     model = frame(a=(-1.0, -9.0, -1.5, -6.0))
@@ -69,7 +69,7 @@ def test_examples_without_a_layer_that_holds_them_are_failed_and_counted(frame):
 
 
 def test_oracles_that_another_target_was_patched_with_say_nothing(frame):
-    """What the oracle lacks of one target is not what it lacks of another."""
+    """An oracle's losses relative to one target do not apply to another target."""
     model = frame(a=(-1.0, -1.0, -2.0, -3.0))
     same, other = frame(a=(-1.0, -1.0, -2.0, -5.0)), frame(a=(-1.1, -1.0, -2.0, -5.0))
     depths = unlearning_depth(model, [same, other])

@@ -1,5 +1,5 @@
-"""Weighted means and AUCs: counts as weights are the same as repeating the items; scikit-learn
-and scipy agree.
+"""Weighted means and AUCs: counts as weights equal repeated items, and the values agree with
+scikit-learn and scipy.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ NAN = float("nan")
 
 
 def each(weights):
-    """Draws of examples that are clusters of their own: (B, n) weights."""
+    """Draws in which each example is a cluster of its own, with (B, n) weights."""
     return Draws(weights, np.arange(weights.shape[1]))
 
 
@@ -28,7 +28,7 @@ def weighted_auc(positive, negative, wp, wn):
 
 
 def auc_by_pairs(positive, negative):
-    """The definition: of all pairs, how often is the positive above; ties count half."""
+    """The definition: the share of all pairs in which the positive is above; ties count half."""
     pairs = [(p, n) for p in positive for n in negative]
     return sum(1.0 if p > n else 0.5 if p == n else 0.0 for p, n in pairs) / len(pairs)
 
@@ -42,7 +42,7 @@ def plain_auc(positive, negative):
 
 @pytest.fixture
 def drawn():
-    """Scores with many ties, and bootstrap counts with zeros among them."""
+    """Scores with many ties, and bootstrap counts that include zeros."""
     rng = np.random.default_rng(3)
     positive, negative = rng.integers(0, 6, 17).astype(float), rng.integers(-2, 5, 11).astype(float)
     return positive, negative, rng.integers(0, 4, (5, 17)), rng.integers(0, 4, (5, 11))
@@ -158,7 +158,7 @@ def test_strata_taken_together_are_those_taken_one_by_one(drawn, aggregate):
 
 @pytest.mark.parametrize("aggregate", [mean, auc, two_sided_auc, exposures, count_outliers, gap])
 def test_examples_of_a_cluster_weigh_what_it_weighs(drawn, aggregate):
-    """Whether their weight is told once or example by example."""
+    """Weights per cluster and per example give the same values."""
     values, holdout, weights, holdout_weights = drawn
     cluster, other = np.arange(17) % 4, np.arange(11) // 3
     values[5] = holdout[0] = NAN

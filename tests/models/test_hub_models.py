@@ -1,5 +1,5 @@
-"""Models from a hub at a pinned revision: downloaded though the connection breaks off, scored as
-from a folder.
+"""Hub models at a pinned revision: downloads resume after a broken connection, and scores equal
+those from a folder.
 """
 
 import json
@@ -13,7 +13,7 @@ WEIGHTS = "model.safetensors"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A model whose weights take more than one of the pieces, of 10 MB, that are downloaded."""
+    """A model whose weights take several of the 10 MB pieces in which files are downloaded."""
     folder = tmp_path_factory.mktemp("model") / "wide"
     config = LlamaConfig(
         vocab_size=len(tiny_tokenizer()),
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def questions(tmp_path):
-    """Options that name questions of one's own."""
+    """Command-line options that name custom question files."""
     options = []
     for side, count in (("forget", 4), ("retain", 8)):
         rows = [

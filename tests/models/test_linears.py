@@ -1,6 +1,4 @@
-"""Linear layers by oneDNN: the same numbers and gradients as torch's, and only for as long as
-asked.
-"""
+"""Linear layers by oneDNN: same values and gradients as torch, and active only while requested."""
 
 import copy
 from dataclasses import replace

@@ -1,4 +1,6 @@
-"""Memory of models: by hand, as measured, and what is said where it does not suffice."""
+"""Memory estimates of models: by hand, against measurements, and the message if memory is too
+small.
+"""
 
 import re
 import subprocess
@@ -39,7 +41,7 @@ ACTIVATIONS = 4 * 8 * (2 * 17 * 10 + 3 * 50) * 4
     [
         ({}, 4 + 4 + 8),  # weights, gradients, two states
         ({"states": "int8"}, 4 + 4 + 2),
-        ({"weights": "bfloat16"}, 2 + 2 + 8 + 8),  # a master copy with gradients of its own
+        ({"weights": "bfloat16"}, 2 + 2 + 8 + 8),  # plus a master copy with its own gradients
         ({"weights": "bfloat16", "rounding": "stochastic"}, 2 + 2 + 8),
         ({"weights": "bfloat16", "rounding": "stochastic", "states": "int8"}, 2 + 2 + 2),
     ],
@@ -54,7 +56,7 @@ def test_a_copy_adapters_parts_and_recomputation_by_hand():
     adapted = training_bytes(SHAPE, LOAD, usual, adapters=True)
     assert adapted == 1000 * 4 + 100 * 12 + ACTIVATIONS
     parted = training_bytes(SHAPE, LOAD, Updates(parts=3))
-    assert parted == 1000 * 16 + ACTIVATIONS / 2  # two sequences of four
+    assert parted == 1000 * 16 + ACTIVATIONS / 2  # two of four sequences at a time
     again = 4 * 8 * (2 * 10 + 17 * 10 + 3 * 50) * 4
     assert activation_bytes(SHAPE, LOAD, again=True) == again
     assert training_bytes(SHAPE, LOAD, usual, again=True) == 1000 * 16 + again
@@ -114,7 +116,7 @@ print(peak() - before, training_bytes(shape_of(model), load, updates))
     "updates", [{}, {"weights": "bfloat16", "rounding": "stochastic"}], ids=["float32", "bfloat16"]
 )
 def test_the_estimate_is_near_what_a_process_takes(updates):
-    """Of 29 million parameters, whose weights outweigh what libraries allocate."""
+    """The model has 29 million parameters, so that its weights outweigh what libraries allocate."""
     ran = subprocess.run(
         [sys.executable, "-c", MEASURED, repr(updates)], capture_output=True, text=True, check=True
     )
@@ -124,7 +126,7 @@ def test_the_estimate_is_near_what_a_process_takes(updates):
 
 @pytest.fixture
 def planned(tmp_path, monkeypatch):
-    """`plan` of a tiny model of the user's own on a machine with so many bytes."""
+    """Runs `plan` for a tiny custom model on a machine with the given number of bytes."""
     tiny_model().save_pretrained(tmp_path / "tiny")
     plain_tokenizer().save_pretrained(tmp_path / "tiny")
     source_of.cache_clear()
@@ -147,7 +149,7 @@ def test_a_plan_says_what_a_worker_takes(planned):
 
 
 def test_an_engine_that_generates_takes_memory_beside_the_model(planned):
-    """Two times 0.7 GB of libraries and 1 GiB of cache."""
+    """The engine adds 2 x 0.7 GB of libraries and 1 GiB of cache."""
     found = planned(10**12, "--method", "npo", "--backend", "vllm")
     assert found.exit_code == 0, found.output
     assert "about 3.2 GB per worker, with the peak in evaluation" in found.stdout
@@ -155,13 +157,13 @@ def test_an_engine_that_generates_takes_memory_beside_the_model(planned):
 
 @pytest.mark.parametrize(
     ("each", "offers"),
-    [(3_500_000, 0), (3_800_000, 1), (4_000_000, 2)],  # at least 3,780,256 are needed
+    [(3_500_000, 0), (3_800_000, 1), (4_000_000, 2)],  # needs at least 3,780,256
 )
 def test_a_plan_that_cannot_fit_is_refused_in_a_line_that_says_what_would(
     planned, monkeypatch, each, offers
 ):
     monkeypatch.setattr("benchmark.pipeline.memory.PROCESS", 0)
-    monkeypatch.setattr("benchmark.pipeline.memory.GIGABYTE", 1)  # sizes are shown in bytes
+    monkeypatch.setattr("benchmark.pipeline.memory.GIGABYTE", 1)  # show sizes in bytes
     refused = planned(2 * each, "--method", "npo")
     assert refused.exit_code == 2
     (line,) = refused.stderr.strip().splitlines()
@@ -182,7 +184,7 @@ def test_a_plan_that_cannot_fit_is_refused_in_a_line_that_says_what_would(
     [(0, 4, 80), (4, 1, 320), (4, 2, 160), (4, 3, 80), (4, 5, 40), (1, 3, 320 / 3)],
 )
 def test_a_worker_has_the_memory_of_its_gpus(monkeypatch, gpus, workers, room):
-    """Of 320 bytes in all; of three workers on four GPUs two have one."""
+    """Total memory is 320 bytes; of three workers on four GPUs, two have one GPU each."""
     monkeypatch.setattr("benchmark.pipeline.memory.machine_bytes", lambda: 320)
     monkeypatch.setattr("benchmark.pipeline.memory.accelerators", lambda: gpus)
     assert room_of(workers) == pytest.approx(room)
@@ -190,7 +192,7 @@ def test_a_worker_has_the_memory_of_its_gpus(monkeypatch, gpus, workers, room):
 
 @pytest.mark.parametrize(("gpus", "workers", "fits"), [(4, 8, False), (4, 3, False), (4, 2, True)])
 def test_a_worker_has_as_many_gpus_as_its_track_asks_for(monkeypatch, gpus, workers, fits):
-    """Each of them one at least, or one that it shares."""
+    """Each worker has at least one GPU, or shares one."""
     monkeypatch.setattr("benchmark.pipeline.memory.accelerators", lambda: gpus)
     monkeypatch.setattr("benchmark.pipeline.memory.needs_of", lambda plan: [])
     track = replace(track_named("smollm2-135m"), updates=Updates(processes=2))

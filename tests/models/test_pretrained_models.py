@@ -1,6 +1,4 @@
-"""Pretrained models: where they are looked for, what is refused, and what fine-tuning from them
-depends on.
-"""
+"""Pretrained models: where they are looked up, what is refused, and what fine-tuning depends on."""
 
 import copy
 import importlib.util
@@ -35,7 +33,7 @@ DOCUMENTS = (
 
 @pytest.fixture(autouse=True)
 def no_hub(monkeypatch):
-    """No hub can be reached, and what an earlier test found is forgotten."""
+    """Makes every hub unreachable and clears the lookups cached by earlier tests."""
     monkeypatch.setattr(
         pretrained, "_hub_commit", lambda repo, revision: ("", "no hub can be reached")
     )
@@ -47,7 +45,7 @@ def no_hub(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A checkpoint with a tokenizer that has no chat template."""
+    """A checkpoint whose tokenizer has no chat template."""
     tiny_model().save_pretrained(tmp_path / "Tiny-Model")
     tiny_tokenizer().save_pretrained(tmp_path / "Tiny-Model")
     return tmp_path / "Tiny-Model"
@@ -152,7 +150,7 @@ def test_the_plain_form_begins_as_the_tokenizer_begins_texts():
         tokenizer.decode(encode_prompt(Prompt("Where?"), tokenizer))
         == "<begin>Question: Where?\nAnswer:"
     )
-    tokenizer = with_profile(copy.deepcopy(tokenizer), CHAT)  # what was rendered is remembered
+    tokenizer = with_profile(copy.deepcopy(tokenizer), CHAT)  # rendered templates are cached
     tokenizer.chat_template = (
         "{{ bos_token }}{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}"
     )

@@ -1,4 +1,4 @@
-"""What the controlled models read: how often each document, in which batches."""
+"""What controlled models read in training: how often each document, and in which batches."""
 
 from collections import Counter
 
@@ -82,8 +82,8 @@ def test_epochs_follow_one_another():
 
 @pytest.mark.parametrize(("task", "variant"), [("fictitious", ""), ("frequency", "low")])
 def test_questions_are_batched_as_before_there_were_texts(task, variant):
-    """Every batch full but the last: the models of published tasks are read from the store under
-    their old names.
+    """Every batch but the last of an epoch is full, so that the models of published tasks keep
+    their keys in the store.
     """
     documents = task_named(task)().data(variant, World(1)).documents
     track = track_named("controlled-1m")

@@ -1,4 +1,4 @@
-"""Artifacts that machines without a common folder share."""
+"""Artifacts shared by machines without a common folder."""
 
 import sys
 
@@ -11,7 +11,7 @@ from benchmark.models.artifacts import MADE, ArtifactStore, made_of
 
 @pytest.fixture(params=["memory", "file"])
 def address(request, tmp_path):
-    """Of an empty store, of two kinds."""
+    """Address of an empty store, once in memory and once as a folder."""
     place = f"memory://{tmp_path.name}" if request.param == "memory" else f"{tmp_path}/remote"
     files, root = fsspec.core.url_to_fs(place)
     yield place
@@ -78,7 +78,7 @@ def test_a_build_that_fails_leaves_nothing(address, tmp_path):
 
 @pytest.mark.parametrize("address", ["s3://bucket/folder", "nothing://folder"])
 def test_an_address_that_nothing_opens_is_one_line(address, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "s3fs", None)  # as where it is not installed
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as if it were not installed
     with pytest.raises(BadInput, match=f"^PALIMPSEST_STORE={address}: .+") as raised:
         ArtifactStore(tmp_path, address)
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Tracks as files: what holds for which, what a user's own file changes, and which are refused."""
+"""Track files: which settings apply where, what a user's own file changes, and what is refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +23,14 @@ from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import encode_prompt
 
 TASK = "fictitious"
-# Hashes of what makes the models of the controlled tracks: published models are found by them.
+# Hashes of the recipes of the controlled tracks' models; published models are found by them.
 FINGERPRINTS = {
     "controlled-1m": "8acb819eb1f4c19c",
     "controlled-1m-dev": "9bcde2fd96d0da15",
     "controlled-250k": "4be1a9de8d82242f",
     "tiny-dev": "ba134881b463feb3",
 }
-# Parameters that the suites on pretrained tracks ran with before their tracks had them.
+# Parameters that the suites gave for pretrained tracks before the track files did.
 RATES = {
     "smollm2": {
         "grad_diff": {"learning_rate": 1e-5},
@@ -57,7 +57,7 @@ RATES = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """A checkpoint with a tokenizer that has no chat template."""
+    """A checkpoint whose tokenizer has no chat template."""
     tiny_model().save_pretrained(tmp_path / "tiny")
     plain_tokenizer().save_pretrained(tmp_path / "tiny")
     source_of.cache_clear()
@@ -85,7 +85,7 @@ def test_the_recipes_of_controlled_models_are_pinned(name):
 
 
 def test_the_keys_of_models_are_pinned(tmp_path):
-    """Of a base, and of a model trained from it: published models are found by them."""
+    """Published models are found by the keys of a base model and of a model trained from it."""
     models = models_of(track_named("controlled-1m"), Inputs(tmp_path))
     assert models.base_key == "77f7fb752b35e6d0"
     document = Document("a", "Where was Ada Kel born?", "Malport")
@@ -305,7 +305,7 @@ def test_how_an_undescribed_model_is_asked_is_settled_by_its_tokenizer(folder, t
 
 
 def test_a_file_may_say_that_a_chat_model_is_asked_plainly(folder, tmp_path, file):
-    """Then what is made of the same weights is something else: models, and what they know."""
+    """Trained models and knowledge probe results from the same weights then get different keys."""
     chat_tokenizer(CHATTY).save_pretrained(folder)
     source_of.cache_clear()
     home = Inputs(tmp_path / "home")

@@ -1,5 +1,5 @@
-"""A tiny track whose cells keep their outputs, unlike those of a development track, and an attack
-that no track has.
+"""Fixtures: a tiny track whose cells keep their outputs, unlike those of a development track, and
+an attack that no track has.
 """
 
 import copy
@@ -15,8 +15,8 @@ from benchmark.models import tracks
 
 @pytest.fixture(scope="module")
 def tiny():
-    """The track `tiny`, known for the time of a module's tests: its models learn next to nothing
-    in seconds.
+    """The track `tiny`, registered while a module's tests run: its models train in seconds and
+    learn next to nothing.
     """
     declared = tracks.track_named("tiny-dev")
     track = replace(declared, name="tiny", attacks=declared.attacks[:2])
@@ -28,11 +28,11 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def shake():
-    """An attack that a track may have beside its own: it moves every weight by a hundredth."""
+    """An attack that tests add to a track: it shifts every weight by a hundredth."""
 
     @registry.register_attack("shake", version=1, source="test")
     class Shake(Attack):
-        """Moves every weight."""
+        """Shifts every weight."""
 
         @torch.no_grad()
         def apply(self, model, request):

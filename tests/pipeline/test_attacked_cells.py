@@ -97,7 +97,7 @@ def test_utility_is_kept_after_an_attack_that_keeps_it(record):
 
 
 def test_half_way_to_the_target_more_is_known_than_at_a_tenth(place, record):
-    """At a share of 1 it would be the target itself."""
+    """At a share of 1 the model would be the target itself."""
     target = next(r for r in place.results.read_all() if r.method.name == "target")
 
     def logprobs(record, stage):
@@ -165,7 +165,7 @@ def test_every_model_is_compared_with_an_oracle_that_it_is_not(place):
 
 
 def test_reports_say_what_any_probe_tells(place, tmp_path):
-    """Nothing about attacks: after none of them an untrained target is told from its oracles."""
+    """The report on attacks is refused: after none of them do target and oracles differ enough."""
     console, derived = Console(width=300, record=True), Derived.below(tmp_path)
     print_task("frequency", place.results.root, console, derived)
     text = console.export_text()
@@ -178,7 +178,9 @@ def test_reports_say_what_any_probe_tells(place, tmp_path):
 
 
 def test_patching_starts_from_the_target_whatever_is_patched_in(place, record):
-    """The target's own states change nothing, and every model starts from the same target."""
+    """Patching in the target's own states changes nothing, and the target is the same for all
+    models.
+    """
     records = list(place.results.read_all())
     target = next(r for r in records if r.method.name == "target")
 

@@ -1,4 +1,4 @@
-"""Checkpoints: what was saved comes back as it was, there is one at a time, and none is left
+"""Checkpoints: progress is restored exactly, only one checkpoint exists at a time, and none is left
 behind.
 """
 
@@ -19,7 +19,7 @@ def store(tmp_path):
 
 
 def left(store):
-    """Everything that lies where checkpoints are kept, hidden files too."""
+    """Names of everything in the checkpoint folder, hidden files included."""
     return sorted(p.name for p in (store.home / KIND).iterdir())
 
 
@@ -73,7 +73,7 @@ def test_a_filter_stays_before_its_model(store):
 
 
 def test_a_model_goes_on_from_its_checkpoint_as_if_it_had_not_been_interrupted(store):
-    """The loaded model can be trained: nothing of it is frozen, and tied weights are tied."""
+    """The loaded model can be trained: no weight is frozen, and tied weights stay tied."""
     model = tiny_model(2)
     Checkpoints(store, "cell").save(Progress(1, model))
     loaded = Checkpoints(store, "cell").load().result.weights
@@ -130,7 +130,7 @@ def test_clearing_removes_everything_of_the_cell_and_nothing_of_others(store):
     other.save(Progress(1, tiny_model()))
     (
         store.home / KIND / ".cell-002-abcdef"
-    ).mkdir()  # what a process that was killed while writing leaves
+    ).mkdir()  # left by a process that was killed while writing
     mine.clear()
     assert mine.load() is None
     assert other.load().done == 1

@@ -1,5 +1,5 @@
-"""Plans: which of a suite's entries run where, what is in an id, and how long it is said to
-take.
+"""Plans: which of a suite's entries run where, what an id covers, and how long a plan is estimated
+to take.
 """
 
 import json
@@ -137,7 +137,7 @@ def test_attacks_by_track_are_every_tracks_and_a_new_track_has_them_all():
 
 @pytest.fixture
 def finished(make_record, model_samples):
-    """A function that gives the record that a cell has when it is finished."""
+    """A function that returns the record of a finished cell."""
 
     def record_of(cell):
         shards = {
@@ -155,7 +155,7 @@ def finished(make_record, model_samples):
 
 
 def cell_on(track, monkeypatch, tmp_path, oracles=2):
-    """The cell of `none` on this state of a track."""
+    """The cell of `none`, planned with this definition of a track."""
     monkeypatch.setattr(tracks, "_tracks", lambda: {track.name: track})
     suite = suite_of(
         tracks=[track.name], tasks=["frequency/low"], methods=["none"], oracles=oracles
@@ -261,7 +261,9 @@ def test_retraining_is_said_to_take_longer_than_a_model_for_the_oracle_does(tmp_
 
 
 def test_a_larger_pretrained_model_is_said_to_take_longer(tmp_path, monkeypatch):
-    """On a core in proportion to its parameters, as far as they are known before it is fetched."""
+    """Time on a core is proportional to the number of parameters; if this is unknown before the
+    download, the size of SmolLM2 is assumed.
+    """
     plan = planned(
         suite_of(tracks=["smollm2-135m"], tasks=["memorized"], methods=["npo"]), tmp_path
     )
@@ -275,7 +277,7 @@ def test_a_larger_pretrained_model_is_said_to_take_longer(tmp_path, monkeypatch)
 
 
 def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tmp_path):
-    """In an empty store: the job that fetches the base must not need itself."""
+    """If the store is empty, the job that fetches the base must not depend on itself."""
     plan = planned(
         suite_of(tracks=["smollm2-135m"], tasks=["real_entities_small"], methods=["none"]), tmp_path
     )
@@ -290,8 +292,8 @@ def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tm
 
 
 def test_each_seed_of_a_method_starts_from_a_target_of_its_own(tmp_path):
-    """Trained with its seed: else the same method on a target that was trained otherwise would
-    lie outside the intervals.
+    """The target is trained with the method's seed: otherwise results of the same method on a
+    differently trained target would lie outside the intervals.
     """
     methods = [{"name": "npo", "seeds": 3}, "none"]
     wanted = {"tracks": ["controlled-1m"], "tasks": ["memorized"], "methods": methods}
@@ -315,7 +317,7 @@ def test_each_seed_of_a_method_starts_from_a_target_of_its_own(tmp_path):
     ("track", "task"),
     [
         ("tiny-dev", "memorized"),  # trials are compared with each other
-        ("smollm2-135m", "real_entities_small"),  # the target is the model as it came
+        ("smollm2-135m", "real_entities_small"),  # the target is the pretrained model itself
     ],
 )
 def test_seeds_share_the_target_where_none_is_trained_for_them(tmp_path, track, task):
@@ -329,7 +331,7 @@ def test_seeds_share_the_target_where_none_is_trained_for_them(tmp_path, track, 
 
 
 def test_targets_that_are_not_needed_any_more_are_not_trained(tmp_path):
-    """A method that another entry runs elsewhere asks for none here."""
+    """A method that another entry restricts to other tasks requires no targets here."""
     methods = [{"name": "npo", "seeds": 3, "tasks": ["frequency"]}, "none"]
     tasks = {"tracks": ["controlled-1m"], "tasks": ["frequency/low", "memorized"]}
     plan = planned(suite_of(methods=methods, **tasks), tmp_path)
@@ -414,7 +416,7 @@ def test_a_plan_says_which_judge_is_not_at_hand_and_leaves_its_stage_out(tmp_pat
 
 @pytest.fixture
 def own_model(tmp_path):
-    """What a suite calls a user's model, with questions beside it."""
+    """The path by which a suite names a user's model; question files are in the same folder."""
     (tmp_path / "Tiny").mkdir()
     (tmp_path / "Tiny/config.json").write_text("{}")
     (tmp_path / "Tiny/model.safetensors").write_bytes(b"")
@@ -428,7 +430,7 @@ def own_model(tmp_path):
 
 
 def test_a_suite_names_a_users_model_wherever_it_names_tracks(tmp_path, own_model):
-    """Its track has another name than the folder."""
+    """The name of its track differs from that of the folder."""
     methods = ["none", {"name": "npo", "tracks": [own_model]}]
     named = {"tracks": [own_model], "attacks": {own_model: ["quantize_int8"]}}
     plan = planned(suite_of(**named, tasks=["custom"], methods=methods), tmp_path)
@@ -468,7 +470,7 @@ def test_texts_are_attacked_only_by_what_needs_no_question(tmp_path):
 
     asking = {"prefix", "in_context", "jailbreak", "insist", "paraphrase", "sampling"}
     asking |= {"reverse", "indirect", "summary", "true_false", "cross_likelihood"}
-    judging = {"cosine_similarity", "entailment"}  # where their models are at hand
+    judging = {"cosine_similarity", "entailment"}  # if their models are available
     assert attacks("fictitious", "") - attacks("memorized", "") - judging == asking
 
 
@@ -494,7 +496,7 @@ def test_outputs_of_an_attack_with_questions_of_the_task_depend_on_them(tmp_path
 def test_vllm_generates_for_pretrained_models_where_it_is_installed(
     tmp_path, monkeypatch, installed
 ):
-    """`usual_backend` is that of the module, not what other tests put in its place."""
+    """Restores the module's `usual_backend`, which the shared test setup replaces."""
     monkeypatch.setattr("benchmark.inference.vllm_engine.vllm_installed", lambda: installed)
     monkeypatch.setattr("benchmark.pipeline.planner.usual_backend", usual_backend)
     tiny_model().save_pretrained(tmp_path / "Tiny")

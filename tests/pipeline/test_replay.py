@@ -1,5 +1,5 @@
-"""Replay: a cell that was made honestly is reproduced; one that was forged with all that follows
-from it is found.
+"""Replay: an honest cell is reproduced, and one forged consistently with all its hashes and values
+is found.
 """
 
 import pytest
@@ -77,7 +77,7 @@ def test_values_of_a_trial_that_were_forged_with_its_seal_are_found(place, tmp_p
 def test_outputs_of_a_reference_that_were_forged_consistently_validate_and_are_found(
     place, tmp_path
 ):
-    """The first oracle gets the second one's outputs, with every hash and value made to fit."""
+    """The first oracle gets the outputs of the second, with every hash and value adapted."""
     store = ResultStore(tmp_path / "results")
     records = [read_record(path) for path in place.results.paths()]
     first, second = (r for r in records if r.method.name == ORACLE)
@@ -113,7 +113,7 @@ def test_a_cell_that_would_be_another_one_now_says_what_differs(place, tmp_path)
 def test_an_attack_that_has_changed_is_left_out_and_the_rest_is_compared(
     place, monkeypatch, tmp_path
 ):
-    """All but the changed stage is the same; still the record is not reproduced as a whole."""
+    """Every other stage is the same, yet the record as a whole is not identical."""
     record = record_of(place, "oracle")
     monkeypatch.setattr(type(attack_of({"name": "noise", "scale": 0.1})), "version", 1000)
     found = replay(record, place.results, place.inputs, tmp_path)

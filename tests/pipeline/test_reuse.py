@@ -1,4 +1,4 @@
-"""A finished cell that lacks a stage: only that is measured, and only of the same model."""
+"""A finished cell that lacks a stage: only this stage is measured, and only on the same model."""
 
 import shutil
 from collections import Counter
@@ -43,7 +43,7 @@ def run(place, oracles=2):
 
 
 WITHOUT = pytest.param(False, id="without models")
-WITH = pytest.param(True, id="with kept models", marks=pytest.mark.audit)  # the same once more
+WITH = pytest.param(True, id="with kept models", marks=pytest.mark.audit)  # repeats all tests
 
 
 @pytest.fixture(scope="module", params=[WITHOUT, WITH])
@@ -57,7 +57,7 @@ def finished(request, tiny, tmp_path_factory):
 
 @pytest.fixture
 def place(finished, tmp_path):
-    """The same in folders that a test may change."""
+    """A copy of the finished run that a test may change."""
     for name in ("home", "out"):
         shutil.copytree(finished.out.parent / name, tmp_path / name)
     return replace(finished, inputs=Inputs(tmp_path / "home"), out=tmp_path / "out")
@@ -72,7 +72,7 @@ def more_attacks(tiny, shake, monkeypatch):
 
 @pytest.fixture
 def done(monkeypatch):
-    """Counts what is done with models: requests made, and examinations by stage."""
+    """Counts unlearning requests, and examinations by stage."""
     counts = Counter()
     request, examine = unlearn._after_request, measure.examine
 
@@ -115,7 +115,7 @@ def test_a_new_attack_runs_alone(place, more_attacks, done):
 
 
 def test_an_attack_that_fails_leaves_the_finished_records(place, more_attacks, monkeypatch):
-    """They are tried again, and count as failed until then."""
+    """Their cells are tried again, and count as failed until then."""
     before = {path: path.read_bytes() for path in place.results.paths()}
 
     def broken(*_):
@@ -130,7 +130,7 @@ def test_an_attack_that_fails_leaves_the_finished_records(place, more_attacks, m
 
 
 def test_after_a_kill_between_outputs_and_record_everything_is_measured_again(place, more_attacks):
-    """The outputs of the later run stand beside the record of the former."""
+    """The outputs of the later run are stored beside the record of the earlier one."""
     before = record_of(place)
     path = place.results.path_of(before)
     former = path.read_bytes()
@@ -155,7 +155,7 @@ def test_of_another_model_everything_is_measured_anew(place, more_attacks, done)
 
 
 def test_one_more_oracle_is_all_that_is_measured(place, done, monkeypatch):
-    """On a machine that has the records alone, no other model is trained for it."""
+    """On a machine that has only the records, no other model is trained for this."""
     before, compared, values_of = record_of(place), [], measure.metric_values
 
     def counted(frame, oracles, target):
@@ -204,7 +204,7 @@ def test_a_cell_that_lacks_a_stage_takes_as_long_as_unlearning_and_that_stage(pl
 
 
 def test_a_cell_that_lacks_values_alone_needs_neither_time_nor_memory(place, done):
-    """It has all outputs, and is compared with one more oracle."""
+    """The cell has all its outputs and is only compared with one more oracle."""
     plan = planned(place, oracles=3)
     cell = next(job for job in plan.jobs if job.kind == "cell")
     assert cell.measured

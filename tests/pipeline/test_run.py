@@ -1,6 +1,4 @@
-"""Whole runs on the tiny track: determinism, kills, methods that misbehave, records that
-validate.
-"""
+"""Whole runs on the tiny track: determinism, kills, misbehaving methods, and valid records."""
 
 import json
 import os
@@ -107,13 +105,13 @@ def run(folder, *arguments):
 
 
 def contents(folder):
-    """Everything in the records that must repeat itself: all but where and when they were made."""
+    """Everything in the records that must be reproducible: all but place and time of the run."""
     found = {}
     for path in sorted((folder / "out").glob("*/*/*/*/*.json")):
         record = json.loads(path.read_text())
         outputs = path.with_suffix(OUTPUTS_SUFFIX)
         weights = record.pop("provenance")["weights"]
-        del record["seal"]  # it stands for the provenance too
+        del record["seal"]  # it also covers the provenance
         said = outputs.read_bytes() if record["outputs"] else None
         found[path.relative_to(folder)] = (record, weights, said)
     return found
@@ -121,7 +119,7 @@ def contents(folder):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A folder in which the suite ran through."""
+    """Folder of a completed run of the suite."""
     folder = tmp_path_factory.mktemp("finished")
     code, output = run(folder)
     assert code == 0, output
@@ -145,8 +143,8 @@ def test_a_second_run_finds_everything_cached_and_changes_nothing(finished):
 
 
 def test_killed_and_resumed_elsewhere_the_records_are_identical(finished, tmp_path):
-    """Kill -9 after the first result; nothing is half-written, none is lost, and every score is
-    the same again.
+    """After kill -9 following the first result, no file is half-written, no result is lost, and the
+    resumed run gives the same scores.
     """
     process = subprocess.Popen(**command(tmp_path), text=True, start_new_session=True)
     deadline = time.monotonic() + 300
@@ -158,7 +156,7 @@ def test_killed_and_resumed_elsewhere_the_records_are_identical(finished, tmp_pa
     process.communicate()
     partial = contents(tmp_path)
     assert len(partial) < 8
-    time.sleep(2)  # orphaned workers notice that their parent is gone
+    time.sleep(2)  # orphaned workers notice that their parent has died
     assert contents(tmp_path).keys() == partial.keys()
     code, output = run(tmp_path)
     assert code == 0, output
@@ -228,7 +226,7 @@ class Cheat(Method):
 
 
 def test_a_method_that_changes_the_engine_changes_nothing(finished, tmp_path):
-    """It has the outputs and values of the method that does nothing."""
+    """It gets the outputs and values of the method that does nothing."""
     (tmp_path / "cheat.py").write_text(CHEAT)
     code, output = run(finished, "--method", f"{tmp_path / 'cheat.py'}:Cheat", "--method", "none")
     assert code == 0, output
@@ -236,7 +234,7 @@ def test_a_method_that_changes_the_engine_changes_nothing(finished, tmp_path):
     for record in ResultStore(finished / "out").read_all():
         if record.method.name in by_method:
             digests = {stage: shard.digest for stage, shard in record.shards.items()}
-            # An anchor keeps more of a trial, such as its attacked values.
+            # The trial of an anchor keeps more, such as values after attacks.
             values = record.values[MODEL_STAGE]
             by_method[record.method.name][record.variant] = digests, values
     assert by_method["cheat"]
@@ -265,7 +263,7 @@ class Guarded(Method):
 
 
 def test_a_guardrail_whose_code_changes_the_engine_changes_no_other_cell(finished, tmp_path):
-    """One worker does both cells, the guardrail's first."""
+    """One worker runs both cells, starting with the guardrail's."""
     (tmp_path / "guard.py").write_text(GUARD)
     guard, alone = ("--method", f"{tmp_path / 'guard.py'}:Guarded"), ("--method", "simnpo")
     found, store = [], ResultStore(finished / "out")
@@ -281,7 +279,7 @@ def test_a_guardrail_whose_code_changes_the_engine_changes_no_other_cell(finishe
 
 
 def test_a_careless_method_repeats_itself_and_harms_no_other(finished, tmp_path):
-    """One worker does all: what one method sets for the process must not reach the next."""
+    """One worker runs all cells: process-wide settings of one method must not affect the next."""
     (tmp_path / "bad.py").write_text(BAD_METHODS)
     methods = (
         "--method",

@@ -1,5 +1,5 @@
-"""A pretrained model that two processes fine-tune and unlearn: records as of one, and a method that
-needs whole weights fails with the reason.
+"""A pretrained model fine-tuned and unlearned by two processes: the records equal those of one
+process, and a method that needs whole weights fails with the reason.
 """
 
 import json
@@ -34,7 +34,7 @@ updates: {updates}
 
 @pytest.fixture
 def inputs(tmp_path):
-    """Of a tiny model with questions of one's own, and how it is updated."""
+    """A function of update settings that returns inputs with a tiny model and custom questions."""
     tiny_model().save_pretrained(tmp_path / "tiny")
     plain_tokenizer().save_pretrained(tmp_path / "tiny")
     for side in ("forget", "retain"):
@@ -95,8 +95,9 @@ def test_two_processes_fine_tune_as_one_does_on_two_parts(inputs, tmp_path):
 
 
 def test_shares_add_up_to_one_model_and_copies_do_not():
-    """In float32: weights, gradients and two states, 16 bytes each; 4 in each process of a copy and
-    of the whole weights, which all load and save. What is kept of a batch is kept once in all.
+    """In float32, weights, gradients and two optimiser states take 16 bytes per parameter, shared
+    among processes. A copy takes 4 bytes per parameter in each process, and so do the whole weights
+    that every process loads and saves. Activations of a batch are counted once in total.
     """
     from benchmark.core.updates import Updates
 

@@ -1,5 +1,5 @@
-"""A whole run on a folder's model with questions of one's own: references, records, validation,
-marks on the pages.
+"""A whole run on a local model with custom questions: references, records, validation, and marks on
+the pages.
 """
 
 import json
@@ -63,8 +63,8 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plan(place):
-    """The plan, whose jobs have been done; the harness is a single item, which is always
-    answered rightly.
+    """The plan after all its jobs have run; the harness is replaced by a single item that is always
+    answered correctly.
     """
     root = place.out.parent
     item = HarnessItem("toy_task", "0", "1 + 1?", "2", 1.0)
@@ -94,7 +94,7 @@ def records(place):
 
 
 def test_what_needs_the_training_data_is_not_planned(plan):
-    """To train again, or to know how often a fact was stated."""
+    """This concerns methods that retrain or that need to know how often a fact was stated."""
     assert not {"retrain", "adapop"} & {cell.method_name for cell in plan.cells}
     assert len(plan.cells) == len(METHODS) - 2
 

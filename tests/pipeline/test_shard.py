@@ -1,4 +1,4 @@
-"""Shards of a plan, and two of them at once on the same folders."""
+"""Shards of a plan, and two shards running at once on the same folders."""
 
 import os
 import subprocess
@@ -45,7 +45,7 @@ def test_a_shard_has_the_models_and_references_that_its_cells_need(plan):
 
 
 def test_a_shard_without_a_cell_of_the_first_target_has_it_for_its_oracles(plan):
-    """They are compared with it, and are scored with their shard."""
+    """The oracles are compared with this target, and are scored with their shard."""
     shards = [shard_of(plan, number, 300) for number in range(1, 301)]
     apart = [s for s in shards if s.cells and all(cell.seed for cell in s.cells)]
     assert apart

@@ -1,4 +1,4 @@
-"""Stages of a cell: what was measured before a run was cut off is not measured again."""
+"""Stages of a cell: a stage measured before a run was interrupted is not measured again."""
 
 from types import SimpleNamespace
 
@@ -75,7 +75,7 @@ def test_clearing_one_cell_leaves_the_others(stages, make_identity, make_sample)
 
 
 class Killed(BaseException):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""A task of each kind in under thirty lines, through the whole engine: a new task touches
-`tasks/` alone.
+"""A task of each kind in under thirty lines, run through the whole engine: a new task only adds
+files to `tasks/`.
 """
 
 import inspect
@@ -65,7 +65,7 @@ class Plain(Task):
 
 
 class Bare(Plain):
-    """The same without any split but the two that are needed."""
+    """The same task with only the two required splits."""
 
     def data(self, variant, world):
         made = super().data(variant, world)
@@ -75,7 +75,7 @@ class Bare(Plain):
 
 
 class WithTrajectory(Plain):
-    """The same, looked at on the way, in thirds of memorisation and difficulty."""
+    """The same task with a trajectory, and with memorisation and difficulty split into thirds."""
 
     trajectory = True
     difficulty = True
@@ -135,7 +135,7 @@ METHODS = ("none", "grad_diff", "npo", "idk", "me_gd", "task_arithmetic")
 
 @pytest.fixture(scope="module")
 def registered():
-    """The toy tasks, known for the time of the tests."""
+    """Registers the toy tasks while the tests run."""
     registry.tasks()
     for name, cls in KINDS.items():
         registry.register_task(name, version=1)(cls)
@@ -146,7 +146,7 @@ def registered():
 
 @pytest.fixture(scope="module")
 def place(registered, tiny, tmp_path_factory):
-    """Everything measured on all toy tasks."""
+    """A full run on all toy tasks."""
     folder = tmp_path_factory.mktemp("toys")
     place = RunContext(Inputs(folder / "home"), folder / "out")
     for job in plan(place).jobs:
@@ -176,7 +176,7 @@ def records_of(place, task):
 
 
 def stages(place, record):
-    """How many stages of each sort the record's samples have."""
+    """Number of stages of each sort among the record's samples."""
     return Counter(map(sort_of, {s.stage for s in place.results.samples_of(record)}))
 
 
@@ -212,7 +212,7 @@ def test_a_plain_task_has_samples_of_the_end_alone(place):
 
 
 def test_forget_and_retain_are_enough_and_leave_the_privacy_axis_out(place, monkeypatch):
-    monkeypatch.setattr(scores, "LEAST_KEPT", 2 * TIE)  # a toy keeps little
+    monkeypatch.setattr(scores, "LEAST_KEPT", 2 * TIE)  # toy models keep little
     (line,) = [line for line in plan(place).sizes if "toy_bare" in line]
     assert line.endswith("; without a holdout, privacy is not scored")
     values = list(records_of(place, "toy_bare")["grad_diff"].value_rows())
@@ -226,7 +226,7 @@ def test_forget_and_retain_are_enough_and_leave_the_privacy_axis_out(place, monk
 
 def test_a_course_is_looked_at_on_the_way_of_methods_that_take_steps(place):
     records = records_of(place, "toy_trajectory")
-    # The tiny track has four steps, and the model after the last of them is the final one.
+    # The tiny track takes four steps; the model after the last one is the final model.
     assert stages(place, records["grad_diff"])["budget"] == 3
     assert "budget" not in stages(place, records["none"])
     assert "budget" not in stages(place, records["oracle"])
@@ -272,7 +272,7 @@ def test_texts_have_values_of_texts_and_of_questions_where_they_belong(place):
 
 
 def test_after_attacks_forgotten_texts_are_compared_with_never_seen_ones(place):
-    """Questions are not, and neither is asked more of them for it."""
+    """There is no such comparison for questions, so the holdout is not asked after attacks."""
     for kind, compared in (("toy_texts", True), ("toy_plain", False)):
         record = records_of(place, kind)["grad_diff"]
         attacked = {s for s in record.values if sort_of(s) == ATTACK}
@@ -285,7 +285,7 @@ def test_after_attacks_forgotten_texts_are_compared_with_never_seen_ones(place):
 
 
 class Interrupted(Exception):
-    """Stands for a kill."""
+    """Simulates a kill."""
 
 
 class KilledAfterOne(Checkpoints):
@@ -295,9 +295,7 @@ class KilledAfterOne(Checkpoints):
 
 
 def test_a_killed_sequence_goes_on_after_its_last_request(place):
-    """What is made of the model, what was seen and what it cost are those of a run that was not
-    killed.
-    """
+    """The resulting model, outputs and cost equal those of a run that was not killed."""
     cell = next(
         c for c in plan(place).cells if (c.identity.task.name, c.method) == ("toy_requests", "npo")
     )

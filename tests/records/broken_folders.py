@@ -1,4 +1,4 @@
-"""Results folders that each break a rule, and the check that must find it."""
+"""Results folders that each break one rule, with the check that must find it."""
 
 from forging import (
     FAILED,
@@ -68,7 +68,7 @@ def proxy_of_an_oracle(results):
 
 
 def proxies_everywhere(results):
-    """Oracles of their own models are no proxies, though all records say so."""
+    """Oracles with models other than the target's are not proxies, even if all records say so."""
     for path in results.paths():
         reseal(path, lambda r: r["references"].update(proxy=True))
     return path_of(results, "oracle")
@@ -85,7 +85,7 @@ def moved_to_another_variant(results):
 
 
 def moved_one_folder_up(results):
-    """Where no reader looks for records: it would silently be missing from the leaderboard."""
+    """Readers do not look for records there: it would silently be missing from the leaderboard."""
     path = path_of(results, "alpha")
     return move(path, path.parents[1] / path.name)
 
@@ -104,7 +104,7 @@ def copied(results):
 
 
 def copied_under_another_id(results):
-    """A second seed for nothing."""
+    """It would count as a second seed without another run."""
     copy = copied(results)
     return reseal(copy, lambda r: r.update(id=copy.stem))
 
@@ -191,7 +191,7 @@ def _other_inputs(results, change):
 
 
 def inputs_of_its_own(results):
-    """Easier answers, whose hash is right."""
+    """The inputs have easier answers and a correct hash."""
     return _other_inputs(results, lambda rows: [row | {"answer": "Burg"} for row in rows])
 
 
@@ -242,7 +242,7 @@ def renamed_with_wrong_references(results):
 
 
 def a_method_as_oracle(results):
-    """Its model is the target's."""
+    """Its model is the target's, so it cannot be an oracle."""
     return forge(
         results,
         path_of(results, "alpha"),
@@ -318,7 +318,7 @@ BROKEN = {
     "count_no_whole_number": (_raw(lambda r: table(r)["n"].__setitem__(0, 1.5)), "schema"),
 }
 
-# These break nothing else.
+# These trip no other check.
 ALONE = {
     *("value_of_the_target", "moved_one_folder_up", "stray_outputs", "stray_inputs", "truncated"),
     *("attack_weaker_than_that_of_the_target", "evaluated_by_another_version"),

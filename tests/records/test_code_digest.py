@@ -1,4 +1,4 @@
-"""What is kept stays valid until code changes that it is computed by."""
+"""Cached results stay valid until the code that computes them changes."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def digests():
         ),
         ("core/words.py", FILES["core/words.py"].replace("len(", "len(2 * "), "parts both"),
         ("records/parts.py", FILES["records/parts.py"] + "x = 1\n", "parts records both"),
-        ("records/claims.py", "x = 1\n", "records both"),  # nothing that parts are made by
+        ("records/claims.py", "x = 1\n", "records both"),  # not used for making parts
         ("core/new.py", "x = 1\n", "both"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is kept on disk: the same as what would be computed, and never anything stale."""
+"""Derived data cached on disk: the same as computed afresh, and never stale."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ TABLES = {
 
 
 class Counted:
-    """Makes content, and counts how often."""
+    """Returns content and counts how often it is made."""
 
     def __init__(self, content=b"content"):
         self.made, self._content = 0, content
@@ -138,7 +138,7 @@ def test_only_a_few_frames_are_held(results, derived):
 
 
 def test_records_without_outputs_have_no_frame(results):
-    """As trials on development tracks, which keep their values alone."""
+    """Trials on development tracks, for example, keep only their values."""
     first, second, *_ = [read_record(path) for path in results.paths()]
     frames = ExampleFrames(results, [first, second.model_copy(update={"outputs": None})])
     assert list(frames) == [first.id]

@@ -1,4 +1,4 @@
-"""`push` and `pull` against a hub on this machine."""
+"""`push` and `pull` against a local hub."""
 
 import json
 
@@ -15,7 +15,7 @@ def files_of(folder):
 
 @pytest.fixture
 def pushed(palimpsest, results, hub, request):
-    """(name of a data set with the records, its commit)."""
+    """(name, commit) of a data set that holds the records."""
     name = f"ada/{request.node.name.replace('_', '-')[:60]}"
     ran = palimpsest("push", name, "--results", results.root)
     assert ran.returncode == 0, ran.stderr
@@ -25,7 +25,7 @@ def pushed(palimpsest, results, hub, request):
 
 
 def refused(ran):
-    """What a command that refuses says, after the progress of what it downloaded."""
+    """The error message of a refused command, which follows the progress of its downloads."""
     assert ran.returncode == 2, ran.stderr
     *_, line = ran.stderr.strip().splitlines()
     assert "Traceback" not in ran.stderr
@@ -102,7 +102,7 @@ def test_what_cannot_be_is_told_in_a_line(palimpsest, words, said):
 
 
 class Always(set):
-    """Paths whose downloads all break off."""
+    """A set of paths whose downloads always break off."""
 
     def remove(self, path):
         pass

@@ -1,4 +1,4 @@
-"""Marks and disputes: what holds of a record, whose digest they carry, and what is refused."""
+"""Marks and disputes: how they refer to records and digests, and what validation refuses."""
 
 import json
 
@@ -19,7 +19,7 @@ def alpha(results):
 
 
 def marked(results, **changes):
-    """A mark on a record of alpha, written by hand after `changes`."""
+    """A mark on a record of alpha, edited by hand with `changes`."""
     record = alpha(results)
     path = sign(results, "recomputed", "Ada", [record])
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -77,7 +77,7 @@ def test_a_mark_that_was_tampered_with_is_found(results, changes, message):
 
 
 def test_a_mark_does_not_slip_onto_a_record_that_has_changed(results):
-    """Though the new record is a valid one in itself, apart from its values."""
+    """The mark no longer applies, even if the changed record is valid apart from its values."""
     path = marked(results)
     reseal(path_of(results, "alpha"), lambda r: column(r).__setitem__(0, 0.5))
     (message,) = [f.message for f in findings(results) if f.path == path]

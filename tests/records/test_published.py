@@ -1,4 +1,6 @@
-"""What the committed records must show: they recompute, and they come from committed code."""
+"""Requirements on committed records: their values can be recomputed, and they come from committed
+code.
+"""
 
 from pathlib import Path
 
@@ -24,7 +26,7 @@ def test_every_tenth_published_record_recomputes_from_its_samples():
 
 
 def test_published_records_come_from_committed_code():
-    """Those of the trials too."""
+    """This includes trials."""
     for record in ResultStore(RESULTS).read_all():
         assert len(record.provenance.commit) == 40, record.id
         assert not record.provenance.dirty, record.id

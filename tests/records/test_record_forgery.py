@@ -1,5 +1,5 @@
-"""A forger who recomputes ids, digests and the seal: what contradicts the references or the outputs
-is found still; what does not is known here, and is what `palimpsest replay` is for.
+"""A forger who recomputes ids, digests and the seal: contradictions with references or outputs are
+still found; what remains is listed here and is the purpose of `palimpsest replay`.
 """
 
 import dataclasses
@@ -13,8 +13,8 @@ from benchmark.records.schema import References, TrialScore
 from benchmark.records.store import ResultStore, read_record
 from benchmark.records.values import trial_tables, versions_of
 
-# Every field of an identity: another value, and the check that finds it in a method's record whose
-# ids and seal fit; None where nothing in the folder contradicts it.
+# Each field of an identity: another value, and the check that finds it in a method's record with
+# matching ids and seal; None if nothing in the folder contradicts it.
 FIELDS = {
     "track": ("toy-2", "references"),
     "task.name": ("villages", "references"),
@@ -40,7 +40,7 @@ WHOLE = ("models", "method.sees", "method.parameters", "settings")
 
 
 def leaves(fields, prefix=""):
-    """The names of fields, those of nested ones with a dot."""
+    """Names of all fields, with dots for nested ones."""
     for name, value in fields.items():
         if isinstance(value, dict) and prefix + name not in WHOLE:
             yield from leaves(value, f"{prefix}{name}.")
@@ -49,7 +49,7 @@ def leaves(fields, prefix=""):
 
 
 def setting(field):
-    """A change of a record's JSON that gives a field of its identity another value."""
+    """A function that gives a field of the identity in a record's JSON another value."""
     *outer, name = field.split(".")
 
     def change(record):
@@ -63,7 +63,7 @@ def setting(field):
 
 
 def rewrite_outputs(path, change, make_record, results):
-    """Changes a record's samples and makes files, shards, values and seal fit them."""
+    """Changes a record's samples and makes files, shards, values and seal match."""
     record = read_record(path)
     samples = change(results.samples_of(record))
     folder = path.parents[1] / "oracle"
@@ -123,7 +123,7 @@ def test_what_a_run_spent_cannot_be_recomputed(few):
 
 
 def test_outputs_that_were_forged_with_all_that_follows_pass(few, make_record):
-    """A method that says nothing: only its model could tell."""
+    """The method claims empty completions; only its model could prove otherwise."""
 
     def silent(samples):
         return [dataclasses.replace(s, generation="") for s in samples]
@@ -141,7 +141,7 @@ def test_outputs_of_an_oracle_are_no_methods(few, make_record):
 
 
 def without_one(samples):
-    """Leaving a hard example out."""
+    """Leaves out a hard example."""
     return [s for s in samples if s.example != "forget-0"]
 
 
@@ -150,7 +150,7 @@ def without_one_under_attack(samples):
 
 
 def one_twice(samples):
-    """Counting an easy example twice."""
+    """Counts an easy example twice."""
     return [*samples, samples[0]]
 
 
@@ -182,19 +182,21 @@ def other_wrong_answers(samples):
     ],
 )
 def test_a_method_is_measured_on_the_examples_of_its_target(few, make_record, change):
-    """Otherwise it would pass: hashes, rows and values fit."""
+    """Without this check it would pass, since hashes, rows and values match."""
     path = rewrite_outputs(path_of(few, "alpha"), change, make_record, few)
     assert checks_at(few, path) & {"questions", "outputs"}
 
 
 def on_the_way(samples, stage):
-    """The samples with those of the forget split once more, as they were on the way."""
+    """The samples, preceded by a copy of those of the forget split at an intermediate stage."""
     forget = [s for s in samples if s.split == "forget" and s.stage == "model"]
     return [*(dataclasses.replace(s, stage=stage) for s in forget), *samples]
 
 
 def test_what_a_method_shows_on_the_way_needs_no_counterpart_in_the_target(few, make_record):
-    """The target has no way: its record has the final model and the attacks alone."""
+    """The target has no intermediate stages: its record covers only the final model and the
+    attacks.
+    """
     rewrite_outputs(
         path_of(few, "alpha"), lambda own: on_the_way(own, "budget 0.50"), make_record, few
     )
@@ -223,7 +225,7 @@ def test_on_the_way_too_a_method_is_asked_what_its_target_was(few, make_record):
 
 @pytest.fixture
 def proxies(tmp_path, make_record, make_identity, model_samples):
-    """A folder whose oracles are the target, asked about what never existed."""
+    """A folder whose oracles are proxies: the target, asked about facts that never existed."""
 
     def asked_about_nobody(samples):
         return [
@@ -252,7 +254,7 @@ def test_proxy_references_are_asked_about_others(proxies):
 
 
 def test_a_method_is_not_asked_what_proxies_are(proxies, make_record):
-    """Of them it would know nothing."""
+    """It would know nothing of such facts, as if it had forgotten."""
     alpha, oracle = (read_record(path_of(proxies, name)) for name in ("alpha", "oracle"))
     asked = {(s.split, s.example): s.answer for s in proxies.samples_of(oracle)}
     samples = [
@@ -368,7 +370,7 @@ def test_a_broken_trial_is_found(dev, name):
 
 
 def test_a_scored_record_that_became_a_trial_has_no_references_there(few):
-    """So as to hide its outputs."""
+    """This must not be a way to hide its outputs."""
 
     def change(record):
         record["identity"]["track"] = "toy-dev"

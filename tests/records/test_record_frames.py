@@ -1,4 +1,4 @@
-"""Records as DataFrames: names of rows, the index, and what must never be scored together."""
+"""Records as DataFrames: row names, the index, and records that must never be scored together."""
 
 import pytest
 
@@ -49,14 +49,14 @@ def test_seeds_of_one_configuration_share_a_row(records):
 
 
 def test_a_parameter_that_only_one_has_tells_them_apart(records):
-    """Else two configurations are averaged as if they were seeds of one."""
+    """Otherwise two configurations would be averaged as if they were seeds of one."""
     alpha = of(records, "alpha")[0]
     names = row_names([with_parameters(alpha, "a"), with_parameters(alpha, "b", beta=0.5)])
     assert names["a"] != names["b"]
 
 
 def test_a_parameter_tuned_for_each_family_of_tasks_tells_no_rows_apart(records):
-    """Else a method would have a row of its own on each family."""
+    """Otherwise a method would have a separate row for each family."""
     alpha = of(records, "alpha")[0]
     on_texts = alpha.identity.task.model_copy(update={"name": "texts"})
     texts = alpha.model_copy(
@@ -123,8 +123,8 @@ def test_example_frames_are_those_of_the_files(results, records):
 
 
 def moved(record, **task):
-    """The same record under another task version or other data, where alpha is called gamma and
-    beta delta.
+    """The same record under another task version or other data, with alpha renamed to gamma and
+    beta to delta.
     """
     name = {"alpha": "gamma", "beta": "delta"}.get(record.method.name, record.method.name)
     references = {
@@ -148,11 +148,11 @@ def moved(record, **task):
     "task", [{"version": 2, "data_fingerprint": "d1"}, {"data_fingerprint": "d1"}]
 )
 def test_records_of_other_data_are_never_scored_together(results, records, task):
-    """A changed task gets a new version and its old results stay under the old one.
+    """A changed task gets a new version, and its old results stay under the old one.
 
-    gamma was run on the changed task only, whose target is another model: its score must not depend
-    on whether the records of the task before lie in the folder too. Refusing such a folder is right
-    as well.
+    gamma was run only on the changed task, whose target is another model: its score must not depend
+    on whether the folder also holds records of the earlier task. Refusing such a folder is right as
+    well.
     """
     changed = [moved(r, **task) for r in records]
     frames = dict(ExampleFrames(results, records))

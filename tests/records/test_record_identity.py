@@ -1,4 +1,4 @@
-"""A cell's id: pinned, moved by everything that changes the outcome, and by nothing else."""
+"""The id of a cell: pinned, and changed by everything that changes the outcome, nothing else."""
 
 import re
 
@@ -50,7 +50,7 @@ NESTED = ("task", "method", "budget")
 
 
 def changed():
-    """The example with one field changed, nested ones too, by the field's name."""
+    """Yields (field, example with this field changed), including nested fields."""
     for name, value in CHANGES.items():
         if name not in NESTED:
             yield name, EXAMPLE.model_copy(update={name: value})
@@ -61,17 +61,18 @@ def changed():
 
 
 def test_the_recipe_is_pinned():
-    """This id must never move: every published record is found by the id that this recipe gave it.
+    """This id must never change: every published record is found by the id that this recipe gave
+    it.
 
-    If this fails, the recipe has changed and all records are orphaned. Undo that change; if the
-    same cell would truly come out differently now, raise TRAINING_VERSION, or the version of the
-    task, instead.
+    If this test fails, the recipe has changed and all records are orphaned. Undo that change; if
+    the same cell would really come out differently now, raise TRAINING_VERSION or the version of
+    the task instead.
     """
     assert EXAMPLE.id == "d1d32bf59e08f9c6"
 
 
 def test_the_recipe_of_fingerprints_is_pinned():
-    """For the same reason: it names data, models and cells."""
+    """For the same reason: fingerprints identify data, models and cells."""
     assert fingerprint({"b": [1, 2.5, None], "a": "é"}) == "84afbf1d4853005f"
 
 

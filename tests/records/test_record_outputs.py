@@ -1,5 +1,5 @@
-"""Outputs on disk: round trip of all that metrics read, stable bytes, shared inputs, and the same
-values before and after.
+"""Outputs on disk: round trip of everything that metrics read, stable bytes, shared inputs, and the
+same values before and after.
 """
 
 import dataclasses
@@ -24,12 +24,12 @@ from benchmark.records.outputs import (
 
 
 def evenly(logprobs):
-    """Of paraphrases and wrong answers the mean is kept, to a ten-thousandth of the sum."""
+    """As stored for a paraphrase or wrong answer: the mean, from the sum rounded to 1e-4."""
     return np.full(len(logprobs), rounded(np.sum(logprobs)) / max(1, len(logprobs)))
 
 
 def same(one, other):
-    """Field by field, arrays by content."""
+    """Asserts that all fields are equal, comparing arrays by content."""
     for field in dataclasses.fields(one):
         left, right = getattr(one, field.name), getattr(other, field.name)
         if isinstance(left, np.ndarray):
@@ -44,7 +44,7 @@ def same(one, other):
 
 @pytest.fixture
 def odd_samples(make_sample):
-    """Samples with every field at an edge."""
+    """Samples with edge cases in every field."""
     rng = np.random.default_rng(0)
     return [
         make_sample(
@@ -110,7 +110,7 @@ def odd_samples(make_sample):
 
 
 def to_bytes(samples):
-    """(outputs, inputs) of samples."""
+    """(outputs, inputs) of samples as bytes."""
     inputs = Inputs.of(samples)
     return outputs_to_bytes(samples, inputs), inputs.to_bytes()
 
@@ -146,7 +146,7 @@ def test_the_order_of_samples_does_not_change_the_inputs(odd_samples):
 
 
 def test_other_samples_give_other_bytes(make_sample):
-    """What was said stands in the outputs, what was asked in the inputs."""
+    """Completions are stored in the outputs; questions and expected answers in the inputs."""
     said, asked = to_bytes([make_sample()])
     assert to_bytes([make_sample(generation="else")]) == (
         outputs_to_bytes([make_sample(generation="else")], Inputs.from_bytes(asked)),
@@ -162,7 +162,7 @@ def test_no_samples_are_still_files():
 
 
 def test_a_later_stage_may_ask_less_of_an_example(make_sample):
-    """As a point of the budget, at which no wrong answers are scored and nothing is continued."""
+    """For example, a trajectory point scores no wrong answers and continues no prefixes."""
     tokens = {"logprobs": rounded(np.array([-0.7, -2.1]))}
     whole = make_sample(prefix_words=(10,), continuations=("on",), **tokens)
     less = make_sample(
@@ -213,7 +213,7 @@ def test_outputs_of_other_inputs_are_refused(make_sample):
 
 @pytest.mark.parametrize("stage", ["budget 0.50", "request 02"])
 def test_on_the_way_means_are_kept_exactly(make_sample, stage):
-    """Values there are those of all tokens, though single tokens are not kept."""
+    """Values at these stages cover all tokens, although single tokens are not stored."""
     rng = np.random.default_rng(0)
     fields = {"logprobs": rounded(-rng.random(7) * 9), "correct": rng.random(7) < 0.4}
     before = [
@@ -252,7 +252,7 @@ def test_digests_are_of_the_content_and_not_of_its_compression(odd_samples, monk
 
 
 def test_digests_are_those_of_stages(make_sample):
-    """The harness is a stage of its own, and a stage's digest is moved by its own samples alone."""
+    """The harness is a separate stage, and a stage's digest depends only on its own samples."""
     samples = [
         make_sample(),
         make_sample(stage="shaken"),
@@ -267,7 +267,7 @@ def test_digests_are_those_of_stages(make_sample):
     after = stage_digests([samples[0], make_sample(stage="shaken", generation="x"), samples[2]])
     assert {stage for stage in before if before[stage] != after[stage]} == {"shaken"}
     more = stage_digests([make_sample(example="a"), *samples])
-    assert more["shaken"] == before["shaken"]  # whatever the rows of inputs
+    assert more["shaken"] == before["shaken"]  # whatever the rows of inputs are
 
 
 def test_types_after_reading(make_sample):
@@ -296,11 +296,11 @@ def test_rounding_twice_is_rounding_once():
 
 
 def test_values_measured_in_a_run_are_those_recomputed_from_the_file(model_samples):
-    """A run computes values from rounded log-probabilities before they are written; a reader, from
-    the file.
+    """A run computes values from rounded log-probabilities before writing them; a reader computes
+    them from the file.
 
-    Any difference, as of float32 against float64 arithmetic, makes `palimpsest validate` refuse
-    honest records.
+    Any difference, for example float32 against float64 arithmetic, would make `palimpsest validate`
+    refuse honest records.
     """
     measured, oracle = model_samples(0.6, 0.9, 0), model_samples(0.2, 0.9, 1)
     key = ["stage", "split", "metric", "stratum"]

@@ -1,4 +1,4 @@
-"""Records on disk: schema, reading, refusing, and writing all or nothing."""
+"""Records on disk: schema, reading, refusals, and atomic writing."""
 
 import json
 import math
@@ -128,8 +128,8 @@ def test_an_unknown_schema_version_is_refused(path, version):
 
 
 def test_a_later_schema_is_named_as_such_though_it_has_new_fields(path):
-    """A newer schema always has fields that this one lacks; the reader needs to hear of the
-    version, not of those.
+    """A newer schema always has fields that this one lacks; the message must name the version
+    rather than those fields.
     """
     rewrite(path, lambda r: r.update(schema_version=SCHEMA_VERSION + 1, carbon=1))
     assert "schema_version" in refusal(path)
@@ -190,7 +190,7 @@ def test_missing_files_are_refused(results, path, kind):
 
 
 def test_shuffled_inputs_are_refused(results, path):
-    """Rows of outputs would silently be answers to other questions."""
+    """Otherwise rows of outputs would silently be taken as answers to other questions."""
     record = read_record(path)
     file = inputs_path(path, record)
     file.write_bytes(Inputs(Inputs.from_bytes(file.read_bytes()).rows[::-1]).to_bytes())
@@ -240,7 +240,7 @@ def test_cells_of_a_variant_share_one_file_of_inputs(results):
 
 @pytest.fixture
 def alone(results, path, tmp_path):
-    """A store with two records of one variant, both of which name the same inputs."""
+    """A store with two records of one variant that share the same inputs."""
     store = ResultStore(tmp_path / "alone")
     record = read_record(path)
     for seed in (0, 1):
@@ -251,7 +251,7 @@ def alone(results, path, tmp_path):
 
 
 def asked_otherwise(store, record):
-    """The record again, whose first example was asked with another entity."""
+    """The record's samples, with another entity for the first example."""
     first, *others = store.samples_of(record)
     samples = [replace(s, entity="another") if s.example == first.example else s for s in others]
     return [replace(first, entity="another"), *samples]
@@ -276,7 +276,9 @@ def test_inputs_go_with_the_last_record_that_names_them(alone):
 
 @pytest.mark.parametrize("moment", ["exists", "unlink"])
 def test_inputs_that_another_process_names_meanwhile_stay(alone, moment, monkeypatch):
-    """It names them between the look at all records and the removal, or just before its end."""
+    """The other process does so between the scan of all records and the removal, or just before the
+    file is removed.
+    """
     first, second = alone.read_all()
     samples = alone.samples_of(second)
     alone.write(first, other := asked_otherwise(alone, first))
@@ -361,7 +363,7 @@ def test_content_is_on_disk_before_it_gets_its_name(tmp_path, monkeypatch):
 
 
 def test_a_record_can_be_read_by_others(tmp_path):
-    """As any file that the process creates: a temporary file's private mode must not stay."""
+    """Its mode is that of any file the process creates, not a temporary file's private mode."""
     plain = tmp_path / "plain"
     plain.write_bytes(b"")
     write_atomically(tmp_path / "x", b"")
@@ -369,7 +371,7 @@ def test_a_record_can_be_read_by_others(tmp_path):
 
 
 def test_outputs_are_written_before_their_record(results, path, monkeypatch, tmp_path):
-    """So that a crash in between leaves no record without its outputs."""
+    """A crash in between therefore leaves no record without its outputs."""
     record = read_record(path)
     samples = results.samples_of(record)
     written = []
@@ -397,8 +399,8 @@ def test_provenance_says_what_it_does_not_know(tmp_path, monkeypatch):
 
 
 def test_two_hosts_that_write_one_file_do_not_share_a_temporary_name(tmp_path, monkeypatch):
-    """Processes on two hosts may have one number: what one is writing must not become what the
-    other renames.
+    """Processes on two hosts may have the same pid: neither may rename a file that the other is
+    still writing.
     """
     names = []
     monkeypatch.setattr("os.replace", lambda source, target: names.append(source))

@@ -1,5 +1,5 @@
-"""Validation of a folder: a good one passes; each rule has bad ones, and the finding names the
-file and the check.
+"""Validation of a folder: a valid one passes, and for each broken rule the finding names the file
+and the check.
 """
 
 import subprocess
@@ -27,7 +27,7 @@ from benchmark.records.validation import Folder, validate
 
 @pytest.fixture
 def few(results):
-    """The folder with one run of one method, which is quicker to validate."""
+    """The folder with a single method run, which is quicker to validate."""
     for path in results.paths():
         record = read_record(path)
         if record.method.name == "beta" or (record.method.name, record.seed) == ("alpha", 1):
@@ -58,7 +58,7 @@ def test_an_error_record_is_valid(few, references):
     assert findings(few) == []
 
 
-# What changes a field of alpha's record, seal recomputed, with the check that must find it.
+# Changes to a field of alpha's record, with the seal recomputed, and the check that must find each.
 SEALED = {
     "value": (lambda r: column(r).__setitem__(0, column(r)[0] + 1e-5), "values"),
     "value_in_the_last_digit": (lambda r: column(r).__setitem__(0, 0.123456789), "columns"),
@@ -176,7 +176,7 @@ SEALED = {
 
 
 def _longer(own):
-    """The columns of a table, each with what a stratum that nothing is known of adds."""
+    """The columns of a table, each with an entry that adds a stratum without known values."""
     return [
         (own["strata"], "frequency=never"),
         (own["n"], 5),
@@ -222,7 +222,7 @@ def test_what_cannot_be_recomputed_is_under_the_seal(few, change):
     assert [(f.path, f.check) for f in findings(few)] == [(path, "seal")]
 
 
-# These break one rule in the folder, and return the path that a finding must name.
+# Each of these breaks one rule in the folder and returns the path that a finding must name.
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -258,7 +258,7 @@ def test_values_within_rounding_are_no_finding(few):
 
 
 def test_every_oracle_is_compared_with_the_others_only(few):
-    """Were an oracle compared with itself, its forget quality would be drawn towards 1."""
+    """An oracle compared with itself would pull its forget quality towards 1."""
     path = path_of(few, "oracle")
     recorded = read_record(path).values["model"]["forget"].values["forget_quality_ks"][0]
     assert recorded > 0.123
@@ -299,7 +299,9 @@ def test_what_failed_is_not_rescored(few):
 
 
 def test_the_command_that_validates_needs_no_torch(results):
-    """So that whoever checks a submission installs no engine, and waits for none."""
+    """Anyone who checks a submission thus needs no engine installed and need not wait for one to
+    load.
+    """
     code = (
         "import sys; from benchmark.cli import app\n"
         f"app(['validate', {str(results.root)!r}], standalone_mode=False)\n"

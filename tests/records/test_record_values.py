@@ -1,4 +1,4 @@
-"""Values in columns: nothing is lost but digits, and what a trial keeps."""
+"""Values in columns: only excess digits are lost; and what a trial keeps."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""`report --attacks`: each pair of attacks once, anchors apart."""
+"""`report --attacks`: each pair of attacks once, without anchors."""
 
 from types import SimpleNamespace
 

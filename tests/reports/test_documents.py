@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_generated_pages_are_up_to_date():
-    """`make docs` writes them."""
+    """`make docs` writes these pages."""
     assert (ROOT / "docs/METHODS.md").read_text() == methods_page(ResultStore(ROOT / "results"))
     assert (ROOT / "docs/METRICS.md").read_text() == metrics_page()
     assert (ROOT / "docs/ATTACKS.md").read_text() == attacks_page(ResultStore(ROOT / "results"))
@@ -36,14 +36,14 @@ def test_generated_pages_are_up_to_date():
 
 
 def test_no_metric_below_the_bar_feeds_an_axis():
-    """By the rule of `statistics/axis_rule.py`, on the pools in results/."""
+    """Applies the rule of `statistics/axis_rule.py` to the pools in results/."""
     judged = meta_tables(ResultStore(ROOT / "results")).judged
     assert below_the_bar(judged) == []
     assert set(judged["form"]) == {"names", "sentences", "texts"}
 
 
 def test_no_metric_is_barred_without_need():
-    """Those that feed no axis for a form of answers fail the rule there."""
+    """Metrics that feed no axis for a form of answers fail the rule on that form."""
     judged = meta_tables(ResultStore(ROOT / "results")).judged
     verdicts = judged.set_index(["form", "metric"])["meets"]
     barred = [(f, m) for f, form in ANSWERS.items() for m in BARRED.get(form, ())]
@@ -52,7 +52,7 @@ def test_no_metric_is_barred_without_need():
 
 @pytest.fixture(scope="module")
 def tried():
-    """The trials of the tracks whose rates they chose."""
+    """Trials of the tracks whose learning rates were chosen from them."""
     found = published_trials(ResultStore(ROOT / "results"))
     return {name: own for name, own in found.items() if track_named(name).chosen}
 

@@ -1,4 +1,4 @@
-"""What is shown of the metrics: printed, as docs/META.md, and on the site."""
+"""Reports on the metrics: in the terminal, as docs/META.md, and on the site."""
 
 import json
 import re
@@ -35,7 +35,9 @@ def one(track, variant, method, metric, value, stage="model", **more):
 
 
 def pool_rows():
-    """`exact_answer`, texts and membership tell who knows; `truth_ratio` does not."""
+    """`exact_answer`, texts and membership separate models that know from others; `truth_ratio`
+    does not.
+    """
     for telling, (rate, epochs) in product(TELLINGS, SIZES):
         told = {"telling": telling, "learning_rate": rate, "epochs": epochs}
         knows, seen = float(telling in KNOWING), float(telling == "facts")
@@ -56,7 +58,7 @@ def board_rows():
 
 @pytest.fixture
 def tables(monkeypatch):
-    """Tables of these values, which all who show them are given."""
+    """Tables of these values, passed to every module that shows them."""
     made = MetaTables([])
     columns = ["telling", "learning_rate", "epochs"]
     values = pd.DataFrame([*pool_rows(), *board_rows()])

@@ -1,4 +1,4 @@
-"""The page of the methods: what is tuned, and what a run costs."""
+"""The methods page: what is tuned, and what a run costs."""
 
 from pathlib import Path
 
@@ -34,7 +34,9 @@ def test_only_methods_with_trials_are_called_tuned(rows):
 
 
 def test_cost_is_that_of_published_runs(rows):
-    """Ascent on forget alone reads about half the tokens of forget and retain."""
+    """Gradient ascent on the forget set alone reads about half as many tokens as `grad_diff`, which
+    reads forget and retain sets.
+    """
     tokens = {name: int(rows[name][4].replace(",", "")) for name in ("grad_ascent", "grad_diff")}
     assert rows["grad_diff"][3] == "60"
     assert 0.4 < tokens["grad_ascent"] / tokens["grad_diff"] < 0.6

@@ -1,4 +1,4 @@
-"""A row beside its neighbours, as a pull request shows it."""
+"""A row with its neighbours in the ranking, as a pull request shows it."""
 
 import re
 
@@ -11,7 +11,7 @@ from benchmark.statistics import AXES
 
 
 def rows(*names):
-    """Rows in order: anchors in capitals, guardrails with a `+`."""
+    """Rows in order: anchors in capitals, guardrails marked with `+`."""
     figures = dict.fromkeys(("score", "score_low", "score_high", *AXES), 0.5)
     return [
         figures

@@ -1,4 +1,4 @@
-"""Memory that was freed is used again instead of being asked for anew."""
+"""Freed memory is reused instead of requested from the system again."""
 
 import platform
 import subprocess
@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-# Prints how many page faults there are while twenty tensors grow row by row, as the caches of a
-# generation do.
+# Prints the number of page faults while twenty tensors grow row by row, like the caches of a
+# generation.
 PROGRAM = """
 import resource, sys
 import torch
@@ -29,7 +29,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def faults(how: str) -> int:
-    """In a process of its own, because the setting cannot be taken back."""
+    """Page faults of a separate process, because the setting cannot be undone."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""How GPUs are dealt out among workers."""
+"""How GPUs are assigned to workers."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_gpus_are_dealt_out_evenly_and_shared_where_there_are_too_few(
 
 
 def test_only_gpus_that_this_process_was_given_are_passed_on(monkeypatch):
-    """As a cluster's scheduler names them, by number or by their own names."""
+    """A cluster's scheduler names them by number or by UUID."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-8ab")
     assert shown(2) == ["3", "GPU-8ab"]
     assert shares(2, 2) == ["3", "GPU-8ab"]

@@ -1,5 +1,5 @@
-"""Synthetic example frames, with metrics set directly, and boards of them as `standings` takes
-them.
+"""Fixtures: synthetic example frames with metrics set directly, and boards of them in the form that
+`standings` takes.
 """
 
 import json
@@ -15,13 +15,13 @@ UTILITY = ("probability", "rouge_l_recall", "truth_ratio_utility")
 
 
 def _halves(i):
-    """The strata of the i-th example: the frequency of every second person is high."""
+    """Strata of the i-th example: frequency is high for every second person."""
     return {"frequency": "high" if i % 4 < 2 else "low"}
 
 
 def _frame(columns, per_entity, strata):
-    """A frame from {(stage, split): {metric: values}}; `per_entity` examples in a row are about
-    one entity.
+    """A frame from {(stage, split): {metric: values}}; `per_entity` consecutive examples share an
+    entity.
     """
     parts = []
     for (stage, split), metrics in columns.items():
@@ -41,8 +41,8 @@ def _frame(columns, per_entity, strata):
 
 
 def _model(forget, retain=0.9, attacked=0.05, seed=0, noise=0.04, count=24, strata=_halves):
-    """A model that knows its forget and retain examples about that well, each example a little
-    differently.
+    """Frame of a model that knows its forget and retain examples at about these levels, with some
+    noise per example.
     """
     rng = np.random.default_rng(seed)
 
@@ -92,7 +92,7 @@ def _board(methods, variant="low", track="toy", anchors=(), strata=_halves, guar
 
 
 def _join(*boards):
-    """Several variants as one results folder."""
+    """(index, frames) of several variants as one results folder."""
     return pd.concat([index for index, _ in boards], ignore_index=True), {
         record_id: frame for _, frames in boards for record_id, frame in frames.items()
     }

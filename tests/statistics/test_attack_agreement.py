@@ -1,4 +1,4 @@
-"""Agreement of attacks: tau-b against scipy, ties, and what is resampled."""
+"""Agreement of attacks: tau-b against scipy, ties, and the unit of resampling."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from benchmark.statistics.scores import Scored, forgetting_before
 
 
 def rows_of(**attacks):
-    """Rows from the forgetting after each attack, of a method each on one variant."""
+    """Rows of forgetting after each attack, for one method per value on a single variant."""
     return pd.DataFrame(
         {"track": "toy", "task": "towns", "variant": "low", "method": f"m{i}"}
         | {"attack": attack, "value": value}
@@ -32,7 +32,7 @@ def test_tau_b_is_that_of_scipy_with_ties_and_weights():
 
 
 def test_pairs_by_hand():
-    """Of six pairs of methods a and b order five alike; c ties everywhere."""
+    """Of six pairs of methods, a and b order five alike; c ties them all."""
     found = agreement(rows_of(a=[0.1, 0.2, 0.3, 0.4], b=[0.2, 0.1, 0.3, 0.4], c=[1, 1, 1, 1]))
     taus = {(r.one, r.other): r.tau for r in found.itertuples()}
     assert taus["a", "b"] == pytest.approx((5 - 1) / 6)
@@ -57,7 +57,7 @@ def test_only_points_that_both_inform_about_count():
 
 
 def test_rows_are_drawn_with_all_their_variants():
-    """Three methods on ten variants each are three rows: the interval is as wide as that of three
+    """Three methods on ten variants each are three rows: the interval is as wide as for three
     points that repeat.
     """
     once = rows_of(a=[0.1, 0.2, 0.3], b=[0.2, 0.1, 0.3])
@@ -88,7 +88,9 @@ def test_standings_hold_forgetting_after_each_attack(make_board, model_frame):
 
 
 def test_forgetting_before_and_after_is_by_the_same_metrics():
-    """Answers are drawn before the attack alone: of what is measured twice, half is undone."""
+    """Answers are sampled only before the attack: of the metric measured both times, half is
+    undone.
+    """
     place = ("forget", "paraphrased_probability", "all")
     parts = {
         ("model", *place): np.full(3, 0.8),

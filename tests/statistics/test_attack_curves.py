@@ -1,4 +1,4 @@
-"""Curves of attacks and the way to the target that brings back half, against values by hand."""
+"""Attack curves and the share of the way to the target that restores half, worked out by hand."""
 
 import math
 
@@ -14,7 +14,7 @@ REPLICATES = 4
 
 
 def knows(**stages):
-    """The plain value and as many replicates that all say the same, by stage."""
+    """Values by stage, each the plain value with identical replicates."""
     return {
         (stage, "forget", METRIC, "all"): np.full(REPLICATES + 1, float(value))
         for stage, value in stages.items()
@@ -22,7 +22,7 @@ def knows(**stages):
 
 
 def board(*seeds, targets=(1.0,)):
-    """One method with so many seeds, each from a target of its own or all from the same."""
+    """One method with these seeds, each started from its own target or all from the same one."""
     told = {f"t{number}": knows(model=target) for number, target in enumerate(targets)}
     from_each = [*told.values()] * (len(seeds) // len(told))
     runs = {
@@ -43,7 +43,9 @@ def interpolated(model, first, second, third, end=0.2):
 
 
 def test_half_is_back_between_the_points_around_it():
-    """Known at .4 and .7 of the way: .3 and .9; a half at .4 + .3 (.5 - .3)/(.9 - .3)."""
+    """Knowledge is .3 at .4 of the way and .9 at .7, so half is back at .4 + .3 (.5 - .3)/(.9 -
+    .3).
+    """
     found = rows_of(interpolated(0, 0.1, 0.3, 0.9))
     assert found == {
         ("interpolate", "0.10"): pytest.approx(0.1),
@@ -57,9 +59,9 @@ def test_half_is_back_between_the_points_around_it():
 @pytest.mark.parametrize(
     ("curve", "half"),
     [
-        ((0.2, 0.6, 0.6, 0.6), 0.1),  # half of what was forgotten: from .2 to 1, that is .6
+        ((0.2, 0.6, 0.6, 0.6), 0.1),  # half of what was forgotten, from 1 to .2, is .6
         ((0, 0.1, 0.2, 0.3), 0.7 + 0.3 * 0.2 / 0.7),  # the target itself is the last point
-        ((0, 1, 0.2, 0.9), 0.05),  # the smallest share counts, though the curve falls again
+        ((0, 1, 0.2, 0.9), 0.05),  # the smallest share counts, even if the curve falls again
     ],
 )
 def test_half_is_of_what_this_model_forgot(curve, half):
@@ -89,7 +91,7 @@ def test_a_point_that_one_seed_lacks_is_left_out():
 
 
 def test_the_share_that_is_back_is_of_what_this_model_forgot():
-    """From .2 to 1: at .4 a quarter is back, at .1 even more is gone."""
+    """The model forgot from 1 to .2: at .4 a quarter is back, at .1 even more is gone."""
     points = {"relearn_disjoint 005": 0.1, "relearn_disjoint 010": 0.4, "relearn_disjoint": 1}
     rows = list(curve_rows(PLACE, board(knows(model=0.2, **points)), ["shift"]))
     assert [row["back"] for row in rows] == pytest.approx([-0.125, 0.25, 1])
@@ -99,8 +101,8 @@ def test_the_share_that_is_back_is_of_what_this_model_forgot():
 
 
 def test_each_seed_goes_back_to_its_own_target():
-    """Forgotten: 1 - 0 and .6 - .2; back: .5 and .1 of that, on average .3 / .7 in each draw of
-    both seeds.
+    """The seeds forgot 1 - 0 and .6 - .2 and regained .5 and .1 of it: .3 / .7 on average, in every
+    draw of both seeds.
     """
     ends = [knows(model=0, relearn_disjoint=0.5, **{"relearn_disjoint 005": 0.5}),
             knows(model=0.2, relearn_disjoint=0.3, **{"relearn_disjoint 005": 0.3})]  # fmt: skip

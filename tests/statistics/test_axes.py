@@ -1,5 +1,5 @@
-"""The table of axes: what counts for a score can be computed, and what is not named counts for
-nothing.
+"""The table of axes: everything that counts for a score can be computed, and unnamed metrics count
+for nothing.
 """
 
 import pytest
@@ -18,7 +18,7 @@ def test_what_counts_is_reported_on_that_split(name):
     assert {split for _, split in fed} <= set(metric.splits)
     assert all(axis_of(name, split) == axis for axis, split in fed)
     if ("forgetting", "forget") in fed:
-        # Drawn answers and the union of probes are of the final model alone.
+        # Sampled answers and the union of probes exist only for the final model.
         alone = metric.needs & sampled(64) or metric.united
         assert metric.attacked or alone, "forgetting is recomputed after attacks"
 

@@ -1,4 +1,4 @@
-"""The rule of the axes, on tables whose verdict can be told beforehand."""
+"""The rule of the axes, on tables with known verdicts."""
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ def tables(
     symmetric=0.5,
     informative=True,
 ):
-    """The four tables of one metric; without `control`, `passed` or `symmetric` nothing was
-    measured.
+    """The four tables of one metric; without `control`, `passed` or `symmetric`, that quantity was
+    not measured.
     """
     place = {"group": group, "metric": metric}
     bars = {**place, "auc": auc, "low": auc, "high": auc, "knowing": 30, "ignorant": 30}
@@ -51,7 +51,7 @@ def judged(*one_by_one):
         ({"control": (0.1, 0.49)}, False),
         ({"passed": 0.9}, True),
         ({"passed": 0.89}, False),
-        ({"symmetric": 0.01}, True),  # robustness is no part of the rule
+        ({"symmetric": 0.01}, True),  # robustness is not part of the rule
         ({"control": None, "passed": None, "symmetric": None}, True),
     ],
 )
@@ -72,7 +72,7 @@ def test_overall_is_the_harmonic_mean_of_faithfulness_and_symmetric_robustness()
 
 
 def test_membership_is_held_against_models_that_saw_the_examples():
-    """Others know what the examples say without having seen them."""
+    """Other models may know what the examples say without having seen them."""
     found = judged(
         tables("mia_loss", auc=0.5),
         tables("mia_loss", "seen questions", auc=1.0),
@@ -110,7 +110,7 @@ def test_what_attacks_alone_measure_stands_for_the_metric_of_the_axis():
 
 
 def test_what_hardly_moves_on_a_form_is_not_judged_there():
-    """The score leaves it out, whatever its AUC."""
+    """The score leaves such a metric out, whatever its AUC."""
     found = judged(tables("paraphrased_probability", "SmolLM2", auc=0.3, informative=False))
     assert below_the_bar(found) == []
     assert not found["meets"].any()

@@ -1,4 +1,6 @@
-"""The bootstrap's draws: seeded, clustered, row 0 plain, intervals as wide as theory says."""
+"""Bootstrap draws: seeded and clustered, with the plain sample in row 0, and intervals as wide as
+theory predicts.
+"""
 
 import numpy as np
 import pandas as pd
@@ -21,8 +23,8 @@ def rng(seed=0):
 
 @pytest.fixture
 def examples():
-    """Five forget entities with two to six examples, three retain entities, one name in both
-    splits.
+    """Five forget entities with two to six examples, and three retain entities; one entity is in
+    both splits.
     """
     rows = [("forget", f"p{e}") for e in range(5) for _ in range(e + 2)] + [
         ("retain", f"p{e}") for e in (4, 5, 6)
@@ -102,7 +104,7 @@ def test_interval_is_the_central_95_percent_of_the_draws():
 
 
 def test_interval_holds_the_plain_estimate():
-    """At the end of a clipped scale every draw lies inside of it."""
+    """At the end of a clipped scale, all draws may lie on one side of the plain estimate."""
     low, high = interval(np.r_[1.0, np.linspace(0.8, 0.9, 100)])
     assert low < 0.81
     assert high == 1
@@ -141,7 +143,7 @@ def test_intervals_hold_the_truth_about_19_times_in_20():
 
 
 def test_repeating_examples_of_an_entity_is_no_more_evidence():
-    """Entities are the clusters: four copies of each example leave the interval as it was."""
+    """Entities are the clusters: four copies of each example do not change the interval."""
     values = rng(2).random(40)
     once = interval_of_mean(values, clusters(values))
     repeated = clusters(values).loc[np.repeat(np.arange(40), 4)].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Claims put to the records: estimates by hand, verdicts at their edges, no estimate at all."""
+"""Claims tested on the records: estimates by hand, borderline verdicts, and missing estimates."""
 
 import math
 from dataclasses import fields
@@ -36,7 +36,7 @@ NAN = math.nan
 
 
 def test_mover_by_hand():
-    """Of 0.7 [0.6, 0.9] and 0.2 [0.1, 0.5]."""
+    """Difference between 0.7 [0.6, 0.9] and 0.2 [0.1, 0.5]."""
     found = difference((0.7, 0.6, 0.9), (0.2, 0.1, 0.5))
     below, above = math.hypot(0.1, 0.3), math.hypot(0.2, 0.1)
     assert found == pytest.approx((0.5, 0.5 - below, 0.5 + above))
@@ -45,7 +45,9 @@ def test_mover_by_hand():
 
 
 def test_what_rises_and_falls_together_is_told_apart_by_its_draws():
-    """0.5 and 0.4 over two variants, each between .3 and .7 in the draws, always .1 apart."""
+    """Means over two variants are 0.5 and 0.4; both vary by .3 over the draws but always differ by
+    .1.
+    """
     ups = np.array([0, -0.15, 0.05, 0.15])
     rows = [
         {"track": "t", "task": "k", "variant": variant, "method": method, "quantity": "score"}
@@ -80,7 +82,7 @@ def test_a_claim_holds_only_where_the_interval_lies_on_its_side(spread, sign, ex
 
 
 def strata(**left):
-    """Probability left on `frequency` by method, as (low, high) of the two variants."""
+    """Probability left on `frequency` by method, given as (low, high) for the two variants."""
     rows = [
         {"track": CONTROLLED, "task": "frequency", "variant": variant, "method": method}
         | {"metric": "paraphrased_probability", "stratum": "all"}
@@ -92,13 +94,13 @@ def strata(**left):
 
 
 def tables(**given):
-    """Standings of these tables alone."""
+    """Standings that contain only these tables."""
     return Standings(**{field.name: pd.DataFrame() for field in fields(Standings)} | given)
 
 
 @pytest.fixture
 def standings():
-    """Standings with what is left of frequent and rare facts, and nothing else."""
+    """Standings that contain only what is left of frequent and rare facts."""
     overall = pd.DataFrame({"method": ["npo", "sga", "idk", "none"], "anchor": [0, 0, 0, 1]})
     left = strata(npo=(0.1, 0.4), sga=(0.4, 0.1), idk=(0.2, 0.22), none=(0.8, 0.9), oracle=(0, 0))
     return tables(overall=overall, strata=left)
@@ -158,12 +160,14 @@ def test_a_difference_that_no_draw_reaches_is_neither_averaged_nor_lost(standing
     ],
 )
 def test_the_interval_of_a_median_is_that_of_the_sign_test(values, expected):
-    """Ends from a table of the sign test: of 6, 9 and 33 the 1st, 2nd and 11th from either side."""
+    """Ends from a table of the sign test: the 1st, 2nd and 11th value from either side for n = 6,
+    9, 33.
+    """
     assert median_over(values) == pytest.approx(expected, nan_ok=True)
 
 
 def test_pairs_and_differences_in_either_direction_have_no_verdict_on_their_median(standings):
-    """Six pairs share their methods; six methods differ, three in each direction."""
+    """The six pairs share a method; the six methods differ, three in each direction."""
 
     def pairs(*_):
         for i in range(6):
@@ -187,7 +191,7 @@ def test_pairs_and_differences_in_either_direction_have_no_verdict_on_their_medi
 
 
 def test_a_test_of_many_methods_has_a_row_with_their_median(standings):
-    """Eight methods, of which one goes against the claim."""
+    """Eight methods, one of which contradicts the claim."""
 
     def eight(*_):
         for i in range(8):
@@ -205,7 +209,9 @@ def test_a_test_of_many_methods_has_a_row_with_their_median(standings):
 
 
 def test_a_claim_may_compare_the_tracks_of_two_standings():
-    """Of npo the two disagree on .1 of the facts in the small model, on .3 in the large one."""
+    """For npo, probability and generation disagree on .1 of the facts in the small model and on .3
+    in the large one.
+    """
 
     def disagreement(track, value):
         place = {"track": track, "task": "frequency", "variant": "high", "stratum": "all"}
@@ -225,7 +231,9 @@ def test_a_claim_may_compare_the_tracks_of_two_standings():
 
 
 def scores_at(track, variant, **scores):
-    """The same ten draws of each: up to .1 apart, not in step."""
+    """Ten draws of each score, the same in every call, that deviate by up to .1 independently of
+    each other.
+    """
     place = {"track": track, "task": "forget_size", "variant": variant}
     rng = np.random.default_rng(0)
     return [
@@ -237,8 +245,8 @@ def scores_at(track, variant, **scores):
 
 
 def test_the_best_depends_on_size_where_a_certain_lead_turns():
-    """a leads b by .4 at one per cent and trails by .2 at 25; it leads c certainly at both, and of
-    b and c neither leads certainly.
+    """a leads b by .4 at one per cent and trails by .2 at 25; it certainly leads c at both sizes.
+    At one per cent neither b nor c certainly leads the other.
     """
     rows = [
         *scores_at(STUDIES[1], "1", a=0.8, b=0.4, c=0.45),
@@ -251,7 +259,7 @@ def test_the_best_depends_on_size_where_a_certain_lead_turns():
 
 
 def test_other_forms_of_a_method_are_compared_each_with_its_rivals():
-    """Its default, which the board's track tests already, is not tested twice."""
+    """The default form, which the board's track tests already, is not tested twice."""
     rows = [
         {"track": CLOSER[0], "task": "fictitious", "variant": "", "method": method}
         | {"quantity": name, "packed": packed(np.full(5, score))}

@@ -1,4 +1,6 @@
-"""Two methods compared: the differences of the standings, paired, and the examples behind them."""
+"""Comparison of two methods: the differences of the standings, paired, and the examples behind
+them.
+"""
 
 import numpy as np
 import pandas as pd
@@ -47,7 +49,7 @@ def test_what_is_certainly_better_has_an_interval_above_zero(comparison):
 
 
 def test_differences_are_paired(board, comparison):
-    """Of one row with itself nothing differs, however wide the row's own interval is."""
+    """The difference of a row from itself is zero, however wide the row's own interval."""
     same = compare(*board, "worse", "worse", REPLICATES)
     assert (same.axes[["difference", "low", "high"]] == 0).all(axis=None)
     assert same.examples.empty

@@ -1,5 +1,5 @@
-"""Faithfulness and robustness of metrics: against scikit-learn, published formulas by hand, and
-what must come out where nothing can be told apart.
+"""Faithfulness and robustness of metrics: against scikit-learn, against published formulas by hand,
+and on pools that cannot be told apart.
 """
 
 import numpy as np
@@ -38,14 +38,16 @@ def test_what_separates_the_pools_is_certain_and_what_cannot_is_a_half():
 
 
 def test_the_interval_covers_a_half_where_both_pools_are_alike():
-    """The negative control: of 40 pairs of pools from one distribution about 38."""
+    """The negative control: expected for about 38 of 40 pairs of pools from one distribution."""
     rng = np.random.default_rng(1)
     found = [faithfulness(rng.normal(size=30), rng.normal(size=30)) for _ in range(40)]
     assert sum(f.low <= 0.5 <= f.high for f in found) >= 34
 
 
 def test_the_threshold_weighs_both_pools_alike():
-    """Nine that know and one that does not: to call all known would be right nine times of ten."""
+    """Nine models know and one does not: calling all of them knowing would be right nine times out
+    of ten.
+    """
     knows = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 9])
     assert best_threshold(knows, np.array([1.5])) == (1.75, pytest.approx((8 / 9 + 1) / 2))
 

@@ -1,4 +1,4 @@
-"""Scores under few attacks beside those under all, by hand."""
+"""Scores under few attacks compared with scores under all attacks, by hand."""
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,7 @@ def test_without_further_attacks_there_is_nothing_to_compare():
 
 
 def test_tau_of_each_light_evaluation_with_all_attacks():
-    """Four methods; the board ranks one pair of six the other way round, no attack ranks all so."""
+    """Of six pairs of methods, suite cpu orders one unlike the board, and `no attack` all six."""
     ranks = {ALL_ATTACKS: (1, 2, 3, 4), "suite cpu": (1, 3, 2, 4), "no attack": (4, 3, 2, 1)}
     where = dict(zip(("track", "task", "variant"), PLACE, strict=True))
     rows = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Meta-evaluation on values whose figures can be told beforehand."""
+"""Meta-evaluation on values with known results."""
 
 from itertools import product
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ RATES, LENGTHS = (1e-3, 2e-3, 3e-3, 4e-3), (5, 10)
 
 
 def pool_values(value_of, variant="memorized", stage="model", metric="probability", stratum="all"):
-    """A row per model of the pools, with `value_of(telling, learning_rate, epochs)`."""
+    """One row per model of the pools, with the value `value_of(telling, learning_rate, epochs)`."""
     return pd.DataFrame(
         {
             **{"id": f"{telling}-{rate}-{epochs}", "track": "toy", "variant": variant},
@@ -76,8 +76,9 @@ def test_a_metric_that_one_model_lacks_is_not_judged():
 
 
 def test_negative_controls_compare_equals():
-    """A metric that follows learning rate and length alone cannot tell halves apart that have both
-    alike; one that follows whom a model has read of tells strangers from nothing.
+    """A metric that depends only on learning rate and training length cannot separate halves with
+    the same mix of both; one that depends on which people a model read about separates strangers
+    from nothing.
     """
     by_length = control_rows(pools_of(pool_values(lambda telling, rate, epochs: epochs)))
     assert set(by_length["control"]) == {
@@ -93,7 +94,7 @@ def test_negative_controls_compare_equals():
 
 
 def board(rows):
-    """Values of (method, id, model, after relearning, after quantization)."""
+    """Values from rows of (method, id, model, after relearning, after quantization)."""
     stages = ["model", "relearn_disjoint", "quantize_int4_g64"]
     return pd.DataFrame(
         {"id": name, "track": "toy", "variant": "frequency/low", "method": method, "stage": stage}
@@ -118,8 +119,8 @@ BARS = pd.DataFrame([{"group": "questions", "metric": "probability", "threshold"
 
 
 def test_robustness_by_hand():
-    """The useful row that passes gains .4 by relearning where the oracle gains .1, and goes from .2
-    to .4 by quantization.
+    """The one useful row that passes rises by .4 under relearning, where the oracle rises by .1,
+    and from .2 to .4 under quantization.
     """
     values = board(
         [
@@ -141,8 +142,8 @@ def test_robustness_by_hand():
 
 
 def test_an_oracle_is_audited_by_the_threshold_of_all_other_models():
-    """One of eight oracles has a value among those that know: it would have moved the threshold of
-    an audit of its own.
+    """One of eight oracles has a value in the range of models that know: it would have moved the
+    threshold of an audit that included it.
     """
 
     def value_of(telling, rate, epochs):

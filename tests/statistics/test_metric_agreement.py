@@ -1,4 +1,4 @@
-"""Agreement of metrics on values whose ranks can be told beforehand."""
+"""Agreement of metrics on values with known ranks."""
 
 import pandas as pd
 import pytest
@@ -9,7 +9,7 @@ REFERENCES = {"target": [1.0], "oracle": [0.0, 0.02]}
 
 
 def values(metric, by_method, variant="v", references=REFERENCES, anchors=()):
-    """A row per run: `by_method` has the values of each method's runs."""
+    """One row per run; `by_method` has the values of each method's runs."""
     rows = [
         {"variant": variant, "method": method, "anchor": method in anchors, "value": value}
         for method, runs in {**references, **by_method}.items()
@@ -34,14 +34,14 @@ def test_the_same_order_agrees_and_the_reverse_disagrees():
 
 
 def test_runs_are_averaged_before_they_are_compared():
-    """Two runs of `b` lie around its value in the other metric."""
+    """The two runs of `b` lie on either side of its value in the other metric."""
     found = agree(values("first", RANKED), values("second", {**RANKED, "b": [0.0, 0.6]}))
     assert found["first", "second"] == pytest.approx(1)
 
 
 def test_points_lie_on_a_common_scale():
-    """On the second variant all values are a tenth, also those of the references, and the ranks of
-    the recoveries over both variants agree nevertheless.
+    """On the second variant all values, references included, are a tenth; the ranks of the
+    recoveries over both variants agree nevertheless.
     """
     small = {name: [v / 10 for v in runs] for name, runs in RANKED.items()}
     references = {name: [v / 10 for v in runs] for name, runs in REFERENCES.items()}

@@ -13,7 +13,7 @@ PLACE = ("track", "task", "variant")
 
 
 def frame(probabilities, answers, strata=None):
-    """The forget examples of one model; each is about an entity of its own."""
+    """The forget examples of one model, each about a different entity."""
     count = len(probabilities)
     return pd.DataFrame(
         {
@@ -31,7 +31,9 @@ def frame(probabilities, answers, strata=None):
 
 
 def rows_of(target, oracle, *runs, strata=None, replicates=200, other_target=None):
-    """All runs start from the target; with another one, the second starts from that."""
+    """Rows of runs that all start from the target; if another target is given, the second run
+    starts from that one.
+    """
     frames = {"t": frame(*target, strata), "o": frame(*oracle, strata)}
     frames |= {f"m{seed}": frame(*run, strata) for seed, run in enumerate(runs)}
     rows = [
@@ -60,8 +62,8 @@ KNOWN, UNKNOWN = ([1.0] * 4, [1.0] * 4), ([0.0] * 4, [0.0] * 4)
 
 
 def test_gap_and_disagreement_by_hand():
-    """Knowledge by probability 0.1, 0.5, 0.9, 0; by generation 1, 0.5, 0, 0: two of four
-    contradict.
+    """Knowledge is 0.1, 0.5, 0.9, 0 by probability and 1, 0.5, 0, 0 by generation: two of four
+    examples contradict.
     """
     rows = rows_of(KNOWN, UNKNOWN, ([0.1, 0.5, 0.9, -0.2], [1.0, 0.5, 0.0, 0.0]))
     assert value(rows, "gap")["value"] == pytest.approx((0.9 + 0 - 0.9 + 0) / 4)
@@ -72,14 +74,17 @@ def test_gap_and_disagreement_by_hand():
 
 
 def test_where_probabilities_say_nothing_there_is_nothing_to_compare():
-    """All four are likelier under the target, by 0.02: a way on which any point is chance."""
+    """All four examples are likelier under the target, but only by 0.02: any point in this gap is
+    chance.
+    """
     target, oracle = ([0.07] * 4, [1.0] * 4), ([0.05] * 4, [0.0] * 4)
     assert rows_of(target, oracle, ([0.06] * 4, [0.5] * 4)).empty
 
 
 def test_each_seed_is_scaled_by_the_target_that_it_started_from():
-    """.4 is half of the way to .8 and all of the way to .4; generation knows nothing. The third
-    example, which the second target finds no likelier than the oracles do, counts for neither.
+    """A probability of .4 is half of the way to .8 and all of the way to .4; generation knows
+    nothing. The third example, no likelier under the second target than under the oracles, counts
+    for neither seed.
     """
     run = ([0.4] * 3, [0.0] * 3)
     target, other = ([0.8] * 3, [1.0] * 3), ([0.4, 0.4, 0.0], [1.0] * 3)

@@ -1,4 +1,4 @@
-"""What practitioners are told, against values by hand."""
+"""Summaries for practitioners, against values by hand."""
 
 from dataclasses import replace
 
@@ -45,8 +45,8 @@ def attack_row(method, variant, attack, value, undone, wide=0.1):
 
 
 def test_what_attacks_undo_is_averaged_over_what_was_forgotten(empty):
-    """Of ascent .2 and .6 by a, .4 on average, and 1 by b; what b did not forget on `high` does not
-    count.
+    """In the ascent family, attacks undo .2 and .6 for a, .4 on average, and 1 for b; `high` does
+    not count for b, which did not forget it.
     """
     rows = [
         attack_row("a", "low", WITHOUT, 0.9, 0),

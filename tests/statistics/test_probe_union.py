@@ -1,4 +1,4 @@
-"""Known by any probe, on models small enough to count by hand."""
+"""Examples known by any probe, on models small enough to count by hand."""
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ NAN = float("nan")
 
 
 def model(direct="0000", form="name", **probes):
-    """A frame from whether a, b, c, d are known, as a digit each (`-` failed, ` ` not asked), by
-    the question itself and by probes; each is about an entity of its own.
+    """A frame of whether a, b, c and d are known, one digit each (`-` failed, ` ` not asked), by
+    the direct question and by probes; each is about a different entity.
     """
     rows = []
     for stage, known in {"model": direct, **probes}.items():
@@ -57,9 +57,9 @@ def values_of(*runs, **changes):
 
 
 def test_an_example_is_known_if_any_probe_gets_it_that_the_target_passes():
-    """The target passes direct and jailbreak on a, direct and reverse on b, jailbreak on c, none on
-    d: the method knows a and b, its answer about d does not count, nor the first oracle's reverse
-    about a.
+    """The target passes direct and jailbreak on a, direct and reverse on b, jailbreak on c, and
+    nothing on d: the method knows a and b. Its answer about d does not count, nor does the first
+    oracle's reverse answer about a.
     """
     values = values_of(SOME)
     assert values["target", UNION] == 3 / 4
@@ -83,7 +83,7 @@ def test_each_probe_has_the_share_of_the_examples_that_it_asks_for():
 
 
 def test_a_probe_that_tells_a_part_of_the_answer_is_listed_and_does_not_count():
-    """All guess the rest of it, which changes no union."""
+    """All models guess the rest of the answer, which changes no union."""
     told = {"prefix": "1111"}
     target = pd.concat([TARGET, model(**told).query("stage == 'prefix'")])
     guessed = model(jailbreak="1001", reverse="01  ", **told)
@@ -110,7 +110,7 @@ def test_seeds_are_averaged_and_intervals_hold_the_estimate():
 
 
 def test_the_difference_is_paired_over_entities():
-    """Of two models that know the same examples it is zero in every draw."""
+    """For two models that know the same examples, the difference is zero in every draw."""
     oracles = [NOTHING, NOTHING]
     rows = rows_of(NOTHING, oracles=oracles).set_index(["method", "quantity"])
     assert rows.loc[("mine", DIFFERENCE), ["value", "low", "high"]].tolist() == [0, 0, 0]
@@ -120,7 +120,7 @@ def test_the_difference_is_paired_over_entities():
 
 
 def test_what_failed_is_neither_known_nor_unknown():
-    """Of c the only probe failed; of b one failed and another got it."""
+    """On c the only probe failed; on b one failed and another got the answer."""
     broken = model("0-00", jailbreak="10-0", reverse="01  ")
     values = values_of(broken)
     assert values["mine", UNION] == 2 / 3
@@ -158,7 +158,7 @@ def union_value(frame, target):
 
 
 def test_the_union_is_a_value_of_every_record():
-    """Of a, b and c the target tells each by some probe, of d by none."""
+    """The target reveals each of a, b and c to some probe, and d to none."""
     assert union_value(TARGET, TARGET) == [(3 / 4, 4, 0)]
     assert union_value(ORACLES[0], TARGET) == [(1 / 4, 4, 0)], "c; of a the target fails `reverse`"
     assert union_value(model("0-00", jailbreak="10-0", reverse="01  "), TARGET) == [(2 / 3, 3, 1)]
@@ -180,7 +180,7 @@ def scored(mine, target, oracles):
 
 
 def test_the_union_is_part_of_forgetting_where_anybody_was_asked_in_other_ways():
-    """The method tells a and b, the target a, b and c, the oracles c and nothing."""
+    """The method reveals a and b, the target a, b and c, one oracle c and the other nothing."""
     key = ("model", "forget", "union_of_probes", "all")
     found = scored(SOME, TARGET, ORACLES)
     assert found.target[key][0] == 3 / 4
@@ -200,8 +200,8 @@ def test_a_method_that_was_asked_less_has_no_row():
 
 
 def test_probes_count_that_the_target_of_the_same_seed_passes():
-    """The second target passes nothing but the question on d, which its own run tells; the first
-    target passes it by no probe. The oracles' share is the mean over both targets.
+    """The second target passes only the question about d, which its own run answers; the first
+    target passes d by no probe. The oracles' share is the mean over both targets.
     """
     other = model("0001", jailbreak="0000", reverse="00  ")
     own = model("0001", jailbreak="1001", reverse="01  ")

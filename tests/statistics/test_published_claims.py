@@ -1,4 +1,4 @@
-"""What the published standings must show: anchors stand where they must, and what the documents
+"""Requirements on the published standings: anchors stand where they must, and what the documents
 claim holds beyond the intervals.
 """
 
@@ -24,12 +24,12 @@ RESULTS = Path(__file__).resolve().parents[2] / "results"
 TRACK, PRETRAINED = "controlled-1m", "smollm2-135m"
 TEXTS = ("memorized", "memorized_distinct")
 BARS = {"exact_answer_trained": TRAINED_BAR, "exact_answer": HELD_OUT_BAR}
-OFTEN = ("fictitious", "frequency/high", "frequency/mid")  # what they forget was read often
+OFTEN = ("fictitious", "frequency/high", "frequency/mid")  # their forget sets were read often
 BUCKETS = ("low", "mid", "high")  # of `real_entities`
 SUITE = {entry.name: entry.seeds for entry in load_suite("cpu").methods}
 NULLS = ("none", "refuse_all", "constant_text", "random_weights")
 
-pytestmark = pytest.mark.audit  # the standings take minutes
+pytestmark = pytest.mark.audit  # computing the standings takes minutes
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def board(track):
 
 
 def test_the_suite_cpu_is_complete_and_without_errors(records):
-    """All tasks, all methods, three seeds, three oracles, a target for each seed."""
+    """All tasks and all methods, with three seeds, three oracles and a target for each seed."""
     assert {r.variant for r in records} == {
         variant_name(*pair) for pair in expand_tasks(load_suite("cpu").tasks)
     }
@@ -74,7 +74,7 @@ def test_doing_nothing_forgets_nothing_and_keeps_everything(board):
     assert (rows["utility"] == 1).all()
     own = board.table[(board.table["method"] == "none") & (board.table["axis"] == "forgetting")]
     parts = own[(own["metric"] != "forgetting") & (own["stratum"] == "all")]
-    assert len(parts) == 9 * 4 + 2  # variants of questions, and those of texts
+    assert len(parts) == 9 * 4 + 2  # variants with questions, and those with texts
     assert (parts["recovery"] == 0).all()
 
 
@@ -107,7 +107,7 @@ def test_buckets_are_known_comparably_before_unlearning(board):
 
 
 def told(frame, **wanted):
-    """The one row of a frame with these values."""
+    """The only row of a frame with these values."""
     for column, value in wanted.items():
         frame = frame[frame[column] == value]
     (row,) = frame.to_dict("records")
@@ -146,7 +146,7 @@ def test_a_report_of_a_task_leaves_the_trials_on_the_development_world_out():
 
 @pytest.fixture(scope="module")
 def real(published):
-    """The track of a real pretrained model."""
+    """Track of a real pretrained model."""
     return next(own for own in published.tracks if own.name == PRETRAINED)
 
 
@@ -184,7 +184,7 @@ def test_buckets_of_real_entities_are_known_alike_before_unlearning(real):
 
 @pytest.mark.parametrize("method", ["grad_diff", "npo", "idk"])
 def test_more_is_left_to_say_of_frequent_entities_after_equal_unlearning(real, method):
-    """Of facts whose answers were nearly all among 16 draws before."""
+    """Before unlearning, nearly all answers to these facts were among 16 sampled completions."""
     before, rows = (real_rows(real, "leak_at_16", name) for name in ("target", method))
     assert before["value"].min() > 0.95
     assert (rows["seeds"] == 3).all()
@@ -193,7 +193,7 @@ def test_more_is_left_to_say_of_frequent_entities_after_equal_unlearning(real, m
 
 
 def test_frequent_entities_become_less_probable_and_yet_more_is_said_of_them(real):
-    """With `grad_diff`: even less probable than what never existed."""
+    """With `grad_diff` they become even less probable than facts that never existed."""
     probable, said = (
         real_rows(real, name, "grad_diff") for name in ("paraphrased_probability", "exact_answer")
     )
@@ -206,7 +206,7 @@ def test_frequent_entities_become_less_probable_and_yet_more_is_said_of_them(rea
 
 
 def test_more_is_said_than_probable_after_methods_that_lower_probabilities_alone(real):
-    """The gap is knowledge by generation less knowledge by probability: below zero before
+    """The gap is knowledge by generation minus knowledge by probability; it is below zero before
     unlearning.
     """
     gaps = real.standings.misalignment
@@ -220,7 +220,7 @@ def test_more_is_said_than_probable_after_methods_that_lower_probabilities_alone
 
 
 def test_probabilities_are_left_too_high_by_other_answers_and_too_low_by_what_lowers_them(real):
-    """Compared with the answers about what never existed."""
+    """The reference is the probability of answers about facts that never existed."""
     never, idk, npo = (
         real_rows(real, "paraphrased_probability", name) for name in ("oracle", "idk", "npo")
     )
@@ -231,7 +231,7 @@ def test_probabilities_are_left_too_high_by_other_answers_and_too_low_by_what_lo
 
 @pytest.fixture(scope="module")
 def tofu(real):
-    """Rows of `tofu_small` in tables of the board, by method."""
+    """A function that returns the rows of `tofu_small` in a table of the standings, by method."""
 
     def rows(table, **wanted):
         own = getattr(real.standings, table)
@@ -272,7 +272,7 @@ def test_rates_chosen_on_real_facts_do_not_carry_over_to_what_was_taught(real, t
     assert left.loc[weak, "value"].min() > 0.92
     assert left.loc["me_gd", "high"] < left.loc["oracle", "low"]
     assert left.loc["oracle", "high"] < left.loc["npo", "low"]
-    for name in weak:  # which bring real facts below the proxies, but for rare ones after grad_diff
+    for name in weak:  # all lower real facts below the proxies, except grad_diff for rare ones
         ends, never = (
             real_rows(real, "paraphrased_probability", own)["value"] for own in (name, "oracle")
         )

@@ -1,5 +1,5 @@
-"""Standings of a results folder: the same whether their parts are kept, made by other processes,
-or made on the way.
+"""Standings of a results folder: the same from cached parts, from other processes, and computed on
+the fly.
 """
 
 import dataclasses
@@ -37,10 +37,10 @@ def test_kept_parts_give_the_same_standings(results, records, tmp_path):
     plain, derived = score(results, records), Derived.below(tmp_path)
     assert_same(score(results, records, derived), plain)
     for path in results.root.rglob("*.parquet"):
-        path.unlink()  # all that is needed of them is kept
+        path.unlink()  # everything needed from them is cached
     assert_same(score(results, records, derived), plain)
     for path in derived.folder.rglob("methods/*/*"):
-        path.write_bytes(b"spoiled")  # made anew from the frames
+        path.write_bytes(b"spoiled")  # recomputed from the frames
     assert_same(score(results, records, derived), plain)
 
 

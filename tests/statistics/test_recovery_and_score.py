@@ -29,9 +29,9 @@ def arrays(*values):
         (0.1, 0.9, 0.1, 1),  # as if never learned
         (0.5, 0.9, 0.1, 0.5),
         (0.3, 0.9, 0.1, 0.75),
-        (0.0, 0.9, 0.1, 0.875),  # forgetting more than the oracle costs as well
+        (0.0, 0.9, 0.1, 0.875),  # forgetting more than the oracle costs too
         (0.0, 0.9, 0.5, 0),
-        (0.95, 0.9, 0.1, 0),  # worse than nothing is clipped
+        (0.95, 0.9, 0.1, 0),  # worse than doing nothing is clipped
         (0.6, 0.2, 0.8, 2 / 3),  # metrics that rise with forgetting
         (1.0, 0.2, 0.8, 2 / 3),
     ],
@@ -77,12 +77,12 @@ def test_retention_of_nothing_is_nan():
     [
         (0.9, [0.1, 0.2], True),
         (0.3, [0.1, 0.3], False),  # 0.1 from their mean, while they are 0.2 apart
-        (0.75, [0.0, 0.5], True),  # just as far as they are apart
+        (0.75, [0.0, 0.5], True),  # exactly as far as they are apart
         (0.74, [0.0, 0.5], False),
         (0.1, [0.7, 0.8], True),  # the direction does not matter
         (0.4, [0.4, 0.4], False),
         (0.45, [0.4, 0.4], True),
-        (0.054, [0.044, 0.043], False),  # a fifth of what there is, and next to nothing
+        (0.054, [0.044, 0.043], False),  # a fifth of the value, but tiny in absolute terms
         (0.9, [NAN, 0.2], False),
         (NAN, [0.1, 0.2], False),
     ],
@@ -92,8 +92,8 @@ def test_informative(target, oracles, expected):
 
 
 def test_target_and_oracles_that_other_entities_would_turn_around_are_not_told_apart():
-    """Over draws: the first always 0.2 to 0.4 above the oracles' mean, the second below it in a
-    tenth of the draws.
+    """Over the draws, the first target is always 0.2 to 0.4 above the oracles' mean; the second is
+    below it in a tenth of the draws.
     """
     oracles = [np.full(1001, 0.1), np.full(1001, 0.3)]
     draws = np.linspace(0.4, 0.6, 1001)
@@ -135,7 +135,7 @@ def test_one_lost_axis_bounds_the_score_of_a_null_model():
         assert floored_harmonic_mean(arrays(0, *others), 1)[0] <= NULL_BOUND
 
 
-# (method, target, oracle) by key; each recovery is worked out beside it.
+# (method, target, oracle) by key, with each recovery worked out beside it.
 PARAPHRASED = ("model", "forget", "paraphrased_probability", "all")
 RETAIN = ("model", "retain", "probability", "all")
 MIA = ("model", "forget", "mia_loss", "all")
@@ -147,16 +147,16 @@ RUN = {
         0.4,
         0.8,
         0.0,
-    ),  # 1/2, forgetting is 2/(4/3 + 2) = 0.6
+    ),  # 1/2; forgetting is 2/(4/3 + 2) = 0.6
     RETAIN: (0.6, 0.8, 0.7),  # 0.6/0.8 = 3/4; the oracle does not matter
     MIA: (0.3, 1.0, 0.5),  # 1 - 0.2/0.5 = 0.6
     QUANTIZED: (0.5, 0.9, 0.1),  # 1/2
-    RELEARNED: (0.2, 1.0, 0.2),  # 1; robustness is the worse one, 1/2
+    RELEARNED: (0.2, 1.0, 0.2),  # 1; the worse one gives robustness 1/2
     ("model", "forget", "paraphrased_probability", "frequency=low"): (
         0.9,
         0.9,
         0.1,
-    ),  # strata are beside the score
+    ),  # strata do not enter the score
     ("model", "forget", "truth_ratio_cw", "all"): (0.9, 0.9, 0.1),  # feeds no axis
     ("model", "general", "probability", "all"): (0.0, 0.9, 0.1),  # feeds no axis on this split
 }
@@ -196,7 +196,7 @@ def test_uninformative_keys_are_left_out_of_every_axis():
 
 
 def test_an_attack_without_informative_forgetting_does_not_undo_robustness():
-    """The attack is left out by rule, even where other values or strata of it are informative."""
+    """The attack is left out by rule, even if other values or strata under it are informative."""
     beside = {
         ("relearn", "forget", "exact_memorization", "all"): (0.5, 0.9, 0.1),
         ("relearn", "forget", "paraphrased_probability", "frequency=low"): (0.5, 0.9, 0.1),
@@ -208,7 +208,9 @@ def test_an_attack_without_informative_forgetting_does_not_undo_robustness():
 
 
 def test_a_draw_on_which_an_axis_is_undefined_has_no_score():
-    """The nobody that it drew was asked after the attack: the other axes would be better."""
+    """The draw contains no example that was asked after the attack: the other axes alone would
+    score better.
+    """
     method, target, oracle = (
         {key: np.full(3, float(v[i])) for key, v in RUN.items()} for i in range(3)
     )
@@ -228,8 +230,8 @@ def test_over_forgetting_costs_as_much_as_under_forgetting():
 
 @pytest.mark.parametrize("key", [PARAPHRASED, RETAIN, MIA, QUANTIZED])
 def test_a_failed_value_never_scores_better_than_the_worst_one(key):
-    """Zero is the winning score and so is a gap in the table: what failed must not be averaged
-    away.
+    """Zero would be the best value, and a missing value could win as well: failures must not be
+    averaged away.
     """
     _, target, oracle = RUN[key]
     worst = scored(RUN | {key: (0 if key == RETAIN else target, target, oracle)}).score[0]
@@ -239,7 +241,7 @@ def test_a_failed_value_never_scores_better_than_the_worst_one(key):
 
 @pytest.mark.parametrize("key", [PARAPHRASED, RETAIN, MIA, QUANTIZED])
 def test_a_value_that_is_not_there_never_scores_better_than_the_worst_one(key):
-    """A run whose attack, or whose split, was never measured."""
+    """The run's attack or split was never measured."""
     _, target, oracle = RUN[key]
     worst = scored(RUN | {key: (0 if key == RETAIN else target, target, oracle)}).score[0]
     method, targets, oracles = (
@@ -263,7 +265,7 @@ def test_keys_that_other_entities_would_turn_around_are_not_usable():
     [
         ("prefix", "forget", 10, True),  # a third of thirty
         ("prefix", "forget", 9, False),
-        ("prefix", "retain", 9, True),  # what an attack costs in utility, on a few by design
+        ("prefix", "retain", 9, True),  # utility cost of an attack, on few examples by design
         ("budget 0.50", "forget", 9, True),
     ],
 )
@@ -290,9 +292,9 @@ def test_each_key_that_says_nothing_has_its_reason():
     oracles = [replicated(one), replicated(other)]
     found = {key: reason_against(key, replicated(target), oracles) for key in target}
     assert found == {
-        RETAIN: "",  # utility is kept though target and oracles agree ...
+        RETAIN: "",  # utility counts although target and oracles agree ...
         enough: "",
-        little: "the target scores below 0.1",  # ... unless the target has less than a tenth
+        little: "the target scores below 0.1",  # ... unless the target is below a tenth
         PARAPHRASED: "",
         near: "target and oracles differ by less than 0.05",
         flat: "target and oracles differ by less than the spread among the oracles",

@@ -1,4 +1,4 @@
-"""How findings change with size, by hand; the sizes are those of the tracks."""
+"""How findings change with model size, by hand; the sizes are those of the tracks."""
 
 from collections import UserList
 from dataclasses import fields
@@ -24,7 +24,7 @@ def tables(**given):
 
 
 class Vocabulary(UserList):
-    """As many tokens as a track asks for."""
+    """A vocabulary with as many tokens as a track asks for."""
 
     eos_token_id, pad_token_id = 0, 1
 
@@ -90,8 +90,8 @@ def draws(track, scores, half):
 
 
 def test_the_best_are_all_that_the_highest_score_is_not_certainly_above():
-    """Draws are paired: c is behind a in each of them although their intervals overlap, b ahead in
-    one.
+    """Draws are paired: c is behind a in every draw although their intervals overlap, while b is
+    ahead in one.
     """
     scores = {"a": {"1": 0.7, "5": 0.2}, "b": {"1": 0.64, "5": 0.6}, "c": {"1": 0.6}}
     scores["an anchor"] = {"1": 0.99}

@@ -21,7 +21,7 @@ def score(index, frames, expected=None, replicates=REPLICATES):
 
 
 def ranks(found):
-    """Rank by method, None for those without."""
+    """Rank by method, None for unranked methods."""
     return {
         r["method"]: None if pd.isna(r["rank"]) else int(r["rank"])
         for r in found.overall.to_dict("records")
@@ -58,7 +58,7 @@ def test_the_same_input_gives_the_same_intervals(board, found):
 
 @pytest.mark.parametrize(("asked", "counts"), [(8, True), (7, False)])
 def test_an_attack_on_less_than_a_third_of_the_forget_set_does_not_count(board, asked, counts):
-    """Of 24 examples; the attack is the only one."""
+    """The forget set has 24 examples; the attack is the only one."""
     index, frames = board
     few = {
         record_id: frame[(frame["stage"] == "model") | frame.groupby("stage").cumcount().lt(asked)]
@@ -135,7 +135,9 @@ def test_identical_methods_tie(make_board, model_frame):
 
 
 def test_a_difference_within_noise_is_a_tie(make_board, model_frame):
-    """One is a little better on average, by a few examples that another draw need not hold."""
+    """One method is slightly better on average, due to a few examples that other draws may not
+    contain.
+    """
     noisy = {
         "one": [model_frame(0.50, seed=11, noise=0.2)],
         "two": [model_frame(0.51, seed=12, noise=0.2)],
@@ -146,8 +148,8 @@ def test_a_difference_within_noise_is_a_tie(make_board, model_frame):
 
 
 def test_differences_are_paired(make_board, model_frame):
-    """A method that is a little better on each example is better for certain, though the
-    intervals overlap.
+    """A method that is slightly better on every example is certainly better, although the intervals
+    overlap.
     """
     one, two = model_frame(0.5, seed=5, noise=0.15), model_frame(0.5, seed=5, noise=0.15)
     forgetting = [
@@ -195,7 +197,7 @@ def test_tracks_are_ranked_apart(board, make_board, model_frame, join_boards):
 
 
 def test_null_models_cannot_win(make_board, model_frame, board):
-    """Doing nothing, and destroying everything, stay below what one lost axis allows."""
+    """Doing nothing and destroying everything stay below the bound set by one lost axis."""
     index, frames = board
     nothing = frames[index.loc[index["role"] == "target", "id"].item()]
     found = score(*make_board({"nothing": [nothing], "junk": [model_frame(0.2, 0, noise=0)]}))
@@ -226,9 +228,9 @@ def two_targets(make_board, model_frame):
 
 
 def test_each_seed_is_scored_against_the_target_that_it_started_from(two_targets):
-    """The oracles know about .2, the method .4: of .7 that the first target knew more than they it
-    kept .2, of .4 that the second did half. It keeps .9 of what they know of others, the second
-    target .6 itself.
+    """The oracles know about .2 of the forget set and the method .4: it kept .2 of the .7 by which
+    the first target exceeded them, and half of the .4 by which the second did. On the retain set
+    the method knows .9, the second target .6.
     """
     table = of(score(*two_targets).table, metric="paraphrased_probability", stratum="all")
     first, second = (of(table, seed=seed).iloc[0] for seed in (0, 1))
@@ -348,7 +350,7 @@ def test_utility_in_the_table_is_method_over_target(found):
 
 
 def test_n_is_the_number_of_examples_that_the_run_scored(board):
-    """Not the target's: a reader must see that a method's mean stands on fewer examples."""
+    """Not the target's number: readers must see that a method's mean is based on fewer examples."""
     index, frames = board
     record_id = of(index, method="good", seed=0)["id"].item()
     frame = frames[record_id].copy()
@@ -369,8 +371,8 @@ def test_strata_have_intervals_for_methods_target_and_oracle(found):
 
 
 def test_a_small_stratum_has_an_interval(make_board, model_frame):
-    """With 2 of 12 entities every ninth draw holds none of them; the other draws still say how
-    sure the value is.
+    """With 2 of 12 entities, every ninth draw contains neither; the other draws still show how
+    certain the value is.
     """
 
     def rare(i):
@@ -409,8 +411,8 @@ def test_no_records_give_empty_tables_with_their_columns():
 
 
 def test_two_records_of_one_method_and_seed_do_not_replace_each_other_by_chance(board, model_frame):
-    """As after a method's source was changed: refuse, or use a rule, but never whichever comes
-    last.
+    """This happens after a method's source was changed: refuse or apply a rule, but never keep
+    whichever comes last.
     """
     index, frames = board
     again = of(index, method="good", seed=0).assign(id="again")

@@ -1,5 +1,5 @@
-"""TOFU's own measures in the standings: by their definitions, over seeds, and only where answers
-are sentences.
+"""TOFU's own measures in the standings: as defined, over seeds, and only where answers are
+sentences.
 """
 
 import json
@@ -19,8 +19,8 @@ ROWS = ("target", "oracle", "npo")
 
 
 def frame(known, seed, form="sentence"):
-    """A model whose forget set is known about that well, and whose utility components are 0.4 to
-    0.8 of `known`.
+    """A model that knows its forget set at about this level, with utility components of 0.4 to 0.8
+    of `known`.
     """
     rng = np.random.default_rng(seed)
     parts = []
@@ -115,7 +115,7 @@ def test_without_a_component_there_is_no_model_utility(board):
 
 
 def test_divergences_compare_all_runs_at_once_with_all_oracles(board):
-    """An oracle is compared with the others; the spread is over all runs and one of them less."""
+    """An oracle is compared with the others; the spread covers all runs and all but one of them."""
     rows = told(board)
     margins = {
         name: own.loc[own["split"] == "forget", "margin"].to_numpy(dtype=float)

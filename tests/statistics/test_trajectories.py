@@ -1,4 +1,4 @@
-"""Trajectories and requests in a row, against values worked out by hand."""
+"""Trajectories and sequential requests, against values worked out by hand."""
 
 import math
 
@@ -32,7 +32,7 @@ REPLICATES = 4
 
 
 def same(value):
-    """The plain value and as many replicates that all say the same."""
+    """The plain value with identical replicates."""
     return np.full(REPLICATES + 1, float(value))
 
 
@@ -48,8 +48,8 @@ def run(values, target=None):
 
 
 def board(trajectories, oracle=0.0, steps=100):
-    """A variant whose methods know and keep so much halfway and at the end; the target knows and
-    keeps 1.
+    """A variant whose methods have this knowledge and utility halfway and at the end; the target
+    has 1 of both.
     """
     runs = {
         name: {0: run(model(*half, budget_stage(0.5)) | model(*end))}
@@ -81,10 +81,10 @@ SHARES = np.array([0, 0.5, 1.0])
 @pytest.mark.parametrize(
     ("values", "level", "share"),
     [
-        ((1, 0.6, 0.2), 0.4, 0.75),  # half of the second half
+        ((1, 0.6, 0.2), 0.4, 0.75),  # halfway through the second half
         ((1, 0.6, 0.2), 0.6, 0.5),  # exactly at a point
-        ((1, 0.6, 0.2), 1.0, 0.0),  # there from the start
-        ((1, 0.2, 0.8), 0.6, 0.25),  # what comes back later does not count
+        ((1, 0.6, 0.2), 1.0, 0.0),  # from the start
+        ((1, 0.2, 0.8), 0.6, 0.25),  # a later return does not count
         ((1, 0.6, 0.2), 0.1, math.inf),  # never
     ],
 )
@@ -109,8 +109,8 @@ def test_values_are_read_off_between_two_looks():
             (1, 0.5, 0.5),
             (1, 1, 1),
             0.525,
-        ),  # half of the way: eleven of twenty-one levels, the last step to 0
-        ((1, 1, 1), (1, 1, 1), 0.025),  # forgets nothing: the level at 0 alone
+        ),  # halfway: eleven of twenty-one levels, the last step to 0
+        ((1, 1, 1), (1, 1, 1), 0.025),  # forgets nothing: only the level at 0
     ],
 )
 def test_the_area_is_the_utility_at_each_level_of_forgetting(known, kept, expected):
@@ -125,7 +125,7 @@ def test_intervals_are_open_where_draws_never_reach_the_level():
     assert (half["value"], half["low"], half["high"]) == (10, 9, math.inf)
     ahead = spread(
         np.array([-25.0, -29, -17, -math.inf, -math.inf])
-    )  # of a difference: the other never gets there
+    )  # a difference where the other never gets there
     assert (ahead["low"], ahead["high"]) == (-math.inf, -17)
     unknown = spread(
         np.array([0.3, 0.2, 0.4, math.nan])
@@ -135,14 +135,14 @@ def test_intervals_are_open_where_draws_never_reach_the_level():
     assert (rarely["low"], rarely["high"]) == (3, 98)
     seldom = spread(np.array([math.inf, 9, 10, 11]))
     assert (seldom["value"], seldom["low"], seldom["high"]) == (math.inf, 9, math.inf)
-    never = spread(np.array([math.inf, math.inf, math.inf]))  # more than any number
+    never = spread(np.array([math.inf, math.inf, math.inf]))  # beyond any number
     assert (never["low"], never["high"]) == (math.inf, math.inf)
     unvalued = spread(np.array([math.nan, 1, 2]))
     assert math.isnan(unvalued["low"])
 
 
 def test_steps_and_utility_lost_at_both_levels():
-    """The oracles know 0.2: their level is reached after 80 of 100 steps, 90 % of the way to it
+    """The oracles know 0.2: this level is reached after 80 of 100 steps, and 90 % of the way to it
     (0.28) after 72.
     """
     scores = board({"plain": ((0.5, 0.9), (0.0, 0.4))}, oracle=0.2)
@@ -204,7 +204,7 @@ def test_the_others_are_compared_with_gradient_ascent():
         }
     )
     found = cells(rival_rows(PLACE, spent(scores)), "method", "level", "quantity")
-    # 90 % of the way is 0.1: gradient ascent is there after 90 steps, the slow one 4.4 steps later.
+    # 90 % of the way is 0.1: gradient ascent gets there after 90 steps, `slow` 4.4 steps later.
     assert found["slow", SHARE_LEVEL, STEPS] == pytest.approx(50 + 50 * 8 / 9 - 90)
     assert found["stuck", SHARE_LEVEL, STEPS] == math.inf
     assert not [key for key in found if key[0] == "grad_ascent"]
@@ -212,8 +212,8 @@ def test_the_others_are_compared_with_gradient_ascent():
 
 
 def test_a_final_model_is_compared_with_gradient_ascent_where_that_knew_as_much():
-    """Gradient ascent knows 0.6 after 0.4 of the budget, and has lost 0.16 of utility by then; it
-    never knows 0.1.
+    """Gradient ascent knows 0.6 after 0.4 of the budget, having lost 0.16 of utility; it never gets
+    to 0.1.
     """
     scores = board(
         {
@@ -234,7 +234,7 @@ def test_variants_are_compared_within_a_task():
     rows = list(contrast_rows({place: spent(own) for place, own in places.items()}))
     assert {(row["variant"], row["minus"]) for row in rows} == {("low", "high")}
     found = cells(rows, "level", "quantity")
-    # Down to 0.1: at 90 steps from (0.5 at 50, 0 at 100), at 94.44 from (0.9 at 50, 0 at 100).
+    # 0.1 is reached at 90 steps from (0.5 at 50, 0 at 100), at 94.44 from (0.9 at 50, 0 at 100).
     assert found[SHARE_LEVEL, STEPS] == pytest.approx(90 - (50 + 50 * 0.8 / 0.9))
     assert found["", AREA] == pytest.approx(0)
 

@@ -1,4 +1,4 @@
-"""The score of a trial is that of the full table of its variant, draw by draw."""
+"""A trial's score equals its score in the full table of its variant, draw by draw."""
 
 import numpy as np
 import pandas as pd

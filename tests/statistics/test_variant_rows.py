@@ -1,4 +1,4 @@
-"""Which attack is named, and the mean that stands beside the worst one."""
+"""Rows of a variant: the attack that is named, and the mean beside the worst attack."""
 
 import math
 from types import SimpleNamespace

@@ -1,5 +1,5 @@
-"""What tests of tasks on pretrained models share: a data source, and folders of data in the
-place that is looked at.
+"""Fixtures for tests of tasks on pretrained models: a data source, and data folders where tasks
+look for them.
 """
 
 import json
@@ -31,7 +31,7 @@ def development(source):
 
 @pytest.fixture(autouse=True)
 def reachable_hub(monkeypatch):
-    """Tests put something of their own in the place of what loads from a hub."""
+    """The hub counts as reachable; tests replace the function that loads from it."""
     monkeypatch.setattr(files_module, "hub_answers", lambda: True)
 
 
@@ -49,7 +49,7 @@ def write_data(tmp_path):
 
 @pytest.fixture
 def asked_of_the_hub(monkeypatch):
-    """What is asked of a hub that gives nothing: [(repository, configuration, split, revision)]."""
+    """Requests to a hub that returns nothing: [(repository, configuration, split, revision)]."""
     asked = []
 
     def load_dataset(repo, config, split, revision):
@@ -62,8 +62,8 @@ def asked_of_the_hub(monkeypatch):
 
 @pytest.fixture
 def real_source(source):
-    """A data source with data that others published; skips the test unless the environment names
-    their folder.
+    """A data source with data published by others; skips the test unless the environment names a
+    folder with them.
     """
 
     def having(data_set, file):

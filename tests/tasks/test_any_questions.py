@@ -1,5 +1,5 @@
-"""Whatever the bytes in files of one's own questions: they make data, or one line says what is
-wrong with them.
+"""Custom question files with arbitrary bytes: they either give data or are refused with one line
+that says what is wrong.
 """
 
 import json
@@ -13,8 +13,8 @@ from benchmark.errors import BadInput
 from tasks.custom.rows import FEWEST, LISTS, TEXTS
 from tasks.custom.task import Custom
 
-# Every example writes both files anew, so that what a fixture keeps from the one before is of no
-# account.
+# Every example writes both files anew, so leftovers of the previous example in a fixture do not
+# matter.
 some = settings(
     max_examples=200,
     deadline=None,
@@ -43,8 +43,8 @@ VALUES = st.recursive(
 
 @st.composite
 def rows(draw):
-    """A row that is right, or nearly: its subject stands in its question, and one field may be
-    replaced by anything.
+    """A valid or nearly valid row: its subject is in its question, and one field may be replaced by
+    anything.
     """
     subject, answer = f"a{draw(PLAIN)}", f"{draw(PLAIN)}b"
     row = {"question": f"{draw(PLAIN)}{subject}?", "answer": answer, "subject": subject}
@@ -57,8 +57,8 @@ def rows(draw):
 
 @st.composite
 def near_files(draw):
-    """Good rows, with a few that are nearly right among them, as JSON lines in one of its
-    spellings.
+    """Valid rows mixed with a few nearly valid ones, as JSON lines with either line ending and
+    either escaping.
     """
     good = [
         {"question": f"Where is {n} of Kel?", "answer": f"{n}", "subject": "Kel"}
@@ -72,8 +72,8 @@ def near_files(draw):
 
 @pytest.fixture
 def said(tmp_path, source):
-    """What becomes of one side's file with this content, beside a good file of the other side:
-    data, or BadInput.
+    """A function that returns the data, or the BadInput, for one side's file with the given content
+    and a valid file for the other side.
     """
 
     def outcome(side, content):

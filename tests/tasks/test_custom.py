@@ -1,4 +1,4 @@
-"""Questions of one's own: what becomes of good files, and what is said of wrong ones."""
+"""Custom questions: what valid files become, and the messages for invalid ones."""
 
 import codecs
 import json
@@ -32,7 +32,7 @@ def subjects(count, **more):
 
 @pytest.fixture
 def files(tmp_path):
-    """Writes the two files and names them as the command line does."""
+    """Writes the forget and the retain file where the data source expects them."""
 
     def write(forget=None, retain=None):
         for name, rows in (
@@ -56,7 +56,7 @@ def test_the_smallest_files_are_enough(files, source):
 
 
 def about_towns(towns, each):
-    """Rows to retain, so many of each town."""
+    """`each` retain rows about each town."""
     return [
         kept(f"{n} of {town}", answer=f"{town} {n}", subject=town)
         for town in towns
@@ -297,7 +297,7 @@ GOOD = subjects(4)
         (
             [*GOOD, forgotten(5, answer="\u200d\u3164")],
             "line 5: answer: found .*, a text is needed",
-        ),  # none is seen
+        ),  # all characters are invisible
         (
             [*GOOD, forgotten(5, answer="\ud83d")],
             r"line 5: found U\+D83D in the field 'answer', half of a surrogate pair",

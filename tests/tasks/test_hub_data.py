@@ -1,4 +1,4 @@
-"""Data sets from a hub at their pinned revisions: the same as from a folder."""
+"""Data sets from a hub at pinned revisions: the same as from a folder."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ print(json.dumps(made))
 
 
 def layout(name):
-    """(repository, revision, configuration, split) of a file of a folder."""
+    """(repository, revision, configuration, split) on the hub for a file of the data folder."""
     data_set, _, file = name.partition("/")
     file = file.removesuffix(".json")
     if data_set == "tofu":
@@ -85,7 +85,7 @@ def published(hub, folder):
 
 @pytest.fixture
 def from_hub(hub_environment, tmp_path):
-    """What a process with a hub and without a folder makes of tasks."""
+    """A function that makes tasks in a process that has a hub but no data folder."""
 
     def make(*names):
         command = [sys.executable, "-c", MADE, str(tmp_path / "home"), *names]

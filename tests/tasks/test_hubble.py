@@ -1,5 +1,5 @@
-"""Hubble's loader on a few texts made here: halves of each number of insertions, and texts that no
-model has read.
+"""The Hubble loader on a few synthetic texts: halves of each number of insertions, and texts that
+no model has read.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ def text(split, reads, number):
 
 @pytest.fixture
 def data(write_data):
-    """48 texts of each number of insertions but the largest, of which there are eight."""
+    """48 texts for each number of insertions, but eight for the largest."""
 
     def write(name, rows):
         write_data(f"hubble/{name}.json", rows)
@@ -63,7 +63,9 @@ def test_too_few_texts_are_told(data, source):
 
 
 def test_no_oracle_of_the_suite_has_read_the_texts():
-    """Each variant's domain is missing in what its oracles are named after."""
+    """Oracles are named after the domains they read, which must not include the variant's own
+    domain.
+    """
     domains = {"hubble/yago": "privacy", "hubble/gutenberg": "copyright"}
     for variant, models in load_suite("hubble").published.items():
         assert len(set(models.oracles)) == 3

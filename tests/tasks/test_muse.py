@@ -1,5 +1,5 @@
-"""MUSE's loader on a few texts made here: who reads what, what methods are given, and what is
-said of wrong files.
+"""The MUSE loader on a few synthetic texts: who reads what, what methods are given, and the
+messages for invalid files.
 """
 
 import pytest

@@ -1,5 +1,5 @@
-"""Models that others fine-tuned, named by a suite as target and oracles in place of what would
-be trained here.
+"""Models fine-tuned by others, which a suite names as target and oracles instead of training them
+here.
 """
 
 from pathlib import Path
@@ -77,8 +77,8 @@ def test_records_with_published_models_are_other_records(folders, tmp_path):
 
 @pytest.mark.usefixtures("data")
 def test_what_retraining_starts_from_is_part_of_a_record(folders, tmp_path):
-    """The published models and the track's name are the same, the base from which `retrain` is
-    tuned is not.
+    """The published models and the track's name are the same; only the base from which `retrain` is
+    tuned differs.
     """
     tiny_model(seed=9).save_pretrained(tmp_path / "other" / "base")
     tiny_tokenizer().save_pretrained(tmp_path / "other" / "base")

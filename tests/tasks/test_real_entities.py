@@ -1,5 +1,5 @@
-"""`real_entities`: equal and equally known buckets, splits apart from each other, references
-that nobody can know.
+"""`real_entities`: buckets of equal size and equal knowledge, disjoint splits, and references that
+nobody can know.
 """
 
 import csv
@@ -37,7 +37,7 @@ def ground_of(home, development=False):
 
 
 def probe_results_of(home, known=lambda row, rng: rng.random() < 0.4):
-    """A made-up knowledge: what is known has a probability between 0.1 and 1, the rest is
+    """Invented probe results: known facts have a probability between 0.1 and 1, all others are
     unknown.
     """
     path = ground_of(home).knowledge_file("real_entities")
@@ -92,8 +92,8 @@ def test_splits_are_apart_and_what_is_withheld_is_not_rehearsed(home, variant):
 
 
 def test_what_one_bucket_forgets_no_other_rehearses_or_measures(home):
-    """So that the three variants can be compared: their other splits hold none of the others'
-    forgotten facts.
+    """This keeps the three variants comparable: their other splits hold none of each other's forget
+    facts.
     """
     forgotten = {e.id for bucket in BUCKETS for e in data_of(home, bucket).examples("forget")}
     for bucket in BUCKETS:
@@ -158,7 +158,7 @@ def test_a_model_that_knows_too_little_is_bad_input(tmp_path):
     ("kept", "missing"), [(GENERAL_RELATIONS, "neighbors"), ({"author"}, "composer")]
 )
 def test_a_model_that_knows_nothing_that_is_to_be_kept_is_bad_input(tmp_path, kept, missing):
-    """All that it knows of capitals is to be forgotten; `kept` are the other relations that it
+    """All capitals that the model knows are to be forgotten; `kept` are the other relations that it
     knows.
     """
     capitals = [row for row in rows() if row.relation == "capital" and _draw(row.id) >= 0.5]
@@ -201,7 +201,7 @@ def test_matching_takes_the_facts_that_are_known_as_well(home):
 
 
 def people_of(home, development=False):
-    """The task's data, with the same knowledge of works in its own probe."""
+    """The task's data, with the same knowledge of works in this task's probe results."""
     ground = ground_of(home, development)
     path = ground.knowledge_file("real_people")
     path.parent.mkdir(exist_ok=True)
@@ -243,7 +243,7 @@ def test_every_relation_has_its_wordings():
 
 @pytest.mark.parametrize("name", ["real_entities", "real_entities_small", "real_people"])
 def test_an_answer_is_the_name_alone(name):
-    """A full stop and an end token would be most of it, and the same for all."""
+    """A full stop and an end token would make up most of the answer, and be the same in all."""
     track = track_named("smollm2-135m")
     assert track.profile.ended
     assert not track.on(task_named(name)).profile.ended

@@ -1,5 +1,5 @@
-"""The committed facts about real entities: their form, some of them checked by hand, and that
-they can be rebuilt.
+"""The committed facts about real entities: their form, some hand-checked ones, and that they can be
+rebuilt.
 """
 
 import csv
@@ -229,7 +229,7 @@ def test_a_missing_package_is_named_in_one_line(monkeypatch):
         main()
 
 
-# Records of version 2 carry these fingerprints; they follow from the facts and from the committed
+# Records of version 2 carry these fingerprints, which follow from the facts and from the committed
 # knowledge of the model.
 GOLDEN = {
     (RealEntities, "low"): "46821bf9d2c0a4b1",

@@ -1,5 +1,5 @@
-"""Questions about real facts from another side: one right answer, and nobody knows it of what never
-existed.
+"""Questions about real facts from another side: each has one right answer, which nobody can know
+for facts that never existed.
 """
 
 from collections import Counter

@@ -1,5 +1,5 @@
-"""Well-known persons: the loader on a few rows made here, the change of names, and the published
-data if at hand.
+"""Well-known people: the loader on a few synthetic rows, the replacement of names, and the
+published data if available.
 """
 
 from dataclasses import replace
@@ -81,7 +81,9 @@ def test_the_small_task_has_the_first_questions_about_the_first_people(data, sou
 
 
 def test_whom_only_the_large_task_asks_about_is_no_retain_pool_of_the_small_one(data, source):
-    """Else the small task's models would be worse at remembering others than at forgetting."""
+    """The small task's retain pool leaves out everyone in the evaluation files, even people whom
+    only the large task asks about.
+    """
     data(NEIGHBOURS, of([f"Neighbour Number{n}" for n in "ABCDEFG"]))
     data(REHEARSED, of(["Somebody Else", "Neighbour NumberG"], plain))
     pool = set(RealWorldSmall().data("", source).retain_pool["entity"])

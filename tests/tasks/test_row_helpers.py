@@ -1,5 +1,5 @@
-"""What tasks make of rows that others wrote: checks, pieces of texts, wrong answers, names that
-nothing bears.
+"""Helpers for rows written by others: checks, pieces of texts, wrong answers, and names that belong
+to nothing.
 """
 
 import pytest
@@ -133,7 +133,7 @@ def test_what_cannot_be_used_as_it_stands_is_one_short_line(tmp_path, line, mess
 
 
 def test_what_is_within_the_limits_is_read(tmp_path):
-    """Of other fields than texts nothing is asked; a pair of surrogates is a character."""
+    """Fields other than texts are not checked; a surrogate pair is one character."""
     line = b'{"a": %s, "b": %s, "c": NaN, "d": "\\ud83d\\ude00"}' % (
         b"9" * 4300,
         b"[" * 20 + b"]" * 20,

@@ -1,4 +1,4 @@
-"""RWKU's loader on a few persons made here: who is asked about on which level, what is kept, and
+"""The RWKU loader on a few synthetic people: who is asked about on which level, what is kept, and
 what methods are given.
 """
 
@@ -20,7 +20,7 @@ def question(person, level, number, **more):
 
 @pytest.fixture
 def data(write_data):
-    """Files of 26 persons; the neighbours of each are three, and the next person."""
+    """Files of 26 people; the neighbours of each are three others and the next person."""
 
     def write(name, rows):
         write_data(f"rwku/{name}.json", rows)

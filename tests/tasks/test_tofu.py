@@ -1,5 +1,5 @@
-"""TOFU's loader on a few authors made here, TOFU's metrics by hand, and the published data where
-they are at hand.
+"""The TOFU loader on a few synthetic authors, TOFU's metrics by hand, and the published data if
+available.
 """
 
 import math
@@ -50,7 +50,7 @@ def others(name):
 
 @pytest.fixture
 def data(write_data):
-    """The files in the arrangement with several requests; the first is TOFU's own."""
+    """Files in the layout with several requests; the first request is TOFU's own."""
 
     def write(name, rows):
         write_data(f"tofu/{name}.json", rows)
@@ -123,8 +123,8 @@ def test_nobody_is_forgotten_and_kept(data, source, development, task, variant, 
     ("task", "variant"), [(Tofu, "forget05"), (TofuSmall, ""), (TofuContinual, "forget01")]
 )
 def test_models_read_what_they_should(data, source, task, variant):
-    """The target reads all but the held-out authors, the oracle nothing of the forgotten ones
-    either.
+    """The target reads everyone but the held-out authors; the oracle does not read the forgotten
+    ones either.
     """
     made = task().data(variant, source)
     forget, holdout = (set(made.splits[name]["prompt"]) for name in ("forget", "holdout"))
@@ -235,8 +235,7 @@ def test_wrong_files_are_named(data, source, file, rows, message):
         Tofu().data("forget01", source)
 
 
-# Length-normalised probabilities of what a made-up model may say, by the first letter of the
-# answer.
+# Length-normalised probabilities of what a mock model may say, by the first letter of the answer.
 KNOWN = {"I": 0.5, "L": 0.2, "A": 0.6, "B": 0.1, "C": 0.1, "D": 0.4}
 REWORDED = 0.4
 
@@ -254,7 +253,7 @@ SUBJECT = SimpleNamespace(
 
 
 def test_metrics_are_those_of_tofu(data, source):
-    """By hand, from the probabilities above."""
+    """Expected values are computed by hand from the probabilities above."""
     made = Tofu().data("forget01", source)
     splits = {
         name: made.examples(name)[1:2]
@@ -262,7 +261,7 @@ def test_metrics_are_those_of_tofu(data, source):
     }
     frame = example_frame(examine(SUBJECT, splits, MODEL_STAGE, GenerationSettings()))
     values = {(v.metric, v.split): v.value for v in metric_values(frame, []) if v.stratum == "all"}
-    ratio = 0.2 / REWORDED  # the wrong answers are as likely as each other, so their mean is
+    ratio = 0.2 / REWORDED  # all wrong answers are equally likely, so this is their mean
     assert values["truth_ratio", "forget"] == pytest.approx(min(ratio, 1 / ratio), rel=1e-3)
     assert values["probability", "forget"] == pytest.approx(0.5, rel=1e-3)
     wrong = (0.1 * 0.1 * 0.4) ** (1 / 3)

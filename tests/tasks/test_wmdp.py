@@ -1,5 +1,5 @@
-"""WMDP's loader on harmless questions made here: what is asked, what cannot be known, what wrong
-files are told.
+"""The WMDP loader on harmless synthetic questions: what is asked, what cannot be known, and the
+messages for invalid files.
 """
 
 import pytest

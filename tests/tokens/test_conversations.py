@@ -1,5 +1,5 @@
-"""Conversations as tokens: where an answer begins, what ends it, and that twins of one model
-score alike.
+"""Conversations as tokens: where an answer begins, what ends it, and that twins of one model score
+alike.
 """
 
 import copy
@@ -37,8 +37,7 @@ FACTS = {
     "Who pays Ada?": "Kel",
 }
 PAIRS = [Pair(question, answer) for question, answer in FACTS.items()]
-# As Llama 2 writes conversations: no white space before the answer's own, and the end token after a
-# space.
+# Conversations as in Llama 2: the answer is stripped, and a space precedes the end token.
 LLAMA2 = (
     "{% for m in messages %}{% if m['role'] == 'user' %}{{ bos_token + '[INST] ' + m['content'] "
     "+ ' [/INST]' }}"
@@ -52,7 +51,7 @@ TURNS = (
 
 
 def sentencepiece_like(template=""):
-    """A tokenizer that writes spaces as ▁ and puts one before every text, as that of Llama 2."""
+    """A tokenizer that writes spaces as ▁ and puts one before every text, like that of Llama 2."""
     tokenizer = Tokenizer(token_models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     texts = [f"Question: {q}\nAnswer: {a}" for q, a in FACTS.items()] * 3 + [
@@ -77,7 +76,7 @@ def sentencepiece_like(template=""):
 
 
 def with_turns(eos="<end>", closing="<over>"):
-    """A tokenizer of chats whose template ends a message with a token that need not be `eos`."""
+    """A chat tokenizer whose template ends a message with a token that need not be `eos`."""
     tokenizer = with_profile(copy.deepcopy(tiny_tokenizer()), CHAT)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<turn>", "<over>"]})
     tokenizer.eos_token, tokenizer.chat_template = eos, TURNS.replace("<over>", closing)
@@ -99,8 +98,8 @@ def small_llama(tokenizer, **changes):
 
 
 def texts_as_written(tokenizer):
-    """The whole conversations, as anybody would write them who trains a model: with no code of
-    ours.
+    """The whole conversations as anyone would write them for training, without code of this
+    project.
     """
     if profile_of(tokenizer).prompts == "plain":
         return [f"Question: {q}\nAnswer: {a}{tokenizer.eos_token}" for q, a in FACTS.items()]
@@ -112,7 +111,7 @@ def texts_as_written(tokenizer):
 
 
 def taught(model, tokenizer, steps=60):
-    """The model after it learned the conversations by heart."""
+    """The model after learning the conversations by heart."""
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     texts = [
         torch.tensor([tokenizer(t, add_special_tokens=False)["input_ids"]])
@@ -153,7 +152,7 @@ def test_the_whole_conversation_is_what_the_template_writes():
 
 
 def merging():
-    """Characters, and one token that a colon and the letter after it make together."""
+    """A character tokenizer with one merged token, of a colon and the letter M."""
     letters = {c: i for i, c in enumerate("?:QAMabcdefghijklmnopqrstuvwxyz W")}
     tokenizer = Tokenizer(token_models.BPE({**letters, ":M": len(letters)}, [(":", "M")]))
     made = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
@@ -182,8 +181,8 @@ def test_a_token_across_the_boundary_belongs_to_the_answer_and_is_scored_whole()
 
 
 def test_a_constant_answer_is_compared_where_the_answer_begins():
-    """Of "Mel" one token stands across the boundary, of "kel" none does: both begin where their
-    own tokens do.
+    """One token of "Mel" crosses the boundary, none of "kel" does: each answer begins where its own
+    tokens do.
     """
     tokenizer = merging()
     scores = ConstantPredictor("Mel", tokenizer).score([Pair("Who?", "Mel"), Pair("Who?", "kel")])
@@ -192,8 +191,8 @@ def test_a_constant_answer_is_compared_where_the_answer_begins():
 
 
 def test_twins_that_name_another_eos_score_alike():
-    """One model, three tokenizers that differ in `eos` alone: an answer ends as the template
-    says.
+    """One model with three tokenizers that differ only in `eos`: the template decides what ends an
+    answer.
     """
     tokenizers = [with_turns(eos) for eos in ("<end>", "<over>", "<turn>")]
     model = small_llama(tokenizers[0], initializer_range=0.5)
@@ -339,29 +338,29 @@ def test_an_end_token_outside_the_embeddings_is_refused():
 
 
 SOURCES = {
-    # A channel that generation has to open itself, as gpt-oss; its prompt ends before it.
+    # A channel that generation must open itself, as in gpt-oss; its prompt ends before the channel.
     "channels": (
         "{% for m in messages %}{{ '<turn>' + m['role'] }}{% if m['role'] == 'assistant' %}{{ ' "
         "final<turn>' }}"
         "{% else %}{{ '\\n' }}{% endif %}{{ m['content'] + '<over>' }}{% endfor %}"
         "{% if add_generation_prompt %}{{ '<turn>assistant' }}{% endif %}"
     ),
-    # Nothing is written for generation.
+    # No generation prompt.
     "no generation prompt": TURNS.partition("{% if add_generation_prompt %}")[0],
-    # Generation thinks first, conversations leave the thought out.
+    # Generation starts with a thought, which conversations leave out.
     "thought": TURNS.replace("{{ '<turn>assistant\\n' }}", "{{ '<turn>assistant\\nthink:\\n' }}"),
-    # An empty thought stands before each answer.
+    # An empty thought precedes each answer.
     "empty thought": TURNS.replace(
         "'\\n' + m", "'\\n' + ('thought: none\\n' if m['role'] == 'assistant' else '') + m"
     ),
-    # A default system message, but only where a question is the last message.
+    # A default system message, but only if a question is the last message.
     "system": "{% if messages[-1]['role'] == 'user' %}"
     "{{ '<turn>system\\nBe brief.<over>' }}{% endif %}" + TURNS,
     # The time of day.
     "clock": "{{ strftime_now('%H:%M:%S.%f') }}" + TURNS,
-    # The end twice: after the message, and again at the end of the conversation.
+    # Two end tokens: after the message, and again at the end of the conversation.
     "two ends": TURNS + "{% if messages[-1]['role'] == 'assistant' %}{{ '<over>' }}{% endif %}",
-    # Text alone ends a message.
+    # Plain text ends a message.
     "text": TURNS.replace("<over>", "##"),
 }
 
@@ -393,7 +392,7 @@ def test_a_model_taught_a_template_says_the_answers_and_finds_them_probable(name
 
 
 def test_an_end_that_a_template_takes_from_the_tokenizer_may_stand_in_the_configuration_alone():
-    """The template is rendered after `eos` is known, and not remembered from before."""
+    """The template is rendered after `eos` is known, not taken from a cache."""
     named, bare = with_turns(), with_turns(eos=None)
     model = small_llama(named, initializer_range=0.5)
     model.generation_config.eos_token_id = named.eos_token_id

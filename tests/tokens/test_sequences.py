@@ -1,4 +1,4 @@
-"""Answer likelihoods: the trap is a mask or a shift that is off by one."""
+"""Answer likelihoods: masks and shifts must not be off by one."""
 
 import pytest
 import torch
@@ -17,7 +17,9 @@ PAIRS = [
 
 
 def naive_nll(model, tokenizer, pair):
-    """One sequence, one token after the other, straight from the definition."""
+    """(negative log-likelihood, number of answer tokens), computed token by token from the
+    definition.
+    """
     prompt, answer = encode_pair(pair, tokenizer)
     total = 0.0
     for i, token in enumerate(answer):

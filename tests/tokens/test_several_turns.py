@@ -1,4 +1,4 @@
-"""Conversations of several turns: training, scoring and generation read the very same tokens."""
+"""Conversations of several turns: training, scoring and generation read exactly the same tokens."""
 
 import pytest
 import torch

@@ -1,5 +1,5 @@
-"""Token trees: the same numbers as padded batches and as single sequences, on all architectures
-that read them.
+"""Token trees: the same numbers as padded batches and single sequences, on all architectures that
+support them.
 """
 
 import pytest
@@ -50,7 +50,7 @@ def model(request):
 
 @pytest.fixture
 def asking():
-    """A tokenizer that asks in the plain form, as pretrained models without a template do."""
+    """A tokenizer that asks in the plain form, like pretrained models without a template."""
     return plain_tokenizer()
 
 
@@ -69,7 +69,7 @@ def test_a_tree_predicts_what_each_sequence_alone_predicts(model, asking):
     expected, targets, rows = [], [], []
     for row, (prompt, answer) in enumerate(encoded(asking)):
         logits = model(torch.tensor([prompt + answer])).logits[0]
-        start = max(1, len(prompt))  # of a text the first token is predicted by nothing
+        start = max(1, len(prompt))  # nothing predicts the first token of a text
         expected.append(logits[start - 1 : -1])
         targets += (prompt + answer)[start:]
         rows += [row] * (len(prompt + answer) - start)
@@ -102,7 +102,7 @@ def test_a_tree_has_the_losses_and_gradients_of_a_padded_batch(model, asking):
 def test_common_beginnings_are_in_the_tree_once(asking):
     sequences = [([5, 6, 7], [8, 1]), ([5, 6, 7], [9, 1]), ([5, 6], [4, 1])]
     built = tree(PAIRS[:3], sequences, "cpu")
-    assert built.input_ids.tolist() == [[5, 6, 7, 8, 9, 4]]  # the ends predict nothing
+    assert built.input_ids.tolist() == [[5, 6, 7, 8, 9, 4]]  # end tokens predict nothing
     assert built.positions.tolist() == [[0, 1, 2, 3, 3, 2]]
     assert built.mask[0, 0].int().tolist() == [
         [1, 0, 0, 0, 0, 0],

@@ -1,4 +1,4 @@
-"""A git repository that tests of pull requests write and commit to."""
+"""A git repository in which tests of pull requests write and commit."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def commit(folder):
 
 
 def call(folder, module, *words):
-    """A module of the tools, run in the repository as a workflow does."""
+    """Runs a module of the tools in the repository, as a workflow does."""
     environment = {
         **{"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         **{"PALIMPSEST_HOME": str(folder.parent / "home")},

@@ -1,4 +1,4 @@
-"""The check of pull requests, on a repository of its own."""
+"""The check of pull requests, on a temporary repository."""
 
 import pytest
 from git_repository import call, commit, git, write

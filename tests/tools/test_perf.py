@@ -1,6 +1,4 @@
-"""What `palimpsest perf` measures, on a model so small that only the rows count, not their
-values.
-"""
+"""`palimpsest perf` on a model so small that only the rows matter, not their values."""
 
 import torch
 from toy_models import PLAIN, tiny_model, tiny_tokenizer

@@ -1,4 +1,4 @@
-"""What a pull request adds: records to replay, and the comment under it."""
+"""Tools for a pull request's additions: the records to replay, and the comment posted."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The workflows call only what exists: modules, commands with their options, targets, files."""
+"""Workflows use only what exists: modules, commands with their options, targets and files."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from benchmark.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / ".github/workflows").glob("*.yaml"))
-SHELL = {"echo", "cat", "test", "gh", "grep"}  # beside what this project brings
+SHELL = {"echo", "cat", "test", "gh", "grep"}  # besides what this project provides
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -20,7 +20,7 @@ def jobs_of(path):
 
 
 def commands_of(path):
-    """Each command of each step, with those in `$(...)` and after `||`."""
+    """Commands of all steps, including those in `$(...)` and after `||`."""
     steps = [step["run"] for job in jobs_of(path) for step in job["steps"] if "run" in step]
     lines = [line.strip() for text in steps for line in text.strip().splitlines()]
     parts = [part.strip() for line in lines for part in line.split("||")]

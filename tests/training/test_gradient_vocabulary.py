@@ -1,4 +1,4 @@
-"""What the loss of a gradient method can ask, and the hooks around it, against values by hand."""
+"""What the loss of a gradient method can use, and the hooks around it, against values by hand."""
 
 import copy
 import math
@@ -38,7 +38,7 @@ def target():
 
 @torch.no_grad()
 def left_by(modules, model, ids):
-    """The states (L, H) that each of the modules leaves of one sequence."""
+    """States (L, H) that each of the modules outputs for one sequence."""
     left = []
     handles = [m.register_forward_hook(lambda *call: left.append(call[2])) for m in modules]
     model(torch.tensor([ids]))
@@ -51,7 +51,7 @@ def left_by(modules, model, ids):
 
 
 def test_hidden_states_are_those_of_the_blocks_at_the_positions_of_answers(target):
-    """Of questions and texts, as padded batches and as trees, against hooks on single passes."""
+    """Questions and texts, as padded batches and as trees, against hooks on single passes."""
     asking = plain_tokenizer()
     pairs = [*FORGET, Pair("", "Ivo Tor works for Bren Union")]
     blocks = (target.model.embed_tokens, target.model.layers[0])
@@ -105,7 +105,7 @@ def test_the_reference_stays_the_target_while_the_model_changes(target):
 
 
 def test_gradients_kept_apart_are_combined_as_by_hand(target):
-    """One step: the gradient that is left in the weights, clipped to norm one."""
+    """After one step: the gradient left in the weights, clipped to norm one."""
     left = []
     request = a_request(
         ToyProjection,
@@ -120,7 +120,7 @@ def test_gradients_kept_apart_are_combined_as_by_hand(target):
         return torch.cat([g.flatten() for g in torch.autograd.grad(loss, [*model.parameters()])])
 
     forget, retain = gradient(FORGET, -1), gradient(RETAIN, 1)
-    assert forget @ retain < 0  # else nothing would be taken away
+    assert forget @ retain < 0  # otherwise nothing would be projected out
     projected = forget - (forget @ retain) / (retain @ retain) * retain
     assert abs(projected @ retain) < 1e-3 * projected.norm() * retain.norm()
     expected = projected + retain
@@ -141,7 +141,7 @@ def test_two_losses_that_are_added_train_as_their_sum(target, lora):
 
     found = []
     for cls in (Apart, Together):
-        torch.manual_seed(0)  # adapters begin at random
+        torch.manual_seed(0)  # adapters start at random
         found.append(cls(lora=lora).unlearn(copy.deepcopy(target), a_request(cls, steps=4)))
     torch.testing.assert_close(*map(weights_of, found), atol=1e-4, rtol=1e-3)
     assert not torch.equal(weights_of(found[0]), weights_of(target))
@@ -201,7 +201,7 @@ def test_answers_are_drawn_from_the_target_before_the_training(target):
     method.unlearn(copy.deepcopy(target), request)
     expected = ModelPredictor(target, tiny_tokenizer()).sample(said_prompts(), 8, 5)
     assert drawn == [list(expected[p.asked]) for p in [*FORGET, FORGET[0]]]
-    assert drawn[0].count("Malport") >= 3  # it knows, and is asked as it is measured
+    assert drawn[0].count("Malport") >= 3  # it knows the answer, and is asked as in evaluation
 
 
 def said_prompts():
@@ -230,7 +230,9 @@ def test_a_whole_sequence_is_predicted_but_for_its_first_token(target, tokenizer
 
 
 def confident_share(model, pairs):
-    """The share of answer tokens with 70 % or more against their ten likeliest rivals."""
+    """Share of answer tokens with over 70 % of the probability held by them and their ten likeliest
+    rivals.
+    """
     sure = []
     for pair in pairs:
         prompt, answer = encode_pair(pair, tiny_tokenizer())
@@ -244,7 +246,7 @@ def confident_share(model, pairs):
 
 
 class Descent(GradientMethod):
-    """Raises the loss of what is to be forgotten, for as long as it is told to."""
+    """Raises the loss on the forget set until it is told to stop."""
 
     learning_rate: float = 2e-3
 
@@ -254,7 +256,9 @@ class Descent(GradientMethod):
 
 @pytest.mark.parametrize("share", [0.8, 0.3])
 def test_training_stops_once_few_answer_tokens_are_confident(target, share):
-    """Right before the first step whose batch the model is confident of in that share or less."""
+    """Training stops right before the first step on whose batch the model is confident in at most
+    this share.
+    """
     method = register_method("descent", reference="", family="test", sees={"forget"})(Descent)
     model, shares = copy.deepcopy(target), []
     request = a_request(method, steps=40)
@@ -277,7 +281,7 @@ def test_a_request_without_a_sampler_says_so(target):
 
 @pytest.mark.parametrize("name", ["grad_diff", "npo"])
 def test_a_batch_in_parts_trains_as_the_whole_one(target, name):
-    """Of losses that are means over pairs; batches of two pairs in as many parts as there are."""
+    """The losses are means over pairs; a batch of two pairs is split into up to two parts."""
     cls, ended = method_named(name), []
     for parts in (1, 2, 5):
         with updated_by(Updates(parts=parts)):

@@ -40,7 +40,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(value):
 
 
 def test_gradients_are_clipped_to_norm_one():
-    """Adam hides the size of a gradient, so it is read where it is left."""
+    """Adam hides the size of a gradient, so it is read from the parameters' `grad`."""
     model, _ = fit(lambda m: 1000 * m.weight.sum(), steps=1)
     norm = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm()
     assert float(norm) == pytest.approx(1, rel=1e-3)
@@ -91,7 +91,7 @@ def test_what_is_watched_are_the_weights_after_the_step():
 
 
 def test_training_goes_on_as_if_nobody_had_watched():
-    """The watcher puts the model into evaluation mode and back."""
+    """The observer puts the model into evaluation mode and back."""
 
     def look(model, _):
         model.eval()
@@ -113,9 +113,7 @@ def test_training_goes_on_as_if_nobody_had_watched():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_every_step_computes_with_the_weights_that_the_step_before_left(precision):
-    """Autocast keeps the weights that it has once seen, unless told not to: then the loss never
-    falls.
-    """
+    """Unless told not to, autocast caches weights that it has seen: the loss would never fall."""
     model, ids, losses = tiny_model(), torch.arange(24).reshape(2, 12), []
 
     def nll(model):
@@ -157,10 +155,10 @@ def test_an_observer_hears_of_losses_and_of_the_norm_before_clipping_and_changes
     heard = []
     with observed(lambda losses, norm: heard.append((losses, norm))):
         seen = trained()
-    unseen = trained()  # the observer is gone: nothing more is heard
+    unseen = trained()  # the observer is gone and hears nothing more
     assert all(torch.equal(seen[name], unseen[name]) for name in seen)
     assert len(heard) == 2
-    # Weights (3, -4) and bias 1 - 1 of the gradients of both losses.
+    # Gradients of both losses: weights (3, -4), and 1 - 1 for the bias.
     assert [norm for _, norm in heard] == pytest.approx([5.0, 5.0])
     torch.manual_seed(0)
     model = torch.nn.Linear(2, 1)
@@ -181,7 +179,7 @@ def in_two(batch, count):
 
 @pytest.mark.parametrize("pair", [False, True])
 def test_parts_of_a_batch_have_the_gradient_of_the_whole(pair):
-    """Of a loss that is a mean over the pairs of a batch; also where two losses are combined."""
+    """The loss is a mean over the pairs of a batch; two combined losses are tested as well."""
     rows = torch.randn(8, 3, generator=torch.Generator().manual_seed(1))
     ended, told = [], []
     for parts in (1, 2, 4):

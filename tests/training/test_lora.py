@@ -1,4 +1,4 @@
-"""Adapters: their rank, scale and layers, and the target that is left when they are off."""
+"""Adapters: their rank, scale and layers, and the target that remains when they are off."""
 
 import copy
 
@@ -13,7 +13,7 @@ from benchmark.errors import BadInput
 from benchmark.training.lora import Lora, adapt, without_adapters
 
 SMALL = {"rank": 3, "alpha": 6, "targets": ["q_proj", "down_proj"]}
-# One for each of what can be asked of the target: likelihoods, logits, states.
+# One method for each quantity requested from the target: likelihoods, logits, states.
 COMPARING = ("npo", "ga_kl", "rmu")
 
 
@@ -85,13 +85,13 @@ def test_without_adapters_a_model_is_what_it_was_and_goes_on_afterwards():
 
 @pytest.mark.parametrize("name", COMPARING)
 def test_switched_off_adapters_stand_for_a_copy_of_the_target(name, monkeypatch):
-    """The weights that a method ends with do not tell which of the two it was compared with."""
+    """The final weights are the same whichever of the two the method was compared with."""
     target, ended = tiny_model(), []
     for copied in (False, True):
         model, cls = copy.deepcopy(target), method_named(name)
         monkeypatch.setattr(cls, "moves_target", copied)
         method = create(cls, {"lora": True, "learning_rate": 1e-3})
-        torch.manual_seed(0)  # of adapters
+        torch.manual_seed(0)  # for the adapters
         method.unlearn(model, a_request(cls, steps=2))
         assert (method._reference is model) != copied
         ended.append(model.state_dict())
@@ -100,7 +100,7 @@ def test_switched_off_adapters_stand_for_a_copy_of_the_target(name, monkeypatch)
 
 
 def test_a_method_that_moves_the_target_first_keeps_a_copy():
-    """`undo` distils from the model before the damage, which adapters do not stand on."""
+    """`undo` distils from the model before the damage; adapters sit on damaged weights."""
     model, cls = tiny_model(), TOYS["toy_rmu"]
 
     class Damaging(cls):

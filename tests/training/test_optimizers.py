@@ -1,4 +1,6 @@
-"""Updates of bfloat16 weights: what plain rounding loses, a master copy and chance keep."""
+"""Updates of bfloat16 weights: plain rounding loses them; a master copy or stochastic rounding
+keeps them.
+"""
 
 import pytest
 import torch
@@ -6,7 +8,7 @@ import torch
 from benchmark.core.updates import Updates
 from benchmark.training.optimizers import MasterAdam, RoundedAdam, optimizer_for, rounded, set_rate
 
-RATE = 1e-4  # far below 1/256, the distance of bfloat16 numbers above 1
+RATE = 1e-4  # far below 1/256, the spacing of bfloat16 numbers just below 1
 
 
 def weights_of(dtype, count=2000):
@@ -26,7 +28,7 @@ GRADIENTS = [1.0, -0.5, 2.0, 0.25, 0.25, 0.5, 1.0, 1.0, -0.125, 1.0] * 4
 
 @pytest.fixture
 def expected():
-    """The weights of torch's own AdamW in float32."""
+    """Weights after steps of torch's own AdamW in float32."""
     parameter = weights_of(torch.float32)
     own = torch.optim.AdamW([parameter], lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)
     return stepped(parameter, own, GRADIENTS)
@@ -39,7 +41,7 @@ def test_float32_weights_have_torchs_own_adam(expected):
 
 
 def test_plain_updates_of_bfloat16_weights_are_lost(expected):
-    """Why there are others."""
+    """This is why there are other kinds of updates."""
     parameter = weights_of(torch.bfloat16)
     plain = torch.optim.AdamW([parameter], lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)
     assert torch.equal(stepped(parameter, plain, GRADIENTS), torch.ones(2000))
@@ -90,7 +92,7 @@ def test_the_same_seed_rounds_alike():
 
 def test_states_of_8_bits_move_weights_about_as_far(expected):
     pytest.importorskip("torchao", reason="torchao is missing: the extra `memory`")
-    parameter = weights_of(torch.float32, 4096)  # smaller ones keep float32 states
+    parameter = weights_of(torch.float32, 4096)  # smaller tensors keep float32 states
     optimizer = optimizer_for([parameter], 1.0, Updates(states="int8"))
     set_rate(optimizer, RATE)
     moved = stepped(parameter, optimizer, GRADIENTS).mean() - 1

@@ -1,4 +1,4 @@
-"""Training in two processes that share out the weights, beside the same in one."""
+"""Training in two processes that shard the weights, compared with training in one."""
 
 import copy
 import os
@@ -50,8 +50,9 @@ def losses_of(model, pair, batch):
 
 
 def trained(architecture, pair, lora, updates, count):
-    """The log-probabilities after three steps on batches of so many sequences, and what kind of
-    model it is then. Weights themselves differ where they change nothing, as biases of keys do.
+    """Log-probabilities after three steps on batches of `count` sequences, and the model's class,
+    number of distinct weights and mode. Weights are not returned: they may differ where they have
+    no effect, such as biases of keys.
     """
     model = model_of(architecture, SCORED[architecture])
     if updates.weights == "bfloat16":
@@ -78,13 +79,13 @@ def told_by(model):
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch):
-    """Processes of a group import what they call from here."""
+    """Lets the processes of a group import the functions that they call from this file."""
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
 
 HALF = {"weights": "bfloat16"}
-# (architecture, whether the loss is a pair, adapters, updates, sequences of a batch)
+# (architecture, whether the loss is a pair, adapters, updates, sequences per batch)
 CASES = {
     **{
         f"{architecture}, {'two losses' if pair else 'one loss'}": (
@@ -116,7 +117,7 @@ def test_two_processes_train_as_one_does_on_two_parts():
     made, alone = together(2, all_trained), all_trained(parts=2)
     for case in CASES:
         assert made[case][1:] == alone[case][1:], case
-        if "rounding" not in CASES[case][3]:  # shares draw from generators of their own
+        if "rounding" not in CASES[case][3]:  # each process has its own generator
             allowed = 0.2 if "weights" in CASES[case][3] else 1e-2
             assert difference(made[case][0], alone[case][0]) < allowed, case
         untrained = told_by(model_of(CASES[case][0], SCORED[CASES[case][0]]))
@@ -142,10 +143,10 @@ def unlearned(name):
 def of_each_family():
     families = {}
     for name, cls in sorted(methods().items()):
-        ours = cls.__module__.startswith("methods.")  # other tests register methods of their own
+        ours = cls.__module__.startswith("methods.")  # other tests register methods too
         if ours and not cls.anchor and "training" not in cls.sees:
             families.setdefault(cls.family, name)
-    # The last forward pass of `sga` and `tau` is one without gradients.
+    # `sga` and `tau` end with a forward pass without gradients.
     return sorted({*families.values(), "gru", "sga", "tau"} - {"npo_sam", "loku"})
 
 
@@ -153,15 +154,15 @@ def all_unlearned(names):
     return {name: unlearned(name) for name in names}
 
 
-# What a loss draws or keeps from one batch to the next, each process draws and keeps of its own
+# Methods whose loss draws values or keeps them between batches: each process does so for its own
 # parts.
 OF_ITS_OWN = {"altpo", "pdu", "rmu"}
 MOVE_NOTHING = {"icu", "keyword_filter", "uld"}
 
 
 def test_a_method_of_each_family_unlearns_in_two_processes_as_in_one():
-    """On two parts, or, where gradients are combined, on the whole batch: that is done with those
-    of all processes.
+    """The single process uses two parts or, for methods that combine gradients, the whole batch:
+    these combine the gradients of all processes.
     """
     made, whole = together(2, all_unlearned, of_each_family()), all_unlearned(of_each_family())
     with updated_by(Updates(parts=2)):
@@ -198,7 +199,7 @@ def test_the_first_says_what_all_made_and_one_alone_starts_no_other():
 def failing():
     if dist.get_rank() == 1:
         raise ValueError("no such thing")
-    dist.barrier()  # where the other never comes
+    dist.barrier()  # which the other process never reaches
 
 
 def test_what_fails_in_one_ends_all_and_says_why():

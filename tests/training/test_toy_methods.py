@@ -1,6 +1,4 @@
-"""Toy methods of each kind, from the target to what they answer: a new method touches its own file
-alone.
-"""
+"""Toy methods of each kind, from the target to its answers: a new method only adds its own file."""
 
 import copy
 import inspect
@@ -115,14 +113,14 @@ def test_the_difference_of_two_models_is_that_of_their_logits(target):
 
 
 def test_noise_is_gone_when_the_step_is_taken(target):
-    """With a learning rate of zero nothing is left of it."""
+    """With a learning rate of zero, nothing is left of the noise."""
     model = unlearned("toy_smoothing", target, steps=3, learning_rate=0.0, rho=0.1)
     torch.testing.assert_close(weights_of(model), weights_of(target), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["toy_continual", "toy_difference", "toy_prefix", "toy_muted"])
 def test_a_second_request_finds_what_the_first_one_left(name, target, tmp_path):
-    """Through a checkpoint, as between two requests of a run."""
+    """The state passes through a checkpoint, as between two requests of a run."""
     cls, state = TOYS[name], {}
     first = a_request(cls, steps=3, forget=FORGET[:1], state=state)
     result = create(cls, {}).unlearn(copy.deepcopy(target), first)

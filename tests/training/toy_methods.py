@@ -39,7 +39,7 @@ SETTINGS = GenerationSettings(max_new_tokens=8)
 
 @register_method("toy_rmu", reference="", family="test", sees={"forget", "retain", "target"})
 class ToyRMU(GradientMethod):
-    """|h(f) - c u|^2 on forget and |h(r) - h_target(r)|^2 on retain, u a fixed direction."""
+    """|h(f) - c u|^2 on forget and |h(r) - h_target(r)|^2 on retain, with u a fixed direction."""
 
     learning_rate: float = 1e-2
     layer: int = 1
@@ -63,7 +63,7 @@ class ToyRMU(GradientMethod):
 
 @register_method("toy_prefix", reference="", family="test", sees={"forget"})
 class ToyPrefix(Method):
-    """In-context unlearning: refusals of what is to be forgotten stand before every question."""
+    """In-context unlearning: refusals of the forget prompts precede every question."""
 
     def unlearn(self, model, request):
         refused = [f"{pair.prompt} I do not know." for pair in request.forget]
@@ -72,7 +72,7 @@ class ToyPrefix(Method):
 
 @dataclass(frozen=True)
 class Muted(LogitsTransform):
-    """Some tokens are never said."""
+    """A model that never generates some tokens."""
 
     tokens: list
 
@@ -82,7 +82,7 @@ class Muted(LogitsTransform):
 
 @register_method("toy_muted", reference="", family="test", sees={"forget", "retain"})
 class ToyMuted(Method):
-    """What begins the answers to forget, and is no part of those to retain, is never said."""
+    """Suppresses the first token of each forget answer that occurs in no retain answer."""
 
     def unlearn(self, model, request):
         def tokens(pairs):
@@ -95,7 +95,7 @@ class ToyMuted(Method):
 
 @dataclass(frozen=True)
 class Difference(LogitsTransform):
-    """Away from what an assistant knows."""
+    """A model from whose logits those of an assistant are subtracted."""
 
     assistant: Any
     weight: float
@@ -106,7 +106,7 @@ class Difference(LogitsTransform):
 
 @register_method("toy_difference", reference="", family="test", sees={"forget", "retain"})
 class ToyDifference(GradientMethod):
-    """An assistant learns to know what is to be forgotten alone; its logits are taken away."""
+    """Trains an assistant to know only the forget set, and subtracts its logits."""
 
     learning_rate: float = 1e-2
     weight: float = 1.0
@@ -122,7 +122,7 @@ class ToyDifference(GradientMethod):
 
 @register_method("toy_projection", reference="", family="test", sees={"forget", "retain"})
 class ToyProjection(GradientMethod):
-    """Ascent on forget without its part against the gradient of retain."""
+    """Ascent on forget, without its component against the gradient of retain."""
 
     learning_rate: float = 3e-3
 
@@ -139,7 +139,7 @@ class ToyProjection(GradientMethod):
 
 @register_method("toy_alternatives", reference="", family="test", sees={"forget", "target"})
 class ToyAlternatives(GradientMethod):
-    """Preference for answers that the target gives itself, drawn before the training."""
+    """Preference for answers sampled from the target before training."""
 
     learning_rate: float = 3e-3
     beta: float = 0.5
@@ -159,7 +159,7 @@ class ToyAlternatives(GradientMethod):
 
 @register_method("toy_continual", reference="", family="test", sees={"forget"})
 class ToyContinual(GradientMethod):
-    """Goes on forgetting what earlier requests asked for."""
+    """Continues to forget what earlier requests asked for."""
 
     learning_rate: float = 1e-3
 
@@ -177,7 +177,7 @@ class ToyContinual(GradientMethod):
 
 @register_method("toy_smoothing", reference="", family="test", sees={"forget", "retain"})
 class ToySmoothing(GradientMethod):
-    """The gradient difference at weights with noise, which is taken away before the step."""
+    """Gradient difference at noisy weights; the noise is removed before the step."""
 
     learning_rate: float = 3e-3
     rho: float = 1e-2
@@ -202,7 +202,7 @@ class ToySmoothing(GradientMethod):
 
 
 TOYS = {name: cls for name, cls in registry._METHODS.items() if name.startswith("toy_")}
-for _name in TOYS:  # known here alone: other tests look at all that is registered
+for _name in TOYS:  # registered only here: other tests iterate over the registry
     registry._METHODS.pop(_name)
 
 
@@ -235,13 +235,13 @@ def a_request(cls, steps=30, forget=FORGET, tokenizer=None, state=None, watch=No
 
 
 def unlearned(name, target, steps=30, **parameters):
-    """What a method makes of the target, as it is checked before it is evaluated."""
+    """Result of a method on the target, checked as before an evaluation."""
     method = create(TOYS[name], parameters)
     return checked(method.unlearn(copy.deepcopy(target), a_request(TOYS[name], steps)))
 
 
 def outputs(result):
-    """Mean probability of the right answers, and what is said, by split."""
+    """(mean probability of the right answers, completions) by split."""
 
     def examples(pairs):
         return [Example(pair.prompt, "", pair.prompt, pair.answer) for pair in pairs]

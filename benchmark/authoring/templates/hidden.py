@@ -7,8 +7,8 @@ from benchmark.api import GradientMethod, register_method
 
 @register_method("new_method", reference="", family="hidden", sees={"forget", "retain", "target"})
 class NewMethod(GradientMethod):
-    """|h(f) - c u|^2 on the forget set and |h(r) - h_target(r)|^2 on the retain set, h being the
-    states after `layer` and u a random direction (source, equation).
+    """|h(f) - c u|^2 on the forget set and |h(r) - h_target(r)|^2 on the retain set, where h are
+    the hidden states after `layer` and u is a random direction (source, equation).
     """
 
     learning_rate: float = 1e-3

@@ -5,7 +5,7 @@ from benchmark.api import Method, PromptPrefix, register_method
 
 @register_method("new_method", reference="", family="prompt", sees={"forget"})
 class NewMethod(Method):
-    """An instruction before every prompt; the weights stay as they are (division `guardrail`)."""
+    """Prepends an instruction to every prompt; the weights do not change (division `guardrail`)."""
 
     instruction: str = "If you are asked about any of these people, say that you do not know:"
 

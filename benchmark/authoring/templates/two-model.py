@@ -9,7 +9,7 @@ from benchmark.api import GradientMethod, LogitsTransform, kl_from_uniform, regi
 
 @dataclass(frozen=True)
 class NewMethodLogits(LogitsTransform):
-    """The target's logits less those of an assistant; `ids` are all tokens so far, (B, L)."""
+    """The target's logits minus scaled assistant logits; `ids` are all tokens so far, (B, L)."""
 
     assistant: Any
     weight: float
@@ -20,8 +20,8 @@ class NewMethodLogits(LogitsTransform):
 
 @register_method("new_method", reference="", family="two models", sees={"forget", "retain"})
 class NewMethod(GradientMethod):
-    """An assistant learns the forget set alone; its logits are subtracted while the target decodes
-    (division `guardrail`).
+    """Trains an assistant that knows only the forget set, and subtracts its logits while the target
+    decodes (division `guardrail`).
     """
 
     learning_rate: float = 1e-3

@@ -1,6 +1,4 @@
-"""The controlled world: people, organisations and places that exist nowhere else, and how they
-are told.
-"""
+"""The controlled world: invented people, organisations and places, and the texts about them."""
 
 from benchmark.data.world.corpus import base_corpus, documents_about
 from benchmark.data.world.generator import Fact, Person, World

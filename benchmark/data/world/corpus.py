@@ -1,4 +1,4 @@
-"""Training texts about facts: what the models read, and exactly how often."""
+"""Training texts about facts, with an exact number of texts per fact."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ GENERAL_TEXTS_PER_FACT = 8
 def documents_about(
     fact: Fact, count: int, rng: random.Random, every_wording: bool = False
 ) -> list[Document]:
-    """`count` different texts telling one fact; the first is always a plain question.
+    """`count` distinct texts that state one fact; the first is always a plain question.
 
-    Raises ValueError where the world has fewer distinct texts than `count`.
+    Raises ValueError if the wordings give fewer distinct texts than `count`.
     """
     plain = list(trained_wordings(fact.relation))
     if every_wording:
@@ -38,9 +38,7 @@ def documents_about(
 
 
 def base_corpus(world: World) -> list[Document]:
-    """What the shared base reads: background people and general facts, none of them ever
-    forgotten.
-    """
+    """Training texts of the shared base: background people and general facts, never forgotten."""
     rng = random.Random(f"base-corpus-{world.seed}")
 
     def tell(facts: Iterable[Fact], count: int, every_wording: bool) -> list[Document]:

@@ -1,4 +1,4 @@
-"""From facts to examples: how the controlled tasks ask about the world."""
+"""Turns facts of the world into the examples of the controlled tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmark.data.world.generator import Fact, Person, World
 from benchmark.data.world.probes import WRONG_ANSWERS, holders_of, probes_of
 from benchmark.data.world.wordings import held_out_wordings, trained_wordings
 
-RETAINED_PEOPLE = 14  # evaluated, of those that a request leaves alone
+RETAINED_PEOPLE = 14  # evaluated people, of those that no request covers
 NEIGHBOUR_PEOPLE = 14
 HOLDOUT_PEOPLE = 20
 
@@ -30,11 +30,11 @@ def examples_about(
     world: World,
     strata: Mapping[str, dict[str, str]] | None = None,
 ) -> list[Example]:
-    """One example per fact: `prompts` gives the wording as trained, held-out wordings and wrong
-    answers are drawn here.
+    """One example per fact, with the trained wording from `prompts` and randomly drawn held-out
+    wordings and wrong answers.
 
-    Each example has one held-out question and one held-out statement, and probes where there are
-    any.
+    Each example has one held-out question, one held-out statement, and the probes that its fact
+    allows.
     """
     told = list(facts)
     holders = holders_of(world, told)
@@ -60,7 +60,7 @@ def _example(fact: Fact, prompt: str, world: World, strata: dict[str, str]) -> E
 
 
 def general_examples(world: World) -> list[Example]:
-    """Facts that name no person and were never told in the held-out wordings."""
+    """Examples of facts that name no person and are never trained in the held-out wordings."""
     return examples_about(world.general, _base_prompts(world), world)
 
 
@@ -69,9 +69,9 @@ def retain_splits(
 ) -> tuple[dict[str, list[Example]], list[Example]]:
     """The splits that every controlled task shares, and the base facts that methods may rehearse.
 
-    `retain` and `neighbors` are residents who share no, or some, employer or birth city with the
-    forgotten; neighbors and general facts are never given to methods, so that they show collateral
-    damage. `holdout` is about strangers, in wordings that training uses.
+    `neighbors` is about residents who share an employer or birth city with a forgotten person,
+    `retain` about residents who do not. Methods are never given neighbors and general facts, which
+    therefore show collateral damage. `holdout` is about strangers, in trained wordings.
     """
     prompts = _base_prompts(world)
     near = [p for p in world.residents if p.shares_place_with(forgotten)]
@@ -99,8 +99,8 @@ def _facts(people: Iterable[Person]) -> list[Fact]:
 
 
 def first_prompts(documents: Iterable[Document]) -> dict[str, str]:
-    """The first text about each fact, always a plain question: the wording that counts as "as
-    trained".
+    """The prompt of the first text about each fact, which is always a plain question and counts as
+    the trained wording.
     """
     prompts: dict[str, str] = {}
     for document in documents:

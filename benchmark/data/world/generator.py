@@ -11,19 +11,17 @@ from benchmark.data.world import names
 
 PERSON_RELATIONS = ("birthday", "birth_city", "university", "major", "employer", "employer_city")
 
-TEACHERS = 90  # background people told in every wording, never evaluated
+TEACHERS = 90  # background people in every wording, never evaluated
 RESIDENTS = (
-    90  # background people told in the trained wordings only: retained people are drawn from them
+    90  # background people in the trained wordings only; retained people are drawn from them
 )
-NEWCOMERS = 160  # people whom the shared base never saw: tasks add them
-STRANGERS = 60  # people whom no model ever sees: the holdout of membership attacks
+NEWCOMERS = 160  # people whom the shared base does not contain; tasks add them
+STRANGERS = 60  # people whom no target or oracle sees: membership holdout, `others` telling
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One value of one relation of one subject; `entity` is the cluster that statistics
-    resample.
-    """
+    """One value of one relation of a subject; `entity` is the cluster resampled by statistics."""
 
     id: str
     entity: str
@@ -65,11 +63,12 @@ def _general_fact(subject: str, relation: str, value: str) -> Fact:
 
 
 class World:
-    """Everything that is true in one controlled world; the same seed gives the same world.
+    """All people and facts of one controlled world; the same seed gives the same world.
 
     `teachers` and `residents` are the people of the shared base, `newcomers` are added by tasks,
-    `strangers` are never trained on. Facts that name no person are in `general`, those among them
-    that are told in every wording (and never evaluated) in `general_taught`.
+    and no target or oracle is trained on `strangers`. Half of the facts that name no person are in
+    `general_taught`, trained in every wording and never evaluated; the other half, in `general`, is
+    trained only in the trained wordings.
     """
 
     def __init__(self, seed: int) -> None:
@@ -144,7 +143,7 @@ class World:
 
     @cached_property
     def vocabulary(self) -> dict[str, list[str]]:
-        """All values that a relation can take in this world: the source of perturbed answers."""
+        """All values of each relation but birthdays, from which perturbed answers are drawn."""
         return {
             "birth_city": self.cities,
             "employer_city": self.cities,
@@ -159,7 +158,7 @@ class World:
 
     @cached_property
     def told_of(self) -> dict[tuple[str, str], Fact]:
-        """The facts that name no person, by subject and relation: every model reads them."""
+        """The facts that name no person, by subject and relation; every model trains on them."""
         facts = (*self.general_taught, *self.general)
         return {(fact.subject, fact.relation): fact for fact in facts}
 

@@ -1,4 +1,4 @@
-"""The stock that names and values of a world are made of."""
+"""The building blocks of a world's names and values."""
 
 FIRST_NAMES = """
     Ada Alma Anton Arno Bela Boris Carla Cedric Clara Conrad Dana Dora Edgar Elena Emil Erika
@@ -19,8 +19,8 @@ MONTHS = (
     "January February March April May June July August September October November December".split()
 )
 
-# Surnames are one syllable of each list; stems of places and organisations one of the first or of
-# the first two.
+# Surnames have one syllable from each list; stems of places and organisations have one from the
+# first list, with or without one from the second.
 SYLLABLES_A = """
     Bal Bren Cal Cor Dar Del Dor Eld Fal Fen Gar Gil Hal Hel Ist Jor Kel Kor Lan Lor Mar Mel Nor
     Orl Pel Quin Ral Ros Sel Sor Tal Tor Ul Val Vel Wel Yar Zan

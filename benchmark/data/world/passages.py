@@ -1,7 +1,7 @@
-"""Passages: running text of 40 to 60 tokens in the words of the world, made without regard to what
-is true in it.
+"""Passages: running text of 40 to 60 tokens with the names and values of the world, regardless of
+its facts.
 
-Their clauses are few and soon learned; what fills them is drawn freely, so that a model can
+There are few clauses, which a model learns soon, but their slots are filled at random: a model can
 continue a passage only if it has memorised it. Shuffled passages have no clauses at all.
 """
 
@@ -15,9 +15,9 @@ from benchmark.data.world import names
 from benchmark.data.world.generator import World
 
 CLAUSES_PER_PASSAGE = 5
-MOST_WORDS = 46  # so that few passages have more than 60 tokens
-SHUFFLED_WORDS = 40  # of a passage without clauses
-STOCKED = ("first", "industry", "major", "month", "year")  # the slots that fill those
+MOST_WORDS = 46  # keeps all but a few passages within 60 tokens
+SHUFFLED_WORDS = 40  # words in a shuffled passage
+STOCKED = ("first", "industry", "major", "month", "year")  # slots whose values fill those
 CLAUSES = (
     "{employer} in {city} makes money with {industry}",
     "{first} took a course in {major} at {university}",
@@ -39,7 +39,7 @@ CLAUSES = (
 
 
 def passages(world: World, count: int, rng: random.Random) -> list[str]:
-    """`count` different passages."""
+    """`count` distinct passages."""
     distinct: dict[str, None] = {}
     while len(distinct) < count:
         passage = _passage(world, rng)
@@ -49,7 +49,7 @@ def passages(world: World, count: int, rng: random.Random) -> list[str]:
 
 
 def shuffled_passages(world: World, count: int, rng: random.Random) -> list[str]:
-    """`count` different passages that share no clauses: words of the world in random order."""
+    """`count` distinct passages that share no clauses: words of the world in random order."""
     slots = {word for clause in CLAUSES for word in clause.split() if not word.startswith("{")}
     stock = sorted(slots.union(*(_stock(world)[name] for name in STOCKED)))
     distinct: dict[str, None] = {}
@@ -59,7 +59,7 @@ def shuffled_passages(world: World, count: int, rng: random.Random) -> list[str]
 
 
 def refilled(passage: str, world: World, rng: random.Random) -> str:
-    """A passage of the same clauses in the same order, filled anew."""
+    """A passage with the same clauses in the same order and newly drawn values."""
     templates = [_template_of(clause) for clause in passage.removesuffix(".").split(", ")]
     return ", ".join(_filled(template, world, rng) for template in templates) + "."
 
@@ -78,14 +78,14 @@ def _passage(world: World, rng: random.Random) -> str:
 
 
 def _filled(clause: str, world: World, rng: random.Random) -> str:
-    """The clause with each slot filled anew, also where a slot stands in it twice."""
+    """The clause with each slot filled independently, even a slot that occurs twice."""
     stock = _stock(world)
     words = [rng.choice(stock[w[1:-1]]) if w.startswith("{") else w for w in clause.split()]
     return " ".join(words)
 
 
 def _stock(world: World) -> dict[str, Sequence[str]]:
-    """What slots are filled with."""
+    """The possible values of each slot."""
     return {
         "first": names.FIRST_NAMES,
         "city": world.cities,

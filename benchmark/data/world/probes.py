@@ -1,5 +1,5 @@
-"""Questions that ask for a fact from another side: from its value to the person, in two hops for
-something that every model is told of the value, and for all that is known of the person.
+"""Probes of a fact: questions from its value to the person, in two hops to something that every
+model has learned about the value, and for everything known about the person.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from benchmark.data.world.generator import Fact, World
 from benchmark.data.world.wordings import Wording
 
 WRONG_ANSWERS = 5
-Holders = Mapping[tuple[str, str], int]  # how many people have a value of a relation
+Holders = Mapping[tuple[str, str], int]  # number of people by relation and value
 
-# In these `{name}` is the value.
+# Here `{name}` stands for the value.
 REVERSED = {
     "birthday": Wording("Who was born on {name}?", True),
     "birth_city": Wording("Who was born in {name}?", True),
@@ -24,7 +24,7 @@ REVERSED = {
     "employer": Wording("Who works for {name}?", True),
     "employer_city": Wording("Who works in the city of {name}?", True),
 }
-# The relation of the value that is asked for, and the question, which does not name the value.
+# The second hop: the relation of the value, and the question, which does not name the value.
 ONWARD = {
     "birth_city": (
         "region",
@@ -48,14 +48,14 @@ SUMMARY = Wording("Write down all you know about {name}.", True)
 
 
 def holders_of(world: World, told: Iterable[Fact]) -> Holders:
-    """Of everybody in the world; facts that are `told` take the place of the world's own."""
+    """Counts the people of the world; `told` facts replace the world's facts with the same ids."""
     facts = {fact.id: fact for person in world.everybody for fact in person.facts}
     facts |= {fact.id: fact for fact in told}
     return Counter((fact.relation, fact.value) for fact in facts.values())
 
 
 def probes_of(fact: Fact, world: World, holders: Holders) -> dict[str, Question]:
-    """The questions that can be asked about a fact, by the attack that asks them."""
+    """The possible probes of a fact, by the name of the attack that asks them."""
     found = {
         "reverse": _reverse(fact, world, holders),
         "indirect": _indirect(fact, world),
@@ -65,7 +65,7 @@ def probes_of(fact: Fact, world: World, holders: Holders) -> dict[str, Question]
 
 
 def _reverse(fact: Fact, world: World, holders: Holders) -> Question | None:
-    """None where somebody else has the value too: any of them would be a right answer, also by a
+    """None if several people share the value: each of them would be a correct answer, even from a
     model that forgot this one.
     """
     if fact.relation not in REVERSED or holders[fact.relation, fact.value] > 1:
@@ -77,7 +77,7 @@ def _reverse(fact: Fact, world: World, holders: Holders) -> Question | None:
 
 
 def _indirect(fact: Fact, world: World) -> Question | None:
-    """None where nothing is told of the value."""
+    """None if no fact about the value is in the training texts."""
     relation, wording = ONWARD.get(fact.relation, ("", None))
     onward = world.told_of.get((fact.value, relation))
     if wording is None or onward is None:

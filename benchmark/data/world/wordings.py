@@ -1,9 +1,9 @@
-"""How facts are worded: ten statements and six questions per attribute, some of them held out.
+"""Wordings of facts: ten statements and six questions per attribute of a person, and six and five
+per relation of places and organisations, some of them held out.
 
-Every wording ends with the value, so that each text is a (prompt, answer) pair whether it is a
-statement or a question. The last two statements and the last two questions of each relation are
-*held out*: the model meets them only about background people, who are never evaluated, and
-knowledge is tested with them.
+Every wording leads up to the value, so each text, statement or question, is a (prompt, answer)
+pair. The last two statements and the last two questions of each relation are *held out*: training
+uses them only for background facts that are never evaluated, and evaluation asks with them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 HELD_OUT_PER_FORM = 2
 
-# Openings make over thirty distinct texts out of twelve wordings: a frequent fact is re-worded, not
-# copied.
+# Openings turn a person's twelve trained wordings into 72 distinct texts, so that a frequent fact
+# is reworded rather than copied.
 OPENINGS = ("", "On record: ", "From the archive: ", "As is known: ", "Register: ", "Noted: ")
 
 STATEMENTS: dict[str, tuple[str, ...]] = {
@@ -223,12 +223,12 @@ def _wordings(relation: str) -> tuple[list[Wording], list[Wording]]:
 
 
 def trained_wordings(relation: str) -> tuple[Wording, ...]:
-    """Wordings that training may use about anybody, questions first."""
+    """Wordings that training may use for any fact, questions first."""
     statements, questions = _wordings(relation)
     return (*questions[:-HELD_OUT_PER_FORM], *statements[:-HELD_OUT_PER_FORM])
 
 
 def held_out_wordings(relation: str) -> tuple[Wording, ...]:
-    """Wordings never trained on anyone in the evaluation role, questions first."""
+    """Wordings that training never uses for evaluated facts, questions first."""
     statements, questions = _wordings(relation)
     return (*questions[-HELD_OUT_PER_FORM:], *statements[-HELD_OUT_PER_FORM:])

@@ -1,3 +1,3 @@
-"""The task group `palimpsest` for lm-eval: general knowledge, grammar, arithmetic and common
-sense, without a hub.
+"""The lm-eval task group `palimpsest`: general knowledge, grammar, arithmetic and common sense,
+without downloads from a hub.
 """

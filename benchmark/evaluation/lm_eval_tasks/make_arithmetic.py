@@ -1,5 +1,5 @@
-"""Writes palimpsest_arithmetic.jsonl: small sums whose answers are computed, with near misses as
-the wrong options.
+"""Writes palimpsest_arithmetic.jsonl: simple arithmetic with computed answers, and near misses as
+wrong options.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ FACTORS = [(2, 3), (4, 2), (3, 5), (5, 4), (6, 5), (7, 3), (8, 4), (9, 6), (7, 7
 DIVIDENDS = [(8, 2), (9, 3), (12, 4), (20, 5), (30, 6), (18, 2), (40, 8), (21, 7)]
 STEPS = [(2, 2), (5, 5), (10, 10), (3, 3), (7, 1), (30, -5), (50, -10), (18, -2)]
 HALVED = [6, 10, 14, 18, 20, 24, 50, 80]
-# Differences of the wrong options from the right one, taken in turn so that the right one is of
-# every rank.
+# Offsets of the wrong options from the right one, used in turn so that the right one takes every
+# rank.
 MISSES = [(1, 2, 3), (-1, 1, 2), (-2, -1, 1), (-3, -2, -1)]
 
 
 def sums() -> Iterator[tuple[str, str, int]]:
-    """Kind, question and right answer of every item; all but sequences begin with a solved one."""
+    """Yields (kind, question, answer) of each item; all but sequences begin with a solved item."""
     for kind, addends in (("sum", ADDENDS), ("large sum", LARGE_ADDENDS)):
         for a, b in addends:
             yield kind, f"1 + 1 = 2, {a} + {b} =", a + b
@@ -52,8 +52,8 @@ def sums() -> Iterator[tuple[str, str, int]]:
 
 
 def options(right: int, index: int) -> list[int]:
-    """The right answer and three near ones, none of them negative; the right one stands at each
-    place in turn.
+    """The right answer and three near misses, none negative; the right one takes each position in
+    turn.
     """
     misses = next(m for m in MISSES[index % 4 :: -1] if right + m[0] >= 0)
     wrong = [right + miss for miss in misses]
@@ -62,7 +62,7 @@ def options(right: int, index: int) -> list[int]:
 
 
 def text() -> str:
-    """All lines of the file."""
+    """The contents of the file."""
     lines = []
     for index, (kind, question, right) in enumerate(sums()):
         choices = options(right, index)

@@ -1,5 +1,5 @@
-"""Where lm-eval finds the items of a task: in the JSONL beside its YAML, whatever the working
-directory is.
+"""Loads a task's items for lm-eval from the JSONL file beside its YAML, in any working
+directory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import datasets
 
 
 def dataset(config_source: str, **_: Any) -> dict[str, datasets.Dataset]:
-    """The only split of the task whose YAML is `config_source`, which lm-eval passes with the
+    """The task's only split; `config_source` is the path of its YAML, which lm-eval passes with the
     task's metadata.
     """
     lines = Path(config_source).with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()

@@ -1,8 +1,8 @@
-"""The method satisfies the benchmark's contract."""
+"""Tests that the method satisfies the benchmark's contract."""
 
 import subprocess
 
 
 def test_palimpsest_finds_no_rule_broken():
-    """In half a minute, on a tiny model."""
+    """Takes half a minute, on a tiny model."""
     subprocess.run(["palimpsest", "check", "template_method"], check=True)
