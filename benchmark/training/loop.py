@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from inspect import ismethod
 from typing import TypeVar
 
 import torch
@@ -115,7 +116,7 @@ def train(
             for parameter in (*parameters, *moved):
                 parameter.grad = None
             pieces, terms = own_parts(parts(batch, updates.parts * processes())), []
-            for piece in pieces:
+            for piece in _of_one_step(pieces, loss):
                 losses = loss(piece)
                 _require_finite(losses, f"step {step + 1} of {schedule.steps}")
                 _differentiate(losses, parameters, combine, 1 / len(pieces))
@@ -128,6 +129,18 @@ def train(
     model.eval()
     if lora:
         merge(model)
+
+
+def _of_one_step(pieces: Sequence[Batch], loss: Callable[[Batch], Losses]) -> Iterator[Batch]:
+    """Yields the parts of a batch. Numbers that a method updates in its loss, such as a schedule or
+    a multiplier, have their values from before the step for every part, so that they advance once.
+    """
+    state = vars(loss.__self__) if ismethod(loss) else {}
+    before = dict(state)
+    for piece in pieces:
+        numbers = [name for name in before if isinstance(state.get(name), int | float)]
+        state.update({name: before[name] for name in numbers})
+        yield piece
 
 
 def _tell(of_parts: Sequence[Losses], norm: torch.Tensor) -> None:

@@ -26,7 +26,6 @@ PER_COUNT = 16  # passages per count, half of them forgotten
 NEVER_SEEN = 112
 SCORED_WORLD, DEVELOPMENT_WORLD = 1, 101  # seeds of the worlds whose passages are fine-tuned in
 WITHHELD = 14  # retained passages, two per count, that are never rehearsed
-PEOPLE = 14  # people whose facts are evaluated in addition to the passages
 
 
 @register_task("memorized", version=1)

@@ -290,3 +290,14 @@ def test_a_batch_in_parts_trains_as_the_whole_one(target, name):
     for other in ended[1:]:
         for key, value in ended[0].items():
             torch.testing.assert_close(other[key], value, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "state"), [("rr", "share"), ("adapop", "steps")])
+def test_the_state_of_a_loss_advances_once_per_step(target, name, state):
+    cls, ended = method_named(name), set()
+    for parts in (1, 2, 5):
+        method = create(cls, {})
+        with updated_by(Updates(parts=parts)):
+            method.unlearn(copy.deepcopy(target), a_request(cls, steps=2))
+        ended.add(getattr(method, state))
+    assert len(ended) == 1
