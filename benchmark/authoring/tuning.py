@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +16,9 @@ from benchmark.models.tracks import Trials, track_named, tracks_with_files
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED, variant_name
+from benchmark.records.schema import Record
 from benchmark.records.store import write_atomically
+from benchmark.statistics.trials import best_of, compared, has_destroyed, rate_of
 
 HEADER = "# Learning rates by method and task family, written by `palimpsest tune --write`.\n"
 
@@ -55,24 +58,50 @@ def trial_variant(trials: Trials, family: str) -> str:
     return variant_name(*expand_tasks([named])[0])
 
 
-def trial_suite(track: str, rate: float, wanted: Mapping[str, Sequence[str]]) -> Suite:
-    """The suite of trials at one learning rate; `wanted` lists the task families of each method."""
+def next_rates(trials: Trials, tried: Sequence[Record]) -> list[float]:
+    """The learning rates to try next, given the trials of a method in a family so far; empty at the
+    end of the search. No rate is tried above one that destroyed the model.
+    """
+    done = [rate_of(record) for record in tried]
+    limit = min((rate_of(r) for r in tried if has_destroyed(r)), default=math.inf)
+    left = [rate for rate in trials.rates if rate < limit and rate not in done]
+    first = trials.search.first if trials.search else trials.rates
+    if waiting := [rate for rate in left if rate in first]:
+        return waiting[:1]
+    if trials.search is None or not (scored := compared(tried)):
+        return []
+    best = trials.rates.index(best_of(scored).rate)
+    neighbours = trials.rates[max(0, best - 1) : best + 2]
+    return [rate for rate in left if rate in neighbours][: max(0, trials.search.most - len(done))]
+
+
+def searched(trials: Trials, records: Sequence[Record]) -> list[Record]:
+    """Those of a method's trials in a family that the search would have run."""
+    by_rate = {rate_of(record): record for record in records}
+    found: list[Record] = []
+    while rates := [rate for rate in next_rates(trials, found) if rate in by_rate]:
+        found += [by_rate[rate] for rate in rates]
+    return found
+
+
+def trial_suite(track: str, wanted: Mapping[tuple[str, str], Sequence[float]]) -> Suite:
+    """The suite of trials at the `wanted` learning rates by method and task family."""
     development = development_of(track)
     declared = declared_trials(development)
-    tasks = {
-        name: declared.families[name].trial
-        for name in declared.families
-        if any(name in families for families in wanted.values())
-    }
+    tasks = {name: family.trial for name, family in declared.families.items()}
+    families: dict[tuple[str, float], list[str]] = {}
+    for (spec, family), rates in wanted.items():
+        for rate in rates:
+            families.setdefault((spec, rate), []).append(tasks[family])
+    asked = {task for of_row in families.values() for task in of_row}
     return Suite(
         name="tune",
-        description=f"trials of the {TUNED} {rate:g}",
+        description=f"trials of the {TUNED}",
         tracks=[development],
-        tasks=list(tasks.values()),
+        tasks=[task for task in tasks.values() if task in asked],
         methods=[
-            MethodEntry(name=spec, parameters={TUNED: rate}, tasks=[tasks[f] for f in families])
-            for spec, families in wanted.items()
-            if families
+            MethodEntry(name=spec, parameters={TUNED: rate}, tasks=of_row)
+            for (spec, rate), of_row in families.items()
         ],
         oracles=declared.oracles,
         backend="hf",  # the same trials on every machine

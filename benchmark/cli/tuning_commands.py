@@ -108,7 +108,8 @@ def tune(
 ) -> None:
     """Tries the track's learning rates on its development data, which no ranked run uses.
 
-    Rates are tried in ascending order until one destroys the model. Finished trials are not
+    Rates are tried in ascending order until one destroys the model. Where the track declares a
+    search, a few rates come first, then the neighbours of the best one. Finished trials are not
     repeated. Exit code 1 if no rate can be chosen for some method.
     """
     from benchmark.authoring.tuning import (
@@ -150,20 +151,29 @@ def _wanted(methods: list[str], track: str, families: list[str]) -> dict[str, li
     return {spec: families or list(declared) for spec in methods}
 
 
-def _trials(wanted: dict[str, list[str]], track: str, inputs, execution: Execution):
-    """Runs the trials without a record, rate by rate; returns records by (method, family)."""
-    from benchmark.authoring.tuning import declared_trials, development_of, trial_suite
-    from benchmark.statistics.trials import has_destroyed
+def _trials(methods: dict[str, list[str]], track: str, inputs, execution: Execution):
+    """Runs the trials without a record, one round after another; returns records by (method,
+    family). A search whose trials leave no record ends.
+    """
+    from benchmark.authoring.tuning import (
+        declared_trials,
+        development_of,
+        next_rates,
+        trial_suite,
+    )
 
-    records: dict[tuple[str, str], list] = {(m, f): [] for m, own in wanted.items() for f in own}
-    for rate in declared_trials(development_of(track)).rates:
-        alive = {
-            spec: [f for f in own if not any(map(has_destroyed, records[spec, f]))]
-            for spec, own in wanted.items()
-        }
-        if any(alive.values()):
-            for place, record in _trials_of(trial_suite(track, rate, alive), inputs, execution):
-                records[place].append(record)
+    declared = declared_trials(development_of(track))
+    records: dict[tuple[str, str], list] = {(m, f): [] for m, own in methods.items() for f in own}
+    searching = set(records)
+    while wanted := {
+        place: own
+        for place in records
+        if place in searching and (own := next_rates(declared, records[place]))
+    }:
+        searching = set()
+        for place, record in _trials_of(trial_suite(track, wanted), inputs, execution):
+            searching.add(place)
+            records[place].append(record)
     return records
 
 

@@ -24,6 +24,7 @@ from pydantic import (
     PositiveInt,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic.dataclasses import dataclass
 
@@ -114,15 +115,33 @@ class Family:
 
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
+class Search:
+    """Which rates of a grid are tried: the `first` ones, then untried neighbours of the best one,
+    until there have been `most` trials.
+    """
+
+    first: Annotated[tuple[PositiveFloat, ...], AfterValidator(_ascending)]
+    most: PositiveInt
+
+
+@dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class Trials:
     """The tuning budget of a method in a task family: the learning rates to try on a development
-    track. Tasks that no family names belong to the first one.
+    track, all of them unless there is a `search`. Tasks that no family names belong to the first
+    one.
     """
 
     rates: Annotated[tuple[PositiveFloat, ...], AfterValidator(_ascending)]
+    search: Search | None = None
     families: Annotated[dict[str, Family], MinLen(1)] = field(hash=False)
     oracles: PositiveInt
     attacks: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _search_is_within_the_grid(self) -> Self:
+        if self.search and (outside := set(self.search.first) - set(self.rates)):
+            raise ValueError(f"search.first: {min(outside):g} is not among the rates")
+        return self
 
     def family_of(self, task: str) -> str:
         """The family that a task belongs to."""

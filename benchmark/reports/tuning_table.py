@@ -11,7 +11,7 @@ from rich.table import Table
 from benchmark.records.identity import TUNED
 from benchmark.records.schema import Record
 from benchmark.statistics.axes import AXES
-from benchmark.statistics.trials import Trial, best_of, compared, edge_of, has_score
+from benchmark.statistics.trials import Trial, best_of, compared, edge_of, has_score, rate_of
 
 
 def print_trials(
@@ -41,11 +41,6 @@ def print_trials(
     if best and (end := edge_of(trials, grid)):
         console.print(f"The best rate is the {end} in the grid; a better one may lie outside.")
     return best.rate if best else None
-
-
-def rate_of(record: Record) -> float:
-    """The learning rate that a trial tried."""
-    return float(record.method.parameters[TUNED])
 
 
 def _failure(record: Record) -> str:

@@ -68,7 +68,7 @@ class Trial:
 
 def compared(records: Sequence[Record]) -> list[Trial]:
     """The trials of one method on one variant by rate; trials without a score are left out."""
-    scored = {r.method.parameters[TUNED]: r.trial for r in records if r.trial and has_score(r)}
+    scored = {rate_of(r): r.trial for r in records if r.trial and has_score(r)}
     drawn = {rate: trial.replicates for rate, trial in sorted(scored.items())}
     if not drawn:
         return []
@@ -83,6 +83,11 @@ def compared(records: Sequence[Record]) -> list[Trial]:
         )
         for rate, score in drawn.items()
     ]
+
+
+def rate_of(record: Record) -> float:
+    """The learning rate that a trial tried."""
+    return float(record.method.parameters[TUNED])
 
 
 def has_score(record: Record) -> bool:

@@ -1,5 +1,7 @@
 """`tune`: the declared trials, the choice among them, early stopping, and the file of rates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
@@ -7,19 +9,26 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from benchmark.authoring import tuning
-from benchmark.authoring.tuning import chosen_file, trial_suite, tunable, write_chosen
+from benchmark.authoring.tuning import (
+    chosen_file,
+    next_rates,
+    searched,
+    trial_suite,
+    tunable,
+    write_chosen,
+)
 from benchmark.cli import app
 from benchmark.core import registry
 from benchmark.errors import BadInput
 from benchmark.models import track_files, tracks
 from benchmark.models.track_files import CHOSEN
-from benchmark.models.tracks import all_tracks, track_named
+from benchmark.models.tracks import Family, Search, Trials, all_tracks, track_named
 from benchmark.records.identity import TUNED
 from benchmark.records.schema import Failure, TrialScore
 from benchmark.records.store import ResultStore
 from benchmark.reports.tuning_table import print_trials
 from benchmark.statistics.axes import AXES
-from benchmark.statistics.trials import best_of, compared, edge_of, has_destroyed
+from benchmark.statistics.trials import best_of, compared, edge_of, has_destroyed, rate_of
 
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 METHOD = '''
@@ -46,7 +55,9 @@ def test_every_method_has_the_same_trials_in_each_family_on_development_data(tra
     trials = track_named(track).trials
     assert len(set(trials.rates)) == len(trials.rates) >= 5
     for rate in trials.rates:
-        suite = trial_suite(track, rate, {name: list(trials.families) for name in ("npo", "idk")})
+        suite = trial_suite(
+            track, {(name, family): [rate] for name in ("npo", "idk") for family in trials.families}
+        )
         assert suite.tracks == [f"{track}-dev"]
         assert [entry.parameters for entry in suite.methods] == [{TUNED: rate}] * 2
         assert suite.methods[0].tasks == suite.methods[1].tasks == suite.tasks
@@ -55,14 +66,16 @@ def test_every_method_has_the_same_trials_in_each_family_on_development_data(tra
 
 def test_a_method_runs_on_the_trials_of_the_families_that_it_still_tries():
     suite = trial_suite(
-        "controlled-1m-dev", 1e-4, {"npo": ["texts"], "idk": ["questions"], "sga": []}
+        "controlled-1m-dev", {("npo", "texts"): [1e-4, 1e-3], ("idk", "questions"): [1e-4]}
     )
     assert suite.tracks == ["controlled-1m-dev"]
     assert suite.tasks == ["fictitious", "memorized"]
-    assert {entry.name: entry.tasks for entry in suite.methods} == {
-        "npo": ["memorized"],
-        "idk": ["fictitious"],
-    }
+    rows = [(entry.name, entry.parameters[TUNED], entry.tasks) for entry in suite.methods]
+    assert rows == [
+        ("npo", 1e-4, ["memorized"]),
+        ("npo", 1e-3, ["memorized"]),
+        ("idk", 1e-4, ["fictitious"]),
+    ]
 
 
 def test_without_names_all_ranked_methods_with_a_rate_are_tuned():
@@ -225,6 +238,49 @@ def test_a_trial_that_failed_or_kept_a_tenth_of_utility_ends_the_search(make_tri
     utilities = [0.9, 0.1, 0.099, float("nan"), 0.9]
     tried = make_trials([0.1, 0.2, 0.3, 0.3, "the loss is nan"], utilities)
     assert [has_destroyed(r) for r in tried] == [False, False, True, True, True]
+
+
+GRID = Trials(rates=RATES, families={"all": Family("x", ())}, oracles=1, attacks=())
+SEARCH = replace(GRID, search=Search(first=(RATES[1], RATES[3]), most=4))
+
+
+@pytest.mark.parametrize(
+    ("trials", "scores", "order"),
+    [
+        (GRID, [0.1, 0.2, 0.3, 0.4, 0.5], [0, 1, 2, 3, 4]),
+        (SEARCH, [0.1, 0.2, 0.3, 0.4, 0.5], [1, 3, 2, 4]),
+        (SEARCH, [0.5, 0.4, 0.3, 0.2, 0.1], [1, 3, 0, 2]),
+        (SEARCH, [0.1, 0.2, 0.5, 0.4, 0.3], [1, 3, 2, 4]),
+        (SEARCH, [0.9, 0.2, 0.1, 0.4, 0.8], [1, 3, 2, 4]),  # the smallest has no tried neighbour
+        (replace(SEARCH, search=Search(first=(RATES[4],), most=3)), [1, 2, 3, 4, 0], [4, 3, 2]),
+    ],
+)
+def test_a_search_tries_the_first_rates_and_then_neighbours_of_the_best(
+    make_trials, trials, scores, order
+):
+    tried = [rate_of(record) for record in searched(trials, make_trials(scores))]
+    assert tried == [RATES[i] for i in order]
+
+
+@pytest.mark.parametrize(
+    ("destroying", "order"), [(4, [1, 3, 2, 4]), (3, [1, 3, 0, 2]), (2, [1, 3, 0, 2]), (1, [1, 0])]
+)
+def test_no_rate_is_tried_above_one_that_destroyed_the_model(make_trials, destroying, order):
+    utilities = [0.5] * destroying + [0.0] * (5 - destroying)
+    scores = [0.1 if i >= destroying else 0.2 + i / 10 for i in range(5)]
+    records = searched(SEARCH, make_trials(scores, utilities))
+    assert [rate_of(record) for record in records] == [RATES[i] for i in order]
+
+
+def test_a_search_whose_trials_all_failed_has_ended(make_trials):
+    records = make_trials(["the loss is nan"] * 5)
+    assert [rate_of(record) for record in searched(SEARCH, records)] == [RATES[1]]
+    assert next_rates(SEARCH, records[1:2]) == []
+
+
+def test_first_rates_outside_the_grid_are_refused():
+    with pytest.raises(ValueError, match=r"search\.first: 0\.5 is not among the rates"):
+        replace(GRID, search=Search(first=(0.5,), most=2))
 
 
 @pytest.mark.parametrize(

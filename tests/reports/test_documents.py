@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import benchmark
-from benchmark.authoring.tuning import tunable
+from benchmark.authoring.tuning import next_rates, tunable
 from benchmark.core.registry import tasks
 from benchmark.models.track_files import CHOSEN
 from benchmark.models.tracks import track_named
@@ -17,11 +17,10 @@ from benchmark.reports.meta_page import meta_page
 from benchmark.reports.methods_page import methods_page
 from benchmark.reports.reference_pages import metrics_page
 from benchmark.reports.tuning_page import chosen_rates, page, published_trials
-from benchmark.reports.tuning_table import rate_of
 from benchmark.statistics.axes import BARRED
 from benchmark.statistics.axis_rule import ANSWERS, below_the_bar
 from benchmark.statistics.meta_tables import meta_tables
-from benchmark.statistics.trials import has_destroyed
+from benchmark.statistics.trials import has_destroyed, rate_of
 from leaderboard.documents import documents, made_from
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,13 +65,12 @@ def test_tracks_have_the_rates_that_their_trials_speak_for(tried):
 
 def test_every_method_had_all_its_trials_or_was_stopped(tried):
     for name, found in tried.items():
-        rates = track_named(name).trials.rates
+        trials = track_named(name).trials
         for place, records in found.items():
             own = [rate_of(record) for record in records]
-            destroyed = [has_destroyed(record) for record in records]
-            assert own == list(rates[: len(own)]), place
-            assert not any(destroyed[:-1]), place
-            assert len(own) == len(rates) or destroyed[-1], place
+            assert own == list(trials.rates[: len(own)]) or trials.search, place
+            assert not any(map(has_destroyed, records[:-1])), place
+            assert not next_rates(trials, records), place
 
 
 def test_the_page_of_trials_is_up_to_date():
