@@ -5,10 +5,13 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+
+import torch
 
 from benchmark.core.examples import Pair, Prompt
 from benchmark.core.request import Sampler
@@ -139,6 +142,11 @@ class EnginePredictor(ModelPredictor):
     in memory, whose scoring pass sees the full distribution, not only the most likely token.
     """
 
+    def score(self, pairs: Sequence[Pair]) -> dict[Pair, AnswerScores]:
+        """Scores of every pair; on a CPU, an engine that is not running yet starts meanwhile."""
+        with self._starting():
+            return super().score(pairs)
+
     def score_tokens(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[AnswerScores]:
         return (
             [AnswerScores(*scores) for scores in self._engine().score(sequences)]
@@ -157,15 +165,37 @@ class EnginePredictor(ModelPredictor):
         )
 
     def _engine(self) -> VllmEngine:
-        if not _loaded or _loaded["predictor"]() is not self or not _loaded["engine"].alive:
-            length = min(position_limit(self.model) or ENGINE_LENGTH, ENGINE_LENGTH)
-            with tempfile.TemporaryDirectory(prefix="palimpsest-weights-") as folder:
-                merged(self.model).save_pretrained(folder)
-                engine = _engines.at(
-                    Path(folder), str(self.model.dtype).removeprefix("torch."), length
-                )
-                _loaded.update(engine=engine, predictor=weakref.ref(self))
+        if not _is_alive() or _loaded["predictor"]() is not self:
+            with self._saved() as folder:
+                self._load(folder)
         return _loaded["engine"]
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        # On a GPU, vLLM measures the free memory during its startup, which nothing else may change.
+        if _is_alive() or torch.cuda.is_available():
+            yield
+            return
+        with self._saved() as folder, ThreadPoolExecutor(1) as pool:
+            started = pool.submit(self._load, folder)
+            yield
+            started.result()
+
+    @contextmanager
+    def _saved(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="palimpsest-weights-") as folder:
+            merged(self.model).save_pretrained(folder)
+            yield Path(folder)
+
+    def _load(self, folder: Path) -> None:
+        length = min(position_limit(self.model) or ENGINE_LENGTH, ENGINE_LENGTH)
+        engine = _engines.at(folder, str(self.model.dtype).removeprefix("torch."), length)
+        _loaded.update(engine=engine, predictor=weakref.ref(self))
+
+
+def _is_alive() -> bool:
+    """Whether there is a running engine, whatever its weights."""
+    return bool(_loaded) and _loaded["engine"].alive
 
 
 def longest_sequence(tokenizer: Any, backend: str) -> int:
