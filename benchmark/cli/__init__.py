@@ -1,5 +1,6 @@
 """The command-line interface, with one file per group of commands."""
 
+import os
 import sys
 
 from benchmark.cli import (
@@ -14,6 +15,7 @@ from benchmark.cli import (
     tuning_commands,
 )
 from benchmark.cli.terminal import app
+from benchmark.runtime.threads import SPINNING
 
 __all__ = [
     "app",
@@ -32,4 +34,6 @@ __all__ = [
 
 def main() -> None:
     """Entry point of the console script."""
+    for name, value in SPINNING.items():  # read when a command imports torch
+        os.environ.setdefault(name, value)
     sys.exit(app())

@@ -23,6 +23,7 @@ from safetensors import safe_open
 
 from benchmark.errors import BadInput
 from benchmark.inference.vllm_server import BEAT, Scores
+from benchmark.runtime.threads import SPINNING
 
 START_LIMIT = 600.0  # seconds
 SILENCE_LIMIT = 300.0  # seconds without a heartbeat from a busy engine
@@ -322,10 +323,8 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     settings = {
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": str(torch.get_num_threads()),
-        # Threads that keep spinning are a hundred times slower on shared cores, and threads that
-        # never spin lose a third of a small batch's time to waking up: these spin for about 30 us.
         "OMP_WAIT_POLICY": "PASSIVE",
-        "GOMP_SPINCOUNT": "2000",
+        **SPINNING,
         "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by the one token that `score` discards
         "VLLM_CPU_KVCACHE_SPACE": ours.get("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE)),
         # the engine runs in the child itself, so that nothing outlives it
