@@ -233,9 +233,9 @@ class _Asked:
         with self.clock.stage("loading"):
             model, tokenizer = models.load(models.base())
             needed = positions_needed(tokenizer, self.splits, self.settings)
-        longest = longest_sequence(tokenizer, self.settings.backend)
-        refuse_too_long(models.track.spec, longest, needed)
-        return model.to(getattr(torch, self.precision)), tokenizer
+            longest = longest_sequence(tokenizer, self.settings.backend)
+            refuse_too_long(models.track.spec, longest, needed)
+            return model.to(getattr(torch, self.precision)), tokenizer
 
     def samples(
         self, models: PretrainedModels, harness: str = "", limit: int | None = None

@@ -137,8 +137,8 @@ def _beyond(found: dict[str, list[Record]], declared: Trials) -> str:
         for m, records in found.items()
     )
     return (
-        f" More rates were tried here than the search needs; it alone chooses the same rate for "
-        f"{same} of {len(found)} methods."
+        "\nMore rates were tried here than the search needs; the search alone chooses the same "
+        f"rate for {same} of {len(found)} methods."
     )
 
 
