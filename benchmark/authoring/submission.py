@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark.authoring.card import Card
 from benchmark.errors import BadInput
+from benchmark.models.track_files import chosen_path, mapping
 from benchmark.pipeline.plan import Cell, Plan
 from benchmark.records.marks import checked_name, sign
 from benchmark.records.schema import GUARDRAIL, WEIGHTS, Record
@@ -124,11 +125,19 @@ def pack(
         sign(packed, "submitted", checked_name(card.names), submission.records, card.code)
         _copy(submission.file, fresh / "methods" / f"{submission.method}.py")
         _copy(card_file, fresh / "submissions" / submission.method / "card.yaml")
+        for rates in _chosen_rates(submission):
+            _copy(rates, fresh / "benchmark" / "tracks" / "chosen" / rates.name)
         fresh.rename(place)
 
 
+def _chosen_rates(submission: Submission) -> set[Path]:
+    """The files with the learning rates that trials chose for the method on its tracks."""
+    files = {path for track in submission.tracks if (path := chosen_path(track)).is_file()}
+    return {path for path in files if submission.method in mapping(path)}
+
+
 def _copy(file: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, target)
 
 

@@ -109,16 +109,10 @@ def trial_suite(track: str, wanted: Mapping[tuple[str, str], Sequence[float]]) -
     )
 
 
-def chosen_file(specs: Sequence[str], track: str) -> Path:
-    """The path of a track's file of chosen rates; BadInput if a method is not registered or `track`
-    is not a scored track with a file.
+def chosen_file(track: str) -> Path:
+    """The path of a track's own file of chosen rates; BadInput if `track` is not a scored track
+    with a file.
     """
-    for spec in specs:
-        if spec not in methods():
-            raise BadInput(
-                f"--write: only works for registered methods; omit it and write the chosen "
-                f"{TUNED} into {spec.partition(':')[0]}"
-            )
     if track not in tracks_with_files() or track.endswith(DEVELOPMENT_SUFFIX):
         raise BadInput(f"--write: {track} is not a scored track of this installation")
     return CHOSEN / f"{track}.yaml"

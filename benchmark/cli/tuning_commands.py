@@ -119,12 +119,12 @@ def tune(
         tunable,
         write_chosen,
     )
-    from benchmark.core.registry import method_in
+    from benchmark.core.registry import method_in, method_named
     from benchmark.reports.tuning_table import print_trials
 
     named = [method_in(spec) for spec in specs or []]
     methods = tunable(named)
-    file = chosen_file(methods, track) if write else None
+    file = chosen_file(track) if write else None
     wanted = _wanted(methods, track, families or [])
     grid = declared_trials(development_of(track)).rates
     chosen: dict[str, dict[str, float]] = {}
@@ -133,7 +133,7 @@ def tune(
         if rate is not None:
             chosen.setdefault(spec, {})[family] = rate
     if file:
-        write_chosen(file, chosen)
+        write_chosen(file, {method_named(spec).name: rates for spec, rates in chosen.items()})
         console.print(f"wrote {file}", markup=False, soft_wrap=True)
     if any(len(chosen.get(spec, {})) < len(own) for spec, own in wanted.items()):
         errors.print(f"palimpsest: no rate for some methods; records are in {execution.out}")

@@ -24,16 +24,21 @@ def files() -> dict[str, Path]:
 
 
 def chosen(name: str) -> dict[str, Any]:
-    """What the trials of a track chose. A development track takes this from the track that it
-    serves, and a track that only renames another takes it from that one.
+    """What the trials of a track chose; empty if it has none."""
+    path = chosen_path(name)
+    return {"chosen": mapping(path)} if path.is_file() else {}
+
+
+def chosen_path(name: str) -> Path:
+    """The file of the rates that a track uses, which may not exist yet. A development track uses
+    those of the track that it serves, and a track that only renames another those of that one.
     """
     name = name.removesuffix(DEVELOPMENT_SUFFIX)
     path = CHOSEN / f"{name}.yaml"
-    if path.is_file():
-        return {"chosen": mapping(path)}
     content = mapping(files()[name]) if name in files() else {}
-    shared = content.keys() == {"name", "description", "extends"}
-    return chosen(content["extends"]) if shared else {}
+    if path.is_file() or content.keys() != {"name", "description", "extends"}:
+        return path
+    return chosen_path(content["extends"])
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import yaml
 from forging import FAILED, column, findings, outputs_file, path_of, reseal, rewrite
 from typer.testing import CliRunner
 
+from benchmark.authoring.tuning import write_chosen
 from benchmark.cli import app
 from benchmark.core import registry
+from benchmark.models import track_files
 from benchmark.pipeline.plan import Cell, Plan
 from benchmark.pipeline.suite import Suite
 from benchmark.records.marks import read_marks
@@ -104,6 +106,17 @@ def test_the_pack_validates_from_its_own_folder(place, results):
     for path in packed.paths():
         original = results.root / path.relative_to(packed.root)
         assert path.read_bytes() == original.read_bytes()
+
+
+@pytest.mark.parametrize("tuned", ["alpha", "beta"])
+def test_rates_that_trials_chose_for_the_method_are_part_of_the_pack(place, tuned, monkeypatch):
+    monkeypatch.setattr(track_files, "CHOSEN", place)
+    write_chosen(place / "toy.yaml", {tuned: {"questions": 1e-4}})
+    assert submit(place).exit_code == 0
+    packed = place / "pack/benchmark/tracks/chosen/toy.yaml"
+    assert packed.is_file() == (tuned == "alpha")
+    if packed.is_file():
+        assert packed.read_text() == (place / "toy.yaml").read_text()
 
 
 def test_the_pack_is_marked_as_submitted_by_the_authors(place):

@@ -108,13 +108,11 @@ def test_what_cannot_be_tuned_is_bad_input(words, message, tmp_path, monkeypatch
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
-def test_rates_are_written_for_registered_methods_and_scored_tracks_alone():
-    assert chosen_file(["npo"], "smollm2-135m") == CHOSEN / "smollm2-135m.yaml"
-    with pytest.raises(BadInput, match=r"write the chosen learning_rate into mine\.py"):
-        chosen_file(["mine.py:Mine"], "smollm2-135m")
+def test_rates_are_written_for_scored_tracks_alone():
+    assert chosen_file("smollm2-135m") == CHOSEN / "smollm2-135m.yaml"
     for track in ("controlled-1m-dev", "nowhere"):
         with pytest.raises(BadInput, match=f"{track} is not a scored track"):
-            chosen_file(["npo"], track)
+            chosen_file(track)
 
 
 def test_new_rates_stand_beside_those_of_other_methods_and_families(tmp_path):
@@ -328,11 +326,12 @@ def test_the_command_runs_trials_once_stops_early_and_writes_the_chosen_rate(tmp
     destroyed = {r.method.parameters[TUNED] for r in records if has_destroyed(r)}
     assert destroyed <= {tried[-1]}
     assert len(tried) == len(declared) or destroyed
-    written = on_tiny("npo", "--write")
+    written = on_tiny("npo", "mine.py:Mine", "--write")
     lines = [line.split() for line in written.stdout.splitlines()]
-    (rate,) = [float(words[0]) for words in lines if "chosen" in words]
+    npo, mine = [float(words[0]) for words in lines if "chosen" in words]
     assert yaml.safe_load((tmp_path / "chosen/tiny.yaml").read_text()) == {
-        "npo": {"questions": rate}
+        "mine_tuned": {"questions": mine},
+        "npo": {"questions": npo},
     }
 
 
