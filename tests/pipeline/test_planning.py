@@ -1,9 +1,6 @@
-"""Plans: which of a suite's entries run where, what an id covers, and how long a plan is estimated
-to take.
-"""
+"""Plans: which of a suite's entries run where, on which models, and in which order."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +8,9 @@ from toy_models import plain_tokenizer, tiny_model
 
 from benchmark.attacks.judgements import CosineSimilarity
 from benchmark.core.inputs import Inputs
-from benchmark.core.registry import attack_of
 from benchmark.data.world import Wording, probes
 from benchmark.errors import BadInput
-from benchmark.execution import estimates as estimating
-from benchmark.execution.estimates import Estimates
 from benchmark.inference.vllm_engine import usual_backend
-from benchmark.models import tracks
 from benchmark.models.tracks import track_named
 from benchmark.pipeline.execute import execute
 from benchmark.pipeline.plan import failures
@@ -27,7 +20,7 @@ from benchmark.pipeline.selection import restrict
 from benchmark.pipeline.suite import Suite
 from benchmark.pipeline.variant import Variant, _data_of
 from benchmark.pipeline.write_record import write_failure
-from benchmark.records.schema import Failure, References, Shard
+from benchmark.records.schema import Failure
 from benchmark.records.store import ResultStore
 
 RATES = {"controlled-1m": 1e-4, "tiny-dev": 1e-3}
@@ -133,147 +126,6 @@ def test_attacks_by_track_are_every_tracks_and_a_new_track_has_them_all():
     assert suite.attacks_on("my-model") == ["prefix", "relearn_disjoint", "reverse"]
     with pytest.raises(ValueError, match="name each of"):
         suite_of(attacks={"tiny-dev": ["prefix"]})
-
-
-@pytest.fixture
-def finished(make_record, model_samples):
-    """A function that returns the record of a finished cell."""
-
-    def record_of(cell):
-        shards = {
-            stage: Shard(id=cell.shard_id(stage), recipe=recipe, rows=1, digest="d")
-            for stage, recipe in cell.recipes.items()
-        }
-        told = References(target=cell.target_id, oracles=list(cell.oracle_ids))
-        record, _ = make_record(
-            cell.method_name, cell.seed, model_samples(0.5, 0.5, 0), {}, cell.identity,
-            shards=shards, references=told, evaluation=cell.evaluation,
-        )  # fmt: skip
-        return record
-
-    return record_of
-
-
-def cell_on(track, monkeypatch, tmp_path, oracles=2):
-    """The cell of `none`, planned with this definition of a track."""
-    monkeypatch.setattr(tracks, "_tracks", lambda: {track.name: track})
-    suite = suite_of(
-        tracks=[track.name], tasks=["frequency/low"], methods=["none"], oracles=oracles
-    )
-    return planned(suite, tmp_path).cells[0]
-
-
-LONGER = attack_of({"name": "relearn_disjoint", "steps": 40, "learning_rate": 5e-4})
-FIRST, SECOND = (attack.name for attack in CONTROLLED.attacks[:2])
-OTHER_ATTACKS = {
-    "longer": ((CONTROLLED.attacks[0], LONGER, *CONTROLLED.attacks[2:]), [LONGER.name]),
-    "the second alone": (CONTROLLED.attacks[1:], []),
-}
-
-
-@pytest.mark.parametrize("change", OTHER_ATTACKS)
-def test_another_attack_leaves_the_id_and_is_what_a_finished_cell_lacks(
-    change, monkeypatch, tmp_path, finished
-):
-    attacks, lacking = OTHER_ATTACKS[change]
-    cell = cell_on(CONTROLLED, monkeypatch, tmp_path)
-    record = finished(cell)
-    store = ResultStore(tmp_path / "out")
-    store.write(record, None)
-    assert cell.is_done(store)
-    changed = cell_on(replace(CONTROLLED, attacks=attacks), monkeypatch, tmp_path)
-    assert changed.id == cell.id
-    assert changed.lacks(record) == lacking
-    assert changed.is_done(store) == (not lacking)
-
-
-def test_one_more_attack_is_what_a_finished_cell_lacks(monkeypatch, tmp_path, finished, shake):
-    record = finished(cell_on(CONTROLLED, monkeypatch, tmp_path))
-    more = replace(CONTROLLED, attacks=(*CONTROLLED.attacks, shake))
-    changed = cell_on(more, monkeypatch, tmp_path)
-    assert (changed.id, changed.lacks(record)) == (record.id, ["shake"])
-
-
-def test_a_newer_version_of_an_attack_is_measured_again(monkeypatch, tmp_path, finished):
-    record = finished(cell_on(CONTROLLED, monkeypatch, tmp_path))
-    monkeypatch.setattr(type(CONTROLLED.attacks[1]), "version", 1000)
-    changed = cell_on(CONTROLLED, monkeypatch, tmp_path)
-    assert (changed.id, changed.lacks(record)) == (record.id, [SECOND])
-
-
-def test_other_questions_leave_the_id_and_no_stage(monkeypatch, tmp_path, finished):
-    record = finished(cell_on(CONTROLLED, monkeypatch, tmp_path))
-    monkeypatch.setattr("benchmark.pipeline.variant.PREFIX_STRIDE", 1000)
-    changed = cell_on(CONTROLLED, monkeypatch, tmp_path)
-    assert (changed.id, changed.lacks(record)) == (record.id, list(changed.recipes))
-
-
-def test_the_profile_is_part_of_ids(monkeypatch, tmp_path):
-    plain = replace(CONTROLLED, profile=replace(CONTROLLED.profile, prompts="plain"))
-    one, other = (cell_on(track, monkeypatch, tmp_path) for track in (CONTROLLED, plain))
-    assert one.id != other.id
-
-
-def test_more_oracles_leave_the_id_and_fewer_are_enough(monkeypatch, tmp_path, finished):
-    store = ResultStore(tmp_path / "out")
-    cells = {n: cell_on(CONTROLLED, monkeypatch, tmp_path, oracles=n) for n in (2, 3, 4)}
-    store.write(finished(cells[3]), None)
-    assert len({cell.id for cell in cells.values()}) == 1
-    assert {n: cell.is_done(store) for n, cell in cells.items()} == {2: True, 3: True, 4: False}
-
-
-def test_how_pretrained_models_are_tuned_is_part_of_their_ids_and_of_no_others(monkeypatch):
-    tuned, trained = (
-        Variant(SMOLLM2, "real_entities", "low", 3, HERE),
-        Variant(CONTROLLED, "fictitious", "", 3, HERE),
-    )
-    before = tuned.settings, trained.settings
-    monkeypatch.setattr("benchmark.pipeline.variant.TUNING_VERSION", 1000)
-    assert tuned.settings != before[0]
-    assert trained.settings == before[1]
-
-
-def test_a_larger_task_is_said_to_take_longer(tmp_path):
-    suite = suite_of(
-        tracks=["smollm2-135m"],
-        tasks=["real_entities/mid", "real_entities_small"],
-        methods=["none"],
-    )
-    plan = planned(suite, tmp_path)
-    if plan.missing:
-        pytest.skip(plan.missing[0])
-    seconds = {(j.kind, j.variant.task): Estimates([]).seconds(j) for j in plan.jobs}
-    for kind in ("reference", "cell"):
-        assert 1.5 < seconds[kind, "real_entities"] / seconds[kind, "real_entities_small"] < 5
-    assert Estimates([]).total(plan.jobs, 2) < Estimates([]).total(plan.jobs, 1)
-
-
-def test_retraining_is_said_to_take_longer_than_a_model_for_the_oracle_does(tmp_path):
-    plan = planned(
-        suite_of(tracks=["smollm2-135m"], tasks=["memorized"], methods=["none", "retrain"]),
-        tmp_path,
-    )
-    if plan.missing:
-        pytest.skip(plan.missing[0])
-    estimates = Estimates([])
-    seconds = {job.label.partition(" ")[0]: estimates.seconds(job) for job in plan.jobs}
-    assert seconds["retrain"] > seconds["oracle"] > 100
-
-
-def test_a_larger_pretrained_model_is_said_to_take_longer(tmp_path, monkeypatch):
-    """Time on a core is proportional to the number of parameters; if this is unknown before the
-    download, the size of SmolLM2 is assumed.
-    """
-    plan = planned(
-        suite_of(tracks=["smollm2-135m"], tasks=["memorized"], methods=["npo"]), tmp_path
-    )
-    computed = [job for job in plan.jobs if job.kind not in ("base", "references")]
-    estimates, seconds = Estimates([]), []
-    for parameters in (None, estimating.SMOLLM2, 10 * estimating.SMOLLM2):
-        monkeypatch.setattr(estimating, "parameters_of", lambda variant, p=parameters: p)
-        seconds.append([estimates.seconds(job) for job in computed])
-    assert seconds[0] == seconds[1]
-    assert seconds[2] == pytest.approx([10 * each for each in seconds[1]])
 
 
 def test_a_pretrained_target_that_is_the_base_itself_waits_for_nothing_but_it(tmp_path):
