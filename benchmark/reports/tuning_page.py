@@ -90,15 +90,19 @@ def page(results: ResultStore) -> str:
     return "\n".join([*parts, *_light(results)])
 
 
-def _command(track: Track, variants: Mapping[str, str], found: Tried) -> str:
-    """The command that runs these trials; it names methods and families unless all were tried."""
-    tried, tasks = {method for method, _ in found}, {variant for _, variant in found}
-    named = [] if tried >= set(tunable([])) else sorted(tried)
-    families = [family for family, variant in variants.items() if variant in tasks]
-    only = [] if len(families) == len(variants) else [f"--family {family}" for family in families]
-    return " ".join(
-        ["palimpsest tune", *named, f"--track {track.name}", *only, "--out results --write"]
-    )
+def _commands(track: Track, variants: Mapping[str, str], found: Tried) -> Iterator[str]:
+    """The commands that run these trials, one for all families in which the same methods were
+    tried; they name methods and families unless all were tried.
+    """
+    families: dict[tuple[str, ...], list[str]] = {}
+    for family, variant in variants.items():
+        if tried := tuple(sorted(method for method, on in found if on == variant)):
+            families.setdefault(tried, []).append(family)
+    for tried, own in families.items():
+        named = [] if set(tried) >= set(tunable([])) else tried
+        only = [] if len(own) == len(variants) else [f"--family {family}" for family in own]
+        words = ["palimpsest tune", *named, f"--track {track.name}", *only, "--out results --write"]
+        yield f"Command: `{' '.join(words)}`."
 
 
 def _section(track: Track, found: Tried) -> Iterator[str]:
@@ -106,7 +110,7 @@ def _section(track: Track, found: Tried) -> Iterator[str]:
     yield f"## {track.name}\n"
     variants = {family: trial_variant(declared, family) for family in declared.families}
     yield f"On `{development_of(track.name)}`{_search(declared)}."
-    yield f"Command: `{_command(track, variants, found)}`.\n"
+    yield "\n\n".join(_commands(track, variants, found)) + "\n"
     for family, of_family in declared.families.items():
         variant = variants[family]
         own = {method: records for (method, on), records in found.items() if on == variant}

@@ -80,10 +80,14 @@ def test_the_page_of_trials_is_up_to_date():
 def test_the_commands_of_the_page_of_trials_run_what_its_tables_show():
     text = (ROOT / "docs/TUNING.md").read_text()
     for section in re.split(r"^## ", text, flags=re.MULTILINE):
-        if command := re.search(r"^Command: `palimpsest tune (.*)`", section, re.MULTILINE):
-            named = command[1].partition("--track")[0].split()
-            shown = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
-            assert shown == set(named or tunable([]))
+        head, *parts = re.split(r"^### (\w+)$", section, flags=re.MULTILINE)
+        tables = dict(zip(map(str.lower, parts[::2]), parts[1::2], strict=True))
+        for command in re.findall(r"^Command: `palimpsest tune (.*)`", head, re.MULTILINE):
+            named = command.partition("--track")[0].split()
+            for family in re.findall(r"--family (\w+)", command) or list(tables):
+                shown = re.findall(r"^\| `(\w+)` \|", tables.pop(family), re.MULTILINE)
+                assert sorted(shown) == sorted(named or tunable([]))
+        assert not tables, "families that no command runs"
 
 
 def test_figures_were_made_from_the_records_that_are_committed():
