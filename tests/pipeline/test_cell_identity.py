@@ -54,7 +54,7 @@ def cell_on(track, monkeypatch, tmp_path, oracles=2):
 
 
 LONGER = attack_of({"name": "relearn_disjoint", "steps": 40, "learning_rate": 5e-4})
-FIRST, SECOND = (attack.name for attack in CONTROLLED.attacks[:2])
+SECOND = CONTROLLED.attacks[1].name
 OTHER_ATTACKS = {
     "longer": ((CONTROLLED.attacks[0], LONGER, *CONTROLLED.attacks[2:]), [LONGER.name]),
     "the second alone": (CONTROLLED.attacks[1:], []),
