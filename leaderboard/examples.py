@@ -27,6 +27,7 @@ LONGEST = 400  # characters shown of a generation; the outputs file has all of i
 GRAM = 3  # words per n-gram that is looked up in the true continuation of a text
 ENOUGH = 0.5  # share of matching n-grams at which a continuation counts as correct
 WHOLE = "(full text)"
+SHOWN = (MODEL_STAGE, ATTACK)  # sorts of stages with answers on pages
 
 # The text (None where nothing was generated), a number (the length-normalized probability of the
 # expected answer; for a continuation, the share of its n-grams that occur in the true one), and
@@ -52,7 +53,7 @@ class Said:
         self._examples: list[dict] = json.loads(self._examples_json)
 
     def _made_examples(self) -> bytes:
-        samples = self._results.samples_of(self._first) if self._first else []
+        samples = self._results.samples_of(self._first, SHOWN) if self._first else []
         return compact_json(variant_examples(samples)).encode()
 
     @property
@@ -66,7 +67,7 @@ class Said:
         assert self._first is not None
 
         def make() -> bytes:
-            samples = self._results.samples_of(record)
+            samples = self._results.samples_of(record, SHOWN)
             own = answers(samples, self._examples)
             return compact_json(
                 {"own": own, "attacked": attacked(samples, self._examples)}

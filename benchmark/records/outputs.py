@@ -13,13 +13,14 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmark.metrics.sample import Sample
@@ -123,20 +124,24 @@ def output_rows(samples: Sequence[Sample], inputs: Inputs) -> list[dict[str, Any
     return [_row(sample, inputs.index[sample.split, sample.example]) for sample in samples]
 
 
-def samples_of(outputs: bytes, inputs: Inputs) -> list[Sample]:
-    """The samples in an outputs file.
+def samples_of(
+    outputs: bytes, inputs: Inputs, sorts: Collection[str] | None = None
+) -> list[Sample]:
+    """The samples in an outputs file; with `sorts`, those of stages of these sorts (`sort_of`).
 
     Raises ArrowException, ValueError, TypeError, KeyError or IndexError if the file is not an
     outputs file or belongs to other inputs.
     """
     table = pq.read_table(io.BytesIO(outputs), schema=OUTPUTS)
-    per_token = {name: _floats(table[name]) for name in ("logprobs", "standardized")}
-    rows = table.drop_columns(list(per_token)).to_pylist()
-    if any(not 0 <= row["input"] < len(inputs.rows) for row in rows):
+    if sorts is not None:
+        table = _filtered(table, sorts)
+    numbers = table["input"].to_pylist()
+    if any(not 0 <= number < len(inputs.rows) for number in numbers):
         raise IndexError("a row has no input")
+    columns = _columns(table)
     return [
-        _sample(row | dict(zip(per_token, numbers, strict=True)), inputs.fields[row["input"]])
-        for row, *numbers in zip(rows, *per_token.values(), strict=True)
+        _sample(inputs.fields[number], dict(zip(columns, row, strict=True)))
+        for number, *row in zip(numbers, *columns.values(), strict=True)
     ]
 
 
@@ -230,24 +235,76 @@ def _number(value: float) -> int | None:
     return MINUS_INFINITY if math.isinf(value) else round(value * SCALE)
 
 
-def _float(number: int | None) -> float:
-    if number is None:
-        return float("nan")
-    return float("-inf") if number == MINUS_INFINITY else number / SCALE
+def _filtered(table: pa.Table, sorts: Collection[str]) -> pa.Table:
+    stages = [stage for stage in table["stage"].unique().to_pylist() if sort_of(stage) in sorts]
+    return table.filter(pc.is_in(table["stage"], pa.array(stages, pa.string())))
 
 
-def _floats(lists: pa.ChunkedArray) -> list[np.ndarray]:
-    """Log-probabilities (T,) for each of the lists."""
-    column = lists.combine_chunks()
-    numbers = column.values.to_numpy(zero_copy_only=False).astype(np.float64)
-    numbers = np.where(numbers == MINUS_INFINITY, -np.inf, numbers / SCALE)
-    ends = column.offsets.to_numpy()
-    return [numbers[start:end] for start, end in pairwise(ends)]
+def _columns(table: pa.Table) -> dict[str, list]:
+    """The `Sample` fields that outputs determine, one value per row. The arrays are slices of one
+    array per column, since making each of them would take most of the time.
+    """
+    columns = {name: table[name].to_pylist() for name in ("stage", "generation", "score")}
+    for name in ("paraphrase_generations", "continuations", "sampled"):
+        columns[name] = [tuple(texts) for texts in table[name].to_pylist()]
+    for name in ("paraphrase", "perturbed"):
+        totals, tokens = table[f"{name}_logprobs"], table[f"{name}_tokens"]
+        columns[f"{name}_logprobs"] = _answers(totals.combine_chunks(), tokens.combine_chunks())
+    standardized, correct = (table[name].combine_chunks() for name in ("standardized", "correct"))
+    columns["standardized"] = _slices(_floats(standardized.values), standardized.offsets)
+    columns["logprobs"] = _own(table["logprobs"].combine_chunks(), table["tokens"])
+    columns["correct"] = [
+        known if tokens is None else np.arange(tokens) < hits
+        for known, tokens, hits in zip(
+            _slices(correct.values.to_numpy(zero_copy_only=False), correct.offsets),
+            table["tokens"].to_pylist(),
+            table["hits"].to_pylist(),
+            strict=True,
+        )
+    ]
+    return columns
 
 
-def _evenly(total: float, tokens: int) -> np.ndarray:
-    """Log-probabilities (T,) of which only the sum is known: the mean, at every token."""
-    return np.full(tokens, total / tokens if tokens else 0.0)
+def _own(logprobs: pa.ListArray, tokens: pa.ChunkedArray) -> list[np.ndarray]:
+    """Log-probabilities (T,) of each row's answer; where `tokens` is not null, only their sum is
+    stored.
+    """
+    lengths, counts = np.diff(logprobs.offsets), tokens.fill_null(-1).to_numpy()
+    summed = counts >= 0
+    if (lengths[summed] != 1).any():
+        raise ValueError("a row with a number of tokens has not one sum")
+    flat = _evenly(_floats(logprobs.values), np.repeat(np.where(summed, counts, 1), lengths))
+    return _slices(flat, _ends(np.where(summed, counts, lengths)))
+
+
+def _answers(totals: pa.ListArray, tokens: pa.ListArray) -> list[tuple[np.ndarray, ...]]:
+    """Log-probabilities (T,) of each of a row's answers, of which only the sums are stored."""
+    if not totals.offsets.equals(tokens.offsets):
+        raise ValueError("not every sum has its number of tokens")
+    counts = tokens.values.to_numpy()
+    answers = _slices(_evenly(_floats(totals.values), counts), _ends(counts))
+    return [tuple(own) for own in _slices(answers, totals.offsets)]
+
+
+def _floats(numbers: pa.Int64Array) -> np.ndarray:
+    """Log-probabilities from stored integers."""
+    values = numbers.to_numpy(zero_copy_only=False).astype(np.float64)
+    return np.where(values == MINUS_INFINITY, -np.inf, values / SCALE)
+
+
+def _evenly(sums: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """The log-probabilities of answers one after another, each the mean of its answer."""
+    means = np.divide(sums, tokens, out=np.zeros(len(sums)), where=tokens > 0)
+    return np.repeat(means, tokens)
+
+
+def _ends(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)])
+
+
+def _slices(values: Any, ends: pa.Int32Array | np.ndarray) -> list:
+    """The values between each two successive ends."""
+    return [values[start:end] for start, end in pairwise(ends.tolist())]
 
 
 def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,30 +313,6 @@ def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
     return fields | {"strata": json.loads(row["strata"])}
 
 
-def _sample(row: dict[str, Any], asked: Mapping[str, Any]) -> Sample:
-    logprobs, correct = row["logprobs"], np.array(row["correct"], dtype=bool)
-    if row["tokens"] is not None:
-        logprobs = _evenly(logprobs[0], row["tokens"])
-        correct = np.arange(row["tokens"]) < row["hits"]
-    scored: dict[str, Any] = {
-        f"{name}_logprobs": tuple(
-            _evenly(_float(total), tokens)
-            for total, tokens in zip(row[f"{name}_logprobs"], row[f"{name}_tokens"], strict=True)
-        )
-        for name in ("paraphrase", "perturbed")
-    }
-    texts: dict[str, Any] = {
-        name: tuple(row[name]) for name in ("paraphrase_generations", "continuations", "sampled")
-    }
-    left_out = {name: () for name, outputs in OPTIONAL.items() if not row[outputs]}
-    return Sample(
-        **{**asked, **left_out},
-        stage=row["stage"],
-        logprobs=logprobs,
-        correct=correct,
-        generation=row["generation"],
-        standardized=row["standardized"],
-        score=row["score"],
-        **scored,
-        **texts,
-    )
+def _sample(asked: Mapping[str, Any], given: Mapping[str, Any]) -> Sample:
+    left_out = {name: () for name, output in OPTIONAL.items() if not given[output]}
+    return Sample(**{**asked, **left_out, **given})

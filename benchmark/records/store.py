@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
@@ -117,9 +117,11 @@ class ResultStore:
         for path in self.paths():
             yield read_record(path)
 
-    def samples_of(self, record: Record) -> list[Sample]:
-        """The record's samples; BadInput if a file is missing or its hash differs."""
-        return read_samples(self.path_of(record), record)
+    def samples_of(self, record: Record, sorts: Collection[str] | None = None) -> list[Sample]:
+        """The record's samples, with `sorts` only those of stages of these sorts; BadInput if a
+        file is missing or its hash differs.
+        """
+        return read_samples(self.path_of(record), record, sorts)
 
 
 def inputs_path(path: Path, record: Record) -> Path:
@@ -215,17 +217,19 @@ def _content(file: Path, path: Path, digest: str, digits: int) -> bytes:
     return content
 
 
-def read_samples(path: Path, record: Record) -> list[Sample]:
-    """The samples of the record at `path`; BadInput if a file is missing, its hash differs, or
-    its content is not samples.
+def read_samples(path: Path, record: Record, sorts: Collection[str] | None = None) -> list[Sample]:
+    """The samples of the record at `path`, with `sorts` only those of stages of these sorts;
+    BadInput if a file is missing, its hash differs, or its content is not samples.
     """
-    return parsed(*outputs_content(path, record), path)
+    return parsed(*outputs_content(path, record), path, sorts)
 
 
-def parsed(outputs: bytes, inputs: bytes, path: Path) -> list[Sample]:
+def parsed(
+    outputs: bytes, inputs: bytes, path: Path, sorts: Collection[str] | None = None
+) -> list[Sample]:
     """Samples parsed from the files' content; BadInput if it is invalid. `path` is the record's."""
     try:
-        return samples_of(outputs, _inputs_in(inputs))
+        return samples_of(outputs, _inputs_in(inputs), sorts)
     except (ArrowException, ValueError, TypeError, KeyError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(

@@ -4,9 +4,12 @@ same values before and after.
 
 import dataclasses
 import hashlib
+import io
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmark.metrics import METRICS
@@ -14,6 +17,7 @@ from benchmark.metrics.frames import example_frame
 from benchmark.metrics.values import metric_values
 from benchmark.records import outputs
 from benchmark.records.outputs import (
+    OUTPUTS,
     Inputs,
     outputs_to_bytes,
     rounded,
@@ -201,6 +205,35 @@ def test_two_stages_ask_the_same_under_one_name(make_sample, change):
 def test_one_name_in_two_splits_is_two_inputs(make_sample):
     samples = [make_sample(), make_sample(split="retain", answer="Mur")]
     assert [s.answer for s in back(samples)] == ["Kel", "Mur"]
+
+
+def test_reading_some_sorts_of_stages_leaves_out_the_others(make_sample):
+    stages = ["model", "shaken", "shaken 010", "budget 0.50", "request 02"]
+    said, asked = to_bytes([make_sample(stage=stage) for stage in stages])
+
+    def read(*sorts):
+        return [s.stage for s in samples_of(said, Inputs.from_bytes(asked), sorts)]
+
+    assert read("model", "attack") == ["model", "shaken"]
+    assert read("point", "budget") == ["shaken 010", "budget 0.50"]
+    assert read() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"paraphrase_tokens": [1]}, "number of tokens"),  # of two paraphrases
+        ({"paraphrase_tokens": [-1, 1]}, "negative"),
+        ({"tokens": 2, "hits": 1}, "not one sum"),  # with a value for each token
+    ],
+)
+def test_outputs_whose_counts_disagree_are_refused(make_sample, change, message):
+    said, asked = to_bytes([make_sample()])
+    rows = pq.read_table(io.BytesIO(said)).to_pylist()
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([rows[0] | change], schema=OUTPUTS), sink)
+    with pytest.raises(ValueError, match=message):
+        samples_of(sink.getvalue(), Inputs.from_bytes(asked))
 
 
 def test_outputs_of_other_inputs_are_refused(make_sample):
