@@ -61,9 +61,13 @@ def write_site(board: Board, folder: Path, address: str) -> None:
     others = [track for track in board.tracks if track not in board.ranked]
     rows = [sorted(overall_rows(track), key=lambda r: r.name) for track in board.ranked + others]
     looks = method_looks([row for of_track in rows for row in of_track])
-    _write([*pages_of(board, looks, address), metrics_data()], folder)
     jobs = [(records, folder) for records in variant_records(board, looks)]
-    shared_out(_write_records, jobs, sum(len(track.records) for track in board.tracks))
+    shared_out(
+        _write_records,
+        jobs,
+        sum(len(track.records) for track in board.tracks),
+        meanwhile=lambda: _write([*pages_of(board, looks, address), metrics_data()], folder),
+    )
     _write(_metadata(board, folder, address), folder)
 
 

@@ -26,7 +26,6 @@ from leaderboard.plots import (
     line,
     looks_of,
     marker_of,
-    quantities_of,
     share_axis,
     spoken,
 )
@@ -162,7 +161,7 @@ def curve_group(title: str, rows: pd.DataFrame) -> PlotGroup:
 
 def _curve(rows: pd.DataFrame, place: str, look: Look, is_oracle: bool) -> go.Scatter:
     ordered = sorted(rows.to_dict("records"), key=lambda row: (row["point"] == END, row["point"]))
-    quantities = quantities_of(pd.DataFrame(ordered))
+    quantities = [Quantity(row["value"], row["low"], row["high"]) for row in ordered]
     points = [steps(str(row["point"])) for row in ordered]
     name = f"{place}, oracles" if is_oracle else place
     text = [

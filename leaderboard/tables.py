@@ -221,7 +221,8 @@ def _worst(attacks: pd.DataFrame) -> str:
     on which all its attacks were run, or over each attack's own variants if there are none; "" if
     several attacks tie.
     """
-    left = attacks.pivot_table(index=["task", "variant"], columns="attack", values="value")
+    scored = attacks.dropna(subset=["value"])
+    left = scored.pivot(index=["task", "variant"], columns="attack", values="value")
     shared = left.dropna()
     means = (left if shared.empty else shared).mean().sort_values()
     tied = means[means - means.iloc[:1].sum() < TIE]

@@ -88,7 +88,7 @@ def trajectory_plots(standings: Standings, task: str, looks: Looks) -> list[Plot
     """
     rows = standings.trajectories[standings.trajectories["task"] == task]
     rows = rows[rows["method"].isin(drawn(rows["method"], looks))]
-    measured = set(rows["quantity"])
+    measured, strata = set(rows["quantity"]), _of_references(standings.strata, task)
     knowledge = next((name for name in KNOWLEDGE if name in measured), None)
     if knowledge is None:
         return []
@@ -99,36 +99,41 @@ def trajectory_plots(standings: Standings, task: str, looks: Looks) -> list[Plot
             f"{sentence(knowledge)}, from the target at 0 to the final model at 1. The dotted "
             "line is the oracles' value; below it, the model has forgotten more than retraining "
             "would.",
-            _over_budget(standings, rows, task, knowledge, looks),
+            _over_budget(strata, rows, task, knowledge, looks),
         ),
         PlotGroup(
             "Utility vs. forgetting",
             "Each point is a checkpoint. The horizontal axis is forgetting: 0 at the target's "
             "knowledge, 1 at the oracles' (dotted). Utility here is the "
             "share of the target's performance kept on the retain set alone. Higher is better.",
-            _trade_offs(standings, rows, task, knowledge, looks),
+            _trade_offs(strata, rows, task, knowledge, looks),
         ),
     ]
     groups += [
         PlotGroup(
             f"{titled(name)} over the budget",
             f"{sentence(name)}. Closer to the oracles' dotted line, from either side, is better.",
-            _over_budget(standings, rows, task, name, looks),
+            _over_budget(strata, rows, task, name, looks),
         )
         for name in contrasts
     ]
     return [group for group in groups if group.plots]
 
 
+def _of_references(strata: pd.DataFrame, task: str) -> pd.DataFrame:
+    """The few rows that `reference_value` looks up: finding each among all rows takes long."""
+    return strata[(strata["task"] == task) & strata["method"].isin([TARGET, ORACLE])]
+
+
 def _over_budget(
-    standings: Standings, rows: pd.DataFrame, task: str, quantity: str, looks: Looks
+    strata: pd.DataFrame, rows: pd.DataFrame, task: str, quantity: str, looks: Looks
 ) -> list[Plot]:
     quantity_rows = rows[rows["quantity"] == quantity]
     variants = sorted(set(quantity_rows["variant"]))
     share = share_axis("share of the budget")
     plots = []
     for variant in variants:
-        oracle = reference_value(standings.strata, task, variant, ORACLE, quantity)
+        oracle = reference_value(strata, task, variant, ORACLE, quantity)
         traces = reference(WHOLE_BUDGET, oracle, ORACLE) if oracle.known else []
         traces += _trajectories(quantity_rows[quantity_rows["variant"] == variant], looks)
         plots.append(
@@ -153,13 +158,13 @@ def _trajectories(rows: pd.DataFrame, looks: Looks) -> list[go.Scatter]:
 
 
 def _trade_offs(
-    standings: Standings, rows: pd.DataFrame, task: str, knowledge: str, looks: Looks
+    strata: pd.DataFrame, rows: pd.DataFrame, task: str, knowledge: str, looks: Looks
 ) -> list[Plot]:
     variants = sorted(set(rows["variant"]))
     plots = []
     for variant in variants:
         ends = [
-            reference_value(standings.strata, task, variant, name, knowledge).value
+            reference_value(strata, task, variant, name, knowledge).value
             for name in (TARGET, ORACLE)
         ]
         if abs(ends[0] - ends[1]) > EQUAL:  # False for NaN, an unknown reference, too

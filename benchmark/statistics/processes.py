@@ -13,8 +13,14 @@ MOST = 4  # processes, which need a few hundred MB each
 FEW = 20  # records: for fewer, starting another process does not pay off
 
 
-def shared_out(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], records: int) -> None:
-    """Calls `work(*job)` for each job, in separate processes if there are many records.
+def shared_out(
+    work: Callable[..., None],
+    jobs: Sequence[tuple[Any, ...]],
+    records: int,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
+    """Calls `work(*job)` for each job, in separate processes if there are many records, and
+    `meanwhile()` in this one.
 
     Each process uses one thread for linear algebra: its matrices are small, and threads of several
     processes would wait for each other.
@@ -23,9 +29,12 @@ def shared_out(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], recor
     if processes < 2 or records < FEW:
         for job in jobs:
             work(*job)
+        meanwhile()
         return
     with ProcessPoolExecutor(
         processes, get_context("spawn"), initializer=threadpool_limits, initargs=(1,)
     ) as pool:
-        for done in [pool.submit(work, *job) for job in jobs]:
+        submitted = [pool.submit(work, *job) for job in jobs]
+        meanwhile()
+        for done in submitted:
             done.result()
