@@ -31,10 +31,17 @@ def shared_out(
             work(*job)
         meanwhile()
         return
-    with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=threadpool_limits, initargs=(1,)
-    ) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_one_thread) as pool:
         submitted = [pool.submit(work, *job) for job in jobs]
         meanwhile()
         for done in submitted:
             done.result()
+
+
+def _one_thread() -> None:
+    """Limits the linear algebra of this process to one thread. A limit holds only for libraries
+    that are loaded, and scikit-learn loads those that metrics use.
+    """
+    import sklearn.linear_model  # noqa: F401
+
+    threadpool_limits(1)
