@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs
@@ -14,6 +15,7 @@ from benchmark.records.derived import Derived
 from benchmark.statistics.processes import shared_out
 from leaderboard.board import Board, load_board
 from leaderboard.croissant import croissant, examples_path
+from leaderboard.method_pages import TrackMethods, track_methods
 from leaderboard.pages import pages_of
 from leaderboard.plots import method_looks
 from leaderboard.record_pages import VariantRecords, metrics_data, variant_records
@@ -61,12 +63,12 @@ def write_site(board: Board, folder: Path, address: str) -> None:
     others = [track for track in board.tracks if track not in board.ranked]
     rows = [sorted(overall_rows(track), key=lambda r: r.name) for track in board.ranked + others]
     looks = method_looks([row for of_track in rows for row in of_track])
-    jobs = [(records, folder) for records in variant_records(board, looks)]
+    parts = [*track_methods(board, looks), *variant_records(board, looks)]
     shared_out(
-        _write_records,
-        jobs,
+        _write_pages,
+        [(part, folder) for part in parts],
         sum(len(track.records) for track in board.tracks),
-        meanwhile=lambda: _write([*pages_of(board, looks, address), metrics_data()], folder),
+        meanwhile=lambda: _write(chain(pages_of(board, looks, address), [metrics_data()]), folder),
     )
     _write(_metadata(board, folder, address), folder)
 
@@ -81,8 +83,8 @@ def _metadata(board: Board, folder: Path, address: str) -> Iterator[Page]:
             yield croissant(track.name, task, files, address)
 
 
-def _write_records(records: VariantRecords, folder: Path) -> None:
-    _write(records.pages(), folder)
+def _write_pages(part: TrackMethods | VariantRecords, folder: Path) -> None:
+    _write(part.pages(), folder)
 
 
 def _write(pages: Iterable[Page], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Renders all pages of the site except those of records."""
+"""Renders all pages of the site except those of methods and records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from leaderboard.board import SCALING_PAGE, Board, Track
 from leaderboard.choosing_pages import choosing_pages
 from leaderboard.claim_pages import claim_page
 from leaderboard.downloads import downloads
-from leaderboard.method_pages import method_pages
 from leaderboard.metric_pages import metric_pages
 from leaderboard.plots import Looks
 from leaderboard.practice_pages import practice_page
@@ -29,7 +28,9 @@ COLUMNS = ("rank", *QUANTITIES, "worst attack", "seconds", *EXTRA_COLUMNS)
 
 
 def pages_of(board: Board, looks: Looks, address: str) -> Iterator[Page]:
-    """Yields all pages and downloads except those of records; `address` is the public URL."""
+    """Yields all pages and downloads except those of methods and records; `address` is the public
+    URL.
+    """
     tasks = tasks_shown(board, looks)
     axes = {name: dict.fromkeys(axis for axis, _ in splits_fed(name)) for name in METRICS}
     homes = homes_of(tasks)
@@ -54,8 +55,6 @@ def pages_of(board: Board, looks: Looks, address: str) -> Iterator[Page]:
     yield from metric_pages(board, renderer)
     yield from attack_pages(board, looks, renderer)
     yield from task_pages(tasks, renderer)
-    for track in board.tracks:
-        yield from method_pages(board, track, tasks, looks, renderer)
 
 
 def _first_screen(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
+
 from benchmark.metrics import METRICS
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.records.code_digest import behind
@@ -32,7 +34,7 @@ from leaderboard.render import (
     record_file,
     record_page,
 )
-from leaderboard.run_values import RunScores, ValueRow, on_the_way, run_scores
+from leaderboard.run_values import RunScores, ValueRow, on_the_way, rows_of_variant, run_scores
 
 METRICS_FILE = "data/metrics.js"
 NO_SCORES = RunScores({})
@@ -40,8 +42,8 @@ NO_SCORES = RunScores({})
 
 @dataclass(frozen=True)
 class VariantRecords:
-    """One variant's records without their values, and all that their pages need; `row_names` and
-    `scores` are by record id.
+    """One variant's records without their values, and all that their pages need; `row_names` are
+    by record id, `standings` the rows of all runs.
     """
 
     results: ResultStore
@@ -52,7 +54,7 @@ class VariantRecords:
     records: list[Record]
     references: list[Record]
     row_names: Mapping[str, str]
-    scores: Mapping[str, RunScores]
+    standings: pd.DataFrame
     proxy: bool
     looks: Looks
     extra: frozenset[str]
@@ -62,12 +64,13 @@ class VariantRecords:
         successful one.
         """
         renderer = Renderer(self.looks, self.extra)
+        scores = run_scores(self.standings, self.records, self.row_names)
         answered = [r for r in (*self.references, *self.records) if has_outputs(r)]
         said = Said(self.results, self.derived, answered)
         yield self._examples(said)
         yield examples_lines(self.track, self.variant, said.examples)
         for record in self.records:
-            run = self.scores.get(record.id, NO_SCORES)
+            run = scores.get(record.id, NO_SCORES)
             yield renderer.page(
                 record_page(record),
                 "record.html",
@@ -184,7 +187,7 @@ def _of_variant(
         records=records,
         references=track.references(variant),
         row_names={record.id: track.row_names[record.id] for record in records},
-        scores=run_scores(track, records),
+        standings=rows_of_variant(track, records[0]),
         proxy=proxy,
         looks=looks,
         extra=board.extra,

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import pandas as pd
+
 from benchmark.metrics import METRICS
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
@@ -63,17 +65,23 @@ class RunScores:
         ]
 
 
-def run_scores(track: Track, records: Sequence[Record]) -> dict[str, RunScores]:
-    """The scores of each scored record by id; all `records` must be of one variant."""
-    task, table = records[0].task, track.standings.table
-    rows = table[(table["task"] == task.name) & (table["variant"] == (task.variant or ALL))]
+def rows_of_variant(track: Track, record: Record) -> pd.DataFrame:
+    """The standings of all runs of a record's variant."""
+    task, table = record.task, track.standings.table
+    return table[(table["task"] == task.name) & (table["variant"] == (task.variant or ALL))]
+
+
+def run_scores(
+    rows: pd.DataFrame, records: Sequence[Record], row_names: Mapping[str, str]
+) -> dict[str, RunScores]:
+    """The scores of each scored record by id, from the `rows_of_variant`."""
     by_run: dict[tuple[str, int], dict[tuple[str, str], Beside]] = {}
     runs = zip(rows["method"].tolist(), rows["seed"].tolist(), strict=True)
     names = zip(rows["metric"].tolist(), rows["stratum"].tolist(), strict=True)
     beside = zip(*(rows[name].tolist() for name in Beside._fields), strict=True)
     for run, name, numbers in zip(runs, names, beside, strict=True):
         by_run.setdefault(run, {})[name] = Beside(*numbers)
-    of_record = {r.id: by_run.get((track.row_names[r.id], r.seed)) for r in records}
+    of_record = {r.id: by_run.get((row_names[r.id], r.seed)) for r in records}
     return {record_id: RunScores(run_rows) for record_id, run_rows in of_record.items() if run_rows}
 
 

@@ -104,9 +104,12 @@ class TaskShown:
     example_track: str
 
 
+def tasks_with_pages(board: Board) -> list[str]:
+    return sorted({task for track in board.ranked for task in track.tasks})
+
+
 def tasks_shown(board: Board, looks: Looks) -> list[TaskShown]:
-    names = sorted({task for track in board.ranked for task in track.tasks})
-    return [_shown(board, name, looks) for name in names]
+    return [_shown(board, name, looks) for name in tasks_with_pages(board)]
 
 
 def _shown(board: Board, name: str, looks: Looks) -> TaskShown:

@@ -88,10 +88,11 @@ def trajectory_plots(standings: Standings, task: str, looks: Looks) -> list[Plot
     """
     rows = standings.trajectories[standings.trajectories["task"] == task]
     rows = rows[rows["method"].isin(drawn(rows["method"], looks))]
-    measured, strata = set(rows["quantity"]), _of_references(standings.strata, task)
+    measured = set(rows["quantity"])
     knowledge = next((name for name in KNOWLEDGE if name in measured), None)
     if knowledge is None:
         return []
+    strata = _of_references(standings.strata, task)
     contrasts = [name for name, metric in METRICS.items() if name in measured and metric.contrast]
     groups = [
         PlotGroup(
