@@ -143,9 +143,8 @@ def focused(group: PlotGroup, hidden: Collection[str]) -> PlotGroup:
 
 def quantities_of(rows: pd.DataFrame) -> list[Quantity]:
     """The value and interval of each row of a frame of the standings."""
-    return [
-        Quantity(*map(float, row)) for row in rows[["value", "low", "high"]].itertuples(index=False)
-    ]
+    columns = (rows[name].tolist() for name in ("value", "low", "high"))
+    return [Quantity(*map(float, row)) for row in zip(*columns, strict=True)]
 
 
 def titled(metric: str) -> str:
