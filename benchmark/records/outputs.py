@@ -272,7 +272,7 @@ def _own(logprobs: pa.ListArray, tokens: pa.ChunkedArray) -> list[np.ndarray]:
     lengths, counts = np.diff(logprobs.offsets), tokens.fill_null(-1).to_numpy()
     summed = counts >= 0
     if (lengths[summed] != 1).any():
-        raise ValueError("a row with a number of tokens has not one sum")
+        raise ValueError("a row with a token count needs exactly one sum")
     flat = _evenly(_floats(logprobs.values), np.repeat(np.where(summed, counts, 1), lengths))
     return _slices(flat, _ends(np.where(summed, counts, lengths)))
 
@@ -280,7 +280,7 @@ def _own(logprobs: pa.ListArray, tokens: pa.ChunkedArray) -> list[np.ndarray]:
 def _answers(totals: pa.ListArray, tokens: pa.ListArray) -> list[tuple[np.ndarray, ...]]:
     """Log-probabilities (T,) of each of a row's answers, of which only the sums are stored."""
     if not totals.offsets.equals(tokens.offsets):
-        raise ValueError("not every sum has its number of tokens")
+        raise ValueError("sums and token counts differ in number")
     counts = tokens.values.to_numpy()
     answers = _slices(_evenly(_floats(totals.values), counts), _ends(counts))
     return [tuple(own) for own in _slices(answers, totals.offsets)]
@@ -293,7 +293,7 @@ def _floats(numbers: pa.Int64Array) -> np.ndarray:
 
 
 def _evenly(sums: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """The log-probabilities of answers one after another, each the mean of its answer."""
+    """Log-probabilities of the answers, concatenated: at each token, the mean of its answer."""
     means = np.divide(sums, tokens, out=np.zeros(len(sums)), where=tokens > 0)
     return np.repeat(means, tokens)
 

@@ -222,9 +222,9 @@ def test_reading_some_sorts_of_stages_leaves_out_the_others(make_sample):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"paraphrase_tokens": [1]}, "number of tokens"),  # of two paraphrases
+        ({"paraphrase_tokens": [1]}, "token counts differ"),  # of two paraphrases
         ({"paraphrase_tokens": [-1, 1]}, "negative"),
-        ({"tokens": 2, "hits": 1}, "not one sum"),  # with a value for each token
+        ({"tokens": 2, "hits": 1}, "exactly one sum"),  # with a value for each token
     ],
 )
 def test_outputs_whose_counts_disagree_are_refused(make_sample, change, message):

@@ -24,7 +24,7 @@ def test_processes_compute_with_one_thread_each(tmp_path):
 
 
 @pytest.mark.parametrize("records", [FEW - 1, FEW])
-def test_something_else_is_done_meanwhile(tmp_path, records):
+def test_this_process_does_its_own_work_meanwhile(tmp_path, records):
     done = []
     files = [tmp_path / name for name in "ab"]
     shared_out(
