@@ -113,7 +113,7 @@ def _attacks(track: Track, name: str) -> Iterator[PlotGroup]:
         traces = [_dots(own, place, looks[place]) for place, own in _by_variant(rows)]
         names = axis("") | {"autorange": "reversed"}
         plot = Plot(figure(traces, share_axis("remaining forgetting"), names))
-        caption = "Robustness is determined by the most damaging attack on each variant."
+        caption = "The most damaging attack on each run determines its robustness."
         yield PlotGroup("Forgetting after attacks", caption, [plot], tall=len(looks) > MANY)
     yield from _curves(track, name)
 

@@ -5,7 +5,7 @@ from benchmark.api import Method, register_method
 
 @register_method("retrain", reference="", family="anchor", sees={"training"})
 class Retrain(Method):
-    """Retraining without the forget set, with a seed that no oracle it is scored against uses."""
+    """Retraining without the forget set, from a seed other than those of its oracles."""
 
     anchor = True
 

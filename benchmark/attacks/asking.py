@@ -39,8 +39,8 @@ def questions_of(forget: Sequence[Example]) -> list[Example]:
 
 @register_attack("prefix", version=1, source="Lynch et al. 2024 (Eight Methods), section 3")
 class Prefix(Attack):
-    """Supplies the first `words` words of the answer and scores the rest. Answers that are no
-    longer than that are excluded, whether correct or wrong.
+    """Supplies the first `words` words of the answer and scores the rest. Answers of at
+    most that many words are excluded, whether correct or wrong.
     """
 
     asks = True

@@ -103,7 +103,7 @@ def tune(
         typer.Option("--family", help="Only this task family, e.g. questions; repeatable."),
     ] = None,
     write: Annotated[
-        bool, typer.Option("--write", help="Write the chosen rates into the track's file.")
+        bool, typer.Option("--write", help="Write the chosen rates to benchmark/tracks/chosen/.")
     ] = False,
 ) -> None:
     """Tries the track's learning rates on its development data, which no ranked run uses.

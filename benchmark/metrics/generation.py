@@ -102,7 +102,7 @@ def leak_at(k: int) -> Callable[[Sample], float]:
     estimated from n >= k samples.
 
     1 - C(n-c, k) / C(n, k), where c of n samples contain it: the unbiased estimator of pass@k (Chen
-    et al. 2021, eq. 1). ValueError if there are fewer than k samples.
+    et al. 2021, eq. 1). Fewer than k samples are an error.
     """
 
     def leak(sample: Sample) -> float:

@@ -346,7 +346,7 @@ def models_named(spec: str, inputs: Inputs) -> PretrainedModels:
     track = track_named(spec, inputs.track_file)
     if not isinstance(track, PretrainedTrack):
         raise BadInput(
-            f"model {spec!r}: is trained by the benchmark itself and scored by `run`; pass "
+            f"model {spec!r} is trained by the benchmark itself and scored by `run`; pass "
             "a folder or org/name@revision"
         )
     return PretrainedModels(track, inputs)

@@ -120,7 +120,7 @@ def sign(
 def checked_name(by: str) -> str:
     """The name to sign a mark with; BadInput unless it is one non-empty printable line."""
     if by != by.strip() or not by.isprintable() or not 0 < len(by) <= 1000:
-        raise BadInput(f"name {by[:60]!r}: a mark is signed with one line of text")
+        raise BadInput(f"name {by[:60]!r}: must be one line of text")
     return by
 
 

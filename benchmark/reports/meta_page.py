@@ -52,13 +52,13 @@ the records in `results/`; brackets are 95 % bootstrap confidence intervals over
   evaluation share it. `union_of_probes` also needs the evaluations of all probes.
 
 **The rule.** For a given answer form, a forget-set metric contributes to forgetting or privacy only
-if, on the pools of that form, its AUC is at least {LEAST_AUC}, it is neutral, and at least
-{LEAST_PASSED} of the oracles pass. A metric that differs by less than 0.05 between models trained
-on the facts and models trained on nothing is not judged ({MISSING} under *meets*); the score
-excludes it wherever that is the case. Robustness is reported but excludes no metric: if an attack
-recovers knowledge, a faithful metric must rise. The pools contain ignorant models but no broken
-ones: a metric that a model without any language ability passes can still meet the rule, so
-*utility* must detect such models.
+if, on the pools of that form, its AUC is at least {LEAST_AUC}, at least {LEAST_PASSED} of the
+oracles pass, and it is neutral where that can be tested. A metric that differs by less than 0.05
+between models trained on the facts and models trained on nothing is not judged ({MISSING} under
+*meets*); the score excludes it wherever that is the case. Robustness is reported but excludes no
+metric: if an attack recovers knowledge, a faithful metric must rise. The pools contain ignorant
+models but no broken ones: a metric that a model without any language ability passes can still meet
+the rule, so *utility* must detect such models.
 """
 # Faithfulness, robustness and overall from UDS (2026), table 2, on TOFU with Llama-3.2-1B, for
 # metrics with the same definition.

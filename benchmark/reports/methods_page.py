@@ -69,17 +69,20 @@ def _row(cls: type[Method], tuned: Mapping[str, float], costs: list[Cost]) -> st
         seconds = median(cost.seconds.get(UNLEARN, 0.0) for cost in costs)
         steps, tokens = (int(median(getattr(c, of) for c in costs)) for of in ("steps", "tokens"))
         spent = [f"{steps:,}", f"{tokens:,}", f"{seconds:.1f}"]
-    family = "anchor" if cls.anchor else cls.family
     sees = ", ".join(sorted(cls.sees)) or "nothing"
-    cells = [f"[`{cls.name}`](#{cls.name})", family, sees, rate, *spent]
+    cells = [f"[`{cls.name}`](#{cls.name})", _family(cls), sees, rate, *spent]
     return f"| {' | '.join(cells)} |"
+
+
+def _family(cls: type[Method]) -> str:
+    return "anchor" if cls.anchor else cls.family
 
 
 def _method(cls: type[Method]) -> str:
     values = create(cls, {}).parameters.items()
     parameters = ", ".join(f"`{name}` = {shown(value)}" for name, value in values) or "none"
     facts = [
-        f"family: {cls.family}" + (" (anchor row)" if cls.anchor else ""),
+        f"family: {_family(cls)}",
         f"sees: {', '.join(sorted(cls.sees)) or 'nothing'}",
         f"parameters: {parameters}",
         f"source: {cls.reference or 'this project'}",

@@ -65,7 +65,9 @@ def _metric(metric: Metric) -> str:
         ", ".join(f"{axis} (on {split})" for axis, split in splits_fed(metric.id))
         or "reported only"
     )
-    again = ["after each attack" + " that fits it" * bool(metric.needs)] * metric.attacked
+    again = [
+        "after each attack" + " that provides its inputs" * bool(metric.needs)
+    ] * metric.attacked
     again += [ON_THE_WAY_TEXTS[sort] for sort in sorted(metric.on_the_way)]
     facts = [
         f"answers: {', '.join(sorted(filter(None, metric.forms))) or 'any'}",

@@ -5,7 +5,7 @@ A metric feeds forgetting or privacy for an answer form only if, on the pools of
 1. it is faithful: its AUC between models that know the facts and models that do not is at least
    LEAST_AUC;
 2. it is neutral: the interval of its AUC between one half of the oracles and the other contains
-   1/2;
+   1/2, or there are too few oracles to tell;
 3. it is fair: at least LEAST_PASSED of the oracles pass the threshold that is best for all other
    models.
 

@@ -282,7 +282,7 @@ CLAIMS = (
             SetUp(
                 CONTROLLED,
                 "distribution",
-                "area under utility over forgetting, canaries minus ordinary facts",
+                "area under the utility-forgetting curve, canaries minus ordinary facts",
                 1,
                 partial(out_less_in, level="", quantity=AREA),
             ),
@@ -308,7 +308,7 @@ CLAIMS = (
             SetUp(
                 CONTROLLED,
                 "distribution",
-                f"residual probability, upper minus lower third by {stratum}, {variant}",
+                f"residual probability, upper minus lower third by {stratum}, split {variant}",
                 0,
                 partial(by_stratum, variant=variant, metric=PROBABILITY, stratum=stratum),
             )
@@ -368,7 +368,7 @@ CLAIMS = (
                 (CLOSER[0], "memorized", ", thresholds from 0.1 to 0.7"),
                 (CLOSER[0], "memorized_distinct", ", texts that share no clauses"),
                 (CLOSER[1], "memorized", ", a larger model"),
-                (CLOSER[1], "memorized_distinct", ", a larger model and such texts"),
+                (CLOSER[1], "memorized_distinct", ", a larger model, texts that share no clauses"),
             )
         ),
     ),
@@ -379,7 +379,7 @@ CLAIMS = (
             SetUp(
                 STUDIES[1],
                 "forget_size",
-                "score difference at 25 % of the people, pairs significantly different at 1 %",
+                "score difference at 25 % of the people, pairs that differ significantly at 1 %",
                 -1,
                 lambda standings, track, task: turned(
                     standings, (track, task, "1"), (track, task, "25")
@@ -388,7 +388,7 @@ CLAIMS = (
             SetUp(
                 STUDIES[-1],
                 "forget_size",
-                f"score difference at 10 %, pairs significantly different on {STUDIES[0]}",
+                f"score difference at 10 %, pairs that differ significantly on {STUDIES[0]}",
                 -1,
                 lambda standings, track, task: turned(
                     standings, (STUDIES[0], task, "10"), (track, task, "10")

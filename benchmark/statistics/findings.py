@@ -23,7 +23,7 @@ ORDERED = ("low", "mid", "high")
 def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
     """`0.812 [0.771, 0.850]`, or words for a level that is reached never or not in all draws."""
     if math.isinf(value):  # of a difference: one of the two levels is never reached
-        return "not within the budget" if value > 0 else "the other does not reach it"
+        return "not within the budget" if value > 0 else "the baseline does not reach it"
     if math.isnan(value):
         return "–"
     if math.isnan(low):  # too few estimates for an interval

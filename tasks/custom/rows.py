@@ -182,9 +182,8 @@ def _refuse_unnamed(rows: Sequence[Row], file: Path) -> None:
         ]:
             if row.subject not in text:
                 raise BadInput(
-                    f"{file}: line {row.number}: {field}: found {text[:60]!r}, the subject "
-                    f"{row.subject!r} must "
-                    "stand in it"
+                    f"{file}: line {row.number}: {field}: found {text[:60]!r}, which must "
+                    f"contain the subject {row.subject!r}"
                 )
 
 

@@ -38,7 +38,7 @@ class Custom(Task):
         answers = {row.answer for row in (*forget, *retain)}
         if len(answers) == 1:
             raise BadInput(
-                f"custom: every answer is {answers.pop()!r}; others are needed to be wrong answers"
+                f"custom: every answer is {answers.pop()!r}; another is needed as a wrong answer"
             )
         forgotten = [example(row, "forget", answers) for row in forget]
         subjects = {e.id: row.subject for e, row in zip(forgotten, forget, strict=True)}

@@ -71,8 +71,8 @@ class Hubble(Task):
         largest = max(map(len, by_count.values()))
         if largest < FEWEST:
             raise BadInput(
-                f"{DATA_SET}/{variant}: found {largest} texts of a number of duplicates at most, "
-                f"{FEWEST} are needed"
+                f"{DATA_SET}/{variant}: found at most {largest} texts with the same number of "
+                f"duplicates, {FEWEST} are needed"
             )
         return {
             n: spread(examples(own[source.development :: 2], f"read{n}"), PER_COUNT)

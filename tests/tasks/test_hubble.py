@@ -58,7 +58,9 @@ def test_development_reads_the_other_half(data, source, development):
 
 def test_too_few_texts_are_told(data, source):
     data("yago_train", [text("in", 4, i) for i in range(3)])
-    with pytest.raises(BadInput, match="found 3 texts of a number of duplicates at most, 4 are"):
+    with pytest.raises(
+        BadInput, match="found at most 3 texts with the same number of duplicates, 4 are"
+    ):
         Hubble().data("yago", source)
 
 
