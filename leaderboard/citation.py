@@ -16,6 +16,7 @@ from leaderboard.render import number
 from leaderboard.tables import Row, overall_rows
 
 DIGITS = 16  # of a row's digest
+SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
 def citation(track: Track, row: Row) -> str:
@@ -35,6 +36,11 @@ def row_digest(row: Row) -> str:
     return sha256("".join(sorted(run.seal for run in row.runs)).encode())[:DIGITS]
 
 
+def latex_escaped(text: str) -> str:
+    """The text with LaTeX's special characters escaped."""
+    return "".join(SPECIAL.get(c, rf"\{c}" if c in "{}%&#$_" else c) for c in text)
+
+
 def bibtex(track: Track, row: Row) -> str:
     """A BibTeX entry with the citation as its note; the year is that of the newest record."""
     created = max(record.provenance.created for record in row.runs)
@@ -45,7 +51,7 @@ def bibtex(track: Track, row: Row) -> str:
         "  title = {Palimpsest: benchmark suite and leaderboard for unlearning in large language "
         "models},\n"
         f"  year = {{{created[:4]}}},\n"
-        f"  note = {{{citation(track, row).replace('_', chr(92) + '_')}}}\n"
+        f"  note = {{{latex_escaped(citation(track, row))}}}\n"
         "}"
     )
 

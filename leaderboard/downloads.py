@@ -19,7 +19,7 @@ from benchmark.records.schema import GUARDRAIL
 from benchmark.statistics import SCORE_VERSION
 from benchmark.statistics.bootstrap import LEVEL, REPLICATES
 from leaderboard.board import Track
-from leaderboard.citation import bibtex, citation, row_digest
+from leaderboard.citation import bibtex, citation, latex_escaped, row_digest
 from leaderboard.plots import plain
 from leaderboard.render import Page, method_page, row_file, slug
 from leaderboard.tables import QUANTITIES, Row, by_division
@@ -161,14 +161,13 @@ def latex(view: View) -> str:
 
 
 def _latex_line(row: Row) -> str:
-    name = row.name.replace("_", r"\_")
     rank = "--" if row.rank is None else f"{row.rank}{'=' if row.tied else ''}"
     cells = []
     for quantity in map(row.quantity, QUANTITIES):
         interval = rf" {{\scriptsize [{quantity.low:.3f}, {quantity.high:.3f}]}}"
         known = f"{quantity.value:.3f}" + interval * quantity.has_interval
         cells.append(known if quantity.known else "--")
-    return " & ".join([rank, rf"\texttt{{{name}}}", *cells]) + r" \\"
+    return " & ".join([rank, rf"\texttt{{{latex_escaped(row.name)}}}", *cells]) + r" \\"
 
 
 def every_eval_ever(track: Track, row: Row, views: Sequence[View]) -> Json:

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark.core.probe_ids import probed
 from benchmark.metrics.base import MEMBERSHIP_HOLDOUT
 from benchmark.metrics.generation import contains_answer
-from benchmark.metrics.memorization import ngram_overlap
+from benchmark.metrics.memorization import cut_after, ngram_overlap, split_words
 from benchmark.metrics.probability import normalized_probability
 from benchmark.metrics.sample import Sample
 from benchmark.metrics.stages import ATTACK, MODEL_STAGE, sort_of
@@ -107,7 +107,7 @@ def variant_examples(samples: Sequence[Sample]) -> list[dict]:
     per prompt) and, where there are any, `aliases` that also count as correct.
 
     For a question, the training prompt comes first, then the held-out paraphrases. The prompts of a
-    text are its prefixes.
+    text are its prefixes, whose lengths are its `words`.
     """
     return [
         {
@@ -135,14 +135,17 @@ def _prompts(sample: Sample) -> list[str]:
     ]
 
 
-def _text(sample: Sample) -> dict[str, list[str]]:
-    """The prefixes of a text and their true continuations; without generations, the whole text."""
-    words = sample.answer.split()
+def _text(sample: Sample) -> dict[str, list]:
+    """The prefixes of a text, their lengths and their true continuations; without generations, the
+    whole text.
+    """
     if not sample.continuations:
         return {"expected": [sample.answer], "prompts": [WHOLE]}
+    cuts = [cut_after(sample.answer, count) for count in sample.prefix_words]
     return {
-        "expected": [" ".join(words[count:]) for count in sample.prefix_words],
-        "prompts": [" ".join(words[:count]) for count in sample.prefix_words],
+        "expected": [rest for _, rest in cuts],
+        "prompts": [prefix for prefix, _ in cuts],
+        "words": list(sample.prefix_words),
     }
 
 
@@ -175,12 +178,14 @@ def _answers_of(sample: Sample) -> list[Answer]:
 
 
 def _continued(sample: Sample) -> list[Answer]:
-    words = sample.answer.split()
     if not sample.continuations:
         return [(None, _rounded(sample.logprobs), 0)]
-    pairs = zip(sample.prefix_words, sample.continuations, strict=True)
-    shares = [(text, ngram_overlap(text.split(), words[count:], GRAM)) for count, text in pairs]
-    return [(_cut(text), round(share, 3), int(share >= ENOUGH)) for text, share in shares]
+    words = split_words(sample.answer)
+    found: list[Answer] = []
+    for count, text in zip(sample.prefix_words, sample.continuations, strict=True):
+        share = ngram_overlap(split_words(text), words[count:], GRAM)
+        found.append((_cut(text), round(share, 3), int(share >= ENOUGH)))
+    return found
 
 
 def _answered(sample: Sample) -> list[Answer]:

@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from benchmark import __version__
 from benchmark.records.schema import Record
-from benchmark.statistics import AXES, SCORE_VERSION
 from leaderboard.plots import Looks
 from leaderboard.tables import QUANTITIES, by_division
 
@@ -132,8 +131,6 @@ class Renderer:
         self._environment.filters |= filters
         self._environment.globals |= {
             "version": __version__,
-            "score_version": SCORE_VERSION,
-            "axes": AXES,
             "quantities": QUANTITIES,
             "looks": looks,
             "extra": extra,

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmark.metrics import METRICS
 from benchmark.metrics.frames import ALL
 from benchmark.metrics.stages import ON_THE_WAY, sort_of
 from benchmark.records.identity import shown_variant
@@ -27,7 +26,6 @@ class ValueRow:
 
     value: MetricValue
     axis: str
-    description: str
     target: float
     oracle: float
     recovery: float
@@ -120,9 +118,7 @@ def _name(value: MetricValue) -> str:
 
 
 def _value_row(value: MetricValue, beside: Beside) -> ValueRow:
-    metric = METRICS.get(value.metric)
-    described = metric.description if metric else ""
-    return ValueRow(value, beside.axis, described, beside.target, beside.oracle, beside.recovery)
+    return ValueRow(value, beside.axis, beside.target, beside.oracle, beside.recovery)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from benchmark.core.yaml_files import content_of, refusals
 from benchmark.errors import BadInput
-from benchmark.records.marks import Line
+from benchmark.records.marks import Line, Link
 
 TEMPLATE = """\
 # What reviewers and readers should know about a row; fill in every field.
@@ -23,19 +23,23 @@ data:        # what was used beyond the request, as: a public refusal data set; 
 """
 
 
+def _is_link(text: str) -> bool:
+    try:
+        return bool(TypeAdapter(Link).validate_python(text))
+    except ValidationError:
+        return False
+
+
 def _link(text: str) -> str:
-    if not text.startswith(("https://", "http://")) or not text.isprintable() or " " in text:
+    if not _is_link(text):
         raise ValueError("should be a link that starts with https://")
     return text
 
 
 def _link_or_none(text: str) -> str:
-    if text == "none":
-        return text
-    try:
-        return _link(text)
-    except ValueError:
-        raise ValueError("should be none, or a link that starts with https://") from None
+    if text != "none" and not _is_link(text):
+        raise ValueError("should be none, or a link that starts with https://")
+    return text
 
 
 class Card(BaseModel):

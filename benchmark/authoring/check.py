@@ -79,7 +79,7 @@ class Bench:
             oracles=2,
         )
         nowhere = ResultStore(Path(tempfile.gettempdir()) / "palimpsest-check")
-        plan = Planner(inputs, nowhere).plan(suite)
+        plan = Planner(inputs, nowhere).plan(suite, force=True)
         self.cell, self.variant = plan.cells[0], plan.jobs[-1].variant
         self.models = models_of(self.variant.track, inputs)
         self.folder = self.models.trained(self.variant.documents(0), TARGET_SEED)

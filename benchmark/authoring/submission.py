@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.authoring.card import Card
+from benchmark.authoring.tuning import development_of
 from benchmark.errors import BadInput
 from benchmark.models.track_files import chosen_path, mapping
 from benchmark.pipeline.plan import Cell, Plan
@@ -63,7 +64,8 @@ def submission_of(plan: Plan, file: Path, results: ResultStore) -> Submission:
     _require_committed(records)
     _require_one_file(file)
     tried = (read_record(path) for path in results.paths() if path.parent.name == name)
-    trials = [record for record in tried if record.is_trial and record.status == "ok"]
+    tuned_on = {development_of(record.track) for record in records}
+    trials = [r for r in tried if r.is_trial and r.status == "ok" and r.track in tuned_on]
     return Submission(name, file, records, trials)
 
 

@@ -68,6 +68,7 @@ def perf(
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
     from benchmark.models.pretrained import models_named
+    from benchmark.records.store import write_atomically
     from benchmark.tools.perf import measure
 
     inputs = inputs_of(DataSources(track_file=track_file))
@@ -88,8 +89,7 @@ def perf(
         table.add_row(*first, f"{row['value']:.4g}", row["unit"], share)
     console.print(table)
     if csv:
-        csv.parent.mkdir(parents=True, exist_ok=True)
-        rows.to_csv(csv, index=False)
+        write_atomically(csv, rows.to_csv(index=False).encode())
 
 
 @app.command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -118,19 +117,19 @@ def export(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Writes every value, axis and score as one long table."""
+    from benchmark.records.store import write_atomically
     from benchmark.reports.terminal import published_standings
     from benchmark.statistics import SCORE_VERSION
 
     writers: dict[str, Callable] = {
-        ".csv": lambda frame: partial(frame.to_csv, index=False),
-        ".parquet": lambda frame: partial(frame.to_parquet, index=False),
+        ".csv": lambda frame: frame.to_csv(index=False).encode(),
+        ".parquet": lambda frame: frame.to_parquet(index=False),
     }
     if out.suffix not in writers:
         raise BadInput(f"{out}: the name must end in .csv or .parquet")
     frame: pd.DataFrame = published_standings(results, _derived()).table
     frame = frame.assign(score_version=SCORE_VERSION)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    writers[out.suffix](frame)(out)
+    write_atomically(out, writers[out.suffix](frame))
     console.print(f"{len(frame)} rows in {out}")
 
 

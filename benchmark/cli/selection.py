@@ -87,6 +87,8 @@ def inputs_of(data: DataSources = DataSources()) -> Inputs:  # noqa: B008
     """The inputs of a command, from options and the environment; BadInput if a path is wrong."""
     if (data.forget is None) != (data.retain is None):
         raise BadInput("--forget and --retain go together: a forget set needs a retain set")
+    if data.forget is None and data.answers != "name":
+        raise BadInput(f"--answers {data.answers}: is the form of the answers in --forget")
     for path in (data.forget, data.retain):
         if path is not None and not path.is_file():
             raise BadInput(f"{path}: no such file")

@@ -165,15 +165,15 @@ def _content(rows: datasets.Dataset) -> list[dict[str, Any]]:
 
 
 def _require_roles(splits: datasets.DatasetDict) -> None:
-    """Raises ValueError if a split is missing, empty or has an unknown role, or if the holdout and
-    the forget set have different answer forms.
+    """Raises ValueError if a split is missing or has an unknown role, or if the holdout and the
+    forget set have different answer forms; BadInput if a split is empty.
     """
     if unknown := [role for role in splits if role not in ROLES]:
         raise ValueError(f"unknown splits {unknown}; roles: {ROLES}")
     if missing := [role for role in REQUIRED if role not in splits]:
         raise ValueError(f"task data lack the splits {missing}")
     if empty := [role for role, rows in splits.items() if not len(rows)]:
-        raise ValueError(f"the splits {empty} are empty; omit empty splits")
+        raise BadInput(f"the splits {empty} are empty; omit empty splits")  # the users' rows
     if "holdout" in splits and splits["holdout"][0]["form"] != splits["forget"][0]["form"]:
         raise ValueError("forget and holdout must have answers of the same form")
 

@@ -10,10 +10,11 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from benchmark.execution.schedule import OK, Event, JobSchedule
@@ -133,11 +134,7 @@ class LocalExecutor:
                         workers[index] = self._worker(worker.gpus)
             self._dismiss(workers)
         finally:
-            processes = [p for w in workers for p in (w.own, w.method) if p]
-            for running in processes:
-                running.process.terminate()
-            for running in processes:
-                running.process.join()
+            _end(p.process for w in workers for p in (w.own, w.method) if p)
 
     def _worker(self, gpus: str) -> _Worker:
         return _Worker(gpus, self._start(self.execute, gpus))
@@ -195,8 +192,7 @@ class LocalExecutor:
     def _goes_on(self, worker: _Worker, message: str) -> bool:
         """Ends the method's process; if it succeeded, hands the job to the worker's own process."""
         assert worker.method is not None
-        worker.method.process.terminate()
-        worker.method.process.join()
+        _end([worker.method.process])
         worker.method = None
         if message != OK:
             return False
@@ -204,6 +200,17 @@ class LocalExecutor:
             worker.own = self._start(self.execute, worker.gpus)
         worker.own.connection.send(worker.job)
         return True
+
+
+def _end(processes: Iterable[BaseProcess]) -> None:
+    """Ends processes; kills those that ignore the signal, as a method's library might."""
+    processes = list(processes)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(PATIENCE)
+        process.kill()
+        process.join()
 
 
 def _answer(running: _Process) -> tuple[str, str]:

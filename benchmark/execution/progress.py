@@ -8,6 +8,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
@@ -79,9 +80,8 @@ class RunDisplay:
     def _report(self, event: Event) -> None:
         if event.message != OK:
             self.failures += 1
-            self.console.print(
-                f"[red]failed[/] {event.job.label}: {event.message}", highlight=False
-            )
+            said = escape(f"{event.job.label}: {event.message}")
+            self.console.print(f"[red]failed[/] {said}", highlight=False)
         elif not self.console.is_terminal:
             left = clock(self.time_left())
             done = f"[{self.finished}/{self.finished + len(self.open)}]"
@@ -98,5 +98,5 @@ class RunDisplay:
             f"{clock(self.time_left())} left"
         )
         for job, since in self.running.values():
-            grid.add_row(f"  [cyan]{job.label}[/] {clock(time.monotonic() - since)}")
+            grid.add_row(f"  [cyan]{escape(job.label)}[/] {clock(time.monotonic() - since)}")
         return grid

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 import zlib
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 
 from benchmark.runtime.memory import keep_freed_memory
+from benchmark.runtime.orphans import end_with
 
 GPU_MEMORY_SHARE = 0.4
 BEAT, BEAT_SECONDS = "computing", 1.0  # sent at most this often while a request is processed
@@ -34,7 +34,7 @@ def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
-    threading.Thread(target=_exit_with_parent, args=(int(parent),), daemon=True).start()
+    end_with(int(parent))
     connection = Connection(int(descriptor))
     try:
         model = _Model(folder, lambda: connection.send(BEAT), **json.loads(options))
@@ -50,15 +50,6 @@ def serve(descriptor: str, parent: str, folder: str, options: str) -> None:
             f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True
         )
         os._exit(1)  # a normal exit could wait for ever for vLLM's threads
-
-
-def _exit_with_parent(parent: int) -> None:
-    """Ends the child soon after its parent has ended, however that happened and whatever the child
-    is doing.
-    """
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
 
 
 class _Model:

@@ -53,18 +53,25 @@ def extraction_likelihood_3(sample: Sample) -> float:
     (which can be recomputed without a tokenizer) at every tenth word; in scripts without spaces
     each character is a word. A continuation of fewer than three words scores 0.
     """
-    words = _words(sample.answer)
+    words = split_words(sample.answer)
     if not sample.continuations:
         raise ValueError("nothing was generated")
     shares = [
-        ngram_overlap(_words(continuation), words[count:], 3)
+        ngram_overlap(split_words(continuation), words[count:], 3)
         for count, continuation in zip(sample.prefix_words, sample.continuations, strict=True)
     ]
     return float(np.mean(shares))
 
 
-def _words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
+    """The words of a text, or its characters in scripts without spaces."""
     return [piece.rstrip() for piece in pieces(text)]
+
+
+def cut_after(text: str, count: int) -> tuple[str, str]:
+    """The prefix of a text with `count` of these words, and the rest, with whitespace collapsed."""
+    words = pieces(" ".join(text.split()))
+    return "".join(words[:count]).rstrip(), "".join(words[count:])
 
 
 def ngram_overlap(generated: Sequence[str], true: Sequence[str], n: int) -> float:

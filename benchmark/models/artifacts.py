@@ -18,6 +18,7 @@ from filelock import FileLock
 from benchmark.errors import BadInput
 
 MADE = "made.json"  # the facts that an artifact's builder returned
+UNIQUE = "?" * 8  # the end of a temporary folder's name
 
 
 def fsync_folder(folder: Path) -> None:
@@ -66,7 +67,8 @@ class ArtifactStore:
         final.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{final}.lock"):
             if not _is_whole(final):
-                shutil.rmtree(final, ignore_errors=True)
+                for left in [final, *final.parent.glob(f".{final.name}-{UNIQUE}")]:  # by a kill
+                    shutil.rmtree(left, ignore_errors=True)
                 self._make(kind, final, build)
         return final
 
@@ -75,26 +77,25 @@ class ArtifactStore:
         another process may do so at the same time.
         """
         folder = self.home / kind
-        for path in [*folder.glob(f"{prefix}-*"), *folder.glob(f".{prefix}-*")]:
-            with suppress(FileNotFoundError):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in folder.glob(f"{prefix}-*"):
+            _remove_at_once(path) if path.is_dir() else path.unlink(missing_ok=True)
+        for path in folder.glob(f".{prefix}-*"):
+            shutil.rmtree(path, ignore_errors=True)
         for key in self.remote.keys(kind, prefix) if self.remote else []:
             assert self.remote
             self.remote.remove(kind, key)
 
     def discard(self, kind: str, key: str) -> None:
         """Removes one artifact."""
-        shutil.rmtree(self.path(kind, key), ignore_errors=True)
+        _remove_at_once(self.path(kind, key))
         if self.remote:
             self.remote.remove(kind, key)
 
     def _make(self, kind: str, final: Path, build: Callable[[Path], dict]) -> None:
         """Fetches an artifact from the remote store, or builds it."""
-        folder = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+        folder = _empty_beside(final)
         try:
-            if self.remote and self.remote.has(kind, final.name):
-                self.remote.fetch(kind, final.name, folder)
-            else:
+            if not (self.remote and self.remote.fetched(kind, final.name, folder)):
                 made = build(folder)
                 (folder / MADE).write_text(json.dumps(made, indent=1, sort_keys=True))
                 if self.remote:
@@ -129,13 +130,23 @@ class RemoteStore:
         found = self._files.glob(self._path(kind, f"{prefix}-*", MADE))
         return sorted(path.rsplit("/", 2)[1] for path in found)
 
-    def fetch(self, kind: str, key: str, folder: Path) -> None:
-        """Downloads an artifact into an empty folder."""
+    def fetched(self, kind: str, key: str, folder: Path) -> bool:
+        """Downloads an artifact into an empty folder, if there is a complete one. False, and the
+        folder is empty again, if another machine removes it meanwhile.
+        """
+        if not self.has(kind, key):
+            return False
         root = self._path(kind, key)
-        for path in self._files.find(root):
-            place = folder / path.removeprefix(root).lstrip("/")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            self._files.get_file(path, str(place))
+        with suppress(FileNotFoundError):
+            for path in self._files.find(root):
+                place = folder / path.removeprefix(root).lstrip("/")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                self._files.get_file(path, str(place))
+            if _is_whole(folder):
+                return True
+        shutil.rmtree(folder)
+        folder.mkdir()
+        return False
 
     def put(self, kind: str, key: str, folder: Path) -> None:
         names = [str(p.relative_to(folder)) for p in sorted(folder.rglob("*")) if p.is_file()]
@@ -152,9 +163,23 @@ class RemoteStore:
                 self._files.rm(place, recursive=True)
 
 
+def _empty_beside(path: Path) -> Path:
+    """A new folder beside a path, under a name that `get` removes if a kill leaves it there."""
+    return Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+
+
+def _remove_at_once(folder: Path) -> None:
+    """Removes a folder, if it exists, so that nobody finds it half removed."""
+    if folder.is_dir():
+        gone = _empty_beside(folder)
+        with suppress(FileNotFoundError):  # another process removed it
+            os.replace(folder, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
 def _is_whole(folder: Path) -> bool:
     """Whether the folder exists with all its files: links may point to a folder since moved."""
-    return folder.is_dir() and all(path.exists() for path in folder.iterdir())
+    return (folder / MADE).is_file() and all(path.exists() for path in folder.iterdir())
 
 
 def made_of(folder: Path) -> dict:

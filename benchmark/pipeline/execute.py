@@ -149,9 +149,9 @@ def _recorded(cells: Sequence[Cell], variant: Variant, context: RunContext, meas
             return "ok"
         try:
             measure()
-        except (
-            BaseException
-        ) as error:  # any failure, even an exit(), is the cell's result; the run continues
+        except KeyboardInterrupt:  # only outside a worker, which ignores it
+            raise
+        except BaseException as error:  # even an exit() is the cell's result; the run continues
             if not context.force and all(cell.is_done(context.results) for cell in cells):
                 return "ok"  # another run has finished them and cleared what this one was reading
             message = author_line(error, _file_of(cells[0]))

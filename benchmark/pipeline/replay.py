@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmark.core.inputs import Inputs
 from benchmark.errors import BadInput
@@ -83,9 +84,10 @@ def _apart(one: float | None, other: float | None) -> float:
 def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -> Replayed:
     """Recomputes the cell of a record and writes the new record to `folder`, which must be empty.
 
-    A method is run again even if its unlearned model was kept; the records of its references, and
-    trained models in the artifact store, are used as they are. Attacks that have changed since are
-    left out. BadInput if the cell now has another identity, cannot be run here, or failed.
+    A method is run again even if its unlearned model was kept, which stays as it is; the records of
+    its references, and trained models in the artifact store, are used as they are. Attacks that
+    have changed since are left out. BadInput if the cell now has another identity, cannot be run
+    here, or failed.
     """
     out = ResultStore(folder)
     planner = Planner(inputs, out)
@@ -99,12 +101,13 @@ def replay(record: Record, results: ResultStore, inputs: Inputs, folder: Path) -
                 copy_record(path, results, out)
     current = [stage for stage in record.shards if cell.has(record, stage)]
     plan = planner.plan(_suite_of(record, current), seeds)
-    context = RunContext(inputs, folder, force=True, threads=record.provenance.threads)
-    for job in plan.jobs:
-        if job.kind == "cell" and record.identity.is_reference:
-            continue
-        if (message := execute(job, context)) != "ok":
-            raise BadInput(f"{record.id}: {job.label} failed: {message}")
+    jobs = [job for job in plan.jobs if not (job.kind == "cell" and record.identity.is_reference)]
+    threads = record.provenance.threads
+    with TemporaryDirectory(prefix="palimpsest-") as name:
+        context = RunContext(inputs, folder, force=True, threads=threads, workplace=Path(name))
+        for job in jobs:
+            if (message := execute(job, context)) != "ok":
+                raise BadInput(f"{record.id}: {job.label} failed: {message}")
     return Replayed(record, read_record(out.path(record.identity)))
 
 
@@ -125,6 +128,7 @@ def _suite_of(record: Record, stages: Sequence[str]) -> Suite:
         methods=[MethodEntry(name=method, parameters=parameters)],
         oracles=len(references.oracles),
         backend=record.evaluation.generation["backend"],
+        precision=identity.precision,  # type: ignore[arg-type]  # pydantic checks it
         harness=harness.recipe["group"] if harness else None,
         attacks=[s for s, shard in record.shards.items() if "name" in shard.recipe and s in stages],
     )

@@ -13,7 +13,8 @@ from benchmark.records.store import ResultStore
 @dataclass(frozen=True)
 class RunContext:
     """The inputs and the output folder of a run, whether it replaces records (`force`), the number
-    of threads per worker, and whether it keeps unlearned models; it travels with each job.
+    of threads per worker, whether it keeps unlearned models, and the folder of unfinished work, if
+    not the inputs' home; it travels with each job.
     """
 
     inputs: Inputs
@@ -21,9 +22,13 @@ class RunContext:
     force: bool = False
     threads: int = 1
     keep_models: bool = False
+    workplace: Path | None = None
 
     @property
     def store(self) -> ArtifactStore:
+        """Unlearned models and stages until the record is written."""
+        if self.workplace:
+            return ArtifactStore(self.workplace)
         return ArtifactStore(self.inputs.home, self.inputs.store)
 
     @property

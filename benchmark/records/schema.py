@@ -87,7 +87,9 @@ class Provenance(Part):
 
 
 class Failure(Part):
-    """Why a cell has no values: the exception's type and the last line of its traceback."""
+    """Why a cell has no values: the exception's type, its message with the line of the method's
+    file that raised it, and the traceback without this machine's paths.
+    """
 
     type: str
     message: str

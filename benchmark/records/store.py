@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
@@ -24,6 +26,7 @@ MARKS, DISPUTES = "marks", "disputes"  # folders next to the tracks (see `record
 SHA256_DIGITS = 64
 INPUTS_DIGITS = 16  # hex digits of the digest in the name of an inputs file
 INPUTS_HELD = 8  # in memory, those read last
+KILLED = 3600  # seconds after which the temporary file of a cell's other writer counts as left over
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -103,8 +106,10 @@ class ResultStore:
             write_atomically(inputs_path(path, record), input_content)
         if not files:  # no outputs of an earlier run may stay
             outputs.unlink(missing_ok=True)
-        for left in path.parent.glob(f".{path.stem}.*"):  # left by a killed writer of this cell
-            left.unlink(missing_ok=True)
+        for left in path.parent.glob(f".{path.stem}.*"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > KILLED:
+                    left.unlink()
         if former and former != _inputs_named(path):
             _remove_unnamed(former)
         return path

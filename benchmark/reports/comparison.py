@@ -18,7 +18,7 @@ from benchmark.records.frames import (
     index_frame,
     split_current,
 )
-from benchmark.records.identity import variant_name
+from benchmark.records.identity import shown_variant
 from benchmark.records.store import ResultStore
 from benchmark.statistics.comparison import ALL_VARIANTS, Comparison, compare
 
@@ -39,7 +39,7 @@ def comparison_of(
         lookup("row", name, rows)
     if tasks:
         names = [
-            (task, variant_name(task, "" if variant == "all" else variant))
+            (task, shown_variant(task, variant))
             for task, variant in zip(index["task"], index["variant"], strict=True)
         ]
         chosen = [any(name in tasks for name in both) for both in names]
@@ -69,7 +69,7 @@ def _axes_table(track: str, rows: pd.DataFrame, one: str, other: str) -> Table:
     for row in rows.to_dict("records"):
         place = ALL_VARIANTS
         if row["task"]:
-            place = variant_name(row["task"], "" if row["variant"] == "all" else row["variant"])
+            place = shown_variant(row["task"], row["variant"])
         certain = "*" if row["low"] > 0 or row["high"] < 0 else ""
         values = [f"{row[name]:.3f}" for name in ("one", "other")]
         ends = f"{row['low']:+.3f} to {row['high']:+.3f}"
@@ -81,7 +81,7 @@ def _examples_table(rows: pd.DataFrame, one: str, other: str) -> Table:
     columns = ("variant", "split", "example", "metric", one, other)
     table = Table(*columns, title="outcomes differ most on", title_justify="left", box=SIMPLE_HEAD)
     for row in rows.to_dict("records"):
-        place = variant_name(row["task"], "" if row["variant"] == "all" else row["variant"])
+        place = shown_variant(row["task"], row["variant"])
         values = [f"{row[name]:.2f}" for name in ("one", "other")]
         table.add_row(place, row["split"], row["example"], row["metric"], *values)
     return table

@@ -14,6 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from benchmark.authoring.debug import RESULT, Moment
+from benchmark.records.store import write_atomically
 
 LOSSES, NORM = ("loss", "forget_loss", "retain_loss"), "gradient_norm"
 PROBABILITIES = ("forget_probability", "retain_probability")
@@ -97,8 +98,8 @@ def write_course(moments: Sequence[Moment], title: str, stem: Path) -> tuple[Pat
     """Writes the figure as HTML, including plotly's script, and the numbers as CSV; returns both
     paths.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
     page, table = stem.with_name(f"{stem.name}.html"), stem.with_name(f"{stem.name}.csv")
-    course_figure(moments, title).write_html(page, include_plotlyjs=True)
-    course_frame(moments).to_csv(table, index=False)
+    html = course_figure(moments, title).to_html(include_plotlyjs=True)
+    write_atomically(page, html.encode())
+    write_atomically(table, course_frame(moments).to_csv(index=False).encode())
     return page, table

@@ -133,6 +133,7 @@ def _search(declared: Trials) -> str:
 
 def _beyond(found: dict[str, list[Record]], declared: Trials) -> str:
     """Where more rates were tried than the search needs: whether it would have chosen the same."""
+    found = {method: records for method, records in found.items() if compared(records)}
     within = {method: searched(declared, records) for method, records in found.items()}
     if declared.search is None or all(len(within[m]) == len(found[m]) for m in found):
         return ""

@@ -29,7 +29,7 @@ def spoken(value: float, low: float, high: float, digits: int = 3) -> str:
     if math.isnan(low):  # too few estimates for an interval
         return f"{value:z.{digits}f}"
     if math.isinf(low) and math.isinf(high):
-        return f"{value:z.{digits}f} [not reached in all draws]"
+        return f"{value:z.{digits}f} (not reached in all draws)"
     ends = [
         f"{'-' * (end < 0)}∞" if math.isinf(end) else f"{end:z.{digits}f}" for end in (low, high)
     ]

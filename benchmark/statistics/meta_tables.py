@@ -14,7 +14,7 @@ from benchmark.errors import BadInput
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.records.frames import split_current
 from benchmark.records.schema import Record
-from benchmark.records.store import ResultStore
+from benchmark.records.store import ResultStore, read_record
 from benchmark.statistics import meta_evaluation as meta
 from benchmark.statistics.axis_rule import judged_rows
 from benchmark.statistics.metric_agreement import metric_agreement
@@ -87,7 +87,11 @@ class MetaTables:
 
 def meta_tables(results: ResultStore) -> MetaTables:
     """The tables for the current records of a store; BadInput if there are no pools."""
-    records, _ = split_current([r for r in results.read_all() if r.status == "ok"])
+    paths = results.paths()
+    judging = {meta.BOARD, *(path.parts[-5] for path in paths if path.parent.name == meta.POOL)}
+    # The values of all tracks would not fit in memory.
+    read = (read_record(path) for path in paths if path.parts[-5] in judging)
+    records, _ = split_current([record for record in read if record.status == "ok"])
     tables = MetaTables(records)
     if tables.pools.empty:
         raise BadInput(f"{results.root}: no pools; `palimpsest run --suite meta` trains them")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import cpu_count, get_context
+from multiprocessing import get_context
 from typing import Any
 
 from threadpoolctl import threadpool_limits
+
+from benchmark.runtime.processors import cores
 
 MOST = 4  # processes, which need a few hundred MB each
 FEW = 20  # records: for fewer, starting another process does not pay off
@@ -25,7 +27,7 @@ def shared_out(
     Each process uses one thread for linear algebra: its matrices are small, and threads of several
     processes would wait for each other.
     """
-    processes = min(cpu_count(), MOST, len(jobs))
+    processes = min(cores(), MOST, len(jobs))
     if processes < 2 or records < FEW:
         for job in jobs:
             work(*job)
@@ -33,9 +35,13 @@ def shared_out(
         return
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_one_thread) as pool:
         submitted = [pool.submit(work, *job) for job in jobs]
-        meanwhile()
-        for done in submitted:
-            done.result()
+        try:
+            meanwhile()
+            for done in submitted:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # else all jobs would run first
+            raise
 
 
 def _one_thread() -> None:

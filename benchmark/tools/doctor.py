@@ -4,7 +4,6 @@ and how to fix it.
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
@@ -21,6 +20,7 @@ from benchmark.records.provenance import (
     engine_versions,
     package_version,
 )
+from benchmark.runtime.processors import cores
 
 GIGABYTE = 1024**3
 NEEDED_MEMORY, NEEDED_DISK = 8, 4  # GB for the suite `quick`
@@ -82,10 +82,10 @@ def _packages() -> list[Finding]:
 def _hardware() -> list[Finding]:
     memory = psutil.virtual_memory().total / GIGABYTE
     remedy = "" if memory >= NEEDED_MEMORY else f"`quick` needs {NEEDED_MEMORY} GB; use --workers 1"
-    cores = os.cpu_count() or 1
-    slow = "" if cores >= 2 else "`quick` assumes two cores and will take twice its ten minutes"
+    count = cores()
+    slow = "" if count >= 2 else "`quick` assumes two cores and will take twice its ten minutes"
     return [
-        Finding("processor", f"{cpu_name()}, {cores} cores", slow),
+        Finding("processor", f"{cpu_name()}, {count} cores", slow),
         Finding("memory", f"{memory:.1f} GB", remedy),
     ]
 

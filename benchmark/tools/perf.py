@@ -5,7 +5,6 @@ compared with the machine's peak.
 from __future__ import annotations
 
 import gc
-import os
 import shutil
 import tempfile
 import time
@@ -30,6 +29,7 @@ from benchmark.models.linears import computed_by
 from benchmark.models.loading import load_tokenizer
 from benchmark.models.placement import computing_in
 from benchmark.runtime.memory import keep_freed_memory
+from benchmark.runtime.processors import cores
 from benchmark.tokens.profile import ComputeProfile, with_profile
 from benchmark.training.loop import Schedule, train
 
@@ -125,9 +125,7 @@ def measure(
 @contextmanager
 def _all_cores() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    torch.set_num_threads(cores())
     try:
         yield
     finally:

@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ import torch
 import torch.distributed as dist
 
 from benchmark.runtime import gpus
+from benchmark.runtime.orphans import end_with
 
 Result = TypeVar("Result")
 CALL, STORE, RESULT, ERROR = "call", "store", "result", "error"
@@ -60,7 +60,7 @@ def _started(folder: Path, rank: int, count: int, threads: int) -> subprocess.Po
     environment = os.environ | {name: str(value) for name, value in places.items()}
     if torch.cuda.is_available():
         environment["CUDA_VISIBLE_DEVICES"] = gpus.shown(torch.cuda.device_count())[rank]
-    command = [sys.executable, "-m", __name__, str(folder), str(threads)]
+    command = [sys.executable, "-m", __name__, str(folder), str(threads), str(os.getpid())]
     return subprocess.Popen(command, env=environment)
 
 
@@ -80,15 +80,8 @@ def _wait(ranks: Sequence[subprocess.Popen], folder: Path) -> None:
     raise RuntimeError(f"process {rank + 1} of {len(ranks)}: exit code {code}")
 
 
-def _end_with(parent: int) -> None:
-    """Exits this process soon after its parent ends, however that happens."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-def _take_part(folder: Path, threads: int) -> None:
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+def _take_part(folder: Path, threads: int, parent: int) -> None:
+    end_with(parent)
     torch.set_num_threads(threads)
     rank, count = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
@@ -99,7 +92,7 @@ def _take_part(folder: Path, threads: int) -> None:
     try:
         call, arguments = pickle.loads((folder / CALL).read_bytes())
         result = call(*arguments)
-    except Exception as error:
+    except BaseException as error:  # even an exit() of a method
         line = traceback.format_exception_only(error)[-1].strip()
         said = json.dumps([f"process {rank + 1} of {count}: {line}", traceback.format_exc()])
         with suppress(FileExistsError):  # later failures follow from the first
@@ -117,4 +110,4 @@ def _written(path: Path, text: str) -> Path:
 
 
 if __name__ == "__main__":
-    _take_part(Path(sys.argv[1]), int(sys.argv[2]))
+    _take_part(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -70,8 +70,8 @@ function show() {
 
 async function load(wanted, file) {
   place.setAttribute("aria-busy", "true");
-  const html = wanted === first ? firstTable : await data(file).catch(({ message }) => `<p class="message">${message}</p>`);
-  if (current() !== wanted) return; // another one was chosen since
+  const html = wanted === first ? firstTable : await data(file).catch(failedIn(place));
+  if (!html || current() !== wanted) return; // another one was chosen since
   place.innerHTML = html;
   if (place.querySelector("table")) adopt();
 }

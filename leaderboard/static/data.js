@@ -30,7 +30,20 @@ function dataLoaded(path, content) {
 // What the address asks for, as parameters; nothing where it is a place on the page.
 function askedFor() {
   const hash = location.hash.slice(1);
-  return document.getElementById(decodeURIComponent(hash)) ? undefined : new URLSearchParams(hash);
+  return document.getElementById(decoded(hash)) ? undefined : new URLSearchParams(hash);
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a percent sign that encodes nothing
+  }
+}
+
+// Says in a place of the page why something failed.
+function failedIn(place) {
+  return ({ message }) => place.replaceChildren(element("p", { className: "message", textContent: message }));
 }
 
 function element(name, properties = {}, ...children) {

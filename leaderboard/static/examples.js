@@ -32,8 +32,8 @@ function labelled(cell, label) {
   return cell;
 }
 
-function wordingOf({ kind, prompts }, n) {
-  if (kind === "text") return prompts.length > 1 ? `after ${prompts[n].split(" ").length} words` : "";
+function wordingOf({ kind, words }, n) {
+  if (kind === "text") return words ? `after ${words[n]} words` : "";
   return n ? "held-out" : "trained";
 }
 

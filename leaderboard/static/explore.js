@@ -91,18 +91,20 @@ function list() {
   wanted = {};
 }
 
+const showAnswers = () => show().catch(failedIn(fields.count));
+
 function followAddress() {
   const asked = askedFor();
   if (!asked && shown) return;
   wanted = Object.fromEntries(asked ?? []);
   if (wanted.track in choices) fields.track.value = wanted.track;
   for (const name of ["outcome", "text"]) fields[name].value = wanted[name] ?? "";
-  show();
+  showAnswers();
 }
 
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("input", ({ target }) =>
-  ["track", "variant", "row", "other", "seed", "attack"].includes(target.name) ? show() : list(),
+  ["track", "variant", "row", "other", "seed", "attack"].includes(target.name) ? showAnswers() : list(),
 );
 window.addEventListener("hashchange", followAddress);
 followAddress();

@@ -71,4 +71,4 @@ async function showRecord() {
 }
 
 filters.addEventListener("submit", (event) => event.preventDefault());
-showRecord();
+showRecord().catch(failedIn(document.getElementById("values")));

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from benchmark.api import (
     BadInput,
@@ -66,7 +67,10 @@ def drawn(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     drawn independently of the order of the lines. A single entity is split by prompt.
     """
     one = len({e.entity for e in examples}) == 1
-    owners = [e.prompt if one or e.entity == e.id else e.entity for e in examples]
+    owners = [
+        "\n".join([*chain(*e.history), e.prompt]) if one or e.entity == e.id else e.entity
+        for e in examples
+    ]
     counts = Counter(owners)
     names = sorted(counts)
     random.Random("custom-retain").shuffle(names)

@@ -219,6 +219,8 @@ def test_without_a_card_a_template_is_written_that_says_what_is_missing(place):
         ({"authors": "Ada"}, "authors: Input should be a valid list, found 'Ada'"),
         ({"authors": ["Ada\nEve"]}, "authors.0: String should match"),
         ({"paper": "soon"}, "paper: should be none, or a link that starts with https://"),
+        ({"code": "https://"}, "code: should be a link that starts with https://"),
+        ({"paper": f"https://{'x' * 500}"}, "paper: should be none, or a link that starts"),
         ({"code": "javascript:x()"}, "code: should be a link that starts with https://"),
         ({"division": "both"}, "division: Input should be 'weights' or 'guardrail'"),
         ({"licence": "MIT"}, "licence: there is no such field"),

@@ -30,6 +30,7 @@ def elsewhere(tmp_path, monkeypatch):
         ),
         (["plan", "--task", "fictious"], "did you mean fictitious"),
         (["plan", "--track", "controlled-1"], "did you mean controlled-1m"),
+        (["plan", "--answers", "sentence"], "--answers sentence: is the form of the answers in"),
         (["plan", "--suite", "missing.yaml"], "missing.yaml: No such file"),
         (["validate", "nowhere"], "nowhere: no records"),
         (["export", "--out", "table.xls"], "table.xls: the name must end in .csv or .parquet"),

@@ -128,14 +128,14 @@ def test_forget_and_retain_are_enough():
 
 
 @pytest.mark.parametrize(
-    ("splits", "message"),
+    ("splits", "error", "message"),
     [
-        ({"neighbours": [EXAMPLE]}, r"unknown splits \['neighbours'\]; roles: "),
-        ({"general": []}, r"the splits \['general'\] are empty"),
+        ({"neighbours": [EXAMPLE]}, ValueError, r"unknown splits \['neighbours'\]; roles: "),
+        ({"general": []}, BadInput, r"the splits \['general'\] are empty"),
     ],
 )
-def test_splits_have_a_role_and_examples(splits, message):
-    with pytest.raises(ValueError, match=message):
+def test_splits_have_a_role_and_examples(splits, error, message):
+    with pytest.raises(error, match=message):
         toy_data(splits=splits, answers="name")
 
 

@@ -45,3 +45,10 @@ def test_what_fails_at_once_makes_nothing_faster():
     display.notify(Event("done", first, "no memory", 0.5))
     assert display.time_left() == pytest.approx(600)
     assert display.failures == 1
+
+
+@pytest.mark.parametrize("message", ["no file [/home/x]", "expected list[int], [bold]not this"])
+def test_brackets_in_what_a_method_says_are_no_markup(message):
+    display, (first,), _ = display_of({"a": 1.0})
+    display.notify(Event("done", first, message, 0.5))
+    assert display.console.file.getvalue() == f"failed a: {message}\n"

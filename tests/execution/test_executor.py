@@ -49,6 +49,8 @@ def act(job):
     """Does what the job's name says, in a worker."""
     if "die" in job.id:
         os.kill(os.getpid(), signal.SIGKILL)
+    if "stubborn" in job.id:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "hold" in job.id:
         util.Finalize(
             None, Path(job.id.removeprefix("hold ")).write_text, ["given back"], exitpriority=0
@@ -91,6 +93,16 @@ def test_a_dead_worker_costs_its_job_and_no_other():
     found = ends(run([job("die"), *(job(f"j{i}") for i in range(5))]))
     assert found["die"] == ("lost", "the worker process died (exit code -9)")
     assert all(found[f"j{i}"] == ("done", "ok") for i in range(5))
+
+
+def test_a_method_that_ignores_the_signal_to_end_keeps_nobody_waiting(monkeypatch):
+    monkeypatch.setattr(local, "PATIENCE", 0.5)
+    events = []
+    executor = LocalExecutor([""], prepare, act, evaluate, is_stained)
+    started = time.monotonic()
+    executor.run([job("stubborn"), job("next")], events.append)
+    assert ends(events) == {"stubborn": ("done", "ok"), "next": ("done", "ok")}
+    assert time.monotonic() - started < 30
 
 
 def test_a_process_that_is_spent_does_no_further_job():

@@ -267,6 +267,16 @@ def test_the_key_of_an_entry_ends_where_its_fields_begin(board):
     assert fields.startswith("  author")
 
 
+def test_what_latex_would_take_for_commands_is_escaped(board):
+    track = board.tracks[0]
+    row = replace(overall_rows(track)[0], name=r"mine (share=50%, of=a_b & c#1, ^x~{y}\z$)")
+    _, _, fields = bibtex(track, row).partition(",\n")
+    assert (
+        r"mine (share=50\%, of=a\_b \& c\#1, \textasciicircum{}x\textasciitilde{}\{y\}"
+        r"\textbackslash{}z\$)"
+    ) in fields
+
+
 def test_citing_what_is_not_there_is_bad_input(filled):
     with pytest.raises(BadInput, match="no row 'twins'"):
         citations(filled.store.root, "twins", "", Derived())
@@ -279,8 +289,8 @@ def test_scores_by_a_proxy_are_marked_where_they_are_read_and_cited(folder):
     folder.add("low", "twin", references=former.references.model_copy(update={"proxy": True}))
     site = build_site(folder.store.root, folder.store.root.parent / "site").parent
     index = (site / "index.html").read_text()
-    assert "frequency/low: no\nretrained model exists" in index
-    assert '<a href="about.html#proxy">proxy reference</a>' in index
+    no_model = 'where no <a href="about.html#proxy">retrained model</a> exists'
+    assert f"on 1 of 2 variants (frequency/low), {no_model}" in index
     cited = re.search(
         r"<textarea.*?>(.*?)</textarea>",
         (site / "methods" / TRACK / "twin.html").read_text(),

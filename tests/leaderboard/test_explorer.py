@@ -120,3 +120,23 @@ def test_a_proxy_reference_is_called_so(visit):
     page.evaluate("choices[fields.track.value].proxied.push(fields.variant.value); show()")
     page.wait_for_selector("#proxied:visible")
     assert heading.inner_text() == "proxy reference"
+
+
+def test_an_address_with_a_stray_percent_sign_is_followed(visit):
+    page = visit.open(f"compare.html#track={TRACK}&row=50%&row=harsh&row=gentle")
+    page.wait_for_selector("#comparison table")
+    assert "gentle" in page.locator("#comparison h2").all_inner_texts()[-1]
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("explore.html", "#controls output"),
+        (f"compare.html#track={TRACK}&row=harsh&row=gentle", "#comparison"),
+    ],
+)
+def test_a_page_says_what_it_cannot_load(visit, path, place):
+    visit.page.route("**/data/**", lambda route: route.abort())
+    page = visit.open(path)
+    page.locator(place, has_text="cannot be loaded").wait_for()
+    visit.trouble.clear()  # the browser complains of the requests

@@ -6,7 +6,7 @@ import fsspec
 import pytest
 
 from benchmark.errors import BadInput
-from benchmark.models.artifacts import MADE, ArtifactStore, made_of
+from benchmark.models.artifacts import MADE, ArtifactStore, RemoteStore, made_of
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -82,3 +82,35 @@ def test_an_address_that_nothing_opens_is_one_line(address, tmp_path, monkeypatc
     with pytest.raises(BadInput, match=f"^PALIMPSEST_STORE={address}: .+") as raised:
         ArtifactStore(tmp_path, address)
     assert "\n" not in str(raised.value)
+
+
+def test_what_another_machine_removes_while_it_is_fetched_is_built(tmp_path, monkeypatch):
+    address = f"{tmp_path}/remote"
+    ArtifactStore(tmp_path / "one", address).get("models", "abc", build)
+    (tmp_path / "remote/models/abc" / MADE).unlink()  # removed first
+    monkeypatch.setattr(RemoteStore, "has", lambda *_: True)  # as found a moment before
+    found = ArtifactStore(tmp_path / "other", address).get("models", "abc", build)
+    assert sorted(path.name for path in found.iterdir()) == ["inner", MADE]
+
+
+def test_what_a_kill_left_half_removed_is_built_again(tmp_path):
+    store = ArtifactStore(tmp_path)
+    (store.get("models", "abc", build) / MADE).unlink()
+    assert not store.has("models", "abc")
+    assert made_of(store.get("models", "abc", build)) == {"steps": 3}
+
+
+def test_nobody_finds_an_artifact_half_removed(tmp_path, monkeypatch):
+    store = ArtifactStore(tmp_path)
+    store.get("models", "abc", build)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # killed before anything is gone
+    store.discard("models", "abc")
+    assert not store.path("models", "abc").exists()
+
+
+def test_what_a_killed_builder_left_goes_with_the_next_build(tmp_path):
+    (tmp_path / "models/.abc-0123_xyz").mkdir(parents=True)
+    (tmp_path / "models/.abc-def-0123_xyz").mkdir()  # of another artifact, perhaps under way
+    ArtifactStore(tmp_path).get("models", "abc", build)
+    names = {path.name for path in (tmp_path / "models").iterdir() if path.is_dir()}
+    assert names == {"abc", ".abc-def-0123_xyz"}

@@ -25,7 +25,7 @@ from benchmark.records.validation import Folder, validate
 def place(tmp_path_factory):
     """A finished run of one method and its references."""
     root = tmp_path_factory.mktemp("replay")
-    context = RunContext(Inputs(root / "home"), root / "out")
+    context = RunContext(Inputs(root / "home"), root / "out", keep_models=True)
     suite = Suite(
         name="replayed",
         description="one cell",
@@ -48,7 +48,10 @@ def record_of(place, name):
 @pytest.mark.parametrize("name", ["grad_diff", "oracle"])
 def test_an_honest_record_is_reproduced_to_the_last_digit(place, name, tmp_path):
     record = record_of(place, name)
+    kept = list((place.inputs.home / "partial").rglob("*"))
     found = replay(record, place.results, place.inputs, tmp_path)
+    assert kept, "the unlearned model"
+    assert list((place.inputs.home / "partial").rglob("*")) == kept
     assert found.same_stages == list(record.shards)
     assert found.differences
     assert set(found.differences.values()) == {0.0}

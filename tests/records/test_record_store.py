@@ -4,6 +4,7 @@ import json
 import math
 import os
 import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchmark.records.identity import variant_name
 from benchmark.records.outputs import Inputs, sha256
 from benchmark.records.schema import SCHEMA_VERSION, Cost, Failure, Record
 from benchmark.records.store import (
+    KILLED,
     ResultStore,
     inputs_path,
     outputs_content,
@@ -413,11 +415,16 @@ def test_two_hosts_that_write_one_file_do_not_share_a_temporary_name(tmp_path, m
 def test_what_a_killed_writer_of_the_same_cell_left_goes_with_the_next_record(results, path):
     record = read_record(path)
     left = path.with_name(f".{path.stem}.outputs.parquet-0123abcd")
+    fresh = path.with_name(f".{path.stem}.json-0123abcd")
     other = path.with_name(".fedcba9876543210.json-0123abcd")
-    for file in (left, other):
+    for file in (left, fresh, other):
         file.write_bytes(b"half")
+    for file in (left, other):
+        os.utime(file, (time.time() - 2 * KILLED,) * 2)
     results.write_files(record, outputs_content(path, record))
     assert not left.exists()
+    assert fresh.exists(), "a writer on another machine may be using it"
     assert other.exists(), "another cell's may be under way"
+    fresh.unlink()
     other.unlink()
     assert read_record(path) == record

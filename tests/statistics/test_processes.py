@@ -1,5 +1,6 @@
 """Distribution of work over processes: every job is done, and no library starts threads."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,19 @@ def test_what_fails_elsewhere_fails_here(tmp_path):
     files = [tmp_path / "missing" / "a", tmp_path / "b"]
     with pytest.raises(FileNotFoundError):
         shared_out(write_threads, [(file,) for file in files], FEW)
+
+
+def sleep_and_write(file: Path) -> None:
+    time.sleep(0.2)
+    file.write_text("")
+
+
+def test_after_a_failure_here_no_further_job_starts(tmp_path):
+    jobs = [(tmp_path / str(number),) for number in range(100)]
+
+    def fail():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        shared_out(sleep_and_write, jobs, FEW, meanwhile=fail)
+    assert len(list(tmp_path.iterdir())) < 20

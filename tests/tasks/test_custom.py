@@ -104,6 +104,13 @@ def test_few_entities_leave_no_half_empty(files, source, rows):
     assert withheld
 
 
+def test_one_question_in_many_dialogues_is_drawn_by_dialogue(files, source):
+    asked = [[{"role": "user", "content": f"My name is {n}."}] for n in range(8)]
+    files(retain=[kept(0, answer=f"Value {n}", history=asked[n]) for n in range(8)])
+    made = Custom().data("", source)
+    assert [len(made.splits[name]) for name in ("retain", "retain_eval")] == [4, 4]
+
+
 def test_answers_have_the_form_that_the_command_names(files, source):
     long = (
         "Nobody knows who it was that founded it in the spring of that cold year, nor how, nor "
@@ -268,11 +275,11 @@ GOOD = subjects(4)
         ),
         (
             [*GOOD, forgotten(5, question="Who?")],
-            "line 5: question: found 'Who.', the subject 'Blue Harbour' must stand",
+            "line 5: question: found 'Who.', which must contain the subject 'Blue",
         ),
         (
             [*GOOD, forgotten(5, paraphrases=["Who?"])],
-            "line 5: paraphrases: found 'Who.', the subject",
+            "line 5: paraphrases: found 'Who.', which must contain",
         ),
         (
             [*GOOD, forgotten(5, answer="a\u200bb")],

@@ -196,16 +196,17 @@ def test_the_first_says_what_all_made_and_one_alone_starts_no_other():
     assert together(1, told, "one") == "one"
 
 
-def failing():
+def failing(error):
     if dist.get_rank() == 1:
-        raise ValueError("no such thing")
+        raise error
     dist.barrier()  # which the other process never reaches
 
 
-def test_what_fails_in_one_ends_all_and_says_why():
+@pytest.mark.parametrize("error", [ValueError("no such thing"), SystemExit(0)])
+def test_what_fails_in_one_ends_all_and_says_why(error):
     started = time.monotonic()
-    with pytest.raises(RuntimeError, match="process 2 of 2: ValueError: no such thing"):
-        together(2, failing)
+    with pytest.raises(RuntimeError, match=f"process 2 of 2: {type(error).__name__}: {error}"):
+        together(2, failing, error)
     assert time.monotonic() - started < 60
 
 
