@@ -47,7 +47,7 @@ def test_kept_parts_give_the_same_standings(results, records, tmp_path):
 def test_processes_give_the_same_standings(results, records, tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "FEW", 0)
     monkeypatch.setattr(published, "TOGETHER", 1)
-    monkeypatch.setattr(processes, "cpu_count", lambda: 2)
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     derived = Derived.below(tmp_path)
     assert_same(score(results, records, derived), score(results, records))
     assert len(made(derived)) == len({r.method.name for r in records} - {"target", "oracle"})
