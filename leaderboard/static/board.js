@@ -70,7 +70,7 @@ function show() {
 
 async function load(wanted, file) {
   place.setAttribute("aria-busy", "true");
-  const html = wanted === first ? firstTable : await data(file).catch(failedIn(place));
+  const html = wanted === first ? firstTable : await data(file).catch((error) => current() === wanted && failedIn(place)(error));
   if (!html || current() !== wanted) return; // another one was chosen since
   place.innerHTML = html;
   if (place.querySelector("table")) adopt();

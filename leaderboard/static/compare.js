@@ -99,7 +99,8 @@ async function show() {
   const names = [...new Set([...selects].map(({ value }) => value).filter(Boolean))];
   history.replaceState(null, "", `#${new URLSearchParams([["track", track.value], ...names.map((name) => ["row", name])])}`);
   if (names.length < 2) return place.replaceChildren(element("p", { className: "note", textContent: "Choose at least two rows." }));
-  const rows = await Promise.all(names.map((name) => data(files[name]))).catch(failedIn(place));
+  const loading = Promise.all(names.map((name) => data(files[name])));
+  const rows = await loading.catch((error) => asking === turn && failedIn(place)(error));
   if (!rows || asking !== turn) return;
   const places = placesOf(tasks);
   const tables = rows.slice(1).flatMap((row, n) => [

@@ -91,7 +91,11 @@ function list() {
   wanted = {};
 }
 
-const showAnswers = () => show().catch(failedIn(fields.count));
+function showAnswers() {
+  const showing = show(); // which takes a turn
+  const own = turn;
+  showing.catch((error) => own === turn && failedIn(fields.count)(error));
+}
 
 function followAddress() {
   const asked = askedFor();
