@@ -17,13 +17,10 @@ import pandas as pd
 from benchmark.statistics.axes import LEAST_GAP, TIE
 from benchmark.statistics.bootstrap import REPLICATES, SEED, interval, mean_of_picks
 from benchmark.statistics.scores import forgetting_before
-from benchmark.statistics.tables import spread
+from benchmark.statistics.tables import Place, Row, spread, where_of
 from benchmark.statistics.variants import VariantScores, seed_picks
 
 WITHOUT = "no attack"
-
-Place = tuple[str, str, str]
-Row = dict[str, object]
 
 
 def attack_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
@@ -32,7 +29,7 @@ def attack_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     the metrics that are informative after it; NaN if one of them is uninformative before it, or if
     less than LEAST_GAP was forgotten.
     """
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    where = where_of(place)
     for method, runs in sorted(scores.runs.items()):
         measured = [run.scored for run in runs.values()]
         drawn = seed_picks(len(measured), scores.replicates)

@@ -13,6 +13,7 @@ from benchmark.metrics.stages import MODEL_STAGE, POINT, sort_of
 from benchmark.statistics.axes import LEAST_GAP
 from benchmark.statistics.bootstrap import mean_of_picks
 from benchmark.statistics.scores import Key, Replicated
+from benchmark.statistics.tables import Place, Row, where_of
 from benchmark.statistics.tables import spread as named_spread
 from benchmark.statistics.trajectories import first_below, knowledge_metric, spread
 from benchmark.statistics.variants import VariantScores, seed_picks
@@ -20,8 +21,6 @@ from benchmark.statistics.variants import VariantScores, seed_picks
 END, HALF = "end", "half is back at"
 TO_TARGET = "interpolate"  # the attack whose points are shares of the way to the target's weights
 
-Place = tuple[str, str, str]
-Row = dict[str, object]
 Curve = dict[str, np.ndarray]  # (B,) knowledge at each point in order, then at the end
 
 
@@ -31,7 +30,7 @@ def curve_rows(place: Place, scores: VariantScores, names: Sequence[str]) -> Ite
     additional point `HALF`: the share of the way at which half of it is back.
     """
     metric = knowledge_metric(scores)
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    where = where_of(place)
     for name in names if metric else ():
         assert metric is not None
         for attack, curve in curves_of(scores, name, metric).items():

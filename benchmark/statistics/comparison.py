@@ -15,7 +15,7 @@ from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.records.derived import Derived
 from benchmark.statistics.bootstrap import REPLICATES, interval
 from benchmark.statistics.parts import Variant, variants_of
-from benchmark.statistics.tables import Place, Row
+from benchmark.statistics.tables import Place, Row, where_of
 from benchmark.statistics.variants import QUANTITIES
 
 # Metrics that tell whether an example is known: of these, the first one that scores its split.
@@ -74,7 +74,7 @@ def compare(
 
 def _difference(place: Place, name: str, one: np.ndarray, other: np.ndarray) -> Row:
     low, high = interval(one - other)
-    where: Row = dict(zip(("track", "task", "variant"), place, strict=True))
+    where: Row = where_of(place)
     ends: Row = {"low": low, "high": high}
     difference: Row = {"difference": float(one[0] - other[0])}
     return (
@@ -91,7 +91,7 @@ def _paired_outcomes(
     """The outcome of both methods on each example of a variant."""
     outcomes = [_outcomes(variant, frames, method) for method in (one, other)]
     table = pd.concat(outcomes, axis=1, keys=["one", "other"], join="inner").reset_index()
-    where = dict(zip(("track", "task", "variant"), variant.place, strict=True))
+    where = where_of(variant.place)
     return table.assign(**where)
 
 

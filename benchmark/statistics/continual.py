@@ -12,13 +12,11 @@ from benchmark.metrics.stages import MODEL_STAGE, REQUEST, request_of, request_s
 from benchmark.statistics.axes import axis_of
 from benchmark.statistics.bootstrap import interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
+from benchmark.statistics.tables import Place, Row, where_of
 from benchmark.statistics.variants import VariantScores, seed_picks
 
 KNOWLEDGE = "paraphrased_probability"
 UTILITY_SPLITS = ("retain", "general")  # the splits that are scored after every request
-
-Place = tuple[str, str, str]
-Row = dict[str, object]
 
 
 def count(scores: VariantScores) -> int:
@@ -86,7 +84,7 @@ def request_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> I
     last = count(scores)
     if last == 1:
         return
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    where = where_of(place)
     for method in names:
         runs = scores.values_of(method)
         drawn = seed_picks(len(runs), scores.replicates)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmark.statistics.tables import Place, Row
+from benchmark.statistics.tables import Place, Row, where_of
 from benchmark.statistics.variants import QUANTITIES, VariantScores
 
 STEPS = 65534  # equal steps of the unit interval, coded in 16 bits
@@ -18,7 +18,7 @@ def draw_rows(place: Place, scores: VariantScores, method: str) -> Iterator[Row]
     """Yields each quantity of a method on which the variant is informative, packed: the plain
     estimate, then one value per draw; all methods of the variant share the draws.
     """
-    where: Row = dict(zip(("track", "task", "variant"), place, strict=True))
+    where: Row = where_of(place)
     for name in QUANTITIES:
         if scores.informs(name):
             packed_values = packed(scores.quantity(method, name))

@@ -23,6 +23,7 @@ from benchmark.records.identity import ORACLE, TARGET
 from benchmark.statistics.bootstrap import interval
 from benchmark.statistics.draws import unpacked
 from benchmark.statistics.ranking import Standings
+from benchmark.statistics.tables import where_of
 from benchmark.statistics.trajectories import EQUAL_LEVEL
 
 PAIR = " against "  # joins the names of two compared methods in the name of an estimate
@@ -158,7 +159,7 @@ def turned(
 
 def _competing(standings: Standings, place: tuple[str, str, str]) -> dict[str, np.ndarray]:
     """The drawn scores of the competing methods."""
-    about = dict(zip(("track", "task", "variant"), place, strict=True))
+    about = where_of(place)
     scores = drawn(standings, "score", **about)
     return {name: scores[name] for name in _competitors(scores, standings)}
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark.statistics.attack_agreement import agreement
 from benchmark.statistics.scores import floored_harmonic_mean
+from benchmark.statistics.tables import Place, Row, where_of
 from benchmark.statistics.variants import Run, VariantScores
 
 ALL_ATTACKS = "all attacks"
@@ -23,15 +24,12 @@ LIGHT: Mapping[str, tuple[str, ...]] = {
 }
 UNATTACKED = ("forgetting", "utility", "privacy")
 
-Place = tuple[str, str, str]
-Row = dict[str, object]
-
 
 def evaluation_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     """Yields the score of each method, averaged over its seeds, under each light evaluation and
     under all attacks; no rows if the variant has no attacks beyond the light ones.
     """
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    where = where_of(place)
     for method, by_seed in sorted(scores.runs.items()):
         runs = list(by_seed.values())
         every = tuple(runs[0].scored.attacks)

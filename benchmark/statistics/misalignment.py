@@ -19,14 +19,13 @@ from benchmark.metrics.frames import strata_masks
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.statistics.bootstrap import SEED, draws_of, entity_weights, interval, mean_of_picks
 from benchmark.statistics.scores import informative
+from benchmark.statistics.tables import Place, where_of
 from benchmark.statistics.variants import seed_picks
 
 PROBABILITY, GENERATION = "paraphrased_probability", "exact_answer"
 FORGOTTEN, KNOWN = 0.2, 0.8  # below the first by one, above the second by the other: they disagree
 LEAST_GAP = 0.01  # in probability between target and oracles: a smaller gap cannot be scaled
 QUANTITIES = ("gap", "correlation", "disagreement")
-
-Place = tuple[str, str, str]
 
 
 def misalignment_rows(
@@ -48,7 +47,7 @@ def misalignment_rows(
     low = pd.concat(oracles, axis=1).mean(axis=1)
     drawn = entity_weights(usable, replicates, np.random.default_rng(SEED))
     weights = draws_of(usable, drawn).each()
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    where = where_of(place)
     for method, runs in index[index["role"] == "method"].groupby("method", sort=True):
         known = [
             _knowledge(_forget(examples[i]).loc[usable.index], low, targets[of][PROBABILITY])

@@ -19,12 +19,10 @@ from benchmark.statistics.bootstrap import (
     mean_of_picks,
     picks,
 )
+from benchmark.statistics.tables import Place, Row, where_of
 from benchmark.statistics.variants import ids_of, seed_picks
 
 UNION, DIFFERENCE = "any probe", "any probe, minus oracles"
-
-Place = tuple[str, str, str]
-Row = dict[str, object]
 
 
 def probe_rows(
@@ -45,7 +43,7 @@ def probe_rows(
     references = _references(index, examples, replicates)
     if references is None:
         return
-    where: Row = dict(zip(("track", "task", "variant"), place, strict=True))
+    where: Row = where_of(place)
     named = index["method"].where(index["role"] == "method", index["role"])
     for method in names:
         runs = index[named == method].sort_values("seed")

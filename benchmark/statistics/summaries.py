@@ -16,8 +16,8 @@ import pandas as pd
 from benchmark.metrics.margins import energy_distances, klom
 from benchmark.metrics.stages import MODEL_STAGE
 from benchmark.metrics.summaries import summaries
+from benchmark.statistics.tables import Place, where_of
 
-Place = tuple[str, str, str]
 TOFU = ("forget_quality", "forget_quality_ks", "model_utility")
 
 
@@ -41,7 +41,7 @@ def summary_rows(
     target = examples[index.loc[index["role"] == "target", "id"].iloc[0]]
     left_out = () if _of_sentences(target) else TOFU
     oracles = list(index.loc[index["role"] == "oracle", "id"])
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    where = where_of(place)
     named = index["method"].where(index["role"] == "method", index["role"])
     for method, runs in index[named.isin(names)].groupby(named, sort=True):
         by_metric: dict[str, list[float]] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,8 @@ def axis_name(key: Key) -> str:
     return "robustness" if axis == "forgetting" and sort_of(key[0]) == ATTACK else ""
 
 
-def _where(place: Place) -> Row:
+def where_of(place: Place) -> dict[str, Any]:
+    """The columns that name a variant."""
     return dict(zip(("track", "task", "variant"), place, strict=True))
 
 
@@ -73,7 +75,7 @@ def long_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     entities = scores.sizes.get((MODEL_STAGE, "forget", "probability", ALL), 0)
     for method, runs in sorted(scores.runs.items()):
         for seed, run in sorted(runs.items()):
-            who = _where(place) | {"method": method, "seed": seed}
+            who = where_of(place) | {"method": method, "seed": seed}
             for key in sorted(run.values.keys() & run.target.keys()):
                 part = run.scored.parts.get(key)
                 yield who | {
@@ -103,7 +105,7 @@ def variant_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
     and the mean over attacks.
     """
     for method, runs in sorted(scores.runs.items()):
-        row = _where(place) | {"method": method, "seeds": len(runs)}
+        row = where_of(place) | {"method": method, "seeds": len(runs)}
         for name in QUANTITIES:
             row |= spread(name, scores.quantity(method, name))
         left = scores.left_after(method)
@@ -134,7 +136,7 @@ def stratum_rows(place: Place, scores: VariantScores, names: Iterable[str]) -> I
                 "low": mean["value_low"],
                 "high": mean["value_high"],
             }
-            yield _where(place) | who | ends | {"n": scores.sizes.get(key, 0)}
+            yield where_of(place) | who | ends | {"n": scores.sizes.get(key, 0)}
 
 
 def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
@@ -153,7 +155,7 @@ def uninformative_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
                 "oracle": float(beside[key][0]) if key in beside else math.nan,
                 "spread": scores.spread[key],
             }
-            yield _where(place) | about | numbers
+            yield where_of(place) | about | numbers
 
 
 def text_rows(
@@ -169,4 +171,4 @@ def text_rows(
             if split != MEMBERSHIP_HOLDOUT or row["role"] == TARGET:
                 who = {"method": row["method"], "split": split}
                 for value in texts.loc[texts["split"] == split, metric].dropna().astype(float):
-                    yield _where(place) | who | {"value": round(value, 3)}
+                    yield where_of(place) | who | {"value": round(value, 3)}

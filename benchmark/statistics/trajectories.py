@@ -19,6 +19,7 @@ from benchmark.metrics.stages import BUDGET, MODEL_STAGE, budget_stage, fraction
 from benchmark.statistics.axes import axis_of
 from benchmark.statistics.bootstrap import LEVEL, interval, mean_of_picks
 from benchmark.statistics.scores import Replicated, floored_harmonic_mean, retention
+from benchmark.statistics.tables import Place, Row, where_of
 from benchmark.statistics.variants import VariantScores, seed_picks
 
 KNOWLEDGE = ("paraphrased_probability", "memorization_accuracy")  # for questions, for texts
@@ -30,8 +31,6 @@ SHARE = 0.9
 BASELINE = "grad_ascent"  # the simplest method, with which the others are compared
 GRID = np.linspace(0, 1, 21)  # levels of forgetting over which the area is integrated
 
-Place = tuple[str, str, str]
-Row = dict[str, object]
 Curves = dict[str, np.ndarray]  # (points, B) by quantity
 Spent = dict[tuple[str, str], np.ndarray]  # (B,) outcomes of a trajectory, by (level, quantity)
 
@@ -202,7 +201,7 @@ def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
     A method that takes no steps has only a start and an end.
     """
-    where = dict(zip(("track", "task", "variant"), place, strict=True))
+    where = where_of(place)
     for method in sorted(scores.runs):
         shares, by_quantity = curves(scores, method)
         for quantity, values in by_quantity.items():
@@ -214,7 +213,7 @@ def trajectory_rows(place: Place, scores: VariantScores) -> Iterator[Row]:
 
 def level_rows(place: Place, method: str, spent: Spent) -> Iterator[Row]:
     """A row per level and quantity of the outcomes of a trajectory, with its interval."""
-    where = dict(zip(("track", "task", "variant"), place, strict=True)) | {"method": method}
+    where = where_of(place) | {"method": method}
     named = ("", ORACLE_LEVEL, SHARE_LEVEL, EQUAL_LEVEL)
     for level, quantity in (key for key in spent if key[0] in named):
         replicated = spent[level, quantity]
