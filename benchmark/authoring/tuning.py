@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import yaml
@@ -12,7 +11,8 @@ import yaml
 from benchmark.core.registry import lookup, method_named, methods
 from benchmark.errors import BadInput
 from benchmark.models.track_files import CHOSEN, chosen
-from benchmark.models.tracks import Trials, track_named, tracks_with_files
+from benchmark.models.tracks import track_named, tracks_with_files
+from benchmark.models.trials import Trials, has_rate
 from benchmark.pipeline.selection import expand_tasks
 from benchmark.pipeline.suite import MethodEntry, Suite
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED, variant_name
@@ -28,15 +28,11 @@ def tunable(specs: Sequence[str]) -> list[str]:
     BadInput if a named method has none.
     """
     if not specs:
-        return [n for n, cls in methods().items() if _has_rate(cls) and not cls.anchor]
+        return [n for n, cls in methods().items() if has_rate(cls) and not cls.anchor]
     for spec in specs:
-        if not _has_rate(cls := method_named(spec)):
+        if not has_rate(cls := method_named(spec)):
             raise BadInput(f"method {cls.name}: has no {TUNED}, so there is nothing to tune")
     return list(specs)
-
-
-def _has_rate(cls: type) -> bool:
-    return TUNED in {field.name for field in fields(cls)}  # type: ignore[arg-type]
 
 
 def development_of(track: str) -> str:

@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from annotated_types import MinLen
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -24,13 +23,12 @@ from pydantic import (
     PositiveInt,
     TypeAdapter,
     ValidationError,
-    model_validator,
 )
 from pydantic.dataclasses import dataclass
 
 from benchmark.core.attack import Attack
 from benchmark.core.hashing import fingerprint
-from benchmark.core.method import create
+from benchmark.core.method import Method, create
 from benchmark.core.registry import attack_of, lookup, method_named
 from benchmark.core.request import Budget
 from benchmark.core.task import Task
@@ -38,6 +36,7 @@ from benchmark.core.updates import USUAL, Updates
 from benchmark.core.yaml_files import refusal
 from benchmark.errors import BadInput
 from benchmark.models.track_files import chosen, extended, files, mapping, read, said_of
+from benchmark.models.trials import Rates, Trials, has_rate
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED
 from benchmark.tokens.profile import ComputeProfile
 
@@ -75,12 +74,6 @@ def _told_apart(attacks: tuple[Attack, ...]) -> tuple[Attack, ...]:
     return attacks
 
 
-def _ascending(rates: tuple[float, ...]) -> tuple[float, ...]:
-    if not rates or list(rates) != sorted(set(rates)):
-        raise ValueError("rates should ascend: after one that destroys the model, none is tried")
-    return rates
-
-
 def _tuned(given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The parameters by method name, even where a method is given as `path/to/file.py:Class`."""
     try:
@@ -89,11 +82,14 @@ def _tuned(given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         raise ValueError(str(error)) from None
 
 
+def _rate(rate: float | None) -> dict[str, float]:
+    return {TUNED: rate} if rate else {}
+
+
 Attacks = Annotated[
     tuple[Annotated[Attack, BeforeValidator(_attack)], ...], AfterValidator(_told_apart)
 ]
 Parameters = Annotated[dict[str, dict[str, Any]], AfterValidator(_tuned)]
-Rates = dict[str, dict[str, PositiveFloat]]  # by method and task family
 
 
 @dataclass(frozen=True, config=_CHECKED)
@@ -106,58 +102,16 @@ class Training:
     warmup: NonNegativeInt = 20
 
 
-@dataclass(frozen=True, config=_CHECKED)
-class Family:
-    """Tasks that share a method's learning rate, chosen in trials on one of their variants."""
-
-    trial: str
-    tasks: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, config=_CHECKED)
-class Search:
-    """Which rates of a grid are tried: the `first` ones, then untried neighbours of the best one,
-    until there have been `most` trials.
-    """
-
-    first: Annotated[tuple[PositiveFloat, ...], AfterValidator(_ascending)]
-    most: PositiveInt
-
-
-@dataclass(frozen=True, kw_only=True, config=_CHECKED)
-class Trials:
-    """The tuning budget of a method in a task family: the learning rates to try on a development
-    track, all of them unless there is a `search`. Tasks that no family names belong to the first
-    one.
-    """
-
-    rates: Annotated[tuple[PositiveFloat, ...], AfterValidator(_ascending)]
-    search: Search | None = None
-    families: Annotated[dict[str, Family], MinLen(1)] = field(hash=False)
-    oracles: PositiveInt
-    attacks: tuple[str, ...]
-
-    @model_validator(mode="after")
-    def _search_is_within_the_grid(self) -> Self:
-        if self.search and (outside := set(self.search.first) - set(self.rates)):
-            raise ValueError(f"search.first: {min(outside):g} is not among the rates")
-        return self
-
-    def family_of(self, task: str) -> str:
-        """The family that a task belongs to."""
-        named = (name for name, family in self.families.items() if task in family.tasks)
-        return next(named, next(iter(self.families)))
-
-
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)
 class _Track:
     """The settings that all models of a track share; tracks named `...-dev` are never scored.
 
     `stage` is how the target and oracles are trained from the base, `budget` what a method may
-    spend. `attacks` run in this order. `tuned` holds parameters of methods, which replace the
-    methods' defaults unless others are given explicitly. `trials` is how methods are tuned, and
-    `chosen` the learning rates that the trials selected, by method and task family. `profile` says
-    how models are prompted and computed.
+    spend. `attacks` run in this order. `usual_rate` is the learning rate of methods that are not
+    tuned, by default their own. `tuned` holds parameters of methods, which replace the methods'
+    defaults unless others are given explicitly. `trials` is how methods are tuned, and `chosen` the
+    learning rates that the trials selected, by method and task family. `profile` says how models
+    are prompted and computed.
     """
 
     name: str
@@ -165,6 +119,7 @@ class _Track:
     stage: Training
     budget: Annotated[Budget, AfterValidator(_trainable)]
     attacks: Attacks
+    usual_rate: PositiveFloat | None = None
     tuned: Parameters = field(hash=False)
     profile: ComputeProfile
     trials: Trials | None = None
@@ -175,13 +130,21 @@ class _Track:
         """The track with the profile fields that a task overrides."""
         return replace(self, profile=replace(self.profile, **task.asking)) if task.asking else self
 
-    def parameters_of(self, method: str, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    def parameters_of(
+        self, method: type[Method], task: str, given: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """A method's parameters on a task: `given` ones take precedence over the chosen learning
-        rate, and that over the track's `tuned` ones.
+        rate, that over the track's `tuned` ones, and these over its usual rate.
         """
-        rates = self.chosen.get(method, {}) if self.trials else {}
-        rate = rates.get(self.trials.family_of(task)) if self.trials else None
-        return {**self.tuned.get(method, {}), **({TUNED: rate} if rate else {}), **given}
+        usual = self.usual_rate if has_rate(method) else None
+        chosen = self.chosen_rate(method.name, task)
+        return {**_rate(usual), **self.tuned.get(method.name, {}), **_rate(chosen), **given}
+
+    def chosen_rate(self, method: str, task: str) -> float | None:
+        """The learning rate that trials chose for a method on a task."""
+        if not self.trials:
+            return None
+        return self.chosen.get(method, {}).get(self.trials.family_of(task))
 
 
 @dataclass(frozen=True, kw_only=True, config=_CHECKED)

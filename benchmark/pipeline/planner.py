@@ -168,7 +168,7 @@ class Planner:
             cls = method_named(entry.name)
             if variant.data.proxies and cls.sees & {"training", "frequency"}:
                 continue  # the training data of such a model are unknown
-            parameters = variant.track.parameters_of(cls.name, variant.task, entry.parameters)
+            parameters = variant.track.parameters_of(cls, variant.task, entry.parameters)
             method = method_info(cls, create(cls, parameters).parameters)
             for seed in seeds or range(entry.seeds):
                 cell = replace(
@@ -291,18 +291,30 @@ def _published(suite: Suite, tracks: list[Track]) -> dict[tuple[str, str], tuple
 
 
 def _untuned(variant: Variant, cells: Sequence[Cell]) -> list[str]:
-    """At most one line: the variant's methods that run at their default learning rate although the
-    track declares trials.
+    """At most one line: the variant's methods that run at the track's usual learning rate or, if
+    the track declares trials, at their default one.
     """
-    methods = [c.identity.method for c in cells if TUNED not in c.parameters]
-    untuned = dict.fromkeys(m.name for m in methods if TUNED in m.parameters and not m.anchor)
-    if not untuned or not variant.track.trials:
+    track, task = variant.track, variant.task
+    if not (track.trials or track.usual_rate):
         return []
-    family = variant.track.trials.family_of(variant.task)
-    return [
-        f"{variant.track.name} · {variant.name}: not tuned for {family}, runs at the default "
-        f"learning rate: {', '.join(untuned)}"
+    methods = {c.identity.method.name: c.identity.method for c in cells if _is_usual(track, c)}
+    untuned = [
+        name
+        for name, method in methods.items()
+        if TUNED in method.parameters and not method.anchor and not track.chosen_rate(name, task)
     ]
+    if not untuned:
+        return []
+    family = f" for {track.trials.family_of(task)}" if track.trials else ""
+    rate = f"learning rate {track.usual_rate:g}" if track.usual_rate else "default learning rate"
+    return [
+        f"{track.name} · {variant.name}: not tuned{family}, runs at the {rate}: "
+        f"{', '.join(untuned)}"
+    ]
+
+
+def _is_usual(track: Track, cell: Cell) -> bool:
+    return bool(cell.parameters.get(TUNED, track.usual_rate) == track.usual_rate)
 
 
 def _entries(variant: Variant, suite: Suite) -> Iterator[MethodEntry]:

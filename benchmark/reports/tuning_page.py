@@ -12,7 +12,8 @@ from benchmark.authoring.tuning import (
     tunable,
 )
 from benchmark.metrics.stages import HARNESS, MODEL_STAGE
-from benchmark.models.tracks import Track, Trials, all_tracks, track_named
+from benchmark.models.tracks import Track, all_tracks, track_named
+from benchmark.models.trials import Trials
 from benchmark.records.derived import Derived
 from benchmark.records.frames import expected_seeds, heads, split_current
 from benchmark.records.identity import DEVELOPMENT_SUFFIX, TUNED

@@ -19,10 +19,12 @@ from benchmark.authoring.tuning import (
 )
 from benchmark.cli import app
 from benchmark.core import registry
+from benchmark.core.registry import method_named
 from benchmark.errors import BadInput
 from benchmark.models import track_files, tracks
 from benchmark.models.track_files import CHOSEN
-from benchmark.models.tracks import Family, Search, Trials, all_tracks, track_named
+from benchmark.models.tracks import all_tracks, track_named
+from benchmark.models.trials import Family, Search, Trials
 from benchmark.records.identity import TUNED
 from benchmark.records.schema import Failure, TrialScore
 from benchmark.records.store import ResultStore
@@ -30,6 +32,7 @@ from benchmark.reports.tuning_table import print_trials
 from benchmark.statistics.axes import AXES
 from benchmark.statistics.trials import best_of, compared, edge_of, has_destroyed, rate_of
 
+NPO = method_named("npo")
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 METHOD = '''
 from benchmark.api import GradientMethod, register_method
@@ -82,7 +85,7 @@ def test_without_names_all_ranked_methods_with_a_rate_are_tuned():
     names = tunable([])
     assert {"npo", "whp_decode"} <= set(names)
     assert not {"retrain", "refuse_all", "none"} & set(names)
-    assert not any(registry.method_named(name).anchor for name in names)
+    assert not any(method_named(name).anchor for name in names)
 
 
 def tune(*words):
@@ -146,16 +149,16 @@ def test_a_method_has_the_rate_of_the_family_of_its_task(tmp_path, monkeypatch):
     tracks._tracks.cache_clear()
     try:
         track = track_named("controlled-1m")
-        rates = {t: track.parameters_of("npo", t, {}) for t in ("frequency", "memorized", "other")}
+        rates = {t: track.parameters_of(NPO, t, {}) for t in ("frequency", "memorized", "other")}
         assert rates == {
             "frequency": {TUNED: 1e-4},
             "memorized": {TUNED: 2e-4},
             "other": {TUNED: 1e-4},  # tasks that no family names belong to the first
         }
-        assert track.parameters_of("npo", "continual", {}) == {}  # not tuned yet
-        assert track.parameters_of("npo", "memorized", {TUNED: 0.5}) == {TUNED: 0.5}
+        assert track.parameters_of(NPO, "continual", {}) == {}  # not tuned yet
+        assert track.parameters_of(NPO, "memorized", {TUNED: 0.5}) == {TUNED: 0.5}
         for other in ("controlled-1m-dev", "controlled-250k"):
-            assert track_named(other).parameters_of("idk_ap", "memorized", {}) == {}
+            assert track_named(other).parameters_of(method_named("idk_ap"), "memorized", {}) == {}
     finally:
         tracks._tracks.cache_clear()
 

@@ -22,7 +22,7 @@ from benchmark.pipeline.suite import load_suite, suite_files
 from benchmark.tokens.profile import profile_of
 from benchmark.tokens.prompts import encode_prompt
 
-TASK = "fictitious"
+TASK, NPO = "fictitious", method_named("npo")
 # Hashes of the recipes of the controlled tracks' models; published models are found by them.
 FINGERPRINTS = {
     "controlled-1m": "8acb819eb1f4c19c",
@@ -115,7 +115,7 @@ def test_suites_run_with_the_parameters_that_they_had_when_they_gave_them(suite)
     suite, rates = load_suite(suite), RATES[suite]
     for track in map(track_named, suite.tracks):
         found = {
-            entry.name: track.parameters_of(entry.name, TASK, entry.parameters)
+            entry.name: track.parameters_of(method_named(entry.name), TASK, entry.parameters)
             for entry in suite.methods
             if not method_named(entry.name).anchor and "lora" not in entry.parameters
         }
@@ -124,22 +124,38 @@ def test_suites_run_with_the_parameters_that_they_had_when_they_gave_them(suite)
 
 def test_an_entry_that_gives_parameters_keeps_them():
     (entry,) = (e for e in load_suite("hub").methods if e.parameters)
-    given = track_named("pythia-1.4b").parameters_of(entry.name, TASK, entry.parameters)
+    given = track_named("pythia-1.4b").parameters_of(
+        method_named(entry.name), TASK, entry.parameters
+    )
     assert given == {"learning_rate": 1e-4, "lora": True}
+
+
+def test_methods_that_are_not_tuned_run_at_the_usual_rate_of_large_models():
+    """The default of gradient methods suits small models trained from scratch: at 1e-3, a model
+    of billions of parameters is destroyed.
+    """
+    track = track_named("llama-3.2-1b")
+    usual = {"learning_rate": 1e-5}
+    for name in ("simnpo", "rmu", "rr", "satimp"):
+        assert track.parameters_of(method_named(name), TASK, {}) == usual
+    assert track.parameters_of(method_named("tau"), TASK, {}) == usual | {"tuning_rate": 1e-5}
+    assert track.parameters_of(method_named("refuse_all"), TASK, {}) == {}
+    tuned = replace(track, tuned={"rmu": {"learning_rate": 0.5}})
+    assert tuned.parameters_of(method_named("rmu"), TASK, {}) == {"learning_rate": 0.5}
 
 
 def test_what_is_given_comes_before_what_is_tuned():
     track = track_named("smollm2-135m")
-    assert track.parameters_of("tau", TASK, {"learning_rate": 0.5}) == {
+    assert track.parameters_of(method_named("tau"), TASK, {"learning_rate": 0.5}) == {
         "learning_rate": 0.5,
         "tuning_rate": 1e-5,
     }
-    assert track_named("tiny-dev").parameters_of("npo", TASK, {}) == {}
-    chosen = track_named("controlled-1m").parameters_of("npo", TASK, {})
-    assert track_named("controlled-1m-dev").parameters_of("npo", TASK, {}) == chosen != {}
+    assert track_named("tiny-dev").parameters_of(NPO, TASK, {}) == {}
+    chosen = track_named("controlled-1m").parameters_of(NPO, TASK, {})
+    assert track_named("controlled-1m-dev").parameters_of(NPO, TASK, {}) == chosen != {}
     same_models, other_models = track_named("study-1m"), track_named("study-25m")
-    assert same_models.parameters_of("npo", TASK, {}) == chosen
-    assert other_models.parameters_of("npo", TASK, {}) == {}
+    assert same_models.parameters_of(NPO, TASK, {}) == chosen
+    assert other_models.parameters_of(NPO, TASK, {}) == {}
 
 
 def test_rates_that_do_not_ascend_are_no_trials(file):
@@ -153,7 +169,7 @@ def test_what_suites_and_tracks_give_to_methods_are_their_parameters(name):
     for track in map(track_named, suite.tracks):
         for entry in suite.methods:
             cls = method_named(entry.name)
-            create(cls, track.parameters_of(cls.name, TASK, entry.parameters))
+            create(cls, track.parameters_of(cls, TASK, entry.parameters))
 
 
 def test_a_development_track_differs_in_what_its_file_says():

@@ -68,6 +68,17 @@ def test_references_are_the_named_models_and_retraining_starts_from_the_base(fol
 
 
 @pytest.mark.usefixtures("data")
+def test_a_plan_says_at_which_rate_nothing_was_tuned_on_a_model_of_a_user(folders, tmp_path):
+    given = {"name": "npo", "parameters": {"learning_rate": 1e-4}}
+    plan = planned(suite_of(folders, methods=["none", "grad_diff", given]), tmp_path)
+    (said,) = plan.untuned
+    assert said.endswith(" · tofu_small: not tuned, runs at the learning rate 1e-05: grad_diff")
+    rates = {c.method_name: c.parameters.get("learning_rate") for c in plan.cells}
+    assert rates["grad_diff"] == 1e-5
+    assert rates["npo"] == 1e-4
+
+
+@pytest.mark.usefixtures("data")
 def test_records_with_published_models_are_other_records(folders, tmp_path):
     named = planned(suite_of(folders), tmp_path)
     trained = planned(suite_of(folders).model_copy(update={"published": {}}), tmp_path)
