@@ -55,9 +55,6 @@ The chosen rate is bold, with its 95 % interval in the last column; ← and → 
 of the grid.
 """
 
-EARLIER = """the published rows predate these trials:
-on all tasks they use the rates that `tuned` in the track's file states."""
-
 Tried = dict[tuple[str, str], list[Record]]  # by method and variant, smallest rate first
 
 
@@ -119,8 +116,7 @@ def _section(track: Track, found: Tried) -> Iterator[str]:
             yield f"### {family.capitalize()}\n"
             tasks = ", ".join(f"`{task}`" for task in of_family.tasks)
             under = _scored_under([record for records in own.values() for record in records])
-            used = f"the rates are used on {tasks}." if track.chosen else EARLIER
-            yield f"On `{variant}`, {under}; {used}{_beyond(own, declared)}\n"
+            yield f"On `{variant}`, {under}; chosen for {tasks}.{_beyond(own, declared)}\n"
             yield from _table(own, declared)
 
 

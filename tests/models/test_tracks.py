@@ -33,18 +33,24 @@ FINGERPRINTS = {
 # Parameters that the suites gave for pretrained tracks before the track files did.
 RATES = {
     "smollm2": {
-        "grad_diff": {"learning_rate": 1e-5},
-        "npo": {"learning_rate": 3e-5},
-        "idk": {"learning_rate": 3e-4},
+        "altpo": {"learning_rate": 3e-5},
+        "dpo": {"learning_rate": 1e-4},
         "grad_ascent": {"learning_rate": 3e-6},
+        "grad_diff": {"learning_rate": 3e-5},
+        "idk": {"learning_rate": 3e-4},
         "idk_ap": {"learning_rate": 3e-4},
         "me_gd": {"learning_rate": 1e-4},
-        "sga": {"learning_rate": 3e-6},
-        "tau": {"learning_rate": 1e-6, "tuning_rate": 1e-5},
+        "npo": {"learning_rate": 3e-5},
+        "rmu": {"learning_rate": 3e-3},
+        "sga": {"learning_rate": 3e-5},  # runs on texts only, as tau does
+        "simnpo": {"learning_rate": 1e-3},
         "task_arithmetic": {"learning_rate": 1e-5},
+        "tau": {"learning_rate": 3e-5, "tuning_rate": 1e-5},
+        "undial": {"learning_rate": 1e-3},
+        "wga": {"learning_rate": 3e-4},
     },
     "custom": {
-        "grad_diff": {"learning_rate": 1e-5},
+        "grad_diff": {"learning_rate": 3e-5},
         "npo": {"learning_rate": 3e-5},
         "idk": {"learning_rate": 3e-4},
     },
@@ -190,13 +196,15 @@ def test_mappings_are_extended_key_by_key_and_lists_replaced(file):
     track = track_named(
         "org/name@main",
         file(
-            "extends: smollm2-135m\nstage: {epochs: 2}\ntuned: {tau: {learning_rate: 0.5}}\n"
+            "extends: smollm2-135m\nstage: {epochs: 2}\n"
+            "tuned: {npo: {learning_rate: 1}, tau: {learning_rate: 0.5}}\n"
             "attacks: [{name: quantize_nf4, block: 32}]\n"
         ),
     )
     assert (track.stage.epochs, track.stage.batch_size, track.stage.learning_rate) == (2, 8, 2e-4)
     assert track.tuned["tau"] == {"learning_rate": 0.5, "tuning_rate": 1e-5}
-    assert track.tuned["npo"] == {"learning_rate": 3e-5}
+    assert track.tuned["npo"] == {"learning_rate": 1}
+    assert track.usual_rate == 3e-5
     assert [attack.recipe()["parameters"] for attack in track.attacks] == [{"block": 32}]
     assert (track.name, track.repo, track.revision) == ("org--name", "org/name", "main")
     assert (track.package, track.gguf, track.probed) == ("", "", "")
