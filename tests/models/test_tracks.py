@@ -137,9 +137,7 @@ def test_an_entry_that_gives_parameters_keeps_them():
 
 
 def test_methods_that_are_not_tuned_run_at_the_usual_rate_of_large_models():
-    """The default of gradient methods suits small models trained from scratch: at 1e-3, a model
-    of billions of parameters is destroyed.
-    """
+    """The default of gradient methods, 1e-3, is for small models trained from scratch."""
     track = track_named("llama-3.2-1b")
     usual = {"learning_rate": 1e-5}
     for name in ("simnpo", "rmu", "rr", "satimp"):
