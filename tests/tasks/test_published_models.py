@@ -68,7 +68,7 @@ def test_references_are_the_named_models_and_retraining_starts_from_the_base(fol
 
 
 @pytest.mark.usefixtures("data")
-def test_a_plan_says_at_which_rate_nothing_was_tuned_on_a_model_of_a_user(folders, tmp_path):
+def test_a_plan_names_untuned_methods_and_their_rate_on_a_model_of_a_user(folders, tmp_path):
     given = {"name": "npo", "parameters": {"learning_rate": 1e-4}}
     plan = planned(suite_of(folders, methods=["none", "grad_diff", given]), tmp_path)
     (said,) = plan.untuned
